@@ -1,0 +1,97 @@
+/**
+ * Kernels are the arithmetic of Millrace: what a softmax classifier computes, and nothing else.
+ *
+ * A `Kernels` object owns memory (`allocate`) and makes classifiers (`softmax`). A classifier holds its
+ * parameters and offers five things: `step` (one descent step), `accumulate` and `gradient` (the same sums,
+ * without descending), `evaluate` (loss and accuracy) and `logits`. There is one interface and there are
+ * several implementations: `reference.ts`, in float64, is written to be read and is the oracle for the others.
+ *
+ * With one implementation, results do not depend on the number of threads: every sum has a fixed order.
+ */
+
+export type KernelName = 'native' | 'wasm' | 'reference'
+
+/** `W` row-major `[classes, features]`, `b` `[classes]`. */
+export interface Parameters<A = Float32Array | Float64Array> {
+  readonly W: A
+  readonly b: A
+}
+
+/** Standardisation still to be applied to uint8 values, per feature: `z = (x - mean) * scale`. */
+export interface Affine {
+  readonly mean: Float64Array
+  readonly scale: Float64Array
+}
+
+/**
+ * Rows of one split or batch; their number is `labels.length`.
+ *
+ * `values` is row-major `[rows, features]`. uint8 values may carry an `affine` map, which kernels fold into the
+ * weights (`|mean * scale|` stays small, see `stages/normalize`); float32 values are used as they are.
+ */
+export interface Rows {
+  readonly values: Uint8Array | Float32Array
+  /** Class of each row, `0 … classes - 1`; anything else makes a kernel throw a RangeError. */
+  readonly labels: Int32Array
+  readonly affine?: Affine | undefined
+}
+
+/** Sums over rows: cross-entropy (natural logarithm), and rows whose largest logit (first of equals) is their label's. */
+export interface Evaluation {
+  readonly loss: number
+  readonly correct: number
+}
+
+/** A softmax classifier, `p = softmax(W z + b)`, with its parameters and the sums of the step in progress. */
+export interface Softmax {
+  readonly features: number
+  readonly classes: number
+  /** The parameters themselves, not a copy: they change with every `step`. Write through `load` only. */
+  readonly parameters: Parameters
+  /** Copies parameters in (from either precision). */
+  load(parameters: Parameters): void
+  /**
+   * One step of gradient descent on the mean cost of the rows accumulated so far and these ones:
+   * `W -= eta * (dW + 2 * lambda * W)`, `b -= eta * db`. Returns their mean loss before the step.
+   */
+  step(rows: Rows, eta: number, lambda: number): number
+  /** Adds these rows to the sums of the step in progress: a batch larger than `slice` allows is cut this way. */
+  accumulate(rows: Rows): void
+  /** The gradient of the mean cost over the accumulated rows, and their mean loss; clears the sums. */
+  gradient(lambda: number): Parameters & { readonly loss: number }
+  evaluate(rows: Rows): Evaluation
+  /** Writes `W z + b` for each row, `[rows, classes]`. */
+  logits(rows: Rows, out: Float32Array | Float64Array): void
+  /** Gives its memory back; the classifier must not be used afterwards. */
+  free(): void
+}
+
+/** Exact integer statistics per feature of uint8 rows. */
+export interface Moments {
+  readonly sum: Float64Array
+  readonly squares: Float64Array
+  readonly min: Uint8Array
+  readonly max: Uint8Array
+}
+
+export interface Kernels {
+  readonly name: KernelName
+  /** What the arithmetic runs on, for `run.json`: `avx512`, `simd128`, `float64` … */
+  readonly detail: string
+  readonly threads: number
+  readonly precision: 'float32' | 'float64'
+  /**
+   * Multiply-adds (rows × features × classes) that one call should not exceed, about 10 ms of work: callers cut
+   * larger work into slices and let the event loop breathe between them. A constant, so that sums keep their order.
+   */
+  readonly slice: number
+  /**
+   * Zeroed, 64-byte aligned shared memory that the kernel reads in place. Other memory works too, at the cost of
+   * a copy where the kernel cannot reach it. Lives until `close`.
+   */
+  allocate(bytes: number): Uint8Array
+  softmax(features: number, classes: number): Softmax
+  moments(values: Uint8Array, features: number): Moments
+  /** Ends threads and gives memory back. Views into it must not be used afterwards. */
+  close(): void
+}

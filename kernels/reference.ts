@@ -1,0 +1,162 @@
+import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from './index.js'
+
+/**
+ * The oracle: float64, one thread, written as the formulas are.
+ *
+ * For a row `z` of class `y`: `s = W z + b`, `p = softmax(s)`, `loss = -log p[y]`, and the gradients of the loss are
+ * `dW = (p - onehot(y)) zᵀ`, `db = p - onehot(y)` (C. Bishop, Pattern Recognition and Machine Learning, 4.3.4).
+ */
+export function referenceKernels(): Kernels {
+  return {
+    name: 'reference',
+    detail: 'float64',
+    threads: 1,
+    precision: 'float64',
+    slice: 5e6,
+    allocate: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
+    softmax: (features, classes) => softmax(features, classes),
+    moments,
+    close: () => {},
+  }
+}
+
+function softmax(features: number, classes: number): Softmax {
+  const W = new Float64Array(classes * features)
+  const b = new Float64Array(classes)
+  const dW = new Float64Array(classes * features)
+  const db = new Float64Array(classes)
+  const z = new Float64Array(features)
+  const s = new Float64Array(classes)
+  let loss = 0
+  let count = 0
+
+  /** Standardises row `i` into `z` and computes its logits into `s`. */
+  function forward(rows: Rows, i: number): void {
+    standardise(rows.values, i * features, rows.affine, z)
+    for (let k = 0; k < classes; k++) {
+      let sum = b[k]!
+      for (let j = 0; j < features; j++) sum += W[k * features + j]! * z[j]!
+      s[k] = sum
+    }
+  }
+
+  function accumulate(rows: Rows): void {
+    for (let i = 0; i < rows.labels.length; i++) {
+      const label = labelOf(rows, i, classes)
+      forward(rows, i)
+      const normaliser = logSumExp(s)
+      loss += normaliser - s[label]!
+      count++
+      for (let k = 0; k < classes; k++) {
+        const g = Math.exp(s[k]! - normaliser) - (k === label ? 1 : 0)
+        db[k]! += g
+        for (let j = 0; j < features; j++) dW[k * features + j]! += g * z[j]!
+      }
+    }
+  }
+
+  function gradient(lambda: number): Parameters<Float64Array> & { loss: number } {
+    const mean = {
+      W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!),
+      b: db.map((sum) => sum / count),
+      loss: loss / count,
+    }
+    dW.fill(0)
+    db.fill(0)
+    loss = count = 0
+    return mean
+  }
+
+  function step(rows: Rows, eta: number, lambda: number): number {
+    accumulate(rows)
+    const slope = gradient(lambda)
+    for (let i = 0; i < W.length; i++) W[i]! -= eta * slope.W[i]!
+    for (let k = 0; k < classes; k++) b[k]! -= eta * slope.b[k]!
+    return slope.loss
+  }
+
+  function evaluate(rows: Rows): Evaluation {
+    let sum = 0
+    let correct = 0
+    for (let i = 0; i < rows.labels.length; i++) {
+      const label = labelOf(rows, i, classes)
+      forward(rows, i)
+      sum += logSumExp(s) - s[label]!
+      if (argMax(s) === label) correct++
+    }
+    return { loss: sum, correct }
+  }
+
+  function logits(rows: Rows, out: Float32Array | Float64Array): void {
+    for (let i = 0; i < rows.labels.length; i++) {
+      forward(rows, i)
+      out.set(s, i * classes)
+    }
+  }
+
+  return {
+    features,
+    classes,
+    parameters: { W, b },
+    load: (parameters) => {
+      W.set(parameters.W)
+      b.set(parameters.b)
+    },
+    step,
+    accumulate,
+    gradient,
+    evaluate,
+    logits,
+    free: () => {},
+  }
+}
+
+function standardise(
+  values: Uint8Array | Float32Array,
+  from: number,
+  affine: Affine | undefined,
+  z: Float64Array,
+): void {
+  if (!affine) {
+    for (let j = 0; j < z.length; j++) z[j] = values[from + j]!
+    return
+  }
+  for (let j = 0; j < z.length; j++) z[j] = (values[from + j]! - affine.mean[j]!) * affine.scale[j]!
+}
+
+/** `log Σ exp(s)`, with the largest term taken out so that nothing overflows. */
+function logSumExp(s: Float64Array): number {
+  const largest = s[argMax(s)]!
+  let sum = 0
+  for (let k = 0; k < s.length; k++) sum += Math.exp(s[k]! - largest)
+  return largest + Math.log(sum)
+}
+
+function argMax(s: Float64Array): number {
+  let best = 0
+  for (let k = 1; k < s.length; k++) if (s[k]! > s[best]!) best = k
+  return best
+}
+
+function labelOf(rows: Rows, i: number, classes: number): number {
+  const label = rows.labels[i]!
+  if (label < 0 || label >= classes) throw new RangeError(`label ${label} of row ${i} is not in 0 … ${classes - 1}`)
+  return label
+}
+
+function moments(values: Uint8Array, features: number): Moments {
+  const sum = new Float64Array(features)
+  const squares = new Float64Array(features)
+  const min = new Uint8Array(features).fill(255)
+  const max = new Uint8Array(features)
+  for (let from = 0; from < values.length; from += features) {
+    for (let j = 0; j < features; j++) {
+      const x = values[from + j]!
+      sum[j]! += x
+      squares[j]! += x * x
+      if (x < min[j]!) min[j] = x
+      if (x > max[j]!) max[j] = x
+    }
+  }
+  return { sum, squares, min, max }
+}
