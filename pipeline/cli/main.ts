@@ -1,0 +1,118 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { messageOf, PipelineError } from '../errors.js'
+import type { Output } from './output.js'
+
+/** The command line. This is the only file that prints or exits; each command lives in a file of its own. */
+
+const output: Output = {
+  interactive: process.stdout.isTTY === true,
+  write: (text) => process.stdout.write(text),
+  warn: (text) => process.stderr.write(text),
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+
+const program = new Command('millrace')
+  .description('Train classifiers as a dataflow: stages in YAML, Apache Arrow on every wire.')
+  .version(version)
+  .option('--debug', 'show stack traces')
+  .exitOverride()
+  .showSuggestionAfterError()
+  .addHelpText('after', '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted.')
+
+/** The options of every command that reads a pipeline. */
+function reading(command: Command): Command {
+  return command
+    .option('--set <name=value>', 'set a var, or an option as stage.option=value (repeatable)', collect, [])
+    .option('--seed <n>', 'set the seed', wholeNumber)
+}
+
+reading(program.command('run'))
+  .summary('run a pipeline')
+  .description('Run a pipeline: a YAML file, or a built-in one by name (digits, cifar10/experiment-3, …).')
+  .argument('<pipeline>', 'YAML file or built-in name')
+  .option('--out <dir>', 'run directory (default: the next free runs/NAME-001)')
+  .option('--force', 'replace the run that lies in --out')
+  .addOption(new Option('--kernel <name>', 'arithmetic to use (default: the fastest here)').choices(['native', 'wasm', 'reference']).env('MILLRACE_KERNEL'))
+  .addOption(new Option('--threads <n>', 'threads of the kernel (default: one per core)').argParser(positiveNumber).env('MILLRACE_THREADS'))
+  .option('--quiet', 'print nothing but errors')
+  .option('--json', 'print the record of the run as JSON, and no progress')
+  .addHelpText('after', '\nExample:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 --out runs/short')
+  .action(async (name, options) => (await import('./run.js')).runCommand(name, options, output))
+
+reading(program.command('validate'))
+  .summary('check pipelines without running them')
+  .description('Check pipelines without reading data: every problem is listed with its line and column.')
+  .argument('<pipelines...>', 'YAML files or built-in names')
+  .option('--json', 'print the problems as JSON')
+  .addHelpText('after', '\nExample:\n  millrace validate configs/digits.yaml --set batchSize=64')
+  .action(async (names, options) => (await import('./validate.js')).validateCommand(names, options, output))
+
+reading(program.command('config'))
+  .summary('print a pipeline as it will run')
+  .description('Print the resolved definition: every value with where it came from.')
+  .argument('<pipeline>', 'YAML file or built-in name')
+  .option('--json', 'print values and origins as JSON')
+  .addHelpText('after', '\nExample:\n  millrace config cifar10/experiment-3 --set eta=0.01')
+  .action(async (name, options) => (await import('./config.js')).configCommand(name, options, output))
+
+program
+  .command('stages')
+  .summary('list the stages, or explain one')
+  .description('List the stages, or explain one: options with types and defaults, ports, an example.')
+  .argument('[name]', 'a stage: family/name, ./file.js or a package')
+  .option('--json', 'print as JSON, with the JSON Schema of the options')
+  .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
+  .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value]
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text)
+  if (text.trim() !== '' && Number.isSafeInteger(number) && number >= 0) return number
+  throw new InvalidArgumentError('expected a whole number from 0.')
+}
+
+function positiveNumber(text: string): number {
+  const number = wholeNumber(text)
+  if (number >= 1 && number <= 256) return number
+  throw new InvalidArgumentError('expected a whole number from 1 to 256.')
+}
+
+function exitCode(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  const isWrong = error instanceof PipelineError && (error.code === 'DEFINITION' || error.code === 'ARGUMENTS')
+  return isWrong ? 2 : 1
+}
+
+function report(error: unknown): void {
+  if (error instanceof CommanderError) return
+  const isOurs = !(error instanceof PipelineError) || error.code === 'INTERNAL'
+  const text = error instanceof PipelineError ? error.message : `internal error: ${messageOf(error)}`
+  output.warn(`${text}\n${isOurs ? 'This is a defect of Millrace; --debug shows where.\n' : ''}`)
+  if (program.opts<{ debug?: boolean }>().debug) {
+    for (let at: unknown = error; at instanceof Error; at = at.cause) output.warn(`${at.stack}\n`)
+  }
+}
+
+// A reader that went away (`millrace … | head`) is no reason to stop training: output ends, the files go on.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+
+try {
+  process.exitCode = (await program.parseAsync().then(() => process.exitCode)) ?? 0
+} catch (error) {
+  report(error)
+  process.exitCode = interruptedCode() ?? exitCode(error)
+}
+
+/** 128 + the signal's number when one of them stopped the run. */
+function interruptedCode(): number | undefined {
+  return process.exitCode === 130 || process.exitCode === 143 ? process.exitCode : undefined
+}

@@ -1,0 +1,77 @@
+import type { KernelName } from '../../kernels/index.js'
+import { shortPath } from '../definition/value.js'
+import { PipelineError } from '../errors.js'
+import { Pipeline } from '../pipeline.js'
+import { type Result, start } from '../run.js'
+import type { Output } from './output.js'
+
+export interface RunFlags {
+  readonly set: readonly string[]
+  readonly seed?: number
+  readonly out?: string
+  readonly force?: boolean
+  readonly kernel?: KernelName
+  readonly threads?: number
+  readonly quiet?: boolean
+  readonly json?: boolean
+}
+
+/** `millrace run`: progress while it goes, then where the files are. */
+export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
+  const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
+  const isSilent = flags.quiet === true || flags.json === true
+  const stop = new AbortController()
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const code = signal === 'SIGTERM' ? 143 : 130
+    if (stop.signal.aborted) process.exit(code)
+    process.exitCode = code
+    stop.abort()
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  let directory = ''
+  try {
+    const run = start(pipeline, {
+      out: flags.out,
+      force: flags.force,
+      kernel: flags.kernel,
+      threads: flags.threads,
+      signal: stop.signal,
+      ...(!isSilent && { terminal: output }),
+    })
+    run.events.subscribe((event) => {
+      if (event.type === 'start') {
+        directory = shortPath(event.directory)
+        if (!isSilent)
+          output.write(
+            `${pipeline.name}: ${event.kernel} kernel (${event.detail}), ${event.threads} thread${event.threads === 1 ? '' : 's'}; writing ${directory}\n`,
+          )
+      } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
+    })
+    const result = await run.result
+    if (flags.json) output.write(`${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`)
+    else if (!isSilent) output.write(summary(result, directory))
+  } catch (error) {
+    if (output.interactive && !isSilent) output.write('\n')
+    if (error instanceof PipelineError && directory) {
+      const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'
+      throw new PipelineError(error.code, [...error.problems, { message: `${word}; what was written so far is in ${directory}` }], { cause: error })
+    }
+    throw error
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+  }
+}
+
+function summary({ history, record }: Result, directory: string): string {
+  const timings = record.timings!
+  const last = history.at(-1)
+  const accuracies = Object.entries(last ?? {})
+    .filter(([name]) => name.endsWith('_accuracy'))
+    .map(([name, value]) => `${name.slice(0, -'_accuracy'.length)} ${(100 * value).toFixed(2)} %`)
+  const lines = [
+    `done in ${timings.total.toFixed(2)} s: ${timings.steps} steps, ${(100 * timings.overhead).toFixed(1)} % of training outside the kernel`,
+    ...(accuracies.length > 0 ? [`accuracy: ${accuracies.join(', ')}`] : []),
+    `files in ${directory}: ${[...record.files].join(', ')}`,
+  ]
+  return `${lines.join('\n')}\n`
+}

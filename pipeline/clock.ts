@@ -1,0 +1,52 @@
+import type { Kernels, Softmax } from '../kernels/index.js'
+
+/** Time spent in kernels, in milliseconds, and when the first step began (`performance.now()`). */
+export interface KernelClock {
+  busy: number
+  steps: number
+  firstStep: number | undefined
+}
+
+/** The same kernels, with their calls timed. */
+export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
+  function timed<A extends unknown[], R>(call: (...args: A) => R): (...args: A) => R {
+    return (...args) => {
+      const start = performance.now()
+      const result = call(...args)
+      clock.busy += performance.now() - start
+      return result
+    }
+  }
+
+  function timedSoftmax(inner: Softmax): Softmax {
+    const step = timed(inner.step.bind(inner))
+    return {
+      features: inner.features,
+      classes: inner.classes,
+      parameters: inner.parameters,
+      load: inner.load.bind(inner),
+      step: (rows, eta, lambda) => {
+        clock.firstStep ??= performance.now()
+        clock.steps++
+        return step(rows, eta, lambda)
+      },
+      accumulate: timed(inner.accumulate.bind(inner)),
+      gradient: inner.gradient.bind(inner),
+      evaluate: timed(inner.evaluate.bind(inner)),
+      logits: timed(inner.logits.bind(inner)),
+      free: inner.free.bind(inner),
+    }
+  }
+
+  return {
+    name: kernels.name,
+    detail: kernels.detail,
+    threads: kernels.threads,
+    precision: kernels.precision,
+    slice: kernels.slice,
+    allocate: kernels.allocate.bind(kernels),
+    softmax: (features, classes) => timedSoftmax(kernels.softmax(features, classes)),
+    moments: timed(kernels.moments.bind(kernels)),
+    close: kernels.close.bind(kernels),
+  }
+}

@@ -1,0 +1,101 @@
+import { dirname } from 'node:path'
+import { parseDocument } from 'yaml'
+import type { Problem } from '../errors.js'
+import { didYouMean } from '../nearest.js'
+import { type Entry, isList, isMapping, type Origin, type Scalar, type Value, wordOrigin } from './value.js'
+
+const REFERENCE = /\$\$\{|\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}|\$\{/g
+
+/**
+ * Replaces `${name}` in strings: by the var of that name, else by the environment variable, else by the default in
+ * `${name:-default}`. `${here}` is the folder of the file it stands in, `$${` a literal `${`.
+ *
+ * A string that is one reference takes the type of what it refers to; inside longer text it becomes text.
+ * Every reference that leads nowhere becomes one problem.
+ */
+export function interpolator(
+  vars: ReadonlyMap<string, Entry>,
+  environment: Readonly<Record<string, string | undefined>>,
+  problems: Problem[],
+): (value: Value) => Value {
+  const resolved = new Map<string, Value>()
+  const resolving: string[] = []
+
+  function resolve(value: Value): Value {
+    if (isList(value)) return { ...value, data: value.data.map(resolve) }
+    if (isMapping(value))
+      return {
+        ...value,
+        data: new Map([...value.data].map(([key, entry]) => [key, { ...entry, value: resolve(entry.value) }])),
+      }
+    if (typeof value.data !== 'string' || !value.data.includes('${')) return value
+    return resolveText(value.data, value.origin)
+  }
+
+  function resolveText(text: string, origin: Origin): Value {
+    const whole = /^\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}$/.exec(text)
+    if (whole) return lookUp(whole[1]!, whole[2], origin)
+    const data = text.replace(REFERENCE, (found, name: string | undefined, fallback: string | undefined) => {
+      if (found === '$${') return '${'
+      if (name === undefined) {
+        problems.push({
+          where: wordOrigin(origin),
+          message: `malformed reference in ${JSON.stringify(text)}; expected \${name} or \${NAME:-default} (\$\${ for a literal)`,
+        })
+        return ''
+      }
+      const value = lookUp(name, fallback, origin)
+      if (isList(value) || isMapping(value)) {
+        problems.push({
+          where: wordOrigin(origin),
+          message: `"\${${name}}" is a ${isList(value) ? 'list' : 'mapping'} and cannot stand inside a longer text`,
+        })
+        return ''
+      }
+      return String(value.data)
+    })
+    return { data, origin }
+  }
+
+  function lookUp(name: string, fallback: string | undefined, origin: Origin): Value {
+    if (name === 'here') return { data: origin.kind === 'file' ? dirname(origin.file) : process.cwd(), origin }
+    const entry = vars.get(name)
+    if (entry) return lookUpVar(name, entry, origin)
+    const text = environment[name]
+    if (text !== undefined) return { data: typed(text), origin: { kind: 'environment', name, at: origin } }
+    if (fallback !== undefined) return { data: typed(fallback), origin }
+    problems.push({
+      where: wordOrigin(origin),
+      message:
+        `"\${${name}}" names neither a var nor an environment variable` +
+        (didYouMean(name, vars.keys()) || `; declare it under vars or give a default: \${${name}:-value}`),
+    })
+    return { data: null, origin: { kind: 'default' } }
+  }
+
+  function lookUpVar(name: string, entry: Entry, origin: Origin): Value {
+    const done = resolved.get(name)
+    if (done) return done
+    if (resolving.includes(name)) {
+      problems.push({
+        where: wordOrigin(origin),
+        message: `vars refer to each other in a circle: ${[...resolving.slice(resolving.indexOf(name)), name].join(' → ')}`,
+      })
+      return { data: null, origin }
+    }
+    resolving.push(name)
+    const value = resolve(entry.value)
+    resolving.pop()
+    resolved.set(name, value)
+    return value
+  }
+
+  return resolve
+}
+
+/** Text from the environment or a default, with the type YAML gives it; structures stay text. */
+function typed(text: string): Scalar {
+  const document = parseDocument(text)
+  const data: unknown = document.errors.length > 0 ? text : document.toJS()
+  return typeof data === 'number' || typeof data === 'boolean' ? data : text
+}

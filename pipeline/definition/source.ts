@@ -1,0 +1,107 @@
+import { readFileSync, statSync } from 'node:fs'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { fileProblem, PipelineError, type Problem } from '../errors.js'
+import { type Entry, type Origin, type Scalar, shortPath, type Value, wordOrigin } from './value.js'
+
+/** A definition is text written by hand: anything near these limits is a mistake or an attack. */
+const MAX_BYTES = 1 << 20
+const MAX_VALUES = 100_000
+const MAX_DEPTH = 64
+
+/** Keys that mean something to JavaScript objects and nothing to a definition. */
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
+
+/** Reads a YAML file as a Value; throws a PipelineError with every syntax error, each with its line and column. */
+export function readSource(file: string): Value {
+  let text: string
+  try {
+    const status = statSync(file)
+    if (status.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })
+    if (status.size > MAX_BYTES)
+      throw new Error(`it has ${status.size} bytes, a pipeline definition has at most ${MAX_BYTES}`)
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new PipelineError('DEFINITION', fileProblem('read the definition', shortPath(file), error), { cause: error })
+  }
+  return parseSource(text, file)
+}
+
+/** Parses YAML text; `file` is the name its positions carry. */
+export function parseSource(text: string, file: string): Value {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false, uniqueKeys: true })
+  const originAt = (offset: number): Origin => {
+    const { line, col } = lines.linePos(offset)
+    return { kind: 'file', file, line, column: col }
+  }
+  const problems: Problem[] = document.errors.map((error) => ({
+    where: wordOrigin(originAt(error.pos[0])),
+    message: `malformed YAML: ${lowerFirst(error.message)}`,
+  }))
+  if (problems.length > 0) throw new PipelineError('DEFINITION', problems)
+
+  let values = 0
+  function convert(node: Node | null | undefined, fallback: Origin, depth: number): Value {
+    if (isAlias(node)) return convert(node.resolve(document) as Node | undefined, fallback, depth + 1)
+    const origin = node?.range ? originAt(node.range[0]) : fallback
+    if (++values > MAX_VALUES || depth > MAX_DEPTH)
+      throw new PipelineError('DEFINITION', [
+        {
+          where: wordOrigin(origin),
+          message: `expected at most ${MAX_VALUES} values nested at most ${MAX_DEPTH} deep (aliases count where they are used)`,
+        },
+      ])
+    if (isSeq(node)) return { data: node.items.map((item) => convert(item as Node, origin, depth + 1)), origin }
+    if (isMap(node)) {
+      const own = new Map<string, Entry>()
+      const merged = new Map<string, Entry>()
+      for (const pair of node.items) {
+        const key = pair.key as Node | null
+        const keyOrigin = key?.range ? originAt(key.range[0]) : origin
+        if (!isScalar(key)) {
+          problems.push({ where: wordOrigin(keyOrigin), message: 'expected a plain key, got a list or mapping' })
+          continue
+        }
+        const name = String(key.value)
+        const value = convert(pair.value as Node | null, keyOrigin, depth + 1)
+        if (name === '<<') merge(merged, value)
+        else if (FORBIDDEN_KEYS.has(name))
+          problems.push({ where: wordOrigin(keyOrigin), message: `"${name}" cannot be used as a key` })
+        else own.set(name, { key: keyOrigin, value })
+      }
+      return { data: new Map([...merged, ...own]), origin }
+    }
+    return { data: isScalar(node) ? scalarOf(node.value) : null, origin }
+  }
+
+  const value = convert(document.contents, { kind: 'file', file, line: 1, column: 1 }, 0)
+  if (problems.length > 0) throw new PipelineError('DEFINITION', problems)
+  if (!(value.data instanceof Map))
+    throw new PipelineError('DEFINITION', [
+      {
+        where: wordOrigin(value.origin),
+        message:
+          value.data === null
+            ? 'the file is empty, expected a pipeline definition (a mapping with "stages")'
+            : 'expected a pipeline definition (a mapping with "stages")',
+      },
+    ])
+  return value
+}
+
+/** YAML merge keys (`<<`): earlier mappings win over later ones. */
+function merge(into: Map<string, Entry>, value: Value): void {
+  const sources = Array.isArray(value.data) ? (value.data as readonly Value[]) : [value]
+  for (const source of sources)
+    if (source.data instanceof Map)
+      for (const [key, entry] of source.data as ReadonlyMap<string, Entry>) if (!into.has(key)) into.set(key, entry)
+}
+
+function scalarOf(value: unknown): Scalar {
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+  return typeof value === 'bigint' ? Number(value) : String(value)
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
+}

@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import type { Problem } from '../errors.js'
+import { didYouMean } from '../nearest.js'
+import { entriesOf, locate, plain, type Value, wordOrigin } from './value.js'
+
+/** The parts of JSON Schema that options use. */
+export interface OptionSchema {
+  readonly type?: string
+  readonly description?: string
+  readonly default?: unknown
+  readonly const?: unknown
+  readonly enum?: readonly unknown[]
+  readonly anyOf?: readonly OptionSchema[]
+  readonly oneOf?: readonly OptionSchema[]
+  readonly properties?: Readonly<Record<string, OptionSchema>>
+  readonly additionalProperties?: OptionSchema | boolean
+  readonly required?: readonly string[]
+  readonly items?: OptionSchema
+  readonly minItems?: number
+  readonly minLength?: number
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly exclusiveMinimum?: number
+  readonly exclusiveMaximum?: number
+}
+
+/** The JSON Schema of what a user may write for `schema`. */
+export function optionSchema(schema: z.ZodType): OptionSchema {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as OptionSchema
+}
+
+/** Words what a schema accepts: `a positive integer`, `"zeros" or "normal"`, `a list of strings`. */
+export function wordType(schema: OptionSchema): string {
+  if (schema.const !== undefined) return JSON.stringify(schema.const)
+  if (schema.enum) return listed(schema.enum.map((value) => JSON.stringify(value)))
+  const branches = schema.anyOf ?? schema.oneOf
+  if (branches) return listed(branches.map(wordType))
+  switch (schema.type) {
+    case 'integer':
+      return wordNumber(schema, 'integer', 'an')
+    case 'number':
+      return wordNumber(schema, 'number', 'a')
+    case 'string':
+      return schema.minLength ? 'a non-empty string' : 'a string'
+    case 'boolean':
+      return 'true or false'
+    case 'array': {
+      const items = schema.items ? ` of ${plural(wordType(schema.items))}` : ''
+      return schema.minItems ? `a non-empty list${items}` : `a list${items}`
+    }
+    case 'object': {
+      if (schema.properties) return `a mapping with ${listed(Object.keys(schema.properties), 'and')}`
+      return typeof schema.additionalProperties === 'object'
+        ? `a mapping of names to ${plural(wordType(schema.additionalProperties))}`
+        : 'a mapping'
+    }
+    default:
+      return 'a value'
+  }
+}
+
+function wordNumber(schema: OptionSchema, noun: string, article: string): string {
+  const min = schema.minimum === Number.MIN_SAFE_INTEGER ? undefined : schema.minimum
+  const max = schema.maximum === Number.MAX_SAFE_INTEGER ? undefined : schema.maximum
+  if (schema.exclusiveMinimum === 0 && max === undefined && schema.exclusiveMaximum === undefined)
+    return `a positive ${noun}`
+  if (min === 0 && max === undefined && schema.exclusiveMaximum === undefined) return `a non-negative ${noun}`
+  const low = min !== undefined ? `at least ${min}` : schema.exclusiveMinimum !== undefined ? `above ${schema.exclusiveMinimum}` : ''
+  const high = max !== undefined ? `at most ${max}` : schema.exclusiveMaximum !== undefined ? `below ${schema.exclusiveMaximum}` : ''
+  if (min !== undefined && max !== undefined) return `${article} ${noun} from ${min} to ${max}`
+  return [`${article} ${noun}`, [low, high].filter(Boolean).join(' and ')].filter(Boolean).join(' ')
+}
+
+function plural(noun: string): string {
+  const [, , word, rest] = /^(an?) (\S+)(.*)$/.exec(noun.replace(/^an? (non-empty|positive|non-negative) (\S+)/, 'a $1-$2')) ?? []
+  if (!word) return noun
+  const spaced = word.replace(/^(non-empty|positive|non-negative)-/, '$1 ')
+  return `${spaced}s${rest}`
+}
+
+export function listed(words: readonly string[], conjunction = 'or'): string {
+  if (words.length < 2) return words.join('')
+  return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
+}
+
+/**
+ * Words the issues zod found in `value`: one problem each, with the place of the offending part.
+ *
+ * `prefix` stands before the option's path; `noun` is what an unknown key is called.
+ */
+export function wordIssues(error: z.ZodError, schema: z.ZodType, value: Value, prefix: string, noun = 'option'): Problem[] {
+  const accepted = optionSchema(schema)
+  return error.issues.flatMap((issue): Problem[] => {
+    const path = wordPath(issue.path)
+    const at = locate(value, issue.path)
+    if (issue.code === 'unrecognized_keys') {
+      const known = Object.keys(schemaAt(accepted, issue.path)?.properties ?? {})
+      return issue.keys.map((key) => ({
+        where: wordOrigin(entriesOf(at).get(key)?.key ?? at.origin),
+        message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${didYouMean(key, known) || `; known: ${known.join(', ')}`}`,
+      }))
+    }
+    const expected = schemaAt(accepted, issue.path)
+    const found = dataAt(plain(value), issue.path)
+    const message =
+      issue.code === 'custom'
+        ? issue.message
+        : found === undefined
+          ? `is required: expected ${expected ? wordType(expected) : 'a value'}`
+          : `expected ${expected ? wordType(expected) : issue.message}, got ${show(found)}`
+    const separator = issue.code === 'custom' && !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
+    return [{ where: wordOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
+  })
+}
+
+function wordPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text ? `${text}.${String(step)}` : String(step)),
+    '',
+  )
+}
+
+function schemaAt(schema: OptionSchema, path: readonly PropertyKey[]): OptionSchema | undefined {
+  const [step, ...rest] = path
+  if (step === undefined) return schema
+  for (const branch of schema.anyOf ?? schema.oneOf ?? [schema]) {
+    const next =
+      typeof step === 'number'
+        ? branch.items
+        : (branch.properties?.[String(step)] ??
+          (typeof branch.additionalProperties === 'object' ? branch.additionalProperties : undefined))
+    const found = next && schemaAt(next, rest)
+    if (found) return found
+  }
+  return undefined
+}
+
+function dataAt(data: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, step) => (at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[step] : undefined),
+    data,
+  )
+}
+
+/** Shows a found value: strings in quotes, long ones and structures shortened. */
+export function show(data: unknown): string {
+  const text = typeof data === 'number' ? String(data) : (JSON.stringify(data) ?? String(data))
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text
+}

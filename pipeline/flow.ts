@@ -1,0 +1,106 @@
+import { concatMap, defer, finalize, from, type Observable, type ObservableInput, type OperatorFunction, tap } from 'rxjs'
+
+/** How long work may go on before the event loop gets a turn, in milliseconds. */
+const STRETCH = 15
+
+/**
+ * Pull, not flood: rxjs pushes, so whoever makes tables waits here while somebody downstream is busy.
+ *
+ * Each stage has its own Flow. A stage that works asynchronously does so through `concatMap`, which holds its inputs;
+ * a stage that makes tables hands them out through `pull`, which waits while any stage below holds.
+ */
+export interface Flow {
+  /**
+   * Emits the items one by one, each when no stage downstream is busy, and gives the event loop a turn every 15 ms.
+   * Ends early, without an error, when the run is stopped.
+   */
+  pull<T>(items: Iterable<T> | AsyncIterable<T>): Observable<T>
+  /** `concatMap` that holds what feeds this stage until the inner Observable (or Promise) is done: one table in flight. */
+  concatMap<T, R>(project: (value: T) => ObservableInput<R>): OperatorFunction<T, R>
+  /** Resolves at once, or after a turn of the event loop if the current stretch of work is long: await it in long loops. */
+  breathe(): Promise<void> | undefined
+}
+
+/** What the flows of one run share: the abort signal, and who waits for a hold to end. */
+export class FlowControl {
+  readonly signal: AbortSignal
+  private waiting: (() => void)[] = []
+  private since = performance.now()
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal
+    signal.addEventListener('abort', () => this.wake(), { once: true })
+  }
+
+  wake(): void {
+    const waiting = this.waiting
+    this.waiting = []
+    for (const resume of waiting) resume()
+  }
+
+  changed(): Promise<void> {
+    return new Promise((resume) => this.waiting.push(resume))
+  }
+
+  breathe(): Promise<void> | undefined {
+    if (performance.now() - this.since < STRETCH) return undefined
+    return new Promise((resume) =>
+      setImmediate(() => {
+        this.since = performance.now()
+        resume()
+      }),
+    )
+  }
+}
+
+/** The Flow of one stage; `downstream` is filled in when the graph is wired. */
+export class StageFlow implements Flow {
+  readonly downstream = new Set<StageFlow>()
+  private readonly control: FlowControl
+  private holds = 0
+
+  constructor(control: FlowControl) {
+    this.control = control
+  }
+
+  pull<T>(items: Iterable<T> | AsyncIterable<T>): Observable<T> {
+    return defer(() => from(this.paced(items)))
+  }
+
+  private async *paced<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
+    // Whoever subscribes in the same turn must not miss the first item.
+    await undefined
+    for await (const item of items) {
+      while (!this.clear() && !this.control.signal.aborted) await this.control.changed()
+      if (this.control.signal.aborted) return
+      yield item
+      const pause = this.control.breathe()
+      if (pause) await pause
+    }
+  }
+
+  concatMap<T, R>(project: (value: T) => ObservableInput<R>): OperatorFunction<T, R> {
+    return (source) =>
+      source.pipe(
+        tap(() => {
+          this.holds++
+        }),
+        concatMap((value) => defer(() => project(value)).pipe(finalize(() => this.release()))),
+      )
+  }
+
+  breathe(): Promise<void> | undefined {
+    return this.control.breathe()
+  }
+
+  private release(): void {
+    this.holds--
+    this.control.wake()
+  }
+
+  /** True while no stage downstream holds what feeds it. */
+  private clear(): boolean {
+    for (const stage of this.downstream) if (stage.holds > 0 || !stage.clear()) return false
+    return true
+  }
+}

@@ -1,0 +1,229 @@
+import type { Definition, StageEntry } from './definition/read.js'
+import { entriesOf, isMapping, plain, type Value, wordOrigin } from './definition/value.js'
+import { wordIssues } from './definition/wording.js'
+import type { Problem } from './errors.js'
+import { didYouMean } from './nearest.js'
+import type { AnyStage, Facts } from './stage.js'
+
+/** A stage in its place: its checked options, where its inputs come from and what is known about its outputs. */
+export interface Node {
+  readonly id: string
+  /** `stages[2] batch/rows`, as errors name it. */
+  readonly title: string
+  readonly where: string
+  readonly entry: StageEntry
+  readonly stage: AnyStage
+  readonly options: Record<string, unknown>
+  readonly inputs: ReadonlyMap<string, Source>
+  readonly facts: Readonly<Record<string, Facts>>
+  readonly inputFacts: Readonly<Record<string, Facts>>
+}
+
+/** The output that feeds an input. */
+export interface Source {
+  readonly id: string
+  readonly port: string
+}
+
+/** The definition, wired: nodes in an order in which everything stands after what feeds it. */
+export interface Graph {
+  readonly nodes: readonly Node[]
+}
+
+interface Draft {
+  readonly entry: StageEntry
+  readonly stage: AnyStage | undefined
+  readonly title: string
+  readonly where: string
+  options: Record<string, unknown> | undefined
+  readonly inputs: Map<string, Source>
+}
+
+/** Wires a definition. Every mistake that can be known without reading data is added to `problems`. */
+export function buildGraph(definition: Definition, stages: ReadonlyMap<StageEntry, AnyStage>, problems: Problem[]): Graph {
+  const drafts = definition.stages.map((entry, i): Draft => {
+    const stage = stages.get(entry)
+    return {
+      entry,
+      stage,
+      title: `stages[${i}] ${entry.use}`,
+      where: wordOrigin(entry.origin),
+      options: undefined,
+      inputs: new Map(),
+    }
+  })
+  const byId = uniqueIds(drafts, problems)
+  for (const draft of drafts) checkOptions(draft, problems)
+  for (const [i, draft] of drafts.entries()) wireInputs(draft, drafts.slice(0, i), byId, problems)
+  const order = inOrder(drafts, byId, problems)
+  const nodes: Node[] = []
+  for (const draft of order) nodes.push(withFacts(draft, nodes, problems))
+  return { nodes }
+}
+
+function uniqueIds(drafts: readonly Draft[], problems: Problem[]): Map<string, Draft> {
+  const byId = new Map<string, Draft>()
+  for (const draft of drafts) {
+    const { id, origin } = draft.entry
+    const other = byId.get(id)
+    if (!/^[A-Za-z][\w-]*$/.test(id))
+      problems.push({
+        where: wordOrigin(origin),
+        message: `${draft.title}: id: expected a letter, then letters, digits, "_" and "-", got ${JSON.stringify(id)}`,
+      })
+    if (other)
+      problems.push({
+        where: wordOrigin(origin),
+        message: `${draft.title}: duplicate id "${id}", also the id of ${other.title} at ${other.where}; give one of them another "id"`,
+      })
+    else byId.set(id, draft)
+  }
+  return byId
+}
+
+function checkOptions(draft: Draft, problems: Problem[]): void {
+  if (!draft.stage) return
+  const checked = draft.stage.options.safeParse(plain(draft.entry.with))
+  if (checked.success) draft.options = checked.data as Record<string, unknown>
+  else problems.push(...wordIssues(checked.error, draft.stage.options, draft.entry.with, `${draft.title}: `))
+}
+
+/** Connects each input: to what `from` says, else to the nearest stage above that has an output (sinks are passed over). */
+function wireInputs(draft: Draft, above: readonly Draft[], byId: ReadonlyMap<string, Draft>, problems: Problem[]): void {
+  const { stage, entry, title } = draft
+  if (!stage) return
+  const ports = Object.keys(stage.inputs)
+  const connect = (port: string, text: string, origin: Value['origin']): void => {
+    const source = findSource(text, stage.inputs[port]!.type, byId)
+    if (typeof source === 'string') problems.push({ where: wordOrigin(origin), message: `${title}: from: ${source}` })
+    else if (source) {
+      draft.inputs.set(port, source)
+      checkTypes(draft, port, source, byId, wordOrigin(origin), problems)
+    } else draft.inputs.set(port, { id: '', port: '' })
+  }
+  const { from } = entry
+  if (from && ports.length === 0) {
+    problems.push({ where: wordOrigin(from.origin), message: `${title}: from: this stage has no inputs` })
+    return
+  }
+  if (isMapping(from)) {
+    for (const [port, { key, value }] of entriesOf(from)) {
+      if (ports.includes(port)) connect(port, String(value.data), value.origin)
+      else
+        problems.push({
+          where: wordOrigin(key),
+          message: `${title}: from: no input named "${port}"${didYouMean(port, ports) || `; inputs: ${ports.join(', ')}`}`,
+        })
+    }
+  } else if (from) {
+    if (ports.length === 1) connect(ports[0]!, String(from.data), from.origin)
+    else
+      problems.push({
+        where: wordOrigin(from.origin),
+        message: `${title}: from: expected a mapping of the inputs ${ports.join(', ')}, got ${JSON.stringify(from.data)}`,
+      })
+  }
+  if (problems.length > 0 && from && draft.inputs.size < ports.length && !isMapping(from)) return
+  const open = ports.filter((port) => !draft.inputs.has(port))
+  if (open.length === 0) return
+  if (open.length > 1 || (from && ports.length > 1)) {
+    if (!isMapping(from) || entriesOf(from).size < ports.length)
+      problems.push({
+        where: draft.where,
+        message: `${title}: the input${open.length > 1 ? 's' : ''} ${open.join(' and ')} of this stage must be named: from: { ${ports.map((port) => `${port}: …`).join(', ')} }`,
+      })
+    return
+  }
+  const previous = above.findLast((other) => !other.stage || Object.keys(other.stage.outputs).length > 0)
+  if (!previous)
+    problems.push({
+      where: draft.where,
+      message: `${title}: needs ${article(stage.inputs[open[0]!]!.type)} wire, but no stage above has an output`,
+    })
+  else connect(open[0]!, previous.entry.id, entry.origin)
+}
+
+/** The output that `id` or `id.port` names; text for what is wrong; nothing where the stage itself could not be found. */
+function findSource(text: string, type: string, byId: ReadonlyMap<string, Draft>): Source | string | undefined {
+  const [id = '', port] = text.split('.', 2)
+  const draft = byId.get(id)
+  if (!draft) return `no stage with id "${id}"${didYouMean(id, byId.keys()) || `; ids: ${[...byId.keys()].join(', ')}`}`
+  if (!draft.stage) return undefined
+  const ports = Object.keys(draft.stage.outputs)
+  if (ports.length === 0) return `"${id}" (${draft.title}) is a sink and has no output`
+  if (port !== undefined)
+    return ports.includes(port) ? { id, port } : `"${id}" has no output named "${port}"; outputs: ${ports.join(', ')}`
+  const fitting = ports.length === 1 ? ports : ports.filter((name) => draft.stage!.outputs[name]!.type === type)
+  return fitting.length === 1 ? { id, port: fitting[0]! } : `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
+}
+
+function checkTypes(draft: Draft, port: string, source: Source, byId: ReadonlyMap<string, Draft>, where: string, problems: Problem[]): void {
+  const maker = byId.get(source.id)!
+  const made = maker.stage!.outputs[source.port]!.type
+  const wanted = draft.stage!.inputs[port]!.type
+  if (wanted === 'any' || made === wanted) return
+  problems.push({
+    where,
+    message: `${draft.title}: the input "${port}" takes ${article(wanted)} wire, got ${article(made)} wire from the output "${source.port}" of ${maker.title} at ${maker.where}`,
+  })
+}
+
+/** A topological order that keeps the order of the file where it can; stages on a circle are reported and left out. */
+function inOrder(drafts: readonly Draft[], byId: ReadonlyMap<string, Draft>, problems: Problem[]): Draft[] {
+  const order: Draft[] = []
+  const state = new Map<Draft, 'visiting' | 'done'>()
+  const path: Draft[] = []
+  function visit(draft: Draft): void {
+    if (state.get(draft) === 'done') return
+    if (state.get(draft) === 'visiting') {
+      const circle = [...path.slice(path.indexOf(draft)), draft].map((each) => each.entry.id)
+      problems.push({ where: draft.where, message: `${draft.title}: the wires form a circle: ${circle.join(' ← ')}` })
+      return
+    }
+    state.set(draft, 'visiting')
+    path.push(draft)
+    for (const source of draft.inputs.values()) {
+      const maker = byId.get(source.id)
+      if (maker) visit(maker)
+    }
+    path.pop()
+    state.set(draft, 'done')
+    order.push(draft)
+  }
+  for (const draft of drafts) visit(draft)
+  return order
+}
+
+function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): Node {
+  const { entry, stage, title, where, options, inputs } = draft
+  const inputFacts = Object.fromEntries(
+    [...inputs].map(([port, source]) => [port, before.find((node) => node.id === source.id)?.facts[source.port] ?? {}]),
+  )
+  let facts: Readonly<Record<string, Facts>> = {}
+  if (stage && options) {
+    const [only] = Object.values(inputFacts)
+    const passed = Object.fromEntries(Object.keys(stage.outputs).map((port) => [port, only ?? {}]))
+    const problem = (path: string, message: string): void => {
+      const at = path ? optionOrigin(entry.with, path) : undefined
+      problems.push({ where: at ?? where, message: `${title}: ${path ? `${path}: ` : ''}${message}` })
+    }
+    facts = (stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined) ?? passed
+  }
+  return { id: entry.id, title, where, entry, stage: stage!, options: options ?? {}, inputs, facts, inputFacts }
+}
+
+/** The place of the option `a.b[2]`, or of its deepest part that was written. */
+function optionOrigin(options: Value, path: string): string | undefined {
+  let at: Value | undefined
+  let next: Value | undefined = options
+  for (const step of path.replace(/\[(\d+)\]/g, '.$1').split('.')) {
+    next = Array.isArray(next?.data) ? next.data[Number(step)] : entriesOf(next).get(step)?.value
+    if (!next) break
+    at = next
+  }
+  return at && wordOrigin(at.origin)
+}
+
+function article(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} "${noun}"`
+}

@@ -1,0 +1,240 @@
+import { relative, resolve } from 'node:path'
+import { Document, isMap, type YAMLMap } from 'yaml'
+import { type Definition, DefinitionProblems, defaultId, distinct, type ReadOptions, readDefinition, type StageEntry } from './definition/read.js'
+import { type Origin, plain, type Value, valueFrom, wordOrigin } from './definition/value.js'
+import { messageOf, PipelineError, type Problem } from './errors.js'
+import { buildGraph, type Graph } from './graph.js'
+import { didYouMean } from './nearest.js'
+import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
+import { type AnyStage, isStage } from './stage.js'
+
+/** A stage in a pipeline made in code: `use` is a stage, or the name of one as in YAML. */
+export interface StageSpec {
+  readonly use: AnyStage | string
+  readonly id?: string
+  readonly with?: Readonly<Record<string, unknown>>
+  readonly from?: string | Readonly<Record<string, string>>
+}
+
+export interface PipelineSpec {
+  readonly name: string
+  readonly seed?: number
+  readonly description?: string
+  readonly stages: readonly StageSpec[]
+}
+
+const code: Origin = { kind: 'code' }
+
+/**
+ * A checked pipeline. It never changes: `replace`, `insertAfter`, `remove` and `set` return a new one, checked again,
+ * and throw a PipelineError with every problem if it would not be sound.
+ */
+export class Pipeline {
+  readonly definition: Definition
+  readonly graph: Graph
+  private readonly stages: ReadonlyMap<StageEntry, AnyStage>
+  private readonly registry: Registry
+
+  private constructor(definition: Definition, stages: ReadonlyMap<StageEntry, AnyStage>, registry: Registry, found: readonly Problem[]) {
+    const problems = [...found]
+    this.definition = definition
+    this.stages = stages
+    this.registry = registry
+    this.graph = buildGraph(definition, stages, problems)
+    if (problems.length > 0) throw new PipelineError('DEFINITION', inFileOrder(distinct(problems)))
+  }
+
+  /**
+   * Reads a pipeline from a YAML file or the built-in ones, with overrides as `--set` takes them.
+   * Throws a PipelineError that lists all problems, each with its place.
+   */
+  static async load(file: string, options: ReadOptions = {}): Promise<Pipeline> {
+    const registry = await builtInStages()
+    const problems: Problem[] = []
+    let definition: Definition
+    try {
+      definition = readDefinition(file, options)
+    } catch (error) {
+      if (!(error instanceof DefinitionProblems)) throw error
+      definition = error.definition
+      problems.push(...error.problems)
+    }
+    return Pipeline.resolved(definition, registry, problems)
+  }
+
+  /** Makes a pipeline in code. Same checks, same errors; places read `code`. */
+  static async define(spec: PipelineSpec): Promise<Pipeline> {
+    const registry = await builtInStages()
+    const given = new Map<StageEntry, AnyStage>()
+    const stages = spec.stages.map((stage) => entryFrom(stage, given))
+    const definition: Definition = {
+      name: spec.name,
+      description: spec.description,
+      seed: spec.seed ?? 0,
+      seedOrigin: code,
+      vars: new Map(),
+      stages,
+    }
+    return Pipeline.resolved(definition, registry, [], given)
+  }
+
+  private static async resolved(definition: Definition, registry: Registry, found: Problem[], given = new Map<StageEntry, AnyStage>()): Promise<Pipeline> {
+    const stages = new Map(given)
+    for (const [i, entry] of definition.stages.entries()) {
+      if (stages.has(entry)) continue
+      try {
+        stages.set(entry, await resolveStage(entry.use, entry.folder))
+      } catch (error) {
+        found.push({ where: wordOrigin(entry.useOrigin), message: `stages[${i}]: ${messageOf(error)}` })
+      }
+    }
+    return new Pipeline(definition, stages, registry, found)
+  }
+
+  get name(): string {
+    return this.definition.name
+  }
+
+  get seed(): number {
+    return this.definition.seed
+  }
+
+  /** Puts another stage in the place of the one with this id; id and wires stay, options are the given ones. */
+  replace(id: string, use: AnyStage | string, options?: Readonly<Record<string, unknown>>): Pipeline {
+    const old = this.definition.stages[this.indexOf(id)]!
+    const from = old.from && (plain(old.from) as string | Record<string, string>)
+    return this.changed((stages, make) => {
+      stages[this.indexOf(id)] = make({ use, id, ...(options && { with: options }), ...(from && { from }) })
+    })
+  }
+
+  /** Puts a stage after the one with this id. */
+  insertAfter(id: string, stage: StageSpec): Pipeline {
+    return this.changed((stages, make) => {
+      stages.splice(this.indexOf(id) + 1, 0, make(stage))
+    })
+  }
+
+  /** Takes a stage out. */
+  remove(id: string): Pipeline {
+    return this.changed((stages) => {
+      stages.splice(this.indexOf(id), 1)
+    })
+  }
+
+  /** Changes options of the stage with this id; the others stay. */
+  set(id: string, options: Readonly<Record<string, unknown>>): Pipeline {
+    const old = this.definition.stages[this.indexOf(id)]!
+    const all = { ...(plain(old.with) as Record<string, unknown>), ...options }
+    const stages = [...this.definition.stages]
+    const entry = { ...old, with: optionsFrom(all) }
+    stages[this.indexOf(id)] = entry
+    const known = new Map(this.stages)
+    known.set(entry, this.stages.get(old)!)
+    return new Pipeline({ ...this.definition, stages }, known, this.registry, [])
+  }
+
+  /**
+   * The pipeline as YAML that `load` reads back; stage files are named as seen from the folder `base`.
+   * Throws where a stage has no name to write: one that was given as an object.
+   */
+  toYAML(base = process.cwd()): string {
+    return String(this.toDocument({ base }))
+  }
+
+  /** The same as a document whose values can be commented. */
+  toDocument({ allowObjects = false, base = process.cwd() } = {}): Document<YAMLMap> {
+    const { name, description, seed, stages } = this.definition
+    const document = new Document({
+      name,
+      ...(description !== undefined && { description }),
+      seed,
+      stages: stages.map((entry) => this.writable(entry, allowObjects, base)),
+    }) as unknown as Document<YAMLMap>
+    if (!isMap(document.contents)) throw new PipelineError('INTERNAL', 'the definition did not become a mapping')
+    return document
+  }
+
+  private writable(entry: StageEntry, allowObjects: boolean, base: string): Record<string, unknown> {
+    const stage = this.stages.get(entry)
+    const isNamed = entry.folder !== '' && (isFile(entry.use) || this.registry.get(entry.use) === stage || !this.registry.has(entry.use))
+    if (!isNamed && !allowObjects)
+      throw new PipelineError(
+        'ARGUMENTS',
+        `the stage "${entry.id}" (${entry.use}) was given as an object and cannot be written as YAML; put it into a file and use "./file.js"`,
+      )
+    const options = plain(entry.with) as Record<string, unknown>
+    return {
+      ...(entry.id !== defaultId(entry.use) && { id: entry.id }),
+      use: isFile(entry.use) ? localPath(base, resolve(entry.folder, entry.use)) : entry.use,
+      ...(entry.from && { from: plain(entry.from) }),
+      ...(Object.keys(options).length > 0 && { with: options }),
+    }
+  }
+
+  private changed(change: (stages: StageEntry[], make: (spec: StageSpec) => StageEntry) => void): Pipeline {
+    const known = new Map(this.stages)
+    const stages = [...this.definition.stages]
+    const problems: Problem[] = []
+    change(stages, (spec) => {
+      const entry = entryFrom(spec, known)
+      const stage = this.registry.get(entry.use)
+      if (known.has(entry)) return entry
+      if (stage) known.set(entry, stage)
+      else problems.push({ where: 'code', message: `no stage named "${entry.use}"${didYouMean(entry.use, this.registry.keys())}` })
+      return entry
+    })
+    return new Pipeline({ ...this.definition, stages }, known, this.registry, problems)
+  }
+
+  private indexOf(id: string): number {
+    const ids = this.definition.stages.map((stage) => stage.id)
+    const at = ids.indexOf(id)
+    if (at < 0)
+      throw new PipelineError('ARGUMENTS', `no stage with id "${id}"${didYouMean(id, ids) || `; ids: ${ids.join(', ')}`}`)
+    return at
+  }
+}
+
+/** `./file.js` or `../file.js`, as a definition in the folder `base` would name it. */
+function localPath(base: string, file: string): string {
+  const path = relative(base, file).replaceAll('\\', '/')
+  return path.startsWith('.') ? path : `./${path}`
+}
+
+function entryFrom(spec: StageSpec, given: Map<StageEntry, AnyStage>): StageEntry {
+  if (typeof spec.use !== 'string' && !isStage(spec.use))
+    throw new PipelineError('ARGUMENTS', 'use: expected the name of a stage, or what defineStage() returns')
+  const use = typeof spec.use === 'string' ? spec.use : spec.use.name
+  const entry: StageEntry = {
+    id: spec.id ?? defaultId(use),
+    use,
+    with: optionsFrom(spec.with ?? {}),
+    from: spec.from === undefined ? undefined : valueFrom(spec.from, code),
+    origin: code,
+    useOrigin: code,
+    folder: typeof spec.use === 'string' ? process.cwd() : '',
+  }
+  if (typeof spec.use !== 'string') given.set(entry, spec.use)
+  return entry
+}
+
+function optionsFrom(options: Readonly<Record<string, unknown>>): Value {
+  try {
+    return valueFrom(options, code)
+  } catch (error) {
+    throw new PipelineError('ARGUMENTS', `with: ${messageOf(error)}`)
+  }
+}
+
+/** By line where a place is known; command-line settings last. */
+function inFileOrder(problems: readonly Problem[]): Problem[] {
+  const key = ({ where = '' }: Problem): [string, number, number] => {
+    const match = /^(.*):(\d+):(\d+)/.exec(where)
+    return match ? [match[1]!, Number(match[2]), Number(match[3])] : ['\uffff', 0, 0]
+  }
+  return [...problems].sort((a, b) => {
+    const [x, y] = [key(a), key(b)]
+    return x[0] < y[0] ? -1 : x[0] > y[0] ? 1 : x[1] - y[1] || x[2] - y[2]
+  })
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+
+/** Draws from one stream of random numbers. */
+export interface Random {
+  /** Uniform on `0 … 2³² - 1`. */
+  uint32(): number
+  /** Uniform on `[0, 1)`, 53 bits. */
+  uniform(): number
+  /** Uniform on `0 … n - 1`, without bias; `n` from 1 to 2³². */
+  below(n: number): number
+  /** Standard normal (Box and Muller, 1958). */
+  normal(): number
+  /** A uniform permutation of `0 … n - 1` (Fisher and Yates). */
+  permutation(n: number): Uint32Array
+}
+
+/**
+ * Opens the stream of `(seed, stage, purpose, epoch)`.
+ *
+ * Streams are counter-based (Philox4x32-10: J. Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011):
+ * the seed is the key, a hash of stage and purpose and the epoch are the high part of the counter. So a draw depends
+ * on nothing but its own address: no other stage, thread or earlier epoch changes it.
+ */
+export function randomStream(seed: number, stage: string, purpose: string, epoch = 0): Random {
+  const hash = createHash('sha256').update(`${stage}\0${purpose}`).digest()
+  const key0 = seed >>> 0
+  const key1 = Math.floor(seed / 2 ** 32) >>> 0
+  const counter = new Uint32Array([0, epoch, hash.readUInt32LE(0), hash.readUInt32LE(4)])
+  const words = new Uint32Array(4)
+  let used = 4
+  let spare: number | undefined
+
+  function uint32(): number {
+    if (used === 4) {
+      philox(counter, key0, key1, words)
+      counter[0]!++
+      used = 0
+    }
+    return words[used++]!
+  }
+
+  function uniform(): number {
+    const high = uint32() >>> 5
+    const low = uint32() >>> 6
+    return (high * 67108864 + low) / 9007199254740992
+  }
+
+  function below(n: number): number {
+    const limit = 4294967296 - (4294967296 % n)
+    for (;;) {
+      const word = uint32()
+      if (word < limit) return word % n
+    }
+  }
+
+  function normal(): number {
+    if (spare !== undefined) {
+      const value = spare
+      spare = undefined
+      return value
+    }
+    const radius = Math.sqrt(-2 * Math.log(1 - uniform()))
+    const angle = 2 * Math.PI * uniform()
+    spare = radius * Math.sin(angle)
+    return radius * Math.cos(angle)
+  }
+
+  function permutation(n: number): Uint32Array {
+    const order = Uint32Array.from({ length: n }, (_, i) => i)
+    for (let i = n - 1; i > 0; i--) {
+      const j = below(i + 1)
+      const held = order[i]!
+      order[i] = order[j]!
+      order[j] = held
+    }
+    return order
+  }
+
+  return { uint32, uniform, below, normal, permutation }
+}
+
+/** Ten rounds of Philox4x32 on `counter` with the key `(key0, key1)`, into `out`. */
+export function philox(counter: Uint32Array, key0: number, key1: number, out: Uint32Array): void {
+  let [c0, c1, c2, c3] = counter as unknown as [number, number, number, number]
+  let k0 = key0
+  let k1 = key1
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(0xd2511f53, c0)
+    const low0 = Math.imul(0xd2511f53, c0) >>> 0
+    const high1 = multiplyHigh(0xcd9e8d57, c2)
+    const low1 = Math.imul(0xcd9e8d57, c2) >>> 0
+    c0 = (high1 ^ c1 ^ k0) >>> 0
+    c1 = low1
+    c2 = (high0 ^ c3 ^ k1) >>> 0
+    c3 = low0
+    k0 = (k0 + 0x9e3779b9) >>> 0
+    k1 = (k1 + 0xbb67ae85) >>> 0
+  }
+  out[0] = c0
+  out[1] = c1
+  out[2] = c2
+  out[3] = c3
+}
+
+/** The upper 32 bits of the 64-bit product of two 32-bit words. */
+function multiplyHigh(a: number, b: number): number {
+  const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16]
+  const middle = a1 * b0 + Math.floor((a0 * b0) / 65536)
+  const low = (middle % 65536) + a0 * b1
+  return (a1 * b1 + Math.floor(middle / 65536) + Math.floor(low / 65536)) >>> 0
+}

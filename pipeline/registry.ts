@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs'
+import { createRequire, register } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { messageOf, PipelineError } from './errors.js'
+import { didYouMean } from './nearest.js'
+import { type AnyStage, isStage } from './stage.js'
+
+/** Stages by name. A Map, because the names come from users. */
+export type Registry = ReadonlyMap<string, AnyStage>
+
+let builtIn: Registry | undefined
+
+/** The stages that come with Millrace. This is the one place where the engine meets them. */
+export async function builtInStages(): Promise<Registry> {
+  if (!builtIn) {
+    const all: Record<string, unknown> = await import('../stages/index.js')
+    builtIn = new Map(
+      Object.values(all)
+        .filter(isStage)
+        .map((stage) => [stage.name, stage]),
+    )
+  }
+  return builtIn
+}
+
+/**
+ * Finds what `use:` names: a built-in stage, a file (`./my-stage.js`, from `folder`) or an npm package installed there.
+ * A module may export several stages; `./stages.js#name` picks one. Throws a PipelineError that says what was looked for.
+ */
+export async function resolveStage(use: string, folder: string): Promise<AnyStage> {
+  const stages = await builtInStages()
+  const known = stages.get(use)
+  if (known) return known
+  const [path, pick] = splitPick(use)
+  if (isFile(path)) {
+    const file = resolve(folder, path)
+    if (!existsSync(file)) throw new PipelineError('DEFINITION', `no stage file ${file}`)
+    return pickStage(await importModule(file, use), pick, use)
+  }
+  const file = packageFile(path, folder)
+  if (!file) {
+    const files = ['.js', '.mjs', '.ts'].map((ending) => `./${path}${ending}`)
+    const local = files.find((name) => existsSync(join(folder, name)))
+    const suggestion = local ? `; did you mean "${local}"?` : didYouMean(use, stages.keys())
+    throw new PipelineError(
+      'DEFINITION',
+      `no stage named "${use}"${suggestion || '; "millrace stages" lists the built-in ones, "./file.js" uses your own'}`,
+    )
+  }
+  return pickStage(await importModule(file, use), pick, use)
+}
+
+/** True for `use:` values that name a file rather than a stage or package. */
+export function isFile(use: string): boolean {
+  return /^\.{1,2}[/\\]/.test(use) || /^([/\\]|[A-Za-z]:[/\\])/.test(use)
+}
+
+function splitPick(use: string): [path: string, pick: string | undefined] {
+  const at = use.lastIndexOf('#')
+  return at < 0 ? [use, undefined] : [use.slice(0, at), use.slice(at + 1)]
+}
+
+function packageFile(name: string, folder: string): string | undefined {
+  if (!/^(@[\w.-]+\/)?[\w.-]+(\/[\w./-]+)?$/.test(name)) return undefined
+  try {
+    const file = createRequire(join(folder, 'noop.js')).resolve(name)
+    return /[/\\]/.test(file) ? file : undefined
+  } catch {
+    return undefined
+  }
+}
+
+let hooked = false
+
+async function importModule(file: string, use: string): Promise<Record<string, unknown>> {
+  // A stage file beside a pipeline may stand where no `node_modules` is: `import 'millrace'` then means this one.
+  if (!hooked) register(fallbackHook(import.meta.url))
+  hooked = true
+  try {
+    return (await import(pathToFileURL(file).href)) as Record<string, unknown>
+  } catch (error) {
+    throw new PipelineError('DEFINITION', `cannot load the stage ${use}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function fallbackHook(home: string): string {
+  const source = `
+    const ours = /^(millrace|zod|rxjs|apache-arrow|ndarray)(\\/|$)/
+    export async function resolve(specifier, context, next) {
+      try {
+        return await next(specifier, context)
+      } catch (error) {
+        if (!ours.test(specifier)) throw error
+        return next(specifier, { ...context, parentURL: ${JSON.stringify(home)} })
+      }
+    }`
+  return `data:text/javascript,${encodeURIComponent(source)}`
+}
+
+function pickStage(module: Record<string, unknown>, pick: string | undefined, use: string): AnyStage {
+  const stages = Object.entries(module).filter(([, value]) => isStage(value))
+  const chosen = pick
+    ? stages.find(([name, stage]) => name === pick || (stage as AnyStage).name === pick)
+    : (stages.find(([name]) => name === 'default') ?? (stages.length === 1 ? stages[0] : undefined))
+  if (chosen) return chosen[1] as AnyStage
+  const names = stages.map(([name]) => name)
+  throw new PipelineError(
+    'DEFINITION',
+    names.length === 0
+      ? `${use} exports no stage; expected "export default defineStage({ … })"`
+      : `${use} exports ${names.join(', ')}${pick ? `, not ${pick}` : ''}; pick one with "${splitPick(use)[0]}#${names[0]}"`,
+  )
+}

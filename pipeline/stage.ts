@@ -1,0 +1,126 @@
+import type { Table } from 'apache-arrow'
+import type { Observable } from 'rxjs'
+import type { z } from 'zod'
+import type { Kernels } from '../kernels/index.js'
+import type { Flow } from './flow.js'
+import type { Random } from './random.js'
+import type { WireType } from './wires.js'
+
+/** A named input or output of a stage: what kind of table goes through it. */
+export interface Port<T extends WireType = WireType> {
+  readonly type: T
+}
+export type Ports = Readonly<Record<string, Port>>
+
+/** The port types. An `any` input takes whatever comes. */
+export const wire = {
+  examples: { type: 'examples' },
+  batch: { type: 'batch' },
+  parameters: { type: 'parameters' },
+  metrics: { type: 'metrics' },
+  gradientCheck: { type: 'gradient-check' },
+  any: { type: 'any' },
+} as const satisfies Record<string, Port>
+
+/** What is known about a wire before any data is read; what is not known is left out. */
+export interface Facts {
+  readonly splits?: readonly string[]
+  /** Shape of one example; its product is the feature width. */
+  readonly shape?: readonly number[]
+  readonly classes?: readonly string[]
+}
+
+/** What a stage may look at when the graph is checked. */
+export interface Checking<O> {
+  readonly options: O
+  /** Facts of each input, by port. */
+  readonly inputs: Readonly<Record<string, Facts>>
+  /** Reports a mistake; `path` is the option it is about (`splits[2]`), empty for the stage as a whole. */
+  problem(path: string, message: string): void
+}
+
+/** What a running stage is given. */
+export interface StageContext {
+  readonly id: string
+  /** What is known statically about each input. */
+  readonly inputs: Readonly<Record<string, Facts>>
+  readonly kernels: Kernels
+  readonly flow: Flow
+  readonly signal: AbortSignal
+  /** The stream of random numbers for one purpose of this stage, of its own for each epoch. */
+  random(purpose: string, epoch?: number): Random
+  /** The absolute path of an output file inside the run directory; folders on the way are made. */
+  file(path: string): string
+  /** Tells the run which data was read, for `run.json`. */
+  source(source: DataSource): void
+  /** Says something a user should know: shown once, kept in `run.json`. */
+  note(message: string): void
+  /** Where progress goes. */
+  readonly terminal: Terminal
+}
+
+export interface DataSource {
+  readonly path: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+export interface Terminal {
+  /** True where lines may be redrawn. */
+  readonly interactive: boolean
+  write(text: string): void
+}
+
+type IsUnion<T, U = T> = T extends unknown ? ([U] extends [T] ? false : true) : never
+type Side<P extends Ports> = IsUnion<keyof P> extends true ? { [K in keyof P]: Observable<Table> } : Observable<Table>
+type Outcome<P extends Ports> = [keyof P] extends [never] ? Observable<unknown> : Side<P>
+
+/** What `run` returns: an Observable for a source, else a function of the inputs; several ports are objects of Observables. */
+export type Runner<I extends Ports, P extends Ports> = [keyof I] extends [never]
+  ? Outcome<P>
+  : (inputs: Side<I>) => Outcome<P>
+
+export interface Stage<
+  O extends z.ZodType = z.ZodType,
+  I extends Ports = Ports,
+  P extends Ports = Ports,
+> {
+  /** `family/name`, which is also the file it lives in. */
+  readonly name: string
+  /** One sentence, third person. */
+  readonly summary: string
+  readonly options: O
+  readonly inputs: I
+  readonly outputs: P
+  /** YAML of one use. */
+  readonly example: string
+  /** What it keeps in memory and how many tables are in flight, in words; nothing said: nothing held. */
+  readonly holds?: string
+  /** What is known about the outputs; checks options against what is known about the inputs. Default: the input's facts. */
+  facts?(checking: Checking<z.output<O>>): Partial<Record<keyof P, Facts>>
+  run(options: z.output<O>, context: StageContext): Runner<I, P>
+}
+
+/** A stage of any kind, as the engine handles it. */
+// biome-ignore lint/suspicious/noExplicitAny: the engine checks options and wires itself
+export type AnyStage = Stage<any, any, any>
+
+/** Returns its argument: it is there so that TypeScript infers the options and ports. */
+export function defineStage<O extends z.ZodType, const I extends Ports, const P extends Ports>(
+  stage: Stage<O, I, P>,
+): Stage<O, I, P> {
+  return stage
+}
+
+export function isStage(value: unknown): value is AnyStage {
+  const stage = value as Partial<AnyStage> | null
+  return (
+    typeof stage === 'object' &&
+    stage !== null &&
+    typeof stage.name === 'string' &&
+    typeof stage.run === 'function' &&
+    typeof stage.options?.safeParse === 'function' &&
+    typeof stage.inputs === 'object' &&
+    typeof stage.outputs === 'object'
+  )
+}

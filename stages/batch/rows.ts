@@ -1,0 +1,61 @@
+import type { Table } from 'apache-arrow'
+import { filter, toArray } from 'rxjs'
+import { z } from 'zod'
+import { defineStage, examplesTable, fieldsOf, listed, PipelineError, rowsOf, splitOf, wire } from '../../pipeline/index.js'
+
+/**
+ * Cuts a split into tables of `size` rows, epoch after epoch, in the order of the rows. Batches are views: no row is
+ * copied. The last batch of an epoch is short where `size` does not divide the rows; `dropLast` leaves it out.
+ */
+export const rows = defineStage({
+  name: 'batch/rows',
+  summary: 'Cuts a split into batches of a fixed number of rows, once per epoch.',
+  options: z.strictObject({
+    split: z.string().min(1).default('train').describe('The split to train on.'),
+    size: z.int().positive().describe('Rows per batch.'),
+    epochs: z.int().positive().describe('How often to go through the split.'),
+    dropLast: z.boolean().default(false).describe('Leave out a short last batch.'),
+  }),
+  inputs: { examples: wire.examples },
+  outputs: { batches: wire.batch },
+  example: '- use: batch/rows\n  with: { split: train, size: 100, epochs: 40 }',
+  holds: 'the split (by reference)',
+  facts: ({ options, inputs, problem }) => {
+    const facts = inputs.examples ?? {}
+    if (facts.splits && !facts.splits.includes(options.split))
+      problem('split', `no split named "${options.split}" reaches this stage; it has ${listed(facts.splits, 'and')}`)
+    return { batches: { ...facts, splits: [options.split] } }
+  },
+  run:
+    ({ split, size, epochs, dropLast }, { flow }) =>
+    (examples) =>
+      examples.pipe(
+        filter((table) => splitOf(table) === split),
+        toArray(),
+        flow.concatMap((tables) => flow.pull(batches(tables, split, size, epochs, dropLast))),
+      ),
+})
+
+function* batches(tables: readonly Table[], split: string, size: number, epochs: number, dropLast: boolean): Generator<Table> {
+  const [first, ...others] = tables
+  if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
+  const { values, labels } = rowsOf(others.length > 0 ? first.concat(...others) : first)
+  const fields = fieldsOf(first)
+  const count = labels.length
+  const width = values.length / count
+  const steps = dropLast ? Math.floor(count / size) : Math.ceil(count / size)
+  if (steps === 0)
+    throw new PipelineError(
+      'DATA',
+      count === 0
+        ? `the split "${split}" has no rows`
+        : `the split "${split}" has ${count} rows, less than one batch of ${size}, and dropLast leaves it out`,
+    )
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    for (let i = 0; i < steps; i++) {
+      const [from, to] = [i * size, Math.min(count, (i + 1) * size)]
+      const position = { epoch, step: (epoch - 1) * steps + i + 1, epochs, steps }
+      yield examplesTable(fields, values.subarray(from * width, to * width), labels.subarray(from, to), split, position)
+    }
+  }
+}

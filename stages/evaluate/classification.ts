@@ -1,0 +1,142 @@
+import type { Table } from 'apache-arrow'
+import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, toArray } from 'rxjs'
+import { z } from 'zod'
+import type { Rows, Softmax } from '../../kernels/index.js'
+import {
+  copyParameters,
+  defineStage,
+  endsEpoch,
+  type Facts,
+  listed,
+  type Model,
+  metricsTable,
+  modelOf,
+  PipelineError,
+  positionOf,
+  rowsOf,
+  type StageContext,
+  softmaxParameters,
+  splitOf,
+  wire,
+} from '../../pipeline/index.js'
+
+const options = z.strictObject({
+  splits: z.array(z.string().min(1)).min(1).optional().describe('The splits to evaluate, in the order of the columns. Default: all.'),
+  every: z
+    .union([
+      z.literal('epoch'),
+      z.strictObject({ epochs: z.int().positive() }),
+      z.strictObject({ steps: z.int().positive() }),
+    ])
+    .default('epoch')
+    .describe('When: epoch, { epochs: n } or { steps: n }; always after the last step.'),
+})
+
+type Options = z.output<typeof options>
+
+/**
+ * Evaluates the parameters on whole splits. For each split: `loss`, the mean cross-entropy; `cost`, the loss plus
+ * `lambda · Σ W²`; `accuracy`, the share of rows whose most probable class is their label (0 … 1).
+ */
+export const classification = defineStage({
+  name: 'evaluate/classification',
+  summary: 'Computes loss, cost and accuracy on whole splits as training goes on.',
+  options,
+  inputs: { parameters: wire.parameters, examples: wire.examples },
+  outputs: { metrics: wire.metrics },
+  example:
+    '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n  with: { splits: [train, test], every: epoch }',
+  holds: 'the examples (by reference), one evaluation in flight',
+  facts: ({ options, inputs, problem }) => {
+    const { examples = {}, parameters = {} } = inputs
+    for (const [i, split] of (options.splits ?? []).entries())
+      if (examples.splits && !examples.splits.includes(split))
+        problem(`splits[${i}]`, `no split named "${split}" reaches this stage; it has ${listed(examples.splits, 'and')}`)
+    checkFit(parameters, examples, (message) => problem('', message))
+    return { metrics: { splits: options.splits ?? examples.splits ?? [] } }
+  },
+  run:
+    (options, context) =>
+    ({ parameters, examples }) =>
+      defer(() => {
+        const evaluator = makeEvaluator(options, context)
+        const held = examples.pipe(toArray(), map(bySplit), shareReplay(1))
+        const due = parameters.pipe(
+          filter((table) => isDue(table, options.every)),
+          map(copyParameters),
+          context.flow.concatMap((table) => held.pipe(concatMap((splits) => evaluator.evaluate(table, splits)))),
+        )
+        return merge(held.pipe(ignoreElements()), due).pipe(finalize(evaluator.free))
+      }),
+})
+
+/** The model must take what the examples are. */
+function checkFit(parameters: Facts, examples: Facts, problem: (message: string) => void): void {
+  const width = (facts: Facts): number | undefined => facts.shape?.reduce((product, size) => product * size, 1)
+  const [trained, given] = [width(parameters), width(examples)]
+  if (trained !== undefined && given !== undefined && trained !== given)
+    problem(`the parameters are for ${trained} features, the examples have ${given}`)
+  if (parameters.classes && examples.classes && parameters.classes.length !== examples.classes.length)
+    problem(`the parameters are for ${parameters.classes.length} classes, the examples have ${examples.classes.length}`)
+}
+
+function bySplit(tables: readonly Table[]): Map<string, Rows[]> {
+  const splits = new Map<string, Rows[]>()
+  for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), rowsOf(table)])
+  return splits
+}
+
+function isDue(table: Table, every: Options['every']): boolean {
+  const position = positionOf(table)
+  if (position.step === position.epochs * position.steps) return true
+  if (every === 'epoch') return endsEpoch(position)
+  return 'steps' in every ? position.step % every.steps === 0 : endsEpoch(position) && position.epoch % every.epochs === 0
+}
+
+function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
+  let classifier: Softmax | undefined
+
+  async function evaluate(table: Table, splits: ReadonlyMap<string, readonly Rows[]>): Promise<Table> {
+    const model = modelOf(table)
+    classifier ??= kernels.softmax(model.shape.reduce((product, size) => product * size, 1), model.classes.length)
+    classifier.load(softmaxParameters(model))
+    const penalty = model.lambda * sumOfSquares(model)
+    const metrics: Record<string, number> = {}
+    for (const split of options.splits ?? splits.keys()) {
+      const { loss, accuracy } = await measure(classifier, splits.get(split) ?? [], split)
+      metrics[`${split}_loss`] = loss
+      metrics[`${split}_cost`] = loss + penalty
+      metrics[`${split}_accuracy`] = accuracy
+    }
+    return metricsTable(positionOf(table), metrics)
+  }
+
+  async function measure(classifier: Softmax, parts: readonly Rows[], split: string): Promise<{ loss: number; accuracy: number }> {
+    const { features, classes } = classifier
+    const most = Math.max(1, Math.floor(kernels.slice / (features * classes)))
+    let [loss, correct, count] = [0, 0, 0]
+    for (const { values, labels, affine } of parts) {
+      if (values.length !== labels.length * features)
+        throw new PipelineError('DATA', `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`)
+      for (let from = 0; from < labels.length; from += most) {
+        const to = Math.min(labels.length, from + most)
+        const rows = { values: values.subarray(from * features, to * features), labels: labels.subarray(from, to), affine }
+        const sums = classifier.evaluate(rows)
+        loss += sums.loss
+        correct += sums.correct
+        await flow.breathe()
+      }
+      count += labels.length
+    }
+    if (count === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to evaluate`)
+    return { loss: loss / count, accuracy: correct / count }
+  }
+
+  return { evaluate, free: () => classifier?.free() }
+}
+
+function sumOfSquares(model: Model): number {
+  let sum = 0
+  for (const w of softmaxParameters(model).W) sum += w * w
+  return sum
+}

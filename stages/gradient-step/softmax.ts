@@ -1,0 +1,103 @@
+import type { Table } from 'apache-arrow'
+import { defer, finalize } from 'rxjs'
+import { z } from 'zod'
+import type { Rows, Softmax } from '../../kernels/index.js'
+import { defineStage, layoutOf, parametersTables, PipelineError, type Position, positionOf, rowsOf, type StageContext, wire } from '../../pipeline/index.js'
+import { initial, initialParameters } from './initial.js'
+import { etaAt, schedule } from './schedule.js'
+
+const options = z.strictObject({
+  eta: schedule.describe('Learning rate: a number, or { start, factor, every } to multiply it by factor after every so many epochs.'),
+  lambda: z.number().nonnegative().default(0).describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
+  init: initial.default('normal').describe('First parameters: zeros, normal (deviation 0.01), { normal: sigma } or xavier.'),
+  onDivergence: z.enum(['stop', 'continue']).default('stop').describe('What to do when the loss is no longer a finite number.'),
+})
+
+type Options = z.output<typeof options>
+
+/**
+ * Trains a softmax classifier, one step of gradient descent per batch: for `p = softmax(W x + b)` the cost is
+ * `J = mean(-log p[y]) + lambda · Σ W²` and a step is `W -= eta · ∂J/∂W`, `b -= eta · ∂J/∂b`.
+ *
+ * Emits the parameters after every step. The tables show live memory: copy what you keep (`copyParameters`).
+ * Fails with code `DIVERGED` when the loss of a batch is not finite.
+ */
+export const softmax = defineStage({
+  name: 'gradient-step/softmax',
+  summary: 'Trains a softmax classifier by mini-batch gradient descent.',
+  options,
+  inputs: { batches: wire.batch },
+  outputs: { parameters: wire.parameters },
+  example: '- id: model\n  use: gradient-step/softmax\n  with: { eta: 0.001, lambda: 0.1, init: { normal: 0.01 } }',
+  holds: 'the parameters and their gradient',
+  run: (options, context) => (batches) =>
+    defer(() => {
+      const trainer = makeTrainer(options, context)
+      return batches.pipe(context.flow.concatMap(trainer.train), finalize(trainer.free))
+    }),
+})
+
+function makeTrainer(options: Options, context: StageContext) {
+  let model: Softmax | undefined
+  let emit: ReturnType<typeof parametersTables> | undefined
+
+  function open(batch: Table): Softmax {
+    const { shape, classes } = layoutOf(batch)
+    const features = shape.reduce((product, size) => product * size, 1)
+    if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
+    const made = context.kernels.softmax(features, classes.length)
+    made.load(initialParameters(options.init, features, classes.length, context.random('init')))
+    const { W, b } = made.parameters
+    emit = parametersTables({
+      model: 'softmax',
+      shape,
+      classes,
+      lambda: options.lambda,
+      arrays: [
+        { name: 'W', shape: [classes.length, features], values: W },
+        { name: 'b', shape: [classes.length], values: b },
+      ],
+    })
+    return made
+  }
+
+  function train(batch: Table): Iterable<Table> | Promise<Table> {
+    model ??= open(batch)
+    const rows = rowsOf(batch)
+    const most = Math.max(1, Math.floor(context.kernels.slice / (model.features * model.classes)))
+    return rows.labels.length <= most ? [stepped(batch, rows)] : inSlices(batch, rows, most)
+  }
+
+  /** A batch too large for one stretch of work: all but its last slice are accumulated first. */
+  async function inSlices(batch: Table, rows: Rows, most: number): Promise<Table> {
+    const count = rows.labels.length
+    let from = 0
+    for (; count - from > most; from += most) {
+      model!.accumulate(part(rows, from, from + most))
+      await context.flow.breathe()
+    }
+    return stepped(batch, part(rows, from, count))
+  }
+
+  function stepped(batch: Table, rows: Rows): Table {
+    const position = positionOf(batch)
+    const eta = etaAt(options.eta, position.epoch)
+    const loss = model!.step(rows, eta, options.lambda)
+    if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
+    return emit!(position, eta)
+  }
+
+  return { train, free: () => model?.free() }
+}
+
+function part({ values, labels, affine }: Rows, from: number, to: number): Rows {
+  const width = values.length / labels.length
+  return { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine }
+}
+
+function diverged({ epoch, step }: Position, eta: number, loss: number): PipelineError {
+  return new PipelineError(
+    'DIVERGED',
+    `the loss is ${loss} in epoch ${epoch}, step ${step}, with eta ${eta}; a smaller eta may help (onDivergence: continue goes on)`,
+  )
+}

@@ -1,0 +1,98 @@
+import { parse } from 'csv-parse'
+import { messageOf, PipelineError, type StageContext } from '../../pipeline/index.js'
+import { readSourceFile } from './source-file.js'
+
+/** The rows of one CSV file. */
+export interface CsvRows {
+  readonly path: string
+  readonly width: number
+  /** Row-major, `[rows, width]`. */
+  readonly values: Float32Array
+  readonly labels: readonly string[]
+  /** The line each row stands on. */
+  readonly lines: readonly number[]
+}
+
+export interface CsvFormat {
+  readonly header: boolean
+  readonly delimiter: string
+  readonly label: string | number
+  readonly drop: readonly string[]
+}
+
+/** Reads a CSV file (`.gz` accepted). Throws a PipelineError `DATA` that names line and column of the first bad cell. */
+export async function readCsv(path: string, format: CsvFormat, context: StageContext): Promise<CsvRows> {
+  const bytes = await readSourceFile(path, context)
+  if (bytes.subarray(0, 8192).includes(0)) throw new PipelineError('DATA', `${path} is not a text file`)
+  const parser = parse(bytes, {
+    bom: true,
+    delimiter: format.delimiter,
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    trim: true,
+    max_record_size: 1 << 24,
+  })
+  const labels: string[] = []
+  const lines: number[] = []
+  let values = new Float32Array(1024)
+  let filled = 0
+  let names: string[] | undefined
+  let columns: { label: number; features: number[]; count: number } | undefined
+  try {
+    for await (const item of parser) {
+      const { record, info } = item as { record: string[]; info: { lines: number } }
+      if (!columns) {
+        names = format.header ? record : undefined
+        columns = chooseColumns(path, record, names, format)
+        if (format.header) continue
+      }
+      if (record.length !== columns.count)
+        throw new PipelineError('DATA', `${path}:${info.lines}: expected ${columns.count} cells, found ${record.length}`)
+      const { features } = columns
+      if (filled + features.length > values.length) values = grown(values, filled + features.length)
+      for (const column of features) values[filled++] = numberIn(record[column]!, path, info.lines, names?.[column] ?? column)
+      labels.push(record[columns.label]!)
+      lines.push(info.lines)
+      await context.flow.breathe()
+    }
+  } catch (error) {
+    if (error instanceof PipelineError) throw error
+    throw new PipelineError('DATA', `${path}: ${messageOf(error)}`, { cause: error })
+  }
+  if (!columns || labels.length === 0) throw new PipelineError('DATA', `${path} has no rows`)
+  return { path, width: columns.features.length, values: values.subarray(0, filled), labels, lines }
+}
+
+function chooseColumns(path: string, record: readonly string[], names: readonly string[] | undefined, format: CsvFormat) {
+  const find = (name: string): number => {
+    const at = names ? names.indexOf(name) : -1
+    if (at >= 0) return at
+    throw new PipelineError(
+      'DATA',
+      names
+        ? `${path}: no column "${name}"; columns: ${names.join(', ')}`
+        : `${path}: columns have no names without a header, got "${name}"; give an index`,
+    )
+  }
+  const { label } = format
+  const at = typeof label === 'string' ? find(label) : label < 0 ? record.length + label : label
+  if (at < 0 || at >= record.length)
+    throw new PipelineError('DATA', `${path}: no column ${label}: the file has ${record.length} columns`)
+  const dropped = new Set([at, ...format.drop.map(find)])
+  const features = record.map((_, column) => column).filter((column) => !dropped.has(column))
+  if (features.length === 0) throw new PipelineError('DATA', `${path}: no feature columns beside the label`)
+  return { label: at, features, count: record.length }
+}
+
+function numberIn(cell: string, path: string, line: number, column: string | number): number {
+  const value = Math.fround(Number(cell))
+  if (cell !== '' && Number.isFinite(value)) return value
+  throw new PipelineError('DATA', `${path}:${line}: column ${column}: expected a finite number, got "${cell.slice(0, 40)}"`)
+}
+
+function grown(values: Float32Array<ArrayBuffer>, needed: number): Float32Array<ArrayBuffer> {
+  const next = new Float32Array(Math.max(needed, values.length * 2))
+  next.set(values)
+  return next
+}

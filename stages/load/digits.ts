@@ -1,0 +1,46 @@
+import { fileURLToPath } from 'node:url'
+import type { Table } from 'apache-arrow'
+import { z } from 'zod'
+import { defineStage, exampleFields, examplesTable, type StageContext, wire } from '../../pipeline/index.js'
+import { deal, fractions } from './fractions.js'
+import { readSourceFile } from './source-file.js'
+
+const file = fileURLToPath(new URL('../../../stages/load/digits/digits.csv', import.meta.url))
+const classes = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
+const shape = [1, 8, 8]
+const PIXELS = 64
+
+/**
+ * Loads the handwritten digits that come with Millrace: 1,797 images of 8×8 pixels, 0 … 16 (E. Alpaydin, C. Kaynak,
+ * 1998; CC BY 4.0). The file is ordered by writer, so rows are dealt into the splits by a seeded permutation.
+ */
+export const digits = defineStage({
+  name: 'load/digits',
+  summary: 'Loads the handwritten digits that come with Millrace.',
+  options: z.strictObject({
+    fractions: fractions
+      .default({ train: 0.7, validation: 0.15, test: 0.15 })
+      .describe('Share of the rows in each split; the split names are yours.'),
+  }),
+  inputs: {},
+  outputs: { examples: wire.examples },
+  example: '- use: load/digits\n  with: { fractions: { train: 0.8, test: 0.2 } }',
+  holds: 'every split, 64 bytes per image',
+  facts: ({ options }) => ({ examples: { splits: Object.keys(options.fractions), shape, classes } }),
+  run: ({ fractions }, context) => context.flow.pull(splitTables(fractions, context)),
+})
+
+async function* splitTables(parts: Record<string, number>, context: StageContext): AsyncGenerator<Table> {
+  const text = (await readSourceFile(file, context)).toString('utf8')
+  const rows = text.trim().split('\n').map((line) => line.split(',').map(Number))
+  const fields = exampleFields({ shape, classes }, new Uint8Array(0))
+  for (const [split, order] of deal(rows.length, parts, context.random('split'))) {
+    const values = context.kernels.allocate(order.length * PIXELS)
+    const labels = new Int32Array(order.length)
+    for (const [i, row] of order.entries()) {
+      values.set(rows[row]!.slice(0, PIXELS), i * PIXELS)
+      labels[i] = rows[row]![PIXELS]!
+    }
+    yield examplesTable(fields, values, labels, split)
+  }
+}

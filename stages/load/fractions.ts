@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import type { Random } from '../../pipeline/index.js'
+
+/** The option that cuts one set of rows into splits. */
+export const fractions = z
+  .record(z.string(), z.number().positive().max(1))
+  .refine((parts) => Object.keys(parts).length > 0 && Object.values(parts).reduce((a, b) => a + b, 0) <= 1 + 1e-9, {
+    error: 'expected fractions that add up to at most 1',
+  })
+
+/**
+ * Deals `rows` into splits by a random permutation: the first fraction gets the first part of it, and so on.
+ * The last split takes what rounding leaves when the fractions add up to 1.
+ */
+export function deal(rows: number, parts: Readonly<Record<string, number>>, random: Random): Map<string, Uint32Array> {
+  const order = random.permutation(rows)
+  const splits = new Map<string, Uint32Array>()
+  let sum = 0
+  let from = 0
+  for (const [split, fraction] of Object.entries(parts)) {
+    sum += fraction
+    const to = Math.min(rows, Math.round(sum * rows))
+    splits.set(split, order.subarray(from, to))
+    from = to
+  }
+  return splits
+}

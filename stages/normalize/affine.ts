@@ -1,0 +1,112 @@
+import type { Table } from 'apache-arrow'
+import { type Affine, exampleFields, examplesTable, layoutOf, PipelineError, rowsOf, type StageContext, splitOf } from '../../pipeline/index.js'
+
+/**
+ * Above this, `mean * scale` is so large that folding the map into float32 weights would cancel away the features'
+ * digits (float32 has about 7): such features are standardised into floats instead.
+ */
+const FOLDABLE = 256
+
+/** Mean, deviation and range per feature. */
+export interface Statistics {
+  readonly mean: Float64Array
+  /** Population standard deviation (divided by n). */
+  readonly deviation: Float64Array
+  readonly min: Float64Array
+  readonly max: Float64Array
+}
+
+/** Statistics of the rows of all tables, in float64, before any affine map they carry. Throws where there are no rows. */
+export async function statisticsOf(tables: readonly Table[], context: StageContext): Promise<Statistics> {
+  const parts = tables.map(rowsOf).filter(({ labels }) => labels.length > 0)
+  const [first] = parts
+  if (!first) throw new PipelineError('DATA', 'there are no rows to compute statistics on')
+  const width = first.values.length / first.labels.length
+  const count = parts.reduce((sum, { labels }) => sum + labels.length, 0)
+  const sum = new Float64Array(width)
+  const squares = new Float64Array(width)
+  const min = new Float64Array(width).fill(Number.POSITIVE_INFINITY)
+  const max = new Float64Array(width).fill(Number.NEGATIVE_INFINITY)
+  for await (const values of chunks(parts, width, context)) {
+    if (values instanceof Uint8Array) {
+      const moments = context.kernels.moments(values, width)
+      for (let j = 0; j < width; j++) {
+        sum[j]! += moments.sum[j]!
+        squares[j]! += moments.squares[j]!
+        min[j] = Math.min(min[j]!, moments.min[j]!)
+        max[j] = Math.max(max[j]!, moments.max[j]!)
+      }
+    } else {
+      for (let i = 0, j = 0; i < values.length; i++, j = j + 1 === width ? 0 : j + 1) {
+        const x = values[i]!
+        sum[j]! += x
+        if (x < min[j]!) min[j] = x
+        if (x > max[j]!) max[j] = x
+      }
+    }
+  }
+  const mean = sum.map((total) => total / count)
+  if (first.values instanceof Uint8Array) return { mean, deviation: exactDeviation(sum, squares, count), min, max }
+  const spread = new Float64Array(width)
+  for await (const values of chunks(parts, width, context))
+    for (let i = 0, j = 0; i < values.length; i++, j = j + 1 === width ? 0 : j + 1) spread[j]! += (values[i]! - mean[j]!) ** 2
+  return { mean, deviation: spread.map((total) => Math.sqrt(total / count)), min, max }
+}
+
+/** From integer sums, shifted by the rounded mean so that nothing cancels: every intermediate is an exact integer. */
+function exactDeviation(sum: Float64Array, squares: Float64Array, count: number): Float64Array {
+  return sum.map((total, j) => {
+    const shift = Math.round(total / count)
+    const first = total - count * shift
+    const second = squares[j]! - 2 * shift * total + count * shift * shift
+    return Math.sqrt(Math.max(0, second / count - (first / count) ** 2))
+  })
+}
+
+/** Cuts the rows into pieces of about a megabyte, with a turn of the event loop between them where it is due. */
+async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], width: number, context: StageContext) {
+  const step = Math.max(1, Math.floor(2 ** 20 / width)) * width
+  for (const { values } of parts)
+    for (let at = 0; at < values.length; at += step) {
+      yield values.subarray(at, at + step)
+      await context.flow.breathe()
+    }
+}
+
+/**
+ * Applies `z = (x - mean) * scale` to the values as they lie in memory, in place of the map the table carries: uint8
+ * rows get it as metadata and stay as they are, float32 rows (and uint8 rows where folding would lose digits) are
+ * written as floats into memory of their own.
+ */
+export async function standardised(table: Table, affine: Affine, context: StageContext): Promise<Table> {
+  const { shape, classes } = layoutOf(table)
+  const { values, labels } = rowsOf(table)
+  const { mean, scale } = affine
+  if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
+    return examplesTable(exampleFields({ shape, classes, affine }, values), values, labels, splitOf(table))
+  const bytes = context.kernels.allocate(values.length * 4)
+  const floats = new Float32Array(bytes.buffer, bytes.byteOffset, values.length)
+  for (let from = 0; from < values.length; from += mean.length) {
+    for (let j = 0; j < mean.length; j++) floats[from + j] = (values[from + j]! - mean[j]!) * scale[j]!
+    await context.flow.breathe()
+  }
+  return examplesTable(exampleFields({ shape, classes }, floats), floats, labels, splitOf(table))
+}
+
+/** `second` after `first`, as one map. A feature that `first` made constant stays so. */
+export function composed(first: Affine, second: Affine): Affine {
+  return {
+    mean: first.mean.map((mean, j) => (first.scale[j] === 0 ? mean : mean + second.mean[j]! / first.scale[j]!)),
+    scale: first.scale.map((scale, j) => scale * second.scale[j]!),
+  }
+}
+
+/** Says which features are constant on the fit split: they become 0. */
+export function noteConstants(scale: Float64Array, split: string, context: StageContext): void {
+  const constant = [...scale.keys()].filter((j) => scale[j] === 0)
+  if (constant.length === 0) return
+  const list = constant.slice(0, 5).join(', ') + (constant.length > 5 ? ', …' : '')
+  context.note(
+    `${constant.length} of ${scale.length} features ${constant.length === 1 ? 'is' : 'are'} constant on ${split} and become${constant.length === 1 ? 's' : ''} 0 (${list})`,
+  )
+}

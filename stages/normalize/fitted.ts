@@ -1,0 +1,36 @@
+import type { Table } from 'apache-arrow'
+import { type OperatorFunction, toArray } from 'rxjs'
+import { z } from 'zod'
+import { type Affine, type Checking, type Facts, listed, PipelineError, type StageContext, splitOf } from '../../pipeline/index.js'
+import { noteConstants, type Statistics, standardised, statisticsOf } from './affine.js'
+
+/** The option every fitted normaliser has. */
+export const fit = z.string().min(1).default('train').describe('The split the statistics are computed on.')
+
+/** Checks that the split to fit on is there; facts pass through. */
+export function fittedFacts({ options, inputs, problem }: Checking<{ fit: string }>): { examples: Facts } {
+  const facts = inputs.examples ?? {}
+  if (facts.splits && !facts.splits.includes(options.fit))
+    problem('fit', `no split named "${options.fit}" reaches this stage; it has ${listed(facts.splits, 'and')}`)
+  return { examples: facts }
+}
+
+/**
+ * Computes statistics of the values in memory on the `fit` split, makes a map of them and applies it to every table.
+ * A map that came with the tables is replaced: what is fitted here is the same with or without it.
+ */
+export function fitted(
+  split: string,
+  context: StageContext,
+  mapFrom: (statistics: Statistics) => Affine,
+): OperatorFunction<Table, Table> {
+  return (examples) => examples.pipe(toArray(), context.flow.concatMap((tables) => context.flow.pull(normalised(tables))))
+
+  async function* normalised(tables: readonly Table[]): AsyncGenerator<Table> {
+    const fitTables = tables.filter((table) => splitOf(table) === split)
+    if (fitTables.length === 0) throw new PipelineError('DATA', `no rows of the split "${split}" arrived to fit on`)
+    const affine = mapFrom(await statisticsOf(fitTables, context))
+    noteConstants(affine.scale, split, context)
+    for (const table of tables) yield await standardised(table, affine, context)
+  }
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { defineStage, wire } from '../../pipeline/index.js'
+import { fit, fitted, fittedFacts } from './fitted.js'
+
+/** Maps each feature's range on the `fit` split onto 0 … 1: `(x - min) / (max - min)`. A constant feature becomes 0. */
+export const minMax = defineStage({
+  name: 'normalize/min-max',
+  summary: 'Maps the range of each feature on the split it is fitted on onto 0 … 1.',
+  options: z.strictObject({ fit }),
+  inputs: { examples: wire.examples },
+  outputs: { examples: wire.examples },
+  example: '- use: normalize/min-max\n  with: { fit: train }',
+  holds: 'all tables until the last has come',
+  facts: fittedFacts,
+  run: (options, context) =>
+    fitted(options.fit, context, ({ min, max }) => ({
+      mean: min,
+      scale: max.map((high, j) => (high === min[j] ? 0 : 1 / (high - min[j]!))),
+    })),
+})

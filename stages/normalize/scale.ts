@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { defineStage, layoutOf, wire } from '../../pipeline/index.js'
+import { composed, standardised } from './affine.js'
+
+/** Applies `(x - subtract) / divideBy` to every feature; nothing is fitted, so tables pass one by one. */
+export const scale = defineStage({
+  name: 'normalize/scale',
+  summary: 'Subtracts one number from every feature and divides by another.',
+  options: z.strictObject({
+    subtract: z.number().default(0).describe('Taken from every value first.'),
+    divideBy: z.number().positive().default(255).describe('What every value is then divided by.'),
+  }),
+  inputs: { examples: wire.examples },
+  outputs: { examples: wire.examples },
+  example: '- use: normalize/scale\n  with: { divideBy: 255 }',
+  run: ({ subtract, divideBy }, context) =>
+    context.flow.concatMap((table) => {
+      const width = layoutOf(table).shape.reduce((product, size) => product * size, 1)
+      const before = layoutOf(table).affine
+      const affine = { mean: new Float64Array(width).fill(subtract), scale: new Float64Array(width).fill(1 / divideBy) }
+      return standardised(table, before ? composed(before, affine) : affine, context)
+    }),
+})

@@ -1,0 +1,24 @@
+import type { Table } from 'apache-arrow'
+import { z } from 'zod'
+import { defineStage, positionOf, type Random, reposition, wire } from '../../pipeline/index.js'
+import { byEpoch, positionIn } from './epochs.js'
+
+/**
+ * Permutes the order of the batches anew in every epoch; rows stay in their batch. Nothing is copied.
+ * (Bengio, Practical Recommendations for Gradient-Based Training of Deep Architectures, 2012, section 2.1.)
+ */
+export const batches = defineStage({
+  name: 'shuffle/batches',
+  summary: 'Permutes the order of the batches in every epoch.',
+  options: z.strictObject({}),
+  inputs: { batches: wire.batch },
+  outputs: { batches: wire.batch },
+  example: '- use: shuffle/batches',
+  holds: 'the batches of one epoch (by reference)',
+  run: (_, { flow, random }) => byEpoch(flow, (held, epoch) => permuted(held, random('order', epoch))),
+})
+
+function* permuted(held: readonly Table[], random: Random): Generator<Table> {
+  const first = positionOf(held[0]!)
+  for (const [i, from] of random.permutation(held.length).entries()) yield reposition(held[from]!, positionIn(first, i))
+}

@@ -1,0 +1,33 @@
+import type { Table } from 'apache-arrow'
+import { concat, defer, EMPTY, type Observable, type OperatorFunction } from 'rxjs'
+import { endsEpoch, type Flow, type Position, positionOf } from '../../pipeline/index.js'
+
+/**
+ * Gathers the batches of an epoch, then hands them out as `reorder` says, with the positions of the epoch in order.
+ * Holds the batches of one epoch, which are views.
+ */
+export function byEpoch(flow: Flow, reorder: (batches: readonly Table[], epoch: number) => Iterable<Table>): OperatorFunction<Table, Table> {
+  return (source) =>
+    defer(() => {
+      let held: Table[] = []
+      const flush = (): Observable<Table> => {
+        const batches = held
+        held = []
+        return flow.pull(reorder(batches, positionOf(batches[0]!).epoch))
+      }
+      return concat(
+        source.pipe(
+          flow.concatMap((batch) => {
+            held.push(batch)
+            return endsEpoch(positionOf(batch)) ? flush() : EMPTY
+          }),
+        ),
+        defer(() => (held.length > 0 ? flush() : EMPTY)),
+      )
+    })
+}
+
+/** The position of the `i`th batch of the epoch that `first` belongs to. */
+export function positionIn(first: Position, i: number): Position {
+  return { ...first, step: first.step + i }
+}

@@ -1,0 +1,13 @@
+import { z } from 'zod'
+import { defineStage, wire } from '../../pipeline/index.js'
+
+/** Passes the batches on as they come: the place holder for `use: shuffle/${shuffle}`. */
+export const none = defineStage({
+  name: 'shuffle/none',
+  summary: 'Keeps the order of the batches.',
+  options: z.strictObject({}),
+  inputs: { batches: wire.batch },
+  outputs: { batches: wire.batch },
+  example: '- use: shuffle/none',
+  run: () => (batches) => batches,
+})

@@ -1,0 +1,24 @@
+import { stringify } from 'csv-stringify/sync'
+import { z } from 'zod'
+import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/index.js'
+import { appended } from './append.js'
+
+/**
+ * Writes metrics as CSV, one row per evaluation, each on disk as soon as it is known. Numbers stand in the shortest
+ * form that reads back to the same double; overflowed ones as `Infinity` or `NaN`.
+ */
+export const csv = defineStage({
+  name: 'sink/csv',
+  summary: 'Writes metrics to a CSV file, a row per evaluation.',
+  options: z.strictObject({
+    path: outputPath.default('metrics.csv').describe('File inside the run directory.'),
+  }),
+  inputs: { metrics: wire.metrics },
+  outputs: {},
+  example: '- use: sink/csv\n  from: metrics\n  with: { path: metrics.csv }',
+  run: ({ path }, context) =>
+    appended(context, path, (table, file, index) => {
+      if (index === 0) file.append(stringify([table.schema.names.map(String)]))
+      file.append(stringify(metricsRows(table).map((row) => Object.values(row).map(String))))
+    }),
+})

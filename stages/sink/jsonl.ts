@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/index.js'
+import { appended } from './append.js'
+
+/**
+ * Writes metrics as JSON Lines, one object per evaluation, each on disk as soon as it is known. JSON has no infinite
+ * numbers: overflowed ones are the strings `"Infinity"`, `"-Infinity"` and `"NaN"`.
+ */
+export const jsonl = defineStage({
+  name: 'sink/jsonl',
+  summary: 'Writes metrics to a JSON Lines file, an object per evaluation.',
+  options: z.strictObject({
+    path: outputPath.default('metrics.jsonl').describe('File inside the run directory.'),
+  }),
+  inputs: { metrics: wire.metrics },
+  outputs: {},
+  example: '- use: sink/jsonl\n  from: metrics\n  with: { path: metrics.jsonl }',
+  run: ({ path }, context) =>
+    appended(context, path, (table, file) => {
+      for (const row of metricsRows(table)) file.append(`${JSON.stringify(row, writable)}\n`)
+    }),
+})
+
+function writable(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+}

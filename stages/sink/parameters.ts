@@ -1,0 +1,28 @@
+import { tableToIPC } from 'apache-arrow'
+import { ignoreElements, takeLast, tap } from 'rxjs'
+import { z } from 'zod'
+import { copyParameters, defineStage, outputPath, replaceFile, wire } from '../../pipeline/index.js'
+
+/**
+ * Writes the last parameters as an Arrow IPC file: one row per array with `name`, `shape` and `values`, and epoch,
+ * step, classes and the rest in the metadata of the schema. The file appears whole, at the end of the run.
+ */
+export const parameters = defineStage({
+  name: 'sink/parameters',
+  summary: 'Writes the final parameters to an Arrow file.',
+  options: z.strictObject({
+    path: outputPath.default('parameters.arrow').describe('File inside the run directory.'),
+  }),
+  inputs: { parameters: wire.parameters },
+  outputs: {},
+  example: '- use: sink/parameters\n  from: model\n  with: { path: parameters.arrow }',
+  run: ({ path }, context) => {
+    const file = context.file(path)
+    return (parameters) =>
+      parameters.pipe(
+        takeLast(1),
+        tap((table) => replaceFile(file, tableToIPC(copyParameters(table), 'file'))),
+        ignoreElements(),
+      )
+  },
+})
