@@ -103,7 +103,9 @@ export interface Kernels {
  *
  * @param options.threads default: one per core
  */
-export async function openKernels(options: { kernel?: KernelName | undefined; threads?: number | undefined } = {}): Promise<Kernels> {
+export async function openKernels(
+  options: { kernel?: KernelName | undefined; threads?: number | undefined } = {},
+): Promise<Kernels> {
   void options
   return referenceKernels()
 }

@@ -1,6 +1,6 @@
 import type { Kernels, Softmax } from '../kernels/index.js'
 
-/** Time spent in kernels, in milliseconds, and when the first step began (`performance.now()`). */
+/** Time spent in kernels since the first step began, in milliseconds, and when that was (`performance.now()`). */
 export interface KernelClock {
   busy: number
   steps: number
@@ -13,7 +13,7 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
     return (...args) => {
       const start = performance.now()
       const result = call(...args)
-      clock.busy += performance.now() - start
+      if (clock.firstStep !== undefined) clock.busy += performance.now() - start
       return result
     }
   }

@@ -23,7 +23,11 @@ export class PipelineError extends Error {
   /** The stage it happened in, once known: `stages[2] batch/rows`. */
   readonly stage: string | undefined
 
-  constructor(code: ErrorCode, problems: string | readonly Problem[], options: { cause?: unknown; stage?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    problems: string | readonly Problem[],
+    options: { cause?: unknown; stage?: string } = {},
+  ) {
     const list = typeof problems === 'string' ? [{ message: problems }] : problems
     super(list.map(wordProblem).join('\n'), 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'PipelineError'

@@ -1,4 +1,13 @@
-import { concatMap, defer, finalize, from, type Observable, type ObservableInput, type OperatorFunction, tap } from 'rxjs'
+import {
+  concatMap,
+  defer,
+  finalize,
+  from,
+  type Observable,
+  type ObservableInput,
+  type OperatorFunction,
+  tap,
+} from 'rxjs'
 
 /** How long work may go on before the event loop gets a turn, in milliseconds. */
 const STRETCH = 15
@@ -15,8 +24,11 @@ export interface Flow {
    * Ends early, without an error, when the run is stopped.
    */
   pull<T>(items: Iterable<T> | AsyncIterable<T>): Observable<T>
-  /** `concatMap` that holds what feeds this stage until the inner Observable (or Promise) is done: one table in flight. */
-  concatMap<T, R>(project: (value: T) => ObservableInput<R>): OperatorFunction<T, R>
+  /**
+   * `concatMap` that holds what feeds this stage until the inner Observable (or Promise) is done: one table in flight.
+   * A stage with several inputs names the one it applies to, so that the others go on.
+   */
+  concatMap<T, R>(project: (value: T) => ObservableInput<R>, input?: string): OperatorFunction<T, R>
   /** Resolves at once, or after a turn of the event loop if the current stretch of work is long: await it in long loops. */
   breathe(): Promise<void> | undefined
 }
@@ -53,14 +65,23 @@ export class FlowControl {
   }
 }
 
-/** The Flow of one stage; `downstream` is filled in when the graph is wired. */
+/** Stands for all inputs of a stage. */
+const EVERY = ''
+
+/** The Flow of one stage. */
 export class StageFlow implements Flow {
-  readonly downstream = new Set<StageFlow>()
   private readonly control: FlowControl
-  private holds = 0
+  private readonly downstream: { readonly stage: StageFlow; readonly input: string }[] = []
+  /** Tables being worked on, by the input they came from. */
+  private readonly held = new Map<string, number>()
 
   constructor(control: FlowControl) {
     this.control = control
+  }
+
+  /** Tells that an output of this stage feeds `input` of another. */
+  feeds(stage: StageFlow, input: string): void {
+    this.downstream.push({ stage, input })
   }
 
   pull<T>(items: Iterable<T> | AsyncIterable<T>): Observable<T> {
@@ -79,13 +100,15 @@ export class StageFlow implements Flow {
     }
   }
 
-  concatMap<T, R>(project: (value: T) => ObservableInput<R>): OperatorFunction<T, R> {
+  concatMap<T, R>(project: (value: T) => ObservableInput<R>, input = EVERY): OperatorFunction<T, R> {
+    const hold = (change: number): void => {
+      this.held.set(input, (this.held.get(input) ?? 0) + change)
+      if (change < 0) this.control.wake()
+    }
     return (source) =>
       source.pipe(
-        tap(() => {
-          this.holds++
-        }),
-        concatMap((value) => defer(() => project(value)).pipe(finalize(() => this.release()))),
+        tap(() => hold(1)),
+        concatMap((value) => defer(() => project(value)).pipe(finalize(() => hold(-1)))),
       )
   }
 
@@ -93,14 +116,13 @@ export class StageFlow implements Flow {
     return this.control.breathe()
   }
 
-  private release(): void {
-    this.holds--
-    this.control.wake()
-  }
-
   /** True while no stage downstream holds what feeds it. */
   private clear(): boolean {
-    for (const stage of this.downstream) if (stage.holds > 0 || !stage.clear()) return false
+    for (const { stage, input } of this.downstream) if (stage.holds(input) || !stage.clear()) return false
     return true
+  }
+
+  private holds(input: string): boolean {
+    return (this.held.get(input) ?? 0) > 0 || (this.held.get(EVERY) ?? 0) > 0
   }
 }

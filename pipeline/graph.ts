@@ -1,8 +1,9 @@
-import type { Definition, StageEntry } from './definition/read.js'
+import type { StageEntry } from './definition/entries.js'
+import type { Definition } from './definition/read.js'
 import { entriesOf, isMapping, plain, type Value, wordOrigin } from './definition/value.js'
 import { wordIssues } from './definition/wording.js'
 import type { Problem } from './errors.js'
-import { didYouMean } from './nearest.js'
+import { suggestion } from './nearest.js'
 import type { AnyStage, Facts } from './stage.js'
 
 /** A stage in its place: its checked options, where its inputs come from and what is known about its outputs. */
@@ -40,7 +41,11 @@ interface Draft {
 }
 
 /** Wires a definition. Every mistake that can be known without reading data is added to `problems`. */
-export function buildGraph(definition: Definition, stages: ReadonlyMap<StageEntry, AnyStage>, problems: Problem[]): Graph {
+export function buildGraph(
+  definition: Definition,
+  stages: ReadonlyMap<StageEntry, AnyStage>,
+  problems: Problem[],
+): Graph {
   const drafts = definition.stages.map((entry, i): Draft => {
     const stage = stages.get(entry)
     return {
@@ -89,7 +94,12 @@ function checkOptions(draft: Draft, problems: Problem[]): void {
 }
 
 /** Connects each input: to what `from` says, else to the nearest stage above that has an output (sinks are passed over). */
-function wireInputs(draft: Draft, above: readonly Draft[], byId: ReadonlyMap<string, Draft>, problems: Problem[]): void {
+function wireInputs(
+  draft: Draft,
+  above: readonly Draft[],
+  byId: ReadonlyMap<string, Draft>,
+  problems: Problem[],
+): void {
   const { stage, entry, title } = draft
   if (!stage) return
   const ports = Object.keys(stage.inputs)
@@ -112,7 +122,7 @@ function wireInputs(draft: Draft, above: readonly Draft[], byId: ReadonlyMap<str
       else
         problems.push({
           where: wordOrigin(key),
-          message: `${title}: from: no input named "${port}"${didYouMean(port, ports) || `; inputs: ${ports.join(', ')}`}`,
+          message: `${title}: from: no input named "${port}"${suggestion(port, ports, 'inputs')}`,
         })
     }
   } else if (from) {
@@ -147,17 +157,26 @@ function wireInputs(draft: Draft, above: readonly Draft[], byId: ReadonlyMap<str
 function findSource(text: string, type: string, byId: ReadonlyMap<string, Draft>): Source | string | undefined {
   const [id = '', port] = text.split('.', 2)
   const draft = byId.get(id)
-  if (!draft) return `no stage with id "${id}"${didYouMean(id, byId.keys()) || `; ids: ${[...byId.keys()].join(', ')}`}`
+  if (!draft) return `no stage with id "${id}"${suggestion(id, byId.keys(), 'ids')}`
   if (!draft.stage) return undefined
   const ports = Object.keys(draft.stage.outputs)
   if (ports.length === 0) return `"${id}" (${draft.title}) is a sink and has no output`
   if (port !== undefined)
     return ports.includes(port) ? { id, port } : `"${id}" has no output named "${port}"; outputs: ${ports.join(', ')}`
   const fitting = ports.length === 1 ? ports : ports.filter((name) => draft.stage!.outputs[name]!.type === type)
-  return fitting.length === 1 ? { id, port: fitting[0]! } : `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
+  return fitting.length === 1
+    ? { id, port: fitting[0]! }
+    : `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
 }
 
-function checkTypes(draft: Draft, port: string, source: Source, byId: ReadonlyMap<string, Draft>, where: string, problems: Problem[]): void {
+function checkTypes(
+  draft: Draft,
+  port: string,
+  source: Source,
+  byId: ReadonlyMap<string, Draft>,
+  where: string,
+  problems: Problem[],
+): void {
   const maker = byId.get(source.id)!
   const made = maker.stage!.outputs[source.port]!.type
   const wanted = draft.stage!.inputs[port]!.type

@@ -7,7 +7,8 @@ export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } f
 export type { Flow } from './flow.js'
 export { Pipeline, type PipelineSpec, type StageSpec } from './pipeline.js'
 export type { Random } from './random.js'
-export { type Result, type Run, type RunEvent, type RunOptions, type RunRecord, type RunStatus, run, start } from './run.js'
+export type { RunRecord, RunStatus } from './record.js'
+export { type Result, type Run, type RunEvent, type RunOptions, run, start } from './run.js'
 export { attempt, outputPath, replaceFile } from './run-directory.js'
 export {
   type AnyStage,
@@ -20,28 +21,20 @@ export {
   type Stage,
   type StageContext,
   type Terminal,
+  type WireType,
   wire,
 } from './stage.js'
 export {
-  copyParameters,
-  endsEpoch,
   type ExamplesLayout,
   exampleFields,
   examplesTable,
   featuresView,
   fieldsOf,
   layoutOf,
-  type MetricsRow,
-  type Model,
-  metricsRows,
-  metricsTable,
-  modelOf,
-  type Position,
-  parametersTables,
-  positionOf,
   reposition,
   rowsOf,
-  softmaxParameters,
   splitOf,
-  type WireType,
-} from './wires.js'
+} from './wires/examples.js'
+export { type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
+export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'
+export { endsEpoch, type Position, positionOf } from './wires/position.js'

@@ -22,10 +22,17 @@ function distance(a: string, b: string): number {
     for (let j = 1; j <= t.length; j++) {
       const change = s[i - 1] === t[j - 1] ? 0 : 1
       row[j] = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + change)
-      if (i > 1 && j > 1 && s[i - 1] === t[j - 2] && s[i - 2] === t[j - 1]) row[j] = Math.min(row[j]!, before[j - 2]! + 1)
+      if (i > 1 && j > 1 && s[i - 1] === t[j - 2] && s[i - 2] === t[j - 1])
+        row[j] = Math.min(row[j]!, before[j - 2]! + 1)
     }
     before = last
     last = row
   }
   return last[t.length]!
+}
+
+/** What to say after an unknown name: the nearest known one, or all of them (`; ids: a, b`). */
+export function suggestion(name: string, known: Iterable<string>, noun: string): string {
+  const names = [...known]
+  return didYouMean(name, names) || (names.length > 0 ? `; ${noun}: ${names.join(', ')}` : '')
 }

@@ -1,10 +1,11 @@
 import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
-import { type Definition, DefinitionProblems, defaultId, distinct, type ReadOptions, readDefinition, type StageEntry } from './definition/read.js'
-import { type Origin, plain, type Value, valueFrom, wordOrigin } from './definition/value.js'
+import { defaultId, type StageEntry } from './definition/entries.js'
+import { type Definition, DefinitionProblems, distinct, type ReadOptions, readDefinition } from './definition/read.js'
+import { isList, isMapping, type Origin, plain, type Value, valueFrom, wordOrigin } from './definition/value.js'
 import { messageOf, PipelineError, type Problem } from './errors.js'
 import { buildGraph, type Graph } from './graph.js'
-import { didYouMean } from './nearest.js'
+import { didYouMean, suggestion } from './nearest.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
 import { type AnyStage, isStage } from './stage.js'
 
@@ -35,7 +36,12 @@ export class Pipeline {
   private readonly stages: ReadonlyMap<StageEntry, AnyStage>
   private readonly registry: Registry
 
-  private constructor(definition: Definition, stages: ReadonlyMap<StageEntry, AnyStage>, registry: Registry, found: readonly Problem[]) {
+  private constructor(
+    definition: Definition,
+    stages: ReadonlyMap<StageEntry, AnyStage>,
+    registry: Registry,
+    found: readonly Problem[],
+  ) {
     const problems = [...found]
     this.definition = definition
     this.stages = stages
@@ -78,7 +84,12 @@ export class Pipeline {
     return Pipeline.resolved(definition, registry, [], given)
   }
 
-  private static async resolved(definition: Definition, registry: Registry, found: Problem[], given = new Map<StageEntry, AnyStage>()): Promise<Pipeline> {
+  private static async resolved(
+    definition: Definition,
+    registry: Registry,
+    found: Problem[],
+    given = new Map<StageEntry, AnyStage>(),
+  ): Promise<Pipeline> {
     const stages = new Map(given)
     for (const [i, entry] of definition.stages.entries()) {
       if (stages.has(entry)) continue
@@ -157,13 +168,15 @@ export class Pipeline {
 
   private writable(entry: StageEntry, allowObjects: boolean, base: string): Record<string, unknown> {
     const stage = this.stages.get(entry)
-    const isNamed = entry.folder !== '' && (isFile(entry.use) || this.registry.get(entry.use) === stage || !this.registry.has(entry.use))
+    const isNamed =
+      entry.folder !== '' &&
+      (isFile(entry.use) || this.registry.get(entry.use) === stage || !this.registry.has(entry.use))
     if (!isNamed && !allowObjects)
       throw new PipelineError(
         'ARGUMENTS',
         `the stage "${entry.id}" (${entry.use}) was given as an object and cannot be written as YAML; put it into a file and use "./file.js"`,
       )
-    const options = plain(entry.with) as Record<string, unknown>
+    const options = plain(escaped(entry.with)) as Record<string, unknown>
     return {
       ...(entry.id !== defaultId(entry.use) && { id: entry.id }),
       use: isFile(entry.use) ? localPath(base, resolve(entry.folder, entry.use)) : entry.use,
@@ -181,7 +194,11 @@ export class Pipeline {
       const stage = this.registry.get(entry.use)
       if (known.has(entry)) return entry
       if (stage) known.set(entry, stage)
-      else problems.push({ where: 'code', message: `no stage named "${entry.use}"${didYouMean(entry.use, this.registry.keys())}` })
+      else
+        problems.push({
+          where: 'code',
+          message: `no stage named "${entry.use}"${didYouMean(entry.use, this.registry.keys())}`,
+        })
       return entry
     })
     return new Pipeline({ ...this.definition, stages }, known, this.registry, problems)
@@ -190,10 +207,20 @@ export class Pipeline {
   private indexOf(id: string): number {
     const ids = this.definition.stages.map((stage) => stage.id)
     const at = ids.indexOf(id)
-    if (at < 0)
-      throw new PipelineError('ARGUMENTS', `no stage with id "${id}"${didYouMean(id, ids) || `; ids: ${ids.join(', ')}`}`)
+    if (at < 0) throw new PipelineError('ARGUMENTS', `no stage with id "${id}"${suggestion(id, ids, 'ids')}`)
     return at
   }
+}
+
+/** Strings with a literal `${`, written so that they read back as they are. */
+function escaped(value: Value): Value {
+  if (isList(value)) return { ...value, data: value.data.map(escaped) }
+  if (isMapping(value))
+    return {
+      ...value,
+      data: new Map([...value.data].map(([key, entry]) => [key, { ...entry, value: escaped(entry.value) }])),
+    }
+  return typeof value.data === 'string' ? { ...value, data: value.data.replaceAll('${', '$${') } : value
 }
 
 /** `./file.js` or `../file.js`, as a definition in the folder `base` would name it. */

@@ -37,7 +37,8 @@ export function makeRunDirectory(name: string, { out, force = false }: Place): R
 
   function file(name: string): string {
     const target = resolve(path, name)
-    if (!target.startsWith(path + sep)) throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
+    if (!target.startsWith(path + sep))
+      throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
     files.add(name)
     attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
     return target
@@ -99,7 +100,10 @@ function takeOver(path: string, force: boolean): string {
     throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is a file, expected a directory`)
   if (existsSync(record)) {
     if (!force)
-      throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`)
+      throw new PipelineError(
+        'ARGUMENTS',
+        `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
+      )
     for (const file of filesOf(record)) {
       const target = resolve(path, file)
       if (target.startsWith(path + sep)) attempt('remove', target, () => rmSync(target, { force: true }))

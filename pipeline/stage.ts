@@ -4,7 +4,9 @@ import type { z } from 'zod'
 import type { Kernels } from '../kernels/index.js'
 import type { Flow } from './flow.js'
 import type { Random } from './random.js'
-import type { WireType } from './wires.js'
+
+/** What kind of table a wire carries. */
+export type WireType = 'examples' | 'batch' | 'parameters' | 'metrics' | 'gradient-check' | 'any'
 
 /** A named input or output of a stage: what kind of table goes through it. */
 export interface Port<T extends WireType = WireType> {
@@ -80,11 +82,7 @@ export type Runner<I extends Ports, P extends Ports> = [keyof I] extends [never]
   ? Outcome<P>
   : (inputs: Side<I>) => Outcome<P>
 
-export interface Stage<
-  O extends z.ZodType = z.ZodType,
-  I extends Ports = Ports,
-  P extends Ports = Ports,
-> {
+export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports, P extends Ports = Ports> {
   /** `family/name`, which is also the file it lives in. */
   readonly name: string
   /** One sentence, third person. */

@@ -12,7 +12,9 @@ const output: Output = {
   warn: (text) => process.stderr.write(text),
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
 
 const program = new Command('millrace')
   .description('Train classifiers as a dataflow: stages in YAML, Apache Arrow on every wire.')
@@ -20,7 +22,10 @@ const program = new Command('millrace')
   .option('--debug', 'show stack traces')
   .exitOverride()
   .showSuggestionAfterError()
-  .addHelpText('after', '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted.')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted.',
+  )
 
 /** The options of every command that reads a pipeline. */
 function reading(command: Command): Command {
@@ -35,11 +40,22 @@ reading(program.command('run'))
   .argument('<pipeline>', 'YAML file or built-in name')
   .option('--out <dir>', 'run directory (default: the next free runs/NAME-001)')
   .option('--force', 'replace the run that lies in --out')
-  .addOption(new Option('--kernel <name>', 'arithmetic to use (default: the fastest here)').choices(['native', 'wasm', 'reference']).env('MILLRACE_KERNEL'))
-  .addOption(new Option('--threads <n>', 'threads of the kernel (default: one per core)').argParser(positiveNumber).env('MILLRACE_THREADS'))
+  .addOption(
+    new Option('--kernel <name>', 'arithmetic to use (default: the fastest here)')
+      .choices(['native', 'wasm', 'reference'])
+      .env('MILLRACE_KERNEL'),
+  )
+  .addOption(
+    new Option('--threads <n>', 'threads of the kernel (default: one per core)')
+      .argParser(positiveNumber)
+      .env('MILLRACE_THREADS'),
+  )
   .option('--quiet', 'print nothing but errors')
   .option('--json', 'print the record of the run as JSON, and no progress')
-  .addHelpText('after', '\nExample:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 --out runs/short')
+  .addHelpText(
+    'after',
+    '\nExample:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 --out runs/short',
+  )
   .action(async (name, options) => (await import('./run.js')).runCommand(name, options, output))
 
 reading(program.command('validate'))

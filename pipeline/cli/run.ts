@@ -48,13 +48,20 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
       } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
     })
     const result = await run.result
-    if (flags.json) output.write(`${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`)
+    if (flags.json)
+      output.write(
+        `${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`,
+      )
     else if (!isSilent) output.write(summary(result, directory))
   } catch (error) {
     if (output.interactive && !isSilent) output.write('\n')
     if (error instanceof PipelineError && directory) {
       const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'
-      throw new PipelineError(error.code, [...error.problems, { message: `${word}; what was written so far is in ${directory}` }], { cause: error })
+      throw new PipelineError(
+        error.code,
+        [...error.problems, { message: `${word}; what was written so far is in ${directory}` }],
+        { cause: error },
+      )
     }
     throw error
   } finally {

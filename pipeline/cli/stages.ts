@@ -4,7 +4,11 @@ import type { AnyStage, Ports } from '../stage.js'
 import type { Output } from './output.js'
 
 /** `millrace stages [name]`: the list, or all there is to know about one. */
-export async function stagesCommand(name: string | undefined, flags: { readonly json?: boolean }, output: Output): Promise<void> {
+export async function stagesCommand(
+  name: string | undefined,
+  flags: { readonly json?: boolean },
+  output: Output,
+): Promise<void> {
   if (name !== undefined) {
     const stage = await resolveStage(name, process.cwd())
     output.write(flags.json ? `${JSON.stringify(asData(stage))}\n` : explained(stage))
@@ -26,8 +30,16 @@ function explained(stage: AnyStage): string {
   const schema = optionSchema(stage.options)
   const options = Object.entries(schema.properties ?? {}).flatMap(([name, option]) => {
     const isRequired = schema.required?.includes(name)
-    const fallback = option.default === undefined ? (isRequired ? 'required' : 'optional') : `default ${JSON.stringify(option.default)}`
-    return [`  ${name}: ${wordType(option)} (${fallback})`, ...(option.description ? [`      ${option.description}`] : [])]
+    const fallback =
+      option.default === undefined
+        ? isRequired
+          ? 'required'
+          : 'optional'
+        : `default ${JSON.stringify(option.default)}`
+    return [
+      `  ${name}: ${wordType(option)} (${fallback})`,
+      ...(option.description ? [`      ${option.description}`] : []),
+    ]
   })
   return [
     `${stage.name}: ${stage.summary}`,
@@ -46,5 +58,9 @@ function explained(stage: AnyStage): string {
 }
 
 function ports(side: Ports): string {
-  return Object.entries(side).map(([name, { type }]) => (name === type ? name : `${name} (${type})`)).join(', ') || 'none'
+  return (
+    Object.entries(side)
+      .map(([name, { type }]) => (name === type ? name : `${name} (${type})`))
+      .join(', ') || 'none'
+  )
 }

@@ -40,7 +40,7 @@ export function interpolator(
       if (name === undefined) {
         problems.push({
           where: wordOrigin(origin),
-          message: `malformed reference in ${JSON.stringify(text)}; expected \${name} or \${NAME:-default} (\$\${ for a literal)`,
+          message: `malformed reference in ${JSON.stringify(text)}; expected \${name} or \${NAME:-default} ($\${ for a literal)`,
         })
         return ''
       }

@@ -98,7 +98,8 @@ function merge(into: Map<string, Entry>, value: Value): void {
 }
 
 function scalarOf(value: unknown): Scalar {
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return value
   return typeof value === 'bigint' ? Number(value) : String(value)
 }
 

@@ -64,7 +64,10 @@ export function valueFrom(data: unknown, origin: Origin, path = ''): Value {
     const entries = Object.entries(data).filter(([, value]) => value !== undefined)
     return {
       data: new Map(
-        entries.map(([key, value]) => [key, { key: origin, value: valueFrom(value, origin, path ? `${path}.${key}` : key) }]),
+        entries.map(([key, value]) => [
+          key,
+          { key: origin, value: valueFrom(value, origin, path ? `${path}.${key}` : key) },
+        ]),
       ),
       origin,
     }

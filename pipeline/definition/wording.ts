@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Problem } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import { suggestion } from '../nearest.js'
 import { entriesOf, locate, plain, type Value, wordOrigin } from './value.js'
 
 /** The parts of JSON Schema that options use. */
@@ -65,14 +65,25 @@ function wordNumber(schema: OptionSchema, noun: string, article: string): string
   if (schema.exclusiveMinimum === 0 && max === undefined && schema.exclusiveMaximum === undefined)
     return `a positive ${noun}`
   if (min === 0 && max === undefined && schema.exclusiveMaximum === undefined) return `a non-negative ${noun}`
-  const low = min !== undefined ? `at least ${min}` : schema.exclusiveMinimum !== undefined ? `above ${schema.exclusiveMinimum}` : ''
-  const high = max !== undefined ? `at most ${max}` : schema.exclusiveMaximum !== undefined ? `below ${schema.exclusiveMaximum}` : ''
+  const low =
+    min !== undefined
+      ? `at least ${min}`
+      : schema.exclusiveMinimum !== undefined
+        ? `above ${schema.exclusiveMinimum}`
+        : ''
+  const high =
+    max !== undefined
+      ? `at most ${max}`
+      : schema.exclusiveMaximum !== undefined
+        ? `below ${schema.exclusiveMaximum}`
+        : ''
   if (min !== undefined && max !== undefined) return `${article} ${noun} from ${min} to ${max}`
   return [`${article} ${noun}`, [low, high].filter(Boolean).join(' and ')].filter(Boolean).join(' ')
 }
 
 function plural(noun: string): string {
-  const [, , word, rest] = /^(an?) (\S+)(.*)$/.exec(noun.replace(/^an? (non-empty|positive|non-negative) (\S+)/, 'a $1-$2')) ?? []
+  const [, , word, rest] =
+    /^(an?) (\S+)(.*)$/.exec(noun.replace(/^an? (non-empty|positive|non-negative) (\S+)/, 'a $1-$2')) ?? []
   if (!word) return noun
   const spaced = word.replace(/^(non-empty|positive|non-negative)-/, '$1 ')
   return `${spaced}s${rest}`
@@ -88,7 +99,13 @@ export function listed(words: readonly string[], conjunction = 'or'): string {
  *
  * `prefix` stands before the option's path; `noun` is what an unknown key is called.
  */
-export function wordIssues(error: z.ZodError, schema: z.ZodType, value: Value, prefix: string, noun = 'option'): Problem[] {
+export function wordIssues(
+  error: z.ZodError,
+  schema: z.ZodType,
+  value: Value,
+  prefix: string,
+  noun = 'option',
+): Problem[] {
   const accepted = optionSchema(schema)
   return error.issues.flatMap((issue): Problem[] => {
     const path = wordPath(issue.path)
@@ -97,7 +114,7 @@ export function wordIssues(error: z.ZodError, schema: z.ZodType, value: Value, p
       const known = Object.keys(schemaAt(accepted, issue.path)?.properties ?? {})
       return issue.keys.map((key) => ({
         where: wordOrigin(entriesOf(at).get(key)?.key ?? at.origin),
-        message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${didYouMean(key, known) || `; known: ${known.join(', ')}`}`,
+        message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${suggestion(key, known, `${noun}s`)}`,
       }))
     }
     const expected = schemaAt(accepted, issue.path)
@@ -108,7 +125,8 @@ export function wordIssues(error: z.ZodError, schema: z.ZodType, value: Value, p
         : found === undefined
           ? `is required: expected ${expected ? wordType(expected) : 'a value'}`
           : `expected ${expected ? wordType(expected) : issue.message}, got ${show(found)}`
-    const separator = issue.code === 'custom' && !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
+    const separator =
+      issue.code === 'custom' && !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
     return [{ where: wordOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
   })
 }

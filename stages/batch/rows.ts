@@ -1,7 +1,16 @@
 import type { Table } from 'apache-arrow'
 import { filter, toArray } from 'rxjs'
 import { z } from 'zod'
-import { defineStage, examplesTable, fieldsOf, listed, PipelineError, rowsOf, splitOf, wire } from '../../pipeline/index.js'
+import {
+  defineStage,
+  examplesTable,
+  fieldsOf,
+  listed,
+  PipelineError,
+  rowsOf,
+  splitOf,
+  wire,
+} from '../../pipeline/index.js'
 
 /**
  * Cuts a split into tables of `size` rows, epoch after epoch, in the order of the rows. Batches are views: no row is
@@ -36,7 +45,13 @@ export const rows = defineStage({
       ),
 })
 
-function* batches(tables: readonly Table[], split: string, size: number, epochs: number, dropLast: boolean): Generator<Table> {
+function* batches(
+  tables: readonly Table[],
+  split: string,
+  size: number,
+  epochs: number,
+  dropLast: boolean,
+): Generator<Table> {
   const [first, ...others] = tables
   if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
   const { values, labels } = rowsOf(others.length > 0 ? first.concat(...others) : first)

@@ -21,7 +21,11 @@ import {
 } from '../../pipeline/index.js'
 
 const options = z.strictObject({
-  splits: z.array(z.string().min(1)).min(1).optional().describe('The splits to evaluate, in the order of the columns. Default: all.'),
+  splits: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('The splits to evaluate, in the order of the columns. Default: all.'),
   every: z
     .union([
       z.literal('epoch'),
@@ -51,7 +55,10 @@ export const classification = defineStage({
     const { examples = {}, parameters = {} } = inputs
     for (const [i, split] of (options.splits ?? []).entries())
       if (examples.splits && !examples.splits.includes(split))
-        problem(`splits[${i}]`, `no split named "${split}" reaches this stage; it has ${listed(examples.splits, 'and')}`)
+        problem(
+          `splits[${i}]`,
+          `no split named "${split}" reaches this stage; it has ${listed(examples.splits, 'and')}`,
+        )
     checkFit(parameters, examples, (message) => problem('', message))
     return { metrics: { splits: options.splits ?? examples.splits ?? [] } }
   },
@@ -64,7 +71,10 @@ export const classification = defineStage({
         const due = parameters.pipe(
           filter((table) => isDue(table, options.every)),
           map(copyParameters),
-          context.flow.concatMap((table) => held.pipe(concatMap((splits) => evaluator.evaluate(table, splits)))),
+          context.flow.concatMap(
+            (table) => held.pipe(concatMap((splits) => evaluator.evaluate(table, splits))),
+            'parameters',
+          ),
         )
         return merge(held.pipe(ignoreElements()), due).pipe(finalize(evaluator.free))
       }),
@@ -90,7 +100,9 @@ function isDue(table: Table, every: Options['every']): boolean {
   const position = positionOf(table)
   if (position.step === position.epochs * position.steps) return true
   if (every === 'epoch') return endsEpoch(position)
-  return 'steps' in every ? position.step % every.steps === 0 : endsEpoch(position) && position.epoch % every.epochs === 0
+  return 'steps' in every
+    ? position.step % every.steps === 0
+    : endsEpoch(position) && position.epoch % every.epochs === 0
 }
 
 function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
@@ -98,7 +110,10 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
 
   async function evaluate(table: Table, splits: ReadonlyMap<string, readonly Rows[]>): Promise<Table> {
     const model = modelOf(table)
-    classifier ??= kernels.softmax(model.shape.reduce((product, size) => product * size, 1), model.classes.length)
+    classifier ??= kernels.softmax(
+      model.shape.reduce((product, size) => product * size, 1),
+      model.classes.length,
+    )
     classifier.load(softmaxParameters(model))
     const penalty = model.lambda * sumOfSquares(model)
     const metrics: Record<string, number> = {}
@@ -111,16 +126,27 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
     return metricsTable(positionOf(table), metrics)
   }
 
-  async function measure(classifier: Softmax, parts: readonly Rows[], split: string): Promise<{ loss: number; accuracy: number }> {
+  async function measure(
+    classifier: Softmax,
+    parts: readonly Rows[],
+    split: string,
+  ): Promise<{ loss: number; accuracy: number }> {
     const { features, classes } = classifier
     const most = Math.max(1, Math.floor(kernels.slice / (features * classes)))
     let [loss, correct, count] = [0, 0, 0]
     for (const { values, labels, affine } of parts) {
       if (values.length !== labels.length * features)
-        throw new PipelineError('DATA', `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`)
+        throw new PipelineError(
+          'DATA',
+          `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
+        )
       for (let from = 0; from < labels.length; from += most) {
         const to = Math.min(labels.length, from + most)
-        const rows = { values: values.subarray(from * features, to * features), labels: labels.subarray(from, to), affine }
+        const rows = {
+          values: values.subarray(from * features, to * features),
+          labels: labels.subarray(from, to),
+          affine,
+        }
         const sums = classifier.evaluate(rows)
         loss += sums.loss
         correct += sums.correct

@@ -14,7 +14,12 @@ export const initial = z.union([
  * `normal` is N(0, 0.01²) unless it says another deviation; `xavier` is uniform on ±√(6 / (features + classes)) with
  * `b` zero (X. Glorot, Y. Bengio, 2010).
  */
-export function initialParameters(init: z.output<typeof initial>, features: number, classes: number, random: Random): Parameters {
+export function initialParameters(
+  init: z.output<typeof initial>,
+  features: number,
+  classes: number,
+  random: Random,
+): Parameters {
   const W = new Float64Array(classes * features)
   const b = new Float64Array(classes)
   if (init === 'zeros') return { W, b }

@@ -2,15 +2,36 @@ import type { Table } from 'apache-arrow'
 import { defer, finalize } from 'rxjs'
 import { z } from 'zod'
 import type { Rows, Softmax } from '../../kernels/index.js'
-import { defineStage, layoutOf, parametersTables, PipelineError, type Position, positionOf, rowsOf, type StageContext, wire } from '../../pipeline/index.js'
+import {
+  defineStage,
+  layoutOf,
+  PipelineError,
+  type Position,
+  parametersTables,
+  positionOf,
+  rowsOf,
+  type StageContext,
+  wire,
+} from '../../pipeline/index.js'
 import { initial, initialParameters } from './initial.js'
 import { etaAt, schedule } from './schedule.js'
 
 const options = z.strictObject({
-  eta: schedule.describe('Learning rate: a number, or { start, factor, every } to multiply it by factor after every so many epochs.'),
-  lambda: z.number().nonnegative().default(0).describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
-  init: initial.default('normal').describe('First parameters: zeros, normal (deviation 0.01), { normal: sigma } or xavier.'),
-  onDivergence: z.enum(['stop', 'continue']).default('stop').describe('What to do when the loss is no longer a finite number.'),
+  eta: schedule.describe(
+    'Learning rate: a number, or { start, factor, every } to multiply it by factor after every so many epochs.',
+  ),
+  lambda: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
+  init: initial
+    .default('normal')
+    .describe('First parameters: zeros, normal (deviation 0.01), { normal: sigma } or xavier.'),
+  onDivergence: z
+    .enum(['stop', 'continue'])
+    .default('stop')
+    .describe('What to do when the loss is no longer a finite number.'),
 })
 
 type Options = z.output<typeof options>

@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, exampleFields, examplesTable, PipelineError, type StageContext, wire } from '../../pipeline/index.js'
+import {
+  defineStage,
+  exampleFields,
+  examplesTable,
+  PipelineError,
+  type StageContext,
+  wire,
+} from '../../pipeline/index.js'
 import { readSourceFile } from './source-file.js'
 
 const classes = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck']
@@ -33,7 +40,8 @@ export const cifar10 = defineStage({
   options,
   inputs: {},
   outputs: { examples: wire.examples },
-  example: '- use: load/cifar10\n  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',
+  example:
+    '- use: load/cifar10\n  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',
   holds: 'every split, as uint8: 3 kB per image',
   facts: ({ options }) => ({ examples: { splits: splitsOf(options).map(([split]) => split), shape, classes } }),
   run: (options, context) => context.flow.pull(splitTables(options, context)),
@@ -66,7 +74,11 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
 async function readRecords(path: string, context: StageContext): Promise<Buffer> {
   const packed = `${path}.gz`
   const file = !existsSync(path) && existsSync(packed) ? packed : path
-  const bytes = await readSourceFile(file, context, 'get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html')
+  const bytes = await readSourceFile(
+    file,
+    context,
+    'get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html',
+  )
   const rest = bytes.length % RECORD
   if (bytes[0] === 0x1f && bytes[1] === 0x8b)
     throw new PipelineError('DATA', `${file} is gzip-compressed: rename it to end in .gz`)
@@ -77,6 +89,9 @@ async function readRecords(path: string, context: StageContext): Promise<Buffer>
     )
   for (let at = 0; at < bytes.length; at += RECORD)
     if (bytes[at]! >= classes.length)
-      throw new PipelineError('DATA', `${file}: record ${at / RECORD}: expected a label from 0 to 9, got ${bytes[at]}; is this the binary version of CIFAR-10?`)
+      throw new PipelineError(
+        'DATA',
+        `${file}: record ${at / RECORD}: expected a label from 0 to 9, got ${bytes[at]}; is this the binary version of CIFAR-10?`,
+      )
   return bytes
 }

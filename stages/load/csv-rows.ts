@@ -48,10 +48,14 @@ export async function readCsv(path: string, format: CsvFormat, context: StageCon
         if (format.header) continue
       }
       if (record.length !== columns.count)
-        throw new PipelineError('DATA', `${path}:${info.lines}: expected ${columns.count} cells, found ${record.length}`)
+        throw new PipelineError(
+          'DATA',
+          `${path}:${info.lines}: expected ${columns.count} cells, found ${record.length}`,
+        )
       const { features } = columns
       if (filled + features.length > values.length) values = grown(values, filled + features.length)
-      for (const column of features) values[filled++] = numberIn(record[column]!, path, info.lines, names?.[column] ?? column)
+      for (const column of features)
+        values[filled++] = numberIn(record[column]!, path, info.lines, names?.[column] ?? column)
       labels.push(record[columns.label]!)
       lines.push(info.lines)
       await context.flow.breathe()
@@ -64,7 +68,12 @@ export async function readCsv(path: string, format: CsvFormat, context: StageCon
   return { path, width: columns.features.length, values: values.subarray(0, filled), labels, lines }
 }
 
-function chooseColumns(path: string, record: readonly string[], names: readonly string[] | undefined, format: CsvFormat) {
+function chooseColumns(
+  path: string,
+  record: readonly string[],
+  names: readonly string[] | undefined,
+  format: CsvFormat,
+) {
   const find = (name: string): number => {
     const at = names ? names.indexOf(name) : -1
     if (at >= 0) return at
@@ -88,7 +97,10 @@ function chooseColumns(path: string, record: readonly string[], names: readonly 
 function numberIn(cell: string, path: string, line: number, column: string | number): number {
   const value = Math.fround(Number(cell))
   if (cell !== '' && Number.isFinite(value)) return value
-  throw new PipelineError('DATA', `${path}:${line}: column ${column}: expected a finite number, got "${cell.slice(0, 40)}"`)
+  throw new PipelineError(
+    'DATA',
+    `${path}:${line}: column ${column}: expected a finite number, got "${cell.slice(0, 40)}"`,
+  )
 }
 
 function grown(values: Float32Array<ArrayBuffer>, needed: number): Float32Array<ArrayBuffer> {

@@ -1,6 +1,13 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, exampleFields, examplesTable, PipelineError, type StageContext, wire } from '../../pipeline/index.js'
+import {
+  defineStage,
+  exampleFields,
+  examplesTable,
+  PipelineError,
+  type StageContext,
+  wire,
+} from '../../pipeline/index.js'
 import { type CsvRows, readCsv } from './csv-rows.js'
 import { deal, fractions } from './fractions.js'
 
@@ -68,7 +75,8 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   const index = new Map(classes.map((name, i) => [name, i]))
   for (const [name, rows] of read) {
     const all = Uint32Array.from({ length: rows.labels.length }, (_, i) => i)
-    const splits = options.path === undefined ? [[name, all] as const] : deal(all.length, options.fractions, context.random('split'))
+    const splits =
+      options.path === undefined ? [[name, all] as const] : deal(all.length, options.fractions, context.random('split'))
     for (const [split, order] of splits) {
       const bytes = context.kernels.allocate(order.length * first.width * 4)
       const values = new Float32Array(bytes.buffer, bytes.byteOffset, order.length * first.width)
@@ -96,5 +104,8 @@ function labelOf(rows: CsvRows, row: number, index: ReadonlyMap<string, number>,
   const text = rows.labels[row]!
   const found = index.get(text) ?? index.get(String(Number(text)))
   if (found !== undefined) return found
-  throw new PipelineError('DATA', `${rows.path}:${rows.lines[row]}: expected a label among ${classes.join(', ')}, got "${text}"`)
+  throw new PipelineError(
+    'DATA',
+    `${rows.path}:${rows.lines[row]}: expected a label among ${classes.join(', ')}, got "${text}"`,
+  )
 }

@@ -32,7 +32,10 @@ export const digits = defineStage({
 
 async function* splitTables(parts: Record<string, number>, context: StageContext): AsyncGenerator<Table> {
   const text = (await readSourceFile(file, context)).toString('utf8')
-  const rows = text.trim().split('\n').map((line) => line.split(',').map(Number))
+  const rows = text
+    .trim()
+    .split('\n')
+    .map((line) => line.split(',').map(Number))
   const fields = exampleFields({ shape, classes }, new Uint8Array(0))
   for (const [split, order] of deal(rows.length, parts, context.random('split'))) {
     const values = context.kernels.allocate(order.length * PIXELS)

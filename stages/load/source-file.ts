@@ -16,7 +16,9 @@ export async function readSourceFile(path: string, context: StageContext, help =
     bytes = await readFile(path)
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    throw new PipelineError('DATA', fileProblem('read', path, error) + (isMissing && help ? `; ${help}` : ''), { cause: error })
+    throw new PipelineError('DATA', fileProblem('read', path, error) + (isMissing && help ? `; ${help}` : ''), {
+      cause: error,
+    })
   }
   if (bytes.length === 0) throw new PipelineError('DATA', `${path} is empty`)
   context.source({ path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })

@@ -1,5 +1,14 @@
 import type { Table } from 'apache-arrow'
-import { type Affine, exampleFields, examplesTable, layoutOf, PipelineError, rowsOf, type StageContext, splitOf } from '../../pipeline/index.js'
+import {
+  type Affine,
+  exampleFields,
+  examplesTable,
+  layoutOf,
+  PipelineError,
+  rowsOf,
+  type StageContext,
+  splitOf,
+} from '../../pipeline/index.js'
 
 /**
  * Above this, `mean * scale` is so large that folding the map into float32 weights would cancel away the features'
@@ -49,7 +58,8 @@ export async function statisticsOf(tables: readonly Table[], context: StageConte
   if (first.values instanceof Uint8Array) return { mean, deviation: exactDeviation(sum, squares, count), min, max }
   const spread = new Float64Array(width)
   for await (const values of chunks(parts, width, context))
-    for (let i = 0, j = 0; i < values.length; i++, j = j + 1 === width ? 0 : j + 1) spread[j]! += (values[i]! - mean[j]!) ** 2
+    for (let i = 0, j = 0; i < values.length; i++, j = j + 1 === width ? 0 : j + 1)
+      spread[j]! += (values[i]! - mean[j]!) ** 2
   return { mean, deviation: spread.map((total) => Math.sqrt(total / count)), min, max }
 }
 

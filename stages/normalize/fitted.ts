@@ -1,7 +1,15 @@
 import type { Table } from 'apache-arrow'
 import { type OperatorFunction, toArray } from 'rxjs'
 import { z } from 'zod'
-import { type Affine, type Checking, type Facts, listed, PipelineError, type StageContext, splitOf } from '../../pipeline/index.js'
+import {
+  type Affine,
+  type Checking,
+  type Facts,
+  listed,
+  PipelineError,
+  type StageContext,
+  splitOf,
+} from '../../pipeline/index.js'
 import { noteConstants, type Statistics, standardised, statisticsOf } from './affine.js'
 
 /** The option every fitted normaliser has. */
@@ -24,7 +32,11 @@ export function fitted(
   context: StageContext,
   mapFrom: (statistics: Statistics) => Affine,
 ): OperatorFunction<Table, Table> {
-  return (examples) => examples.pipe(toArray(), context.flow.concatMap((tables) => context.flow.pull(normalised(tables))))
+  return (examples) =>
+    examples.pipe(
+      toArray(),
+      context.flow.concatMap((tables) => context.flow.pull(normalised(tables))),
+    )
 
   async function* normalised(tables: readonly Table[]): AsyncGenerator<Table> {
     const fitTables = tables.filter((table) => splitOf(table) === split)

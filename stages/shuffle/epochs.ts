@@ -6,7 +6,10 @@ import { endsEpoch, type Flow, type Position, positionOf } from '../../pipeline/
  * Gathers the batches of an epoch, then hands them out as `reorder` says, with the positions of the epoch in order.
  * Holds the batches of one epoch, which are views.
  */
-export function byEpoch(flow: Flow, reorder: (batches: readonly Table[], epoch: number) => Iterable<Table>): OperatorFunction<Table, Table> {
+export function byEpoch(
+  flow: Flow,
+  reorder: (batches: readonly Table[], epoch: number) => Iterable<Table>,
+): OperatorFunction<Table, Table> {
   return (source) =>
     defer(() => {
       let held: Table[] = []

@@ -1,6 +1,15 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, examplesTable, fieldsOf, positionOf, type Random, rowsOf, splitOf, wire } from '../../pipeline/index.js'
+import {
+  defineStage,
+  examplesTable,
+  fieldsOf,
+  positionOf,
+  type Random,
+  rowsOf,
+  splitOf,
+  wire,
+} from '../../pipeline/index.js'
 import { byEpoch, positionIn } from './epochs.js'
 
 /**
@@ -21,13 +30,16 @@ export const rows = defineStage({
 function* dealt(held: readonly Table[], random: Random): Generator<Table> {
   const first = positionOf(held[0]!)
   const parts = held.map(rowsOf)
-  const owners = parts.flatMap(({ labels }, part) => Array.from({ length: labels.length }, (_, row) => [part, row] as const))
+  const owners = parts.flatMap(({ labels }, part) =>
+    Array.from({ length: labels.length }, (_, row) => [part, row] as const),
+  )
   const order = random.permutation(owners.length)
   let next = 0
   for (const [i, table] of held.entries()) {
     const like = parts[i]!
     const width = like.values.length / like.labels.length
-    const values = like.values instanceof Uint8Array ? new Uint8Array(like.values.length) : new Float32Array(like.values.length)
+    const values =
+      like.values instanceof Uint8Array ? new Uint8Array(like.values.length) : new Float32Array(like.values.length)
     const labels = new Int32Array(like.labels.length)
     for (let to = 0; to < labels.length; to++) {
       const [part, row] = owners[order[next++]!]!

@@ -54,10 +54,17 @@ function positioned(table: Table): readonly RecordBatch[] {
   const metadata = new Map([...table.schema.metadata].filter(([key]) => key !== 'epoch' && key !== 'step'))
   const schema = new Schema([...added, ...table.schema.fields], metadata)
   return table.batches.map((batch) => {
-    const columns = [epoch, step].map((value) => makeData({ type: new Int32(), data: new Int32Array(batch.numRows).fill(value), nullCount: 0 }))
+    const columns = [epoch, step].map((value) =>
+      makeData({ type: new Int32(), data: new Int32Array(batch.numRows).fill(value), nullCount: 0 }),
+    )
     return new RecordBatch(
       schema,
-      makeData({ type: new Struct(schema.fields), length: batch.numRows, nullCount: 0, children: [...columns, ...batch.data.children] }),
+      makeData({
+        type: new Struct(schema.fields),
+        length: batch.numRows,
+        nullCount: 0,
+        children: [...columns, ...batch.data.children],
+      }),
     )
   })
 }

@@ -1,7 +1,15 @@
 import type { Table } from 'apache-arrow'
 import { concatMap, defer, EMPTY } from 'rxjs'
 import { z } from 'zod'
-import { defineStage, type MetricsRow, metricsRows, type Position, positionOf, type Terminal, wire } from '../../pipeline/index.js'
+import {
+  defineStage,
+  type MetricsRow,
+  metricsRows,
+  type Position,
+  positionOf,
+  type Terminal,
+  wire,
+} from '../../pipeline/index.js'
 
 /** On a terminal, this many lines stay; those between them are overwritten. */
 const MILESTONES = 20
@@ -17,16 +25,18 @@ export const terminal = defineStage({
   inputs: { metrics: wire.metrics },
   outputs: {},
   example: '- use: sink/terminal\n  from: metrics',
-  run: (_, { terminal }) => (metrics) =>
-    defer(() => {
-      const show = progress(terminal)
-      return metrics.pipe(
-        concatMap((table, index) => {
-          show(table, index)
-          return EMPTY
-        }),
-      )
-    }),
+  run:
+    (_, { terminal }) =>
+    (metrics) =>
+      defer(() => {
+        const show = progress(terminal)
+        return metrics.pipe(
+          concatMap((table, index) => {
+            show(table, index)
+            return EMPTY
+          }),
+        )
+      }),
 })
 
 function progress(terminal: Terminal): (table: Table, index: number) => void {
@@ -47,7 +57,8 @@ function progress(terminal: Terminal): (table: Table, index: number) => void {
     const left = perStep === undefined ? '' : duration(((total - position.step) * perStep) / 1000)
     const line = `${epochOf(position)}${splits.map((split) => cells(row, split)).join('')}${left.padStart(9)}`
     if (!terminal.interactive) return terminal.write(`${line}\n`)
-    const isMilestone = position.epoch % Math.max(1, Math.ceil(position.epochs / MILESTONES)) === 0 || position.step === total
+    const isMilestone =
+      position.epoch % Math.max(1, Math.ceil(position.epochs / MILESTONES)) === 0 || position.step === total
     terminal.write(`\r\x1b[2K${line}${isMilestone ? '\n' : ''}`)
   }
 }

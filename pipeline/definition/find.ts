@@ -1,0 +1,29 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PipelineError } from '../errors.js'
+import { suggestion } from '../nearest.js'
+
+/** The folder of the pipelines that come with Millrace. */
+export const builtInFolder = fileURLToPath(new URL('../../../configs', import.meta.url))
+
+/** The names under which `run` finds the pipelines that come with Millrace. */
+export function builtInNames(): string[] {
+  return readdirSync(builtInFolder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => name.slice(0, -'.yaml'.length).replaceAll('\\', '/'))
+    .sort()
+}
+
+/** A file, or the name of a built-in pipeline (`digits`, `cifar10/experiment-3`, `experiment-3`). */
+export function findDefinition(name: string): string {
+  if (existsSync(name) && !(statSync(name).isDirectory() && !/[./\\]/.test(name))) return resolve(name)
+  const names = builtInNames()
+  const found = names.filter((known) => known === name || basename(known) === name)
+  if (found.length === 1) return join(builtInFolder, `${found[0]}.yaml`)
+  if (/\.ya?ml$/.test(name) || name.includes('\0')) return name
+  throw new PipelineError(
+    'DEFINITION',
+    `no file and no built-in pipeline named "${name}"${suggestion(name, names, 'built in')}`,
+  )
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
+import type { Kernels } from '../kernels/index.js'
+import type { KernelClock } from './clock.js'
+import type { PipelineError } from './errors.js'
+import type { Pipeline } from './pipeline.js'
+import type { RunDirectory } from './run-directory.js'
+import type { DataSource } from './stage.js'
+
+export type RunStatus = 'done' | 'failed' | 'interrupted'
+
+/** What `run.json` says. Times are in seconds. */
+export interface RunRecord {
+  readonly status: RunStatus | 'running'
+  readonly error?: string
+  readonly name: string
+  readonly seed: number
+  readonly versions: { readonly millrace: string; readonly node: string }
+  readonly machine: { readonly platform: string; readonly cpu: string; readonly cores: number }
+  readonly kernel: { readonly name: string; readonly detail: string; readonly threads: number }
+  readonly started: string
+  readonly finished?: string
+  readonly timings?: {
+    readonly total: number
+    /** Until the first step: reading, statistics, wiring. */
+    readonly prepare: number
+    /** From the first step to the end of the run. */
+    readonly train: number
+    /** Inside kernels since the first step. */
+    readonly kernels: number
+    /** Share of `train` spent outside kernels, 0 … 1. */
+    readonly overhead: number
+    readonly steps: number
+  }
+  readonly data: readonly DataSource[]
+  readonly notes: readonly string[]
+  readonly files: readonly string[]
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+/** Collects what `run.json` says while the run goes on. */
+export class Recorder {
+  readonly data: DataSource[] = []
+  readonly notes: string[] = []
+  private readonly began = performance.now()
+  private readonly started = new Date().toISOString()
+  private readonly pipeline: Pipeline
+  private readonly kernels: Kernels
+  private readonly clock: KernelClock
+  private readonly directory: RunDirectory
+
+  constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory) {
+    this.pipeline = pipeline
+    this.kernels = kernels
+    this.clock = clock
+    this.directory = directory
+  }
+
+  /** Writes `run.json` as things stand. Throws a PipelineError `WRITE`. */
+  save(status: RunRecord['status'], error?: PipelineError): RunRecord {
+    const record = this.record(status, error)
+    this.directory.write('run.json', `${JSON.stringify(record, null, 2)}\n`)
+    return record
+  }
+
+  private record(status: RunRecord['status'], error: PipelineError | undefined): RunRecord {
+    const { name, detail, threads } = this.kernels
+    return {
+      status,
+      ...(error && { error: error.message }),
+      name: this.pipeline.name,
+      seed: this.pipeline.seed,
+      versions: { millrace: version, node: process.versions.node },
+      machine: {
+        platform: `${process.platform}-${process.arch}`,
+        cpu: cpus()[0]?.model.trim() ?? '',
+        cores: availableParallelism(),
+      },
+      kernel: { name, detail, threads },
+      started: this.started,
+      ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
+      data: this.data,
+      notes: this.notes,
+      files: [...this.directory.files].sort(),
+    }
+  }
+
+  private timings(): NonNullable<RunRecord['timings']> {
+    const { busy, steps, firstStep } = this.clock
+    const now = performance.now()
+    const train = firstStep === undefined ? 0 : now - firstStep
+    return {
+      total: seconds(now - this.began),
+      prepare: seconds(now - this.began - train),
+      train: seconds(train),
+      kernels: seconds(busy),
+      overhead: train > 0 ? Math.round((1 - busy / train) * 1e4) / 1e4 : 0,
+      steps,
+    }
+  }
+}
+
+function seconds(milliseconds: number): number {
+  return Math.round(milliseconds * 1e3) / 1e6
+}

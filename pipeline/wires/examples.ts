@@ -1,0 +1,150 @@
+import { Field, FixedSizeList, Float32, Int32, makeData, RecordBatch, Schema, Struct, Table, Uint8 } from 'apache-arrow'
+import ndarray from 'ndarray'
+import type { Affine, Rows } from '../../kernels/index.js'
+import { type Position, writePosition } from './position.js'
+
+/** What the rows of a table are: fixed for a split, and shared by all tables cut from it. */
+export interface ExamplesLayout {
+  /** Shape of one example, slowest axis first: `[3, 32, 32]`. */
+  readonly shape: readonly number[]
+  /** Names of the classes; a label is an index into them. */
+  readonly classes: readonly string[]
+  /** Standardisation still to be applied to uint8 features. */
+  readonly affine?: Affine | undefined
+}
+
+type Values = Uint8Array | Float32Array
+
+const features = 'features'
+const label = 'label'
+const layouts = new WeakMap<Field, ExamplesLayout>()
+
+/** The fields of an `examples` or `batch` table; make them once and share them, their metadata can be long. */
+export function exampleFields(layout: ExamplesLayout, values: Values): [Field, Field] {
+  const width = layout.shape.reduce((product, size) => product * size, 1)
+  const type = values instanceof Uint8Array ? new Uint8() : new Float32()
+  const metadata = new Map([['shape', layout.shape.join('x')]])
+  if (layout.affine) {
+    metadata.set('affine.mean', JSON.stringify([...layout.affine.mean]))
+    metadata.set('affine.scale', JSON.stringify([...layout.affine.scale]))
+  }
+  const field = new Field(features, new FixedSizeList(width, new Field('item', type, false)), false, metadata)
+  layouts.set(field, layout)
+  return [field, new Field(label, new Int32(), false, new Map([['classes', JSON.stringify(layout.classes)]]))]
+}
+
+/**
+ * A table of examples over memory that is not copied.
+ *
+ * @param values row-major, `[rows, features]`
+ * @param labels one class index per row
+ */
+export function examplesTable(
+  fields: readonly [Field, Field],
+  values: Values,
+  labels: Int32Array,
+  split: string,
+  position?: Position,
+): Table {
+  const [featuresField, labelField] = fields
+  const metadata = new Map([
+    ['wire', position ? 'batch' : 'examples'],
+    ['split', split],
+  ])
+  if (position) writePosition(metadata, position)
+  const list = featuresField.type as FixedSizeList
+  const length = labels.length
+  const data = makeData({
+    type: new Struct([featuresField, labelField]),
+    length,
+    nullCount: 0,
+    children: [
+      makeData({
+        type: list,
+        length,
+        nullCount: 0,
+        child: makeData({
+          type: list.valueType as Uint8,
+          length: values.length,
+          nullCount: 0,
+          data: values as Uint8Array,
+        }),
+      }),
+      makeData({ type: new Int32(), length, nullCount: 0, data: labels }),
+    ],
+  })
+  const schema = new Schema([featuresField, labelField], metadata)
+  return new Table(schema, [new RecordBatch(schema, data)])
+}
+
+/** The same rows at another position: nothing is copied. */
+export function reposition(table: Table, position: Position): Table {
+  const schema = new Schema(table.schema.fields, writePosition(new Map(table.schema.metadata), position))
+  return new Table(
+    schema,
+    table.batches.map((batch) => new RecordBatch(schema, batch.data)),
+  )
+}
+
+/** The fields of an examples table, to make others of the same layout with. */
+export function fieldsOf(table: Table): [Field, Field] {
+  const fields = [features, label].map((name) => table.schema.fields.find((field) => field.name === name))
+  if (!fields[0] || !fields[1])
+    throw new Error(
+      `expected a table with the columns features and label, found ${table.schema.names.join(', ') || 'no columns'}`,
+    )
+  return fields as [Field, Field]
+}
+
+export function layoutOf(table: Table): ExamplesLayout {
+  const [field, labelField] = fieldsOf(table)
+  const known = layouts.get(field)
+  if (known) return known
+  const read = (key: string): unknown => JSON.parse(field.metadata.get(key) ?? 'null')
+  const mean = read('affine.mean') as number[] | null
+  const scale = read('affine.scale') as number[] | null
+  const width = (field.type as FixedSizeList).listSize
+  const layout = {
+    shape: field.metadata.get('shape')?.split('x').map(Number) ?? [width],
+    classes: JSON.parse(labelField.metadata.get('classes') ?? '[]') as string[],
+    affine: mean && scale ? { mean: Float64Array.from(mean), scale: Float64Array.from(scale) } : undefined,
+  }
+  layouts.set(field, layout)
+  return layout
+}
+
+/** The rows of a table as kernels read them: views, not copies (a table of several chunks is joined first). */
+export function rowsOf(table: Table): Rows {
+  const { affine } = layoutOf(table)
+  const [list, labels] = [table.getChild(features)!, table.getChild(label)!]
+  if (list.data.length === 1) {
+    const data = list.data[0]!
+    const width = (data.type as FixedSizeList).listSize
+    const values = data.children[0]!.values as Values
+    return {
+      values: values.length === data.length * width ? values : values.subarray(0, data.length * width),
+      labels: (labels.data[0]!.values as Int32Array).subarray(0, data.length),
+      affine,
+    }
+  }
+  const width = (list.type as FixedSizeList).listSize
+  const isBytes = (list.type as FixedSizeList).valueType instanceof Uint8
+  const values: Values = isBytes ? new Uint8Array(table.numRows * width) : new Float32Array(table.numRows * width)
+  let at = 0
+  for (const data of list.data) {
+    const part = data.children[0]!.values as Values
+    values.set(part.subarray(0, data.length * width), at)
+    at += data.length * width
+  }
+  return { values, labels: labels.toArray() as Int32Array, affine }
+}
+
+/** Features as an ndarray `[rows, features]` over the same memory (before any affine map). */
+export function featuresView(table: Table): ndarray.NdArray<Values> {
+  const { values, labels } = rowsOf(table)
+  return ndarray(values, [labels.length, labels.length === 0 ? 0 : values.length / labels.length])
+}
+
+export function splitOf(table: Table): string {
+  return table.schema.metadata.get('split') ?? ''
+}

@@ -1,0 +1,137 @@
+import type { Table } from 'apache-arrow'
+import { catchError, type Observable, Subject, type Subscription, throwError } from 'rxjs'
+import { inStage, PipelineError } from './errors.js'
+import { FlowControl, StageFlow } from './flow.js'
+import type { Graph, Node } from './graph.js'
+import type { StageContext } from './stage.js'
+
+/** How long stages may take to end after an abort before they are cut off, in milliseconds. */
+const GRACE = 500
+
+export interface Wiring {
+  /** What each stage is given, but for what the wiring adds itself. */
+  readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal'>
+  /** Sees every output before the stages downstream do. */
+  readonly watch: (node: Node, port: string, wire: Observable<Table>) => void
+  /** All stages are made and subscribed; nothing has flowed yet. */
+  readonly onWired: () => void
+  readonly onStageEnd: (node: Node) => void
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Lets a graph flow until every stage is done. Each output is a Subject; stages are subscribed from the sinks upwards,
+ * so that nobody misses a table.
+ *
+ * Rejects with the first error, once the stages are unsubscribed (which closes their files), or with code `ABORTED`:
+ * on abort the sources end early and the stages below them in their own time, or after half a second at the latest.
+ */
+export function flow(graph: Graph, wiring: Wiring): Promise<void> {
+  const { signal } = wiring
+  const stop = new AbortController()
+  const control = new FlowControl(stop.signal)
+  const flows = new Map(graph.nodes.map((node) => [node.id, new StageFlow(control)]))
+  const wires = new Map<string, Subject<Table>>()
+  for (const node of graph.nodes) {
+    for (const [port, source] of node.inputs) flows.get(source.id)!.feeds(flows.get(node.id)!, port)
+    for (const port of Object.keys(node.stage.outputs)) {
+      const wire = new Subject<Table>()
+      wires.set(`${node.id}.${port}`, wire)
+      wiring.watch(node, port, wire.asObservable())
+    }
+  }
+
+  return new Promise((resolve, reject) => {
+    const subscriptions: Subscription[] = []
+    const open = new Set<string>()
+    let timer: NodeJS.Timeout | undefined
+    let isOver = false
+
+    function finish(error?: PipelineError): void {
+      if (isOver) return
+      isOver = true
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+      stop.abort()
+      for (const subscription of subscriptions) subscription.unsubscribe()
+      if (signal?.aborted) reject(new PipelineError('ABORTED', 'stopped before its end', { cause: error }))
+      else if (error) reject(error)
+      else resolve()
+    }
+
+    function abort(): void {
+      timer = setTimeout(finish, GRACE)
+      stop.abort()
+    }
+
+    function connect(node: Node, port: string, tables: Observable<unknown>): void {
+      const key = `${node.id}.${port}`
+      const wire = wires.get(key)
+      open.add(key)
+      const named = tables.pipe(catchError((error) => throwError(() => inStage(error, node.title, node.where))))
+      const subscription = named.subscribe({
+        next: (table) => wire?.next(table as Table),
+        error: (error: PipelineError) => {
+          wire?.error(error)
+          finish(error)
+        },
+        complete: () => {
+          wire?.complete()
+          open.delete(key)
+          wiring.onStageEnd(node)
+          if (open.size === 0) finish()
+        },
+      })
+      subscriptions.push(subscription)
+    }
+
+    if (signal?.aborted) return finish()
+    signal?.addEventListener('abort', abort)
+    const wiringKey = ''
+    open.add(wiringKey)
+    try {
+      for (const node of [...graph.nodes].reverse()) {
+        const context = { ...wiring.contextOf(node), flow: flows.get(node.id)!, signal: stop.signal }
+        for (const [port, tables] of outputsOf(node, context, wires)) connect(node, port, tables)
+      }
+      wiring.onWired()
+    } catch (error) {
+      return finish(error as PipelineError)
+    }
+    open.delete(wiringKey)
+    if (open.size === 0) finish()
+  })
+}
+
+/** Calls the stage and returns its outputs by port; a sink's one Observable goes under the empty name. */
+function outputsOf(
+  node: Node,
+  context: StageContext,
+  wires: ReadonlyMap<string, Subject<Table>>,
+): [string, Observable<unknown>][] {
+  const { stage, inputs, options } = node
+  const sources = [...inputs].map(
+    ([port, source]) => [port, wires.get(`${source.id}.${source.port}`)!.asObservable()] as const,
+  )
+  const ports = Object.keys(stage.outputs)
+  const called = (): unknown => {
+    const runner: unknown = stage.run(options, context)
+    if (sources.length === 0) return runner
+    const given = sources.length === 1 ? sources[0]![1] : Object.fromEntries(sources)
+    return (runner as (inputs: unknown) => unknown)(given)
+  }
+  try {
+    const made = called()
+    const named =
+      ports.length > 1 ? Object.entries(made as Record<string, Observable<Table>>) : [[ports[0] ?? '', made] as const]
+    // Not `instanceof`: a stage may come with an rxjs of its own.
+    for (const [port, tables] of named)
+      if (typeof (tables as Partial<Observable<unknown>> | undefined)?.subscribe !== 'function')
+        throw new TypeError(
+          `expected run to give an Observable${port && ` for the output "${port}"`}, got ${typeof tables}`,
+        )
+    return named as [string, Observable<unknown>][]
+  } catch (error) {
+    throw inStage(error, node.title, node.where)
+  }
+}
