@@ -1,0 +1,42 @@
+import t from 'tap'
+import { millrace } from './millrace.js'
+
+t.test('--help explains the command, and so does each command with an example', async (t) => {
+  const cwd = t.testdir()
+  const help = await millrace(['--help'], cwd)
+  t.equal(help.code, 0)
+  t.match(help.stdout, /Usage: millrace/)
+  for (const command of ['run', 'validate', 'config', 'stages']) {
+    t.match(help.stdout, new RegExp(`\\n {2}${command}`))
+    const own = await millrace([command, '--help'], cwd)
+    t.equal(own.code, 0)
+    t.match(own.stdout, /\nExample:\n {2}millrace /)
+  }
+})
+
+t.test('wrong arguments exit 2', async (t) => {
+  const cwd = t.testdir()
+  for (const [args, message] of [
+    [['rum', 'digits'], /unknown command 'rum'\n\(Did you mean run\?\)/],
+    [['run'], /missing required argument 'pipeline'/],
+    [['run', 'digit'], /no file and no built-in pipeline named "digit"; did you mean "digits"\?/],
+    [['run', 'digits', '--set', 'epochs'], /--set epochs: expected name=value or stage.option=value/],
+    [['stages', 'load/cifar'], /no stage named "load\/cifar"; did you mean "load\/cifar10"\?/],
+  ] as const) {
+    const { code, stderr } = await millrace(args, cwd)
+    t.equal(code, 2, args.join(' '))
+    t.match(stderr, message)
+  }
+})
+
+t.test('--version prints the version of the package', async (t) => {
+  const { code, stdout } = await millrace(['--version'], t.testdir())
+  t.equal(code, 0)
+  t.match(stdout, /^\d+\.\d+\.\d+\n$/)
+})
+
+t.test('a stack trace appears with --debug only', async (t) => {
+  const cwd = t.testdir()
+  t.notMatch((await millrace(['run', 'nowhere'], cwd)).stderr, /\n {4}at /)
+  t.match((await millrace(['--debug', 'run', 'nowhere'], cwd)).stderr, /\n {4}at /)
+})
