@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { userEnvironment } from './pipeline/cli/millrace.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const run = promisify(execFile)
+
+t.test('the packed package works when it is installed into an empty folder', async (t) => {
+  const cwd = t.testdir()
+  const env = userEnvironment()
+  await run('npm', ['pack', '--ignore-scripts', '--pack-destination', cwd], { cwd: root, env })
+  const [tarball] = readdirSync(cwd)
+  writeFileSync(join(cwd, 'package.json'), '{ "private": true, "type": "module" }')
+  await run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', `./${tarball}`], { cwd, env })
+
+  const { stdout } = await run('npx', ['--no-install', 'millrace', 'run', 'digits', '--set', 'epochs=2'], { cwd, env })
+  t.match(stdout, /\nfiles in runs\/digits-001: metrics.csv/)
+
+  const program = `
+    import { Pipeline, run } from 'millrace'
+    import { batchRows } from 'millrace/stages'
+    import { openKernels } from 'millrace/kernels'
+    const kernels = await openKernels({ kernel: 'reference' })
+    const { history } = await run(await Pipeline.load('csv', { set: ['rows.epochs=5'] }), { kernel: 'reference' })
+    console.log(batchRows.name, kernels.name, history.length)
+    kernels.close()`
+  writeFileSync(join(cwd, 'program.js'), program)
+  t.equal((await run(process.execPath, ['program.js'], { cwd, env })).stdout, 'batch/rows reference 1\n')
+})
+
+t.test('the package holds what users need and nothing else', async (t) => {
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], {
+    cwd: root,
+    env: userEnvironment(),
+  })
+  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+  const tops = new Set(files.map(({ path }) => path.split('/')[0]))
+  t.same([...tops].sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'configs', 'dist', 'package.json', 'stages'])
+})
