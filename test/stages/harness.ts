@@ -83,7 +83,7 @@ export async function problemsOf(t: Test, entries: string): Promise<string> {
     await Pipeline.load(pipelineFile(t, entries))
   } catch (error) {
     t.match(error, { name: 'PipelineError', code: 'DEFINITION' })
-    return (error as Error).message.replaceAll(/^.*(?=pipeline\.yaml)/gm, '')
+    return (error as Error).message.replaceAll(/\S*(?=pipeline\.yaml)/g, '')
   }
   return ''
 }
