@@ -18,6 +18,7 @@ export interface OptionSchema {
   readonly items?: OptionSchema
   readonly minItems?: number
   readonly minLength?: number
+  readonly maxLength?: number
   readonly minimum?: number
   readonly maximum?: number
   readonly exclusiveMinimum?: number
@@ -41,11 +42,13 @@ export function wordType(schema: OptionSchema): string {
     case 'number':
       return wordNumber(schema, 'number', 'a')
     case 'string':
+      if (schema.minLength === 1 && schema.maxLength === 1) return 'a single character'
       return schema.minLength ? 'a non-empty string' : 'a string'
     case 'boolean':
       return 'true or false'
     case 'array': {
       const items = schema.items ? ` of ${plural(wordType(schema.items))}` : ''
+      if ((schema.minItems ?? 0) > 1) return `a list of at least ${schema.minItems} ${items.slice(4) || 'items'}`
       return schema.minItems ? `a non-empty list${items}` : `a list${items}`
     }
     case 'object': {

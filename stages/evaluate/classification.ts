@@ -29,8 +29,8 @@ const options = z.strictObject({
   every: z
     .union([
       z.literal('epoch'),
-      z.strictObject({ epochs: z.int().positive() }),
-      z.strictObject({ steps: z.int().positive() }),
+      z.strictObject({ epochs: z.int().positive().describe('Epochs between evaluations.') }),
+      z.strictObject({ steps: z.int().positive().describe('Steps between evaluations.') }),
     ])
     .default('epoch')
     .describe('When: epoch, { epochs: n } or { steps: n }; always after the last step.'),
@@ -117,7 +117,9 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
     classifier.load(softmaxParameters(model))
     const penalty = model.lambda * sumOfSquares(model)
     const metrics: Record<string, number> = {}
-    for (const split of options.splits ?? splits.keys()) {
+    const names = options.splits ?? [...splits.keys()]
+    if (names.length === 0) throw new PipelineError('DATA', 'no examples arrived to evaluate')
+    for (const split of names) {
       const { loss, accuracy } = await measure(classifier, splits.get(split) ?? [], split)
       metrics[`${split}_loss`] = loss
       metrics[`${split}_cost`] = loss + penalty

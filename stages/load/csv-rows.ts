@@ -6,6 +6,8 @@ import { readSourceFile } from './source-file.js'
 export interface CsvRows {
   readonly path: string
   readonly width: number
+  /** Names of the feature columns, where the file has a header. */
+  readonly names: readonly string[] | undefined
   /** Row-major, `[rows, width]`. */
   readonly values: Float32Array
   readonly labels: readonly string[]
@@ -56,7 +58,9 @@ export async function readCsv(path: string, format: CsvFormat, context: StageCon
       if (filled + features.length > values.length) values = grown(values, filled + features.length)
       for (const column of features)
         values[filled++] = numberIn(record[column]!, path, info.lines, names?.[column] ?? column)
-      labels.push(record[columns.label]!)
+      const label = record[columns.label]!
+      if (label === '') throw new PipelineError('DATA', `${path}:${info.lines}: expected a label, got an empty cell`)
+      labels.push(label)
       lines.push(info.lines)
       await context.flow.breathe()
     }
@@ -65,7 +69,15 @@ export async function readCsv(path: string, format: CsvFormat, context: StageCon
     throw new PipelineError('DATA', `${path}: ${messageOf(error)}`, { cause: error })
   }
   if (!columns || labels.length === 0) throw new PipelineError('DATA', `${path} has no rows`)
-  return { path, width: columns.features.length, values: values.subarray(0, filled), labels, lines }
+  const { features } = columns
+  return {
+    path,
+    width: features.length,
+    names: names && features.map((column) => names![column]!),
+    values: values.subarray(0, filled),
+    labels,
+    lines,
+  }
 }
 
 function chooseColumns(
@@ -95,12 +107,10 @@ function chooseColumns(
 }
 
 function numberIn(cell: string, path: string, line: number, column: string | number): number {
-  const value = Math.fround(Number(cell))
-  if (cell !== '' && Number.isFinite(value)) return value
-  throw new PipelineError(
-    'DATA',
-    `${path}:${line}: column ${column}: expected a finite number, got "${cell.slice(0, 40)}"`,
-  )
+  const value = Number(cell)
+  if (cell !== '' && Number.isFinite(Math.fround(value))) return value
+  const expected = Number.isFinite(value) && cell !== '' ? 'a number that float32 can hold' : 'a finite number'
+  throw new PipelineError('DATA', `${path}:${line}: column ${column}: expected ${expected}, got "${cell.slice(0, 40)}"`)
 }
 
 function grown(values: Float32Array<ArrayBuffer>, needed: number): Float32Array<ArrayBuffer> {

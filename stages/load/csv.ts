@@ -17,7 +17,11 @@ const options = z
     fractions: fractions
       .default({ train: 0.7, validation: 0.15, test: 0.15 })
       .describe('Share of the rows of `path` in each split, dealt by a seeded permutation.'),
-    files: z.record(z.string(), z.string().min(1)).optional().describe('One file per split, instead of `path`.'),
+    files: z
+      .record(z.string(), z.string().min(1))
+      .refine((files) => Object.keys(files).length > 0, { error: 'expected at least one split' })
+      .optional()
+      .describe('One file per split, instead of `path`.'),
     header: z.boolean().default(true).describe('Whether the first line names the columns.'),
     delimiter: z.string().length(1).default(',').describe('What separates the cells.'),
     label: z
@@ -63,9 +67,7 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   const read: [string, CsvRows][] = []
   for (const [split, path] of named) read.push([split, await readCsv(path, options, context)])
   const [, first] = read[0]!
-  for (const [, rows] of read)
-    if (rows.width !== first.width)
-      throw new PipelineError('DATA', `${rows.path} has ${rows.width} features, ${first.path} has ${first.width}`)
+  for (const [, rows] of read) checkColumns(rows, first)
   const classes = options.classes ?? classesOf(read.flatMap(([, rows]) => rows.labels))
   const shape = options.shape ?? [first.width]
   if (shape.reduce((product, size) => product * size, 1) !== first.width)
@@ -88,6 +90,18 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
       yield examplesTable(fields, values, labels, split)
     }
   }
+}
+
+/** All files must have the same features, in the same order where they are named. */
+function checkColumns(rows: CsvRows, first: CsvRows): void {
+  if (rows.width !== first.width)
+    throw new PipelineError('DATA', `${rows.path} has ${rows.width} features, ${first.path} has ${first.width}`)
+  const at = rows.names?.findIndex((name, i) => name !== first.names?.[i]) ?? -1
+  if (at >= 0)
+    throw new PipelineError(
+      'DATA',
+      `${rows.path} has the column "${rows.names![at]}" where ${first.path} has "${first.names![at]}"`,
+    )
 }
 
 /** Class indices `0 … n - 1` where all labels are such integers, else the sorted names. */

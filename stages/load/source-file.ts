@@ -23,9 +23,9 @@ export async function readSourceFile(path: string, context: StageContext, help =
   if (bytes.length === 0) throw new PipelineError('DATA', `${path} is empty`)
   context.source({ path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })
   if (!path.endsWith('.gz')) return bytes
-  try {
-    return await unzip(bytes)
-  } catch (error) {
+  const unpacked = await unzip(bytes).catch((error) => {
     throw new PipelineError('DATA', `${path} is not a whole gzip file: ${messageOf(error)}`, { cause: error })
-  }
+  })
+  if (unpacked.length === 0) throw new PipelineError('DATA', `${path} is empty`)
+  return unpacked
 }

@@ -13,7 +13,7 @@ export const batches = defineStage({
   options: z.strictObject({}),
   inputs: { batches: wire.batch },
   outputs: { batches: wire.batch },
-  example: '- use: shuffle/batches',
+  example: '- id: shuffle\n  use: shuffle/batches',
   holds: 'the batches of one epoch (by reference)',
   run: (_, { flow, random }) => byEpoch(flow, (held, epoch) => permuted(held, random('order', epoch))),
 })

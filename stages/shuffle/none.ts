@@ -8,6 +8,6 @@ export const none = defineStage({
   options: z.strictObject({}),
   inputs: { batches: wire.batch },
   outputs: { batches: wire.batch },
-  example: '- use: shuffle/none',
+  example: '- id: shuffle\n  use: shuffle/none',
   run: () => (batches) => batches,
 })

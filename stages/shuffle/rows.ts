@@ -22,7 +22,7 @@ export const rows = defineStage({
   options: z.strictObject({}),
   inputs: { batches: wire.batch },
   outputs: { batches: wire.batch },
-  example: '- use: shuffle/rows',
+  example: '- id: shuffle\n  use: shuffle/rows',
   holds: 'the batches of one epoch (by reference)',
   run: (_, { flow, random }) => byEpoch(flow, (held, epoch) => dealt(held, random('order', epoch))),
 })
