@@ -6,10 +6,15 @@ export interface SyntaxError {
   readonly message: string
 }
 
-/** What is wrong with a YAML text: the first error of each line, because the others follow from it. */
+/**
+ * What is wrong with a YAML text: the first error of each line, because the others follow from it. So do complaints
+ * about tokens that are left over once the parser has lost the structure.
+ */
 export function syntaxErrors(document: Document.Parsed, text: string, lines: LineCounter): SyntaxError[] {
   const byLine = new Map<number, SyntaxError>()
-  for (const error of [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])) {
+  const all = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])
+  const first = all.filter(({ message }, i) => i === 0 || !message.includes('token in YAML stream'))
+  for (const error of first) {
     const found = worded(error, document, text)
     const { line } = lines.linePos(found.offset)
     if (!byLine.has(line)) byLine.set(line, found)
