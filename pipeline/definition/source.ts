@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { fileProblem, PipelineError, type Problem } from '../errors.js'
 import { syntaxErrors } from './syntax.js'
 import { type Entry, isList, type Origin, type Scalar, shortPath, type Value, wordOrigin } from './value.js'
@@ -42,11 +42,18 @@ export function parseSource(text: string, file: string): Value {
   }))
   if (problems.length > 0) throw new PipelineError('DEFINITION', problems)
 
+  const targets = new Map<Alias, Node | undefined>()
+  function targetOf(alias: Alias): Node | undefined {
+    // Each is looked up once: the parser walks the whole document to find it.
+    if (!targets.has(alias)) targets.set(alias, alias.resolve(document) as Node | undefined)
+    return targets.get(alias)
+  }
+
   let values = 0
   function convert(node: Node | null | undefined, fallback: Origin, depth: number): Value {
     const origin = node?.range ? originAt(node.range[0]) : fallback
     if (isAlias(node)) {
-      const target = node.resolve(document) as Node | undefined
+      const target = targetOf(node)
       if (target) return convert(target, fallback, depth + 1)
       problems.push({
         where: wordOrigin(origin),

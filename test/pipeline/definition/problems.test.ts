@@ -872,7 +872,7 @@ t.test('a file that would fill memory or the stack is refused within a second', 
   const bomb = Array.from({ length: 9 }, (_, i) => `x-${i + 1}: &a${i + 1} [${tens(`*a${i}`)}]\n`).join('')
   const limit = 'expected at most 100000 values nested at most 64 deep (aliases count where they are used)'
   for (const [title, text, problem] of [
-    ['aliases of aliases', `x-0: &a0 [${tens('x')}]\n${bomb}${digits}`, `wrong.yaml:1:29  ${limit}`],
+    ['aliases of aliases', `x-0: &a0 [${tens('x')}]\n${bomb}${digits}`, `wrong.yaml:1:38  ${limit}`],
     ['an alias inside itself', 'stages: &s\n  - *s\n', `wrong.yaml:2:3  ${limit}`],
     ['deep nesting', `stages: ${'['.repeat(100)}${']'.repeat(100)}`, `wrong.yaml:1:73  ${limit}`],
     [
