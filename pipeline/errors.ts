@@ -42,6 +42,19 @@ export function wordProblem({ where, message }: Problem): string {
   return where ? `${where}  ${message}` : message
 }
 
+/** Each problem once, by file, line and column; those without a place, and command-line settings, last. */
+export function inFileOrder(problems: readonly Problem[]): Problem[] {
+  const key = ({ where = '' }: Problem): [string, number, number] => {
+    const match = /^(.*?):(\d+):(\d+)/.exec(where)
+    return match ? [match[1]!, Number(match[2]), Number(match[3])] : ['\uffff', 0, 0]
+  }
+  const distinct = new Map(problems.map((problem) => [wordProblem(problem), problem]))
+  return [...distinct.values()].sort((a, b) => {
+    const [x, y] = [key(a), key(b)]
+    return x[0] < y[0] ? -1 : x[0] > y[0] ? 1 : x[1] - y[1] || x[2] - y[2]
+  })
+}
+
 /** Puts the stage and its line on an error that comes out of it, once; foreign errors become code `STAGE`. */
 export function inStage(error: unknown, stage: string, where: string | undefined): PipelineError {
   if (error instanceof PipelineError && error.stage) return error

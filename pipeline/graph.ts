@@ -1,7 +1,7 @@
-import type { StageEntry } from './definition/entries.js'
+import { defaultId, type StageEntry } from './definition/entries.js'
 import type { Definition } from './definition/read.js'
-import { entriesOf, isMapping, plain, type Value, wordOrigin } from './definition/value.js'
-import { wordIssues } from './definition/wording.js'
+import { entriesOf, isMapping, isResolved, plain, type Value, wordOrigin } from './definition/value.js'
+import { show, wordIssues } from './definition/wording.js'
 import type { Problem } from './errors.js'
 import { suggestion } from './nearest.js'
 import type { AnyStage, Facts } from './stage.js'
@@ -51,7 +51,7 @@ export function buildGraph(
     return {
       entry,
       stage,
-      title: `stages[${i}] ${entry.use}`,
+      title: `stages[${i}] ${entry.use}`.trim(),
       where: wordOrigin(entry.origin),
       options: undefined,
       inputs: new Map(),
@@ -69,8 +69,12 @@ export function buildGraph(
 function uniqueIds(drafts: readonly Draft[], problems: Problem[]): Map<string, Draft> {
   const byId = new Map<string, Draft>()
   for (const draft of drafts) {
-    const { id, origin } = draft.entry
+    const { id, idOrigin: origin, use } = draft.entry
     const other = byId.get(id)
+    if (!draft.stage && id === defaultId(use)) {
+      byId.set(id, other ?? draft)
+      continue
+    }
     if (!/^[A-Za-z][\w-]*$/.test(id))
       problems.push({
         where: wordOrigin(origin),
@@ -103,12 +107,22 @@ function wireInputs(
   const { stage, entry, title } = draft
   if (!stage) return
   const ports = Object.keys(stage.inputs)
-  const connect = (port: string, text: string, origin: Value['origin']): void => {
-    const source = findSource(text, stage.inputs[port]!.type, byId)
-    if (typeof source === 'string') problems.push({ where: wordOrigin(origin), message: `${title}: from: ${source}` })
+  const connect = (port: string, from: Value, label = 'from'): void => {
+    const origin = wordOrigin(from.origin)
+    if (typeof from.data !== 'string' || from.data === '') {
+      draft.inputs.set(port, { id: '', port: '' })
+      if (isResolved(from))
+        problems.push({
+          where: origin,
+          message: `${title}: ${label}: expected the id of a stage, got ${show(plain(from))}`,
+        })
+      return
+    }
+    const source = findSource(from.data, stage.inputs[port]!.type, byId)
+    if (typeof source === 'string') problems.push({ where: origin, message: `${title}: ${label}: ${source}` })
     else if (source) {
       draft.inputs.set(port, source)
-      checkTypes(draft, port, source, byId, wordOrigin(origin), problems)
+      checkTypes(draft, port, source, byId, origin, problems)
     } else draft.inputs.set(port, { id: '', port: '' })
   }
   const { from } = entry
@@ -118,7 +132,7 @@ function wireInputs(
   }
   if (isMapping(from)) {
     for (const [port, { key, value }] of entriesOf(from)) {
-      if (ports.includes(port)) connect(port, String(value.data), value.origin)
+      if (ports.includes(port)) connect(port, value, `from.${port}`)
       else
         problems.push({
           where: wordOrigin(key),
@@ -126,11 +140,11 @@ function wireInputs(
         })
     }
   } else if (from) {
-    if (ports.length === 1) connect(ports[0]!, String(from.data), from.origin)
-    else
+    if (ports.length === 1) connect(ports[0]!, from)
+    else if (isResolved(from))
       problems.push({
         where: wordOrigin(from.origin),
-        message: `${title}: from: expected a mapping of the inputs ${ports.join(', ')}, got ${JSON.stringify(from.data)}`,
+        message: `${title}: from: expected a mapping of the inputs ${ports.join(', ')}, got ${show(plain(from))}`,
       })
   }
   if (problems.length > 0 && from && draft.inputs.size < ports.length && !isMapping(from)) return
@@ -150,7 +164,7 @@ function wireInputs(
       where: draft.where,
       message: `${title}: needs ${article(stage.inputs[open[0]!]!.type)} wire, but no stage above has an output`,
     })
-  else connect(open[0]!, previous.entry.id, entry.origin)
+  else connect(open[0]!, { data: previous.entry.id, origin: entry.origin })
 }
 
 /** The output that `id` or `id.port` names; text for what is wrong; nothing where the stage itself could not be found. */

@@ -1,7 +1,12 @@
+/** Names are compared up to here: the work is quadratic, and the names come from users. */
+const LONGEST = 100
+
 /** `; did you mean "x"?` for the candidate that differs least from `name`, or nothing where none is close. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {
   let best: string | undefined
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1
+  // A third of the letters may differ, two at least, but never more than half of a short name.
+  const length = Math.min(name.length, LONGEST)
+  let least = Math.max(1, Math.min(2, Math.floor(length / 2)), Math.floor(length / 3)) + 1
   for (const candidate of candidates) {
     const d = Math.min(distance(name, candidate), distance(name, candidate.slice(candidate.lastIndexOf('/') + 1)) + 0.5)
     if (d < least) {
@@ -14,7 +19,7 @@ export function didYouMean(name: string, candidates: Iterable<string>): string {
 
 /** Damerau–Levenshtein distance (adjacent transpositions count once), case ignored. */
 function distance(a: string, b: string): number {
-  const [s, t] = [a.toLowerCase().slice(0, 100), b.toLowerCase().slice(0, 100)]
+  const [s, t] = [a.toLowerCase().slice(0, LONGEST), b.toLowerCase().slice(0, LONGEST)]
   let before: number[] = []
   let last = Array.from({ length: t.length + 1 }, (_, j) => j)
   for (let i = 1; i <= s.length; i++) {

@@ -1,9 +1,16 @@
 import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
 import { defaultId, type StageEntry } from './definition/entries.js'
-import { type Definition, DefinitionProblems, distinct, type ReadOptions, readDefinition } from './definition/read.js'
+import {
+  type Definition,
+  DefinitionProblems,
+  nameOf,
+  type ReadOptions,
+  readDefinition,
+  seedOf,
+} from './definition/read.js'
 import { isList, isMapping, type Origin, plain, type Value, valueFrom, wordOrigin } from './definition/value.js'
-import { messageOf, PipelineError, type Problem } from './errors.js'
+import { inFileOrder, messageOf, PipelineError, type Problem } from './errors.js'
 import { buildGraph, type Graph } from './graph.js'
 import { didYouMean, suggestion } from './nearest.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
@@ -47,7 +54,7 @@ export class Pipeline {
     this.stages = stages
     this.registry = registry
     this.graph = buildGraph(definition, stages, problems)
-    if (problems.length > 0) throw new PipelineError('DEFINITION', inFileOrder(distinct(problems)))
+    if (problems.length > 0) throw new PipelineError('DEFINITION', inFileOrder(problems))
   }
 
   /**
@@ -71,17 +78,18 @@ export class Pipeline {
   /** Makes a pipeline in code. Same checks, same errors; places read `code`. */
   static async define(spec: PipelineSpec): Promise<Pipeline> {
     const registry = await builtInStages()
+    const problems: Problem[] = []
     const given = new Map<StageEntry, AnyStage>()
     const stages = spec.stages.map((stage) => entryFrom(stage, given))
     const definition: Definition = {
-      name: spec.name,
+      name: nameOf(valueFrom(spec.name, code), '', problems),
       description: spec.description,
-      seed: spec.seed ?? 0,
+      seed: seedOf(valueFrom(spec.seed ?? 0, code), problems),
       seedOrigin: code,
       vars: new Map(),
       stages,
     }
-    return Pipeline.resolved(definition, registry, [], given)
+    return Pipeline.resolved(definition, registry, problems, given)
   }
 
   private static async resolved(
@@ -92,7 +100,7 @@ export class Pipeline {
   ): Promise<Pipeline> {
     const stages = new Map(given)
     for (const [i, entry] of definition.stages.entries()) {
-      if (stages.has(entry)) continue
+      if (stages.has(entry) || entry.useOrigin.kind === 'unresolved') continue
       try {
         stages.set(entry, await resolveStage(entry.use, entry.folder))
       } catch (error) {
@@ -197,7 +205,9 @@ export class Pipeline {
       else
         problems.push({
           where: 'code',
-          message: `no stage named "${entry.use}"${didYouMean(entry.use, this.registry.keys())}`,
+          message: isFile(entry.use)
+            ? `${entry.use} is a file; import it and give the stage itself`
+            : `no stage named "${entry.use}"${didYouMean(entry.use, this.registry.keys())}`,
         })
       return entry
     })
@@ -239,6 +249,7 @@ function entryFrom(spec: StageSpec, given: Map<StageEntry, AnyStage>): StageEntr
     with: optionsFrom(spec.with ?? {}),
     from: spec.from === undefined ? undefined : valueFrom(spec.from, code),
     origin: code,
+    idOrigin: code,
     useOrigin: code,
     folder: typeof spec.use === 'string' ? process.cwd() : '',
   }
@@ -252,16 +263,4 @@ function optionsFrom(options: Readonly<Record<string, unknown>>): Value {
   } catch (error) {
     throw new PipelineError('ARGUMENTS', `with: ${messageOf(error)}`)
   }
-}
-
-/** By line where a place is known; command-line settings last. */
-function inFileOrder(problems: readonly Problem[]): Problem[] {
-  const key = ({ where = '' }: Problem): [string, number, number] => {
-    const match = /^(.*):(\d+):(\d+)/.exec(where)
-    return match ? [match[1]!, Number(match[2]), Number(match[3])] : ['\uffff', 0, 0]
-  }
-  return [...problems].sort((a, b) => {
-    const [x, y] = [key(a), key(b)]
-    return x[0] < y[0] ? -1 : x[0] > y[0] ? 1 : x[1] - y[1] || x[2] - y[2]
-  })
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire, register } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { shortPath } from './definition/value.js'
 import { messageOf, PipelineError } from './errors.js'
 import { didYouMean } from './nearest.js'
 import { type AnyStage, isStage } from './stage.js'
@@ -35,7 +36,7 @@ export async function resolveStage(use: string, folder: string): Promise<AnyStag
   const [path, pick] = splitPick(use)
   if (isFile(path)) {
     const file = resolve(folder, path)
-    if (!existsSync(file)) throw new PipelineError('DEFINITION', `no stage file ${file}`)
+    if (!existsSync(file)) throw new PipelineError('DEFINITION', `no stage file ${shortPath(file)}`)
     return pickStage(await importModule(file, use), pick, use)
   }
   const file = packageFile(path, folder)

@@ -1,15 +1,30 @@
 import { dirname } from 'node:path'
 import type { Problem } from '../errors.js'
 import { suggestion } from '../nearest.js'
-import { entriesOf, isList, type Origin, type Value, withValue, wordOrigin } from './value.js'
+import { verbOf } from './schema.js'
+import {
+  entriesOf,
+  isList,
+  isMapping,
+  isResolved,
+  type Origin,
+  plain,
+  unresolved,
+  type Value,
+  withValue,
+  wordOrigin,
+} from './value.js'
+import { show } from './wording.js'
 
 /** One entry of `stages`, resolved: no references left, options not yet checked. */
 export interface StageEntry {
   readonly id: string
+  /** What the definition says where it could not be made out; `useOrigin` is then `unresolved`. */
   readonly use: string
   readonly with: Value
   readonly from: Value | undefined
   readonly origin: Origin
+  readonly idOrigin: Origin
   readonly useOrigin: Origin
   /** The folder that `./` in `use` starts from. */
   readonly folder: string
@@ -22,35 +37,47 @@ export function stageEntries(
   problems: Problem[],
 ): StageEntry[] {
   const stages = source.get('stages')
-  const entries = isList(stages) ? stages.data.map((value) => entryOf(value, interpolate)) : []
+  const entries = isList(stages) ? stages.data.map((value) => entryOf(value, interpolate, problems)) : []
   const patch = source.get('patch')
   for (const change of isList(patch) ? patch.data : []) applyPatch(entries, change, interpolate, problems)
-  if (entries.length === 0 && problems.length === 0)
+  if (entries.length === 0 && isList(stages))
     problems.push({
-      where: stages && wordOrigin(stages.origin),
+      where: wordOrigin(stages.origin),
       message: 'stages: expected at least one stage, got an empty list',
     })
   return entries
 }
 
-function entryOf(value: Value, interpolate: (value: Value) => Value): StageEntry {
+function entryOf(value: Value, interpolate: (value: Value) => Value, problems: Problem[]): StageEntry {
   const fields = entriesOf(value)
-  const use = interpolate(fields.get('use')!.value)
-  const name = String(use.data ?? '')
-  const id = fields.get('id')?.value.data ?? defaultId(name)
+  const written = fields.get('use')?.value ?? unresolved
+  const use = stageName(written, interpolate, problems)
+  const name = String((isResolved(use) ? use : written).data ?? '')
+  const id = fields.get('id')?.value
   const options = fields.get('with')?.value
   return {
-    id: String(id),
+    id: String(id?.data ?? defaultId(name)),
     use: name,
-    with: options?.data instanceof Map ? options : { data: new Map(), origin: use.origin },
+    with: isMapping(options) ? options : options?.data ? unresolved : { data: new Map(), origin: use.origin },
     from: fields.get('from')?.value,
     origin: value.origin,
+    idOrigin: id?.origin ?? value.origin,
     useOrigin: use.origin,
-    folder:
-      fields.get('use')!.value.origin.kind === 'file'
-        ? dirname((fields.get('use')!.value.origin as { file: string }).file)
-        : process.cwd(),
+    folder: written.origin.kind === 'file' ? dirname(written.origin.file) : process.cwd(),
   }
+}
+
+/** What `use` says; the shape of the definition was checked, but a reference may lead to anything. */
+function stageName(written: Value, interpolate: (value: Value) => Value, problems: Problem[]): Value {
+  if (typeof written.data !== 'string' || written.data === '') return unresolved
+  const use = interpolate(written)
+  if (typeof use.data === 'string' && use.data !== '') return use
+  if (isResolved(use))
+    problems.push({
+      where: wordOrigin(use.origin),
+      message: `use: expected the name of a stage, got ${show(plain(use))}`,
+    })
+  return unresolved
 }
 
 /** The id of a stage that names none: the last part of its `use`, without an ending. */
@@ -69,15 +96,16 @@ function applyPatch(
   problems: Problem[],
 ): void {
   const fields = new Map(entriesOf(change))
-  const verb = (['set', 'replace', 'insertAfter', 'remove'] as const).find((name) => fields.has(name))!
-  const target = fields.get(verb)!.value
+  const verb = verbOf(change)
+  const target = verb && fields.get(verb)?.value
+  if (!verb || typeof target?.data !== 'string') return
   fields.delete(verb)
   const at = entries.findIndex((entry) => entry.id === target.data)
   if (at < 0) {
     const ids = entries.map((entry) => entry.id)
     problems.push({
       where: wordOrigin(target.origin),
-      message: `patch: no stage with id "${target.data}"${suggestion(String(target.data), ids, 'ids')}`,
+      message: `patch: no stage with id "${target.data}"${suggestion(target.data, ids, 'ids')}`,
     })
     return
   }
@@ -88,8 +116,8 @@ function applyPatch(
     for (const [name, { value }] of entriesOf(fields.get('with')?.value)) options = withValue(options, [name], value)
     entries[at] = { ...entry, with: options }
   } else {
-    const made = entryOf({ data: fields, origin: change.origin }, interpolate)
+    const made = entryOf({ data: fields, origin: change.origin }, interpolate, problems)
     if (verb === 'insertAfter') entries.splice(at + 1, 0, made)
-    else entries[at] = { ...made, id: entry.id, from: made.from ?? entry.from }
+    else entries[at] = { ...made, id: entry.id, idOrigin: entry.idOrigin, from: made.from ?? entry.from }
   }
 }

@@ -22,6 +22,7 @@ export function findDefinition(name: string): string {
   const found = names.filter((known) => known === name || basename(known) === name)
   if (found.length === 1) return join(builtInFolder, `${found[0]}.yaml`)
   if (/\.ya?ml$/.test(name) || name.includes('\0')) return name
+  if (existsSync(name)) return resolve(name)
   throw new PipelineError(
     'DEFINITION',
     `no file and no built-in pipeline named "${name}"${suggestion(name, names, 'built in')}`,

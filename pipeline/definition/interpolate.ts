@@ -2,7 +2,17 @@ import { dirname } from 'node:path'
 import { parseDocument } from 'yaml'
 import type { Problem } from '../errors.js'
 import { didYouMean } from '../nearest.js'
-import { type Entry, isList, isMapping, type Origin, type Scalar, type Value, wordOrigin } from './value.js'
+import {
+  type Entry,
+  isList,
+  isMapping,
+  isResolved,
+  type Origin,
+  type Scalar,
+  unresolved,
+  type Value,
+  wordOrigin,
+} from './value.js'
 
 const REFERENCE = /\$\$\{|\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}|\$\{/g
 
@@ -11,13 +21,13 @@ const REFERENCE = /\$\$\{|\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}|\$\{/g
  * `${name:-default}`. `${here}` is the folder of the file it stands in, `$${` a literal `${`.
  *
  * A string that is one reference takes the type of what it refers to; inside longer text it becomes text.
- * Every reference that leads nowhere becomes one problem.
+ * Every reference that leads nowhere becomes one problem, and the string that holds it is `unresolved`.
  */
 export function interpolator(
   vars: ReadonlyMap<string, Entry>,
   environment: Readonly<Record<string, string | undefined>>,
   problems: Problem[],
-): (value: Value) => Value {
+): { readonly interpolate: (value: Value) => Value; readonly resolvedVars: () => Map<string, Value> } {
   const resolved = new Map<string, Value>()
   const resolving: string[] = []
 
@@ -35,6 +45,7 @@ export function interpolator(
   function resolveText(text: string, origin: Origin): Value {
     const whole = /^\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}$/.exec(text)
     if (whole) return lookUp(whole[1]!, whole[2], origin)
+    let isWhole = true
     const data = text.replace(REFERENCE, (found, name: string | undefined, fallback: string | undefined) => {
       if (found === '$${') return '${'
       if (name === undefined) {
@@ -42,19 +53,21 @@ export function interpolator(
           where: wordOrigin(origin),
           message: `malformed reference in ${JSON.stringify(text)}; expected \${name} or \${NAME:-default} ($\${ for a literal)`,
         })
+        isWhole = false
         return ''
       }
       const value = lookUp(name, fallback, origin)
-      if (isList(value) || isMapping(value)) {
+      if (!isResolved(value)) isWhole = false
+      else if (isList(value) || isMapping(value)) {
         problems.push({
           where: wordOrigin(origin),
           message: `"\${${name}}" is a ${isList(value) ? 'list' : 'mapping'} and cannot stand inside a longer text`,
         })
-        return ''
+        isWhole = false
       }
       return String(value.data)
     })
-    return { data, origin }
+    return isWhole ? { data, origin } : unresolved
   }
 
   function lookUp(name: string, fallback: string | undefined, origin: Origin): Value {
@@ -70,7 +83,7 @@ export function interpolator(
         `"\${${name}}" names neither a var nor an environment variable` +
         (didYouMean(name, vars.keys()) || `; declare it under vars or give a default: \${${name}:-value}`),
     })
-    return { data: null, origin: { kind: 'default' } }
+    return unresolved
   }
 
   function lookUpVar(name: string, entry: Entry, origin: Origin): Value {
@@ -81,7 +94,7 @@ export function interpolator(
         where: wordOrigin(origin),
         message: `vars refer to each other in a circle: ${[...resolving.slice(resolving.indexOf(name)), name].join(' → ')}`,
       })
-      return { data: null, origin }
+      return unresolved
     }
     resolving.push(name)
     const value = resolve(entry.value)
@@ -90,7 +103,10 @@ export function interpolator(
     return value
   }
 
-  return resolve
+  return {
+    interpolate: resolve,
+    resolvedVars: () => new Map([...vars].map(([name, entry]) => [name, lookUpVar(name, entry, entry.key)])),
+  }
 }
 
 /** Text from the environment or a default, with the type YAML gives it; structures stay text. */

@@ -1,7 +1,7 @@
 import { parseDocument } from 'yaml'
-import { PipelineError, type Problem } from '../errors.js'
+import { messageOf, PipelineError, type Problem } from '../errors.js'
 import type { StageEntry } from './entries.js'
-import { type Origin, type Value, valueFrom, withValue } from './value.js'
+import { type Value, valueFrom, withValue } from './value.js'
 
 /** One `--set`. */
 export interface Override {
@@ -11,26 +11,36 @@ export interface Override {
   readonly value: Value
 }
 
-/** Parses `name=value` and `stage.option=value`; values are YAML. Throws a PipelineError `ARGUMENTS`. */
+/** Parses `name=value` and `stage.option=value`; values are YAML. Throws a PipelineError `ARGUMENTS` with all that are wrong. */
 export function parseOverrides(set: readonly string[]): Override[] {
-  return set.map((assignment) => {
+  const problems: Problem[] = []
+  const overrides = set.flatMap((assignment): Override[] => {
     const text = `--set ${assignment}`
     const match = /^([A-Za-z_][\w-]*)((?:\.[\w-]+)*)=(.*)$/s.exec(assignment)
-    if (!match) throw new PipelineError('ARGUMENTS', `${text}: expected name=value or stage.option=value`)
-    const document = parseDocument(match[3]!)
-    if (document.errors.length > 0)
-      throw new PipelineError(
-        'ARGUMENTS',
-        `${text}: the value is malformed YAML: ${document.errors[0]!.message.split('\n')[0]}`,
-      )
-    const origin: Origin = { kind: 'set', text }
-    return {
-      text,
-      name: match[1]!,
-      path: match[2]!.split('.').slice(1),
-      value: valueFrom(document.toJS({ maxAliasCount: 0 }) ?? null, origin),
+    if (!match) {
+      problems.push({ where: text, message: 'expected name=value or stage.option=value' })
+      return []
+    }
+    try {
+      const value = valueFrom(parsed(match[3]!) ?? null, { kind: 'set', text })
+      return [{ text, name: match[1]!, path: match[2]!.split('.').slice(1), value }]
+    } catch (error) {
+      problems.push({ where: text, message: `the value is malformed YAML: ${lowerFirst(messageOf(error))}` })
+      return []
     }
   })
+  if (problems.length > 0) throw new PipelineError('ARGUMENTS', problems)
+  return overrides
+}
+
+function parsed(text: string): unknown {
+  const document = parseDocument(text, { prettyErrors: false })
+  if (document.errors[0]) throw document.errors[0]
+  return document.toJS({ maxAliasCount: 0 })
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
 }
 
 /** The entry with one option, or its `use`, set to another value. */

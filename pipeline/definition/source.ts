@@ -1,7 +1,9 @@
 import { readFileSync, statSync } from 'node:fs'
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { fileProblem, PipelineError, type Problem } from '../errors.js'
-import { type Entry, type Origin, type Scalar, shortPath, type Value, wordOrigin } from './value.js'
+import { syntaxErrors } from './syntax.js'
+import { type Entry, isList, type Origin, type Scalar, shortPath, type Value, wordOrigin } from './value.js'
+import { show } from './wording.js'
 
 /** A definition is text written by hand: anything near these limits is a mistake or an attack. */
 const MAX_BYTES = 1 << 20
@@ -34,16 +36,30 @@ export function parseSource(text: string, file: string): Value {
     const { line, col } = lines.linePos(offset)
     return { kind: 'file', file, line, column: col }
   }
-  const problems: Problem[] = document.errors.map((error) => ({
-    where: wordOrigin(originAt(error.pos[0])),
-    message: `malformed YAML: ${lowerFirst(error.message)}`,
+  const problems: Problem[] = syntaxErrors(document, text, lines).map(({ offset, message }) => ({
+    where: wordOrigin(originAt(offset)),
+    message: `malformed YAML: ${message}`,
   }))
   if (problems.length > 0) throw new PipelineError('DEFINITION', problems)
 
+  const targets = new Map<Alias, Node | undefined>()
+  function targetOf(alias: Alias): Node | undefined {
+    // Each is looked up once: the parser walks the whole document to find it.
+    if (!targets.has(alias)) targets.set(alias, alias.resolve(document) as Node | undefined)
+    return targets.get(alias)
+  }
+
   let values = 0
   function convert(node: Node | null | undefined, fallback: Origin, depth: number): Value {
-    if (isAlias(node)) return convert(node.resolve(document) as Node | undefined, fallback, depth + 1)
     const origin = node?.range ? originAt(node.range[0]) : fallback
+    if (isAlias(node)) {
+      const target = targetOf(node)
+      if (target) return convert(target, fallback, depth + 1)
+      problems.push({
+        where: wordOrigin(origin),
+        message: `malformed YAML: no anchor "&${node.source}" stands above the alias "*${node.source}"`,
+      })
+    }
     if (++values > MAX_VALUES || depth > MAX_DEPTH)
       throw new PipelineError('DEFINITION', [
         {
@@ -83,7 +99,7 @@ export function parseSource(text: string, file: string): Value {
         message:
           value.data === null
             ? 'the file is empty, expected a pipeline definition (a mapping with "stages")'
-            : 'expected a pipeline definition (a mapping with "stages")',
+            : `expected a pipeline definition (a mapping with "stages"), got ${isList(value) ? 'a list' : show(value.data)}`,
       },
     ])
   return value
@@ -101,8 +117,4 @@ function scalarOf(value: unknown): Scalar {
   if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
     return value
   return typeof value === 'bigint' ? Number(value) : String(value)
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1)
 }

@@ -7,6 +7,8 @@ export type Origin =
   | { readonly kind: 'set'; readonly text: string }
   | { readonly kind: 'code' }
   | { readonly kind: 'default' }
+  /** Stands where a value could not be made out; that is reported already. */
+  | { readonly kind: 'unresolved' }
 
 export type Scalar = string | number | boolean | null
 
@@ -28,6 +30,16 @@ export const isList = (value: Value | undefined): value is Value & { data: reado
   Array.isArray(value?.data)
 export const entriesOf = (value: Value | undefined): ReadonlyMap<string, Entry> =>
   isMapping(value) ? value.data : new Map()
+
+/** What stands for a value that could not be made out. */
+export const unresolved: Value = { data: null, origin: { kind: 'unresolved' } }
+
+/** False where the value, or a part of it, could not be made out: nothing more need be said about it. */
+export function isResolved(value: Value): boolean {
+  if (isList(value)) return value.data.every(isResolved)
+  if (isMapping(value)) return [...entriesOf(value).values()].every((entry) => isResolved(entry.value))
+  return value.origin.kind !== 'unresolved'
+}
 
 /** `file:line:column` (relative to the current folder where that is shorter), `--set …`, or what else it is. */
 export function wordOrigin(origin: Origin): string {
@@ -93,5 +105,5 @@ export function withValue(mapping: Value | undefined, path: readonly string[], v
   const entries = new Map(entriesOf(mapping))
   const held = entries.get(step)
   entries.set(step, { key: held?.key ?? value.origin, value: withValue(held?.value, rest, value) })
-  return { data: entries, origin: mapping?.origin ?? value.origin }
+  return { data: entries, origin: isMapping(mapping) ? mapping.origin : value.origin }
 }

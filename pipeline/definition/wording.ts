@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Problem } from '../errors.js'
 import { suggestion } from '../nearest.js'
-import { entriesOf, locate, plain, type Value, wordOrigin } from './value.js'
+import { entriesOf, isResolved, locate, plain, type Value, wordOrigin } from './value.js'
 
 /** The parts of JSON Schema that options use. */
 export interface OptionSchema {
@@ -35,7 +35,7 @@ export function wordType(schema: OptionSchema): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const)
   if (schema.enum) return listed(schema.enum.map((value) => JSON.stringify(value)))
   const branches = schema.anyOf ?? schema.oneOf
-  if (branches) return listed(branches.map(wordType))
+  if (branches) return listed(branches.filter((branch) => branch.type !== 'null').flatMap(alternatives))
   switch (schema.type) {
     case 'integer':
       return wordNumber(schema, 'integer', 'an')
@@ -60,6 +60,11 @@ export function wordType(schema: OptionSchema): string {
     default:
       return 'a value'
   }
+}
+
+/** The words of a branch; those of an enumeration one by one, so that `or` stands only before the last. */
+function alternatives(branch: OptionSchema): string[] {
+  return branch.enum ? branch.enum.map((value) => JSON.stringify(value)) : [wordType(branch)]
 }
 
 function wordNumber(schema: OptionSchema, noun: string, article: string): string {
@@ -98,7 +103,8 @@ export function listed(words: readonly string[], conjunction = 'or'): string {
 }
 
 /**
- * Words the issues zod found in `value`: one problem each, with the place of the offending part.
+ * Words the issues zod found in `value`: one problem each, with the place of the offending part. Parts that could not
+ * be made out are passed over.
  *
  * `prefix` stands before the option's path; `noun` is what an unknown key is called.
  */
@@ -110,28 +116,43 @@ export function wordIssues(
   noun = 'option',
 ): Problem[] {
   const accepted = optionSchema(schema)
-  return error.issues.flatMap((issue): Problem[] => {
-    const path = wordPath(issue.path)
-    const at = locate(value, issue.path)
-    if (issue.code === 'unrecognized_keys') {
-      const known = Object.keys(schemaAt(accepted, issue.path)?.properties ?? {})
-      return issue.keys.map((key) => ({
-        where: wordOrigin(entriesOf(at).get(key)?.key ?? at.origin),
-        message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${suggestion(key, known, `${noun}s`)}`,
-      }))
-    }
-    const expected = schemaAt(accepted, issue.path)
-    const found = dataAt(plain(value), issue.path)
-    const message =
-      issue.code === 'custom'
-        ? issue.message
-        : found === undefined
-          ? `is required: expected ${expected ? wordType(expected) : 'a value'}`
-          : `expected ${expected ? wordType(expected) : issue.message}, got ${show(found)}`
-    const separator =
-      issue.code === 'custom' && !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
-    return [{ where: wordOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
-  })
+  return error.issues
+    .flatMap((issue) => innermost(issue, plain(value)))
+    .flatMap((issue): Problem[] => {
+      const path = wordPath(issue.path)
+      const at = locate(value, issue.path)
+      if (issue.code === 'unrecognized_keys') {
+        const known = keysOf(schemaAt(accepted, issue.path))
+        return issue.keys.map((key) => ({
+          where: wordOrigin(entriesOf(at).get(key)?.key ?? at.origin),
+          message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${suggestion(key, known, `${noun}s`)}`,
+        }))
+      }
+      const expected = schemaAt(accepted, issue.path)
+      const found = dataAt(plain(value), issue.path)
+      if (found !== undefined && !isResolved(at)) return []
+      const message =
+        issue.code === 'custom'
+          ? `${issue.message}${path && found !== undefined ? `, got ${show(found)}` : ''}`
+          : found === undefined
+            ? `is required: expected ${expected ? wordType(expected) : 'a value'}`
+            : `expected ${expected ? wordType(expected) : issue.message}, got ${show(found)}`
+      const separator =
+        issue.code === 'custom' && !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
+      return [{ where: wordOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
+    })
+}
+
+/** The issues of the one branch of a union that a mapping was meant for; else the issue itself. */
+function innermost(issue: z.core.$ZodIssue, data: unknown): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const found = dataAt(data, issue.path)
+  if (found === null || typeof found !== 'object' || Array.isArray(found)) return [issue]
+  const meant = issue.errors.filter((branch) =>
+    branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys' || code === 'custom'),
+  )
+  if (meant.length !== 1) return [issue]
+  return meant[0]!.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }, data))
 }
 
 function wordPath(path: readonly PropertyKey[]): string {
@@ -154,6 +175,11 @@ function schemaAt(schema: OptionSchema, path: readonly PropertyKey[]): OptionSch
     if (found) return found
   }
   return undefined
+}
+
+function keysOf(schema: OptionSchema | undefined): string[] {
+  const branches = schema?.anyOf ?? schema?.oneOf ?? []
+  return [...Object.keys(schema?.properties ?? {}), ...branches.flatMap(keysOf)]
 }
 
 function dataAt(data: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import type { Problem } from '../errors.js'
+import { entriesOf, isList, isMapping, plain, type Value, wordOrigin } from './value.js'
+import { listed, wordIssues } from './wording.js'
+
+const stageName = z.string().min(1)
+const stageId = z.string().min(1)
+const options = z.record(z.string(), z.unknown())
+
+/** Checked where the stages are known: the id must be one, `from` must name ports. */
+const later = z.unknown().optional()
+
+const stage = z.strictObject({ use: stageName, id: later, with: options.nullish(), from: later })
+
+const definition = z.strictObject({
+  name: z.string().optional(),
+  description: z.string().optional(),
+  extends: z.string().min(1).optional(),
+  seed: later,
+  vars: options.nullish(),
+  stages: z.array(stage).optional(),
+  patch: z.array(options).optional(),
+})
+
+/** The changes that `patch` knows: the same four verbs as in code. */
+const changes = {
+  set: z.strictObject({ set: stageId, with: options }),
+  replace: z.strictObject({ replace: stageId, use: stageName, with: options.nullish(), from: later }),
+  insertAfter: z.strictObject({
+    insertAfter: stageId,
+    use: stageName,
+    id: later,
+    with: options.nullish(),
+    from: later,
+  }),
+  remove: z.strictObject({ remove: stageId }),
+}
+
+export type Verb = keyof typeof changes
+const verbs = Object.keys(changes) as Verb[]
+
+/** The verb of a change, if it has exactly one. */
+export function verbOf(change: Value): Verb | undefined {
+  const found = verbs.filter((verb) => entriesOf(change).has(verb))
+  return found.length === 1 ? found[0] : undefined
+}
+
+/** Checks the shape of what one file says, references not yet resolved. */
+export function checkShape(source: Value, problems: Problem[]): void {
+  const checked = definition.safeParse(plain(source))
+  if (!checked.success) problems.push(...wordIssues(checked.error, definition, source, '', 'key'))
+  const patch = entriesOf(source).get('patch')?.value
+  const list: readonly Value[] = isList(patch) ? patch.data : []
+  for (const [i, change] of list.entries()) if (isMapping(change)) checkChange(change, `patch[${i}]: `, problems)
+}
+
+function checkChange(change: Value, prefix: string, problems: Problem[]): void {
+  const verb = verbOf(change)
+  if (verb) {
+    const checked = changes[verb].safeParse(plain(change))
+    if (!checked.success) problems.push(...wordIssues(checked.error, changes[verb], change, prefix, 'key'))
+  } else {
+    const keys = [...entriesOf(change).keys()].map((key) => `"${key}"`)
+    problems.push({
+      where: wordOrigin(change.origin),
+      message: `${prefix}expected one of ${listed(verbs, 'and')}, got ${listed(keys, 'and') || 'nothing'}`,
+    })
+  }
+}
