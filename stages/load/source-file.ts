@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { fileProblem, messageOf, PipelineError, type StageContext } from '../../pipeline/index.js'
@@ -11,15 +11,7 @@ const unzip = promisify(gunzip)
  * Throws a PipelineError `DATA`: missing, unreadable, empty, or damaged; `help` is added where it is missing.
  */
 export async function readSourceFile(path: string, context: StageContext, help = ''): Promise<Buffer> {
-  let bytes: Buffer
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    throw new PipelineError('DATA', fileProblem('read', path, error) + (isMissing && help ? `; ${help}` : ''), {
-      cause: error,
-    })
-  }
+  const bytes = await reading(path, help, () => readFile(path))
   if (bytes.length === 0) throw new PipelineError('DATA', `${path} is empty`)
   context.source({ path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })
   if (!path.endsWith('.gz')) return bytes
@@ -28,4 +20,70 @@ export async function readSourceFile(path: string, context: StageContext, help =
   })
   if (unpacked.length === 0) throw new PipelineError('DATA', `${path} is empty`)
   return unpacked
+}
+
+/** A data file, unpacked where it ends in `.gz`, to be read in pieces. */
+export interface SourceFile {
+  readonly path: string
+  /** Bytes, unpacked. */
+  readonly size: number
+  readonly firstBytes: Uint8Array
+  /** The bytes in order, in pieces of `length` (the last may be short); each is valid until the next is asked for. */
+  pieces(length: number): AsyncGenerator<Uint8Array> | Generator<Uint8Array>
+}
+
+/** Looks at a data file without holding it in memory (a packed one is unpacked whole). Same errors as `readSourceFile`. */
+export async function openSourceFile(path: string, context: StageContext, help = ''): Promise<SourceFile> {
+  if (path.endsWith('.gz')) {
+    const bytes = await readSourceFile(path, context, help)
+    return { path, size: bytes.length, firstBytes: bytes.subarray(0, 2), pieces: (length) => cut(bytes, length) }
+  }
+  const firstBytes = new Uint8Array(2)
+  const size = await reading(path, help, async () => {
+    const handle = await open(path)
+    try {
+      await handle.read(firstBytes, 0, 2, 0)
+      return (await handle.stat()).size
+    } finally {
+      await handle.close()
+    }
+  })
+  if (size === 0) throw new PipelineError('DATA', `${path} is empty`)
+  return { path, size, firstBytes, pieces: (length) => read(path, size, length, context) }
+}
+
+function* cut(bytes: Uint8Array, length: number): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length)
+}
+
+/** Reads and hashes piece by piece: each is hot in the cache for whoever takes it. */
+async function* read(path: string, size: number, length: number, context: StageContext): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256')
+  const buffer = new Uint8Array(Math.min(length, size))
+  const handle = await reading(path, '', () => open(path))
+  try {
+    for (let at = 0; at < size; at += buffer.length) {
+      const wanted = Math.min(buffer.length, size - at)
+      const { bytesRead } = await reading(path, '', () => handle.read(buffer, 0, wanted, at))
+      if (bytesRead < wanted) throw new PipelineError('DATA', `${path} became shorter while it was read`)
+      const piece = buffer.subarray(0, wanted)
+      hash.update(piece)
+      yield piece
+      await context.flow.breathe()
+    }
+  } finally {
+    await handle.close()
+  }
+  context.source({ path, bytes: size, sha256: hash.digest('hex') })
+}
+
+async function reading<T>(path: string, help: string, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation()
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    throw new PipelineError('DATA', fileProblem('read', path, error) + (isMissing && help ? `; ${help}` : ''), {
+      cause: error,
+    })
+  }
 }
