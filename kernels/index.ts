@@ -1,4 +1,4 @@
-import { referenceKernels } from './reference.js'
+import { availableParallelism } from 'node:os'
 
 /**
  * Kernels are the arithmetic of Millrace: what a softmax classifier computes, and nothing else.
@@ -99,13 +99,15 @@ export interface Kernels {
 }
 
 /**
- * Opens kernels: the named ones, or the fastest that this machine has.
+ * Opens kernels: the named ones, or the fastest that this machine has. Each implementation is loaded only when it is
+ * asked for. Throws a RangeError or Error that says why where the named one cannot be had.
  *
- * @param options.threads default: one per core
+ * @param options.threads default: one per core; the reference always has one
  */
 export async function openKernels(
   options: { kernel?: KernelName | undefined; threads?: number | undefined } = {},
 ): Promise<Kernels> {
-  void options
-  return referenceKernels()
+  const { kernel, threads = availableParallelism() } = options
+  if (kernel === 'reference') return (await import('./reference.js')).referenceKernels()
+  return (await import('./wasm/index.js')).wasmKernels({ threads })
 }

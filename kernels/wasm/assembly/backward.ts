@@ -1,0 +1,180 @@
+import { call, GROUP, TILE_COLUMNS } from './call'
+import { narrow } from './fold'
+import { readTile } from './tile'
+
+/** Rows summed in float32 before the sum is added in float64. */
+const BLOCK: u32 = 128
+
+export const BACKWARD_SCRATCH: u32 = BLOCK * TILE_COLUMNS * 4
+
+/** Adds the gradients `G^T Z` of the rows at hand to `sums`, in the columns of tile `item`. */
+export function accumulate(item: u32, scratch: usize): void {
+  const tile = sumTile(item, scratch)
+  const first = item * TILE_COLUMNS
+  const columns = min(TILE_COLUMNS, call.stride - first)
+  for (let k: u32 = 0; k < call.classes; k++) {
+    memory.copy(sumsAt(k, first), tile + <usize>(k * TILE_COLUMNS) * 8, <usize>columns * 8)
+  }
+}
+
+/** The same, and then a step: `W -= eta * (dW + 2 * lambda * W)` in the columns of tile `item`. */
+export function descend(item: u32, scratch: usize): void {
+  const tile = sumTile(item, scratch)
+  const features = call.features
+  const first = item * TILE_COLUMNS
+  const columns = min(TILE_COLUMNS, features - first)
+  const factor = f64x2.splat(call.factor)
+  const decay = f32x4.splat(<f32>(2 * call.lambda))
+  const eta = f32x4.splat(<f32>call.eta)
+  for (let k: u32 = 0; k < call.classes; k++) {
+    let sum = tile + <usize>(k * TILE_COLUMNS) * 8
+    let w = call.W + (<usize>k * features + first) * 4
+    for (let left = <i32>columns; left > 0; left -= 4) {
+      const step = f32x4.mul(eta, meanSlope(sum, factor, w, decay))
+      storeFirst(w, f32x4.sub(v128.load(w), step), left)
+      sum += 32
+      w += 16
+    }
+  }
+}
+
+/** Gradient of the mean cost over the accumulated rows, in the columns of tile `item`, to `out`. */
+export function slope(item: u32): void {
+  const features = call.features
+  const first = item * TILE_COLUMNS
+  const columns = min(TILE_COLUMNS, features - first)
+  const factor = f64x2.splat(call.factor)
+  const decay = f32x4.splat(<f32>(2 * call.lambda))
+  for (let k: u32 = 0; k < call.classes; k++) {
+    const at = (<usize>k * features + first) * 4
+    for (let j: u32 = 0; j < columns; j += 4) {
+      const offset = at + <usize>j * 4
+      storeFirst(call.out + offset, meanSlope(sumsAt(k, first + j), factor, call.W + offset, decay), <i32>(columns - j))
+    }
+  }
+}
+
+/** Four columns of the gradient of the mean cost: `dW + 2 * lambda * W`, where `dW` is `sum / n`. */
+// @ts-ignore: decorator
+@inline
+function meanSlope(sum: usize, factor: v128, w: usize, decay: v128): v128 {
+  const dW = narrow(f64x2.mul(v128.load(sum), factor), f64x2.mul(v128.load(sum, 16), factor))
+  return f32x4.add(dW, f32x4.mul(decay, v128.load(w)))
+}
+
+// @ts-ignore: decorator
+@inline
+function sumsAt(k: u32, j: u32): usize {
+  return call.sums + (<usize>k * call.stride + j) * 8
+}
+
+/** Stores the first `count` of four float32. */
+// @ts-ignore: decorator
+@inline
+function storeFirst(to: usize, v: v128, count: i32): void {
+  if (count >= 4) {
+    v128.store(to, v)
+    return
+  }
+  store<f32>(to, f32x4.extract_lane(v, 0))
+  if (count > 1) store<f32>(to, f32x4.extract_lane(v, 1), 4)
+  if (count > 2) store<f32>(to, f32x4.extract_lane(v, 2), 8)
+}
+
+/**
+ * Gradients `G^T Z` of the rows at hand, plus `sums`, in the columns of tile `item`: into working memory, float64
+ * `[classes, TILE_COLUMNS]`.
+ */
+function sumTile(item: u32, scratch: usize): usize {
+  const rows = call.rows
+  const classes = call.classes
+  const lanes = call.lanes
+  const first = item * TILE_COLUMNS
+  const columns = min(TILE_COLUMNS, call.stride - first)
+  const x = scratch
+  const tile = scratch + BACKWARD_SCRATCH
+  memory.fill(tile, 0, <usize>(lanes * TILE_COLUMNS) * 8)
+  for (let i: u32 = 0; i < rows; i += BLOCK) {
+    const count = min(BLOCK, rows - i)
+    readTile(x, TILE_COLUMNS, i, count, first, columns)
+    for (let k: u32 = 0; k < classes; k += GROUP) {
+      const g = call.g + (<usize>k * call.pitch + i) * 4
+      for (let j: u32 = 0; j < columns; j += 16) {
+        outer2x16(g, call.pitch * 4, x + <usize>j * 4, count, tile + <usize>(k * TILE_COLUMNS + j) * 8)
+      }
+    }
+  }
+  for (let k: u32 = 0; k < classes; k++) {
+    const row = tile + <usize>(k * TILE_COLUMNS) * 8
+    if (call.scale) standardise(row, load<f64>(call.gPass + <usize>k * 8), first, columns)
+    if (call.carried) carry(row, sumsAt(k, first), columns)
+  }
+  return tile
+}
+
+/** Turns `sum(g * x)` into `sum(g * z)`, which is `(sum(g * x) - sum(g) * mean) * scale`. */
+function standardise(row: usize, gSum: f64, first: u32, columns: u32): void {
+  const g = f64x2.splat(gSum)
+  const mean = call.mean + <usize>first * 8
+  const scale = call.scale + <usize>first * 8
+  for (let j: usize = 0; j < <usize>columns * 8; j += 32) {
+    const low = f64x2.sub(v128.load(row + j), f64x2.mul(g, v128.load(mean + j)))
+    const high = f64x2.sub(v128.load(row + j, 16), f64x2.mul(g, v128.load(mean + j, 16)))
+    v128.store(row + j, f64x2.mul(low, v128.load(scale + j)))
+    v128.store(row + j, f64x2.mul(high, v128.load(scale + j, 16)), 16)
+  }
+}
+
+function carry(row: usize, from: usize, columns: u32): void {
+  for (let j: usize = 0; j < <usize>columns * 8; j += 16) {
+    v128.store(row + j, f64x2.add(v128.load(row + j), v128.load(from + j)))
+  }
+}
+
+/**
+ * Adds the products of two rows of `g` and sixteen columns of `x` to `R`: `R[k, j] += sum_i g[k, i] * x[i, j]`. The shape is
+ * that of `dot4x2`, for the same reason.
+ */
+function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void {
+  let a0 = f32x4.splat(0)
+  let a1 = a0
+  let a2 = a0
+  let a3 = a0
+  let b0 = a0
+  let b1 = a0
+  let b2 = a0
+  let b3 = a0
+  const end = x + <usize>rows * (TILE_COLUMNS * 4)
+  for (; x < end; x += TILE_COLUMNS * 4) {
+    const ga = v128.load_splat<f32>(g)
+    const gb = v128.load_splat<f32>(g + gPitch)
+    let v = v128.load(x)
+    a0 = f32x4.add(a0, f32x4.mul(v, ga))
+    b0 = f32x4.add(b0, f32x4.mul(v, gb))
+    v = v128.load(x, 16)
+    a1 = f32x4.add(a1, f32x4.mul(v, ga))
+    b1 = f32x4.add(b1, f32x4.mul(v, gb))
+    v = v128.load(x, 32)
+    a2 = f32x4.add(a2, f32x4.mul(v, ga))
+    b2 = f32x4.add(b2, f32x4.mul(v, gb))
+    v = v128.load(x, 48)
+    a3 = f32x4.add(a3, f32x4.mul(v, ga))
+    b3 = f32x4.add(b3, f32x4.mul(v, gb))
+    g += 4
+  }
+  addTo(R, a0, a1)
+  addTo(R + 64, a2, a3)
+  R += TILE_COLUMNS * 8
+  addTo(R, b0, b1)
+  addTo(R + 64, b2, b3)
+}
+
+/** Adds eight float32 to eight float64 in memory. */
+// @ts-ignore: decorator
+@inline
+function addTo(R: usize, a: v128, b: v128): void {
+  v128.store(R, f64x2.add(v128.load(R), f64x2.promote_low_f32x4(a)))
+  v128.store(R, f64x2.add(v128.load(R, 16), f64x2.promote_low_f32x4(v128.shuffle<f32>(a, a, 2, 3, 2, 3))), 16)
+  v128.store(R, f64x2.add(v128.load(R, 32), f64x2.promote_low_f32x4(b)), 32)
+  v128.store(R, f64x2.add(v128.load(R, 48), f64x2.promote_low_f32x4(v128.shuffle<f32>(b, b, 2, 3, 2, 3))), 48)
+}

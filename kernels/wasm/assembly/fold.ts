@@ -1,0 +1,56 @@
+import { call } from './call'
+
+/**
+ * Folds the standardisation `z = (x - mean) * scale` of class `k` into its weights and bias, so that the forward pass
+ * reads rows as they are: `W z + b = W' x + b'` with `W' = W * scale` and `b' = b - sum(W' * mean)`.
+ *
+ * The sum is in float64 and over the rounded `W'`, so that its rounding errors cancel as far as `x` is near the mean.
+ */
+export function fold(k: u32): void {
+  const features = call.features
+  const from = call.W + <usize>k * features * 4
+  const to = call.folded + <usize>k * call.stride * 4
+  const offset = call.scale ? foldScale(from, to, features) : 0
+  if (!call.scale) memory.copy(to, from, <usize>features * 4)
+  store<f64>(call.bias + <usize>k * 8, <f64>load<f32>(call.b + <usize>k * 4) - offset)
+}
+
+function foldScale(from: usize, to: usize, features: u32): f64 {
+  const mean = call.mean
+  const scale = call.scale
+  const whole = features & ~3
+  let low = f64x2.splat(0)
+  let high = f64x2.splat(0)
+  let j: u32 = 0
+  for (; j < whole; j += 4) {
+    const at = (<usize>j) << 2
+    const at8 = (<usize>j) << 3
+    const w = f32x4.mul(v128.load(from + at), narrow(v128.load(scale + at8), v128.load(scale + at8, 16)))
+    v128.store(to + at, w)
+    low = f64x2.add(low, f64x2.mul(f64x2.promote_low_f32x4(w), v128.load(mean + at8)))
+    high = f64x2.add(high, f64x2.mul(promoteHigh(w), v128.load(mean + at8, 16)))
+  }
+  const both = f64x2.add(low, high)
+  let sum = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1)
+  for (; j < features; j++) {
+    const at = (<usize>j) << 2
+    const w = load<f32>(from + at) * <f32>load<f64>(scale + (at << 1))
+    store<f32>(to + at, w)
+    sum += <f64>w * load<f64>(mean + (at << 1))
+  }
+  return sum
+}
+
+/** Two pairs of float64 as four float32. */
+// @ts-ignore: decorator
+@inline
+export function narrow(low: v128, high: v128): v128 {
+  return v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5)
+}
+
+/** The upper two of four float32 as float64. */
+// @ts-ignore: decorator
+@inline
+export function promoteHigh(v: v128): v128 {
+  return f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 2, 3))
+}

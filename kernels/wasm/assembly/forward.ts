@@ -1,0 +1,130 @@
+import { call, GROUP, TILE_ROWS } from './call'
+import { descendRow, scoreRow } from './rows'
+import { readTile } from './tile'
+
+/**
+ * Columns read at a time. A block of a class group and of a row tile stay in the first-level cache, and no float32 sum
+ * runs over more than `BLOCK / 4` terms: blocks are added in float64.
+ */
+const BLOCK: u32 = 512
+
+export const FORWARD_SCRATCH: u32 = TILE_ROWS * BLOCK * 4
+
+/** Logits `W z + b` of the rows of tile `item`, to `out`. */
+export function logits(item: u32, scratch: usize): void {
+  const s = forward(item, scratch)
+  const classes = call.classes
+  const first = item * TILE_ROWS
+  const rows = min(TILE_ROWS, call.rows - first)
+  for (let i: u32 = 0; i < rows; i++) {
+    const row = s + <usize>(i * call.lanes) * 8
+    const to = call.out + <usize>(first + i) * classes * 8
+    for (let k: usize = 0; k < <usize>classes; k++) store<f64>(to + k * 8, load<f64>(row + k * 8))
+  }
+}
+
+/** Loss and hits of the rows of tile `item`, to `scores`. */
+export function evaluate(item: u32, scratch: usize): void {
+  const s = forward(item, scratch)
+  const first = item * TILE_ROWS
+  const rows = min(TILE_ROWS, call.rows - first)
+  let loss: f64 = 0
+  let correct: u32 = 0
+  for (let i: u32 = 0; i < rows; i++) {
+    const label = load<u32>(call.labels + <usize>(first + i) * 4)
+    const row = s + <usize>i * call.lanes * 8
+    loss += scoreRow(row, label)
+    // `scoreRow` leaves the class of the largest logit in front of the logits it has used up.
+    if (load<u32>(row) == label) correct++
+  }
+  const score = call.scores + <usize>item * 16
+  store<f64>(score, loss)
+  store<f64>(score, <f64>correct, 8)
+}
+
+/** Loss of the rows of tile `item`, to `scores`, and its gradient by their logits, to `g`. */
+export function train(item: u32, scratch: usize): void {
+  const s = forward(item, scratch)
+  const lanes = <usize>call.lanes
+  const first = item * TILE_ROWS
+  const rows = min(TILE_ROWS, call.rows - first)
+  let loss: f64 = 0
+  for (let i: usize = 0; i < <usize>rows; i++) {
+    const row = <usize>first + i
+    loss += descendRow(s + i * lanes * 8, load<u32>(call.labels + row * 4), call.g + row * 4)
+  }
+  store<f64>(call.scores + <usize>item * 16, loss)
+}
+
+/** Computes the logits of the rows of tile `item` into working memory, float64 `[TILE_ROWS, lanes]`. */
+function forward(item: u32, scratch: usize): usize {
+  const stride = call.stride
+  const classes = call.classes
+  const lanes = call.lanes
+  const first = item * TILE_ROWS
+  const rows = min(TILE_ROWS, call.rows - first)
+  const tile = scratch
+  const s = scratch + FORWARD_SCRATCH
+  for (let i: u32 = 0; i < TILE_ROWS; i++) {
+    for (let k: u32 = 0; k < lanes; k += 2) v128.store(s + <usize>(i * lanes + k) * 8, v128.load(call.bias + <usize>k * 8))
+  }
+  for (let j: u32 = 0; j < stride; j += BLOCK) {
+    const columns = min(BLOCK, stride - j)
+    readTile(tile, BLOCK, first, rows, j, columns)
+    for (let k: u32 = 0; k < classes; k += GROUP) {
+      const w = call.folded + (<usize>k * stride + j) * 4
+      for (let i: u32 = 0; i < rows; i += 4) {
+        dot4x2(tile + <usize>(i * BLOCK) * 4, w, stride * 4, columns * 4, s + <usize>(i * lanes + k) * 8, lanes * 8)
+      }
+    }
+  }
+  return s
+}
+
+/**
+ * Adds the products of four rows `x` and two rows `w` to the logits `s`: `s[i, k] += sum_j x[i, j] * w[k, j]`.
+ *
+ * The shape is what 16 registers hold: V8 loads all six operands before it multiplies, and spills from 3 x 3, 2 x 5 or
+ * an unrolled loop on, which halves the speed.
+ */
+function dot4x2(x: usize, w: usize, wPitch: usize, bytes: usize, s: usize, sPitch: usize): void {
+  let a0 = f32x4.splat(0)
+  let a1 = a0
+  let b0 = a0
+  let b1 = a0
+  let c0 = a0
+  let c1 = a0
+  let d0 = a0
+  let d1 = a0
+  const end = x + bytes
+  for (; x < end; x += 16) {
+    const w0 = v128.load(w)
+    const w1 = v128.load(w + wPitch)
+    let row = v128.load(x)
+    a0 = f32x4.add(a0, f32x4.mul(row, w0))
+    a1 = f32x4.add(a1, f32x4.mul(row, w1))
+    row = v128.load(x, BLOCK * 4)
+    b0 = f32x4.add(b0, f32x4.mul(row, w0))
+    b1 = f32x4.add(b1, f32x4.mul(row, w1))
+    row = v128.load(x, BLOCK * 8)
+    c0 = f32x4.add(c0, f32x4.mul(row, w0))
+    c1 = f32x4.add(c1, f32x4.mul(row, w1))
+    row = v128.load(x, BLOCK * 12)
+    d0 = f32x4.add(d0, f32x4.mul(row, w0))
+    d1 = f32x4.add(d1, f32x4.mul(row, w1))
+    w += 16
+  }
+  addTo(s, a0, a1)
+  addTo(s + sPitch, b0, b1)
+  addTo(s + 2 * sPitch, c0, c1)
+  addTo(s + 3 * sPitch, d0, d1)
+}
+
+/** Adds the sum of four lanes, of `a` and of `b`, to two float64 in memory. */
+// @ts-ignore: decorator
+@inline
+function addTo(at: usize, a: v128, b: v128): void {
+  const pairs = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7))
+  const sums = f32x4.add(pairs, v128.shuffle<f32>(pairs, pairs, 2, 3, 2, 3))
+  v128.store(at, f64x2.add(v128.load(at), f64x2.promote_low_f32x4(sums)))
+}

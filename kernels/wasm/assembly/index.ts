@@ -1,0 +1,2 @@
+export { run, serve, wake } from './parallel'
+export { descendBias, scratchBytes, sumScores, sumSlopes } from './phases'

@@ -1,0 +1,68 @@
+import { accumulate, BACKWARD_SCRATCH, descend, slope } from './backward'
+import { call, TILE_COLUMNS, TILE_ROWS } from './call'
+import { fold } from './fold'
+import { evaluate, FORWARD_SCRATCH, logits, train } from './forward'
+import { moments } from './moments'
+
+/** Works on one item of a phase; the phases are numbered as in `layout.ts`. */
+export function perform(phase: u32, item: u32, thread: u32): void {
+  const scratch = call.scratch + <usize>thread * call.scratchBytes
+  switch (phase) {
+    case 0:
+      return fold(item)
+    case 1:
+      return logits(item, scratch)
+    case 2:
+      return evaluate(item, scratch)
+    case 3:
+      return train(item, scratch)
+    case 4:
+      return accumulate(item, scratch)
+    case 5:
+      return descend(item, scratch)
+    case 6:
+      return slope(item)
+    case 7:
+      return moments(item)
+    default:
+      unreachable()
+  }
+}
+
+/** Working memory per thread in bytes, for `lanes` padded classes. */
+export function scratchBytes(lanes: u32): u32 {
+  return max(FORWARD_SCRATCH + TILE_ROWS * lanes * 8, BACKWARD_SCRATCH + lanes * TILE_COLUMNS * 8)
+}
+
+/** Adds the scores of the first `items` tiles in order; `[loss, hits]` in place of the first. */
+export function sumScores(items: u32): void {
+  let loss: f64 = 0
+  let correct: f64 = 0
+  for (let item: u32 = 0; item < items; item++) {
+    const score = call.scores + <usize>item * 16
+    loss += load<f64>(score)
+    correct += load<f64>(score, 8)
+  }
+  store<f64>(call.scores, loss)
+  store<f64>(call.scores, correct, 8)
+}
+
+/** Sums `g` over the rows at hand into `gPass`, and adds that to `gSum`. */
+export function sumSlopes(): void {
+  const end = <usize>call.rows * 4
+  for (let k: u32 = 0; k < call.classes; k++) {
+    const g = call.g + <usize>k * call.pitch * 4
+    let sum: f64 = 0
+    for (let i: usize = 0; i < end; i += 4) sum += <f64>load<f32>(g + i)
+    store<f64>(call.gPass + <usize>k * 8, sum)
+    store<f64>(call.gSum + <usize>k * 8, load<f64>(call.gSum + <usize>k * 8) + sum)
+  }
+}
+
+/** `b -= eta * db`, where `db` is the mean of `g`. */
+export function descendBias(): void {
+  for (let k: u32 = 0; k < call.classes; k++) {
+    const b = call.b + <usize>k * 4
+    store<f32>(b, <f32>(<f64>load<f32>(b) - call.eta * load<f64>(call.gSum + <usize>k * 8) * call.factor))
+  }
+}

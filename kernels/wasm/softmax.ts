@@ -1,0 +1,182 @@
+import type { Evaluation, Parameters, Rows, Softmax } from '../index.js'
+import type { Arena } from './arena.js'
+import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
+import { checkShape, createPass } from './pass.js'
+
+/**
+ * Makes a classifier whose parameters and sums lie in the arena. Each call is a few phases: `fold` the standardisation
+ * into the weights; then, for each pass over some of the rows, a forward phase over tiles of rows and a backward phase
+ * over tiles of columns.
+ */
+export function createSoftmax(arena: Arena, features: number, classes: number): Softmax {
+  const { heap, exports, words, doubles } = arena
+  const stride = roundUp(features, 16)
+  const groups = roundUp(classes, GROUP)
+  const lanes = roundUp(classes, 4)
+  const scratchBytes = roundUp(exports.scratchBytes(lanes), 64)
+  const columnTiles = Math.ceil(features / TILE_COLUMNS)
+
+  let blocks: number[] = []
+  const place = (bytes: number): [SharedArrayBuffer, number] => {
+    const placed = heap.place(bytes)
+    blocks.push(placed[1])
+    return placed
+  }
+  const W = new Float32Array(...place(classes * features * 4), classes * features)
+  const b = new Float32Array(...place(classes * 4), classes)
+  const gSum = new Float64Array(...place(lanes * 8), lanes)
+  const mean = new Float64Array(...place(stride * 8), features)
+  const scale = new Float64Array(...place(stride * 8), features)
+  const [, gPass] = place(lanes * 8)
+  const [, folded] = place(groups * stride * 4)
+  const [, bias] = place(lanes * 8)
+  const [, scratch] = place(scratchBytes * arena.threads)
+  const pass = createPass(arena, features, classes, lanes)
+  let sums = 0
+  let count = 0
+  let loss = 0
+
+  /** Makes this classifier the subject of the next phases. */
+  function attend(): void {
+    words[word.features] = features
+    words[word.classes] = classes
+    words[word.stride] = stride
+    words[word.lanes] = lanes
+    words[word.W] = W.byteOffset
+    words[word.b] = b.byteOffset
+    words[word.folded] = folded
+    words[word.bias] = bias
+    words[word.mean] = mean.byteOffset
+    words[word.gSum] = gSum.byteOffset
+    words[word.gPass] = gPass
+    words[word.sums] = sums
+    words[word.scratch] = scratch
+    words[word.scratchBytes] = scratchBytes
+  }
+
+  /** Also folds the standardisation of these rows into the weights. */
+  function begin({ affine }: Rows): void {
+    attend()
+    if (affine) {
+      mean.set(affine.mean)
+      scale.set(affine.scale)
+    }
+    words[word.scale] = affine ? scale.byteOffset : 0
+    arena.run('fold', classes, classes * features)
+  }
+
+  /** Adds the rows' losses and gradients to the sums; with `descending`, the last pass makes the step instead. */
+  function add(rows: Rows, descending: boolean): void {
+    const total = rows.labels.length
+    let first = 0
+    do {
+      const size = pass.enter(rows, first)
+      const work = size * features * classes
+      const tiles = Math.ceil(size / TILE_ROWS)
+      arena.run('train', tiles, work)
+      exports.sumScores(tiles)
+      exports.sumSlopes()
+      loss += pass.scores[0]!
+      words[word.carried] = Number(count > 0)
+      count += size
+      first += size
+      if (descending && first >= total) {
+        doubles[double.factor] = 1 / count
+        arena.run('descend', columnTiles, work)
+        exports.descendBias()
+      } else {
+        words[word.sums] = sums ||= place(classes * stride * 8)[1]
+        arena.run('accumulate', columnTiles, work)
+      }
+    } while (first < total)
+  }
+
+  /** The mean loss of the rows added; clears the sums. */
+  function finish(): number {
+    const mean = loss / count
+    loss = count = 0
+    gSum.fill(0)
+    return mean
+  }
+
+  function step(rows: Rows, eta: number, lambda: number): number {
+    pass.check(rows)
+    begin(rows)
+    doubles[double.eta] = eta
+    doubles[double.lambda] = lambda
+    add(rows, true)
+    return finish()
+  }
+
+  function accumulate(rows: Rows): void {
+    pass.check(rows)
+    if (rows.labels.length === 0) return
+    begin(rows)
+    add(rows, false)
+  }
+
+  function gradient(lambda: number): Parameters<Float32Array> & { loss: number } {
+    const dW = new Float32Array(...heap.place(classes * features * 4), classes * features)
+    sums ||= place(classes * stride * 8)[1]
+    attend()
+    words[word.out] = dW.byteOffset
+    doubles[double.factor] = 1 / count
+    doubles[double.lambda] = lambda
+    arena.run('slope', columnTiles, classes * features)
+    heap.free(dW.byteOffset)
+    return {
+      W: Float32Array.from(dW),
+      b: Float32Array.from({ length: classes }, (_, k) => gSum[k]! * (1 / count)),
+      loss: finish(),
+    }
+  }
+
+  function evaluate(rows: Rows): Evaluation {
+    pass.check(rows)
+    let sum = 0
+    let correct = 0
+    if (rows.labels.length > 0) begin(rows)
+    for (let first = 0; first < rows.labels.length; ) {
+      const size = pass.enter(rows, first)
+      const tiles = Math.ceil(size / TILE_ROWS)
+      arena.run('evaluate', tiles, size * features * classes)
+      exports.sumScores(tiles)
+      sum += pass.scores[0]!
+      correct += pass.scores[1]!
+      first += size
+    }
+    return { loss: sum, correct }
+  }
+
+  function logits(rows: Rows, out: Float32Array | Float64Array): void {
+    checkShape(rows, features)
+    if (rows.labels.length > 0) begin(rows)
+    for (let first = 0; first < rows.labels.length; ) {
+      const size = pass.enter(rows, first)
+      words[word.out] = pass.logits.byteOffset
+      arena.run('logits', Math.ceil(size / TILE_ROWS), size * features * classes)
+      out.set(pass.logits.subarray(0, size * classes), first * classes)
+      first += size
+    }
+  }
+
+  return {
+    features,
+    classes,
+    parameters: { W, b },
+    load: (parameters) => {
+      W.set(parameters.W)
+      b.set(parameters.b)
+    },
+    step,
+    accumulate,
+    gradient,
+    evaluate,
+    logits,
+    free: () => {
+      pass.free()
+      for (const at of blocks) heap.free(at)
+      blocks = []
+    },
+  }
+}

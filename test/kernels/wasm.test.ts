@@ -1,0 +1,145 @@
+import t from 'tap'
+import type { Kernels } from '../../dist/kernels/index.js'
+import { createArena } from '../../dist/kernels/wasm/arena.js'
+import { createHeap } from '../../dist/kernels/wasm/heap.js'
+import { wasmKernels } from '../../dist/kernels/wasm/index.js'
+import { word } from '../../dist/kernels/wasm/layout.js'
+import { wasmModule } from '../../dist/kernels/wasm/module.js'
+import { createSoftmax } from '../../dist/kernels/wasm/softmax.js'
+import { agreement } from './agreement.js'
+
+const rows = { values: new Uint8Array(2000 * 512).fill(1), labels: new Int32Array(2000) }
+
+agreement(t, 'wasm', (threads) => wasmKernels({ threads }))
+
+t.test('wasm says what it is', async (t) => {
+  const kernels = await wasmKernels({ threads: 2 })
+  t.match(kernels, { name: 'wasm', detail: 'simd128', threads: 2, precision: 'float32', slice: 1e8 })
+  kernels.close()
+})
+
+t.test('wasm rejects a number of threads that is none', async (t) => {
+  for (const threads of [0, -1, 1.5, Number.NaN]) {
+    await t.rejects(wasmKernels({ threads }), new RangeError(`expected at least 1 thread, got ${threads}`))
+  }
+})
+
+t.test('wasm rejects rows whose values or standardisation do not fit', async (t) => {
+  const kernels = await wasmKernels({ threads: 1 })
+  const model = kernels.softmax(10, 2)
+  const labels = new Int32Array(3)
+  t.throws(
+    () => model.evaluate({ values: new Uint8Array(29), labels }),
+    new RangeError('3 rows of 10 features need 30 values, got 29'),
+  )
+  const affine = { mean: new Float64Array(10), scale: new Float64Array(9) }
+  t.throws(
+    () => model.logits({ values: new Uint8Array(30), labels, affine }, new Float32Array(6)),
+    new RangeError('an affine map of 10 features cannot have 9 entries'),
+  )
+  t.throws(() => kernels.moments(new Uint8Array(11), 10), new RangeError('11 values are not rows of 10 features'))
+  kernels.close()
+})
+
+t.test('wasm reads rows in place in its memory, also after the memory has grown', async (t) => {
+  const heap = createHeap()
+  const [older] = heap.place(100)
+  const [younger] = heap.place(64 * 1024 * 1024)
+  t.not(younger, older)
+  t.ok(heap.owns(older) && heap.owns(younger) && heap.owns(heap.memory.buffer))
+  t.notOk(heap.owns(new SharedArrayBuffer(8)))
+  t.notOk(heap.owns(new ArrayBuffer(8)))
+})
+
+t.test('wasm reuses what is freed, and joins neighbours', async (t) => {
+  const heap = createHeap()
+  const [a, b, c] = [heap.allocate(1000), heap.allocate(1000), heap.allocate(1000)]
+  const end = heap.allocate(64)
+  heap.free(a)
+  heap.free(c)
+  heap.free(b)
+  heap.free(b)
+  t.equal(heap.allocate(3 * 1024), a)
+  t.equal(heap.allocate(64), end + 64)
+})
+
+t.test('wasm says what its limit is, and who has none', async (t) => {
+  const kernels = await wasmKernels({ threads: 1 })
+  t.throws(() => kernels.allocate(2 ** 32), {
+    name: 'RangeError',
+    message:
+      /^cannot allocate 4294967296 bytes: the wasm kernel reaches 4 GiB .* native and the reference kernel have no/,
+  })
+  t.equal(kernels.allocate(10).length, 10, 'it goes on working')
+  kernels.close()
+})
+
+t.test('wasm works beyond 2 GiB', async (t) => {
+  const kernels = await wasmKernels({ threads: 1 })
+  kernels.allocate(2 ** 31)
+  const far = kernels.allocate(rows.values.length)
+  far.set(rows.values)
+  const model = kernels.softmax(512, 3)
+  t.ok(model.parameters.W.byteOffset > 2 ** 31)
+  t.same(model.evaluate({ ...rows, values: far }).correct, 2000)
+  t.same(kernels.moments(far, 512).sum, new Float64Array(512).fill(2000))
+  kernels.close()
+})
+
+t.test('wasm does nothing once it is closed', async (t) => {
+  const kernels = await wasmKernels({ threads: 1 })
+  const model = kernels.softmax(512, 3)
+  kernels.close()
+  const closed = new Error('these kernels are closed')
+  t.throws(() => kernels.allocate(1), closed)
+  t.throws(() => kernels.softmax(1, 2), closed)
+  t.throws(() => kernels.moments(rows.values, 512), closed)
+  t.throws(() => model.evaluate(rows), closed)
+})
+
+t.test('wasm reports a worker that fails while it is waited for', async (t) => {
+  const arena = createArena(await wasmModule(), 2)
+  // Sends the worker, and only the worker, out of bounds.
+  const run: typeof arena.run = (...phase) => {
+    arena.words[word.scratchBytes] = 0xf0000000
+    arena.run(...phase)
+  }
+  const model = createSoftmax({ ...arena, run }, 512, 100)
+  const evaluateUntilItFails = () => {
+    for (const end = Date.now() + 5000; Date.now() < end; ) model.evaluate(rows)
+  }
+  const message = /^a worker thread of the wasm kernel failed: RuntimeError: memory access out of bounds/
+  t.throws(evaluateUntilItFails, { message })
+  t.throws(() => model.evaluate(rows), { message })
+  t.equal(arena.sound, false)
+  for (const worker of arena.workers) worker.ref()
+  await arena.retire()
+})
+
+t.test('wasm reports a worker that has died', async (t) => {
+  const arena = createArena(await wasmModule(), 2)
+  const model = createSoftmax(arena, 512, 3)
+  model.evaluate(rows)
+  await arena.workers[0]!.terminate()
+  t.throws(() => model.evaluate(rows), { message: /^a worker thread of the wasm kernel failed/ })
+})
+
+for (const [threads, cycles] of [
+  [1, 10_000],
+  [2, 1_000],
+] as const) {
+  t.test(`wasm leaks nothing in ${cycles} cycles with ${threads} threads`, async (t) => {
+    const cycle = async () => {
+      const kernels: Kernels = await wasmKernels({ threads })
+      const model = kernels.softmax(64, 10)
+      model.step({ values: kernels.allocate(6400), labels: new Int32Array(100) }, 0.1, 0)
+      model.free()
+      kernels.close()
+    }
+    for (let i = 0; i < cycles / 2; i++) await cycle()
+    const before = process.memoryUsage().rss
+    for (let i = 0; i < cycles / 2; i++) await cycle()
+    const grown = (process.memoryUsage().rss - before) / 2 ** 20
+    t.ok(grown < 40, `${grown.toFixed(1)} MiB`)
+  })
+}
