@@ -1,9 +1,10 @@
-// One experiment as Millrace runs it. Prints { train, total }: seconds of the training loop, and of the run.
+// One experiment as Millrace runs it. Prints { train, total, firstEpoch, … }: seconds of the training loop, of the run,
+// and from the start of the process to the first evaluation.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Pipeline, run } from 'millrace'
+import { Pipeline, start } from 'millrace'
 
 const { values } = parseArgs({
   options: {
@@ -17,7 +18,12 @@ const pipeline = await Pipeline.load('cifar10/experiment-3', {
   set: [`directory=${values.directory}`, `epochs=${values.epochs}`],
 })
 const out = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
-const { record } = await run(pipeline, { kernel: values.kernel, threads: Number(values.threads), out })
+const running = start(pipeline, { kernel: values.kernel, threads: Number(values.threads), out })
+let firstEpoch
+running.metrics.subscribe(() => {
+  firstEpoch ??= process.uptime()
+})
+const { record } = await running.result
 const { train, total, overhead, prepare } = record.timings
 console.log(
   JSON.stringify({
@@ -25,6 +31,7 @@ console.log(
     total,
     overhead,
     prepare,
+    firstEpoch,
     rss: process.resourceUsage().maxRSS / 1024,
     detail: record.kernel.detail,
   }),

@@ -1,0 +1,46 @@
+// npm run bench [-- reference|kernels|scaling …] [--repeats 5] [--data DIR] [--plot FILE] [--install]
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { openKernels } from 'millrace/kernels'
+import { kernelBench } from './kernels.js'
+import { referenceJob } from './reference-job.js'
+import { scaling } from './scaling.js'
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    repeats: { type: 'string', default: '5' },
+    data: { type: 'string', default: process.env.MILLRACE_DATA ?? 'data' },
+    plot: { type: 'string' },
+    install: { type: 'boolean', default: false },
+  },
+})
+const parts = positionals.length > 0 ? positionals : ['reference', 'kernels', 'scaling']
+const folder = fileURLToPath(new URL('.', import.meta.url))
+if (flags.install)
+  execFileSync('npm', ['install', '--no-audit', '--no-package-lock'], { cwd: folder, stdio: 'inherit' })
+
+const kernels = []
+for (const kernel of ['native', 'wasm'])
+  try {
+    const opened = await openKernels({ kernel, threads: 1 })
+    console.log(`${kernel} kernel: ${opened.detail}`)
+    kernels.push(kernel)
+    opened.close()
+  } catch (error) {
+    console.log(`${kernel} kernel: left out: ${error.message}`)
+  }
+console.log(`${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`)
+
+const repeats = Number(flags.repeats)
+const directory = resolve(join(flags.data, 'cifar-10-batches-bin'))
+if (parts.includes('reference')) {
+  if (existsSync(directory)) await referenceJob({ directory, repeats, kernels })
+  else console.log(`\nThe reference job needs CIFAR-10 in ${directory}: give its folder with --data`)
+}
+if (parts.includes('kernels')) await kernelBench({ kernels, repeats })
+if (parts.includes('scaling')) await scaling({ kernels, repeats: Math.min(3, repeats), plot: flags.plot })
