@@ -41,7 +41,9 @@ async function measured(kernel, threads, { features, classes, type }, repeats) {
   const softmax = kernels.softmax(features, classes)
   const whole = rows(0, count)
   const batches = Array.from({ length: 100 }, (_, i) => rows(i * 100, i * 100 + 100))
-  const epoch = () => batches.forEach((batch) => softmax.step(batch, 1e-4, 0.1))
+  const epoch = () => {
+    for (const batch of batches) softmax.step(batch, 1e-4, 0.1)
+  }
   const flop = 2 * count * features * classes
   const [step, evaluate] = [seconds(epoch, repeats), seconds(() => softmax.evaluate(whole), repeats)]
   kernels.close()

@@ -2,10 +2,10 @@ import {
   concatMap,
   defer,
   finalize,
-  from,
-  type Observable,
+  Observable,
   type ObservableInput,
   type OperatorFunction,
+  type Subscriber,
   tap,
 } from 'rxjs'
 
@@ -85,18 +85,34 @@ export class StageFlow implements Flow {
   }
 
   pull<T>(items: Iterable<T> | AsyncIterable<T>): Observable<T> {
-    return defer(() => from(this.paced(items)))
+    return new Observable((subscriber) => {
+      this.pump(items, subscriber).then(
+        () => subscriber.complete(),
+        (error) => subscriber.error(error),
+      )
+    })
   }
 
-  private async *paced<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
+  /** Hands out items in a plain loop as long as nothing has to be waited for: a promise for each would cost more than the item. */
+  private async pump<T>(items: Iterable<T> | AsyncIterable<T>, subscriber: Subscriber<T>): Promise<void> {
     // Whoever subscribes in the same turn must not miss the first item.
     await undefined
-    for await (const item of items) {
-      while (!this.clear() && !this.control.signal.aborted) await this.control.changed()
-      if (this.control.signal.aborted) return
-      yield item
-      const pause = this.control.breathe()
-      if (pause) await pause
+    const { signal } = this.control
+    const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
+    try {
+      for (;;) {
+        while (!this.clear() && !signal.aborted && !subscriber.closed) await this.control.changed()
+        if (signal.aborted || subscriber.closed) return
+        const step = iterator.next()
+        const { done, value } = step instanceof Promise ? await step : step
+        if (done) return
+        if (signal.aborted) return
+        subscriber.next(value)
+        const pause = this.control.breathe()
+        if (pause) await pause
+      }
+    } finally {
+      await iterator.return?.()
     }
   }
 

@@ -1,4 +1,16 @@
-import { Field, FixedSizeList, Float32, Int32, makeData, RecordBatch, Schema, Struct, Table, Uint8 } from 'apache-arrow'
+import {
+  type Data,
+  Field,
+  FixedSizeList,
+  Float32,
+  Int32,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  Uint8,
+} from 'apache-arrow'
 import ndarray from 'ndarray'
 import type { Affine, Rows } from '../../kernels/index.js'
 import { type Position, writePosition } from './position.js'
@@ -79,10 +91,9 @@ export function examplesTable(
 
 /** The same rows at another position: nothing is copied. */
 export function reposition(table: Table, position: Position): Table {
-  const schema = new Schema(table.schema.fields, writePosition(new Map(table.schema.metadata), position))
   return new Table(
-    schema,
-    table.batches.map((batch) => new RecordBatch(schema, batch.data)),
+    new Schema(table.schema.fields, writePosition(new Map(table.schema.metadata), position)),
+    table.batches,
   )
 }
 
@@ -113,30 +124,49 @@ export function layoutOf(table: Table): ExamplesLayout {
   return layout
 }
 
+const rows = new WeakMap<RecordBatch, Rows>()
+
 /** The rows of a table as kernels read them: views, not copies (a table of several chunks is joined first). */
 export function rowsOf(table: Table): Rows {
+  const [batch, ...others] = table.batches
+  if (!batch || others.length > 0) return joinedRows(table)
+  let found = rows.get(batch)
+  if (!found) {
+    found = viewed(batch.data, layoutOf(table).affine)
+    rows.set(batch, found)
+  }
+  return found
+}
+
+function viewed(data: Data, affine: Affine | undefined): Rows {
+  const fields = (data.type as Struct).children
+  const [list, labels] = [features, label].map(
+    (name) => data.children[fields.findIndex((field) => field.name === name)]!,
+  )
+  const size = data.length * (list!.type as FixedSizeList).listSize
+  const values = list!.children[0]!.values as Values
+  return {
+    values: values.length === size ? values : values.subarray(0, size),
+    labels: (labels!.values as Int32Array).subarray(0, data.length),
+    affine,
+  }
+}
+
+function joinedRows(table: Table): Rows {
   const { affine } = layoutOf(table)
-  const [list, labels] = [table.getChild(features)!, table.getChild(label)!]
-  if (list.data.length === 1) {
-    const data = list.data[0]!
-    const width = (data.type as FixedSizeList).listSize
-    const values = data.children[0]!.values as Values
-    return {
-      values: values.length === data.length * width ? values : values.subarray(0, data.length * width),
-      labels: (labels.data[0]!.values as Int32Array).subarray(0, data.length),
-      affine,
-    }
+  const parts = table.batches.map((batch) => viewed(batch.data, affine))
+  const type = (fieldsOf(table)[0].type as FixedSizeList).valueType
+  const size = parts.reduce((sum, { values }) => sum + values.length, 0)
+  const values: Values = type instanceof Uint8 ? new Uint8Array(size) : new Float32Array(size)
+  const labels = new Int32Array(table.numRows)
+  let [at, row] = [0, 0]
+  for (const part of parts) {
+    values.set(part.values, at)
+    labels.set(part.labels, row)
+    at += part.values.length
+    row += part.labels.length
   }
-  const width = (list.type as FixedSizeList).listSize
-  const isBytes = (list.type as FixedSizeList).valueType instanceof Uint8
-  const values: Values = isBytes ? new Uint8Array(table.numRows * width) : new Float32Array(table.numRows * width)
-  let at = 0
-  for (const data of list.data) {
-    const part = data.children[0]!.values as Values
-    values.set(part.subarray(0, data.length * width), at)
-    at += data.length * width
-  }
-  return { values, labels: labels.toArray() as Int32Array, affine }
+  return { values, labels, affine }
 }
 
 /** Features as an ndarray `[rows, features]` over the same memory (before any affine map). */

@@ -64,13 +64,9 @@ export function parametersTables(model: Omit<Model, 'eta'>): (position: Position
     ['classes', JSON.stringify(model.classes)],
     ['lambda', String(model.lambda)],
   ]
-  return (position, eta) => {
-    const schema = new Schema(fields, writePosition(new Map(fixed), position).set('eta', String(eta)))
-    return new Table(
-      schema,
-      parts.map((part) => new RecordBatch(schema, part)),
-    )
-  }
+  const batches = parts.map((part) => new RecordBatch(new Schema(fields), part))
+  return (position, eta) =>
+    new Table(new Schema(fields, writePosition(new Map(fixed), position).set('eta', String(eta))), batches)
 }
 
 /** A list column of one row over memory that is not copied. */

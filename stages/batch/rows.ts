@@ -7,6 +7,7 @@ import {
   fieldsOf,
   listed,
   PipelineError,
+  reposition,
   rowsOf,
   splitOf,
   wire,
@@ -45,6 +46,9 @@ export const rows = defineStage({
       ),
 })
 
+/** Batches kept from the first epoch for the next ones; more of them would cost more memory than they save time. */
+const KEPT = 10_000
+
 function* batches(
   tables: readonly Table[],
   split: string,
@@ -66,11 +70,19 @@ function* batches(
         ? `the split "${split}" has no rows`
         : `the split "${split}" has ${count} rows, less than one batch of ${size}, and dropLast leaves it out`,
     )
+  const cuts: Table[] = []
   for (let epoch = 1; epoch <= epochs; epoch++) {
     for (let i = 0; i < steps; i++) {
-      const [from, to] = [i * size, Math.min(count, (i + 1) * size)]
       const position = { epoch, step: (epoch - 1) * steps + i + 1, epochs, steps }
-      yield examplesTable(fields, values.subarray(from * width, to * width), labels.subarray(from, to), split, position)
+      const cut = cuts[i]
+      if (cut) yield reposition(cut, position)
+      else {
+        const [from, to] = [i * size, Math.min(count, (i + 1) * size)]
+        const part = [values.subarray(from * width, to * width), labels.subarray(from, to)] as const
+        const table = examplesTable(fields, ...part, split, position)
+        if (i < KEPT) cuts.push(table)
+        yield table
+      }
     }
   }
 }

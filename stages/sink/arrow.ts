@@ -48,7 +48,8 @@ class StreamWriter extends RecordBatchStreamWriter {
 }
 
 function positioned(table: Table): readonly RecordBatch[] {
-  if (table.schema.names.includes('epoch')) return table.batches
+  if (table.schema.names.includes('epoch'))
+    return table.batches.map((batch) => new RecordBatch(table.schema, batch.data))
   const { epoch, step } = positionOf(table)
   const added = [new Field('epoch', new Int32(), false), new Field('step', new Int32(), false)]
   const metadata = new Map([...table.schema.metadata].filter(([key]) => key !== 'epoch' && key !== 'step'))

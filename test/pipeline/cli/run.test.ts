@@ -129,6 +129,7 @@ for (const [signal, expected] of [
   t.test(`${signal} stops a run within a second, keeps its metrics and exits ${expected}`, async (t) => {
     const cwd = t.testdir()
     const child = spawnMillrace(['run', 'digits', '--kernel', 'reference', '--set', 'epochs=100000', '--out', 'x'], cwd)
+    t.teardown(() => child.kill('SIGKILL'))
     const result = finished(child)
     await new Promise<void>((resolve) => {
       let shown = ''
