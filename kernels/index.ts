@@ -19,7 +19,10 @@ export interface Parameters<A = Float32Array | Float64Array> {
   readonly b: A
 }
 
-/** Standardisation still to be applied to uint8 values, per feature: `z = (x - mean) * scale`. */
+/**
+ * Standardisation still to be applied to uint8 values, per feature: `z = (x - mean) * scale`. It never changes:
+ * kernels fold it into the weights once for as long as the same object comes with the rows.
+ */
 export interface Affine {
   readonly mean: Float64Array
   readonly scale: Float64Array
@@ -83,7 +86,7 @@ export interface Kernels {
   readonly threads: number
   readonly precision: 'float32' | 'float64'
   /**
-   * Multiply-adds (rows × features × classes) that one call should not exceed, about 10 ms of work: callers cut
+   * Multiply-adds (rows × features × classes) that one call should not exceed, some 10 ms of work: callers cut
    * larger work into slices and let the event loop breathe between them. A constant, so that sums keep their order.
    */
   readonly slice: number
@@ -100,7 +103,7 @@ export interface Kernels {
 
 /**
  * Opens kernels: the named ones, or the fastest that this machine has. Each implementation is loaded only when it is
- * asked for. Throws a RangeError or Error that says why where the named one cannot be had.
+ * asked for. Throws an Error that says why where the named one cannot be had.
  *
  * @param options.threads default: one per core; the reference always has one
  */
@@ -109,5 +112,9 @@ export async function openKernels(
 ): Promise<Kernels> {
   const { kernel, threads = availableParallelism() } = options
   if (kernel === 'reference') return (await import('./reference.js')).referenceKernels()
+  if (kernel !== 'wasm') {
+    const { nativeKernels, nativeMissing } = await import('./native/index.js')
+    if (kernel === 'native' || !nativeMissing()) return nativeKernels({ threads })
+  }
   return (await import('./wasm/index.js')).wasmKernels({ threads })
 }

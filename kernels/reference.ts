@@ -117,7 +117,7 @@ function standardise(
   affine: Affine | undefined,
   z: Float64Array,
 ): void {
-  if (!affine) {
+  if (!affine || values instanceof Float32Array) {
     for (let j = 0; j < z.length; j++) z[j] = values[from + j]!
     return
   }

@@ -85,7 +85,9 @@ export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
 
 async function execute(pipeline: Pipeline, options: RunOptions, events: Subject<RunEvent>): Promise<Result> {
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined }
-  const kernels = await openKernels(options)
+  const kernels = await openKernels(options).catch((cause) => {
+    throw new PipelineError('KERNEL', messageOf(cause), { cause })
+  })
   try {
     const directory = makeRunDirectory(pipeline.name, options)
     const recorder = new Recorder(pipeline, kernels, clock, directory)

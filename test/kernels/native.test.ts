@@ -1,0 +1,166 @@
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import t from 'tap'
+import type { Kernels } from '../../dist/kernels/index.js'
+import { nativeKernels, nativeMissing } from '../../dist/kernels/native/index.js'
+import { agreesWithReference, bits } from './agreement-native.js'
+
+const missing = nativeMissing()
+if (missing) {
+  t.skip(missing)
+} else {
+  await native()
+}
+
+async function native(): Promise<void> {
+  const open = (threads: number, isa?: string): Kernels => {
+    if (isa) process.env.MILLRACE_NATIVE_ISA = isa
+    try {
+      return nativeKernels({ threads })
+    } finally {
+      delete process.env.MILLRACE_NATIVE_ISA
+    }
+  }
+
+  for (const isa of ['avx512', 'avx2', 'portable']) {
+    let unable: string | false = false
+    try {
+      open(1, isa).close()
+    } catch (error) {
+      unable = (error as Error).message
+    }
+    await t.test(`native on ${isa}`, { skip: unable }, async (t) => {
+      const kernels = open(1, isa)
+      t.match(kernels, { name: 'native', detail: isa, precision: 'float32', threads: 1 })
+      kernels.close()
+      await agreesWithReference(t, isa, async (threads) => open(threads, isa))
+    })
+  }
+
+  t.test('native refuses instructions it does not know', async (t) => {
+    t.throws(() => open(1, 'abacus'), { message: 'this processor has no abacus' })
+  })
+
+  t.test('native refuses arrays that do not fit each other', async (t) => {
+    const kernels = open(1)
+    const softmax = kernels.softmax(4, 3)
+    const labels = new Int32Array(2)
+    t.throws(() => softmax.step({ values: new Uint8Array(9), labels }, 1, 0), {
+      name: 'RangeError',
+      message: 'values hold 9 numbers, expected 2 rows of 4',
+    })
+    t.throws(() => softmax.evaluate({ values: new Float32Array(4), labels }), RangeError)
+    t.throws(() => softmax.logits({ values: new Uint8Array(8), labels }, new Float32Array(5)), RangeError)
+    t.throws(() => softmax.load({ W: new Float32Array(11), b: new Float32Array(3) }), RangeError)
+    t.throws(() => kernels.moments(new Uint8Array(9), 4), RangeError)
+    const affine = { mean: new Float64Array(3), scale: new Float64Array(4) }
+    t.throws(() => softmax.evaluate({ values: new Uint8Array(8), labels, affine }), RangeError)
+    t.throws(() => softmax.evaluate({ values: [1] as never, labels }), TypeError)
+    t.throws(() => softmax.evaluate({ values: new Uint8Array(8), labels: new Uint8Array(2) as never }), TypeError)
+    for (const [features, classes] of [
+      [0, 2],
+      [2, 0],
+      [1.5, 2],
+      [-1, 2],
+      [2 ** 40, 2],
+    ] as const) {
+      t.throws(() => kernels.softmax(features, classes), RangeError)
+    }
+    t.throws(() => open(0), RangeError)
+    kernels.close()
+  })
+
+  t.test('native throws, and does not crash, after free and after close', async (t) => {
+    const kernels = open(2)
+    const rows = { values: new Uint8Array(8), labels: new Int32Array(2) }
+    const freed = kernels.softmax(4, 3)
+    const kept = kernels.softmax(4, 3)
+    freed.free()
+    freed.free()
+    t.throws(() => freed.step(rows, 1, 0), { message: 'this classifier was freed' })
+    t.throws(() => freed.load(kept.parameters), { message: 'this classifier was freed' })
+    kernels.close()
+    kernels.close()
+    t.throws(() => kept.evaluate(rows), { message: 'the kernels of this classifier are closed' })
+    t.throws(() => kernels.softmax(4, 3), { message: 'these kernels are closed' })
+    t.throws(() => kernels.moments(rows.values, 4), { message: 'these kernels are closed' })
+    kept.free()
+  })
+
+  t.test('native reads rows in any kind of memory', async (t) => {
+    const kernels = open(2)
+    t.teardown(() => kernels.close())
+    const features = 3
+    const evaluate = (values: Uint8Array): number => {
+      const softmax = kernels.softmax(features, 2)
+      softmax.load({ W: Float64Array.of(1, 2, 3, -1, 1, 0.5), b: Float64Array.of(0, 1) })
+      return softmax.evaluate({ values, labels: new Int32Array(values.length / features) }).loss
+    }
+    const shared = new Uint8Array(new SharedArrayBuffer(16), 1, 6)
+    shared.set([1, 0, 2, 3, 1, 0])
+    const expected = evaluate(shared)
+    t.ok(Number.isFinite(expected))
+    t.equal(evaluate(Uint8Array.from(shared)), expected)
+    t.equal(evaluate(Buffer.from(shared)), expected)
+    t.equal(evaluate(Uint8Array.from([9, ...shared, 9]).subarray(1, 7)), expected)
+  })
+
+  t.test('native works in several worker threads at once, to the same bits', async (t) => {
+    const shape = { features: 300, classes: 10, rows: 50, kind: 'standardised bytes', seed: 20 } as const
+    const kernels = open(2)
+    t.teardown(() => kernels.close())
+    const url = new URL('../../dist/kernels/native/index.js', import.meta.url).href
+    const source = `
+      import { parentPort } from 'node:worker_threads'
+      import { nativeKernels } from '${url}'
+      const kernels = nativeKernels({ threads: 2 })
+      const softmax = kernels.softmax(300, 10)
+      const values = kernels.allocate(300 * 50)
+      for (let i = 0; i < values.length; i++) values[i] = (i * 7919) % 251
+      const labels = new Int32Array(50).map((_, i) => i % 10)
+      for (let i = 0; i < 200; i++) softmax.step({ values, labels }, 1e-5, 0.1)
+      parentPort.postMessage(softmax.evaluate({ values, labels }).loss)
+      // Left open: the end of the thread must end the pool.
+    `
+    const script = new URL(`data:text/javascript,${encodeURIComponent(source)}`)
+    const workers = Array.from({ length: 4 }, () => new Worker(script, { execArgv: [] }))
+    const losses = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0] as number))
+    await Promise.all(workers.map((worker) => worker.terminate()))
+    t.ok(Number.isFinite(losses[0]))
+    t.same(losses, Array(4).fill(losses[0]))
+    t.equal(bits(kernels, shape), bits(kernels, shape))
+  })
+
+  t.test('native lets the process end while its threads are open', async (t) => {
+    const url = new URL('../../dist/kernels/native/index.js', import.meta.url)
+    for (const end of ['', 'process.exit(0)']) {
+      const source = `import { nativeKernels } from '${url.href}'
+        const softmax = nativeKernels({ threads: 4 }).softmax(600, 10)
+        softmax.step({ values: new Uint8Array(60000), labels: new Int32Array(100) }, 0.1, 0)
+        ${end}`
+      const { status, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+        cwd: fileURLToPath(new URL('.', url)),
+        env: {},
+        timeout: 10_000,
+      })
+      t.match({ status, signal }, { status: 0, signal: null })
+    }
+  })
+
+  t.test('native gives back all memory and threads', async (t) => {
+    const cycle = (): void => {
+      const kernels = open(2)
+      const softmax = kernels.softmax(64, 10)
+      softmax.step({ values: new Uint8Array(640), labels: new Int32Array(10) }, 0.1, 0)
+      softmax.free()
+      kernels.close()
+    }
+    for (let i = 0; i < 500; i++) cycle()
+    const before = process.memoryUsage().rss
+    for (let i = 0; i < 2000; i++) cycle()
+    const grown = process.memoryUsage().rss - before
+    t.ok(grown < 32e6, `grew by ${grown} bytes`)
+  })
+}
