@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { tableFromIPC } from 'apache-arrow'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
-import { modelOf, Pipeline, type RunRecord, run } from '../dist/pipeline/index.js'
+import { modelOf, Pipeline, type RunRecord, run, softmaxParameters } from '../dist/pipeline/index.js'
 import { randomStream } from '../dist/pipeline/random.js'
 import { temporary } from './stages/harness.js'
 
@@ -122,9 +122,9 @@ t.test(
       for (const [i, value] of expected.entries())
         t.ok(Math.abs(values[i]! - value) <= 1e-8, `epoch ${epoch}: ${columns[i]} ${values[i]} is ${value}`)
     }
-    const model = modelOf(tableFromIPC(readFileSync(join(out, 'parameters.arrow'))))
-    const W = model.arrays[0]!.values.subarray(0, 30720) as Float64Array
-    const penalty = 0.1 * W.reduce((sum, w) => sum + w * w, 0)
+    const { W } = softmaxParameters(modelOf(tableFromIPC(readFileSync(join(out, 'parameters.arrow')))))
+    t.equal(W.length, 10 * 3072)
+    const penalty = 0.1 * (W as Float64Array).reduce((sum, w) => sum + w * w, 0)
     t.ok(Math.abs(penalty - (1.373997801 - 1.317394337)) <= 1e-8, 'parameters.arrow holds the last parameters')
   },
 )
