@@ -5,7 +5,7 @@ import t from 'tap'
 import type { StageContext } from '../../../dist/pipeline/index.js'
 import { makeRunDirectory } from '../../../dist/pipeline/run-directory.js'
 import { appended } from '../../../dist/stages/sink/append.js'
-import { errorOf, openFilesIn, temporary } from '../harness.js'
+import { errorOf, failureOf, openFilesIn, temporary } from '../harness.js'
 
 function place(t: Parameters<typeof temporary>[0]) {
   const { path, file } = makeRunDirectory('', { out: join(temporary(t), 'run') })
@@ -82,4 +82,20 @@ t.test('a full disk is a WRITE error that says so', { skip: noFull }, async (t) 
   t.equal(code, 'WRITE')
   t.match(message, /^cannot write .*a\.txt: no space left on the device$/)
   t.strictSame(openFilesIn('/dev/full'), [], 'and it is closed')
+})
+
+t.test('two stages cannot write the same file, nor one that the run itself writes', async (t) => {
+  const above = [
+    '- id: examples\n  use: load/digits',
+    '- use: batch/rows\n  with: { size: 1000, epochs: 1 }',
+    '- id: model\n  use: gradient-step/softmax\n  with: { eta: 0.1 }',
+    '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n',
+  ].join('\n')
+  const csv = (id: string, path: string) => `- id: ${id}\n  use: sink/csv\n  from: metrics\n  with: { path: ${path} }\n`
+  const cases: [sinks: string, message: string][] = [
+    [csv('a', 'x/m') + csv('b', './x/m'), 'x/m is already written by stages[5] sink/csv; give another path'],
+    [csv('a', 'run.json'), 'run.json is already written by the run itself; give another path'],
+    [csv('a', './pipeline.yaml'), './pipeline.yaml is already written by the run itself; give another path'],
+  ]
+  for (const [sinks, message] of cases) t.strictSame(await failureOf(t, above + sinks), ['DEFINITION', message])
 })
