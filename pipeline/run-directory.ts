@@ -15,8 +15,11 @@ export const outputPath = z
 /** The directory of one run: numbered under `runs/`, or the one asked for. */
 export interface RunDirectory {
   readonly path: string
-  /** The absolute path of an output file; folders on the way are made. Throws a PipelineError if it would lie outside. */
-  file(path: string): string
+  /**
+   * The absolute path of an output file; folders on the way are made. Throws a PipelineError if it would lie outside,
+   * or if another writer has it.
+   */
+  file(path: string, writer?: string): string
   /** Output files so far, relative to the directory. */
   readonly files: ReadonlySet<string>
   /** Writes a whole file by way of a temporary one, so that a reader sees the old or the new one. */
@@ -30,15 +33,23 @@ export interface Place {
   readonly force?: boolean | undefined
 }
 
+/** Who writes what no stage does. */
+const itself = 'the run itself'
+
 /** Makes the directory of a run. Throws a PipelineError where one lies already, or where it cannot be made. */
 export function makeRunDirectory(name: string, { out, force = false }: Place): RunDirectory {
   const path = out === undefined ? nextNumbered(name) : takeOver(resolve(out), force)
   const files = new Set<string>()
+  const writers = new Map(['pipeline.yaml', 'run.json'].map((name) => [join(path, name), itself]))
 
-  function file(name: string): string {
+  function file(name: string, writer = itself): string {
     const target = resolve(path, name)
     if (!target.startsWith(path + sep))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
+    const other = writers.get(target) ?? writer
+    if (other !== writer)
+      throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
+    writers.set(target, writer)
     files.add(name)
     attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
     return target

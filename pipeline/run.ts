@@ -125,7 +125,7 @@ function contexts(
     inputs: node.inputFacts,
     kernels,
     random: (purpose, epoch) => randomStream(pipeline.seed, node.id, purpose, epoch),
-    file: (path) => directory.file(path),
+    file: (path) => directory.file(path, node.title),
     source: (source) => recorder.data.push(source),
     note: (message) => {
       recorder.notes.push(`${node.id}: ${message}`)

@@ -19,7 +19,7 @@ export function initialParameters(
   features: number,
   classes: number,
   random: Random,
-): Parameters {
+): Parameters<Float64Array> {
   const W = new Float64Array(classes * features)
   const b = new Float64Array(classes)
   if (init === 'zeros') return { W, b }

@@ -88,7 +88,8 @@ function chooseColumns(
 ) {
   const find = (name: string): number => {
     const at = names ? names.indexOf(name) : -1
-    if (at >= 0) return at
+    if (at >= 0 && names?.lastIndexOf(name) === at) return at
+    if (at >= 0) throw new PipelineError('DATA', `${path}: more than one column is named "${name}"`)
     throw new PipelineError(
       'DATA',
       names
@@ -102,7 +103,11 @@ function chooseColumns(
     throw new PipelineError('DATA', `${path}: no column ${label}: the file has ${record.length} columns`)
   const dropped = new Set([at, ...format.drop.map(find)])
   const features = record.map((_, column) => column).filter((column) => !dropped.has(column))
-  if (features.length === 0) throw new PipelineError('DATA', `${path}: no feature columns beside the label`)
+  if (features.length === 0)
+    throw new PipelineError(
+      'DATA',
+      `${path}: no feature columns beside the label; is ${JSON.stringify(format.delimiter)} the delimiter?`,
+    )
   return { label: at, features, count: record.length }
 }
 

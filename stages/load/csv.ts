@@ -29,7 +29,12 @@ const options = z
       .default(-1)
       .describe('The label column: its name, or its index from 0 (negative: from the end).'),
     drop: z.array(z.string().min(1)).default([]).describe('Names of columns to leave out.'),
-    classes: z.array(z.string()).min(2).optional().describe('The class names, in order. Default: found in the data.'),
+    classes: z
+      .array(z.string().min(1))
+      .min(2)
+      .refine((names) => new Set(names).size === names.length, { error: 'expected names that differ' })
+      .optional()
+      .describe('The class names, in order. Default: found in the data.'),
     shape: z.array(z.int().positive()).min(1).optional().describe('Shape of one example, for instance [1, 8, 8].'),
   })
   .refine((given) => (given.path === undefined) !== (given.files === undefined), {

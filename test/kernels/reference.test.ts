@@ -153,6 +153,21 @@ t.test('accumulating slices before the step is one step over all rows, and clear
   t.end()
 })
 
+t.test('gradient clears the sums: the same rows give the same again, and accumulating twice their mean', (t) => {
+  const random = randomStream(7, 'kernels', 'again')
+  const rows = randomRows(random, 4, 3, 3)
+  const classifier = loaded(3, randomParameters(random, 3, 3))
+  const gradient = (times: number) => {
+    for (let i = 0; i < times; i++) classifier.accumulate(rows)
+    const { W, b, loss } = classifier.gradient(0.1)
+    return [...W, ...b, loss]
+  }
+  const first = gradient(1)
+  t.strictSame(gradient(1), first)
+  t.ok(close(gradient(2), first, 1e-14))
+  t.end()
+})
+
 t.test('shifting all logits of a row changes nothing', (t) => {
   const random = randomStream(5, 'kernels', 'shift')
   const rows = randomRows(random, 5, 3, 4)

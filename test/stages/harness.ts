@@ -44,7 +44,7 @@ export function openStage(
   const run = makeRunDirectory('', { out: join(temporary(t), 'run') })
   const [notes, sources, printed]: [string[], DataSource[], string[]] = [[], [], []]
   const { signal } = new AbortController()
-  const runner = stage.run(stage.options.parse(given), {
+  const runner: unknown = stage.run(stage.options.parse(given), {
     id,
     inputs: {},
     kernels,
@@ -57,8 +57,9 @@ export function openStage(
     terminal: { interactive, write: (text) => printed.push(text) },
   })
   const wires = Object.keys(stage.inputs).map((port) => [port, from(inputs[port]!)])
-  const tables = wires.length === 0 ? runner : runner(wires.length === 1 ? wires[0]![1] : Object.fromEntries(wires))
-  return { tables, directory: run.path, notes, sources, printed }
+  const fed = wires.length === 1 ? wires[0]![1] : Object.fromEntries(wires)
+  const tables = wires.length === 0 ? runner : (runner as (inputs: unknown) => unknown)(fed)
+  return { tables: tables as Observable<Table>, directory: run.path, notes, sources, printed }
 }
 
 /** Runs a stage to its end; rejects with its error. */

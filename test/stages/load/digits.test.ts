@@ -23,10 +23,7 @@ t.test('the digits are uint8 images of 8×8 pixels from 0 to 16 with ten classes
   const { tables } = await runStage(t, '- use: load/digits\n  with: { fractions: { all: 1 } }')
   const { values } = rowsOf(tables[0]!)
   t.ok(values instanceof Uint8Array)
-  t.equal(
-    values.reduce((a, b) => Math.max(a, b)),
-    16,
-  )
+  t.strictSame([Math.max(...values.subarray(0, 64 * 100)), values.some((x) => x > 16)], [16, false])
   t.strictSame(layoutOf(tables[0]!).shape, [1, 8, 8])
   const counts = new Array(10).fill(0)
   for (const label of labelsIn(tables[0]!)) counts[label]++

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
+import { FlowControl, StageFlow } from '../../../dist/pipeline/flow.js'
 import { layoutOf, rowsOf, type StageContext } from '../../../dist/pipeline/index.js'
 import { composed, noteConstants, standardised, statisticsOf } from '../../../dist/stages/normalize/affine.js'
 import { examples, featuresIn, labelsIn } from '../tables.js'
@@ -7,7 +8,7 @@ import { examples, featuresIn, labelsIn } from '../tables.js'
 const notes: string[] = []
 const context = {
   kernels: referenceKernels(),
-  flow: { breathe: () => undefined },
+  flow: new StageFlow(new FlowControl(new AbortController().signal)),
   note: (message: string) => notes.push(message),
 } as unknown as StageContext
 

@@ -1,0 +1,101 @@
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { concat, lastValueFrom, NEVER, of, throwError } from 'rxjs'
+import t from 'tap'
+import type { StageContext } from '../../../dist/pipeline/index.js'
+import { makeRunDirectory } from '../../../dist/pipeline/run-directory.js'
+import { appended } from '../../../dist/stages/sink/append.js'
+import { errorOf, failureOf, openFilesIn, temporary } from '../harness.js'
+
+function place(t: Parameters<typeof temporary>[0]) {
+  const { path, file } = makeRunDirectory('', { out: join(temporary(t), 'run') })
+  return { path, context: { file } as StageContext }
+}
+
+const lines = (context: StageContext, path: string) =>
+  appended<string>(context, path, (line, file, index) => file.append(`${index} ${line}\n`))
+
+t.test('appended has each piece on disk as soon as it passes, in folders it makes', (t) => {
+  const { path, context } = place(t)
+  const subscription = concat(of('one', 'two'), NEVER).pipe(lines(context, 'a/b.txt')).subscribe()
+  t.equal(readFileSync(join(path, 'a/b.txt'), 'utf8'), '0 one\n1 two\n')
+  subscription.unsubscribe()
+  t.end()
+})
+
+t.test('appended takes bytes as they are, and text as UTF-8', async (t) => {
+  const { path, context } = place(t)
+  const write = appended<string | Uint8Array>(context, 'a', (piece, file) => file.append(piece))
+  await lastValueFrom(of('é', Uint8Array.of(0, 255)).pipe(write), { defaultValue: undefined })
+  t.strictSame([...readFileSync(join(path, 'a'))], [0xc3, 0xa9, 0, 255])
+})
+
+t.test('the file is there from the start, and a former one of its name is gone', (t) => {
+  const { path, context } = place(t)
+  for (const pieces of [of('one'), NEVER]) pieces.pipe(lines(context, 'a.txt')).subscribe().unsubscribe()
+  t.equal(readFileSync(join(path, 'a.txt'), 'utf8'), '')
+  t.end()
+})
+
+const blind = openFilesIn('') === undefined && 'this system does not tell which files are open'
+
+t.test('the file is open while tables may come, and closed however the run ends', { skip: blind }, async (t) => {
+  const { path, context } = place(t)
+  const running = concat(of('one'), NEVER).pipe(lines(context, 'a.txt')).subscribe()
+  t.strictSame(openFilesIn(path), ['a.txt'])
+  running.unsubscribe()
+  t.strictSame(openFilesIn(path), [], 'unsubscribed')
+  await lastValueFrom(of('one').pipe(lines(context, 'a.txt')), { defaultValue: undefined })
+  t.strictSame(openFilesIn(path), [], 'completed')
+  const error = new Error('upstream')
+  await t.rejects(
+    lastValueFrom(
+      concat(
+        of('one'),
+        throwError(() => error),
+      ).pipe(lines(context, 'a.txt')),
+    ),
+    error,
+  )
+  t.strictSame(openFilesIn(path), [], 'failed upstream')
+  const failing = appended<string>(context, 'a.txt', () => {
+    throw error
+  })
+  await t.rejects(lastValueFrom(of('one').pipe(failing)), error)
+  t.strictSame(openFilesIn(path), [], 'failed in the sink')
+})
+
+t.test('a file that cannot be opened is a WRITE error that says why', async (t) => {
+  const { path, context } = place(t)
+  mkdirSync(join(path, 'a.txt'))
+  const [code, message] = await errorOf(lastValueFrom(of('one').pipe(lines(context, 'a.txt'))))
+  t.equal(code, 'WRITE')
+  t.match(message, /^cannot write .*a\.txt: it is a directory, expected a file$/)
+})
+
+const noFull = !existsSync('/dev/full') && 'this system has no /dev/full'
+
+t.test('a full disk is a WRITE error that says so', { skip: noFull }, async (t) => {
+  const { path, context } = place(t)
+  symlinkSync('/dev/full', join(path, 'a.txt'))
+  const [code, message] = await errorOf(lastValueFrom(of('one').pipe(lines(context, 'a.txt'))))
+  t.equal(code, 'WRITE')
+  t.match(message, /^cannot write .*a\.txt: no space left on the device$/)
+  t.strictSame(openFilesIn('/dev/full'), [], 'and it is closed')
+})
+
+t.test('two stages cannot write the same file, nor one that the run itself writes', async (t) => {
+  const above = [
+    '- id: examples\n  use: load/digits',
+    '- use: batch/rows\n  with: { size: 1000, epochs: 1 }',
+    '- id: model\n  use: gradient-step/softmax\n  with: { eta: 0.1 }',
+    '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n',
+  ].join('\n')
+  const csv = (id: string, path: string) => `- id: ${id}\n  use: sink/csv\n  from: metrics\n  with: { path: ${path} }\n`
+  const cases: [sinks: string, message: string][] = [
+    [csv('a', 'x/m') + csv('b', './x/m'), 'x/m is already written by stages[5] sink/csv; give another path'],
+    [csv('a', 'run.json'), 'run.json is already written by the run itself; give another path'],
+    [csv('a', './pipeline.yaml'), './pipeline.yaml is already written by the run itself; give another path'],
+  ]
+  for (const [sinks, message] of cases) t.strictSame(await failureOf(t, above + sinks), ['DEFINITION', message])
+})
