@@ -1,7 +1,7 @@
 import {
   concatMap,
-  defer,
   finalize,
+  from,
   Observable,
   type ObservableInput,
   type OperatorFunction,
@@ -26,6 +26,7 @@ export interface Flow {
   pull<T>(items: Iterable<T> | AsyncIterable<T>): Observable<T>
   /**
    * `concatMap` that holds what feeds this stage until the inner Observable (or Promise) is done: one table in flight.
+   * What is ready at once is best returned as an array.
    * A stage with several inputs names the one it applies to, so that the others go on.
    */
   concatMap<T, R>(project: (value: T) => ObservableInput<R>, input?: string): OperatorFunction<T, R>
@@ -121,10 +122,16 @@ export class StageFlow implements Flow {
       this.held.set(input, (this.held.get(input) ?? 0) + change)
       if (change < 0) this.control.wake()
     }
+    const worked = (value: T): ObservableInput<R> => {
+      const result = project(value)
+      if (!Array.isArray(result)) return from(result).pipe(finalize(() => hold(-1)))
+      hold(-1)
+      return result
+    }
     return (source) =>
       source.pipe(
         tap(() => hold(1)),
-        concatMap((value) => defer(() => project(value)).pipe(finalize(() => hold(-1)))),
+        concatMap(worked),
       )
   }
 

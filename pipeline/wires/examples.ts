@@ -13,7 +13,7 @@ import {
 } from 'apache-arrow'
 import ndarray from 'ndarray'
 import type { Affine, Rows } from '../../kernels/index.js'
-import { type Position, writePosition } from './position.js'
+import { type Position, withMetadata, writePosition } from './position.js'
 
 /** What the rows of a table are: fixed for a split, and shared by all tables cut from it. */
 export interface ExamplesLayout {
@@ -91,10 +91,7 @@ export function examplesTable(
 
 /** The same rows at another position: nothing is copied. */
 export function reposition(table: Table, position: Position): Table {
-  return new Table(
-    new Schema(table.schema.fields, writePosition(new Map(table.schema.metadata), position)),
-    table.batches,
-  )
+  return withMetadata(table, writePosition(new Map(table.schema.metadata), position))
 }
 
 /** The fields of an examples table, to make others of the same layout with. */

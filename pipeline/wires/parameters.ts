@@ -15,7 +15,7 @@ import {
   vectorFromArray,
 } from 'apache-arrow'
 import type { Parameters } from '../../kernels/index.js'
-import { type Position, positionOf, writePosition } from './position.js'
+import { type Position, positionOf, withMetadata, writePosition } from './position.js'
 
 /** A model as a `parameters` wire carries it. */
 export interface Model {
@@ -64,9 +64,12 @@ export function parametersTables(model: Omit<Model, 'eta'>): (position: Position
     ['classes', JSON.stringify(model.classes)],
     ['lambda', String(model.lambda)],
   ]
-  const batches = parts.map((part) => new RecordBatch(new Schema(fields), part))
-  return (position, eta) =>
-    new Table(new Schema(fields, writePosition(new Map(fixed), position).set('eta', String(eta))), batches)
+  const schema = new Schema(fields)
+  const table = new Table(
+    schema,
+    parts.map((part) => new RecordBatch(schema, part)),
+  )
+  return (position, eta) => withMetadata(table, writePosition(new Map(fixed), position).set('eta', String(eta)))
 }
 
 /** A list column of one row over memory that is not copied. */

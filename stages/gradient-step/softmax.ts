@@ -82,7 +82,7 @@ function makeTrainer(options: Options, context: StageContext) {
     return made
   }
 
-  function train(batch: Table): Iterable<Table> | Promise<Table> {
+  function train(batch: Table): Table[] | Promise<Table> {
     model ??= open(batch)
     const rows = rowsOf(batch)
     const most = Math.max(1, Math.floor(context.kernels.slice / (model.features * model.classes)))

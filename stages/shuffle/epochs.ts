@@ -22,7 +22,7 @@ export function byEpoch(
         source.pipe(
           flow.concatMap((batch) => {
             held.push(batch)
-            return endsEpoch(positionOf(batch)) ? flush() : EMPTY
+            return endsEpoch(positionOf(batch)) ? flush() : []
           }),
         ),
         defer(() => (held.length > 0 ? flush() : EMPTY)),
