@@ -32,7 +32,8 @@ export interface Affine {
  * Rows of one split or batch; their number is `labels.length`.
  *
  * `values` is row-major `[rows, features]`. uint8 values may carry an `affine` map, which kernels fold into the
- * weights (`|mean * scale|` stays small, see `stages/normalize`); float32 values are used as they are.
+ * weights (`|mean * scale|` stays small, see `stages/normalize`); float32 values are used as they are. Values that are
+ * too few for the rows, or a map of another width, make a kernel throw a RangeError.
  */
 export interface Rows {
   readonly values: Uint8Array | Float32Array
@@ -57,15 +58,19 @@ export interface Softmax {
   load(parameters: Parameters): void
   /**
    * One step of gradient descent on the mean cost of the rows accumulated so far and these ones:
-   * `W -= eta * (dW + 2 * lambda * W)`, `b -= eta * db`. Returns their mean loss before the step.
+   * `W -= eta * (dW + 2 * lambda * W)`, `b -= eta * db`. Returns their mean loss before the step. Throws a RangeError
+   * where there is no row at all; nothing has changed then, nor where a label is wrong.
    */
   step(rows: Rows, eta: number, lambda: number): number
-  /** Adds these rows to the sums of the step in progress: a batch larger than `slice` allows is cut this way. */
+  /**
+   * Adds these rows to the sums of the step in progress: a batch larger than `slice` allows is cut this way. Each part
+   * may carry an affine map of its own.
+   */
   accumulate(rows: Rows): void
-  /** The gradient of the mean cost over the accumulated rows, and their mean loss; clears the sums. */
+  /** The gradient of the mean cost over the accumulated rows (at least one), and their mean loss; clears the sums. */
   gradient(lambda: number): Parameters & { readonly loss: number }
   evaluate(rows: Rows): Evaluation
-  /** Writes `W z + b` for each row, `[rows, classes]`. */
+  /** Writes `W z + b` for each row, `[rows, classes]`. Labels do not matter. */
   logits(rows: Rows, out: Float32Array | Float64Array): void
   /** Gives its memory back; the classifier must not be used afterwards. */
   free(): void
@@ -97,7 +102,10 @@ export interface Kernels {
   allocate(bytes: number): Uint8Array
   softmax(features: number, classes: number): Softmax
   moments(values: Uint8Array, features: number): Moments
-  /** Ends threads and gives memory back. Views into it must not be used afterwards. */
+  /**
+   * Gives memory and threads back, some of them a moment later. Views into the memory must not be used afterwards;
+   * classifiers throw.
+   */
   close(): void
 }
 

@@ -41,14 +41,15 @@ function softmax(features: number, classes: number): Softmax {
   }
 
   function accumulate(rows: Rows): void {
+    checkLabels(rows, classes)
     for (let i = 0; i < rows.labels.length; i++) {
-      const label = labelOf(rows, i, classes)
+      const label = rows.labels[i]!
       forward(rows, i)
-      const normaliser = logSumExp(s)
-      loss += normaliser - s[label]!
+      loss += logSumExp(s) - s[label]!
       count++
+      toProbabilities(s)
       for (let k = 0; k < classes; k++) {
-        const g = Math.exp(s[k]! - normaliser) - (k === label ? 1 : 0)
+        const g = s[k]! - (k === label ? 1 : 0)
         db[k]! += g
         for (let j = 0; j < features; j++) dW[k * features + j]! += g * z[j]!
       }
@@ -56,6 +57,7 @@ function softmax(features: number, classes: number): Softmax {
   }
 
   function gradient(lambda: number): Parameters<Float64Array> & { loss: number } {
+    if (count === 0) throw new RangeError('expected at least one row to take a gradient of')
     const mean = {
       W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!),
       b: db.map((sum) => sum / count),
@@ -76,10 +78,11 @@ function softmax(features: number, classes: number): Softmax {
   }
 
   function evaluate(rows: Rows): Evaluation {
+    checkLabels(rows, classes)
     let sum = 0
     let correct = 0
     for (let i = 0; i < rows.labels.length; i++) {
-      const label = labelOf(rows, i, classes)
+      const label = rows.labels[i]!
       forward(rows, i)
       sum += logSumExp(s) - s[label]!
       if (argMax(s) === label) correct++
@@ -132,16 +135,27 @@ function logSumExp(s: Float64Array): number {
   return largest + Math.log(sum)
 }
 
+/** Softmax in place. Dividing by the sum keeps `Σ p = 1` however large the logits are. */
+function toProbabilities(s: Float64Array): void {
+  const largest = s[argMax(s)]!
+  let sum = 0
+  for (let k = 0; k < s.length; k++) {
+    s[k] = Math.exp(s[k]! - largest)
+    sum += s[k]!
+  }
+  for (let k = 0; k < s.length; k++) s[k]! /= sum
+}
+
 function argMax(s: Float64Array): number {
   let best = 0
   for (let k = 1; k < s.length; k++) if (s[k]! > s[best]!) best = k
   return best
 }
 
-function labelOf(rows: Rows, i: number, classes: number): number {
-  const label = rows.labels[i]!
-  if (label < 0 || label >= classes) throw new RangeError(`label ${label} of row ${i} is not in 0 … ${classes - 1}`)
-  return label
+function checkLabels({ labels }: Rows, classes: number): void {
+  for (let i = 0; i < labels.length; i++)
+    if (labels[i]! < 0 || labels[i]! >= classes)
+      throw new RangeError(`label ${labels[i]} of row ${i} is not in 0 … ${classes - 1}`)
 }
 
 function moments(values: Uint8Array, features: number): Moments {

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Kernels, Softmax } from '../kernels/index.js'
 
 /** Time spent in kernels since the first step began, in milliseconds, and when that was (`performance.now()`). */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
+import { performance } from 'node:perf_hooks'
 import type { Kernels } from '../kernels/index.js'
 import type { KernelClock } from './clock.js'
 import type { PipelineError } from './errors.js'

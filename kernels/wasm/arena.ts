@@ -1,10 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import { createHeap, type Heap } from './heap.js'
-import { FAILURE_TEXT, phase, word } from './layout.js'
+import { control, FAILURE_TEXT, phase } from './layout.js'
 import { type Exports, instantiate, type Module } from './module.js'
 
 /** Multiply-adds below which a phase is done on the calling thread: about 5 µs of work, what sharing it costs. */
 const WORTH_SHARING = 1e5
+
+/** A worker that has not finished an item for so many naps has died: items take milliseconds. */
+const NAP_MS = 100
+const NAPS = 100
 
 /** A memory, an instance of the module on it, and the worker threads that serve it. */
 export interface Arena {
@@ -31,6 +35,7 @@ export function createArena(module: Module, threads: number): Arena {
   const { memory } = heap
   const exports = instantiate(module, memory)
   const words = new Uint32Array(memory.buffer, 0, 512)
+  const signals = new Int32Array(memory.buffer, 0, 512)
   const doubles = new Float64Array(memory.buffer, 0, 256)
   let failure: Error | undefined
   let retired = false
@@ -42,6 +47,23 @@ export function createArena(module: Module, threads: number): Arena {
     failure = new Error(`a worker thread of the wasm kernel failed: ${reason || 'it ended or does not answer'}`, {
       cause,
     })
+  }
+
+  function wake(): void {
+    Atomics.add(signals, control.signal, 1)
+    Atomics.notify(signals, control.signal)
+  }
+
+  /** Sleeps until the workers have finished what they took; false if they will not. */
+  function settle(): boolean {
+    Atomics.store(signals, control.callerSleeps, 1)
+    let left = Atomics.load(signals, control.unfinished)
+    for (let naps = 0; left > 0 && naps < NAPS && !Atomics.load(signals, control.failed); ) {
+      naps = Atomics.wait(signals, control.unfinished, left, NAP_MS) === 'timed-out' ? naps + 1 : 0
+      left = Atomics.load(signals, control.unfinished)
+    }
+    Atomics.store(signals, control.callerSleeps, 0)
+    return left === 0
   }
 
   const workers = Array.from({ length: threads - 1 }, (_, i) => {
@@ -64,18 +86,26 @@ export function createArena(module: Module, threads: number): Arena {
     words,
     doubles,
     get sound() {
-      return !failure && !words[word.failed]
+      return !failure && !words[control.failed]
     },
     run: (which, items, work) => {
-      const alone = threads === 1 || items < 2 || work < WORTH_SHARING
-      if (words[word.failed]) fail()
-      if (!failure && exports.run(phase[which], items, alone) !== 0) fail()
+      if (words[control.failed]) fail()
       if (failure) throw failure
+      if (threads === 1 || items < 2 || work < WORTH_SHARING) {
+        exports.performAll(phase[which], items)
+        return
+      }
+      exports.offer(phase[which], items)
+      if (Atomics.load(signals, control.sleepers) > 0) wake()
+      if (!exports.share() && !settle()) {
+        fail()
+        throw failure
+      }
     },
     retire: async () => {
       retired = true
-      Atomics.store(words, word.closing, 1)
-      exports.wake()
+      Atomics.store(signals, control.closing, 1)
+      wake()
       await Promise.all(ended)
     },
   }

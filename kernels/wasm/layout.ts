@@ -33,7 +33,20 @@ export const word = {
   carried: CALL / 4 + 22,
   scratch: CALL / 4 + 23,
   scratchBytes: CALL / 4 + 24,
+} as const
+
+/** Index in `words` of what threads tell each other, see `assembly/parallel.ts`; each on a cache line of its own. */
+export const control = {
+  unfinished: 320 / 4,
+  /** 1: the calling thread sleeps until nothing is unfinished. */
+  callerSleeps: 384 / 4,
+  /** Counts the calls to wake up. */
+  signal: 448 / 4,
+  /** Workers asleep. */
+  sleepers: 512 / 4,
+  /** 1: workers shall end. */
   closing: 576 / 4,
+  /** 1: a worker has failed. */
   failed: 640 / 4,
 } as const
 

@@ -15,9 +15,11 @@ export const { WebAssembly } = globalThis as unknown as { WebAssembly: Namespace
 
 /** What `assembly/index.ts` exports. */
 export interface Exports {
-  run(phase: number, items: number, alone: boolean): number
+  performAll(phase: number, items: number): void
+  offer(phase: number, items: number): void
+  share(): number
   serve(thread: number): void
-  wake(): void
+  hasItems(): number
   scratchBytes(lanes: number): number
   sumScores(items: number): void
   sumSlopes(): void

@@ -1,22 +1,25 @@
-import { Field, RecordBatch, Schema, Table, tableFromArrays } from 'apache-arrow'
+import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table } from 'apache-arrow'
 import { type Position, writePosition } from './position.js'
 
 /** One evaluation: `epoch`, `step`, then one number per metric. */
 export type MetricsRow = { readonly epoch: number; readonly step: number } & Readonly<Record<string, number>>
 
 export function metricsTable(position: Position, metrics: Readonly<Record<string, number>>): Table {
-  const columns = Object.entries(metrics).map(([name, value]): [string, Float64Array] => [name, Float64Array.of(value)])
-  const made = tableFromArrays({
-    epoch: Int32Array.of(position.epoch),
-    step: Int32Array.of(position.step),
-    ...Object.fromEntries(columns),
-  })
-  const fields = made.schema.fields.map((field) => new Field(field.name, field.type, false))
+  const integers = (['epoch', 'step'] as const).map((name) => ({
+    field: new Field(name, new Int32(), false),
+    data: makeData({ type: new Int32(), data: Int32Array.of(position[name]), nullCount: 0 }),
+  }))
+  const numbers = Object.entries(metrics).map(([name, value]) => ({
+    field: new Field(name, new Float64(), false),
+    data: makeData({ type: new Float64(), data: Float64Array.of(value), nullCount: 0 }),
+  }))
+  const columns = [...integers, ...numbers]
+  const fields = columns.map(({ field }) => field)
   const schema = new Schema(fields, writePosition(new Map([['wire', 'metrics']]), position))
-  return new Table(
-    schema,
-    made.batches.map((batch) => new RecordBatch(schema, batch.data)),
-  )
+  const children = columns.map(({ data }) => data)
+  return new Table(schema, [
+    new RecordBatch(schema, makeData({ type: new Struct(fields), length: 1, nullCount: 0, children })),
+  ])
 }
 
 /** The rows of a `metrics` table as objects, columns in their order. */

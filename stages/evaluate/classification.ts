@@ -165,6 +165,7 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
 
 function sumOfSquares(model: Model): number {
   let sum = 0
-  for (const w of softmaxParameters(model).W) sum += w * w
+  const { W } = softmaxParameters(model)
+  for (let i = 0; i < W.length; i++) sum += W[i]! * W[i]!
   return sum
 }

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Table } from 'apache-arrow'
 import { concatMap, defer, EMPTY } from 'rxjs'
 import { z } from 'zod'

@@ -1,2 +1,2 @@
-export { run, serve, wake } from './parallel'
+export { hasItems, offer, performAll, serve, share } from './parallel'
 export { descendBias, scratchBytes, sumScores, sumSlopes } from './phases'

@@ -9,68 +9,57 @@ import { perform } from './phases'
  *
  * Which thread does which item is left to chance; what an item computes does not depend on it.
  *
+ * All waiting here is spinning; sleeping and waking is JavaScript's, in `arena.ts` and `worker.ts`. (In V8 11.3, the
+ * baseline code of `memory.atomic.wait32` overwrites a local variable: it spills a 32-bit address as 64 bits.)
+ *
  * Words that are written by different threads lie on different cache lines.
  */
 const TICKET: usize = 256
 const UNFINISHED: usize = 320
-const CALLER_WAITS: usize = 384
-const SIGNAL: usize = 448
-const SLEEPERS: usize = 512
-/** 1: workers shall end. */
-const CLOSING: usize = 576
-/** 1: a worker has failed. */
-const FAILED: usize = 640
+/** 1: the caller sleeps until `UNFINISHED` is zero. */
+const CALLER_SLEEPS: usize = 384
 
 /** About 50 µs: longer than the pause between two steps of a training loop, shorter than anyone minds. */
 const WORKER_SPINS: u32 = 40000
-/** Longer than most items take; a futex costs both sides several µs. */
+/** Longer than most items take: sleeping costs several µs on both sides. */
 const CALLER_SPINS: u32 = 100000
-const PATIENCE: i64 = 100_000_000
-const PATIENCE_ROUNDS: u32 = 100
 
 let phases: i64 = 0
 
-/** `run` is done. */
-const DONE: i32 = 0
-/** A worker has failed, or has kept an item for ten seconds (an item takes milliseconds at most). */
-const LOST: i32 = 1
+/** Performs a phase on the calling thread alone. */
+export function performAll(phase: u32, items: u32): void {
+  for (let item: u32 = 0; item < items; item++) perform(phase, item, 0)
+}
 
-/** Performs a phase on the calling thread and whichever workers come. With `alone`, on the calling thread only. */
-export function run(phase: u32, items: u32, alone: bool): i32 {
-  if (alone) {
-    for (let item: u32 = 0; item < items; item++) perform(phase, item, 0)
-    return DONE
-  }
+/** Offers the items of a phase to all threads. */
+export function offer(phase: u32, items: u32): void {
   call.phase = phase
   atomic.store<u32>(UNFINISHED, items)
   atomic.store<i64>(TICKET, (++phases << 32) | <i64>items)
-  if (atomic.load<u32>(SLEEPERS)) wake()
-  drain(0)
-  return settle()
 }
 
-/** The life of worker `thread`, 1 and up. */
+/** The calling thread's share of a phase. Returns whether all items are done; if not, others are still at work. */
+export function share(): bool {
+  drain(0)
+  let spins = CALLER_SPINS
+  while (atomic.load<u32>(UNFINISHED) && --spins);
+  return !atomic.load<u32>(UNFINISHED)
+}
+
+/** The share of worker `thread`, 1 and up. Returns when there has been nothing to do for a while, or the caller sleeps. */
 export function serve(thread: u32): void {
-  while (!atomic.load<u32>(CLOSING)) {
-    let spins = WORKER_SPINS
-    while (<u32>atomic.load<i64>(TICKET) == 0 && --spins);
-    if (spins) drain(thread)
-    else sleep()
+  let spins = WORKER_SPINS
+  while (--spins) {
+    if (!hasItems()) continue
+    drain(thread)
+    if (atomic.load<u32>(CALLER_SLEEPS)) return
+    spins = WORKER_SPINS
   }
 }
 
-/** Wakes all workers: to work, or to end. */
-export function wake(): void {
-  atomic.add<u32>(SIGNAL, 1)
-  atomic.notify(SIGNAL, -1)
-}
-
-function sleep(): void {
-  const signal = atomic.load<i32>(SIGNAL)
-  atomic.add<u32>(SLEEPERS, 1)
-  // Looks again now that the caller knows of a sleeper: what came in between would wake nobody.
-  if (<u32>atomic.load<i64>(TICKET) == 0 && !atomic.load<u32>(CLOSING)) atomic.wait<i32>(SIGNAL, signal, -1)
-  atomic.sub<u32>(SLEEPERS, 1)
+/** Whether items are on offer. */
+export function hasItems(): bool {
+  return <u32>atomic.load<i64>(TICKET) != 0
 }
 
 function drain(thread: u32): void {
@@ -82,26 +71,7 @@ function drain(thread: u32): void {
       continue
     }
     perform(call.phase, <u32>ticket - 1, thread)
-    if (atomic.sub<u32>(UNFINISHED, 1) == 1 && thread && atomic.load<u32>(CALLER_WAITS)) atomic.notify(UNFINISHED, 1)
+    atomic.sub<u32>(UNFINISHED, 1)
     ticket = atomic.load<i64>(TICKET)
   }
-}
-
-/** Waits until no item is unfinished. */
-function settle(): i32 {
-  let spins = CALLER_SPINS
-  while (atomic.load<u32>(UNFINISHED) && --spins);
-  if (spins) return DONE
-  atomic.store<u32>(CALLER_WAITS, 1)
-  let last: u32 = 0
-  let rounds: u32 = 0
-  let left = atomic.load<u32>(UNFINISHED)
-  while (left && rounds < PATIENCE_ROUNDS && !atomic.load<u32>(FAILED)) {
-    rounds = left == last ? rounds + 1 : 0
-    last = left
-    atomic.wait<i32>(UNFINISHED, left, PATIENCE)
-    left = atomic.load<u32>(UNFINISHED)
-  }
-  atomic.store<u32>(CALLER_WAITS, 0)
-  return left ? LOST : DONE
 }
