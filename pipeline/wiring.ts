@@ -117,13 +117,17 @@ function outputsOf(
   const called = (): unknown => {
     const runner: unknown = stage.run(options, context)
     if (sources.length === 0) return runner
+    if (typeof runner !== 'function')
+      throw new TypeError(`expected run to give a function of its inputs, got ${typeof runner}`)
     const given = sources.length === 1 ? sources[0]![1] : Object.fromEntries(sources)
-    return (runner as (inputs: unknown) => unknown)(given)
+    return runner(given)
   }
   try {
     const made = called()
     const named =
-      ports.length > 1 ? Object.entries(made as Record<string, Observable<Table>>) : [[ports[0] ?? '', made] as const]
+      ports.length > 1
+        ? ports.map((port) => [port, (made as Record<string, unknown> | undefined)?.[port]] as const)
+        : [[ports[0] ?? '', made] as const]
     // Not `instanceof`: a stage may come with an rxjs of its own.
     for (const [port, tables] of named)
       if (typeof (tables as Partial<Observable<unknown>> | undefined)?.subscribe !== 'function')
