@@ -134,8 +134,7 @@ export function wordIssues(
           : found === undefined
             ? `is required: expected ${expected ? wordType(expected) : 'a value'}`
             : `expected ${expected ? wordType(expected) : issue.message}, got ${show(found)}`
-      const separator =
-        issue.code === 'custom' && !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
+      const separator = !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
       return [{ where: wordOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
     })
 }
