@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import type { Table } from 'apache-arrow'
 import { concatMap, EMPTY, filter, ignoreElements, map, type Observable, tap } from 'rxjs'
@@ -162,7 +164,7 @@ t.test('a slow sink slows the training down: no more than one batch is on its wa
     outputs: { batches: wire.batch },
     example: '',
     run: () =>
-      map((batch) => {
+      map((batch: Table) => {
         most = Math.max(most, ++made - written)
         return batch
       }),
@@ -194,6 +196,23 @@ t.test('a slow sink slows the training down: no more than one batch is on its wa
   t.equal(made, 40)
   t.equal(written, 40)
   t.equal(most, 1)
+})
+
+t.test('stages that wait for each other end the run with an error, not in silence', async (t) => {
+  // In a process of its own: only there does the event loop run empty.
+  const folder = t.testdir({
+    'run.mjs': `import { defineStage, Pipeline, run, wire, z } from 'millrace'
+import { NEVER } from 'rxjs'
+const never = defineStage({ name: 'never', summary: '', options: z.strictObject({}), inputs: {},
+  outputs: { examples: wire.examples }, example: '', run: () => NEVER })
+const pipeline = await Pipeline.define({ name: 'stuck', stages: [{ use: never }, { use: 'normalize/standardize' }] })
+await run(pipeline, { out: 'out' }).catch((error) => console.log(error.code, error.message))`,
+  })
+  const said = execFileSync(process.execPath, ['run.mjs'], { cwd: folder, encoding: 'utf8', timeout: 10_000 })
+  const message =
+    'nothing is left to do, but never and standardize did not end: they wait for each other, or for what never comes'
+  t.equal(said, `STAGE ${message}\n`)
+  t.match(JSON.parse(readFileSync(`${folder}/out/run.json`, 'utf8')), { status: 'failed', error: message })
 })
 
 t.test('a stage may end early: the others go on', async (t) => {
