@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { defineStage, Pipeline, PipelineError, wire, z } from '../../dist/pipeline/index.js'
+import { type AnyStage, defineStage, Pipeline, PipelineError, wire, z } from '../../dist/pipeline/index.js'
 
 const home = process.cwd()
 function inFolder(t: Test, files: Parameters<Test['testdir']>[0] = {}): void {
@@ -254,7 +254,7 @@ t.test(
   'toYAML refuses a stage that was given as an object, by its name, also where it hides a built-in one',
   async (t) => {
     const pipeline = await Pipeline.define(spec)
-    const hiding = { ...pass, name: 'shuffle/rows' }
+    const hiding: AnyStage = { ...pass, name: 'shuffle/rows' }
     for (const [stage, use] of [
       [pass, 'mine/pass'],
       [hiding, 'shuffle/rows'],

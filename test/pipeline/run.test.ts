@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tableFromIPC } from 'apache-arrow'
+import { type Table, tableFromIPC } from 'apache-arrow'
 import { ignoreElements, lastValueFrom, tap, toArray } from 'rxjs'
 import t, { type Test } from 'tap'
 import {
@@ -327,7 +327,7 @@ t.test('an error is told once, although it passes through the stages below', asy
     outputs: { batches: wire.batch },
     example: '',
     run: () =>
-      tap(() => {
+      tap<Table>(() => {
         if (++seen === 2) throw new RangeError('second')
       }),
   })

@@ -72,10 +72,10 @@ t.test('slices and tables of several chunks read as their rows', async (t) => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 4 }), { minLength: 1, maxLength: 5 }), fc.boolean(), (sizes, isBytes) => {
       let next = 0
-      const Values = isBytes ? Uint8Array : Float32Array
-      const fields = exampleFields(layout, new Values(0))
+      const made = (n: number) => (isBytes ? new Uint8Array(n) : new Float32Array(n))
+      const fields = exampleFields(layout, made(0))
       const parts = sizes.map((size) => {
-        const values = Values.from({ length: size * 2 }, () => next++)
+        const values = made(size * 2).map(() => next++)
         return examplesTable(
           fields,
           values,
