@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import type { Table } from 'apache-arrow'
-import { concatMap, EMPTY, filter, ignoreElements, map, type Observable, tap } from 'rxjs'
+import { concatMap, EMPTY, filter, ignoreElements, map, type Observable, of, tap } from 'rxjs'
 import t, { type Test } from 'tap'
 import {
   type AnyStage,
@@ -123,6 +123,26 @@ t.test('every consumer of an output sees every table, the first one included', a
     ['a', 'b', 'c'],
     ['a', 'b', 'c'],
   ])
+})
+
+t.test('a source that emits as soon as it is subscribed loses nothing', async (t) => {
+  inFolder(t)
+  const eager = defineStage({
+    name: 'eager',
+    summary: 'Emits at once.',
+    options: z.strictObject({}),
+    inputs: {},
+    outputs: { examples: wire.examples },
+    example: '',
+    run: () => of(rows('a', 1), rows('b', 1)),
+  })
+  const seen: string[] = []
+  const pipeline = await Pipeline.define({
+    name: 'eager',
+    stages: [{ use: eager }, { use: sink('one', (table) => seen.push(splitOf(table))) }],
+  })
+  await run(pipeline)
+  t.strictSame(seen, ['a', 'b'])
 })
 
 t.test('a stage with two outputs feeds each consumer from the right one', async (t) => {
