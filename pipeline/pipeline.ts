@@ -230,7 +230,7 @@ function escaped(value: Value): Value {
       ...value,
       data: new Map([...value.data].map(([key, entry]) => [key, { ...entry, value: escaped(entry.value) }])),
     }
-  return typeof value.data === 'string' ? { ...value, data: value.data.replaceAll('${', '$${') } : value
+  return typeof value.data === 'string' ? { ...value, data: value.data.replaceAll('${', () => '$${') } : value
 }
 
 /** `./file.js` or `../file.js`, as a definition in the folder `base` would name it. */

@@ -70,7 +70,11 @@ export function replaceFile(target: string, content: string | Uint8Array): void 
       writeFileSync(temporary, content)
       renameSync(temporary, target)
     } catch (error) {
-      rmSync(temporary, { force: true })
+      try {
+        rmSync(temporary, { force: true })
+      } catch {
+        // The first error is the one to tell.
+      }
       throw error
     }
   })

@@ -101,7 +101,7 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
 
 /** A stage of any kind, as the engine handles it. */
 // biome-ignore lint/suspicious/noExplicitAny: the engine checks options and wires itself
-export type AnyStage = Stage<any, any, any>
+export type AnyStage = Omit<Stage<any, any, any>, 'run'> & { run(options: any, context: StageContext): unknown }
 
 /** Returns its argument: it is there so that TypeScript infers the options and ports. */
 export function defineStage<O extends z.ZodType, const I extends Ports, const P extends Ports>(

@@ -1,5 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { catchError, type Observable, Subject, type Subscription, throwError } from 'rxjs'
+import { listed } from './definition/wording.js'
 import { inStage, PipelineError } from './errors.js'
 import { FlowControl, StageFlow } from './flow.js'
 import type { Graph, Node } from './graph.js'
@@ -25,6 +26,7 @@ export interface Wiring {
  *
  * Rejects with the first error, once the stages are unsubscribed (which closes their files), or with code `ABORTED`:
  * on abort the sources end early and the stages below them in their own time, or after half a second at the latest.
+ * Stages that wait for each other leave the process with nothing to do: that rejects too.
  */
 export function flow(graph: Graph, wiring: Wiring): Promise<void> {
   const { signal } = wiring
@@ -51,12 +53,20 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
       if (isOver) return
       isOver = true
       clearTimeout(timer)
+      process.off('beforeExit', stuck)
       signal?.removeEventListener('abort', abort)
       stop.abort()
       for (const subscription of subscriptions) subscription.unsubscribe()
       if (signal?.aborted) reject(new PipelineError('ABORTED', 'stopped before its end', { cause: error }))
       else if (error) reject(error)
       else resolve()
+    }
+
+    function stuck(): void {
+      const ids = new Set([...open].map((key) => key.slice(0, key.indexOf('.'))))
+      const waiting = listed([...ids].reverse(), 'and')
+      const message = `nothing is left to do, but ${waiting} did not end: they wait for each other, or for what never comes`
+      finish(new PipelineError('STAGE', message))
     }
 
     function abort(): void {
@@ -86,6 +96,7 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
     }
 
     if (signal?.aborted) return finish()
+    process.once('beforeExit', stuck)
     signal?.addEventListener('abort', abort)
     const wiringKey = ''
     open.add(wiringKey)
@@ -117,13 +128,17 @@ function outputsOf(
   const called = (): unknown => {
     const runner: unknown = stage.run(options, context)
     if (sources.length === 0) return runner
+    if (typeof runner !== 'function')
+      throw new TypeError(`expected run to give a function of its inputs, got ${typeof runner}`)
     const given = sources.length === 1 ? sources[0]![1] : Object.fromEntries(sources)
-    return (runner as (inputs: unknown) => unknown)(given)
+    return runner(given)
   }
   try {
     const made = called()
     const named =
-      ports.length > 1 ? Object.entries(made as Record<string, Observable<Table>>) : [[ports[0] ?? '', made] as const]
+      ports.length > 1
+        ? ports.map((port) => [port, (made as Record<string, unknown> | undefined)?.[port]] as const)
+        : [[ports[0] ?? '', made] as const]
     // Not `instanceof`: a stage may come with an rxjs of its own.
     for (const [port, tables] of named)
       if (typeof (tables as Partial<Observable<unknown>> | undefined)?.subscribe !== 'function')

@@ -2,7 +2,18 @@ import { readFileSync, statSync } from 'node:fs'
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { fileProblem, PipelineError, type Problem } from '../errors.js'
 import { syntaxErrors } from './syntax.js'
-import { type Entry, isList, type Origin, type Scalar, shortPath, type Value, wordOrigin } from './value.js'
+import {
+  type Entry,
+  entriesOf,
+  isList,
+  isMapping,
+  type Origin,
+  plain,
+  type Scalar,
+  shortPath,
+  type Value,
+  wordOrigin,
+} from './value.js'
 import { show } from './wording.js'
 
 /** A definition is text written by hand: anything near these limits is a mistake or an attack. */
@@ -78,9 +89,10 @@ export function parseSource(text: string, file: string): Value {
           problems.push({ where: wordOrigin(keyOrigin), message: 'expected a plain key, got a list or mapping' })
           continue
         }
-        const name = String(key.value)
+        // The parser marks merge keys with a symbol.
+        const name = typeof key.value === 'symbol' ? '<<' : String(key.value)
         const value = convert(pair.value as Node | null, keyOrigin, depth + 1)
-        if (name === '<<') merge(merged, value)
+        if (name === '<<') merge(merged, value, problems)
         else if (FORBIDDEN_KEYS.has(name))
           problems.push({ where: wordOrigin(keyOrigin), message: `"${name}" cannot be used as a key` })
         else own.set(name, { key: keyOrigin, value })
@@ -106,11 +118,15 @@ export function parseSource(text: string, file: string): Value {
 }
 
 /** YAML merge keys (`<<`): earlier mappings win over later ones. */
-function merge(into: Map<string, Entry>, value: Value): void {
-  const sources = Array.isArray(value.data) ? (value.data as readonly Value[]) : [value]
-  for (const source of sources)
-    if (source.data instanceof Map)
-      for (const [key, entry] of source.data as ReadonlyMap<string, Entry>) if (!into.has(key)) into.set(key, entry)
+function merge(into: Map<string, Entry>, value: Value, problems: Problem[]): void {
+  for (const source of isList(value) ? value.data : [value]) {
+    if (!isMapping(source))
+      problems.push({
+        where: wordOrigin(source.origin),
+        message: `expected a mapping to merge, got ${show(plain(source))}`,
+      })
+    for (const [key, entry] of entriesOf(source)) if (!into.has(key)) into.set(key, entry)
+  }
 }
 
 function scalarOf(value: unknown): Scalar {

@@ -5,7 +5,7 @@ import { entriesOf, isResolved, locate, plain, type Value, wordOrigin } from './
 
 /** The parts of JSON Schema that options use. */
 export interface OptionSchema {
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly description?: string
   readonly default?: unknown
   readonly const?: unknown
@@ -36,20 +36,19 @@ export function wordType(schema: OptionSchema): string {
   if (schema.enum) return listed(schema.enum.map((value) => JSON.stringify(value)))
   const branches = schema.anyOf ?? schema.oneOf
   if (branches) return listed(branches.filter((branch) => branch.type !== 'null').flatMap(alternatives))
-  switch (schema.type) {
+  switch (typeof schema.type === 'object' ? schema.type.find((type) => type !== 'null') : schema.type) {
     case 'integer':
       return wordNumber(schema, 'integer', 'an')
     case 'number':
       return wordNumber(schema, 'number', 'a')
     case 'string':
-      if (schema.minLength === 1 && schema.maxLength === 1) return 'a single character'
-      return schema.minLength ? 'a non-empty string' : 'a string'
+      return wordString(schema)
     case 'boolean':
       return 'true or false'
     case 'array': {
-      const items = schema.items ? ` of ${plural(wordType(schema.items))}` : ''
-      if ((schema.minItems ?? 0) > 1) return `a list of at least ${schema.minItems} ${items.slice(4) || 'items'}`
-      return schema.minItems ? `a non-empty list${items}` : `a list${items}`
+      const items = plural(schema.items ? wordType(schema.items) : 'a value')
+      if ((schema.minItems ?? 0) > 1) return `a list of at least ${schema.minItems} ${items}`
+      return schema.minItems ? `a non-empty list of ${items}` : `a list of ${items}`
     }
     case 'object': {
       if (schema.properties) return `a mapping with ${listed(Object.keys(schema.properties), 'and')}`
@@ -65,6 +64,14 @@ export function wordType(schema: OptionSchema): string {
 /** The words of a branch; those of an enumeration one by one, so that `or` stands only before the last. */
 function alternatives(branch: OptionSchema): string[] {
   return branch.enum ? branch.enum.map((value) => JSON.stringify(value)) : [wordType(branch)]
+}
+
+function wordString({ minLength = 0, maxLength }: OptionSchema): string {
+  if (minLength === maxLength) return minLength === 1 ? 'a single character' : `a string of ${minLength} characters`
+  if (maxLength !== undefined)
+    return `a string of ${minLength || 'at most'}${minLength ? ' to' : ''} ${maxLength} characters`
+  if (minLength > 1) return `a string of at least ${minLength} characters`
+  return minLength === 1 ? 'a non-empty string' : 'a string'
 }
 
 function wordNumber(schema: OptionSchema, noun: string, article: string): string {
@@ -137,8 +144,7 @@ export function wordIssues(
           : found === undefined
             ? `is required: expected ${expected ? wordType(expected) : 'a value'}`
             : `expected ${expected ? wordType(expected) : issue.message}, got ${show(found)}`
-      const separator =
-        issue.code === 'custom' && !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
+      const separator = !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
       return [{ where: wordOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
     })
 }

@@ -1,0 +1,99 @@
+import t from 'tap'
+import { interpolator } from '../../../dist/pipeline/definition/interpolate.js'
+import { parseSource } from '../../../dist/pipeline/definition/source.js'
+import { entriesOf, locate, plain, wordOrigin } from '../../../dist/pipeline/definition/value.js'
+import type { Problem } from '../../../dist/pipeline/errors.js'
+
+/** Interpolates the YAML `text` with these vars and environment. */
+function interpolated(text: string, vars = '{}', environment: Record<string, string> = {}) {
+  const problems: Problem[] = []
+  const source = parseSource(`vars: ${vars}\nvalue: ${text}\n`, '/folder/p.yaml')
+  const declared = entriesOf(locate(source, ['vars']))
+  const { interpolate, resolvedVars } = interpolator(declared, environment, problems)
+  const value = interpolate(locate(source, ['value']))
+  return { value, data: plain(value), problems: problems.map(({ message }) => message), resolvedVars }
+}
+
+t.test('a string that is one reference takes the value and the type of what it refers to', async (t) => {
+  for (const [text, vars, environment, data] of [
+    ['"${a}"', '{ a: 1 }', {}, 1],
+    ['"${a}"', '{ a: "1" }', {}, '1'],
+    ['"${a}"', '{ a: null }', {}, null],
+    ['"${a}"', '{ a: [1, { b: 2 }] }', {}, [1, { b: 2 }]],
+    ['"${a-b_1}"', '{ a-b_1: x }', {}, 'x'],
+    ['"${a}"', '{ a: "${b}", b: "${c}", c: true }', {}, true],
+    ['{ x: ["${a}"] }', '{ a: 1 }', {}, { x: [1] }],
+    ['"${A}"', '{}', { A: '2.5' }, 2.5],
+    ['"${A}"', '{}', { A: 'false' }, false],
+    ['"${A}"', '{}', { A: 'text: [with YAML]' }, 'text: [with YAML]'],
+    ['"${A}"', '{}', { A: '[1, 2]' }, '[1, 2]'],
+    ['"${A}"', '{}', { A: '' }, ''],
+    ['"${A}"', '{}', { A: '${a}' }, '${a}'],
+    ['"${A:-3}"', '{}', {}, 3],
+    ['"${A:-data/x y}"', '{}', {}, 'data/x y'],
+    ['"${A:-}"', '{}', {}, ''],
+    ['"${A:-3}"', '{}', { A: '4' }, 4],
+    ['"${A:-3}"', '{ A: 5 }', { A: '4' }, 5],
+    ['"${here}"', '{}', {}, '/folder'],
+  ] as const) {
+    const { data: found, problems } = interpolated(text, vars, environment)
+    t.strictSame(found, data, `${text} with ${vars} and ${JSON.stringify(environment)}`)
+    t.strictSame(problems, [])
+  }
+})
+
+t.test('inside longer text a reference becomes text', async (t) => {
+  for (const [text, data] of [
+    ['"${a}-${b}/${a}"', '1-true/1'],
+    ['" ${a}"', ' 1'],
+    ['"${here}/x"', '/folder/x'],
+    ['"${N:-0}0"', '00'],
+  ] as const)
+    t.strictSame(interpolated(text, '{ a: 1, b: true }').data, data, text)
+})
+
+t.test('"$${" is a literal "${", and other dollars are just that', async (t) => {
+  for (const [text, data] of [
+    ['"$${a}"', '${a}'],
+    ['"$${a} ${a}"', '${a} 1'],
+    ['"$$${a}"', '$${a}'],
+    ['"$a $ {a} $"', '$a $ {a} $'],
+    ['"cost $5"', 'cost $5'],
+  ] as const)
+    t.strictSame(interpolated(text, '{ a: 1 }').data, data, text)
+})
+
+t.test('what stands in a var is not read a second time', async (t) => {
+  t.equal(interpolated('"${a}"', '{ a: "$${b}" }').data, '${b}')
+})
+
+t.test('a value knows where it was said: the var, or the environment variable and its reference', async (t) => {
+  t.equal(wordOrigin(interpolated('"${a}"', '{ a: 1 }').value.origin), '/folder/p.yaml:1:12')
+  t.equal(wordOrigin(interpolated('"${A}"', '{}', { A: '1' }).value.origin), '/folder/p.yaml:2:8 ($A)')
+  t.equal(wordOrigin(interpolated('"${A:-1}"').value.origin), '/folder/p.yaml:2:8')
+})
+
+t.test('names that objects have are no vars and no environment', async (t) => {
+  t.match(interpolated('"${valueOf}"', '{}', Object.create(null)).problems, [
+    /^"\$\{valueOf\}" names neither a var nor an environment variable/,
+  ])
+})
+
+t.test('every reference that leads nowhere is one problem, and the rest is still resolved', async (t) => {
+  const { data, problems } = interpolated('{ a: "${x}", b: "1${y}${z}", c: "${v}" }', '{ v: 1 }')
+  t.equal(problems.length, 3)
+  t.strictSame(data, { a: null, b: null, c: 1 })
+})
+
+t.test('resolvedVars gives all vars, resolved, and reports each problem once', async (t) => {
+  const { resolvedVars, problems } = interpolated('"${a}"', '{ a: "${b}", b: 2, c: "${nope}" }')
+  t.strictSame(
+    [...resolvedVars()].map(([name, value]) => [name, plain(value)]),
+    [
+      ['a', 2],
+      ['b', 2],
+      ['c', null],
+    ],
+  )
+  t.strictSame(problems, [], 'taken before the vars were looked at')
+})

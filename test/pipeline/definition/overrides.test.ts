@@ -1,0 +1,70 @@
+import t from 'tap'
+import type { StageEntry } from '../../../dist/pipeline/definition/entries.js'
+import { override, parseOverrides } from '../../../dist/pipeline/definition/overrides.js'
+import { type Origin, plain, valueFrom, wordOrigin } from '../../../dist/pipeline/definition/value.js'
+import type { Problem } from '../../../dist/pipeline/errors.js'
+
+t.test('parseOverrides reads a var or an option by its path, with a value in YAML', async (t) => {
+  for (const [text, name, path, value] of [
+    ['eta=0.1', 'eta', [], 0.1],
+    ['eta=1e-3', 'eta', [], 0.001],
+    ['on=true', 'on', [], true],
+    ['path=a b/c.csv', 'path', [], 'a b/c.csv'],
+    ['path="1"', 'path', [], '1'],
+    ['equation=a=b', 'equation', [], 'a=b'],
+    ['empty=', 'empty', [], null],
+    ['model.init.normal=0.5', 'model', ['init', 'normal'], 0.5],
+    ['model.eta={ start: 1, factor: 0.5, every: 2 }', 'model', ['eta'], { start: 1, factor: 0.5, every: 2 }],
+    ['m.splits=[train, test]', 'm', ['splits'], ['train', 'test']],
+    ['text=two\nlines', 'text', [], 'two lines'],
+  ] as const) {
+    const [found, ...others] = parseOverrides([text])
+    t.strictSame([found!.name, found!.path, plain(found!.value)], [name, path, value], text)
+    t.equal(wordOrigin(found!.value.origin), `--set ${text}`)
+    t.strictSame(others, [])
+  }
+})
+
+t.test('parseOverrides refuses what is no assignment', async (t) => {
+  for (const text of ['', 'eta', '=1', '.a=1', 'a..b=1', 'a.=1', '1a=1', 'a b=1'])
+    t.throws(() => parseOverrides([text]), {
+      code: 'ARGUMENTS',
+      message: `--set ${text}  expected name=value or stage.option=value`,
+    })
+})
+
+const code: Origin = { kind: 'code' }
+const entry: StageEntry = {
+  id: 'model',
+  use: 'a/b',
+  with: valueFrom({ eta: 1, init: { normal: 1 } }, code),
+  from: undefined,
+  origin: code,
+  idOrigin: code,
+  useOrigin: code,
+  folder: '/elsewhere',
+}
+
+t.test('override sets one option and leaves the others', async (t) => {
+  const problems: Problem[] = []
+  const changed = override(entry, ['init', 'normal'], valueFrom(2, code), '', problems)
+  t.strictSame(plain(changed.with), { eta: 1, init: { normal: 2 } })
+  t.strictSame(plain(entry.with), { eta: 1, init: { normal: 1 } })
+  t.strictSame(problems, [])
+})
+
+t.test('override of "use" puts another stage in, with "./" from where the command runs', async (t) => {
+  const changed = override(entry, ['use'], valueFrom('./mine.js', code), '', [])
+  t.match(changed, { id: 'model', use: './mine.js', folder: process.cwd(), with: entry.with })
+})
+
+t.test('override of "use" by anything but a name is a problem', async (t) => {
+  for (const [path, value] of [
+    [['use'], 3],
+    [['use', 'x'], 'a/b'],
+  ] as const) {
+    const problems: Problem[] = []
+    t.equal(override(entry, path, valueFrom(value, code), '--set x', problems), entry)
+    t.strictSame(problems, [{ where: '--set x', message: 'expected the name of a stage' }])
+  }
+})

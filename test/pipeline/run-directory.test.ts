@@ -1,0 +1,106 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { attempt, makeRunDirectory, outputPath, replaceFile } from '../../dist/pipeline/run-directory.js'
+
+const home = process.cwd()
+function inFolder(t: Test, files: Parameters<Test['testdir']>[0] = {}): string {
+  const folder = t.testdir(files)
+  process.chdir(folder)
+  t.teardown(() => process.chdir(home))
+  return folder
+}
+
+t.test('outputPath takes relative paths that stay inside', async (t) => {
+  for (const path of ['a.csv', 'figures/a.png', './a', '..a', 'a..b/c', '...', 'é.csv', '.hidden'])
+    t.ok(outputPath.safeParse(path).success, path)
+  for (const path of ['', '/a', '..', '../a', 'a/../../b', 'a/..', 'a\\..\\b', 'C:\\a', 'a:b', 'a\0b', 3])
+    t.notOk(outputPath.safeParse(path).success, JSON.stringify(path))
+})
+
+t.test('a run directory is the next free number under runs, which is made', async (t) => {
+  const folder = inFolder(t)
+  for (const number of ['001', '002']) t.equal(makeRunDirectory('a', {}).path, join(folder, 'runs', `a-${number}`))
+  t.equal(makeRunDirectory('b', {}).path, join(folder, 'runs/b-001'))
+  mkdirSync('runs/a-1000')
+  t.equal(makeRunDirectory('a', {}).path, join(folder, 'runs/a-1001'))
+})
+
+t.test('the directory asked for is made, with those above it', async (t) => {
+  const folder = inFolder(t, { empty: {}, files: { 'notes.txt': 'mine' } })
+  for (const out of ['x/y/z', 'empty', 'files']) t.equal(makeRunDirectory('a', { out }).path, join(folder, out))
+  t.equal(readFileSync('files/notes.txt', 'utf8'), 'mine')
+})
+
+t.test('files lie inside; their folders are made; they are listed as they were named', async (t) => {
+  const folder = inFolder(t)
+  const directory = makeRunDirectory('a', { out: 'out' })
+  t.equal(directory.file('deep/er/a.csv'), join(folder, 'out/deep/er/a.csv'))
+  t.ok(existsSync('out/deep/er'))
+  directory.write('b.json', '{}')
+  t.strictSame([...directory.files], ['deep/er/a.csv', 'b.json'])
+  for (const path of ['../a', '/etc/passwd', '.', 'x/../..'])
+    t.throws(() => directory.file(path), { code: 'WRITE', message: `${path} lies outside the run directory out` }, path)
+  t.strictSame([...directory.files], ['deep/er/a.csv', 'b.json'])
+})
+
+t.test('--force removes the files of the old run, and nothing outside, whatever its record says', async (t) => {
+  const listed = JSON.stringify({ files: ['a.csv', '../precious.txt', '/precious', 3, 'gone.csv'] })
+  inFolder(t, { 'precious.txt': '', out: { 'run.json': listed, 'a.csv': '', 'other.csv': '' } })
+  makeRunDirectory('a', { out: 'out', force: true })
+  t.strictSame(readdirSync('.').sort(), ['out', 'precious.txt'])
+  t.strictSame(readdirSync('out').sort(), ['other.csv', 'run.json'])
+})
+
+t.test('--force takes a directory whose record cannot be read', async (t) => {
+  inFolder(t, { a: { 'run.json': '{ "files": ["x' }, b: { 'run.json': 'null' }, c: { 'run.json': '{"files":3}' } })
+  for (const out of ['a', 'b', 'c']) t.ok(makeRunDirectory('a', { out, force: true }).path)
+})
+
+t.test('replaceFile leaves the new content or the old one, and nothing beside it', async (t) => {
+  const folder = inFolder(t, { 'a.txt': 'old' })
+  replaceFile(join(folder, 'a.txt'), 'new')
+  t.equal(readFileSync('a.txt', 'utf8'), 'new')
+  replaceFile(join(folder, 'b.bin'), Uint8Array.of(0, 255))
+  t.strictSame([...readFileSync('b.bin')], [0, 255])
+  mkdirSync('taken')
+  t.throws(() => replaceFile(join(folder, 'taken'), 'x'), {
+    code: 'WRITE',
+    message: /^cannot write taken: it is a dir/,
+  })
+  t.strictSame(readdirSync('.').sort(), ['a.txt', 'b.bin', 'taken'])
+})
+
+t.test('a full disk leaves no temporary file and the old content', { skip: !existsSync('/dev/full') }, async (t) => {
+  const folder = inFolder(t, { 'a.txt': 'old' })
+  symlinkSync('/dev/full', 'a.txt.part')
+  t.throws(() => replaceFile(join(folder, 'a.txt'), 'new'), {
+    code: 'WRITE',
+    message: 'cannot write a.txt: no space left on the device',
+  })
+  t.strictSame(readdirSync('.'), ['a.txt'])
+  t.equal(readFileSync('a.txt', 'utf8'), 'old')
+})
+
+t.test('a directory without permission says so', { skip: process.getuid?.() === 0 }, async (t) => {
+  inFolder(t, { locked: {} })
+  chmodSync('locked', 0o555)
+  t.teardown(() => chmodSync('locked', 0o755))
+  t.throws(() => makeRunDirectory('a', { out: 'locked/x' }), {
+    code: 'WRITE',
+    message: 'cannot make the run directory locked/x: permission denied',
+  })
+})
+
+t.test('attempt passes results on and words failures', async (t) => {
+  inFolder(t)
+  t.equal(
+    attempt('read', 'x', () => 7),
+    7,
+  )
+  t.throws(() => attempt('read', 'gone', () => readFileSync('gone')), {
+    code: 'WRITE',
+    message: 'cannot read gone: no such file or directory',
+    cause: { code: 'ENOENT' },
+  })
+})

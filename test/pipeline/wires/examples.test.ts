@@ -1,0 +1,119 @@
+import { Table, tableFromArrays, tableFromIPC, tableToIPC } from 'apache-arrow'
+import fc from 'fast-check'
+import t from 'tap'
+import {
+  exampleFields,
+  examplesTable,
+  featuresView,
+  fieldsOf,
+  layoutOf,
+  reposition,
+  rowsOf,
+  splitOf,
+} from '../../../dist/pipeline/wires/examples.js'
+import { positionOf } from '../../../dist/pipeline/wires/position.js'
+
+const layout = { shape: [1, 2], classes: ['no', 'yes'] }
+const bytes = Uint8Array.of(1, 2, 3, 4, 5, 6)
+const labels = Int32Array.of(0, 1, 1)
+const table = examplesTable(exampleFields(layout, bytes), bytes, labels, 'train')
+
+t.test('an examples table is a view: rows come back from the same memory', async (t) => {
+  for (const values of [bytes, Float32Array.from(bytes)]) {
+    const made = examplesTable(exampleFields(layout, values), values, labels, 'train')
+    const rows = rowsOf(made)
+    t.equal(made.numRows, 3)
+    t.equal(rows.values.buffer, values.buffer)
+    t.equal(rows.labels.buffer, labels.buffer)
+    t.strictSame(rows.values, values)
+    t.strictSame(rows.labels, labels)
+    t.equal(rows.affine, undefined)
+  }
+})
+
+t.test('memory may be shared between threads', async (t) => {
+  const shared = new Uint8Array(new SharedArrayBuffer(6))
+  shared.set(bytes)
+  const made = examplesTable(exampleFields(layout, shared), shared, labels, 'train')
+  t.equal(rowsOf(made).values.buffer, shared.buffer)
+})
+
+t.test('a table says its split, its kind and its layout', async (t) => {
+  t.equal(splitOf(table), 'train')
+  t.equal(table.schema.metadata.get('wire'), 'examples')
+  t.equal(layoutOf(table), layout, 'the very object it was made with')
+  t.equal(splitOf(new Table()), '')
+})
+
+t.test('a table with a position is a batch', async (t) => {
+  const position = { epoch: 1, step: 2, epochs: 3, steps: 4 }
+  const batch = examplesTable(fieldsOf(table), bytes, labels, 'train', position)
+  t.equal(batch.schema.metadata.get('wire'), 'batch')
+  t.strictSame(positionOf(batch), position)
+  const moved = reposition(batch, { ...position, step: 3 })
+  t.equal(positionOf(moved).step, 3)
+  t.equal(positionOf(batch).step, 2, 'the table it was made from stays')
+  t.equal(rowsOf(moved).values.buffer, bytes.buffer)
+  t.equal(splitOf(moved), 'train')
+  t.equal(layoutOf(moved), layout)
+})
+
+t.test('rows, layout and standardisation survive a file', async (t) => {
+  const affine = { mean: Float64Array.of(0.1, 2), scale: Float64Array.of(1 / 3, 4) }
+  const full = { shape: [1, 2], classes: ['é', 'with "quotes", and commas'], affine }
+  const made = examplesTable(exampleFields(full, bytes), bytes, labels, 'test')
+  const back = tableFromIPC(tableToIPC(made, 'file'))
+  t.strictSame(layoutOf(back), full)
+  t.strictSame(rowsOf(back), { values: bytes, labels, affine })
+  t.equal(splitOf(back), 'test')
+})
+
+t.test('slices and tables of several chunks read as their rows', async (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: 4 }), { minLength: 1, maxLength: 5 }), fc.boolean(), (sizes, isBytes) => {
+      let next = 0
+      const made = (n: number) => (isBytes ? new Uint8Array(n) : new Float32Array(n))
+      const fields = exampleFields(layout, made(0))
+      const parts = sizes.map((size) => {
+        const values = made(size * 2).map(() => next++)
+        return examplesTable(
+          fields,
+          values,
+          Int32Array.from({ length: size }, () => next),
+          'train',
+        )
+      })
+      const [first, ...others] = parts
+      const joined = rowsOf(first!.concat(...others))
+      const expected = parts.map(rowsOf)
+      t.strictSame(
+        [...joined.values],
+        expected.flatMap(({ values }) => [...values]),
+      )
+      t.strictSame(
+        [...joined.labels],
+        expected.flatMap(({ labels }) => [...labels]),
+      )
+    }),
+    { numRuns: 50 },
+  )
+  const slice = rowsOf(table.slice(1, 3))
+  t.strictSame([...slice.values], [3, 4, 5, 6])
+  t.strictSame([...slice.labels], [1, 1])
+})
+
+t.test('featuresView is [rows, features] over the same memory', async (t) => {
+  const view = featuresView(table)
+  t.strictSame(view.shape, [3, 2])
+  t.equal(view.get(2, 0), 5)
+  t.equal(view.data.buffer, bytes.buffer)
+  const none = examplesTable(fieldsOf(table), new Uint8Array(0), new Int32Array(0), 'train')
+  t.strictSame(featuresView(none).shape, [0, 0])
+})
+
+t.test('a table of something else is refused by its columns', async (t) => {
+  t.throws(() => fieldsOf(tableFromArrays({ a: [1], label: [2] })), {
+    message: 'expected a table with the columns features and label, found a, label',
+  })
+  t.throws(() => fieldsOf(new Table()), { message: /found no columns$/ })
+})
