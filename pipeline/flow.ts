@@ -123,8 +123,16 @@ export class StageFlow implements Flow {
       this.held.set(input, (this.held.get(input) ?? 0) + change)
       if (change < 0) this.control.wake()
     }
+    const begun = (value: T): ObservableInput<R> => {
+      try {
+        return project(value)
+      } catch (error) {
+        hold(-1)
+        throw error
+      }
+    }
     const worked = (value: T): ObservableInput<R> => {
-      const result = project(value)
+      const result = begun(value)
       if (!Array.isArray(result)) return from(result).pipe(finalize(() => hold(-1)))
       hold(-1)
       return result

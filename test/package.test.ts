@@ -39,5 +39,14 @@ t.test('the package holds what users need and nothing else', async (t) => {
   })
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
   const tops = new Set(files.map(({ path }) => path.split('/')[0]))
-  t.same([...tops].sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'configs', 'dist', 'package.json', 'stages'])
+  t.same([...tops].sort(), [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'configs',
+    'dist',
+    'kernels',
+    'package.json',
+    'stages',
+  ])
 })

@@ -5,7 +5,7 @@ import type { Random } from '../../pipeline/index.js'
 export const fractions = z
   .record(z.string(), z.number().positive().max(1))
   .refine((parts) => Object.keys(parts).length > 0 && Object.values(parts).reduce((a, b) => a + b, 0) <= 1 + 1e-9, {
-    error: 'expected fractions that add up to at most 1',
+    error: 'expected one fraction or more, at most 1 in all',
   })
 
 /**

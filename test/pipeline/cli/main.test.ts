@@ -20,7 +20,7 @@ t.test('wrong arguments exit 2', async (t) => {
     [['rum', 'digits'], /unknown command 'rum'\n\(Did you mean run\?\)/],
     [['run'], /missing required argument 'pipeline'/],
     [['run', 'digit'], /no file and no built-in pipeline named "digit"; did you mean "digits"\?/],
-    [['run', 'digits', '--set', 'epochs'], /--set epochs: expected name=value or stage.option=value/],
+    [['run', 'digits', '--set', 'epochs'], /--set epochs {2}expected name=value or stage.option=value/],
     [['stages', 'load/cifar'], /no stage named "load\/cifar"; did you mean "load\/cifar10"\?/],
   ] as const) {
     const { code, stderr } = await millrace(args, cwd)

@@ -169,7 +169,7 @@ const families: Record<string, readonly Case[]> = {
       title: 'that the stage checks itself',
       files: trainer({ load: '{ fractions: { train: 0.5, test: 0.7 } }' }),
       problems: [
-        'wrong.yaml:3:24  stages[0] load/digits: fractions: expected fractions that add up to at most 1, got {"train":0.5,"test":0.7}',
+        'wrong.yaml:3:24  stages[0] load/digits: fractions: expected one fraction or more, at most 1 in all, got {"train":0.5,"test":0.7}',
       ],
     },
     {

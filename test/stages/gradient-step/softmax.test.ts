@@ -167,7 +167,7 @@ t.test('gradient-step/softmax rejects wrong options before any data is read', as
     ],
     [
       'eta: 0.1, init: ones',
-      'pipeline.yaml:7:29  stages[2] gradient-step/softmax: init: expected "zeros", "normal" or "xavier" or a mapping with normal, got "ones"',
+      'pipeline.yaml:7:29  stages[2] gradient-step/softmax: init: expected "zeros", "normal", "xavier" or a mapping with normal, got "ones"',
     ],
     [
       'eta: 0.1, momentum: 0.9',

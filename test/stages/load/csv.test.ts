@@ -267,7 +267,10 @@ t.test('load/csv rejects wrong options before any data is read', async (t) => {
       'path: a.csv, classes: [one]',
       'pipeline.yaml:3:35  stages[0] load/csv: classes: expected a list of at least 2 non-empty strings, got ["one"]',
     ],
-    ['path: a.csv, classes: [a, a]', 'pipeline.yaml:3:35  stages[0] load/csv: classes: expected names that differ'],
+    [
+      'path: a.csv, classes: [a, a]',
+      'pipeline.yaml:3:35  stages[0] load/csv: classes: expected names that differ, got ["a","a"]',
+    ],
     [
       'path: a.csv, shape: [8, 0]',
       'pipeline.yaml:3:37  stages[0] load/csv: shape[1]: expected a positive integer, got 0',
@@ -278,9 +281,9 @@ t.test('load/csv rejects wrong options before any data is read', async (t) => {
     ],
     [
       'path: a.csv, fractions: { train: 0.9, test: 0.2 }',
-      'pipeline.yaml:3:37  stages[0] load/csv: fractions: expected fractions that add up to at most 1',
+      'pipeline.yaml:3:37  stages[0] load/csv: fractions: expected one fraction or more, at most 1 in all, got {"train":0.9,"test":0.2}',
     ],
-    ['files: {}', 'pipeline.yaml:3:20  stages[0] load/csv: files: expected at least one split'],
+    ['files: {}', 'pipeline.yaml:3:20  stages[0] load/csv: files: expected at least one split, got {}'],
   ]
   for (const [options, problem] of cases) t.equal(await problemsOf(t, entry(options)), problem)
 })

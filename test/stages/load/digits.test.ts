@@ -43,9 +43,12 @@ t.test('load/digits rejects wrong fractions before any data is read', async (t) 
   const cases: [fractions: string, problem: string][] = [
     [
       '{ train: 0.8, test: 0.3 }',
-      'pipeline.yaml:3:24  stages[0] load/digits: fractions: expected fractions that add up to at most 1',
+      'pipeline.yaml:3:24  stages[0] load/digits: fractions: expected one fraction or more, at most 1 in all, got {"train":0.8,"test":0.3}',
     ],
-    ['{}', 'pipeline.yaml:3:24  stages[0] load/digits: fractions: expected fractions that add up to at most 1'],
+    [
+      '{}',
+      'pipeline.yaml:3:24  stages[0] load/digits: fractions: expected one fraction or more, at most 1 in all, got {}',
+    ],
     [
       '{ train: 0 }',
       'pipeline.yaml:3:33  stages[0] load/digits: fractions.train: expected a number above 0 and at most 1, got 0',

@@ -71,7 +71,7 @@ t.test('every sink rejects a path outside the run directory before any data is r
     for (const path of ['/etc/m', '../m', 'a/../../m', 'C:m'])
       t.equal(
         await problemsOf(t, `${above}- use: ${use}\n  from: ${from}\n  with: { path: "${path}" }`),
-        `pipeline.yaml:14:19  stages[4] ${use}: path: expected a path inside the run directory: relative, without ".."`,
+        `pipeline.yaml:14:19  stages[4] ${use}: path: expected a path inside the run directory: relative, without "..", got "${path}"`,
       )
   t.equal(
     await problemsOf(t, `${above}- use: sink/terminal\n  from: metrics\n  with: { path: x }`),
