@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import {
   concatMap,
   finalize,
@@ -39,7 +38,7 @@ export interface Flow {
 export class FlowControl {
   readonly signal: AbortSignal
   private waiting: (() => void)[] = []
-  private since = performance.now()
+  private since = Date.now()
 
   constructor(signal: AbortSignal) {
     this.signal = signal
@@ -57,10 +56,11 @@ export class FlowControl {
   }
 
   breathe(): Promise<void> | undefined {
-    if (performance.now() - this.since < STRETCH) return undefined
+    // A clock that was set back must not keep the event loop waiting until it has caught up.
+    if (Math.abs(Date.now() - this.since) < STRETCH) return undefined
     return new Promise((resume) =>
       setImmediate(() => {
-        this.since = performance.now()
+        this.since = Date.now()
         resume()
       }),
     )

@@ -31,10 +31,9 @@ export {
   featuresView,
   fieldsOf,
   layoutOf,
-  reposition,
   rowsOf,
   splitOf,
 } from './wires/examples.js'
 export { type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
 export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'
-export { endsEpoch, type Position, positionOf } from './wires/position.js'
+export { endsEpoch, type Position, positionOf, reposition } from './wires/position.js'

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
-import { performance } from 'node:perf_hooks'
 import type { Kernels } from '../kernels/index.js'
-import type { KernelClock } from './clock.js'
+import { type KernelClock, now } from './clock.js'
 import type { PipelineError } from './errors.js'
 import type { Pipeline } from './pipeline.js'
 import type { RunDirectory } from './run-directory.js'
@@ -46,7 +45,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 export class Recorder {
   readonly data: DataSource[] = []
   readonly notes: string[] = []
-  private readonly began = performance.now()
+  private readonly began = now()
   private readonly started = new Date().toISOString()
   private readonly pipeline: Pipeline
   private readonly kernels: Kernels
@@ -91,11 +90,11 @@ export class Recorder {
 
   private timings(): NonNullable<RunRecord['timings']> {
     const { busy, steps, firstStep } = this.clock
-    const now = performance.now()
-    const train = firstStep === undefined ? 0 : now - firstStep
+    const end = now()
+    const train = firstStep === undefined ? 0 : end - firstStep
     return {
-      total: seconds(now - this.began),
-      prepare: seconds(now - this.began - train),
+      total: seconds(end - this.began),
+      prepare: seconds(end - this.began - train),
       train: seconds(train),
       kernels: seconds(busy),
       overhead: train > 0 ? Math.round((1 - busy / train) * 1e4) / 1e4 : 0,

@@ -13,7 +13,7 @@ import {
 } from 'apache-arrow'
 import ndarray from 'ndarray'
 import type { Affine, Rows } from '../../kernels/index.js'
-import { type Position, withMetadata, writePosition } from './position.js'
+import { type Position, writePosition } from './position.js'
 
 /** What the rows of a table are: fixed for a split, and shared by all tables cut from it. */
 export interface ExamplesLayout {
@@ -87,11 +87,6 @@ export function examplesTable(
   })
   const schema = new Schema([featuresField, labelField], metadata)
   return new Table(schema, [new RecordBatch(schema, data)])
-}
-
-/** The same rows at another position: nothing is copied. */
-export function reposition(table: Table, position: Position): Table {
-  return withMetadata(table, writePosition(new Map(table.schema.metadata), position))
 }
 
 /** The fields of an examples table, to make others of the same layout with. */

@@ -15,7 +15,7 @@ import {
   vectorFromArray,
 } from 'apache-arrow'
 import type { Parameters } from '../../kernels/index.js'
-import { type Position, positionOf, withMetadata, writePosition } from './position.js'
+import { type Position, positionOf, reposition } from './position.js'
 
 /** A model as a `parameters` wire carries it. */
 export interface Model {
@@ -64,12 +64,12 @@ export function parametersTables(model: Omit<Model, 'eta'>): (position: Position
     ['classes', JSON.stringify(model.classes)],
     ['lambda', String(model.lambda)],
   ]
-  const schema = new Schema(fields)
+  const schema = new Schema(fields, new Map(fixed))
   const table = new Table(
     schema,
     parts.map((part) => new RecordBatch(schema, part)),
   )
-  return (position, eta) => withMetadata(table, writePosition(new Map(fixed), position).set('eta', String(eta)))
+  return (position, eta) => reposition(table, position, { eta })
 }
 
 /** A list column of one row over memory that is not copied. */
@@ -88,22 +88,31 @@ function listData<T extends Int32 | Float32>(type: List<T>, values: T['TArray'])
   })
 }
 
+const fixedParts = new WeakMap<Table['batches'], Pick<Model, 'model' | 'shape' | 'classes' | 'arrays'>>()
+
 /** Reads a `parameters` table; the arrays are views of its memory, which the next step may change. */
 export function modelOf(table: Table): Model {
   const { metadata } = table.schema
-  const [names, shapes, values] = ['name', 'shape', 'values'].map((name) => table.getChild(name)!)
-  return {
-    model: metadata.get('model') ?? '',
-    shape: (metadata.get('features') ?? '').split('x').map(Number),
-    classes: JSON.parse(metadata.get('classes') ?? '[]') as string[],
-    lambda: Number(metadata.get('lambda') ?? 0),
-    eta: Number(metadata.get('eta') ?? 0),
-    arrays: Array.from({ length: table.numRows }, (_, i) => ({
-      name: String(names!.get(i)),
-      shape: [...(shapes!.get(i) as Iterable<number>)],
-      values: (values!.get(i) as Vector).data[0]!.values as Float32Array | Float64Array,
-    })),
+  let fixed = fixedParts.get(table.batches)
+  if (!fixed) {
+    fixed = {
+      model: metadata.get('model') ?? '',
+      shape: (metadata.get('features') ?? '').split('x').map(Number),
+      classes: JSON.parse(metadata.get('classes') ?? '[]') as string[],
+      arrays: arraysOf(table),
+    }
+    fixedParts.set(table.batches, fixed)
   }
+  return { ...fixed, lambda: Number(metadata.get('lambda') ?? 0), eta: Number(metadata.get('eta') ?? 0) }
+}
+
+function arraysOf(table: Table): Model['arrays'] {
+  const [names, shapes, values] = ['name', 'shape', 'values'].map((name) => table.getChild(name)!)
+  return Array.from({ length: table.numRows }, (_, i) => ({
+    name: String(names!.get(i)),
+    shape: [...(shapes!.get(i) as Iterable<number>)],
+    values: (values!.get(i) as Vector).data[0]!.values as Float32Array | Float64Array,
+  }))
 }
 
 /** The arrays `W` and `b` of a softmax model. Throws where the table holds another model. */

@@ -10,23 +10,41 @@ export interface Position {
   readonly steps: number
 }
 
-/** What a table is, behind its types: all that differs between a table and one with other metadata is the schema. */
-interface Fields {
-  schema: Schema
+/** What a repositioned table is, behind its types. */
+interface Repositioned {
   batches: Table['batches']
   _offsets: unknown
+  base: Table
+  position: Position
+  metadata: Readonly<Record<string, number>>
 }
 
 /**
- * The same table with other metadata. Arrow's constructor would check the batches against the schema and count rows
- * anew, for a microsecond each time; both are known to be as they were.
+ * Arrow's Table, but for a schema that is written out when somebody looks at it. There is a table for every step on
+ * every wire, and hardly anybody does: schemas made each time took more time than all else around the kernels.
  */
-export function withMetadata(table: Table, metadata: Map<string, string>): Table {
-  const copy: Fields = Object.create(Table.prototype)
-  copy.schema = new Schema(table.schema.fields, metadata)
-  copy.batches = table.batches
-  copy._offsets = (table as unknown as Fields)._offsets
-  return copy as unknown as Table
+const lazyTable: object = Object.create(Table.prototype, {
+  schema: {
+    get(this: Repositioned): Schema {
+      const { base, position } = this
+      const metadata = writePosition(new Map(base.schema.metadata), position)
+      for (const [key, value] of Object.entries(this.metadata)) metadata.set(key, String(value))
+      const schema = new Schema(base.schema.fields, metadata, base.schema.dictionaries)
+      Object.defineProperty(this, 'schema', { value: schema, enumerable: true })
+      return schema
+    },
+  },
+})
+
+/** The same rows at another position, with other numbers in the metadata besides: nothing is copied. */
+export function reposition(base: Table, position: Position, metadata: Readonly<Record<string, number>> = {}): Table {
+  const table: Repositioned = Object.create(lazyTable)
+  table.batches = base.batches
+  table._offsets = (base as unknown as Repositioned)._offsets
+  table.base = base
+  table.position = position
+  table.metadata = metadata
+  return table as unknown as Table
 }
 
 /** Puts a position into the metadata of a schema. */
@@ -38,6 +56,8 @@ export function writePosition(metadata: Map<string, string>, position: Position)
 }
 
 export function positionOf(table: Table): Position {
+  const { position } = table as unknown as Partial<Repositioned>
+  if (position) return position
   const read = (key: string): number => Number(table.schema.metadata.get(key) ?? 0)
   return { epoch: read('epoch'), step: read('step'), epochs: read('epochs'), steps: read('steps') }
 }

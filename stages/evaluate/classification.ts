@@ -3,7 +3,6 @@ import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareRe
 import { z } from 'zod'
 import type { Rows, Softmax } from '../../kernels/index.js'
 import {
-  copyParameters,
   defineStage,
   endsEpoch,
   type Facts,
@@ -70,7 +69,6 @@ export const classification = defineStage({
         const held = examples.pipe(toArray(), map(bySplit), shareReplay(1))
         const due = parameters.pipe(
           filter((table) => isDue(table, options.every)),
-          map(copyParameters),
           context.flow.concatMap(
             (table) => held.pipe(concatMap((splits) => evaluator.evaluate(table, splits))),
             'parameters',
