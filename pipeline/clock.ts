@@ -1,10 +1,11 @@
 import type { Kernels, Softmax } from '../kernels/index.js'
 
-/** Time spent in kernels since the first step began, in milliseconds, and when that was (`now()`). */
+/** Time spent in kernels since the first step, in milliseconds, and when that began and the last call ended (`now()`). */
 export interface KernelClock {
   busy: number
   steps: number
   firstStep: number | undefined
+  lastCall: number
 }
 
 /** Milliseconds on a monotonic clock. `performance.now()` is the same clock, at three times the cost in code that is not hot yet. */
@@ -18,7 +19,8 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
     return (...args) => {
       const start = now()
       const result = call(...args)
-      if (clock.firstStep !== undefined) clock.busy += now() - start
+      clock.lastCall = now()
+      if (clock.firstStep !== undefined) clock.busy += clock.lastCall - start
       return result
     }
   }

@@ -1,13 +1,4 @@
-import {
-  concatMap,
-  finalize,
-  from,
-  Observable,
-  type ObservableInput,
-  type OperatorFunction,
-  type Subscriber,
-  tap,
-} from 'rxjs'
+import { from, Observable, type ObservableInput, type OperatorFunction, type Subscriber } from 'rxjs'
 
 /** How long work may go on before the event loop gets a turn, in milliseconds. */
 const STRETCH = 15
@@ -119,29 +110,69 @@ export class StageFlow implements Flow {
   }
 
   concatMap<T, R>(project: (value: T) => ObservableInput<R>, input = EVERY): OperatorFunction<T, R> {
-    const hold = (change: number): void => {
-      this.held.set(input, (this.held.get(input) ?? 0) + change)
-      if (change < 0) this.control.wake()
-    }
-    const begun = (value: T): ObservableInput<R> => {
-      try {
-        return project(value)
-      } catch (error) {
-        hold(-1)
-        throw error
-      }
-    }
-    const worked = (value: T): ObservableInput<R> => {
-      const result = begun(value)
-      if (!Array.isArray(result)) return from(result).pipe(finalize(() => hold(-1)))
-      hold(-1)
-      return result
-    }
     return (source) =>
-      source.pipe(
-        tap(() => hold(1)),
-        concatMap(worked),
-      )
+      new Observable((subscriber) => {
+        const waiting: T[] = []
+        let isBusy = false
+        let isComplete = false
+
+        const release = (): void => {
+          isBusy = false
+          this.hold(input, -1)
+        }
+        const fail = (error: unknown): void => {
+          release()
+          subscriber.error(error)
+        }
+        const work = (value: T): void => {
+          isBusy = true
+          let result: ObservableInput<R>
+          try {
+            result = project(value)
+          } catch (error) {
+            fail(error)
+            return
+          }
+          // What is ready at once needs no subscription, which would cost more than the rest of the way.
+          if (Array.isArray(result)) {
+            release()
+            for (const item of result) subscriber.next(item)
+          } else
+            subscriber.add(
+              from(result).subscribe({ next: (item) => subscriber.next(item), error: fail, complete: done }),
+            )
+        }
+        const done = (): void => {
+          release()
+          proceed()
+        }
+        const proceed = (): void => {
+          while (!isBusy && waiting.length > 0) work(waiting.shift()!)
+          if (isComplete && !isBusy) subscriber.complete()
+        }
+
+        subscriber.add(() => this.hold(input, -waiting.length - (isBusy ? 1 : 0)))
+        subscriber.add(
+          source.subscribe({
+            next: (value) => {
+              this.hold(input, 1)
+              if (isBusy) waiting.push(value)
+              else work(value)
+            },
+            error: (error) => subscriber.error(error),
+            complete: () => {
+              isComplete = true
+              proceed()
+            },
+          }),
+        )
+      })
+  }
+
+  private hold(input: string, change: number): void {
+    if (change === 0) return
+    this.held.set(input, (this.held.get(input) ?? 0) + change)
+    if (change < 0) this.control.wake()
   }
 
   breathe(): Promise<void> | undefined {

@@ -24,8 +24,10 @@ export interface RunRecord {
     readonly total: number
     /** Until the first step: reading, statistics, wiring. */
     readonly prepare: number
-    /** From the first step to the end of the run. */
+    /** From the first step to the end of the last evaluation. */
     readonly train: number
+    /** After that: writing what is written at the end. */
+    readonly finish: number
     /** Inside kernels since the first step. */
     readonly kernels: number
     /** Share of `train` spent outside kernels, 0 … 1. */
@@ -89,13 +91,15 @@ export class Recorder {
   }
 
   private timings(): NonNullable<RunRecord['timings']> {
-    const { busy, steps, firstStep } = this.clock
+    const { busy, steps, firstStep, lastCall } = this.clock
     const end = now()
-    const train = firstStep === undefined ? 0 : end - firstStep
+    const finish = firstStep === undefined ? 0 : end - lastCall
+    const train = firstStep === undefined ? 0 : lastCall - firstStep
     return {
       total: seconds(end - this.began),
-      prepare: seconds(end - this.began - train),
+      prepare: seconds(end - this.began - train - finish),
       train: seconds(train),
+      finish: seconds(finish),
       kernels: seconds(busy),
       overhead: train > 0 ? Math.round((1 - busy / train) * 1e4) / 1e4 : 0,
       steps,

@@ -84,7 +84,7 @@ export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
 }
 
 async function execute(pipeline: Pipeline, options: RunOptions, events: Subject<RunEvent>): Promise<Result> {
-  const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined }
+  const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
   const kernels = await openKernels(options).catch((cause) => {
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { catchError, type Observable, Subject, type Subscription, throwError } from 'rxjs'
+import { type Observable, Subject, type Subscription } from 'rxjs'
 import { listed } from './definition/wording.js'
 import { inStage, PipelineError } from './errors.js'
 import { FlowControl, StageFlow } from './flow.js'
@@ -78,10 +78,10 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
       const key = `${node.id}.${port}`
       const wire = wires.get(key)
       open.add(key)
-      const named = tables.pipe(catchError((error) => throwError(() => inStage(error, node.title, node.where))))
-      const subscription = named.subscribe({
+      const subscription = tables.subscribe({
         next: (table) => wire?.next(table as Table),
-        error: (error: PipelineError) => {
+        error: (cause) => {
+          const error = inStage(cause, node.title, node.where)
           wire?.error(error)
           finish(error)
         },

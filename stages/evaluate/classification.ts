@@ -11,6 +11,7 @@ import {
   metricsTable,
   modelOf,
   PipelineError,
+  type Position,
   positionOf,
   rowsOf,
   type StageContext,
@@ -69,8 +70,9 @@ export const classification = defineStage({
         const held = examples.pipe(toArray(), map(bySplit), shareReplay(1))
         const due = parameters.pipe(
           filter((table) => isDue(table, options.every)),
+          map(snapshot),
           context.flow.concatMap(
-            (table) => held.pipe(concatMap((splits) => evaluator.evaluate(table, splits))),
+            (taken) => held.pipe(concatMap((splits) => evaluator.evaluate(taken, splits))),
             'parameters',
           ),
         )
@@ -103,11 +105,22 @@ function isDue(table: Table, every: Options['every']): boolean {
     : endsEpoch(position) && position.epoch % every.epochs === 0
 }
 
+/** Parameters as they were when they came: the examples may come later, and the model may have moved on by then. */
+interface Snapshot {
+  readonly position: Position
+  readonly model: Model
+}
+
+function snapshot(table: Table): Snapshot {
+  const model = modelOf(table)
+  const arrays = model.arrays.map((array) => ({ ...array, values: array.values.slice() }))
+  return { position: positionOf(table), model: { ...model, arrays } }
+}
+
 function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
   let classifier: Softmax | undefined
 
-  async function evaluate(table: Table, splits: ReadonlyMap<string, readonly Rows[]>): Promise<Table> {
-    const model = modelOf(table)
+  async function evaluate({ position, model }: Snapshot, splits: ReadonlyMap<string, readonly Rows[]>): Promise<Table> {
     classifier ??= kernels.softmax(
       model.shape.reduce((product, size) => product * size, 1),
       model.classes.length,
@@ -123,7 +136,7 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
       metrics[`${split}_cost`] = loss + penalty
       metrics[`${split}_accuracy`] = accuracy
     }
-    return metricsTable(positionOf(table), metrics)
+    return metricsTable(position, metrics)
   }
 
   async function measure(

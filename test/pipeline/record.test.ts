@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { openKernels } from '../../dist/kernels/index.js'
+import { type KernelClock, now } from '../../dist/pipeline/clock.js'
 import { Pipeline, PipelineError } from '../../dist/pipeline/index.js'
 import { Recorder } from '../../dist/pipeline/record.js'
 import { makeRunDirectory } from '../../dist/pipeline/run-directory.js'
@@ -13,7 +14,7 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
   const pipeline = await Pipeline.define({ name: 'toy', seed: 4, stages: [{ use: 'load/digits' }] })
   const kernels = await openKernels({ kernel: 'reference' })
   const directory = makeRunDirectory('toy', { out: t.testdir({}) })
-  const clock = { busy: 0, steps: 0, firstStep: undefined as number | undefined }
+  const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
   const recorder = new Recorder(pipeline, kernels, clock, directory)
   const saved = () => JSON.parse(readFileSync(`${directory.path}/run.json`, 'utf8'))
 
@@ -32,8 +33,7 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
   })
   t.notOk('timings' in running || 'finished' in running || 'error' in running)
 
-  clock.firstStep = performance.now() - 100
-  Object.assign(clock, { busy: 80, steps: 7 })
+  Object.assign(clock, { busy: 80, steps: 7, firstStep: now() - 150, lastCall: now() - 50 })
   directory.file('b.csv')
   directory.file('a.csv')
   recorder.data.push({ path: 'x', bytes: 1, sha256: 'y' })
@@ -48,11 +48,12 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
     notes: ['model: slow'],
     files: ['a.csv', 'b.csv', 'run.json'],
   })
-  const { total, prepare, train, kernels: busy, overhead, steps } = failed.timings!
+  const { total, prepare, train, finish, kernels: busy, overhead, steps } = failed.timings!
   t.equal(steps, 7)
   t.equal(busy, 0.08, 'seconds')
   t.ok(train >= 0.1 && train < 1, String(train))
-  t.ok(Math.abs(prepare + train - total) < 1e-5)
+  t.ok(finish >= 0.05 && finish < 1, String(finish))
+  t.ok(Math.abs(prepare + train + finish - total) < 1e-5)
   t.ok(Math.abs(overhead - (1 - busy / train)) < 1e-3)
   t.ok(Date.parse(failed.finished!) >= Date.parse(failed.started))
 })

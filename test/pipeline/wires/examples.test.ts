@@ -7,11 +7,10 @@ import {
   featuresView,
   fieldsOf,
   layoutOf,
-  reposition,
   rowsOf,
   splitOf,
 } from '../../../dist/pipeline/wires/examples.js'
-import { positionOf } from '../../../dist/pipeline/wires/position.js'
+import { positionOf, reposition } from '../../../dist/pipeline/wires/position.js'
 
 const layout = { shape: [1, 2], classes: ['no', 'yes'] }
 const bytes = Uint8Array.of(1, 2, 3, 4, 5, 6)
