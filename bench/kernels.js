@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { openKernels } from 'millrace/kernels'
+import { openKernels } from '../dist/kernels/index.js'
 import { fixed, median, printTable } from './measure.js'
 
 const shapes = [

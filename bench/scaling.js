@@ -1,8 +1,8 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { defineStage, exampleFields, examplesTable, Pipeline, run, wire, z } from 'millrace'
 import { from } from 'rxjs'
+import { defineStage, exampleFields, examplesTable, Pipeline, run, wire, z } from '../dist/pipeline/index.js'
 import { fixed, median, printTable } from './measure.js'
 
 const base = { rows: 10_000, features: 3072, classes: 10, batch: 100, threads: 2 }

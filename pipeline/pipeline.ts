@@ -80,7 +80,8 @@ export class Pipeline {
     const registry = await builtInStages()
     const problems: Problem[] = []
     const given = new Map<StageEntry, AnyStage>()
-    const stages = spec.stages.map((stage) => entryFrom(stage, given))
+    const stages: StageEntry[] = []
+    for (const stage of spec.stages) stages.push(entryFrom(stage, stages, given))
     const definition: Definition = {
       name: nameOf(valueFrom(spec.name, code), '', problems),
       description: spec.description,
@@ -198,7 +199,7 @@ export class Pipeline {
     const stages = [...this.definition.stages]
     const problems: Problem[] = []
     change(stages, (spec) => {
-      const entry = entryFrom(spec, known)
+      const entry = entryFrom(spec, stages, known)
       const stage = this.registry.get(entry.use)
       if (known.has(entry)) return entry
       if (stage) known.set(entry, stage)
@@ -239,12 +240,12 @@ function localPath(base: string, file: string): string {
   return path.startsWith('.') ? path : `./${path}`
 }
 
-function entryFrom(spec: StageSpec, given: Map<StageEntry, AnyStage>): StageEntry {
+function entryFrom(spec: StageSpec, others: readonly StageEntry[], given: Map<StageEntry, AnyStage>): StageEntry {
   if (typeof spec.use !== 'string' && !isStage(spec.use))
     throw new PipelineError('ARGUMENTS', 'use: expected the name of a stage, or what defineStage() returns')
   const use = typeof spec.use === 'string' ? spec.use : spec.use.name
   const entry: StageEntry = {
-    id: spec.id ?? defaultId(use),
+    id: spec.id ?? defaultId(use, others),
     use,
     with: optionsFrom(spec.with ?? {}),
     from: spec.from === undefined ? undefined : valueFrom(spec.from, code),

@@ -37,7 +37,8 @@ export function stageEntries(
   problems: Problem[],
 ): StageEntry[] {
   const stages = source.get('stages')
-  const entries = isList(stages) ? stages.data.map((value) => entryOf(value, interpolate, problems)) : []
+  const entries: StageEntry[] = []
+  for (const value of isList(stages) ? stages.data : []) entries.push(entryOf(value, entries, interpolate, problems))
   const patch = source.get('patch')
   for (const change of isList(patch) ? patch.data : []) applyPatch(entries, change, interpolate, problems)
   if (entries.length === 0 && isList(stages))
@@ -48,7 +49,12 @@ export function stageEntries(
   return entries
 }
 
-function entryOf(value: Value, interpolate: (value: Value) => Value, problems: Problem[]): StageEntry {
+function entryOf(
+  value: Value,
+  others: readonly StageEntry[],
+  interpolate: (value: Value) => Value,
+  problems: Problem[],
+): StageEntry {
   const fields = entriesOf(value)
   const written = fields.get('use')?.value ?? unresolved
   const use = stageName(written, interpolate, problems)
@@ -56,7 +62,7 @@ function entryOf(value: Value, interpolate: (value: Value) => Value, problems: P
   const id = fields.get('id')?.value
   const options = fields.get('with')?.value
   return {
-    id: String(id?.data ?? defaultId(name)),
+    id: String(id?.data ?? defaultId(name, others)),
     use: name,
     with: isMapping(options) ? options : options?.data ? unresolved : { data: new Map(), origin: use.origin },
     from: fields.get('from')?.value,
@@ -80,12 +86,14 @@ function stageName(written: Value, interpolate: (value: Value) => Value, problem
   return unresolved
 }
 
-/** The id of a stage that names none: the last part of its `use`, without an ending. */
-export function defaultId(use: string): string {
-  return use
-    .slice(use.lastIndexOf('/') + 1)
-    .replace(/\.[cm]?[jt]s$/, '')
-    .replace(/[^\w-]/g, '-')
+/**
+ * The id of a stage that names none: the last part of its `use`, without an ending (`rows`); where another stage has
+ * that, the whole of it (`shuffle-rows`).
+ */
+export function defaultId(use: string, others: readonly StageEntry[] = []): string {
+  const whole = use.replace(/\.[cm]?[jt]s$/, '').replace(/[^\w/-]/g, '-')
+  const last = whole.slice(whole.lastIndexOf('/') + 1)
+  return others.some(({ id }) => id === last) ? whole.replaceAll('/', '-') : last
 }
 
 /** One change of `patch:`; the same four verbs as in code: `set`, `replace`, `insertAfter`, `remove`. */
@@ -116,7 +124,7 @@ function applyPatch(
     for (const [name, { value }] of entriesOf(fields.get('with')?.value)) options = withValue(options, [name], value)
     entries[at] = { ...entry, with: options }
   } else {
-    const made = entryOf({ data: fields, origin: change.origin }, interpolate, problems)
+    const made = entryOf({ data: fields, origin: change.origin }, entries, interpolate, problems)
     if (verb === 'insertAfter') entries.splice(at + 1, 0, made)
     else entries[at] = { ...made, id: entry.id, idOrigin: entry.idOrigin, from: made.from ?? entry.from }
   }

@@ -81,10 +81,26 @@ t.test('define reports all mistakes at once, with their stage', async (t) => {
     `code  name: expected letters, digits, ".", "_" and "-" (it names the run's directory), got "../escape"`,
     'code  seed: expected a non-negative integer, got -1',
     'code  stages[0]: no stage named "load/digitz"; did you mean "load/digits"?',
-    'code  stages[2] mine/pass: duplicate id "pass", also the id of stages[1] mine/pass at code; give one of them another "id"',
     'code  stages[1] mine/pass: note: expected a string, got 3',
-    'code  stages[2] mine/pass: from: no stage with id "nowhere"; ids: digitz, pass',
+    'code  stages[2] mine/pass: from: no stage with id "nowhere"; ids: digitz, pass, mine-pass',
   ])
+})
+
+t.test('a stage without an id has the last part of its name, or the whole where that is taken', async (t) => {
+  const pipeline = await Pipeline.define({
+    name: 'ids',
+    stages: [
+      { use: 'load/digits' },
+      { use: 'batch/rows', with: { size: 10, epochs: 1 } },
+      { use: 'shuffle/rows' },
+      { use: 'gradient-step/softmax', with: { eta: 0.1 } },
+    ],
+  })
+  t.strictSame(
+    pipeline.definition.stages.map(({ id }) => id),
+    ['digits', 'rows', 'shuffle-rows', 'softmax'],
+  )
+  t.match(pipeline.toYAML(), '- id: shuffle-rows\n    use: shuffle/rows\n')
 })
 
 t.test('define refuses what is no data and what is no stage', async (t) => {

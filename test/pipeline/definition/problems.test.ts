@@ -362,10 +362,10 @@ const families: Record<string, readonly Case[]> = {
       ],
     },
     {
-      title: 'that two stages have because neither gives one',
-      files: `${digits}  - use: batch/rows\n    with: { size: 1, epochs: 1 }\n  - use: shuffle/rows\n`,
+      title: 'that two stages have because a third one has the shorter one, and none gives one',
+      files: `${digits}  - use: batch/rows\n    with: { size: 1, epochs: 1 }\n${'  - use: shuffle/none\n'.repeat(3)}`,
       problems: [
-        'wrong.yaml:5:5  stages[2] shuffle/rows: duplicate id "rows", also the id of stages[1] batch/rows at wrong.yaml:3:5; give one of them another "id"',
+        'wrong.yaml:7:5  stages[4] shuffle/none: duplicate id "shuffle-none", also the id of stages[3] shuffle/none at wrong.yaml:6:5; give one of them another "id"',
       ],
     },
     {
