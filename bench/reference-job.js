@@ -49,9 +49,8 @@ export async function referenceJob({ directory, repeats, kernels }) {
       ]
     }),
   )
-  const tfjs = of('tfjs wasm, 1 thread (4 epochs × 10)')
-  if (tfjs !== undefined)
-    console.log(`tfjs wasm / millrace wasm, 1 thread each: ${(tfjs / of('millrace wasm, 1 thread')).toFixed(1)}`)
+  for (const { name } of jobs.filter((each) => each.name.startsWith('tfjs')))
+    console.log(`${name} / millrace wasm, 1 thread: ${(of(name) / of('millrace wasm, 1 thread')).toFixed(1)}`)
 }
 
 function ours(kernel, threads, directory, epochs = 40) {
@@ -95,14 +94,24 @@ async function peers(directory) {
     ],
     'Octave; apt-get install octave',
   )
-  if (existsSync(new URL('node_modules/@tensorflow/tfjs-core', import.meta.url))) {
-    const tfjs = (backend, epochs) => ({
-      name: `tfjs ${backend}, 1 thread (${epochs} epoch${epochs > 1 ? 's' : ''} × ${40 / epochs})`,
+  if (existsSync(new URL('node_modules/@tensorflow/tfjs', import.meta.url))) {
+    const tfjs = (backend, epochs, tuned, repeats) => ({
+      name: `tfjs ${backend}${tuned ? ', tuned by hand' : ''}, 1 thread (${epochs} epoch${epochs > 1 ? 's' : ''} × ${40 / epochs})`,
       command: process.execPath,
-      args: [job('tfjs.js'), '--backend', backend, '--directory', directory, '--epochs', String(epochs)],
+      args: [
+        job('tfjs.js'),
+        '--backend',
+        backend,
+        '--directory',
+        directory,
+        '--epochs',
+        epochs,
+        ...(tuned ? ['--tuned'] : []),
+      ].map(String),
       scale: 40 / epochs,
+      repeats,
     })
-    found.push({ ...tfjs('wasm', 4), repeats: 3 }, { ...tfjs('cpu', 1), repeats: 1 })
+    found.push(tfjs('wasm', 4, false, 3), tfjs('wasm', 4, true, 3), tfjs('cpu', 1, false, 1))
   } else console.log('  (left out: tfjs; npm run bench -- --install)')
   return found
 }
