@@ -1,4 +1,4 @@
-// npm run bench [-- reference|kernels|scaling …] [--repeats 5] [--data DIR] [--plot FILE] [--install]
+// npm run bench [-- reference|kernels|scaling|leaks …] [--repeats 5] [--data DIR] [--plot FILE] [--install]
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { openKernels } from '../dist/kernels/index.js'
 import { kernelBench } from './kernels.js'
+import { leaks } from './leaks.js'
 import { referenceJob } from './reference-job.js'
 import { scaling } from './scaling.js'
 
@@ -44,3 +45,4 @@ if (parts.includes('reference')) {
 }
 if (parts.includes('kernels')) await kernelBench({ kernels, repeats })
 if (parts.includes('scaling')) await scaling({ kernels, repeats: Math.min(3, repeats), plot: flags.plot })
+if (parts.includes('leaks')) await leaks({ kernels })

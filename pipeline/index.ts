@@ -4,6 +4,7 @@ export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/inde
 export type { ReadOptions } from './definition/read.js'
 export { listed } from './definition/wording.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './errors.js'
+export { checkSplit, widthOf } from './facts.js'
 export type { Flow } from './flow.js'
 export { Pipeline, type PipelineSpec, type StageSpec } from './pipeline.js'
 export type { Random } from './random.js'

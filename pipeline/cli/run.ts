@@ -76,7 +76,7 @@ function summary({ history, record }: Result, directory: string): string {
     .filter(([name]) => name.endsWith('_accuracy'))
     .map(([name, value]) => `${name.slice(0, -'_accuracy'.length)} ${(100 * value).toFixed(2)} %`)
   const lines = [
-    `done in ${timings.total.toFixed(2)} s: ${timings.steps} steps, ${(100 * timings.overhead).toFixed(1)} % of training outside the kernel`,
+    `done in ${timings.total.toFixed(2)} s: ${timings.steps} steps`,
     ...(accuracies.length > 0 ? [`accuracy: ${accuracies.join(', ')}`] : []),
     `files in ${directory}: ${[...record.files].join(', ')}`,
   ]

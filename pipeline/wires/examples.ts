@@ -13,6 +13,7 @@ import {
 } from 'apache-arrow'
 import ndarray from 'ndarray'
 import type { Affine, Rows } from '../../kernels/index.js'
+import { widthOf } from '../facts.js'
 import { type Position, writePosition } from './position.js'
 
 /** What the rows of a table are: fixed for a split, and shared by all tables cut from it. */
@@ -33,7 +34,7 @@ const layouts = new WeakMap<Field, ExamplesLayout>()
 
 /** The fields of an `examples` or `batch` table; make them once and share them, their metadata can be long. */
 export function exampleFields(layout: ExamplesLayout, values: Values): [Field, Field] {
-  const width = layout.shape.reduce((product, size) => product * size, 1)
+  const width = widthOf(layout.shape)
   const type = values instanceof Uint8Array ? new Uint8() : new Float32()
   const metadata = new Map([['shape', layout.shape.join('x')]])
   if (layout.affine) {

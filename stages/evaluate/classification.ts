@@ -3,10 +3,10 @@ import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareRe
 import { z } from 'zod'
 import type { Rows, Softmax } from '../../kernels/index.js'
 import {
+  checkSplit,
   defineStage,
   endsEpoch,
   type Facts,
-  listed,
   type Model,
   metricsTable,
   modelOf,
@@ -17,6 +17,7 @@ import {
   type StageContext,
   softmaxParameters,
   splitOf,
+  widthOf,
   wire,
 } from '../../pipeline/index.js'
 
@@ -53,12 +54,7 @@ export const classification = defineStage({
   holds: 'the examples (by reference), one evaluation in flight',
   facts: ({ options, inputs, problem }) => {
     const { examples = {}, parameters = {} } = inputs
-    for (const [i, split] of (options.splits ?? []).entries())
-      if (examples.splits && !examples.splits.includes(split))
-        problem(
-          `splits[${i}]`,
-          `no split named "${split}" reaches this stage; it has ${listed(examples.splits, 'and')}`,
-        )
+    for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)
     checkFit(parameters, examples, (message) => problem('', message))
     return { metrics: { splits: options.splits ?? examples.splits ?? [] } }
   },
@@ -82,7 +78,7 @@ export const classification = defineStage({
 
 /** The model must take what the examples are. */
 function checkFit(parameters: Facts, examples: Facts, problem: (message: string) => void): void {
-  const width = (facts: Facts): number | undefined => facts.shape?.reduce((product, size) => product * size, 1)
+  const width = ({ shape }: Facts): number | undefined => shape && widthOf(shape)
   const [trained, given] = [width(parameters), width(examples)]
   if (trained !== undefined && given !== undefined && trained !== given)
     problem(`the parameters are for ${trained} features, the examples have ${given}`)
@@ -121,10 +117,7 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
   let classifier: Softmax | undefined
 
   async function evaluate({ position, model }: Snapshot, splits: ReadonlyMap<string, readonly Rows[]>): Promise<Table> {
-    classifier ??= kernels.softmax(
-      model.shape.reduce((product, size) => product * size, 1),
-      model.classes.length,
-    )
+    classifier ??= kernels.softmax(widthOf(model.shape), model.classes.length)
     classifier.load(softmaxParameters(model))
     const penalty = model.lambda * sumOfSquares(model)
     const metrics: Record<string, number> = {}

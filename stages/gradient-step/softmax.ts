@@ -11,6 +11,7 @@ import {
   positionOf,
   rowsOf,
   type StageContext,
+  widthOf,
   wire,
 } from '../../pipeline/index.js'
 import { initial, initialParameters } from './initial.js'
@@ -64,7 +65,7 @@ function makeTrainer(options: Options, context: StageContext) {
 
   function open(batch: Table): Softmax {
     const { shape, classes } = layoutOf(batch)
-    const features = shape.reduce((product, size) => product * size, 1)
+    const features = widthOf(shape)
     if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
     const made = context.kernels.softmax(features, classes.length)
     made.load(initialParameters(options.init, features, classes.length, context.random('init')))

@@ -6,6 +6,7 @@ import {
   examplesTable,
   PipelineError,
   type StageContext,
+  widthOf,
   wire,
 } from '../../pipeline/index.js'
 import { type CsvRows, readCsv } from './csv-rows.js'
@@ -75,7 +76,7 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   for (const [, rows] of read) checkColumns(rows, first)
   const classes = options.classes ?? classesOf(read.flatMap(([, rows]) => rows.labels))
   const shape = options.shape ?? [first.width]
-  if (shape.reduce((product, size) => product * size, 1) !== first.width)
+  if (widthOf(shape) !== first.width)
     throw new PipelineError('DATA', `${first.path}: expected ${shape.join('×')} features, found ${first.width}`)
 
   const fields = exampleFields({ shape, classes }, new Float32Array(0))

@@ -4,8 +4,8 @@ import { z } from 'zod'
 import {
   type Affine,
   type Checking,
+  checkSplit,
   type Facts,
-  listed,
   PipelineError,
   type StageContext,
   splitOf,
@@ -18,8 +18,7 @@ export const fit = z.string().min(1).default('train').describe('The split the st
 /** Checks that the split to fit on is there; facts pass through. */
 export function fittedFacts({ options, inputs, problem }: Checking<{ fit: string }>): { examples: Facts } {
   const facts = inputs.examples ?? {}
-  if (facts.splits && !facts.splits.includes(options.fit))
-    problem('fit', `no split named "${options.fit}" reaches this stage; it has ${listed(facts.splits, 'and')}`)
+  checkSplit(facts, options.fit, 'fit', problem)
   return { examples: facts }
 }
 

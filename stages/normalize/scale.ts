@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineStage, layoutOf, wire } from '../../pipeline/index.js'
+import { defineStage, layoutOf, widthOf, wire } from '../../pipeline/index.js'
 import { composed, standardised } from './affine.js'
 
 /** Applies `(x - subtract) / divideBy` to every feature; nothing is fitted, so tables pass one by one. */
@@ -15,7 +15,7 @@ export const scale = defineStage({
   example: '- use: normalize/scale\n  with: { divideBy: 255 }',
   run: ({ subtract, divideBy }, context) =>
     context.flow.concatMap((table) => {
-      const width = layoutOf(table).shape.reduce((product, size) => product * size, 1)
+      const width = widthOf(layoutOf(table).shape)
       const before = layoutOf(table).affine
       const affine = { mean: new Float64Array(width).fill(subtract), scale: new Float64Array(width).fill(1 / divideBy) }
       return standardised(table, before ? composed(before, affine) : affine, context)
