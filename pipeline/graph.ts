@@ -1,9 +1,9 @@
 import { defaultId, type StageEntry } from './definition/entries.js'
 import type { Definition } from './definition/read.js'
-import { entriesOf, isMapping, isResolved, plain, type Value, wordOrigin } from './definition/value.js'
-import { show, wordIssues } from './definition/wording.js'
+import { entriesOf, plain, type Value, wordOrigin } from './definition/value.js'
+import { wordIssues } from './definition/wording.js'
 import type { Problem } from './errors.js'
-import { suggestion } from './nearest.js'
+import { type Draft, type Source, wireInputs } from './inputs.js'
 import type { AnyStage, Facts } from './stage.js'
 
 /** A stage in its place: its checked options, where its inputs come from and what is known about its outputs. */
@@ -20,24 +20,9 @@ export interface Node {
   readonly inputFacts: Readonly<Record<string, Facts>>
 }
 
-/** The output that feeds an input. */
-export interface Source {
-  readonly id: string
-  readonly port: string
-}
-
 /** The definition, wired: nodes in an order in which everything stands after what feeds it. */
 export interface Graph {
   readonly nodes: readonly Node[]
-}
-
-interface Draft {
-  readonly entry: StageEntry
-  readonly stage: AnyStage | undefined
-  readonly title: string
-  readonly where: string
-  options: Record<string, unknown> | undefined
-  readonly inputs: Map<string, Source>
 }
 
 /** Wires a definition. Every mistake that can be known without reading data is added to `problems`. */
@@ -97,110 +82,6 @@ function checkOptions(draft: Draft, problems: Problem[]): void {
   else problems.push(...wordIssues(checked.error, draft.stage.options, draft.entry.with, `${draft.title}: `))
 }
 
-/** Connects each input: to what `from` says, else to the nearest stage above that has an output (sinks are passed over). */
-function wireInputs(
-  draft: Draft,
-  above: readonly Draft[],
-  byId: ReadonlyMap<string, Draft>,
-  problems: Problem[],
-): void {
-  const { stage, entry, title } = draft
-  if (!stage) return
-  const ports = Object.keys(stage.inputs)
-  const connect = (port: string, from: Value, label = 'from'): void => {
-    const origin = wordOrigin(from.origin)
-    if (typeof from.data !== 'string' || from.data === '') {
-      draft.inputs.set(port, { id: '', port: '' })
-      if (isResolved(from))
-        problems.push({
-          where: origin,
-          message: `${title}: ${label}: expected the id of a stage, got ${show(plain(from))}`,
-        })
-      return
-    }
-    const source = findSource(from.data, stage.inputs[port]!.type, byId)
-    if (typeof source === 'string') problems.push({ where: origin, message: `${title}: ${label}: ${source}` })
-    else if (source) {
-      draft.inputs.set(port, source)
-      checkTypes(draft, port, source, byId, origin, problems)
-    } else draft.inputs.set(port, { id: '', port: '' })
-  }
-  const { from } = entry
-  if (from && ports.length === 0) {
-    problems.push({ where: wordOrigin(from.origin), message: `${title}: from: this stage has no inputs` })
-    return
-  }
-  if (isMapping(from)) {
-    for (const [port, { key, value }] of entriesOf(from)) {
-      if (ports.includes(port)) connect(port, value, `from.${port}`)
-      else
-        problems.push({
-          where: wordOrigin(key),
-          message: `${title}: from: no input named "${port}"${suggestion(port, ports, 'inputs')}`,
-        })
-    }
-  } else if (from) {
-    if (ports.length === 1) connect(ports[0]!, from)
-    else if (isResolved(from))
-      problems.push({
-        where: wordOrigin(from.origin),
-        message: `${title}: from: expected a mapping of the inputs ${ports.join(', ')}, got ${show(plain(from))}`,
-      })
-  }
-  if (problems.length > 0 && from && draft.inputs.size < ports.length && !isMapping(from)) return
-  const open = ports.filter((port) => !draft.inputs.has(port))
-  if (open.length === 0) return
-  if (open.length > 1 || (from && ports.length > 1)) {
-    if (!isMapping(from) || entriesOf(from).size < ports.length)
-      problems.push({
-        where: draft.where,
-        message: `${title}: the input${open.length > 1 ? 's' : ''} ${open.join(' and ')} of this stage must be named: from: { ${ports.map((port) => `${port}: …`).join(', ')} }`,
-      })
-    return
-  }
-  const previous = above.findLast((other) => !other.stage || Object.keys(other.stage.outputs).length > 0)
-  if (!previous)
-    problems.push({
-      where: draft.where,
-      message: `${title}: needs ${article(stage.inputs[open[0]!]!.type)} wire, but no stage above has an output`,
-    })
-  else connect(open[0]!, { data: previous.entry.id, origin: entry.origin })
-}
-
-/** The output that `id` or `id.port` names; text for what is wrong; nothing where the stage itself could not be found. */
-function findSource(text: string, type: string, byId: ReadonlyMap<string, Draft>): Source | string | undefined {
-  const [id = '', port] = text.split('.', 2)
-  const draft = byId.get(id)
-  if (!draft) return `no stage with id "${id}"${suggestion(id, byId.keys(), 'ids')}`
-  if (!draft.stage) return undefined
-  const ports = Object.keys(draft.stage.outputs)
-  if (ports.length === 0) return `"${id}" (${draft.title}) is a sink and has no output`
-  if (port !== undefined)
-    return ports.includes(port) ? { id, port } : `"${id}" has no output named "${port}"; outputs: ${ports.join(', ')}`
-  const fitting = ports.length === 1 ? ports : ports.filter((name) => draft.stage!.outputs[name]!.type === type)
-  return fitting.length === 1
-    ? { id, port: fitting[0]! }
-    : `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
-}
-
-function checkTypes(
-  draft: Draft,
-  port: string,
-  source: Source,
-  byId: ReadonlyMap<string, Draft>,
-  where: string,
-  problems: Problem[],
-): void {
-  const maker = byId.get(source.id)!
-  const made = maker.stage!.outputs[source.port]!.type
-  const wanted = draft.stage!.inputs[port]!.type
-  if (wanted === 'any' || made === wanted) return
-  problems.push({
-    where,
-    message: `${draft.title}: the input "${port}" takes ${article(wanted)} wire, got ${article(made)} wire from the output "${source.port}" of ${maker.title} at ${maker.where}`,
-  })
-}
-
 /** A topological order that keeps the order of the file where it can; stages on a circle are reported and left out. */
 function inOrder(drafts: readonly Draft[], byId: ReadonlyMap<string, Draft>, problems: Problem[]): Draft[] {
   const order: Draft[] = []
@@ -255,8 +136,4 @@ function optionOrigin(options: Value, path: string): string | undefined {
     at = next
   }
   return at && wordOrigin(at.origin)
-}
-
-function article(noun: string): string {
-  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} "${noun}"`
 }
