@@ -57,6 +57,13 @@ const config = {
     rowPadding: 4,
   },
   line: { strokeWidth: 1.8, strokeCap: 'butt', strokeJoin: 'round' },
-  title: { fontSize: theme.sizes.heading, color: theme.ink, anchor: 'start', fontWeight: 'bold', offset: 8 },
+  title: {
+    fontSize: theme.sizes.heading,
+    color: theme.ink,
+    anchor: 'start',
+    frame: 'group',
+    fontWeight: 'bold',
+    offset: 8,
+  },
   view: { stroke: null },
 }

@@ -9,11 +9,11 @@ export interface CurveSeries {
 }
 
 export interface CurvesOptions {
-  readonly title?: string
+  readonly title?: string | undefined
   /** The scale of cost and loss. */
   readonly scale?: 'linear' | 'log'
   /** The splits to draw. Default: all. */
-  readonly splits?: readonly string[]
+  readonly splits?: readonly string[] | undefined
   /** Size of one panel. */
   readonly width?: number
   readonly height?: number
@@ -85,8 +85,8 @@ function panelSpec(
         field: 'y',
         type: 'quantitative',
         title: null,
-        scale: { type: panel.scale ?? 'linear', zero: false, nice: true },
-        axis: { tickCount: 6, ...(panel.format && { format: panel.format }) },
+        scale: { type: panel.scale ?? 'linear', zero: false, nice: panel.scale !== 'log' },
+        axis: { tickCount: 6, minExtent: 34, format: panel.format ?? '~g' },
       },
       ...encoding,
     },
@@ -111,7 +111,7 @@ function byRun(runs: readonly string[], splits: readonly string[]): ChartSpec {
     orient: 'top',
     direction: 'horizontal',
     symbolType: 'stroke',
-    columns: 3,
+    columns: 4,
     labelLimit: 280,
   }
   return {

@@ -18,10 +18,9 @@ const RECTANGLES = 2500
 export async function heatmap(matrix: Heatmap, x: number, y: number, cell: number): Promise<string> {
   const { rows, columns, shares, textOf } = matrix
   if (rows * columns > RECTANGLES) {
-    const data = Uint8Array.from({ length: rows * columns }, (_, i) => i).fill(0)
-    const colour = new Uint8Array(3 * data.length)
-    for (let i = 0; i < data.length; i++) colour.set(shade(shares[i]!), 3 * i)
-    const url = await dataUrl({ width: columns, height: rows, channels: 3, data: colour })
+    const data = new Uint8Array(3 * rows * columns)
+    for (let i = 0; i < rows * columns; i++) data.set(shade(shares[i]!), 3 * i)
+    const url = await dataUrl({ width: columns, height: rows, channels: 3, data })
     return image(x, y, columns * cell, rows * cell, url)
   }
   const parts: string[] = []
@@ -43,9 +42,9 @@ export async function heatmap(matrix: Heatmap, x: number, y: number, cell: numbe
 
 const dark = [1, 3, 5].map((at) => Number.parseInt(theme.dark.slice(at, at + 2), 16))
 
-/** From almost white to the dark end: the square root shows small shares too. */
+/** From almost white to the dark end: small shares show a little more than their size. */
 function shade(share: number): number[] {
-  const weight = Math.sqrt(Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0)
+  const weight = (Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0) ** 0.7
   return dark.map((end) => Math.round(244 + (end - 244) * weight))
 }
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 export interface PngOptions {
-  /** Pixels per unit of the SVG. */
+  /** Pixels per unit of the SVG. Default: 2, or 1 for a figure of more than a million units. */
   readonly scale?: number
 }
 
@@ -13,9 +13,14 @@ let opened: Promise<(svg: string, scale: number) => Uint8Array> | undefined
  * Renders an SVG with the bundled font alone: WebAssembly, so the same bytes on every machine. Characters that the font
  * does not have (Chinese, say) show as empty boxes; the SVG itself has them.
  */
-export async function pngOf(svg: string, { scale = 2 }: PngOptions = {}): Promise<Uint8Array> {
+export async function pngOf(svg: string, { scale = scaleOf(svg) }: PngOptions = {}): Promise<Uint8Array> {
   opened ??= open()
   return (await opened)(svg, scale)
+}
+
+function scaleOf(svg: string): number {
+  const [, width, height] = /<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg) ?? []
+  return Number(width) * Number(height) > 1e6 ? 1 : 2
 }
 
 async function open(): Promise<(svg: string, scale: number) => Uint8Array> {

@@ -42,7 +42,7 @@ export function rectangle(x: number, y: number, width: number, height: number, f
 export function image(x: number, y: number, width: number, height: number, url: string, label = ''): string {
   const place = `x="${number(x)}" y="${number(y)}" width="${number(width)}" height="${number(height)}"`
   const title = label && `<title>${escaped(label)}</title>`
-  return `<image ${place} image-rendering="optimizeSpeed" style="image-rendering:pixelated" preserveAspectRatio="none" xlink:href="${url}">${title}</image>`
+  return `<image ${place} image-rendering="optimizeSpeed" preserveAspectRatio="none" xlink:href="${url}">${title}</image>`
 }
 
 /** A whole document on a white ground; `description` is what a reader who cannot see it is told. */
@@ -50,6 +50,10 @@ export function drawing(width: number, height: number, description: string, part
   const [w, h] = [Math.ceil(width), Math.ceil(height)]
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}" font-family="${theme.font}" role="img" aria-label="${escaped(description)}">`,
+    // Browsers smooth by `optimizeSpeed`, the PNG renderer by `pixelated`, which it does not read inside of `@supports`.
+    ...(parts.some((part) => part.startsWith('<image'))
+      ? ['<style>@supports (image-rendering:pixelated){image{image-rendering:pixelated}}</style>']
+      : []),
     rectangle(0, 0, w, h, theme.background),
     ...parts,
     '</svg>\n',
