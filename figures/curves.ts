@@ -159,7 +159,7 @@ function panelsOf(series: readonly CurveSeries[], splits: readonly string[], sca
     ...(isPenalised ? [{ title: `Cost${suffix}`, points: cost, scale }] : []),
     { title: isPenalised ? `Loss${suffix}` : `Loss, which is the cost${suffix}`, points: loss, scale },
     { title: 'Accuracy', points: points((row, split) => row[`${split}_accuracy`]), format: '.0%' },
-    { title: 'Generalisation gap: loss above that of train', points: gap },
+    { title: 'Generalisation gap in loss', points: gap },
     { title: 'Learning rate eta', points: eta },
   ]
 }

@@ -41,7 +41,8 @@ export const predictions = defineStage({
   run: (options, context) => {
     const file = context.file(`${stemOf(options.path)}.csv`)
     const known = context.inputs.examples?.shape
-    const write = known && !imageLayout(known) ? undefined : figureFiles(context, options)
+    // Files that are claimed are listed in run.json, so only those that there will be.
+    const claimed = known && imageLayout(known) ? figureFiles(context, options) : undefined
     return (inputs) =>
       predictedAtEnd(
         context,
@@ -52,6 +53,7 @@ export const predictions = defineStage({
           const right = surest(all, options.count, (i) => all.predicted[i] === all.labels[i])
           replaceFile(file, csvOf(all, wrong, right))
           const layout = imageLayout(all.shape)
+          const write = claimed ?? (layout && figureFiles(context, options))
           if (layout && write) await write(await sheet(all, layout, wrong, right))
           else context.note(`the examples are no images (shape ${all.shape.join('x')}): there is only the CSV`)
         }),
