@@ -45,14 +45,15 @@ export async function curvesFigure(series: readonly CurveSeries[], options: Curv
   if (panels.length === 0) throw new RangeError('there is no evaluation to draw')
   const runs = series.map(({ name }) => name)
   const encoding = { ...(runs.length > 1 ? byRun(runs, splits) : bySplit(splits)) }
-  return chart({
+  const description = `${options.title ?? 'Training curves'}: ${panels.map(({ title }) => title.toLowerCase()).join(', ')}`
+  const spec = {
     ...(options.title && { title: { text: options.title, fontSize: theme.sizes.title, offset: 12 } }),
-    description: `${options.title ?? 'Training curves'}: ${panels.map(({ title }) => title.toLowerCase()).join(', ')}`,
     columns: panels.length === 1 ? 1 : 2,
     spacing: { row: 28, column: 36 },
     resolve: { scale: { color: 'shared', strokeDash: 'shared' } },
     concat: panels.map((panel) => panelSpec(panel, encoding, xTitle(series), options)),
-  })
+  }
+  return chart(spec, description)
 }
 
 function panelSpec(

@@ -36,6 +36,9 @@ export const curves = defineStage({
         toArray(),
         context.flow.concatMap(async (rows) => {
           if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
+          const drawn = rows.some((row) => Object.keys(row).some((name) => /_(loss|cost|accuracy)$/.test(name)))
+          if (!drawn)
+            return context.note(`the metrics (${Object.keys(rows[0]!).join(', ')}) have nothing that is drawn here`)
           await write(await curvesFigure([{ name: '', rows }], options))
         }),
         ignoreElements(),

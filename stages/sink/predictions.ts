@@ -90,7 +90,7 @@ function sheet(
   const range = [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))] as const
   const tile = (row: number): Tile => {
     const { values, offset } = all.valuesOf(row)
-    const sure = `${classes[predicted[row]!]} ${(100 * probability[row]!).toFixed(0)} %`
+    const sure = `${classes[predicted[row]!]}: ${(100 * probability[row]!).toFixed(0)} %`
     const truth = predicted[row] === labels[row] ? [] : [`is ${classes[labels[row]!]}`]
     return { image: pixelsOf(values, layout, range, offset), caption: [sure, ...truth] }
   }

@@ -30,7 +30,7 @@ const options = z.strictObject({
   ...figureOptions('weights'),
   tiles: z
     .string()
-    .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, { error: 'expected rows x columns, such as 2x5' })
+    .refine((tiles) => /^[1-9]\d{0,3}x[1-9]\d{0,3}$/.test(tiles), { error: 'expected rows x columns, such as 2x5' })
     .optional()
     .describe('Rows and columns of images, such as 2x5. Default: as the number of classes suggests.'),
   every: z
