@@ -1,6 +1,9 @@
 import type { Kernels, Softmax } from '../kernels/index.js'
 
-/** Time spent in kernels since the first step, in milliseconds, and when that began and the last call ended (`now()`). */
+/**
+ * Time spent in steps and evaluations since the first step, in milliseconds, and when that began and the last of them
+ * ended (`now()`). Logits do not count: they are asked for when training is over.
+ */
 export interface KernelClock {
   busy: number
   steps: number
@@ -40,7 +43,7 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
       accumulate: timed(inner.accumulate.bind(inner)),
       gradient: inner.gradient.bind(inner),
       evaluate: timed(inner.evaluate.bind(inner)),
-      logits: timed(inner.logits.bind(inner)),
+      logits: inner.logits.bind(inner),
       free: inner.free.bind(inner),
     }
   }

@@ -1,0 +1,59 @@
+import { stringify } from 'csv-stringify/sync'
+import { ignoreElements } from 'rxjs'
+import { z } from 'zod'
+import { type Confusion, confusionFigure, confusionOf } from '../../figures/index.js'
+import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
+import { figureFiles, figureOptions, stemOf } from './figure-files.js'
+import { checkSplit, predictedAtEnd, splitOption } from './predicted.js'
+
+/**
+ * Classifies one split with the last parameters and draws which class was taken for which, with precision, recall and
+ * F1 of each class. Beside the figure stands a CSV of the same name; shares without a denominator are empty in it.
+ */
+export const confusion = defineStage({
+  name: 'sink/confusion',
+  summary: 'Draws the confusion matrix with precision, recall and F1 of each class.',
+  options: z.strictObject({ ...figureOptions('confusion'), split: splitOption }),
+  inputs: { parameters: wire.parameters, examples: wire.examples },
+  outputs: {},
+  example:
+    '- use: sink/confusion\n  from: { parameters: model, examples: examples }\n  with: { split: test, path: figures/confusion }',
+  holds: 'the examples (by reference)',
+  facts: (checking) => {
+    checkSplit(checking)
+    return {}
+  },
+  run: (options, context) => {
+    const write = figureFiles(context, options)
+    const file = context.file(`${stemOf(options.path)}.csv`)
+    return (inputs) =>
+      predictedAtEnd(
+        context,
+        options.split,
+      )(inputs).pipe(
+        context.flow.concatMap(async ({ split, classes, labels, predicted }) => {
+          const confusion = confusionOf(labels, predicted, classes)
+          replaceFile(file, csvOf(confusion))
+          const count = `${confusion.rows.toLocaleString('en')} row${confusion.rows === 1 ? '' : 's'}`
+          const title = `${split}: ${(100 * confusion.accuracy).toFixed(1)} % of ${count} right`
+          await write(await confusionFigure(confusion, { title }))
+        }),
+        ignoreElements(),
+      )
+  },
+})
+
+/** One row per true class: its name, its shares, then how often it was taken for each class. */
+function csvOf({ classes, counts, perClass }: Confusion): string {
+  const k = classes.length
+  const share = (value: number): string => (Number.isNaN(value) ? '' : String(value))
+  return stringify([
+    ['class', 'rows', 'precision', 'recall', 'f1', ...classes.map((name) => `predicted ${name}`)],
+    ...perClass.map(({ rows, precision, recall, f1 }, c) => [
+      classes[c]!,
+      String(rows),
+      ...[precision, recall, f1].map(share),
+      ...Array.from(counts.subarray(c * k, (c + 1) * k), String),
+    ]),
+  ])
+}

@@ -1,0 +1,47 @@
+import { concatMap, ignoreElements, toArray } from 'rxjs'
+import { z } from 'zod'
+import { curvesFigure } from '../../figures/index.js'
+import { defineStage, listed, metricsRows, wire } from '../../pipeline/index.js'
+import { figureFiles, figureOptions } from './figure-files.js'
+
+/**
+ * Draws the metrics at the end of the run: cost, loss and accuracy of each split, the generalisation gap, and eta where
+ * the metrics have it. A run that was stopped has its curves too; one that failed has not.
+ */
+export const curves = defineStage({
+  name: 'sink/curves',
+  summary: 'Draws cost, loss, accuracy and generalisation gap over the epochs.',
+  options: z.strictObject({
+    ...figureOptions('curves'),
+    scale: z.enum(['linear', 'log']).default('linear').describe('The axis of cost and loss.'),
+    splits: z.array(z.string().min(1)).min(1).optional().describe('The splits to draw. Default: all.'),
+    title: z.string().optional().describe('What stands above it.'),
+  }),
+  inputs: { metrics: wire.metrics },
+  outputs: {},
+  example: '- use: sink/curves\n  from: metrics\n  with: { scale: log }',
+  holds: 'the metrics',
+  facts: ({ options, inputs, problem }) => {
+    const known = inputs.metrics?.splits
+    for (const [i, split] of (options.splits ?? []).entries())
+      if (known && !known.includes(split))
+        problem(`splits[${i}]`, `no split named "${split}" is evaluated; there is ${listed(known, 'and')}`)
+    return {}
+  },
+  run: (options, context) => {
+    const write = figureFiles(context, options)
+    return (metrics) =>
+      metrics.pipe(
+        concatMap(metricsRows),
+        toArray(),
+        context.flow.concatMap(async (rows) => {
+          if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
+          const drawn = rows.some((row) => Object.keys(row).some((name) => /_(loss|cost|accuracy)$/.test(name)))
+          if (!drawn)
+            return context.note(`the metrics (${Object.keys(rows[0]!).join(', ')}) have nothing that is drawn here`)
+          await write(await curvesFigure([{ name: '', rows }], options))
+        }),
+        ignoreElements(),
+      )
+  },
+})

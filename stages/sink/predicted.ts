@@ -1,0 +1,120 @@
+import type { Table } from 'apache-arrow'
+import { forkJoin, map, type Observable, takeLast, toArray } from 'rxjs'
+import { z } from 'zod'
+import {
+  type Checking,
+  copyParameters,
+  layoutOf,
+  listed,
+  modelOf,
+  PipelineError,
+  rowsOf,
+  type StageContext,
+  softmaxParameters,
+  splitOf,
+} from '../../pipeline/index.js'
+
+/** What the last parameters say about each row of a split. */
+export interface Predicted {
+  readonly split: string
+  readonly classes: readonly string[]
+  readonly shape: readonly number[]
+  readonly labels: Int32Array
+  /** The most probable class of each row, the first of equals. */
+  readonly predicted: Int32Array
+  /** Its probability, 0 … 1; 0 where the logits are no numbers. */
+  readonly probability: Float64Array
+  /** The raw features of a row: the values, and where in them the row begins. */
+  valuesOf(row: number): { readonly values: Uint8Array | Float32Array; readonly offset: number }
+}
+
+export const splitOption = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('The split to look at. Default: test, or the last one where there is no test.')
+
+/** A split that is asked for must be there. */
+export function checkSplit({ options, inputs, problem }: Checking<{ split?: string | undefined }>): void {
+  const splits = inputs.examples?.splits
+  if (options.split !== undefined && splits && !splits.includes(options.split))
+    problem('split', `no split named "${options.split}" reaches this stage; it has ${listed(splits, 'and')}`)
+}
+
+/** Classifies one split once, with the parameters the run ends with. Emits nothing where nothing was trained. */
+export function predictedAtEnd(
+  context: StageContext,
+  split: string | undefined,
+): (inputs: { parameters: Observable<Table>; examples: Observable<Table> }) => Observable<Predicted> {
+  return ({ parameters, examples }) =>
+    forkJoin([parameters.pipe(takeLast(1), map(copyParameters)), examples.pipe(toArray())]).pipe(
+      context.flow.concatMap(([last, tables]) => classified(last, tables, split, context)),
+    )
+}
+
+async function classified(
+  last: Table,
+  tables: readonly Table[],
+  asked: string | undefined,
+  { kernels, flow }: StageContext,
+): Promise<Predicted> {
+  const splits = tables.map(splitOf)
+  const split = asked ?? (splits.includes('test') ? 'test' : splits.at(-1))
+  const chosen = tables.filter((table) => splitOf(table) === split && table.numRows > 0)
+  if (split === undefined) throw new PipelineError('DATA', 'no examples arrived to classify')
+  if (chosen.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to classify`)
+  const model = modelOf(last)
+  const features = model.shape.reduce((product, size) => product * size, 1)
+  const classes = model.classes.length
+  const parts = chosen.map(rowsOf)
+  const count = parts.reduce((sum, { labels }) => sum + labels.length, 0)
+  const [labels, predicted] = [new Int32Array(count), new Int32Array(count)]
+  const probability = new Float64Array(count)
+  const classifier = kernels.softmax(features, classes)
+  try {
+    classifier.load(softmaxParameters(model))
+    const most = Math.max(1, Math.floor(kernels.slice / (features * classes)))
+    const Numbers = kernels.precision === 'float64' ? Float64Array : Float32Array
+    const room = new Numbers(most * classes)
+    let row = 0
+    for (const part of parts) {
+      if (part.values.length !== part.labels.length * features)
+        throw new PipelineError(
+          'DATA',
+          `the parameters are for ${features} features, the split "${split}" has ${part.values.length / part.labels.length}`,
+        )
+      labels.set(part.labels, row)
+      for (let from = 0; from < part.labels.length; from += most) {
+        const to = Math.min(part.labels.length, from + most)
+        const values = part.values.subarray(from * features, to * features)
+        const logits = room.subarray(0, (to - from) * classes)
+        classifier.logits({ values, labels: part.labels.subarray(from, to), affine: part.affine }, logits)
+        for (let i = 0; i < to - from; i++) {
+          const [best, share] = mostProbable(logits, i * classes, classes)
+          predicted[row] = best
+          probability[row++] = share
+        }
+        await flow.breathe()
+      }
+    }
+  } finally {
+    classifier.free()
+  }
+  return { split, classes: model.classes, shape: layoutOf(chosen[0]!).shape, labels, predicted, probability, valuesOf }
+
+  function valuesOf(row: number): ReturnType<Predicted['valuesOf']> {
+    for (const { values, labels } of parts) {
+      if (row < labels.length) return { values, offset: row * features }
+      row -= labels.length
+    }
+    throw new RangeError(`the split has no row ${row}`)
+  }
+}
+
+function mostProbable(logits: ArrayLike<number>, at: number, classes: number): [best: number, probability: number] {
+  let best = 0
+  for (let k = 1; k < classes; k++) if (logits[at + k]! > logits[at + best]!) best = k
+  let sum = 0
+  for (let k = 0; k < classes; k++) sum += Math.exp(logits[at + k]! - logits[at + best]!)
+  return [best, Number.isNaN(sum) ? 0 : 1 / sum]
+}

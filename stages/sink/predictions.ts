@@ -1,0 +1,115 @@
+import { stringify } from 'csv-stringify/sync'
+import { ignoreElements } from 'rxjs'
+import { z } from 'zod'
+import {
+  type ImageLayout,
+  imageLayout,
+  inRows,
+  montageFigure,
+  pixelsOf,
+  rangeOf,
+  type Tile,
+} from '../../figures/index.js'
+import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
+import { figureFiles, figureOptions, stemOf } from './figure-files.js'
+import { checkSplit, type Predicted, predictedAtEnd, splitOption } from './predicted.js'
+
+/** Images side by side. */
+const COLUMNS = 10
+
+/**
+ * Shows the examples of one split that the last parameters are most sure about: those they get wrong, and those they
+ * get right. The figure is drawn where examples are images, all on one scale of brightness; the CSV of the same name
+ * is always written.
+ */
+export const predictions = defineStage({
+  name: 'sink/predictions',
+  summary: 'Shows the most confidently wrong and the most confidently right examples.',
+  options: z.strictObject({
+    ...figureOptions('predictions'),
+    split: splitOption,
+    count: z.int().positive().max(1000).default(20).describe('How many of each kind.'),
+  }),
+  inputs: { parameters: wire.parameters, examples: wire.examples },
+  outputs: {},
+  example: '- use: sink/predictions\n  from: { parameters: model, examples: examples }\n  with: { count: 10 }',
+  holds: 'the examples (by reference)',
+  facts: (checking) => {
+    checkSplit(checking)
+    return {}
+  },
+  run: (options, context) => {
+    const file = context.file(`${stemOf(options.path)}.csv`)
+    const known = context.inputs.examples?.shape
+    // Files that are claimed are listed in run.json, so only those that there will be.
+    const claimed = known && imageLayout(known) ? figureFiles(context, options) : undefined
+    return (inputs) =>
+      predictedAtEnd(
+        context,
+        options.split,
+      )(inputs).pipe(
+        context.flow.concatMap(async (all) => {
+          const wrong = surest(all, options.count, (i) => all.predicted[i] !== all.labels[i])
+          const right = surest(all, options.count, (i) => all.predicted[i] === all.labels[i])
+          replaceFile(file, csvOf(all, wrong, right))
+          const layout = imageLayout(all.shape)
+          const write = claimed ?? (layout && figureFiles(context, options))
+          if (layout && write) await write(await sheet(all, layout, wrong, right))
+          else context.note(`the examples are no images (shape ${all.shape.join('x')}): there is only the CSV`)
+        }),
+        ignoreElements(),
+      )
+  },
+})
+
+/** The rows of one kind with the highest probabilities, highest first, the first of equals first. */
+function surest({ probability }: Predicted, count: number, isMeant: (row: number) => boolean): number[] {
+  const best: number[] = []
+  for (let row = 0; row < probability.length; row++) {
+    if (!isMeant(row) || (best.length === count && probability[row]! <= probability[best.at(-1)!]!)) continue
+    let at = best.length
+    while (at > 0 && probability[best[at - 1]!]! < probability[row]!) at--
+    best.splice(at, 0, row)
+    best.length = Math.min(best.length, count)
+  }
+  return best
+}
+
+function sheet(
+  all: Predicted,
+  layout: ImageLayout,
+  wrong: readonly number[],
+  right: readonly number[],
+): Promise<string> {
+  const { split, classes, labels, predicted, probability } = all
+  const width = layout.width * layout.height * layout.channels
+  const ranges = [...wrong, ...right].map((row) => {
+    const { values, offset } = all.valuesOf(row)
+    return rangeOf(values, offset, width)
+  })
+  const range = [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))] as const
+  const tile = (row: number): Tile => {
+    const { values, offset } = all.valuesOf(row)
+    const sure = `${classes[predicted[row]!]}: ${(100 * probability[row]!).toFixed(0)} %`
+    const truth = predicted[row] === labels[row] ? [] : [`is ${classes[labels[row]!]}`]
+    return { image: pixelsOf(values, layout, range, offset), caption: [sure, ...truth] }
+  }
+  return montageFigure([...inRows(wrong.map(tile), COLUMNS, 'Wrong'), ...inRows(right.map(tile), COLUMNS, 'Right')], {
+    title: `What the model is most sure of, in ${split}`,
+    subtitle: 'predicted class and its probability',
+  })
+}
+
+function csvOf({ classes, labels, predicted, probability }: Predicted, ...kinds: readonly number[][]): string {
+  const rows = kinds.flat()
+  return stringify([
+    ['row', 'class', 'predicted', 'probability', 'right'],
+    ...rows.map((row) => [
+      String(row),
+      classes[labels[row]!]!,
+      classes[predicted[row]!]!,
+      String(probability[row]),
+      String(predicted[row] === labels[row]),
+    ]),
+  ])
+}

@@ -1,0 +1,197 @@
+import type { Table } from 'apache-arrow'
+import { connect, filter, ignoreElements, map, merge, takeLast } from 'rxjs'
+import { z } from 'zod'
+import {
+  type Bar,
+  barsFigure,
+  type ImageLayout,
+  imageLayout,
+  inRows,
+  montageFigure,
+  type Pixels,
+  pixelsOf,
+  rangeOf,
+} from '../../figures/index.js'
+import {
+  copyParameters,
+  defineStage,
+  endsEpoch,
+  type Model,
+  modelOf,
+  type Position,
+  positionOf,
+  type StageContext,
+  softmaxParameters,
+  wire,
+} from '../../pipeline/index.js'
+import { figureFiles, figureOptions } from './figure-files.js'
+
+const options = z.strictObject({
+  ...figureOptions('weights'),
+  tiles: z
+    .string()
+    .refine((tiles) => /^[1-9]\d{0,3}x[1-9]\d{0,3}$/.test(tiles), { error: 'expected rows x columns, such as 2x5' })
+    .optional()
+    .describe('Rows and columns of images, such as 2x5. Default: as the number of classes suggests.'),
+  every: z
+    .strictObject({ epochs: z.int().positive().describe('Epochs between snapshots.') })
+    .optional()
+    .describe('Snapshots on the way (PATH-epoch-0010 …), and how they came about on one sheet (PATH-epochs).'),
+})
+
+type Options = z.output<typeof options>
+
+/** Of tabular data, the weights shown per class, and the classes shown. */
+const BARS = { weights: 10, classes: 24 }
+/** The most that a contact sheet shows: snapshots down, classes across. */
+const SHEET = { snapshots: 12, classes: 20 }
+
+/**
+ * Draws the weights of each class as an image of the shape and colours that the data has, stretched from black to white
+ * over its own range; of data that is no image, a bar chart of the largest weights. Nothing happens during training but
+ * at the snapshots asked for.
+ */
+export const weights = defineStage({
+  name: 'sink/weights',
+  summary: 'Draws the weights of each class as an image: what the model looks for.',
+  options,
+  inputs: { parameters: wire.parameters },
+  outputs: {},
+  example: '- use: sink/weights\n  from: model\n  with: { tiles: 2x5, every: { epochs: 10 } }',
+  holds: 'the images of the snapshots',
+  facts: ({ options, inputs, problem }) => {
+    const classes = inputs.parameters?.classes?.length
+    if (options.tiles && classes !== undefined) {
+      const [rows, columns] = sizeOf(options.tiles)
+      if (rows * columns < classes) problem('tiles', `${options.tiles} is too few for ${classes} classes`)
+    }
+    return {}
+  },
+  run: (options, context) => {
+    const { snapshot, finish } = makeArtist(options, context)
+    const isDue = (table: Table): boolean => {
+      const position = positionOf(table)
+      return endsEpoch(position) && position.epoch % options.every!.epochs === 0
+    }
+    return (parameters) =>
+      parameters.pipe(
+        connect((shared) =>
+          merge(
+            ...(options.every ? [shared.pipe(filter(isDue), map(copied(snapshot)))] : []),
+            shared.pipe(takeLast(1), map(copied(finish))),
+          ),
+        ),
+        context.flow.concatMap((draw) => draw()),
+        ignoreElements(),
+      )
+  },
+})
+
+/** What is to be done with the parameters as they are now. */
+function copied(draw: (table: Table) => Promise<void>): (table: Table) => () => Promise<void> {
+  return (table) => {
+    const copy = copyParameters(table)
+    return () => draw(copy)
+  }
+}
+
+function makeArtist(options: Options, context: StageContext) {
+  const write = figureFiles(context, options)
+  const snapshots: { readonly epoch: number; readonly images: readonly Pixels[] }[] = []
+  let known: number | undefined
+
+  async function snapshot(table: Table): Promise<void> {
+    const { epoch, epochs } = positionOf(table)
+    known = positionOf(table).step
+    const digits = Math.max(4, String(epochs).length)
+    const writeSnapshot = figureFiles(context, options, `-epoch-${String(epoch).padStart(digits, '0')}`)
+    await writeSnapshot(await draw(table))
+    keep(table)
+  }
+
+  async function finish(table: Table): Promise<void> {
+    const model = modelOf(table)
+    await write(await draw(table))
+    if (!imageLayout(model.shape))
+      context.note(`the features are no image (shape ${model.shape.join('x')}): a bar chart of the largest weights`)
+    if (!options.every) return
+    if (positionOf(table).step !== known) keep(table)
+    if (snapshots.length > 0) await figureFiles(context, options, '-epochs')(await contactSheet(model.classes))
+  }
+
+  function keep(table: Table): void {
+    const model = modelOf(table)
+    const layout = imageLayout(model.shape)
+    if (layout) snapshots.push({ epoch: positionOf(table).epoch, images: templates(model, layout) })
+  }
+
+  function draw(table: Table): Promise<string> {
+    const model = modelOf(table)
+    const layout = imageLayout(model.shape)
+    const when = whenOf(positionOf(table))
+    if (!layout) return bars(model, when)
+    const { classes } = model
+    const tiles = templates(model, layout).map((image, c) => ({ image, caption: [classes[c]!] }))
+    return montageFigure(inRows(tiles, options.tiles ? sizeOf(options.tiles)[1] : columnsFor(classes.length)), {
+      title: 'Weights of each class',
+      subtitle: `${when}; each over its own range`,
+    })
+  }
+
+  function contactSheet(classes: readonly string[]): Promise<string> {
+    const last = snapshots.length - 1
+    const count = Math.min(snapshots.length, SHEET.snapshots)
+    const chosen = Array.from(
+      { length: count },
+      (_, i) => snapshots[count === 1 ? last : Math.round((i * last) / (count - 1))]!,
+    )
+    const rows = chosen.map(({ epoch, images }) => ({
+      label: `epoch ${epoch}`,
+      tiles: images.slice(0, SHEET.classes).map((image) => ({ image })),
+    }))
+    return montageFigure(rows, {
+      title: 'How the weights came about',
+      subtitle: 'each image over its own range',
+      columns: classes.slice(0, SHEET.classes),
+      tileWidth: 64,
+    })
+  }
+
+  return { snapshot, finish }
+}
+
+/** One image per class, the smallest weight black and the largest white. */
+function templates(model: Model, layout: ImageLayout): Pixels[] {
+  const { W } = softmaxParameters(model)
+  const features = W.length / model.classes.length
+  return model.classes.map((_, c) => {
+    const offset = c * features
+    return pixelsOf(W, layout, rangeOf(W, offset, features), offset)
+  })
+}
+
+function bars(model: Model, when: string): Promise<string> {
+  const { W } = softmaxParameters(model)
+  const features = W.length / model.classes.length
+  const shown = model.classes.slice(0, BARS.classes)
+  const values = shown.flatMap((group, c): Bar[] => {
+    const row = W.subarray(c * features, (c + 1) * features)
+    const order = Array.from(row.keys()).sort((i, j) => Math.abs(row[j]!) - Math.abs(row[i]!) || i - j)
+    return order.slice(0, BARS.weights).map((j) => ({ group, name: `feature ${j}`, value: row[j]! }))
+  })
+  const of = shown.length < model.classes.length ? `${shown.length} of ${model.classes.length} classes` : 'each class'
+  return barsFigure(values, { title: `Largest weights of ${of}, ${when}` })
+}
+
+function whenOf({ epoch, step, steps }: Position): string {
+  return step === epoch * steps ? `epoch ${epoch}` : `epoch ${epoch}, step ${step}`
+}
+
+function sizeOf(tiles: string): [rows: number, columns: number] {
+  return tiles.split('x').map(Number) as [number, number]
+}
+
+function columnsFor(classes: number): number {
+  if (classes <= 5) return classes
+  return classes <= 10 ? Math.ceil(classes / 2) : Math.max(8, Math.ceil(Math.sqrt(1.5 * classes)))
+}
