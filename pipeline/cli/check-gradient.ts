@@ -52,7 +52,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     const wrong = checks.filter(({ verdict }) => verdict === 'fail')
     const notes = result.record.notes
     const record = { pipeline: pipeline.name, seed: pipeline.seed, passed: wrong.length === 0, notes, checks }
-    const json = `${JSON.stringify(record, writable, 2)}\n`
+    const json = `${JSON.stringify(record, writable)}\n`
     if (flags.out !== undefined) {
       replaceFile(join(result.directory, 'gradient-check.json'), json)
       replaceFile(join(result.directory, 'gradient-check.csv'), csvOf(checks))

@@ -28,7 +28,7 @@ export interface GradientCheck {
   readonly expected: number
   /** What the largest error may be: the absolute one against differences, the relative one against the reference. */
   readonly threshold: number
-  /** Null for rows that only show how the error depends on `h`: a method is judged at the `h` that suits it best. */
+  /** Null for rows that only show how the error depends on `h`: a method is judged at the `h` at which most elements agree. */
   readonly verdict: 'pass' | 'fail' | null
 }
 

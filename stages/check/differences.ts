@@ -33,8 +33,8 @@ const methods = ['forward', 'centred'] as const
  * `(J(w+h) - J(w-h)) / 2h`, in float64. Rows come by gradient, array, method and `h`.
  *
  * The error of a difference has the shape of a V over `h`: what is cut off falls with `h` (or `h²`), what is rounded
- * grows with `1/h`. Where the lowest point lies depends on the data, so each method is judged where it is: a wrong
- * gradient is wrong at every `h`.
+ * grows with `1/h`. Where the lowest point lies depends on the data, so each method is judged at the `h` at which most
+ * elements agree (then: the smallest mean error). A wrong gradient is wrong at every `h`; this one shows where.
  */
 export async function differences(task: Differencing): Promise<Comparison[]> {
   const { loss, parameters, gradients, h, threshold } = task
@@ -42,7 +42,7 @@ export async function differences(task: Differencing): Promise<Comparison[]> {
   const [classes, width] = [b.length, W.length / b.length]
   let squares = 0
   for (const w of W) squares += w * w
-  const tallies = gradients.map(() => ({ W: curves(h), b: curves(h) }))
+  const tallies = gradients.map(() => ({ W: curves(h, threshold), b: curves(h, threshold) }))
 
   /** Differences by one parameter `w`; `penalty(w)` is Σ W² as a function of it. */
   function difference(array: 'W' | 'b', k: number, j: number | undefined): void {
@@ -82,11 +82,11 @@ export async function differences(task: Differencing): Promise<Comparison[]> {
     (['W', 'b'] as const).flatMap((array) =>
       methods.flatMap((method) => {
         const curve = tallies[g]![array][method]
-        const best = lowest(curve.map(({ maxAbsolute }) => maxAbsolute))
+        const judged = best(curve)
         return curve.map((tally, n): Comparison => {
-          const verdict = tally.maxAbsolute <= threshold ? 'pass' : 'fail'
+          const verdict = tally.holds ? 'pass' : 'fail'
           const shared = { gradient, lambda, array, method, h: h[n]!, ...tally.result(), threshold }
-          return { ...shared, verdict: n === best ? verdict : null }
+          return { ...shared, verdict: n === judged ? verdict : null }
         })
       }),
     ),
@@ -94,13 +94,16 @@ export async function differences(task: Differencing): Promise<Comparison[]> {
 }
 
 /** One tally per `h`, for each method. */
-function curves(h: readonly number[]): Record<(typeof methods)[number], Tally[]> {
-  return { forward: h.map(() => new Tally()), centred: h.map(() => new Tally()) }
+function curves(h: readonly number[], threshold: number): Record<(typeof methods)[number], Tally[]> {
+  return { forward: h.map(() => new Tally(threshold)), centred: h.map(() => new Tally(threshold)) }
 }
 
-/** Index of the smallest number; NaN is none. */
-function lowest(errors: readonly number[]): number {
-  let best = 0
-  for (const [n, error] of errors.entries()) if (error < errors[best]! || Number.isNaN(errors[best]!)) best = n
-  return best
+/** Index of the tally with the most errors within the threshold, and of those with the smallest mean. */
+function best(curve: readonly Tally[]): number {
+  let at = 0
+  for (const [n, { within, mean }] of curve.entries()) {
+    const other = curve[at]!
+    if (within > other.within || (within === other.within && mean < other.mean)) at = n
+  }
+  return at
 }

@@ -17,12 +17,19 @@ export type Compared = Pick<
 
 /** Collects the errors of one gradient against another. A NaN is the largest error there is. */
 export class Tally {
+  /** How many errors were not larger than the threshold. */
+  within = 0
+  private readonly threshold: number
   private count = 0
   private readonly absolute = { max: 0, sum: 0 }
   private readonly relative = { max: 0, sum: 0 }
   private worst: readonly number[] = []
   private analytic = Number.NaN
   private expected = Number.NaN
+
+  constructor(threshold = Number.POSITIVE_INFINITY) {
+    this.threshold = threshold
+  }
 
   /** `scale` is what the error is divided by to become a relative one. */
   add(index: readonly number[], analytic: number, expected: number, scale: number): void {
@@ -33,12 +40,18 @@ export class Tally {
       this.expected = expected
     }
     this.count++
+    if (error <= this.threshold) this.within++
     include(this.absolute, error)
     include(this.relative, error / scale)
   }
 
-  get maxAbsolute(): number {
-    return this.absolute.max
+  /** True where no error was larger than the threshold. */
+  get holds(): boolean {
+    return this.within === this.count
+  }
+
+  get mean(): number {
+    return this.absolute.sum / this.count
   }
 
   result(): Compared {
@@ -46,7 +59,7 @@ export class Tally {
     return {
       count,
       max_absolute_error: this.absolute.max,
-      mean_absolute_error: this.absolute.sum / count,
+      mean_absolute_error: this.mean,
       max_relative_error: this.relative.max,
       mean_relative_error: this.relative.sum / count,
       worst,
