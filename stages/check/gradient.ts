@@ -1,27 +1,16 @@
 import type { Table } from 'apache-arrow'
 import { concat, concatMap, defer, EMPTY, filter, forkJoin, map, of, take, throwError, throwIfEmpty } from 'rxjs'
 import { z } from 'zod'
-import { openKernels } from '../../kernels/index.js'
 import {
   copyParameters,
   defineStage,
-  type GradientCheck,
   gradientCheckTable,
-  modelOf,
   PipelineError,
-  type Position,
   positionOf,
-  rowsOf,
-  type StageContext,
-  softmaxParameters,
   wire,
   wordFailure,
 } from '../../pipeline/index.js'
-import { agreement, gradientOf } from './analytic.js'
-import { lossAround } from './cost.js'
-import { type Analytic, differences } from './differences.js'
-import { observedStep } from './observed.js'
-import { sliceSize } from './slices.js'
+import { compareGradients } from './compare.js'
 
 const options = z.strictObject({
   step: z.int().min(2).default(2).describe('The step to check: from the parameters before it to those after it.'),
@@ -54,8 +43,6 @@ const options = z.strictObject({
     .default('stop')
     .describe('What to do when a gradient is wrong: stop the run, or go on with the table as the only sign.'),
 })
-
-type Options = z.output<typeof options>
 
 /**
  * Checks gradients of the mean cost `J = mean(-log p[y]) + lambda · Σ W²` of a softmax classifier on one batch of a run:
@@ -90,7 +77,7 @@ export const gradient = defineStage({
           throwIfEmpty(
             () => new PipelineError('DATA', `the run ended before its step ${options.step} could be checked`),
           ),
-          context.flow.concatMap((seen) => check(seen, options, context)),
+          context.flow.concatMap((seen) => compareGradients(seen, options, context)),
           concatMap(([position, checks]) => {
             const wrong = checks
               .filter(({ verdict }) => verdict === 'fail')
@@ -102,46 +89,3 @@ export const gradient = defineStage({
         )
       }),
 })
-
-interface Seen {
-  readonly batch: Table
-  readonly before: Table
-  readonly after: Table
-}
-
-async function check(seen: Seen, options: Options, context: StageContext): Promise<[Position, GradientCheck[]]> {
-  const rows = rowsOf(seen.batch)
-  const model = modelOf(seen.before)
-  const parameters = softmaxParameters(model)
-  const [count, classes] = [rows.labels.length, parameters.b.length]
-  const width = parameters.W.length / classes
-  if (rows.values.length !== count * width)
-    throw new PipelineError(
-      'DATA',
-      `the parameters are for ${width} features, the batch has ${rows.values.length / count}`,
-    )
-  const lambdas = [...new Set(options.lambdas ?? [0, model.lambda || 0.1])]
-  const reference = await openKernels({ kernel: 'reference' })
-  const gradients: Analytic[] = []
-  const step = observedStep(parameters, modelOf(seen.after), options.threshold)
-  if (typeof step === 'string') context.note(step)
-  else gradients.push({ gradient: 'step', ...step })
-  for (const lambda of lambdas)
-    gradients.push({
-      gradient: 'reference',
-      lambda,
-      ...(await gradientOf(reference, rows, parameters, lambda, context)),
-    })
-  const classifier = reference.softmax(width, classes)
-  classifier.load(parameters)
-  const { h, threshold, kernels, kernelThreshold } = options
-  const sampled = options.features === 'all' ? width : Math.min(width, options.features)
-  const features = context.random('features').permutation(width).subarray(0, sampled).sort()
-  const loss = await lossAround(classifier, rows, sliceSize(reference, parameters), context)
-  const breathe = (): Promise<void> | undefined => context.flow.breathe()
-  const compared = await differences({ loss, parameters, gradients, features, h, threshold, breathe })
-  const fast = { reference, kernels, lambdas, rows, parameters, threshold: kernelThreshold }
-  compared.push(...(await agreement(fast, context)))
-  const checks = compared.map((row) => ({ ...row, examples: count, size: parameters[row.array].length }))
-  return [positionOf(seen.after), checks]
-}

@@ -116,22 +116,25 @@ t.test('the error has the shape of a V over h, and centred differences beat forw
 t.test('what is differenced is the cost of the reference kernel, to the last few bits', async (t) => {
   const rows = rowsOf(batches()[0]!)
   const random = randomStream(1, 'test', 'parameters')
-  const W = Float64Array.from({ length: 18 }, () => random.normal())
-  const b = Float64Array.from({ length: 3 }, () => random.normal())
   const classifier = referenceKernels().softmax(6, 3)
   const mean = (): number => classifier.evaluate(rows).loss / rows.labels.length
-  classifier.load({ W, b })
-  const loss = await lossAround(classifier, rows, 5, { flow: { breathe: () => undefined } as never })
-  t.ok(Math.abs(loss.base - mean()) < 1e-14)
-  for (const d of [1, -0.1, 1e-6])
-    for (let k = 0; k < 3; k++)
-      for (const j of [undefined, 0, 3, 5]) {
-        const moved = { W: W.slice(), b: b.slice() }
-        if (j === undefined) moved.b[k]! += d
-        else moved.W[k * 6 + j]! += d
-        classifier.load(moved)
-        t.ok(Math.abs(loss.moved(k, j, d) - mean()) < 1e-14, `class ${k}, feature ${j}, ${d}`)
-      }
+  for (const scale of [1, 1e4]) {
+    const W = Float64Array.from({ length: 18 }, () => scale * random.normal())
+    const b = Float64Array.from({ length: 3 }, () => scale * random.normal())
+    classifier.load({ W, b })
+    const loss = await lossAround(classifier, rows, 5, { flow: { breathe: () => undefined } as never })
+    t.ok(Math.abs(loss.base - mean()) < 1e-14 * scale)
+    for (const d of [1, -0.1, 1e-6, -1e4])
+      for (let k = 0; k < 3; k++)
+        for (const j of [undefined, 0, 3, 5]) {
+          const moved = { W: W.slice(), b: b.slice() }
+          if (j === undefined) moved.b[k]! += d
+          else moved.W[k * 6 + j]! += d
+          classifier.load(moved)
+          const allowed = 1e-14 * Math.max(scale, Math.abs(d))
+          t.ok(Math.abs(loss.moved(k, j, d) - mean()) < allowed, `class ${k}, feature ${j}, ${d}, scale ${scale}`)
+        }
+  }
 })
 
 t.test('a step that is wrong in one element is caught, and the message says which', async (t) => {
