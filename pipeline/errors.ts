@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'DATA' // a data file is missing, damaged or not what was announced
   | 'WRITE' // an output could not be written
   | 'DIVERGED' // training left the finite numbers
+  | 'CHECK' // a check that the pipeline asked for did not hold
   | 'STAGE' // a stage threw
   | 'KERNEL' // a kernel is not available or failed
   | 'ABORTED' // stopped by a signal

@@ -35,6 +35,7 @@ export {
   rowsOf,
   splitOf,
 } from './wires/examples.js'
+export { type GradientCheck, gradientChecks, gradientCheckTable, wordFailure } from './wires/gradient-check.js'
 export { type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
 export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'
 export { endsEpoch, type Position, positionOf, reposition } from './wires/position.js'

@@ -83,6 +83,25 @@ program
   .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
   .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
 
+reading(program.command('check-gradient'))
+  .summary('check the gradients of a pipeline')
+  .description(
+    'Check gradients against differences of the cost, in float64: what the training step of a pipeline does (whichever stage it is), and the kernels. Reads the data as the pipeline does, draws a few examples, trains two steps. Exits 1 where a gradient is wrong.',
+  )
+  .argument('<pipeline>', 'YAML file or built-in name')
+  .option('--examples <n>', 'examples to take the gradient on (default: 100)', atLeastOne)
+  .addOption(
+    new Option('--features <n>', 'features whose weights are differenced, drawn at random (default: 100)').argParser(
+      atLeastOne,
+    ),
+  )
+  .addOption(new Option('--all', 'difference every parameter').conflicts('features'))
+  .option('--out <dir>', 'keep the table in this run directory, as CSV, JSON and Arrow')
+  .option('--force', 'replace the run that lies in --out')
+  .option('--json', 'print the table as JSON')
+  .addHelpText('after', '\nExample:\n  millrace check-gradient cifar10/experiment-3 --examples 20 --all --out check')
+  .action(async (name, options) => (await import('./check-gradient.js')).checkGradientCommand(name, options, output))
+
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
 }
@@ -91,6 +110,12 @@ function wholeNumber(text: string): number {
   const number = Number(text)
   if (text.trim() !== '' && Number.isSafeInteger(number) && number >= 0) return number
   throw new InvalidArgumentError('expected a whole number from 0.')
+}
+
+function atLeastOne(text: string): number {
+  const number = wholeNumber(text)
+  if (number >= 1) return number
+  throw new InvalidArgumentError('expected a whole number from 1.')
 }
 
 function positiveNumber(text: string): number {

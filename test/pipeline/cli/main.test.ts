@@ -6,7 +6,7 @@ t.test('--help explains the command, and so does each command with an example', 
   const help = await millrace(['--help'], cwd)
   t.equal(help.code, 0)
   t.match(help.stdout, /Usage: millrace/)
-  for (const command of ['run', 'validate', 'config', 'stages']) {
+  for (const command of ['run', 'validate', 'config', 'check-gradient', 'stages']) {
     t.match(help.stdout, new RegExp(`\\n {2}${command}`))
     const own = await millrace([command, '--help'], cwd)
     t.equal(own.code, 0)

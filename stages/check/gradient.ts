@@ -1,0 +1,91 @@
+import type { Table } from 'apache-arrow'
+import { concat, concatMap, defer, EMPTY, filter, forkJoin, map, of, take, throwError, throwIfEmpty } from 'rxjs'
+import { z } from 'zod'
+import {
+  copyParameters,
+  defineStage,
+  gradientCheckTable,
+  PipelineError,
+  positionOf,
+  wire,
+  wordFailure,
+} from '../../pipeline/index.js'
+import { compareGradients } from './compare.js'
+
+const options = z.strictObject({
+  step: z.int().min(2).default(2).describe('The step to check: from the parameters before it to those after it.'),
+  features: z
+    .union([z.int().positive(), z.literal('all')])
+    .default(100)
+    .describe('Features whose weights are differenced, drawn at random, in every class; or all. b always is, whole.'),
+  h: z
+    .array(z.number().positive())
+    .min(1)
+    .default([1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10])
+    .describe('Widths of the differences.'),
+  lambdas: z
+    .array(z.number().nonnegative())
+    .min(1)
+    .optional()
+    .describe("Weight decays to check the kernels with. Default: 0 and the model's own, or 0.1 where that is 0."),
+  threshold: z.number().positive().default(1e-6).describe('Largest absolute error against differences.'),
+  kernels: z
+    .array(z.enum(['native', 'wasm']))
+    .default(['native', 'wasm'])
+    .describe('The fast kernels to compare.'),
+  kernelThreshold: z
+    .number()
+    .positive()
+    .default(1e-5)
+    .describe('Largest error of a fast kernel, relative to the largest magnitude in the array.'),
+  onFailure: z
+    .enum(['stop', 'continue'])
+    .default('stop')
+    .describe('What to do when a gradient is wrong: stop the run, or go on with the table as the only sign.'),
+})
+
+/**
+ * Checks gradients of the mean cost `J = mean(-log p[y]) + lambda · Σ W²` of a softmax classifier on one batch of a run:
+ *
+ * - what the training step did, whatever stage did it: `(w_before - w_after) / eta`, seen from the parameters on the
+ *   wire (float64 kernels only: float32 parameters hide it in their rounding);
+ * - the gradient of the reference kernel, with and without weight decay;
+ *
+ * both against forward and centred differences, and the gradients of the fast kernels against the reference's.
+ * Fails with code `CHECK` and the array and index of each wrong gradient, after the table went out.
+ */
+export const gradient = defineStage({
+  name: 'check/gradient',
+  summary: 'Checks the gradients of a training step and of the kernels against differences of the cost.',
+  options,
+  inputs: { batches: wire.batch, parameters: wire.parameters },
+  outputs: { checks: wire.gradientCheck },
+  example:
+    '- use: check/gradient\n  from: { batches: shuffle, parameters: model }\n  with: { features: 50, threshold: 1.0e-6 }',
+  holds: 'one batch, its logits, and the parameters before and after one step',
+  run:
+    (options, context) =>
+    ({ batches, parameters }) =>
+      defer(() => {
+        const at = (step: number) => (table: Table) => positionOf(table).step === step
+        const kept = (step: number) => parameters.pipe(filter(at(step)), take(1), map(copyParameters))
+        return forkJoin({
+          batch: batches.pipe(filter(at(options.step)), take(1)),
+          before: kept(options.step - 1),
+          after: kept(options.step),
+        }).pipe(
+          throwIfEmpty(
+            () => new PipelineError('DATA', `the run ended before its step ${options.step} could be checked`),
+          ),
+          context.flow.concatMap((seen) => compareGradients(seen, options, context)),
+          concatMap(([position, checks]) => {
+            const wrong = checks
+              .filter(({ verdict }) => verdict === 'fail')
+              .map((check) => ({ message: wordFailure(check) }))
+            const failure = new PipelineError('CHECK', wrong)
+            const isStopped = wrong.length > 0 && options.onFailure === 'stop'
+            return concat(of(gradientCheckTable(position, checks)), isStopped ? throwError(() => failure) : EMPTY)
+          }),
+        )
+      }),
+})

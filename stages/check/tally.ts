@@ -1,0 +1,79 @@
+import type { GradientCheck } from '../../pipeline/index.js'
+
+/** A row of the table, but for what is the same in all of them. */
+export type Comparison = Omit<GradientCheck, 'array' | 'examples' | 'size'> & { readonly array: 'W' | 'b' }
+
+export type Compared = Pick<
+  GradientCheck,
+  | 'count'
+  | 'max_absolute_error'
+  | 'mean_absolute_error'
+  | 'max_relative_error'
+  | 'mean_relative_error'
+  | 'worst'
+  | 'analytic'
+  | 'expected'
+>
+
+/** Collects the errors of one gradient against another. A NaN is the largest error there is. */
+export class Tally {
+  /** How many errors were not larger than the threshold. */
+  within = 0
+  private readonly threshold: number
+  private count = 0
+  private readonly absolute = { max: 0, sum: 0 }
+  private readonly relative = { max: 0, sum: 0 }
+  private worst: readonly number[] = []
+  private analytic = Number.NaN
+  private expected = Number.NaN
+
+  constructor(threshold = Number.POSITIVE_INFINITY) {
+    this.threshold = threshold
+  }
+
+  /** `scale` is what the error is divided by to become a relative one. */
+  add(index: readonly number[], analytic: number, expected: number, scale: number): void {
+    const error = Math.abs(analytic - expected)
+    if (this.count === 0 || isLarger(error, this.absolute.max)) {
+      this.worst = index
+      this.analytic = analytic
+      this.expected = expected
+    }
+    this.count++
+    if (error <= this.threshold) this.within++
+    include(this.absolute, error)
+    include(this.relative, error / scale)
+  }
+
+  /** True where no error was larger than the threshold. */
+  get holds(): boolean {
+    return this.within === this.count
+  }
+
+  get mean(): number {
+    return this.absolute.sum / this.count
+  }
+
+  result(): Compared {
+    const { count, worst, analytic, expected } = this
+    return {
+      count,
+      max_absolute_error: this.absolute.max,
+      mean_absolute_error: this.mean,
+      max_relative_error: this.relative.max,
+      mean_relative_error: this.relative.sum / count,
+      worst,
+      analytic,
+      expected,
+    }
+  }
+}
+
+function include(errors: { max: number; sum: number }, error: number): void {
+  if (isLarger(error, errors.max)) errors.max = error
+  errors.sum += error
+}
+
+function isLarger(error: number, than: number): boolean {
+  return error > than || (Number.isNaN(error) && !Number.isNaN(than))
+}
