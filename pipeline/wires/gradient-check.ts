@@ -1,5 +1,5 @@
-import { Field, Float64, Int32, List, Table, Utf8, type Vector, vectorFromArray } from 'apache-arrow'
-import { type Position, withMetadata, writePosition } from './position.js'
+import { Field, Float64, Int32, List, Schema, Table, Utf8, type Vector, vectorFromArray } from 'apache-arrow'
+import { type Position, writePosition } from './position.js'
 
 /** One comparison of a gradient, for one array of the model. */
 export interface GradientCheck {
@@ -64,7 +64,8 @@ export function gradientCheckTable(position: Position, rows: readonly GradientCh
     ),
   ])
   const table = new Table(Object.fromEntries(columns) as Record<string, Vector>)
-  return withMetadata(table, writePosition(new Map([['wire', 'gradient-check']]), position))
+  const metadata = writePosition(new Map([['wire', 'gradient-check']]), position)
+  return new Table(new Schema(table.schema.fields, metadata), table.batches)
 }
 
 /** The rows of a `gradient-check` table as objects. */
