@@ -33,7 +33,7 @@ export interface Affine {
  *
  * `values` is row-major `[rows, features]`. uint8 values may carry an `affine` map, which kernels fold into the
  * weights (`|mean * scale|` stays small, see `stages/normalize`); float32 values are used as they are. Values that are
- * too few for the rows, or a map of another width, make a kernel throw a RangeError.
+ * too few for the rows, or a map of another width, make a kernel throw a RangeError. (Checks: `check.ts`.)
  */
 export interface Rows {
   readonly values: Uint8Array | Float32Array
@@ -54,7 +54,7 @@ export interface Softmax {
   readonly classes: number
   /** The parameters themselves, not a copy: they change with every `step`. Write through `load` only. */
   readonly parameters: Parameters
-  /** Copies parameters in (from either precision). */
+  /** Copies parameters in (from either precision). A RangeError where their lengths are not those of these. */
   load(parameters: Parameters): void
   /**
    * One step of gradient descent on the mean cost of the rows accumulated so far and these ones:
@@ -67,12 +67,15 @@ export interface Softmax {
    * may carry an affine map of its own.
    */
   accumulate(rows: Rows): void
-  /** The gradient of the mean cost over the accumulated rows (at least one), and their mean loss; clears the sums. */
+  /**
+   * The gradient of the mean cost over the accumulated rows, and their mean loss; clears the sums. Throws as `step`
+   * does where there is no row.
+   */
   gradient(lambda: number): Parameters & { readonly loss: number }
   evaluate(rows: Rows): Evaluation
-  /** Writes `W z + b` for each row, `[rows, classes]`. Labels do not matter. */
+  /** Writes `W z + b` for each row to the front of `out`, `[rows, classes]`. Labels do not matter. */
   logits(rows: Rows, out: Float32Array | Float64Array): void
-  /** Gives its memory back; the classifier must not be used afterwards. */
+  /** Gives its memory back; the classifier must not be used afterwards (but may be freed again). */
   free(): void
 }
 
@@ -91,8 +94,9 @@ export interface Kernels {
   readonly threads: number
   readonly precision: 'float32' | 'float64'
   /**
-   * Multiply-adds (rows × features × classes) that one call should not exceed, some 10 ms of work: callers cut
-   * larger work into slices and let the event loop breathe between them. A constant, so that sums keep their order.
+   * Work that one call should not exceed, so that it blocks the event loop for 50 ms at most, and for some 10 ms as a
+   * rule, on a single thread too: multiply-adds, see `rowsPerCall`. Callers cut larger work into slices and let the
+   * event loop breathe between them. A constant of `name` and `detail`, so that sums keep their order.
    */
   readonly slice: number
   /**
@@ -110,10 +114,21 @@ export interface Kernels {
 }
 
 /**
+ * How many rows one call should have at most, see `Kernels.slice`. A row counts as `(features + 128) × classes`: its
+ * softmax costs as much as the multiply-adds of some hundred features.
+ */
+export function rowsPerCall(
+  { slice }: Pick<Kernels, 'slice'>,
+  { features, classes }: Pick<Softmax, 'features' | 'classes'>,
+): number {
+  return Math.max(1, Math.floor(slice / ((features + 128) * classes)))
+}
+
+/**
  * Opens kernels: the named ones, or the fastest that this machine has. Each implementation is loaded only when it is
  * asked for. Throws an Error that says why where the named one cannot be had.
  *
- * @param options.threads default: one per core; the reference always has one
+ * @param options.threads default: one per core, and native kernels have no more; the reference always has one
  */
 export async function openKernels(
   options: { kernel?: KernelName | undefined; threads?: number | undefined } = {},

@@ -1,3 +1,4 @@
+import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows, checkWhole } from './check.js'
 import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from './index.js'
 
 /**
@@ -32,7 +33,7 @@ function softmax(features: number, classes: number): Softmax {
 
   /** Standardises row `i` into `z` and computes its logits into `s`. */
   function forward(rows: Rows, i: number): void {
-    standardise(rows.values, i * features, rows.affine, z)
+    standardise(rows.values, i * features, affineOf(rows), z)
     for (let k = 0; k < classes; k++) {
       let sum = b[k]!
       for (let j = 0; j < features; j++) sum += W[k * features + j]! * z[j]!
@@ -41,6 +42,7 @@ function softmax(features: number, classes: number): Softmax {
   }
 
   function accumulate(rows: Rows): void {
+    checkRows(rows, features)
     checkLabels(rows, classes)
     for (let i = 0; i < rows.labels.length; i++) {
       const label = rows.labels[i]!
@@ -57,7 +59,7 @@ function softmax(features: number, classes: number): Softmax {
   }
 
   function gradient(lambda: number): Parameters<Float64Array> & { loss: number } {
-    if (count === 0) throw new RangeError('expected at least one row to take a gradient of')
+    checkAny(count)
     const mean = {
       W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!),
       b: db.map((sum) => sum / count),
@@ -78,6 +80,7 @@ function softmax(features: number, classes: number): Softmax {
   }
 
   function evaluate(rows: Rows): Evaluation {
+    checkRows(rows, features)
     checkLabels(rows, classes)
     let sum = 0
     let correct = 0
@@ -91,6 +94,8 @@ function softmax(features: number, classes: number): Softmax {
   }
 
   function logits(rows: Rows, out: Float32Array | Float64Array): void {
+    checkRows(rows, features)
+    checkLogits(rows, classes, out)
     for (let i = 0; i < rows.labels.length; i++) {
       forward(rows, i)
       out.set(s, i * classes)
@@ -102,6 +107,7 @@ function softmax(features: number, classes: number): Softmax {
     classes,
     parameters: { W, b },
     load: (parameters) => {
+      checkParameters(parameters, features, classes)
       W.set(parameters.W)
       b.set(parameters.b)
     },
@@ -120,7 +126,7 @@ function standardise(
   affine: Affine | undefined,
   z: Float64Array,
 ): void {
-  if (!affine || values instanceof Float32Array) {
+  if (!affine) {
     for (let j = 0; j < z.length; j++) z[j] = values[from + j]!
     return
   }
@@ -152,13 +158,8 @@ function argMax(s: Float64Array): number {
   return best
 }
 
-function checkLabels({ labels }: Rows, classes: number): void {
-  for (let i = 0; i < labels.length; i++)
-    if (labels[i]! < 0 || labels[i]! >= classes)
-      throw new RangeError(`label ${labels[i]} of row ${i} is not in 0 … ${classes - 1}`)
-}
-
 function moments(values: Uint8Array, features: number): Moments {
+  checkWhole(values, features)
   const sum = new Float64Array(features)
   const squares = new Float64Array(features)
   const min = new Uint8Array(features).fill(255)

@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { affineOf, checkLogits, checkParameters, checkRows, checkThreads, checkWhole } from '../check.js'
 import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from '../index.js'
 
 /** What `addon.cc` exports. Handles are opaque; arrays are read and written in place, during the call only. */
@@ -61,8 +63,11 @@ interface Addon {
 
 type Handle = { readonly handle: unique symbol }
 
-/** An evaluation of CIFAR-10's size in one call: 5 ms on one core with AVX-512, under 50 ms on one with SSE2. */
-const slice = 3.2e8
+/**
+ * Per instruction set, see `Kernels.slice`; one call on one thread takes 50 ms at most, and 3 ms (AVX-512) to 20 ms
+ * where there are ten classes or more. With AVX-512, an evaluation of CIFAR-10's size (10,000 × 3072 × 10) is one call.
+ */
+const slices: Record<string, number> = { avx512: 3.2e8, avx2: 1.6e8, portable: 1e8 }
 
 const cacheLine = 64
 
@@ -79,21 +84,30 @@ export function nativeMissing(): string | undefined {
 
 /**
  * Opens the native kernels: float32 in AVX-512, AVX2 or what the platform has at least, on at most as many threads
- * as there are cores. Throws an Error that says why where the addon is absent (`nativeMissing`).
+ * as there are cores, since more only take turns. Throws an Error that says why where the addon is absent
+ * (`nativeMissing`).
+ *
+ * @param options.oversubscribe as many threads as asked for: for tests that prove that results do not depend on them
  *
  * `MILLRACE_NATIVE_ISA` (`avx512`, `avx2`, `portable`) chooses the instructions.
  */
-export function nativeKernels(options: { threads: number }): Kernels {
+export function nativeKernels(options: { threads: number; oversubscribe?: boolean | undefined }): Kernels {
+  const { threads, oversubscribe = false } = options
+  checkThreads(threads)
   found ??= find()
   if ('missing' in found) throw new Error(found.missing)
   const { addon } = found
-  const kernels = addon.open(options.threads, process.env.MILLRACE_NATIVE_ISA || undefined)
+  const kernels = addon.open(
+    oversubscribe ? threads : Math.min(threads, availableParallelism()),
+    process.env.MILLRACE_NATIVE_ISA || undefined,
+  )
+  const detail = addon.detail(kernels)
   return {
     name: 'native',
-    detail: addon.detail(kernels),
+    detail,
     threads: addon.threads(kernels),
     precision: 'float32',
-    slice,
+    slice: slices[detail]!,
     allocate: (bytes) => allocate(addon, bytes),
     softmax: (features, classes) => softmax(addon, kernels, features, classes),
     moments: (values, features) => moments(addon, kernels, values, features),
@@ -108,29 +122,29 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
   const sums = new Float64Array(2)
   let affine: Affine | undefined
 
-  /** Tells the addon of the map that comes with these rows, unless it is that of the rows before. */
-  function standardise(rows: Rows): void {
-    const map = rows.values instanceof Uint8Array ? rows.affine : undefined
+  /** Checks rows, and tells the addon of the map that comes with them unless it is that of the rows before. */
+  function begin(rows: Rows): void {
+    checkRows(rows, features)
+    const map = affineOf(rows)
     if (map === affine) return
     addon.standardise(classifier, map?.mean, map?.scale)
     affine = map
   }
 
   function load(parameters: Parameters): void {
-    if (parameters.W.length !== W.length || parameters.b.length !== b.length)
-      throw new RangeError(`expected W of ${W.length} and b of ${b.length} numbers`)
     addon.loaded(classifier)
+    checkParameters(parameters, features, classes)
     W.set(parameters.W)
     b.set(parameters.b)
   }
 
   function step(rows: Rows, eta: number, lambda: number): number {
-    standardise(rows)
+    begin(rows)
     return addon.step(classifier, W, b, rows.values, rows.labels, eta, lambda)
   }
 
   function accumulate(rows: Rows): void {
-    standardise(rows)
+    begin(rows)
     addon.accumulate(classifier, W, b, rows.values, rows.labels)
   }
 
@@ -142,13 +156,14 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
   }
 
   function evaluate(rows: Rows): Evaluation {
-    standardise(rows)
+    begin(rows)
     addon.evaluate(classifier, W, b, rows.values, rows.labels, sums)
     return { loss: sums[0]!, correct: sums[1]! }
   }
 
   function logits(rows: Rows, out: Float32Array | Float64Array): void {
-    standardise(rows)
+    begin(rows)
+    checkLogits(rows, classes, out)
     addon.logits(classifier, W, b, rows.values, rows.labels, out)
   }
 
@@ -178,6 +193,7 @@ function allocate(addon: Addon, bytes: number): Uint8Array {
 }
 
 function moments(addon: Addon, kernels: Handle, values: Uint8Array, features: number): Moments {
+  checkWhole(values, features)
   const sum = new Float64Array(features)
   const squares = new Float64Array(features)
   const min = new Uint8Array(features)

@@ -21,6 +21,8 @@ export interface Arena {
   readonly doubles: Float64Array
   /** False once a worker has failed. */
   readonly sound: boolean
+  /** Throws where this may not be used: before anything is written to it. */
+  check(): void
   /**
    * Performs `items` independent items of a phase that has `work` multiply-adds, and returns when all are done. Throws
    * if a worker has failed, now or earlier: items may then be lost.
@@ -78,6 +80,11 @@ export function createArena(module: Module, threads: number): Arena {
   })
   const ended = workers.map((worker) => new Promise<void>((resolve) => worker.on('exit', () => resolve(fail()))))
 
+  function check(): void {
+    if (words[control.failed]) fail()
+    if (failure) throw failure
+  }
+
   return {
     threads,
     heap,
@@ -88,9 +95,9 @@ export function createArena(module: Module, threads: number): Arena {
     get sound() {
       return !failure && !words[control.failed]
     },
+    check,
     run: (which, items, work) => {
-      if (words[control.failed]) fail()
-      if (failure) throw failure
+      check()
       if (threads === 1 || items < 2 || work < WORTH_SHARING) {
         exports.performAll(phase[which], items)
         return

@@ -57,9 +57,9 @@ export const double = {
   lambda: CALL / 8 + 15,
 } as const
 
-/** Where a failing worker leaves its error message: its length, then UTF-8. */
+/** Where a failing worker leaves its error message: its length, then UTF-8, up to where the constants begin. */
 export const FAILURE_TEXT = 704
-export const FAILURE_TEXT_BYTES = 320
+export const FAILURE_TEXT_BYTES = 316
 
 /** The phases of `assembly/phases.ts`, by number. */
 export const phase = {

@@ -1,3 +1,4 @@
+import { checkWhole } from '../check.js'
 import type { Moments } from '../index.js'
 import type { Arena } from './arena.js'
 import { roundUp, TILE_COLUMNS, word } from './layout.js'
@@ -9,9 +10,9 @@ const PASS_ROWS = 65536
 /** Exact statistics per feature, see `Moments`. */
 export function computeMoments(arena: Arena, values: Uint8Array, features: number): Moments {
   const { heap, words } = arena
+  checkWhole(values, features)
   const stride = roundUp(features, 16)
   const total = values.length / features
-  if (!Number.isInteger(total)) throw new RangeError(`${values.length} values are not rows of ${features} features`)
   const foreign = !heap.owns(values.buffer)
   const most = foreign ? Math.min(PASS_ROWS, Math.ceil(PASS_BYTES / features)) : PASS_ROWS
   const copy = foreign ? heap.allocate(Math.min(most, total) * features) : 0

@@ -14,8 +14,6 @@ export interface Pass {
   readonly scores: Float64Array
   /** Logits, float64 `[rows, classes]`. */
   readonly logits: Float64Array
-  /** Throws a RangeError unless each row has its values, and a label that is a class. */
-  check(rows: Rows): void
   /** Makes the rows from `first` on the subject of the next phases, and returns how many they are. */
   enter(rows: Rows, first: number): number
   free(): void
@@ -34,15 +32,20 @@ export function createPass(arena: Arena, features: number, classes: number, lane
   function reserve(rows: number): void {
     if (rows <= capacity && capacity > 0) return
     free()
-    capacity = Math.min(most, roundUp(Math.max(rows, 1), UNIT))
-    scores = new Float64Array(...heap.place((capacity / TILE_ROWS) * 16), 2)
-    labels = new Int32Array(...heap.place(capacity * 4), capacity)
-    g = heap.allocate(capacity * lanes * 4)
+    const next = Math.min(most, roundUp(Math.max(rows, 1), UNIT))
+    scores = new Float64Array(...heap.place((next / TILE_ROWS) * 16), 2)
+    labels = new Int32Array(...heap.place(next * 4), next)
+    g = heap.allocate(next * lanes * 4)
+    // Last: where memory runs out, nothing above counts as reserved.
+    capacity = next
   }
 
   function free(): void {
     for (const at of [scores.byteOffset, labels.byteOffset, g, logits.byteOffset, values.byteOffset]) heap.free(at)
-    capacity = 0
+    capacity = g = 0
+    // Forgotten, too: freed twice, a block could be someone else's.
+    scores = new Float64Array(2)
+    labels = new Int32Array(0)
     logits = new Float64Array(0)
     values = new Uint8Array(0)
   }
@@ -53,6 +56,7 @@ export function createPass(arena: Arena, features: number, classes: number, lane
     if (heap.owns(source.buffer)) return at
     if (values.length < count) {
       heap.free(values.byteOffset)
+      values = new Uint8Array(0)
       values = new Uint8Array(...heap.place(capacity * features * source.BYTES_PER_ELEMENT))
     }
     values.set(new Uint8Array(source.buffer, at, count))
@@ -66,14 +70,6 @@ export function createPass(arena: Arena, features: number, classes: number, lane
     get logits() {
       if (logits.length === 0) logits = new Float64Array(...heap.place(capacity * classes * 8), capacity * classes)
       return logits
-    },
-    check: (rows) => {
-      checkShape(rows, features)
-      for (let i = 0; i < rows.labels.length; i++) {
-        const label = rows.labels[i]!
-        if (label < 0 || label >= classes)
-          throw new RangeError(`label ${label} of row ${i} is not in 0 … ${classes - 1}`)
-      }
     },
     enter: (rows, first) => {
       const size = Math.min(most, rows.labels.length - first)
@@ -90,17 +86,5 @@ export function createPass(arena: Arena, features: number, classes: number, lane
       return size
     },
     free,
-  }
-}
-
-/** Throws a RangeError if rows lack values or standardisation. */
-export function checkShape({ values, labels, affine }: Rows, features: number): void {
-  const expected = labels.length * features
-  if (values.length < expected) {
-    throw new RangeError(`${labels.length} rows of ${features} features need ${expected} values, got ${values.length}`)
-  }
-  for (const map of affine ? [affine.mean, affine.scale] : []) {
-    if (map.length !== features)
-      throw new RangeError(`an affine map of ${features} features cannot have ${map.length} entries`)
   }
 }

@@ -56,6 +56,10 @@ function lease(arena: Arena): Lease {
           if (open) heap.free(at)
         },
       },
+      check: () => {
+        check()
+        arena.check()
+      },
       run: (which, items, work) => {
         check()
         arena.run(which, items, work)

@@ -1,7 +1,8 @@
+import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows } from '../check.js'
 import type { Evaluation, Parameters, Rows, Softmax } from '../index.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
-import { checkShape, createPass } from './pass.js'
+import { createPass } from './pass.js'
 
 /**
  * Makes a classifier whose parameters and sums lie in the arena. Each call is a few phases: `fold` the standardisation
@@ -38,6 +39,7 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
 
   /** Makes this classifier the subject of the next phases. */
   function attend(): void {
+    arena.check()
     words[word.features] = features
     words[word.classes] = classes
     words[word.stride] = stride
@@ -55,7 +57,8 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
   }
 
   /** Also folds the standardisation of these rows into the weights. */
-  function begin({ affine }: Rows): void {
+  function begin(rows: Rows): void {
+    const affine = affineOf(rows)
     attend()
     if (affine) {
       mean.set(affine.mean)
@@ -63,6 +66,11 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
     }
     words[word.scale] = affine ? scale.byteOffset : 0
     arena.run('fold', classes, classes * features)
+  }
+
+  function check(rows: Rows): void {
+    checkRows(rows, features)
+    checkLabels(rows, classes)
   }
 
   /** Adds the rows' losses and gradients to the sums; with `descending`, the last pass makes the step instead. */
@@ -100,7 +108,8 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
   }
 
   function step(rows: Rows, eta: number, lambda: number): number {
-    pass.check(rows)
+    check(rows)
+    checkAny(count + rows.labels.length)
     begin(rows)
     doubles[double.eta] = eta
     doubles[double.lambda] = lambda
@@ -109,13 +118,14 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
   }
 
   function accumulate(rows: Rows): void {
-    pass.check(rows)
+    check(rows)
     if (rows.labels.length === 0) return
     begin(rows)
     add(rows, false)
   }
 
   function gradient(lambda: number): Parameters<Float32Array> & { loss: number } {
+    checkAny(count)
     const dW = new Float32Array(...heap.place(classes * features * 4), classes * features)
     sums ||= place(classes * stride * 8)[1]
     attend()
@@ -132,7 +142,7 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
   }
 
   function evaluate(rows: Rows): Evaluation {
-    pass.check(rows)
+    check(rows)
     let sum = 0
     let correct = 0
     if (rows.labels.length > 0) begin(rows)
@@ -149,7 +159,8 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
   }
 
   function logits(rows: Rows, out: Float32Array | Float64Array): void {
-    checkShape(rows, features)
+    checkRows(rows, features)
+    checkLogits(rows, classes, out)
     if (rows.labels.length > 0) begin(rows)
     for (let first = 0; first < rows.labels.length; ) {
       const size = pass.enter(rows, first)
@@ -165,6 +176,8 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
     classes,
     parameters: { W, b },
     load: (parameters) => {
+      arena.check()
+      checkParameters(parameters, features, classes)
       W.set(parameters.W)
       b.set(parameters.b)
     },

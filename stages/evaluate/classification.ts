@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, toArray } from 'rxjs'
 import { z } from 'zod'
-import type { Rows, Softmax } from '../../kernels/index.js'
+import { type Rows, rowsPerCall, type Softmax } from '../../kernels/index.js'
 import {
   checkSplit,
   defineStage,
@@ -137,8 +137,8 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
     parts: readonly Rows[],
     split: string,
   ): Promise<{ loss: number; accuracy: number }> {
-    const { features, classes } = classifier
-    const most = Math.max(1, Math.floor(kernels.slice / (features * classes)))
+    const { features } = classifier
+    const most = rowsPerCall(kernels, classifier)
     let [loss, correct, count] = [0, 0, 0]
     for (const { values, labels, affine } of parts) {
       if (values.length !== labels.length * features)

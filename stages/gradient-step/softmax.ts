@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { defer, finalize } from 'rxjs'
 import { z } from 'zod'
-import type { Rows, Softmax } from '../../kernels/index.js'
+import { type Rows, rowsPerCall, type Softmax } from '../../kernels/index.js'
 import {
   defineStage,
   layoutOf,
@@ -86,7 +86,7 @@ function makeTrainer(options: Options, context: StageContext) {
   function train(batch: Table): Table[] | Promise<Table> {
     model ??= open(batch)
     const rows = rowsOf(batch)
-    const most = Math.max(1, Math.floor(context.kernels.slice / (model.features * model.classes)))
+    const most = rowsPerCall(context.kernels, model)
     return rows.labels.length <= most ? [stepped(batch, rows)] : inSlices(batch, rows, most)
   }
 

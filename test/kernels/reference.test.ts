@@ -2,8 +2,11 @@ import t from 'tap'
 import type { Parameters, Rows } from '../../dist/kernels/index.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
 import { type Random, randomStream } from '../../dist/pipeline/random.js'
+import { agreement } from './agreement.js'
 
 const kernels = referenceKernels()
+
+await agreement(t, 'reference', () => referenceKernels())
 
 function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): boolean {
   return (

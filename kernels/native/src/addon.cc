@@ -9,7 +9,6 @@
 #include <new>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 #include "classifier.h"
 
@@ -81,8 +80,14 @@ class Call {
   template <class T>
   T* array(int i, napi_typedarray_type type, size_t length) const {
     const View array = view(i);
-    if (array.type != type) refuse_type("a typed array is of the wrong type");
     if (array.length != length) refuse_range("a typed array is of the wrong length");
+    return room<T>(i, type, length);
+  }
+  template <class T>
+  T* room(int i, napi_typedarray_type type, size_t length) const {
+    const View array = view(i);
+    if (array.type != type) refuse_type("a typed array is of the wrong type");
+    if (array.length < length) refuse_range("a typed array is too short");
     return static_cast<T*>(array.data);
   }
   float* floats(int i, size_t length) const { return array<float>(i, napi_float32_array, length); }
@@ -116,9 +121,8 @@ class Call {
     if (values.type != napi_uint8_array && values.type != napi_float32_array)
       refuse_type("values must be a Uint8Array or a Float32Array");
     const size_t features = classifier().features();
-    if (values.length != labels.length * features)
-      refuse_range("values hold " + std::to_string(values.length) + " numbers, expected " +
-                   std::to_string(labels.length) + " rows of " + std::to_string(features));
+    if (values.length < labels.length * features)
+      refuse_range("too few values");
     Labelled rows;
     rows.values = values.data;
     rows.bytes = values.type == napi_uint8_array;
@@ -154,23 +158,18 @@ void close_pool(void* kernels) { static_cast<Kernels*>(kernels)->pool->close(); 
 
 /** `open(threads, isa | undefined)`: the best arithmetic this processor has, or the one named. */
 napi_value open(const Call& call) {
-  const int wanted = call.size(0, "threads");
+  const int threads = call.size(0, "threads");
   const std::string isa = call.text(1);
   const Arithmetic* arithmetic = nullptr;
   for (const Arithmetic* candidate : {avx512(), avx2(), portable()}) {
     if (candidate && !arithmetic && (isa.empty() || isa == candidate->name)) arithmetic = candidate;
   }
   if (!arithmetic) refuse(("this processor has no " + isa).c_str());
-  // More threads than cores only take turns. Results do not depend on their number.
-  int threads = std::min(wanted, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
-#ifdef MILLRACE_ANY_NUMBER_OF_THREADS
-  threads = wanted;
-#endif
   auto kernels = std::make_unique<Kernels>(Kernels{std::make_shared<Pool>(threads), arithmetic});
   Kernels* opened = kernels.get();
   const napi_value handle = call.hold(std::move(kernels), [](napi_env env, void* data, void*) {
+    // Without closing the pool: classifiers that are still in use share it, and the last of them ends it.
     napi_remove_env_cleanup_hook(env, close_pool, data);
-    close_pool(data);
     delete static_cast<Kernels*>(data);
   });
   napi_add_env_cleanup_hook(call.env, close_pool, opened);
@@ -197,7 +196,7 @@ napi_value moments(const Call& call) {
   const int features = call.size(2, "features");
   if (values.type != napi_uint8_array) refuse_type("values must be a Uint8Array");
   if (values.length % features != 0)
-    refuse_range("values hold " + std::to_string(values.length) + " numbers, expected rows of " + std::to_string(features));
+    refuse_range("values are not whole rows");
   double* sum = call.doubles(3, features);
   double* squares = call.doubles(4, features);
   uint8_t* min = call.array<uint8_t>(5, napi_uint8_array, features);
@@ -273,9 +272,9 @@ napi_value logits(const Call& call) {
   const Labelled rows = call.rows(3);
   const size_t length = size_t(rows.rows) * classifier.classes();
   if (call.view(5).type == napi_float32_array)
-    classifier.logits(call.parameters(1), rows, call.floats(5, length));
+    classifier.logits(call.parameters(1), rows, call.room<float>(5, napi_float32_array, length));
   else
-    classifier.logits(call.parameters(1), rows, call.doubles(5, length));
+    classifier.logits(call.parameters(1), rows, call.room<double>(5, napi_float64_array, length));
   return nullptr;
 }
 
@@ -293,6 +292,8 @@ napi_value guarded(napi_env env, napi_callback_info info) {
     const std::string text = "label " + std::to_string(bad.label) + " of row " + std::to_string(bad.row) +
                              " is not in 0 … " + std::to_string(call.classifier().classes() - 1);
     napi_throw_range_error(env, nullptr, text.c_str());
+  } catch (const NoRows&) {
+    napi_throw_range_error(env, nullptr, "expected at least one row to take a gradient of");
   } catch (const std::bad_alloc&) {
     napi_throw_range_error(env, nullptr, "not enough memory for the native kernels");
   } catch (const std::exception& error) {

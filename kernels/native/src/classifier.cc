@@ -137,6 +137,7 @@ double Classifier::softmax(const Batch& rows, const int32_t* labels) {
 
 double Classifier::step(Parameters parameters, const Labelled& rows, double eta, double lambda) {
   check(rows);
+  if (rows_ == 0 && rows.rows == 0) throw NoRows{};
   fold(parameters);
   const Model& m = model_;
   const int64_t strips = parts(m.features, kStrip);
@@ -184,7 +185,7 @@ void Classifier::collect(const Labelled& rows) {
 }
 
 double Classifier::gradient(Parameters parameters, double lambda, Parameters out) {
-  if (!model_.sums) hold_sums();
+  if (rows_ == 0) throw NoRows{};
   spend([&](int k, int j, double mean) {
     const ptrdiff_t at = ptrdiff_t(k) * model_.features + j;
     out.W[at] = static_cast<float>(mean + 2 * lambda * parameters.W[at]);

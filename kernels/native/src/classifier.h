@@ -49,6 +49,9 @@ struct BadLabel {
   int32_t label;
 };
 
+/** A step or a gradient without any row. */
+struct NoRows {};
+
 struct Evaluation {
   double loss;
   double correct;

@@ -67,6 +67,13 @@ class Pool {
   struct alignas(128) Range {
     std::atomic<uint64_t> next{0};  // job << 32 | unit
     std::atomic<uint32_t> end{0};
+
+    /** A late thread that has read the old `next` and sees the new `end` must find `next` changed when it takes. */
+    void set(uint32_t job, uint32_t from, uint32_t to) {
+      next.store(uint64_t(job) << 32 | UINT32_MAX, std::memory_order_relaxed);
+      end.store(to, std::memory_order_release);
+      next.store(uint64_t(job) << 32 | from, std::memory_order_release);
+    }
   };
 
   using Microseconds = std::chrono::microseconds;
@@ -101,10 +108,8 @@ class Pool {
     left_.store(count, std::memory_order_relaxed);
     call_.store(call, std::memory_order_relaxed);
     context_.store(context, std::memory_order_relaxed);
-    for (int t = 0; t < size_; t++) {
-      ranges_[t].end.store(static_cast<uint32_t>(count * (t + 1) / size_), std::memory_order_relaxed);
-      ranges_[t].next.store(uint64_t(job) << 32 | static_cast<uint32_t>(count * t / size_), std::memory_order_release);
-    }
+    for (int t = 0; t < size_; t++)
+      ranges_[t].set(job, static_cast<uint32_t>(count * t / size_), static_cast<uint32_t>(count * (t + 1) / size_));
     job_.store(job);
     // Without the lock, which a thread that has lost its core may hold: one that misses the call is done without.
     if (sleeping_.load() > 0) wake_.notify_all();
@@ -114,7 +119,7 @@ class Pool {
     for (int i = 0; i < size_; i++) {
       Range& range = ranges_[(thread + i) % size_];
       uint64_t next = range.next.load(std::memory_order_acquire);
-      while (next >> 32 == job && static_cast<uint32_t>(next) < range.end.load(std::memory_order_relaxed)) {
+      while (next >> 32 == job && static_cast<uint32_t>(next) < range.end.load(std::memory_order_acquire)) {
         const Call call = call_.load(std::memory_order_relaxed);
         void* context = context_.load(std::memory_order_relaxed);
         if (!range.next.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel)) continue;

@@ -1,0 +1,78 @@
+import type { Affine, Kernels, Rows } from '../../dist/kernels/index.js'
+
+/* Rows and parameters to compare kernels on. */
+
+export type Kind = 'uint8' | 'uint8 with affine' | 'float32'
+export const kinds: Kind[] = ['uint8', 'uint8 with affine', 'float32']
+
+export interface Shape {
+  readonly features: number
+  readonly classes: number
+  readonly rows: number
+  readonly kind: Kind
+  readonly seed: number
+}
+
+/** Parameters that give logits of about 1, in float32. */
+export function randomParameters({ features, classes, kind, seed }: Shape) {
+  const normal = gaussian(seed)
+  const typical = Math.sqrt(features) * (kind === 'uint8' ? 128 : 1)
+  return {
+    W: new Float32Array(classes * features).map(() => normal() / typical),
+    b: new Float32Array(classes).map(normal),
+  }
+}
+
+export function randomRows({ features, classes, rows, kind, seed }: Shape): Rows {
+  const next = random(seed + 1)
+  const byte = randomBytes(seed + 1)
+  const normal = gaussian(seed + 2)
+  const labels = new Int32Array(rows).map(() => next() % classes)
+  if (kind === 'float32') return { values: new Float32Array(rows * features).map(normal), labels }
+  const values = new Uint8Array(rows * features).map(byte)
+  if (kind === 'uint8') return { values, labels }
+  const affine: Affine = {
+    mean: new Float64Array(features).map(() => 60 + byte() / 2),
+    scale: new Float64Array(features).map(() => 1 / (20 + byte() / 4)),
+  }
+  return { values, labels, affine }
+}
+
+/** Rows `from` up to `to`. */
+export function part(rows: Rows, features: number, from: number, to: number): Rows {
+  return {
+    ...rows,
+    values: rows.values.subarray(from * features, to * features),
+    labels: rows.labels.subarray(from, to),
+  }
+}
+
+/** The same rows in memory of the kernel's own, at an odd place. */
+export function moved(rows: Rows, kernels: Kernels): Rows {
+  const bytes = kernels.allocate(rows.values.byteLength + 4)
+  const Values = rows.values.constructor as Uint8ArrayConstructor
+  const values = new Values(bytes.buffer, bytes.byteOffset + 4, rows.values.length)
+  values.set(rows.values)
+  return { ...rows, values }
+}
+
+export function randomBytes(seed: number): () => number {
+  const next = random(seed)
+  return () => next() >>> 24
+}
+
+/** Uniform in [0, 2^32): mulberry32. */
+function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return (t ^ (t >>> 14)) >>> 0
+  }
+}
+
+function gaussian(seed: number): () => number {
+  const next = random(seed)
+  return () => Math.sqrt(-2 * Math.log((next() + 1) / 2 ** 32)) * Math.cos((2 * Math.PI * next()) / 2 ** 32)
+}
