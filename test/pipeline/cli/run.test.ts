@@ -127,7 +127,7 @@ for (const [signal, expected] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  t.test(`${signal} stops a run within a second, keeps its metrics and exits ${expected}`, async (t) => {
+  t.test(`${signal} stops a run within two seconds, its curves drawn, keeps its metrics and exits ${expected}`, async (t) => {
     const cwd = t.testdir()
     const child = spawnMillrace(['run', 'digits', '--kernel', 'reference', '--set', 'epochs=100000', '--out', 'x'], cwd)
     t.teardown(() => child.kill('SIGKILL'))
@@ -142,7 +142,7 @@ for (const [signal, expected] of [
     const sent = Date.now()
     child.kill(signal)
     const { code, stderr } = await result
-    t.ok(Date.now() - sent < 1000)
+    t.ok(Date.now() - sent < 2000)
     t.equal(code, expected)
     t.equal(stderr, 'stopped before its end\ninterrupted; what was written so far is in x\n')
     const lines = readFileSync(join(cwd, 'x/metrics.csv'), 'utf8').trimEnd().split('\n')
