@@ -18,9 +18,9 @@ export async function chart(spec: ChartSpec, description = 'Chart'): Promise<str
   const view = new vega.View(vega.parse(compile(whole, { logger: logger as never }).spec), { renderer: 'none', logger })
   const svg = await view.toSVG()
   view.finalize()
-  // The whole is one image to a screen reader: what is in it need not be hidden piece by piece.
+  // The whole is one image to a screen reader: what its parts are need not be said.
   const described = svg
-    .replaceAll(' aria-hidden="true"', '')
+    .replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"(?=[^<>]*>)/g, '')
     .replace('<svg ', `<svg role="img" aria-label="${escaped(description)}" `)
   return `${ownIds(described)}\n`
 }

@@ -1,5 +1,4 @@
 import { stringify } from 'csv-stringify/sync'
-import { ignoreElements } from 'rxjs'
 import { z } from 'zod'
 import {
   type ImageLayout,
@@ -11,7 +10,7 @@ import {
   type Tile,
 } from '../../figures/index.js'
 import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
-import { figureFiles, figureOptions, stemOf } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, stemOf } from './figure-files.js'
 import { checkSplit, type Predicted, predictedAtEnd, splitOption } from './predicted.js'
 
 /** Images side by side. */
@@ -48,16 +47,15 @@ export const predictions = defineStage({
         context,
         options.split,
       )(inputs).pipe(
-        context.flow.concatMap(async (all) => {
+        drawn(context, async (all, pause) => {
           const wrong = surest(all, options.count, (i) => all.predicted[i] !== all.labels[i])
           const right = surest(all, options.count, (i) => all.predicted[i] === all.labels[i])
           replaceFile(file, csvOf(all, wrong, right))
           const layout = imageLayout(all.shape)
           const write = claimed ?? (layout && figureFiles(context, options))
-          if (layout && write) await write(await sheet(all, layout, wrong, right))
+          if (layout && write) await write(await sheet(all, layout, wrong, right), pause)
           else context.note(`the examples are no images (shape ${all.shape.join('x')}): there is only the CSV`)
         }),
-        ignoreElements(),
       )
   },
 })

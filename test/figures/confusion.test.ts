@@ -25,7 +25,7 @@ t.test('the figure shows them; a share without a denominator is a dash', async (
 
 t.test('2, 20, 100 and 600 classes fit', async (t) => {
   for (const [count, width] of [
-    [2, 500],
+    [2, 700],
     [20, 1200],
     [100, 1500],
     [600, 1800],
