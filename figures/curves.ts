@@ -17,6 +17,8 @@ export interface CurvesOptions {
   /** Size of one panel. */
   readonly width?: number
   readonly height?: number
+  /** Panels side by side. */
+  readonly columns?: number
 }
 
 interface Point {
@@ -48,7 +50,7 @@ export async function curvesFigure(series: readonly CurveSeries[], options: Curv
   return chart({
     ...(options.title && { title: { text: options.title, fontSize: theme.sizes.title, offset: 12 } }),
     description: `${options.title ?? 'Training curves'}: ${panels.map(({ title }) => title.toLowerCase()).join(', ')}`,
-    columns: panels.length === 1 ? 1 : 2,
+    columns: Math.min(panels.length, options.columns ?? 2),
     spacing: { row: 28, column: 36 },
     resolve: { scale: { color: 'shared', strokeDash: 'shared' } },
     concat: panels.map((panel) => panelSpec(panel, encoding, xTitle(series), options)),
