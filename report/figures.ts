@@ -1,5 +1,5 @@
 import { curvesFigure } from '../figures/index.js'
-import type { MetricsRow } from '../pipeline/index.js'
+import { listed, type MetricsRow } from '../pipeline/index.js'
 import { dataTable, sheetTable } from './data-table.js'
 import { type Html, html } from './html.js'
 import { image, svgData } from './image.js'
@@ -10,7 +10,10 @@ import { cost, percent, wordMetric } from './tables.js'
 /** Above this ratio of largest to smallest cost, the small ones need a logarithmic axis to be seen. */
 const LOGARITHMIC = 4
 
-/** Curves of all experiments over each other: one figure for a single run; else cost with loss, and accuracy. */
+/**
+ * Curves of all experiments over each other. Of several, cost and loss are drawn for what was learned from and chosen
+ * by, accuracy for `test`, as more lines could not be told apart.
+ */
 export async function comparisonFigures({ experiments, splits }: Report): Promise<Html | undefined> {
   const series = experiments
     .map((experiment) => ({ name: experiment.label, rows: curveRows(experiment), experiment }))
@@ -19,11 +22,17 @@ export async function comparisonFigures({ experiments, splits }: Report): Promis
   const seeds = series.some(({ experiment }) => experiment.runs.length > 1)
   const whose = seeds ? ' Of several seeds, the first is drawn.' : ''
   if (series.length === 1) return curves(series, splits, `Per evaluation, on ${splits.join(', ')}.${whose}`)
-  const learned = splits.filter((split) => split !== 'test')
-  const costs = restricted(series, /_(loss|cost)$/)
-  const judged = splits.includes('test') ? ['test'] : splits
-  return html`${await curves(costs, learned.length > 0 ? learned : splits, `Cost and loss per evaluation.${whose}`)}
-${await curves(restricted(series, /_accuracy$/), judged, `Accuracy on ${judged.join(', ')} per evaluation.${whose}`)}`
+  const judged = splits.includes('test') && splits.length > 1 ? 'test' : undefined
+  const rows = judged
+    ? restricted(series, (metric) => metric.startsWith(`${judged}_`) === metric.endsWith('_accuracy'))
+    : series
+  const caption = judged
+    ? `Cost and loss on ${listed(
+        splits.filter((split) => split !== judged),
+        'and',
+      )}, accuracy on ${judged}.`
+    : 'Per evaluation.'
+  return curves(rows, splits, `${caption}${whose}`)
 }
 
 interface Series {
@@ -31,11 +40,11 @@ interface Series {
   readonly rows: readonly MetricsRow[]
 }
 
-function restricted(series: readonly Series[], columns: RegExp): Series[] {
+function restricted(series: readonly Series[], isShown: (metric: string) => boolean): Series[] {
   return series.map(({ name, rows }) => ({
     name,
     rows: rows.map((row) => {
-      const kept = Object.entries(row).filter(([name]) => /^(epoch|step)$/.test(name) || columns.test(name))
+      const kept = Object.entries(row).filter(([name]) => /^(epoch|step)$/.test(name) || isShown(name))
       return Object.fromEntries(kept) as MetricsRow
     }),
   }))
@@ -108,7 +117,7 @@ export function experimentFigures({ label, runs }: Experiment): Html {
     const { name } = figure
     const caption = captions.get(name) ?? `${name}.`
     return html`
-<figure>${image(figure, `${label}: ${caption}`)}<figcaption>${caption}${seed}</figcaption>
+<figure${name !== 'weights' && name !== 'confusion' && html` class="sheet"`}>${image(figure, `${label}: ${caption}`)}<figcaption>${caption}${seed}</figcaption>
 ${name === 'confusion' && run.confusion && html`<details><summary>The matrix as a table</summary>${dataTable(sheetTable('confusion', `Confusion matrix of ${label}`, run.confusion))}</details>`}</figure>`
   })}</div>`
 }

@@ -20,7 +20,7 @@ table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabu
 caption { text-align: left; font-weight: 600; padding: 0 0 .4rem; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 thead th { vertical-align: bottom; border-bottom: 2px solid var(--ink); }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
 .verdict { white-space: nowrap; font-weight: 600; }
@@ -38,10 +38,11 @@ figure.wide img { width: 100%; max-width: 62rem; }
 figcaption { font-size: .9rem; color: var(--muted); margin-top: .35rem; max-width: 48rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; align-items: start; }
 .figures figure { min-width: 0; }
+.figures .sheet { grid-column: 1 / -1; max-width: 56rem; }
 .hash { font-family: ui-monospace, 'DejaVu Sans Mono', monospace; font-size: .8rem; overflow-wrap: anywhere; }
 pre { background: var(--band); padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; line-height: 1.4; }
 summary { cursor: pointer; color: var(--link); padding: .2rem 0; }
-@media (max-width: 40rem) { h1 { font-size: 1.4rem; } table { font-size: .85rem; } th, td { padding-right: .6rem; } }
+@media (max-width: 40rem) { h1 { font-size: 1.4rem; } table { font-size: .85rem; } th, td { padding-right: .6rem; } tbody th { white-space: normal; min-width: 8.5rem; } }
 @media print {
   :root { color-scheme: light; --paper: #fff; --ink: #000; --muted: #444; --rule: #999; --band: #f4f4f2; --link: #000;
     --good: #1f6b3a; --bad: #a3301c; }

@@ -118,17 +118,16 @@ function publishedTable({ experiments }: Report): DataTable {
     comparisons.map((comparison): Cell[] => {
       const { metric, tolerance, reproduced, difference, verdict } = comparison
       const word = wordOf(metric)
-      const size = (value: number | undefined): Cell => (value === undefined ? none : { text: word(value), value })
       const about = [...(published?.note ? [published.note] : []), ...comparison.notes]
       return [
         { text: label },
         { text: wordMetric(metric) },
         publishedCell(comparison, word, notes.add),
         summaryCell(reproduced, word),
-        difference === undefined
+        difference === undefined ? none : { text: signed(pointsOf(word, word(difference))), value: difference },
+        tolerance === undefined
           ? none
-          : { text: (difference > 0 ? '+' : '') + word(difference).replace('-', '−'), value: difference },
-        tolerance === undefined ? none : { ...size(tolerance), text: `± ${word(tolerance)}` },
+          : { text: `± ${pointsOf(word, word === percent ? word(tolerance) : String(tolerance))}`, value: tolerance },
         { text: verdict, verdict, notes: about.map(notes.add) },
       ]
     }),
@@ -150,8 +149,13 @@ function publishedCell(
 ): Cell {
   if (!comparison) return none
   const { published: value, corrected, notes } = comparison
-  if (corrected === undefined) return { text: word(value), value }
-  return { text: `${word(value)} (for ${word(corrected)})`, value, ...(notes[0] && { notes: [note(notes[0])] }) }
+  const printed = word === percent ? word : String
+  if (corrected === undefined) return { text: printed(value), value }
+  return {
+    text: `${printed(value)} (should be ${printed(corrected)})`,
+    value,
+    ...(notes[0] && { notes: [note(notes[0])] }),
+  }
 }
 
 function summaryCell(summary: Summary | undefined, word: (value: number) => string): Cell {
@@ -161,6 +165,15 @@ function summaryCell(summary: Summary | undefined, word: (value: number) => stri
   const text =
     deviation === undefined ? word(mean) : `${word(mean).slice(0, -unit.length || undefined)} ± ${word(deviation)}`
   return { text, value: mean, deviation }
+}
+
+/** A difference of shares is in points, not in per cent. */
+function pointsOf(word: (value: number) => string, text: string): string {
+  return word === percent ? text.replace('%', 'points') : text
+}
+
+function signed(text: string): string {
+  return text.startsWith('-') ? `−${text.slice(1)}` : `+${text}`
 }
 
 /** Equal notes share a number. */
