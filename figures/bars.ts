@@ -13,9 +13,8 @@ export async function barsFigure(
   options: { title?: string; columns?: number } = {},
 ): Promise<string> {
   const groups = [...new Set(bars.map(({ group }) => group))]
-  return chart({
+  const spec = {
     ...(options.title && { title: { text: options.title, fontSize: theme.sizes.title, offset: 12 } }),
-    description: options.title ?? 'Bars',
     data: { values: bars.map((bar) => ({ ...bar, sign: bar.value < 0 ? 'negative' : 'positive' })) },
     facet: { field: 'group', type: 'nominal', sort: groups, title: null },
     columns: options.columns ?? Math.min(groups.length, 5),
@@ -36,5 +35,6 @@ export async function barsFigure(
         },
       },
     },
-  })
+  }
+  return chart(spec, options.title ?? 'Bars')
 }

@@ -1,19 +1,28 @@
 import { createHash } from 'node:crypto'
 import type { TopLevelSpec } from 'vega-lite'
+import { escaped } from './svg.js'
 import { theme } from './theme.js'
 
 /** A Vega-Lite specification, but for what all charts share. */
 export type ChartSpec = Readonly<Record<string, unknown>>
 
-/** Draws a Vega-Lite chart as SVG, in the style of the theme. Loads Vega when it is called, not before. */
-export async function chart(spec: ChartSpec): Promise<string> {
+/**
+ * Draws a Vega-Lite chart as SVG, in the style of the theme. Loads Vega when it is called, not before.
+ *
+ * @param description what a reader who cannot see it is told
+ */
+export async function chart(spec: ChartSpec, description = 'Chart'): Promise<string> {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
   const whole = { background: theme.background, padding: 16, config, ...spec } as unknown as TopLevelSpec
   const logger = vega.logger(vega.Error)
   const view = new vega.View(vega.parse(compile(whole, { logger: logger as never }).spec), { renderer: 'none', logger })
   const svg = await view.toSVG()
   view.finalize()
-  return `${ownIds(svg.replaceAll(/<(path|g|text)([^>]*?) (?:aria-hidden|pointer-events)="[^"]*"/g, '<$1$2'))}\n`
+  // The whole is one image to a screen reader: what its parts are need not be said.
+  const described = svg
+    .replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"(?=[^<>]*>)/g, '')
+    .replace('<svg ', `<svg role="img" aria-label="${escaped(description)}" `)
+  return `${ownIds(described)}\n`
 }
 
 /**
@@ -35,6 +44,8 @@ function renamed(svg: string, id: string, name: string): string {
 const label = { labelFontSize: theme.sizes.text, labelColor: theme.ink, titleFontSize: theme.sizes.text }
 
 const config = {
+  // Said once for the whole chart, not for every point of it.
+  aria: false,
   font: theme.font.replaceAll("'", ''),
   axis: {
     ...label,
@@ -55,6 +66,8 @@ const config = {
     symbolStrokeWidth: 2.2,
     columnPadding: 18,
     rowPadding: 4,
+    // One legend under the other: side by side they would be wider than the chart.
+    layout: { top: { anchor: 'start', direction: 'vertical', margin: 6 } },
   },
   line: { strokeWidth: 1.8, strokeCap: 'butt', strokeJoin: 'round' },
   title: {

@@ -46,15 +46,16 @@ export async function curvesFigure(series: readonly CurveSeries[], options: Curv
   const panels = panelsOf(series, splits, options.scale ?? 'linear').filter(({ points }) => points.length > 0)
   if (panels.length === 0) throw new RangeError('there is no evaluation to draw')
   const runs = series.map(({ name }) => name)
-  const encoding = { ...(runs.length > 1 ? byRun(runs, splits) : bySplit(splits)) }
-  return chart({
+  const encoding = { ...(runs.length > 1 ? byRun(runs, splits, options.columns ?? 2) : bySplit(splits)) }
+  const description = `${options.title ?? 'Training curves'}: ${panels.map(({ title }) => title.toLowerCase()).join(', ')}`
+  const spec = {
     ...(options.title && { title: { text: options.title, fontSize: theme.sizes.title, offset: 12 } }),
-    description: `${options.title ?? 'Training curves'}: ${panels.map(({ title }) => title.toLowerCase()).join(', ')}`,
     columns: Math.min(panels.length, options.columns ?? 2),
     spacing: { row: 28, column: 36 },
     resolve: { scale: { color: 'shared', strokeDash: 'shared' } },
     concat: panels.map((panel) => panelSpec(panel, encoding, xTitle(series), options)),
-  })
+  }
+  return chart(spec, description)
 }
 
 function panelSpec(
@@ -107,14 +108,14 @@ function bySplit(splits: readonly string[]): ChartSpec {
   return { color: channel(colours(splits.length)), strokeDash: channel(dashPatterns(splits.length)) }
 }
 
-function byRun(runs: readonly string[], splits: readonly string[]): ChartSpec {
+function byRun(runs: readonly string[], splits: readonly string[], columns: number): ChartSpec {
   const legend = {
     title: null,
     orient: 'top',
     direction: 'horizontal',
     symbolType: 'stroke',
-    columns: 4,
-    labelLimit: 280,
+    columns,
+    labelLimit: 300,
   }
   return {
     color: { field: 'run', type: 'nominal', sort: null, scale: { domain: runs, range: colours(runs.length) }, legend },
@@ -161,7 +162,7 @@ function panelsOf(series: readonly CurveSeries[], splits: readonly string[], sca
     ...(isPenalised ? [{ title: `Cost${suffix}`, points: cost, scale }] : []),
     { title: isPenalised ? `Loss${suffix}` : `Loss, which is the cost${suffix}`, points: loss, scale },
     { title: 'Accuracy', points: points((row, split) => row[`${split}_accuracy`]), format: '.0%' },
-    { title: 'Generalisation gap: loss above that of train', points: gap },
+    { title: 'Generalisation gap in loss', points: gap },
     { title: 'Learning rate eta', points: eta },
   ]
 }

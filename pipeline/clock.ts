@@ -1,11 +1,15 @@
 import { performance } from 'node:perf_hooks'
 import type { Kernels, Softmax } from '../kernels/index.js'
 
-/** Time spent in kernels since the first step began, in milliseconds, and when that was (`performance.now()`). */
+/**
+ * Time spent in kernels since the first step began, in milliseconds, when that was, and when the last step or evaluation
+ * ended (`performance.now()`).
+ */
 export interface KernelClock {
   busy: number
   steps: number
   firstStep: number | undefined
+  lastWork?: number
 }
 
 /** The same kernels, with their calls timed. */
@@ -14,7 +18,10 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
     return (...args) => {
       const start = performance.now()
       const result = call(...args)
-      if (clock.firstStep !== undefined) clock.busy += performance.now() - start
+      if (clock.firstStep !== undefined) {
+        clock.lastWork = performance.now()
+        clock.busy += clock.lastWork - start
+      }
       return result
     }
   }
@@ -34,7 +41,8 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
       accumulate: timed(inner.accumulate.bind(inner)),
       gradient: inner.gradient.bind(inner),
       evaluate: timed(inner.evaluate.bind(inner)),
-      logits: timed(inner.logits.bind(inner)),
+      // What is done with single rows once training is over is no part of it.
+      logits: inner.logits.bind(inner),
       free: inner.free.bind(inner),
     }
   }

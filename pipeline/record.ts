@@ -25,12 +25,14 @@ export interface RunRecord {
     readonly total: number
     /** Until the first step: reading, statistics, wiring. */
     readonly prepare: number
-    /** From the first step to the end of the run. */
+    /** From the first step to the end of the last step or evaluation. */
     readonly train: number
     /** Inside kernels since the first step. */
     readonly kernels: number
     /** Share of `train` spent outside kernels, 0 … 1. */
     readonly overhead: number
+    /** After that: figures, closing of files. */
+    readonly finish: number
     readonly steps: number
   }
   readonly data: readonly DataSource[]
@@ -90,15 +92,17 @@ export class Recorder {
   }
 
   private timings(): NonNullable<RunRecord['timings']> {
-    const { busy, steps, firstStep } = this.clock
+    const { busy, steps, firstStep, lastWork } = this.clock
     const now = performance.now()
-    const train = firstStep === undefined ? 0 : now - firstStep
+    const train = firstStep === undefined ? 0 : (lastWork ?? now) - firstStep
+    const finish = firstStep === undefined ? 0 : now - (lastWork ?? now)
     return {
       total: seconds(now - this.began),
-      prepare: seconds(now - this.began - train),
+      prepare: seconds(now - this.began - train - finish),
       train: seconds(train),
       kernels: seconds(busy),
       overhead: train > 0 ? Math.round((1 - busy / train) * 1e4) / 1e4 : 0,
+      finish: seconds(finish),
       steps,
     }
   }

@@ -50,11 +50,12 @@ summary { cursor: pointer; color: var(--link); padding: .2rem 0; }
   body { padding: 0; max-width: none; font-size: 10pt; }
   nav, details:not([open]) { display: none; }
   h2, h3, caption { break-after: avoid; }
-  figure, tr, .notice { break-inside: avoid; }
-  .scroll { overflow: visible; }
+  figure, tr, .notice, article { break-inside: avoid; }
+  .scroll { overflow: visible; break-inside: avoid; }
   table { font-size: 8pt; }
   th, td { padding-right: .5rem; }
-  figure img { max-height: 200mm; }
-  .figures { display: block; }
+  figure img { max-height: 180mm; }
+  .figures { grid-template-columns: 1fr 1fr; }
+  .figures .sheet { max-width: 150mm; }
 }
 `

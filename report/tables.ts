@@ -74,11 +74,11 @@ function statusOf(runs: Experiment['runs']): string {
 }
 
 function costTable(report: Report): DataTable {
-  return finalTable(report, 'cost', 'Final cost', (value) => cost(value))
+  return finalTable(report, 'cost', 'Final cost', cost)
 }
 
 function accuracyTable(report: Report): DataTable {
-  return finalTable(report, 'accuracy', 'Final accuracy', (value) => percent(value))
+  return finalTable(report, 'accuracy', 'Final accuracy', percent)
 }
 
 /** One row per experiment, one column per split, and one for what was published of it. */

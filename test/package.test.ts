@@ -18,7 +18,7 @@ t.test('the packed package works when it is installed into an empty folder', asy
   await run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', `./${tarball}`], { cwd, env })
 
   const { stdout } = await run('npx', ['--no-install', 'millrace', 'run', 'digits', '--set', 'epochs=2'], { cwd, env })
-  t.match(stdout, /\nfiles in runs\/digits-001: metrics.csv/)
+  t.match(stdout, /\nfiles in runs\/digits-001: .*figures\/curves.png, .*metrics.csv/)
 
   const program = `
     import { Pipeline, run } from 'millrace'

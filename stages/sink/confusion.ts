@@ -1,9 +1,8 @@
 import { stringify } from 'csv-stringify/sync'
-import { ignoreElements } from 'rxjs'
 import { z } from 'zod'
 import { type Confusion, confusionFigure, confusionOf } from '../../figures/index.js'
 import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
-import { figureFiles, figureOptions, stemOf } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, stemOf } from './figure-files.js'
 import { checkSplit, predictedAtEnd, splitOption } from './predicted.js'
 
 /**
@@ -31,14 +30,13 @@ export const confusion = defineStage({
         context,
         options.split,
       )(inputs).pipe(
-        context.flow.concatMap(async ({ split, classes, labels, predicted }) => {
+        drawn(context, async ({ split, classes, labels, predicted }, pause) => {
           const confusion = confusionOf(labels, predicted, classes)
           replaceFile(file, csvOf(confusion))
           const count = `${confusion.rows.toLocaleString('en')} row${confusion.rows === 1 ? '' : 's'}`
           const title = `${split}: ${(100 * confusion.accuracy).toFixed(1)} % of ${count} right`
-          await write(await confusionFigure(confusion, { title }))
+          await write(await confusionFigure(confusion, { title }), pause)
         }),
-        ignoreElements(),
       )
   },
 })

@@ -1,8 +1,8 @@
-import { concatMap, ignoreElements, toArray } from 'rxjs'
+import { concatMap, toArray } from 'rxjs'
 import { z } from 'zod'
 import { curvesFigure } from '../../figures/index.js'
 import { defineStage, listed, metricsRows, wire } from '../../pipeline/index.js'
-import { figureFiles, figureOptions } from './figure-files.js'
+import { drawn, figureFiles, figureOptions } from './figure-files.js'
 
 /**
  * Draws the metrics at the end of the run: cost, loss and accuracy of each split, the generalisation gap, and eta where
@@ -34,11 +34,13 @@ export const curves = defineStage({
       metrics.pipe(
         concatMap(metricsRows),
         toArray(),
-        context.flow.concatMap(async (rows) => {
+        drawn(context, async (rows, pause) => {
           if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
-          await write(await curvesFigure([{ name: '', rows }], options))
+          const drawn = rows.some((row) => Object.keys(row).some((name) => /_(loss|cost|accuracy)$/.test(name)))
+          if (!drawn)
+            return context.note(`the metrics (${Object.keys(rows[0]!).join(', ')}) have nothing that is drawn here`)
+          await write(await curvesFigure([{ name: '', rows }], options), pause)
         }),
-        ignoreElements(),
       )
   },
 })

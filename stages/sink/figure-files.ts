@@ -1,3 +1,4 @@
+import { from, ignoreElements, type OperatorFunction, Subscription, using } from 'rxjs'
 import { z } from 'zod'
 import { pngOf } from '../../figures/index.js'
 import { outputPath, replaceFile, type StageContext } from '../../pipeline/index.js'
@@ -26,14 +27,14 @@ export function figureFiles(
   context: StageContext,
   { path, formats }: FigureOptions,
   suffix = '',
-): (svg: string) => Promise<void> {
+): (svg: string, pause: Pause) => Promise<void> {
   const ending = /\.(svg|png)$/i.exec(path)?.[1]
   const wanted = ending ? [ending] : [...new Set(formats)]
   const files = wanted.map((format) => ({ format, file: context.file(`${stemOf(path)}${suffix}.${format}`) }))
-  return async (svg) => {
+  return async (svg, pause) => {
     for (const { format, file } of files) {
+      await pause()
       replaceFile(file, format.toLowerCase() === 'svg' ? svg : await pngOf(svg))
-      await context.flow.breathe()
     }
   }
 }
@@ -41,4 +42,26 @@ export function figureFiles(
 /** The path of a figure without its ending. */
 export function stemOf(path: string): string {
   return path.replace(/\.(svg|png)$/i, '')
+}
+
+/** Gives the event loop a turn; throws where the run has been cut off meanwhile, so that nobody waits for the drawing. */
+export type Pause = () => Promise<void>
+
+/** Draws for each value, one after the other. A run that is stopped has half a second for its figures. */
+export function drawn<T>(
+  { flow }: StageContext,
+  draw: (value: T, pause: Pause) => Promise<void>,
+): OperatorFunction<T, never> {
+  const drawing = (value: T) =>
+    using(
+      () => new Subscription(),
+      (running) =>
+        from(
+          draw(value, async () => {
+            await flow.breathe()
+            if ((running as Subscription).closed) throw new Error('the run was cut off')
+          }),
+        ),
+    )
+  return (values) => values.pipe(flow.concatMap(drawing), ignoreElements())
 }

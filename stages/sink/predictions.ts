@@ -1,5 +1,4 @@
 import { stringify } from 'csv-stringify/sync'
-import { ignoreElements } from 'rxjs'
 import { z } from 'zod'
 import {
   type ImageLayout,
@@ -11,7 +10,7 @@ import {
   type Tile,
 } from '../../figures/index.js'
 import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
-import { figureFiles, figureOptions, stemOf } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, stemOf } from './figure-files.js'
 import { checkSplit, type Predicted, predictedAtEnd, splitOption } from './predicted.js'
 
 /** Images side by side. */
@@ -41,21 +40,22 @@ export const predictions = defineStage({
   run: (options, context) => {
     const file = context.file(`${stemOf(options.path)}.csv`)
     const known = context.inputs.examples?.shape
-    const write = known && !imageLayout(known) ? undefined : figureFiles(context, options)
+    // Files that are claimed are listed in run.json, so only those that there will be.
+    const claimed = known && imageLayout(known) ? figureFiles(context, options) : undefined
     return (inputs) =>
       predictedAtEnd(
         context,
         options.split,
       )(inputs).pipe(
-        context.flow.concatMap(async (all) => {
+        drawn(context, async (all, pause) => {
           const wrong = surest(all, options.count, (i) => all.predicted[i] !== all.labels[i])
           const right = surest(all, options.count, (i) => all.predicted[i] === all.labels[i])
           replaceFile(file, csvOf(all, wrong, right))
           const layout = imageLayout(all.shape)
-          if (layout && write) await write(await sheet(all, layout, wrong, right))
+          const write = claimed ?? (layout && figureFiles(context, options))
+          if (layout && write) await write(await sheet(all, layout, wrong, right), pause)
           else context.note(`the examples are no images (shape ${all.shape.join('x')}): there is only the CSV`)
         }),
-        ignoreElements(),
       )
   },
 })
@@ -88,7 +88,7 @@ function sheet(
   const range = [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))] as const
   const tile = (row: number): Tile => {
     const { values, offset } = all.valuesOf(row)
-    const sure = `${classes[predicted[row]!]} ${(100 * probability[row]!).toFixed(0)} %`
+    const sure = `${classes[predicted[row]!]}: ${(100 * probability[row]!).toFixed(0)} %`
     const truth = predicted[row] === labels[row] ? [] : [`is ${classes[labels[row]!]}`]
     return { image: pixelsOf(values, layout, range, offset), caption: [sure, ...truth] }
   }

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { connect, filter, ignoreElements, map, merge, takeLast } from 'rxjs'
+import { connect, filter, map, merge, takeLast } from 'rxjs'
 import { z } from 'zod'
 import {
   type Bar,
@@ -24,13 +24,13 @@ import {
   softmaxParameters,
   wire,
 } from '../../pipeline/index.js'
-import { figureFiles, figureOptions } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, type Pause } from './figure-files.js'
 
 const options = z.strictObject({
   ...figureOptions('weights'),
   tiles: z
     .string()
-    .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, { error: 'expected rows x columns, such as 2x5' })
+    .refine((tiles) => /^[1-9]\d{0,3}x[1-9]\d{0,3}$/.test(tiles), { error: 'expected rows x columns, such as 2x5' })
     .optional()
     .describe('Rows and columns of images, such as 2x5. Default: as the number of classes suggests.'),
   every: z
@@ -81,17 +81,18 @@ export const weights = defineStage({
             shared.pipe(takeLast(1), map(copied(finish))),
           ),
         ),
-        context.flow.concatMap((draw) => draw()),
-        ignoreElements(),
+        drawn(context, (draw, pause) => draw(pause)),
       )
   },
 })
 
+type Draw = (table: Table, pause: Pause) => Promise<void>
+
 /** What is to be done with the parameters as they are now. */
-function copied(draw: (table: Table) => Promise<void>): (table: Table) => () => Promise<void> {
+function copied(draw: Draw): (table: Table) => (pause: Pause) => Promise<void> {
   return (table) => {
     const copy = copyParameters(table)
-    return () => draw(copy)
+    return (pause) => draw(copy, pause)
   }
 }
 
@@ -100,23 +101,23 @@ function makeArtist(options: Options, context: StageContext) {
   const snapshots: { readonly epoch: number; readonly images: readonly Pixels[] }[] = []
   let known: number | undefined
 
-  async function snapshot(table: Table): Promise<void> {
+  async function snapshot(table: Table, pause: Pause): Promise<void> {
     const { epoch, epochs } = positionOf(table)
     known = positionOf(table).step
     const digits = Math.max(4, String(epochs).length)
     const writeSnapshot = figureFiles(context, options, `-epoch-${String(epoch).padStart(digits, '0')}`)
-    await writeSnapshot(await draw(table))
+    await writeSnapshot(await draw(table), pause)
     keep(table)
   }
 
-  async function finish(table: Table): Promise<void> {
+  async function finish(table: Table, pause: Pause): Promise<void> {
     const model = modelOf(table)
-    await write(await draw(table))
+    await write(await draw(table), pause)
     if (!imageLayout(model.shape))
       context.note(`the features are no image (shape ${model.shape.join('x')}): a bar chart of the largest weights`)
     if (!options.every) return
     if (positionOf(table).step !== known) keep(table)
-    if (snapshots.length > 0) await figureFiles(context, options, '-epochs')(await contactSheet(model.classes))
+    if (snapshots.length > 0) await figureFiles(context, options, '-epochs')(await contactSheet(model.classes), pause)
   }
 
   function keep(table: Table): void {

@@ -13,9 +13,10 @@ t.test('run trains a built-in pipeline by name and says where the files are', as
   t.equal(stderr, '')
   t.match(stdout, /^digits: reference kernel \(float64\), 1 thread; writing runs\/digits-001\n/)
   t.match(stdout, /\n {7}3\/3 {2}/)
-  t.match(stdout, /\nfiles in runs\/digits-001: metrics.csv, parameters.arrow, pipeline.yaml, run.json\n$/)
+  t.match(stdout, /\nfiles in runs\/digits-001: figures\/.*, metrics.csv, parameters.arrow, pipeline.yaml, run.json\n$/)
   t.notOk(stdout.includes('\u001b'), 'no escape sequences in a pipe')
   t.same(readdirSync(join(cwd, 'runs/digits-001')).sort(), [
+    'figures',
     'metrics.csv',
     'parameters.arrow',
     'pipeline.yaml',

@@ -5,7 +5,7 @@ import { millrace } from './millrace.js'
 t.test('validate says which pipelines are sound', async (t) => {
   const { code, stdout } = await millrace(['validate', 'digits', 'cifar10/experiment-1'], t.testdir())
   t.equal(code, 0)
-  t.equal(stdout, 'digits: sound, 9 stages\ncifar10/experiment-1: sound, 9 stages\n')
+  t.equal(stdout, 'digits: sound, 12 stages\ncifar10/experiment-1: sound, 13 stages\n')
 })
 
 t.test('validate lists the problems of every file, counts them, exits 2 and creates nothing', async (t) => {

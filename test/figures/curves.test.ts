@@ -1,0 +1,78 @@
+import t from 'tap'
+import { curvesFigure } from '../../dist/figures/curves.js'
+import type { MetricsRow } from '../../dist/pipeline/index.js'
+
+const row = (epoch: number, more: Record<string, number> = {}, step = 10 * epoch): MetricsRow => ({
+  epoch,
+  step,
+  train_loss: 2 / epoch,
+  train_cost: 2 / epoch + 0.5,
+  train_accuracy: 1 - 1 / (epoch + 1),
+  test_loss: 3 / epoch,
+  test_cost: 3 / epoch + 0.5,
+  test_accuracy: 0.9 - 1 / (epoch + 1),
+  ...more,
+})
+const rows = Array.from({ length: 20 }, (_, i) => row(i + 1))
+const without = (rows: MetricsRow[], pattern: RegExp) =>
+  rows.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !pattern.test(name))) as MetricsRow)
+const titles = (svg: string) =>
+  [...svg.matchAll(/>([^<]*)<\/text>/g)]
+    .map(([, text]) => text!)
+    .filter((text) => /^(Cost|Loss|Accuracy|Generalisation|Learning)/.test(text))
+/** How many lines are drawn. */
+const lines = (svg: string) => [...svg.matchAll(/class="mark-line[^"]*"[^>]*><path/g)].length
+
+t.test('a run has a panel for cost, loss, accuracy and gap, and eta where it is known', async (t) => {
+  t.strictSame(titles(await curvesFigure([{ name: 'a', rows }])), [
+    'Cost',
+    'Loss',
+    'Accuracy',
+    'Generalisation gap in loss',
+  ])
+  const eta = rows.map((row) => ({ ...row, eta: 0.1 }))
+  t.ok(titles(await curvesFigure([{ name: 'a', rows: eta }])).includes('Learning rate eta'))
+  const unpenalised = rows.map((row) => ({ ...row, train_cost: row.train_loss!, test_cost: row.test_loss! }))
+  t.strictSame(titles(await curvesFigure([{ name: 'a', rows: unpenalised }])).slice(0, 2), [
+    'Loss, which is the cost',
+    'Accuracy',
+  ])
+  t.strictSame(
+    titles(await curvesFigure([{ name: 'a', rows: without(rows, /^test/) }])),
+    ['Cost', 'Loss', 'Accuracy'],
+    'no gap without another split',
+  )
+  t.strictSame(titles(await curvesFigure([{ name: 'a', rows }], { scale: 'log', splits: ['test'] })).slice(0, 2), [
+    'Cost (logarithmic)',
+    'Loss (logarithmic)',
+  ])
+})
+
+t.test('several runs are overlaid by name', async (t) => {
+  const svg = await curvesFigure([
+    { name: 'first', rows },
+    { name: 'second <&>', rows: rows.map((row) => ({ ...row, train_loss: 1 })) },
+  ])
+  for (const name of ['first', 'second &lt;&amp;&gt;', 'train', 'test']) t.match(svg, `>${name}</text>`)
+  t.ok(lines(svg) >= 4)
+})
+
+t.test('it stands up to little and to odd data', async (t) => {
+  t.match(await curvesFigure([{ name: 'a', rows: [row(1)] }]), '>Cost</text>', 'one epoch')
+  const odd = rows.map((row, i) => ({ ...row, train_loss: [Infinity, Number.NaN, 0, -1][i] ?? row.train_loss! }))
+  for (const scale of ['linear', 'log'] as const) {
+    const svg = await curvesFigure([{ name: 'a', rows: odd }], { scale })
+    t.notMatch(svg, /NaN|Infinity|undefined/, scale)
+  }
+  const dense = [1, 2, 3].map((step) => row(1, {}, step))
+  t.match(await curvesFigure([{ name: 'a', rows: dense }]), '>step</text>', 'several evaluations within an epoch')
+  await t.rejects(curvesFigure([]), new RangeError('there is no evaluation to draw'))
+  await t.rejects(curvesFigure([{ name: 'a', rows: [] }]), new RangeError('there is no evaluation to draw'))
+})
+
+t.test('the same metrics are the same text, also drawn at the same time', async (t) => {
+  const draw = () => curvesFigure([{ name: 'a', rows }], { title: 'T' })
+  const [one, two] = await Promise.all([draw(), draw()])
+  t.equal(one, two)
+  t.equal(await draw(), one)
+})
