@@ -124,7 +124,7 @@ function byRun(runs: readonly string[], splits: readonly string[], columns: numb
       type: 'nominal',
       sort: null,
       scale: { domain: splits, range: dashPatterns(splits.length) },
-      legend,
+      legend: { ...legend, columns: 2 * columns },
     },
   }
 }
