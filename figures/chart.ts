@@ -66,6 +66,8 @@ const config = {
     symbolStrokeWidth: 2.2,
     columnPadding: 18,
     rowPadding: 4,
+    // One legend under the other: side by side they would be wider than the chart.
+    layout: { top: { anchor: 'start', direction: 'vertical', margin: 6 } },
   },
   line: { strokeWidth: 1.8, strokeCap: 'butt', strokeJoin: 'round' },
   title: {

@@ -17,6 +17,8 @@ export interface CurvesOptions {
   /** Size of one panel. */
   readonly width?: number
   readonly height?: number
+  /** Panels side by side. */
+  readonly columns?: number
 }
 
 interface Point {
@@ -44,11 +46,11 @@ export async function curvesFigure(series: readonly CurveSeries[], options: Curv
   const panels = panelsOf(series, splits, options.scale ?? 'linear').filter(({ points }) => points.length > 0)
   if (panels.length === 0) throw new RangeError('there is no evaluation to draw')
   const runs = series.map(({ name }) => name)
-  const encoding = { ...(runs.length > 1 ? byRun(runs, splits) : bySplit(splits)) }
+  const encoding = { ...(runs.length > 1 ? byRun(runs, splits, options.columns ?? 2) : bySplit(splits)) }
   const description = `${options.title ?? 'Training curves'}: ${panels.map(({ title }) => title.toLowerCase()).join(', ')}`
   const spec = {
     ...(options.title && { title: { text: options.title, fontSize: theme.sizes.title, offset: 12 } }),
-    columns: panels.length === 1 ? 1 : 2,
+    columns: Math.min(panels.length, options.columns ?? 2),
     spacing: { row: 28, column: 36 },
     resolve: { scale: { color: 'shared', strokeDash: 'shared' } },
     concat: panels.map((panel) => panelSpec(panel, encoding, xTitle(series), options)),
@@ -106,14 +108,14 @@ function bySplit(splits: readonly string[]): ChartSpec {
   return { color: channel(colours(splits.length)), strokeDash: channel(dashPatterns(splits.length)) }
 }
 
-function byRun(runs: readonly string[], splits: readonly string[]): ChartSpec {
+function byRun(runs: readonly string[], splits: readonly string[], columns: number): ChartSpec {
   const legend = {
     title: null,
     orient: 'top',
     direction: 'horizontal',
     symbolType: 'stroke',
-    columns: 4,
-    labelLimit: 280,
+    columns,
+    labelLimit: 300,
   }
   return {
     color: { field: 'run', type: 'nominal', sort: null, scale: { domain: runs, range: colours(runs.length) }, legend },
@@ -122,7 +124,7 @@ function byRun(runs: readonly string[], splits: readonly string[]): ChartSpec {
       type: 'nominal',
       sort: null,
       scale: { domain: splits, range: dashPatterns(splits.length) },
-      legend,
+      legend: { ...legend, columns: 2 * columns },
     },
   }
 }

@@ -1,6 +1,7 @@
 import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
 import { defaultId, type StageEntry } from './definition/entries.js'
+import { checkPublished } from './definition/published.js'
 import {
   type Definition,
   DefinitionProblems,
@@ -28,6 +29,8 @@ export interface PipelineSpec {
   readonly name: string
   readonly seed?: number
   readonly description?: string
+  /** What others found, for reports to compare with: `source`, and `{ value, tolerance, … }` by metric. */
+  readonly published?: Readonly<Record<string, unknown>>
   readonly stages: readonly StageSpec[]
 }
 
@@ -82,12 +85,15 @@ export class Pipeline {
     const given = new Map<StageEntry, AnyStage>()
     const stages: StageEntry[] = []
     for (const stage of spec.stages) stages.push(entryFrom(stage, stages, given))
+    const published = spec.published && valueFrom(spec.published, code)
+    if (published) checkPublished(published, problems)
     const definition: Definition = {
       name: nameOf(valueFrom(spec.name, code), '', problems),
       description: spec.description,
       seed: seedOf(valueFrom(spec.seed ?? 0, code), problems),
       seedOrigin: code,
       vars: new Map(),
+      published,
       stages,
     }
     return Pipeline.resolved(definition, registry, problems, given)
@@ -164,11 +170,12 @@ export class Pipeline {
 
   /** The same as a document whose values can be commented. */
   toDocument({ allowObjects = false, base = process.cwd() } = {}): Document<YAMLMap> {
-    const { name, description, seed, stages } = this.definition
+    const { name, description, seed, published, stages } = this.definition
     const document = new Document({
       name,
       ...(description !== undefined && { description }),
       seed,
+      ...(published && { published: plain(published) }),
       stages: stages.map((entry) => this.writable(entry, allowObjects, base)),
     }) as unknown as Document<YAMLMap>
     if (!isMap(document.contents)) throw new PipelineError('INTERNAL', 'the definition did not become a mapping')

@@ -102,6 +102,22 @@ reading(program.command('check-gradient'))
   .addHelpText('after', '\nExample:\n  millrace check-gradient cifar10/experiment-3 --examples 20 --all --out check')
   .action(async (name, options) => (await import('./check-gradient.js')).checkGradientCommand(name, options, output))
 
+program
+  .command('report')
+  .summary('write a report on runs')
+  .description(
+    'Write one self-contained HTML file about one run or several side by side: results, verdicts on what was published, curves, figures, data.\nRuns that differ in their seed alone are shown as mean ± standard deviation.',
+  )
+  .argument('<runs...>', 'run directories')
+  .option('--out <file>', 'the HTML file', 'report.html')
+  .option('--tables <dir>', 'write the tables as Markdown, CSV and LaTeX there, too')
+  .option('--json', 'print the files and verdicts as JSON')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  millrace report runs/digits-001\n  millrace report runs/cifar10-* --out report.html --tables tables',
+  )
+  .action(async (runs, options) => (await import('./report.js')).reportCommand(runs, options, output))
+
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
 }

@@ -29,6 +29,8 @@ export interface Definition {
   readonly seed: number
   readonly seedOrigin: Origin
   readonly vars: ReadonlyMap<string, Value>
+  /** The block `published`, as it stands: what others found, for reports to compare with. */
+  readonly published: Value | undefined
   readonly stages: readonly StageEntry[]
 }
 
@@ -80,6 +82,7 @@ export function readDefinition(
     seed: seedOf(seedValue && interpolate(seedValue), problems),
     seedOrigin: seedValue?.origin ?? { kind: 'default' },
     vars: resolvedVars(),
+    published: source.get('published'),
     stages: entries.map((entry) => ({
       ...entry,
       with: interpolate(entry.with),
@@ -142,7 +145,10 @@ function inheritFrom(parent: Value, file: string, below: readonly string[], prob
   }
 }
 
-/** Fills in what a definition inherits; `patch` lists follow each other unless the stages were replaced. */
+/**
+ * Fills in what a definition inherits; `patch` lists follow each other unless the stages were replaced. The name and
+ * what was published under it are not inherited: a variation of an experiment is another experiment.
+ */
 function joinInherited(own: Map<string, Value>, inherited: Map<string, Value>): void {
   const vars = new Map([...entriesOf(inherited.get('vars')), ...entriesOf(own.get('vars'))])
   const ownPatch = own.get('patch')

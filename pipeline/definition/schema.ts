@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Problem } from '../errors.js'
+import { published } from './published.js'
 import { entriesOf, isList, isMapping, plain, type Value, wordOrigin } from './value.js'
 import { listed, wordIssues } from './wording.js'
 
@@ -17,6 +18,7 @@ const definition = z.strictObject({
   description: z.string().optional(),
   extends: z.string().min(1).optional(),
   seed: later,
+  published: published.optional(),
   vars: options.nullish(),
   stages: z.array(stage).optional(),
   patch: z.array(options).optional(),

@@ -1,0 +1,44 @@
+import { type Content, type Html, html } from './html.js'
+import type { Sheet } from './read.js'
+import type { Cell, DataTable } from './tables.js'
+
+/** A table that scrolls by itself where the screen is narrow, reachable by keyboard. */
+export function dataTable(
+  { id, caption, columns, rows, notes }: DataTable,
+  content: (cell: Cell) => Content = ({ text }) => text,
+): Html {
+  const head = columns.map(
+    ({ name, isNumeric }) => html`<th scope="col"${isNumeric && html` class="number"`}>${name}</th>`,
+  )
+  const cell = (cell: Cell, i: number): Html => {
+    const marks = cell.notes && cell.notes.length > 0 && html`<sup>${cell.notes.join(', ')}</sup>`
+    if (i === 0) return html`<th scope="row">${content(cell)}${marks}</th>`
+    return html`<td${columns[i]!.isNumeric && html` class="number"`}>${content(cell)}${marks}</td>`
+  }
+  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table data-table="${id}">
+<caption>${caption}</caption>
+<thead><tr>${head}</tr></thead>
+<tbody>${rows.map(
+    (row) => html`<tr>${row.map(cell)}</tr>
+`,
+  )}</tbody>
+</table></div>
+${notes.length > 0 && html`<ol class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ol>`}`
+}
+
+/** A CSV as a table: whole numbers as they are, others to three digits. */
+export function sheetTable(id: string, caption: string, { columns, rows }: Sheet): DataTable {
+  const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinite(Number(text))
+  const isNumeric = columns.map((_, i) => rows.some((row) => isNumber(row[i]!)))
+  const word = (text: string): Cell => {
+    if (text === '') return { text: '–' }
+    return { text: isNumber(text) && !/^-?\d+$/.test(text.trim()) ? String(Number(Number(text).toPrecision(3))) : text }
+  }
+  return {
+    id,
+    caption,
+    columns: columns.map((name, i) => ({ name: name.replaceAll('_', ' '), isNumeric: i > 0 && isNumeric[i]! })),
+    rows: rows.map((row) => row.map(word)),
+    notes: [],
+  }
+}

@@ -1,0 +1,109 @@
+import { basename } from 'node:path'
+import { dataTable, sheetTable } from './data-table.js'
+import { type Html, html } from './html.js'
+import { image } from './image.js'
+import type { Experiment, Report } from './model.js'
+import type { RunFiles } from './read.js'
+import type { Cell } from './tables.js'
+
+/** Analytic gradients against differences of the cost, where a run wrote such a comparison. */
+export function checkSection(runs: readonly RunFiles[]): Html | undefined {
+  if (runs.length === 0) return undefined
+  return html`${runs.map((run) => {
+    const sheet = run.gradientCheck!
+    const at = sheet.columns.indexOf('verdict')
+    const wrong = sheet.rows.filter((row) => row[at] === 'fail').length
+    const passed = sheet.rows.filter((row) => row[at] === 'pass').length
+    const figures = run.figures.filter(({ name }) => name.startsWith('gradient-check'))
+    return html`<h3>${run.record.name}</h3>
+<p>${wrong > 0 ? html`<strong class="failed">✗ ${wrong} of ${wrong + passed} comparisons failed.</strong>` : html`<strong class="reproduced">✓ All ${passed} comparisons passed.</strong>`}
+Rows without a verdict show how the error depends on the width of the difference.</p>
+${figures.map((figure) => html`<figure>${image(figure, `Error of the gradient of ${run.record.name} against the width of the difference.`)}</figure>`)}
+${dataTable(sheetTable('gradient-check', `Gradient check of ${run.record.name}`, sheet))}`
+  })}`
+}
+
+/** Which bytes went in, and what computed. Data files are named without their folder. */
+export function environmentSection({ experiments, checks }: Report): Html {
+  const runs = [...new Set([...experiments.flatMap((experiment) => experiment.runs), ...checks])]
+  const files = new Map(
+    runs.flatMap(({ record }) => record.data.map((file) => [`${basename(file.path)} ${file.sha256}`, file] as const)),
+  )
+  const machines = new Map<string, string[]>()
+  for (const { record } of runs) {
+    const { versions, machine, kernel } = record
+    const row = [
+      Object.entries(versions)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(', ') || '–',
+      kernel ? `${kernel.name} (${kernel.detail}), ${kernel.threads} thread${kernel.threads === 1 ? '' : 's'}` : '–',
+      machine ? `${machine.cpu}, ${machine.cores} cores, ${machine.platform}` : '–',
+    ]
+    machines.set(JSON.stringify(row), row)
+  }
+  const text = (text: string): Cell => ({ text })
+  return html`${
+    files.size > 0 &&
+    dataTable(
+      {
+        id: 'data',
+        caption: 'Data files',
+        columns: [{ name: 'file' }, { name: 'bytes', isNumeric: true }, { name: 'SHA-256' }],
+        rows: [...files.values()].map(({ path, bytes, sha256 }) => [
+          text(basename(path.replaceAll('\\', '/'))),
+          text(bytes.toLocaleString('en')),
+          text(sha256),
+        ]),
+        notes: [],
+      },
+      ({ text }) => (/^[0-9a-f]{64}$/.test(text) ? html`<span class="hash">${text}</span>` : text),
+    )
+  }
+${dataTable({
+  id: 'environment',
+  caption: 'Software, kernel and machine',
+  columns: ['versions', 'kernel', 'machine'].map((name) => ({ name })),
+  rows: [...machines.values()].map((row) => row.map(text)),
+  notes: [],
+})}`
+}
+
+/** The pipelines as they ran. */
+export function definitionSection(experiments: readonly Experiment[]): Html | undefined {
+  const written = experiments.filter(({ runs }) => runs[0]!.text)
+  if (written.length === 0) return undefined
+  return html`<p>Each runs again with <code>millrace run pipeline.yaml</code>.</p>
+${written.map(
+  ({ label, runs }) => html`<details><summary>${label}</summary><pre tabindex="0">${runs[0]!.text}</pre></details>
+`,
+)}`
+}
+
+/** The one section that differs between runs of the same definition on the same data. */
+export function timingSection({ experiments }: Report): Html | undefined {
+  const seconds = (value: number | undefined): Cell => ({ text: value === undefined ? '–' : `${value.toFixed(2)} s` })
+  const rows = experiments.flatMap(({ label, runs }) =>
+    runs.map(({ directory, record: { seed, started, timings = {} } }): Cell[] => [
+      { text: runs.length > 1 ? `${label}, seed ${seed}` : label },
+      { text: started ?? '–' },
+      ...[timings.total, timings.prepare, timings.train, timings.kernels].map(seconds),
+      { text: timings.overhead === undefined ? '–' : `${(100 * timings.overhead).toFixed(1)} %` },
+      { text: timings.steps === undefined ? '–' : timings.steps.toLocaleString('en') },
+      { text: basename(directory) },
+    ]),
+  )
+  if (rows.length === 0) return undefined
+  const numeric = ['total', 'before training', 'training', 'in kernels', 'outside kernels', 'steps']
+  return dataTable({
+    id: 'timings',
+    caption: 'When the runs were made, and how long they took',
+    columns: [
+      { name: 'run' },
+      { name: 'started' },
+      ...numeric.map((name) => ({ name, isNumeric: true })),
+      { name: 'directory' },
+    ],
+    rows,
+    notes: [],
+  })
+}

@@ -1,0 +1,96 @@
+import { stringify } from 'csv-stringify/sync'
+import type { Cell, DataTable } from './tables.js'
+
+/** The formats that tables are written in, by the ending of their files. */
+export const formats: Readonly<Record<'md' | 'csv' | 'tex', (table: DataTable) => string>> = {
+  md: markdown,
+  csv,
+  tex: latex,
+}
+
+/** A Markdown table; notes follow as a list. */
+export function markdown({ caption, columns, rows, notes }: DataTable): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const cell = ({ text, notes = [] }: Cell): string => markdownText(text) + marks(notes)
+  return [
+    `**${markdownText(caption)}**`,
+    '',
+    line(columns.map(({ name }) => markdownText(name))),
+    line(columns.map(({ isNumeric }) => (isNumeric ? '---:' : '---'))),
+    ...rows.map((row) => line(row.map(cell))),
+    ...(notes.length > 0 ? ['', ...notes.map((note, i) => `${i + 1}. ${markdownText(note)}`)] : []),
+    '',
+  ].join('\n')
+}
+
+function markdownText(text: string): string {
+  return text.replace(/[\\`*_[\]<>|#]/g, (character) => `\\${character}`).replace(/\s+/g, ' ')
+}
+
+function marks(notes: readonly number[]): string {
+  return notes.length > 0 ? ` (${notes.join(', ')})` : ''
+}
+
+/** Numbers in full; a deviation has a column of its own; shares are 0 … 1. */
+export function csv({ columns, rows, notes }: DataTable): string {
+  const spread = columns.map((_, i) => rows.some((row) => row[i]!.deviation !== undefined))
+  const noted = notes.length > 0
+  const cells = (row: readonly Cell[]): string[] =>
+    row.flatMap(({ text, value, deviation }, i) => [
+      value === undefined ? csvText(text) : String(value),
+      ...(spread[i] ? [deviation === undefined ? '' : String(deviation)] : []),
+    ])
+  const notesOf = (row: readonly Cell[]): string[] => [
+    ...new Set(row.flatMap((cell) => cell.notes ?? []).map((number) => notes[number - 1]!)),
+  ]
+  return stringify([
+    [
+      ...columns.flatMap(({ name }, i) => [name, ...(spread[i] ? [`${name}, standard deviation`] : [])]),
+      ...(noted ? ['notes'] : []),
+    ],
+    ...rows.map((row) => [...cells(row), ...(noted ? [csvText(notesOf(row).join('; '))] : [])]),
+  ])
+}
+
+/** Nothing is left empty by a dash, and no text becomes a formula in a spreadsheet. */
+function csvText(text: string): string {
+  if (text === '–') return ''
+  return /^[=+@\-\t\r]/.test(text) ? `'${text}` : text
+}
+
+/** A table for the package booktabs. */
+export function latex({ id, caption, columns, rows, notes }: DataTable): string {
+  const line = (cells: readonly string[]): string => `  ${cells.join(' & ')} \\\\`
+  const cell = ({ text, notes = [] }: Cell): string =>
+    latexText(text) + (notes.length > 0 ? `$^{${notes.join(',')}}$` : '')
+  return [
+    '\\begin{table}',
+    '  \\centering',
+    `  \\caption{${latexText(caption)}}`,
+    `  \\label{tab:${id}}`,
+    `  \\begin{tabular}{${columns.map(({ isNumeric }) => (isNumeric ? 'r' : 'l')).join('')}}`,
+    '  \\toprule',
+    line(columns.map(({ name }) => latexText(name))),
+    '  \\midrule',
+    ...rows.map((row) => line(row.map(cell))),
+    '  \\bottomrule',
+    '  \\end{tabular}',
+    ...notes.map((note, i) => `  \\par\\footnotesize $^{${i + 1}}$ ${latexText(note)}`),
+    '\\end{table}',
+    '',
+  ].join('\n')
+}
+
+const commands = new Map([
+  ['\\', '\\textbackslash{}'],
+  ['~', '\\textasciitilde{}'],
+  ['^', '\\textasciicircum{}'],
+  ['±', '$\\pm$'],
+  ['−', '$-$'],
+  ['·', '$\\cdot$'],
+  ['–', '--'],
+])
+
+function latexText(text: string): string {
+  return text.replace(/[\\~^±−·–]|[&%$#_{}]/g, (found) => commands.get(found) ?? `\\${found}`).replace(/\s+/g, ' ')
+}

@@ -1,0 +1,201 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { parse as parseCsv } from 'csv-parse/sync'
+import { parse as parseYaml } from 'yaml'
+import { z } from 'zod'
+import {
+  fileProblem,
+  type MetricsRow,
+  messageOf,
+  PipelineError,
+  type Published,
+  publishedOf,
+} from '../pipeline/index.js'
+
+/** An image that lies in a run directory. */
+export interface Figure {
+  /** The file without folder and ending: `weights`, `confusion`, … */
+  readonly name: string
+  readonly type: 'image/svg+xml' | 'image/png'
+  readonly bytes: Buffer
+}
+
+/** A CSV as it was read: the names of its columns, then its cells. */
+export interface Sheet {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** A run as its directory tells it; what is missing is empty. */
+export interface RunFiles {
+  readonly directory: string
+  readonly record: Record
+  /** `pipeline.yaml` as it stands. */
+  readonly text: string
+  readonly stages: readonly StageUse[]
+  readonly published: Published | undefined
+  readonly metrics: readonly MetricsRow[]
+  readonly figures: readonly Figure[]
+  readonly confusion: Sheet | undefined
+  readonly gradientCheck: Sheet | undefined
+  /** What could not be read, in words. */
+  readonly remarks: readonly string[]
+}
+
+export interface StageUse {
+  readonly use: string
+  readonly with: Readonly<{ [option: string]: unknown }>
+}
+
+/** What a report needs of `run.json`, whatever version of Millrace wrote it. */
+const record = z.object({
+  status: z.enum(['running', 'done', 'failed', 'interrupted']),
+  error: z.string().optional(),
+  name: z.string(),
+  seed: z.number(),
+  versions: z.record(z.string(), z.string()).default({}),
+  machine: z.object({ platform: z.string(), cpu: z.string(), cores: z.number() }).optional(),
+  kernel: z.object({ name: z.string(), detail: z.string(), threads: z.number() }).optional(),
+  started: z.string().optional(),
+  finished: z.string().optional(),
+  timings: z.record(z.string(), z.number()).optional(),
+  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })).default([]),
+  notes: z.array(z.string()).default([]),
+})
+
+export type Record = z.output<typeof record>
+
+/** A figure beyond this size stays out of a report that must be mailed. */
+const MAX_FIGURE = 2 << 20
+/** Tables beyond this size are no tables of a run. */
+const MAX_TEXT = 64 << 20
+
+/** Reads a run directory. Throws a PipelineError `ARGUMENTS` where it is none, `DATA` where its record is damaged. */
+export function readRun(directory: string): RunFiles {
+  const remarks: string[] = []
+  const record = readRecord(directory)
+  const text = existsSync(join(directory, 'pipeline.yaml')) ? readText(join(directory, 'pipeline.yaml')) : ''
+  const { stages, published } = readDefinition(text, remarks)
+  const sheet = (name: string): Sheet | undefined => readSheet(join(directory, name), remarks)
+  return {
+    directory,
+    record,
+    text,
+    stages,
+    published,
+    metrics: metricsIn(directory, remarks),
+    figures: figuresIn(directory, remarks),
+    confusion: sheet('figures/confusion.csv'),
+    gradientCheck: sheet('gradient-check.csv'),
+    remarks,
+  }
+}
+
+function readRecord(directory: string): Record {
+  const file = join(directory, 'run.json')
+  const refuse = (why: string): PipelineError =>
+    new PipelineError('ARGUMENTS', `${directory} is no run directory: ${why}`)
+  if (!existsSync(directory)) throw refuse('it does not exist')
+  if (!statSync(directory).isDirectory()) throw refuse('it is a file; give the directory that `millrace run` wrote')
+  if (!existsSync(file)) throw refuse('it has no run.json; give the directory that `millrace run` wrote')
+  let data: unknown
+  try {
+    data = JSON.parse(readText(file))
+  } catch (error) {
+    if (error instanceof PipelineError) throw error
+    throw new PipelineError('DATA', `${file} is damaged: ${messageOf(error)}`, { cause: error })
+  }
+  const checked = record.safeParse(data)
+  if (checked.success) return checked.data
+  const [{ path, message }] = checked.error.issues as [z.core.$ZodIssue]
+  throw new PipelineError(
+    'DATA',
+    `${file} is not the record of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`,
+  )
+}
+
+function readText(file: string): string {
+  try {
+    if (statSync(file).size > MAX_TEXT) throw new Error(`it has more than ${MAX_TEXT} bytes`)
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new PipelineError('DATA', fileProblem('read', file, error), { cause: error })
+  }
+}
+
+function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
+  try {
+    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { stages?: unknown; published?: unknown }
+    const published = publishedOf(data.published)
+    if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
+    const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
+      (stage) => stage !== null && typeof stage === 'object',
+    )
+    return { published, stages: stages.map((stage) => ({ use: String(stage.use), with: mapping(stage.with) })) }
+  } catch (error) {
+    remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
+    return { stages: [], published: undefined }
+  }
+}
+
+function mapping(value: unknown): { [option: string]: unknown } {
+  return value !== null && typeof value === 'object' ? (value as { [option: string]: unknown }) : {}
+}
+
+/** Rows of another length than the head, such as the last of a run that was killed, are left out. */
+function readSheet(file: string, remarks: string[]): Sheet | undefined {
+  if (!existsSync(file)) return undefined
+  try {
+    const all: string[][] = parseCsv(readText(file), { relax_column_count: true, skip_empty_lines: true })
+    const [columns = [], ...rows] = all
+    const whole = rows.filter((row) => row.length === columns.length)
+    if (whole.length < rows.length)
+      remarks.push(`${basename(file)}: ${rows.length - whole.length} damaged rows left out`)
+    return { columns, rows: whole }
+  } catch (error) {
+    remarks.push(`${basename(file)} cannot be read: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
+/** The evaluations: of `metrics.csv`, else of the first CSV that has the columns epoch and step. */
+function metricsIn(directory: string, remarks: string[]): MetricsRow[] {
+  const names = readdirSync(directory).filter((name) => name.endsWith('.csv') && name !== 'gradient-check.csv')
+  for (const name of names.sort(
+    (a, b) => Number(b === 'metrics.csv') - Number(a === 'metrics.csv') || (a < b ? -1 : 1),
+  )) {
+    const sheet = readSheet(join(directory, name), remarks)
+    if (!sheet?.columns.includes('epoch') || !sheet.columns.includes('step')) continue
+    const value = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text))
+    return sheet.rows.map(
+      (row) => Object.fromEntries(sheet.columns.map((column, i) => [column, value(row[i]!)])) as MetricsRow,
+    )
+  }
+  return []
+}
+
+/** Figures by name, sharp ones (SVG) before pixels; single snapshots are left to the directory. */
+function figuresIn(directory: string, remarks: string[]): Figure[] {
+  const found = new Map<string, Figure>()
+  for (const folder of [directory, join(directory, 'figures')]) {
+    if (!existsSync(folder)) continue
+    for (const file of readdirSync(folder).sort().reverse()) {
+      const [, name, ending] = /^(.*)\.(svg|png)$/.exec(file) ?? []
+      if (!name || found.has(name) || /-epoch-\d+$/.test(name)) continue
+      const path = join(folder, file)
+      if (!statSync(path).isFile()) continue
+      if (statSync(path).size > MAX_FIGURE) remarks.push(`${file} is left out: it has more than ${MAX_FIGURE >> 20} MB`)
+      else {
+        const bytes = readFileSync(path)
+        if (isImage(bytes, ending))
+          found.set(name, { name, type: ending === 'svg' ? 'image/svg+xml' : 'image/png', bytes })
+        else remarks.push(`${file} is left out: it is no ${ending!.toUpperCase()}`)
+      }
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function isImage(bytes: Buffer, ending: string | undefined): boolean {
+  return ending === 'svg' ? bytes.subarray(0, 1000).includes('<svg') : bytes.subarray(1, 4).toString('latin1') === 'PNG'
+}

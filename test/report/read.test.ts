@@ -1,0 +1,73 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { readRun } from '../../dist/report/index.js'
+import { temporary } from '../stages/harness.js'
+import { metrics, runDirectory, runFiles, svg } from './runs.js'
+
+t.test('what is no run directory is refused, each with its reason', (t) => {
+  const folder = temporary(t, { file: '' })
+  const cases: readonly [path: string, code: string, message: RegExp][] = [
+    [join(folder, 'nowhere'), 'ARGUMENTS', /nowhere is no run directory: it does not exist$/],
+    [join(folder, 'file'), 'ARGUMENTS', /file is no run directory: it is a file; give the directory that/],
+    [folder, 'ARGUMENTS', /is no run directory: it has no run\.json; give the directory that/],
+    [temporary(t, { 'run.json': '{' }), 'DATA', /run\.json is damaged: /],
+    [temporary(t, { 'run.json': '{"status":"done"}' }), 'DATA', /run\.json is not the record of a run: name: /],
+    [temporary(t, { 'run.json': '[]' }), 'DATA', /run\.json is not the record of a run: /],
+  ]
+  for (const [path, code, message] of cases) t.throws(() => readRun(path), { code, message }, path)
+  t.end()
+})
+
+t.test('a row that was cut off when the run was killed is left out, and said', (t) => {
+  const run = runFiles(t, { metrics: [...metrics, '3,30,1.2'] })
+  t.same(
+    run.metrics.map(({ epoch }) => epoch),
+    [1, 2],
+  )
+  t.same(run.remarks, ['metrics.csv: 1 damaged rows left out'])
+  t.end()
+})
+
+t.test('metrics are found under another name, too', (t) => {
+  const run = runFiles(t, {
+    metrics: [],
+    files: { 'a.csv': 'x,y\n1,2\n', 'history.csv': 'epoch,step,train_cost\n1,10,Infinity\n' },
+  })
+  t.same(run.metrics, [{ epoch: 1, step: 10, train_cost: Number.POSITIVE_INFINITY }])
+  t.end()
+})
+
+t.test('figures are those that are images; single snapshots stay in the directory', (t) => {
+  const run = runFiles(t, {
+    files: {
+      'figures/weights.svg': svg,
+      'figures/weights.png': 'never looked at: the SVG is sharper',
+      'figures/weights-epoch-0010.svg': svg,
+      'figures/fake.svg': '<html></html>',
+      'figures/fake.png': 'text',
+      'figures/large.svg': svg + ' '.repeat(3 << 20),
+    },
+  })
+  t.same(
+    run.figures.map(({ name, type }) => [name, type]),
+    [['weights', 'image/svg+xml']],
+  )
+  t.same([...run.remarks].sort(), [
+    'fake.png is left out: it is no PNG',
+    'fake.svg is left out: it is no SVG',
+    'large.svg is left out: it has more than 2 MB',
+  ])
+  t.end()
+})
+
+t.test('a run without a definition, or with a damaged one, is still a run', (t) => {
+  const directory = runDirectory(t)
+  writeFileSync(join(directory, 'pipeline.yaml'), 'stages: [')
+  t.match(readRun(directory).remarks, [/^pipeline\.yaml cannot be read: /])
+  writeFileSync(join(directory, 'pipeline.yaml'), 'published: { train_cost: 3 }\nstages: [1, null]\n')
+  t.same(readRun(directory).remarks, ['the block "published" of pipeline.yaml is malformed'])
+  rmSync(join(directory, 'pipeline.yaml'))
+  t.same(readRun(directory).stages, [])
+  t.end()
+})

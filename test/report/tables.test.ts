@@ -1,0 +1,93 @@
+import type { Test } from 'tap'
+import t from 'tap'
+import { csv, latex, markdown, reportOf, tablesOf } from '../../dist/report/index.js'
+import { type Given, published, runFiles } from './runs.js'
+
+function tables(t: Test, ...given: Given[]): Map<string, ReturnType<typeof tablesOf>[number]> {
+  return new Map(tablesOf(reportOf(given.map((each) => runFiles(t, each)))).map((table) => [table.id, table]))
+}
+const texts = (table: ReturnType<typeof tablesOf>[number] | undefined): string[][] => [
+  table!.columns.map(({ name }) => name),
+  ...table!.rows.map((row) => row.map(({ text }) => text)),
+]
+
+t.test('the tables of a run', (t) => {
+  const all = tables(t, {})
+  t.same([...all.keys()], ['parameters', 'final-cost', 'final-accuracy'])
+  t.same(texts(all.get('parameters')), [
+    ['Experiment', 'seed', 'n_batch', 'n_epochs', 'lambda', 'eta'],
+    ['a', '1', '100', '2', '0', '0.1'],
+  ])
+  t.same(texts(all.get('final-cost')), [
+    ['Experiment', 'training cost', 'test cost'],
+    ['a', '1.6000', '1.8000'],
+  ])
+  t.same(texts(all.get('final-accuracy')), [
+    ['Experiment', 'training accuracy', 'test accuracy'],
+    ['a', '40.00 %', '35.00 %'],
+  ])
+  t.end()
+})
+
+t.test('published beside reproduced, with the misprint corrected', (t) => {
+  const block = published(
+    'train_cost: { value: 0.39, corrected: 1.59, tolerance: 0.02, note: a misprint }',
+    'test_accuracy: { value: 0.36, tolerance: 0.001 }',
+  )
+  const all = tables(t, { published: block })
+  t.same(texts(all.get('published')), [
+    ['Experiment', 'quantity', 'published', 'reproduced', 'difference', 'tolerance', 'verdict'],
+    ['a', 'training cost', '0.39 (should be 1.59)', '1.6000', '+0.0100', '± 0.02', 'reproduced'],
+    ['a', 'test accuracy', '36.00 %', '35.00 %', '−1.00 points', '± 0.10 points', 'differs'],
+  ])
+  t.same(all.get('published')!.notes, ['a misprint'])
+  t.same(texts(all.get('final-cost'))[1], ['a', '0.39 (should be 1.59)', '1.6000', '1.8000'])
+  t.end()
+})
+
+t.test('several seeds are a mean and a standard deviation', (t) => {
+  const all = tables(t, { seed: 7 }, { seed: 6, metrics: ['epoch,step,train_cost,train_accuracy', '2,20,1.8,0.5'] })
+  t.equal(all.get('parameters')!.rows[0]![1]!.text, '6–7')
+  t.equal(all.get('final-cost')!.rows[0]![1]!.text, '1.7000 ± 0.1414')
+  t.equal(all.get('final-accuracy')!.rows[0]![1]!.text, '45.00 ± 7.07 %')
+  t.match(all.get('final-cost')!.caption, /mean ± standard deviation/)
+  t.match(csv(all.get('final-cost')!), /^Experiment,training cost,"training cost, standard deviation",test cost\n/)
+  t.end()
+})
+
+t.test('seeds that do not follow each other are listed', (t) => {
+  t.equal(tables(t, { seed: 9 }, { seed: 3 }).get('parameters')!.rows[0]![1]!.text, '3, 9')
+  t.end()
+})
+
+t.test('a run that failed shows its status and how far it came', (t) => {
+  const all = tables(t, { status: 'failed' })
+  t.same(texts(all.get('parameters'))[1], ['a', '1', '100', '2', '0', '0.1', 'failed'])
+  t.equal(all.get('final-cost')!.rows[0]![1]!.text, '1.6000')
+  t.end()
+})
+
+t.test('a run without metrics has parameters only; other splits of other runs stay empty', (t) => {
+  t.same([...tables(t, { metrics: [] }).keys()], ['parameters'])
+  const all = tables(t, {}, { name: 'b', metrics: ['epoch,step,train_cost', '1,10,3e9'] })
+  t.same(texts(all.get('final-cost'))[2], ['b', '3.000e+9', '–'])
+  t.end()
+})
+
+t.test('names from files are text in every format', (t) => {
+  const [table] = tablesOf(reportOf([runFiles(t, { name: '=cmd|<b>_x_&$%' })]))
+  t.match(markdown(table!), '| =cmd\\|\\<b\\>\\_x\\_&$% |')
+  t.match(csv(table!), "\n'=cmd|<b>_x_&$%,1,")
+  t.match(latex(table!), '  =cmd|<b>\\_x\\_\\&\\$\\% & 1 &')
+  t.end()
+})
+
+t.test('Markdown and LaTeX carry the notes', (t) => {
+  const block = published('train_cost: { value: 1.6, tolerance: 0.1, note: 50 % luck }')
+  const table = tables(t, { published: block }).get('published')!
+  t.match(markdown(table), '| reproduced (1) |\n\n1. 50 % luck\n')
+  t.match(latex(table), 'reproduced$^{1}$ \\\\')
+  t.match(latex(table), '$^{1}$ 50 \\% luck')
+  t.match(csv(table), ',reproduced,50 % luck\n')
+  t.end()
+})

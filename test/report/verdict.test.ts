@@ -1,0 +1,87 @@
+import t from 'tap'
+import { overall, reportOf } from '../../dist/report/index.js'
+import { type Given, published, runFiles } from './runs.js'
+
+const cost = (more: string): string => published(`train_cost: { ${more} }`)
+
+/** The final training cost is 1.6. */
+const cases: readonly [title: string, given: Given, verdict: string, note?: RegExp][] = [
+  ['a number within the tolerance is reproduced', { published: cost('value: 1.59, tolerance: 0.02') }, 'reproduced'],
+  ['a number beyond the tolerance differs', { published: cost('value: 1.5, tolerance: 0.02') }, 'differs'],
+  [
+    'a misprint is held against what it should have been, and says so',
+    { published: cost('value: 0.39, corrected: 1.6, tolerance: 0.02, note: a misprint') },
+    'reproduced',
+    /^a misprint$/,
+  ],
+  [
+    'without a tolerance there is no verdict',
+    { published: cost('value: 1.6') },
+    'no verdict',
+    /^no verdict: no tolerance is given$/,
+  ],
+  [
+    'a metric that the run lacks has no verdict',
+    { published: published('validation_cost: { value: 1.6, tolerance: 1 }') },
+    'no verdict',
+    /^no verdict: the run has no such metric$/,
+  ],
+  [
+    'a run that failed has no verdict, however near it came',
+    { published: cost('value: 1.6, tolerance: 1'), status: 'failed' },
+    'no verdict',
+    /^no verdict: the run did not reach its end$/,
+  ],
+  [
+    'a run with other parameters than the published has no verdict',
+    { published: published('parameters: { eta: 0.01, batchSize: 100 }', 'train_cost: { value: 1.6, tolerance: 1 }') },
+    'no verdict',
+    /^no verdict: it was published for eta 0.01, this run has 0.1$/,
+  ],
+  [
+    'a number that is not finite differs',
+    { published: cost('value: 1.6, tolerance: 1'), metrics: ['epoch,step,train_cost', '1,10,NaN'] },
+    'differs',
+  ],
+]
+for (const [title, given, verdict, note] of cases)
+  t.test(title, (t) => {
+    const [comparison] = reportOf([runFiles(t, given)]).experiments[0]!.comparisons
+    t.equal(comparison!.verdict, verdict)
+    if (note) t.match(comparison!.notes.join('\n'), note)
+    else t.same(comparison!.notes, [])
+    t.end()
+  })
+
+t.test('of several seeds, the mean is held against the published number', (t) => {
+  const given = { published: cost('value: 2, tolerance: 0.1') }
+  const runs = [1.8, 2.2].map((value, seed) =>
+    runFiles(t, { ...given, seed, metrics: ['epoch,step,train_cost', `1,10,${value}`] }),
+  )
+  const [experiment] = reportOf(runs).experiments
+  t.equal(experiment!.comparisons[0]!.verdict, 'reproduced')
+  t.equal(experiment!.final.get('train_cost')!.mean, 2)
+  t.ok(Math.abs(experiment!.final.get('train_cost')!.deviation! - Math.sqrt(0.08)) < 1e-12, 'over n − 1')
+  t.end()
+})
+
+t.test('a seed that failed does not count, and the others do', (t) => {
+  const runs = [
+    runFiles(t, { seed: 1 }),
+    runFiles(t, { seed: 2, status: 'failed', metrics: ['epoch,step,train_cost', '1,10,99'] }),
+  ]
+  const [experiment] = reportOf(runs).experiments
+  t.same(experiment!.final.get('train_cost'), { mean: 1.6, deviation: undefined, count: 1 })
+  t.end()
+})
+
+t.test('one number that differs decides over all; none that can be judged gives no verdict', (t) => {
+  const verdictOf = (...lines: string[]) =>
+    overall(reportOf([runFiles(t, { published: published(...lines) })]).experiments[0]!.comparisons)
+  const [near, far, open] = ['value: 1.6, tolerance: 0.1', 'value: 9, tolerance: 0.1', 'value: 9']
+  t.equal(verdictOf(`train_cost: { ${near} }`, `test_cost: { ${far} }`), 'differs')
+  t.equal(verdictOf(`train_cost: { ${near} }`, `test_cost: { ${open} }`), 'reproduced')
+  t.equal(verdictOf(`train_cost: { ${open} }`), 'no verdict')
+  t.equal(overall([]), undefined)
+  t.end()
+})
