@@ -48,16 +48,14 @@ export function stemOf(path: string): string {
 export type Pause = () => Promise<void>
 
 /**
- * Draws for each value, one after the other. Who stops a run does not want to wait: it has half a second for its figures,
- * and only those are begun that say so.
+ * Draws for each value, one after the other. Who stops a run does not want to wait: nothing is drawn then.
  */
 export function drawn<T>(
   { flow, signal }: StageContext,
   draw: (value: T, pause: Pause) => Promise<void>,
-  { whenStopped = false } = {},
 ): OperatorFunction<T, never> {
   const drawing = (value: T): Observable<void> => {
-    if (signal.aborted && !whenStopped) return EMPTY
+    if (signal.aborted) return EMPTY
     return using(
       () => new Subscription(),
       (running) =>

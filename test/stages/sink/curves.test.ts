@@ -67,7 +67,7 @@ t.test('a split that is not evaluated is a mistake in the definition', async (t)
   )
 })
 
-t.test('a run that is stopped has its curves, and nobody waits for other figures', async (t) => {
+t.test('nobody waits for the figures of a run that is stopped', async (t) => {
   const stop = new AbortController()
   const out = join(temporary(t), 'run')
   const { metrics, result } = start(await Pipeline.load('digits', { set: ['epochs=100000'] }), {
@@ -78,14 +78,5 @@ t.test('a run that is stopped has its curves, and nobody waits for other figures
   const first = firstValueFrom(metrics).then(() => stop.abort())
   await t.rejects(result, { code: 'ABORTED' })
   await first
-  const drawn = readdirSync(join(out, 'figures'))
-  t.notOk(
-    drawn.some((name) => /weights|confusion/.test(name)),
-    drawn.join(', '),
-  )
-  // On a machine that is busy with other things half a second may be too short even for these.
-  t.ok(
-    drawn.every((name) => /^curves\.(svg|png)$/.test(name)),
-    drawn.join(', '),
-  )
+  t.strictSame(readdirSync(join(out, 'figures')), [])
 })
