@@ -119,7 +119,7 @@ function contexts(
   directory: RunDirectory,
   recorder: Recorder,
   events: Subject<RunEvent>,
-): (node: Node) => Omit<StageContext, 'flow' | 'signal'> {
+): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
   return (node) => ({
     id: node.id,
     inputs: node.inputFacts,

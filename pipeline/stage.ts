@@ -57,6 +57,11 @@ export interface StageContext {
   source(source: DataSource): void
   /** Says something a user should know: shown once, kept in `run.json`. */
   note(message: string): void
+  /**
+   * Ends the run early and well: the sources give nothing more, what is under way is finished, and the run is done.
+   * The reason is kept like a note. Who calls it while an evaluation holds the training sees no further step.
+   */
+  stop(reason: string): void
   /** Where progress goes. */
   readonly terminal: Terminal
 }

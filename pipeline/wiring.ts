@@ -11,7 +11,7 @@ const GRACE = 500
 
 export interface Wiring {
   /** What each stage is given, but for what the wiring adds itself. */
-  readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal'>
+  readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'>
   /** Sees every output before the stages downstream do. */
   readonly watch: (node: Node, port: string, wire: Observable<Table>) => void
   /** All stages are made and subscribed; nothing has flowed yet. */
@@ -26,12 +26,14 @@ export interface Wiring {
  *
  * Rejects with the first error, once the stages are unsubscribed (which closes their files), or with code `ABORTED`:
  * on abort the sources end early and the stages below them in their own time, or after half a second at the latest.
+ * When a stage calls `stop`, the sources end early too, but nothing is cut off, and that is a good end.
  * Stages that wait for each other leave the process with nothing to do: that rejects too.
  */
 export function flow(graph: Graph, wiring: Wiring): Promise<void> {
   const { signal } = wiring
   const stop = new AbortController()
-  const control = new FlowControl(stop.signal)
+  const ending = new AbortController()
+  const control = new FlowControl(ending.signal)
   const flows = new Map(graph.nodes.map((node) => [node.id, new StageFlow(control)]))
   const wires = new Map<string, Subject<Table>>()
   for (const node of graph.nodes) {
@@ -56,6 +58,7 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
       process.off('beforeExit', stuck)
       signal?.removeEventListener('abort', abort)
       stop.abort()
+      ending.abort()
       for (const subscription of subscriptions) subscription.unsubscribe()
       if (signal?.aborted) reject(new PipelineError('ABORTED', 'stopped before its end', { cause: error }))
       else if (error) reject(error)
@@ -72,6 +75,7 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
     function abort(): void {
       timer = setTimeout(finish, GRACE)
       stop.abort()
+      ending.abort()
     }
 
     function connect(node: Node, port: string, tables: Observable<unknown>): void {
@@ -102,7 +106,12 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
     open.add(wiringKey)
     try {
       for (const node of [...graph.nodes].reverse()) {
-        const context = { ...wiring.contextOf(node), flow: flows.get(node.id)!, signal: stop.signal }
+        const given = wiring.contextOf(node)
+        const end = (reason: string): void => {
+          if (!ending.signal.aborted) given.note(`stopped the run: ${reason}`)
+          ending.abort()
+        }
+        const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: end }
         for (const [port, tables] of outputsOf(node, context, wires)) connect(node, port, tables)
       }
       wiring.onWired()

@@ -1,5 +1,5 @@
 import { type Content, type Html, html } from './html.js'
-import type { Sheet } from './read.js'
+import type { Sheet } from './sheets.js'
 import type { Cell, DataTable } from './tables.js'
 
 /** A table that scrolls by itself where the screen is narrow, reachable by keyboard. */

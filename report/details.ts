@@ -86,14 +86,14 @@ export function timingSection({ experiments }: Report): Html | undefined {
     runs.map(({ directory, record: { seed, started, timings = {} } }): Cell[] => [
       { text: runs.length > 1 ? `${label}, seed ${seed}` : label },
       { text: started ?? '–' },
-      ...[timings.total, timings.prepare, timings.train, timings.kernels].map(seconds),
+      ...[timings.total, timings.prepare, timings.train, timings.finish, timings.kernels].map(seconds),
       { text: timings.overhead === undefined ? '–' : `${(100 * timings.overhead).toFixed(1)} %` },
       { text: timings.steps === undefined ? '–' : timings.steps.toLocaleString('en') },
       { text: basename(directory) },
     ]),
   )
   if (rows.length === 0) return undefined
-  const numeric = ['total', 'before training', 'training', 'in kernels', 'outside kernels', 'steps']
+  const numeric = ['total', 'before training', 'training', 'after training', 'in kernels', 'outside kernels', 'steps']
   return dataTable({
     id: 'timings',
     caption: 'When the runs were made, and how long they took',

@@ -1,16 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { parse as parseCsv } from 'csv-parse/sync'
+import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import {
-  fileProblem,
-  type MetricsRow,
-  messageOf,
-  PipelineError,
-  type Published,
-  publishedOf,
-} from '../pipeline/index.js'
+import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf } from '../pipeline/index.js'
+import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image that lies in a run directory. */
 export interface Figure {
@@ -18,12 +11,6 @@ export interface Figure {
   readonly name: string
   readonly type: 'image/svg+xml' | 'image/png'
   readonly bytes: Buffer
-}
-
-/** A CSV as it was read: the names of its columns, then its cells. */
-export interface Sheet {
-  readonly columns: readonly string[]
-  readonly rows: readonly (readonly string[])[]
 }
 
 /** A run as its directory tells it; what is missing is empty. */
@@ -67,8 +54,6 @@ export type Record = z.output<typeof record>
 
 /** A figure beyond this size stays out of a report that must be mailed. */
 const MAX_FIGURE = 2 << 20
-/** Tables beyond this size are no tables of a run. */
-const MAX_TEXT = 64 << 20
 
 /** Reads a run directory. Throws a PipelineError `ARGUMENTS` where it is none, `DATA` where its record is damaged. */
 export function readRun(directory: string): RunFiles {
@@ -114,15 +99,6 @@ function readRecord(directory: string): Record {
   )
 }
 
-function readText(file: string): string {
-  try {
-    if (statSync(file).size > MAX_TEXT) throw new Error(`it has more than ${MAX_TEXT} bytes`)
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new PipelineError('DATA', fileProblem('read', file, error), { cause: error })
-  }
-}
-
 function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
   try {
     const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { stages?: unknown; published?: unknown }
@@ -140,38 +116,6 @@ function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages
 
 function mapping(value: unknown): { [option: string]: unknown } {
   return value !== null && typeof value === 'object' ? (value as { [option: string]: unknown }) : {}
-}
-
-/** Rows of another length than the head, such as the last of a run that was killed, are left out. */
-function readSheet(file: string, remarks: string[]): Sheet | undefined {
-  if (!existsSync(file)) return undefined
-  try {
-    const all: string[][] = parseCsv(readText(file), { relax_column_count: true, skip_empty_lines: true })
-    const [columns = [], ...rows] = all
-    const whole = rows.filter((row) => row.length === columns.length)
-    if (whole.length < rows.length)
-      remarks.push(`${basename(file)}: ${rows.length - whole.length} damaged rows left out`)
-    return { columns, rows: whole }
-  } catch (error) {
-    remarks.push(`${basename(file)} cannot be read: ${messageOf(error)}`)
-    return undefined
-  }
-}
-
-/** The evaluations: of `metrics.csv`, else of the first CSV that has the columns epoch and step. */
-function metricsIn(directory: string, remarks: string[]): MetricsRow[] {
-  const names = readdirSync(directory).filter((name) => name.endsWith('.csv') && name !== 'gradient-check.csv')
-  for (const name of names.sort(
-    (a, b) => Number(b === 'metrics.csv') - Number(a === 'metrics.csv') || (a < b ? -1 : 1),
-  )) {
-    const sheet = readSheet(join(directory, name), remarks)
-    if (!sheet?.columns.includes('epoch') || !sheet.columns.includes('step')) continue
-    const value = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text))
-    return sheet.rows.map(
-      (row) => Object.fromEntries(sheet.columns.map((column, i) => [column, value(row[i]!)])) as MetricsRow,
-    )
-  }
-  return []
 }
 
 /** Figures by name, sharp ones (SVG) before pixels; single snapshots are left to the directory. */

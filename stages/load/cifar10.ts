@@ -24,6 +24,11 @@ const options = z.strictObject({
   train: files.min(1).default(['data_batch_1.bin']).describe('Files of the training split, in order.'),
   validation: files.default([]).describe('Files of the validation split.'),
   test: files.default([]).describe('Files of the test split.'),
+  holdOut: z
+    .int()
+    .positive()
+    .optional()
+    .describe('So many of the last rows of the training files become the validation split, instead of files.'),
 })
 
 type Options = z.output<typeof options>
@@ -43,12 +48,21 @@ export const cifar10 = defineStage({
   example:
     '- use: load/cifar10\n  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',
   holds: 'every split, as uint8: 3 kB per image',
-  facts: ({ options }) => ({ examples: { splits: splitsOf(options).map(([split]) => split), shape, classes } }),
+  facts: ({ options, problem }) => {
+    if (options.holdOut !== undefined && options.validation.length > 0)
+      problem('holdOut', 'the validation split has files already; give one of validation and holdOut')
+    return { examples: { splits: splitNames(options), shape, classes } }
+  },
   run: (options, context) => context.flow.pull(splitTables(options, context)),
 })
 
 function splitsOf({ train, validation, test }: Options): [string, readonly string[]][] {
   return Object.entries({ train, validation, test }).filter(([, names]) => names.length > 0)
+}
+
+function splitNames(options: Options): string[] {
+  const names = splitsOf(options).map(([split]) => split)
+  return options.holdOut === undefined ? names : ['train', 'validation', ...names.slice(1)]
 }
 
 /** Records per read: about 1.5 MB, which stay in the cache while they are hashed and copied. */
@@ -72,7 +86,12 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
         }
       }
     }
-    yield examplesTable(fields, values, labels, split)
+    const held = split === 'train' ? (options.holdOut ?? 0) : 0
+    if (held >= count)
+      throw new PipelineError('DATA', `holdOut: ${held} rows cannot be held out of ${count}: none is left to train on`)
+    const kept = count - held
+    yield examplesTable(fields, values.subarray(0, kept * PIXELS), labels.subarray(0, kept), split)
+    if (held > 0) yield examplesTable(fields, values.subarray(kept * PIXELS), labels.subarray(kept), 'validation')
   }
 }
 

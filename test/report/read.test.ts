@@ -1,6 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { tableToIPC } from 'apache-arrow'
 import t from 'tap'
+import { metricsTable } from '../../dist/pipeline/index.js'
 import { readRun } from '../../dist/report/index.js'
 import { temporary } from '../stages/harness.js'
 import { metrics, runDirectory, runFiles, svg } from './runs.js'
@@ -69,5 +71,20 @@ t.test('a run without a definition, or with a damaged one, is still a run', (t) 
   t.same(readRun(directory).remarks, ['the block "published" of pipeline.yaml is malformed'])
   rmSync(join(directory, 'pipeline.yaml'))
   t.same(readRun(directory).stages, [])
+  t.end()
+})
+
+t.test('metrics are read from whatever sink wrote them', (t) => {
+  const lines = '{"epoch":1,"step":10,"train_cost":2}\n{"epoch":2,"step":20,"train_cost":"NaN"}\n{"epoch":3,'
+  const rows = runFiles(t, { metrics: [], files: { 'metrics.jsonl': lines } }).metrics
+  t.strictSame(rows, [
+    { epoch: 1, step: 10, train_cost: 2 },
+    { epoch: 2, step: 20, train_cost: Number.NaN },
+  ])
+  const table = metricsTable({ epoch: 1, step: 10, epochs: 1, steps: 10 }, { train_cost: 2 })
+  const stream = { 'm.arrows': tableToIPC(table, 'stream'), 'z.jsonl': 'no JSON\n' }
+  const run = runFiles(t, { metrics: [], files: stream })
+  t.strictSame(run.metrics, [{ epoch: 1, step: 10, train_cost: 2 }])
+  t.match(run.remarks, [/^z\.jsonl cannot be read: /])
   t.end()
 })

@@ -54,6 +54,7 @@ export function openStage(
     file: run.file,
     source: (source) => sources.push(source),
     note: (message) => notes.push(message),
+    stop: (reason) => notes.push(`stopped: ${reason}`),
     terminal: { interactive, write: (text) => printed.push(text) },
   })
   const wires = Object.keys(stage.inputs).map((port) => [port, from(inputs[port]!)])

@@ -133,8 +133,27 @@ t.test('load/cifar10 rejects wrong options before any data is read', async (t) =
     ],
     [
       'directory: x, valid: [a]',
-      'pipeline.yaml:3:27  stages[0] load/cifar10: unknown option "valid"; options: directory, train, validation, test',
+      'pipeline.yaml:3:27  stages[0] load/cifar10: unknown option "valid"; options: directory, train, validation, test, holdOut',
     ],
   ]
   for (const [options, problem] of cases) t.equal(await problemsOf(t, entry(options)), problem)
+})
+
+t.test('holdOut makes the last rows of the training files the validation split', async (t) => {
+  const directory = temporary(t, { 'a.bin': records(3, 0), 'b.bin': records(9), 'c.bin': records(1) })
+  const { tables } = await runStage(
+    t,
+    entry(`directory: ${directory}, train: [a.bin, b.bin], test: [c.bin], holdOut: 2`),
+  )
+  t.strictSame(tables.map(splitOf), ['train', 'validation', 'test'])
+  t.strictSame(tables.map(labelsIn), [[3], [0, 9], [1]])
+  t.strictSame(Array.from(rowsOf(tables[1]!).values.subarray(3072, 3074)), [9, 10])
+  t.match(await failureOf(t, `${entry(`directory: ${directory}, train: [a.bin], holdOut: 2`)}\n- use: sink/arrow`), [
+    'DATA',
+    'holdOut: 2 rows cannot be held out of 2: none is left to train on',
+  ])
+  t.match(
+    await problemsOf(t, entry(`directory: ${directory}, validation: [c.bin], holdOut: 2`)),
+    'holdOut: the validation split has files already; give one of validation and holdOut',
+  )
 })

@@ -1,0 +1,91 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, extname, join } from 'node:path'
+import { tableFromIPC } from 'apache-arrow'
+import { parse as parseCsv } from 'csv-parse/sync'
+import { fileProblem, type MetricsRow, messageOf, metricsRows, PipelineError } from '../pipeline/index.js'
+
+/** A CSV as it was read: the names of its columns, then its cells. */
+export interface Sheet {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** Tables beyond this size are no tables of a run. */
+const MAX_TEXT = 64 << 20
+
+/** Reads a text file. Throws a PipelineError `DATA`. */
+export function readText(file: string): string {
+  try {
+    if (statSync(file).size > MAX_TEXT) throw new Error(`it has more than ${MAX_TEXT} bytes`)
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new PipelineError('DATA', fileProblem('read', file, error), { cause: error })
+  }
+}
+
+/** Rows of another length than the head, such as the last of a run that was killed, are left out. */
+export function readSheet(file: string, remarks: string[]): Sheet | undefined {
+  if (!existsSync(file)) return undefined
+  try {
+    const all: string[][] = parseCsv(readText(file), { relax_column_count: true, skip_empty_lines: true })
+    const [columns = [], ...rows] = all
+    const whole = rows.filter((row) => row.length === columns.length)
+    if (whole.length < rows.length)
+      remarks.push(`${basename(file)}: ${rows.length - whole.length} damaged rows left out`)
+    return { columns, rows: whole }
+  } catch (error) {
+    remarks.push(`${basename(file)} cannot be read: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
+/** The evaluations: of the files called `metrics`, else of others at the top of the directory that hold such rows. */
+export function metricsIn(directory: string, remarks: string[]): MetricsRow[] {
+  const isFirst = (name: string): boolean => name.startsWith('metrics.')
+  const names = readdirSync(directory)
+    .filter((name) => readers.has(extname(name)) && name !== 'gradient-check.csv')
+    .sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)) || order(a) - order(b) || (a < b ? -1 : 1))
+  for (const name of names) {
+    const rows = rowsIn(join(directory, name), remarks)
+    if (rows.length > 0) return rows
+  }
+  return []
+}
+
+/** What each sink of metrics writes, by the ending of its files. */
+const readers = new Map<string, (file: string, remarks: string[]) => MetricsRow[]>([
+  ['.csv', rowsOfCsv],
+  ['.jsonl', rowsOfLines],
+  ['.arrows', rowsOfStream],
+])
+const order = (name: string): number => [...readers.keys()].indexOf(extname(name))
+
+function rowsIn(file: string, remarks: string[]): MetricsRow[] {
+  try {
+    const rows = readers.get(extname(file))!(file, remarks)
+    return rows[0] && 'epoch' in rows[0] && 'step' in rows[0] ? rows : []
+  } catch (error) {
+    remarks.push(`${basename(file)} cannot be read: ${messageOf(error)}`)
+    return []
+  }
+}
+
+function rowsOfCsv(file: string, remarks: string[]): MetricsRow[] {
+  const { columns, rows } = readSheet(file, remarks) ?? { columns: [], rows: [] }
+  return rows.map((row) => rowOf(columns.map((column, i) => [column, row[i]!])))
+}
+
+function rowsOfLines(file: string): MetricsRow[] {
+  const lines = readText(file).split('\n').slice(0, -1)
+  return lines.map((line) => rowOf(Object.entries(JSON.parse(line) as object)))
+}
+
+function rowsOfStream(file: string): MetricsRow[] {
+  const table = tableFromIPC(readFileSync(file))
+  return table.schema.metadata.get('wire') === 'metrics' ? metricsRows(table) : []
+}
+
+function rowOf(cells: readonly (readonly [name: string, value: unknown])[]): MetricsRow {
+  const number = (value: unknown): number => (String(value).trim() === '' ? Number.NaN : Number(value))
+  return Object.fromEntries(cells.map(([name, value]) => [name, number(value)])) as MetricsRow
+}

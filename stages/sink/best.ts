@@ -1,0 +1,65 @@
+import { type Table, tableToIPC } from 'apache-arrow'
+import { concatMap, defer, ignoreElements, merge, tap } from 'rxjs'
+import { z } from 'zod'
+import {
+  copyParameters,
+  defineStage,
+  metricsRows,
+  outputPath,
+  PipelineError,
+  positionOf,
+  replaceFile,
+  wire,
+} from '../../pipeline/index.js'
+import { checkMetric, isBetter, metricName, metricOf } from '../monitor.js'
+
+/**
+ * Keeps the parameters with the best value of a metric in an Arrow file, as `sink/parameters` writes it: the first of
+ * equals. The file is replaced whole whenever a better value arrives, so it is there however the run ends.
+ */
+export const best = defineStage({
+  name: 'sink/best',
+  summary: 'Keeps the parameters that were best by a metric.',
+  options: z.strictObject({
+    monitor: metricName.default('validation_cost').describe('The metric: accuracies grow, everything else shrinks.'),
+    path: outputPath.default('best.arrow').describe('File inside the run directory.'),
+  }),
+  inputs: { parameters: wire.parameters, metrics: wire.metrics },
+  outputs: {},
+  example:
+    '- use: sink/best\n  from: { parameters: model, metrics: metrics }\n  with: { monitor: validation_accuracy }',
+  holds: 'the parameters (by reference)',
+  facts: ({ options, inputs, problem }) => {
+    checkMetric(options.monitor, inputs.metrics, (message) => problem('monitor', message))
+    return {}
+  },
+  run: ({ monitor, path }, context) => {
+    const file = context.file(path)
+    return ({ parameters, metrics }) =>
+      defer(() => {
+        let last: Table | undefined
+        let value: number | undefined
+        const kept = metrics.pipe(
+          concatMap(metricsRows),
+          tap((row) => {
+            const found = metricOf(row, monitor)
+            if (!isBetter(monitor, found, value)) return
+            // An evaluation holds the training, so the parameters are still those that were evaluated.
+            if (!last || positionOf(last).step !== row.step)
+              throw new PipelineError(
+                'STAGE',
+                `the parameters of step ${row.step} are gone: do both inputs come from one model?`,
+              )
+            value = found
+            replaceFile(file, tableToIPC(copyParameters(last), 'file'))
+          }),
+        )
+        const seen = parameters.pipe(
+          tap((table) => {
+            last = table
+          }),
+        )
+        return merge(seen, kept).pipe(ignoreElements())
+      })
+  },
+})

@@ -1,0 +1,34 @@
+import { concatMap, ignoreElements, tap } from 'rxjs'
+import { z } from 'zod'
+import { defineStage, metricsRows, wire } from '../../pipeline/index.js'
+import { checkMetric, metricName, metricOf } from '../monitor.js'
+
+/** Ends the run when two metrics are further apart than they should be: training and validation cost, say. */
+export const gap = defineStage({
+  name: 'stop/gap',
+  summary: 'Ends the run when two metrics are too far apart.',
+  options: z.strictObject({
+    between: z.tuple([metricName, metricName]).default(['train_cost', 'validation_cost']).describe('The two metrics.'),
+    above: z.number().nonnegative().describe('The largest absolute difference that is well.'),
+  }),
+  inputs: { metrics: wire.metrics },
+  outputs: {},
+  example: '- use: stop/gap\n  from: metrics\n  with: { between: [train_cost, validation_cost], above: 0.5 }',
+  facts: ({ options, inputs, problem }) => {
+    for (const [i, name] of options.between.entries())
+      checkMetric(name, inputs.metrics, (message) => problem(`between[${i}]`, message))
+    return {}
+  },
+  run:
+    ({ between: [first, second], above }, context) =>
+    (metrics) =>
+      metrics.pipe(
+        concatMap(metricsRows),
+        tap((row) => {
+          const apart = Math.abs(metricOf(row, first) - metricOf(row, second))
+          if (apart > above)
+            context.stop(`${first} and ${second} are ${apart} apart in epoch ${row.epoch}, which is more than ${above}`)
+        }),
+        ignoreElements(),
+      ),
+})

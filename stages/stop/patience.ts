@@ -1,0 +1,46 @@
+import { concatMap, defer, ignoreElements, tap } from 'rxjs'
+import { z } from 'zod'
+import { defineStage, metricsRows, wire } from '../../pipeline/index.js'
+import { checkMetric, isBetter, metricName, metricOf } from '../monitor.js'
+
+/**
+ * Early stopping (L. Prechelt, 1998): ends the run when a metric has not become better for a number of evaluations.
+ * Accuracies become better by growing, everything else by shrinking; what is not a number is not better.
+ */
+export const patience = defineStage({
+  name: 'stop/patience',
+  summary: 'Ends the run when a metric stops becoming better.',
+  options: z.strictObject({
+    monitor: metricName.default('validation_cost').describe('The metric to look at.'),
+    patience: z.int().positive().default(10).describe('Evaluations in a row without a better value.'),
+    minDelta: z.number().nonnegative().default(0).describe('How much better counts as better.'),
+  }),
+  inputs: { metrics: wire.metrics },
+  outputs: {},
+  example: '- use: stop/patience\n  from: metrics\n  with: { monitor: validation_accuracy, patience: 20 }',
+  facts: ({ options, inputs, problem }) => {
+    checkMetric(options.monitor, inputs.metrics, (message) => problem('monitor', message))
+    return {}
+  },
+  run:
+    ({ monitor, patience, minDelta }, context) =>
+    (metrics) =>
+      defer(() => {
+        let best: { value: number; epoch: number } | undefined
+        let worse = 0
+        return metrics.pipe(
+          concatMap(metricsRows),
+          tap((row) => {
+            const value = metricOf(row, monitor)
+            const better = isBetter(monitor, value, best?.value, minDelta)
+            worse = better ? 0 : worse + 1
+            if (better) best = { value, epoch: row.epoch }
+            if (worse === patience)
+              context.stop(
+                `${monitor} has not become better for ${patience} evaluations; ${best ? `the best was ${best.value} in epoch ${best.epoch}` : 'it never was a number'}`,
+              )
+          }),
+          ignoreElements(),
+        )
+      }),
+})

@@ -1,0 +1,57 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Table } from 'apache-arrow'
+import { tableFromIPC } from 'apache-arrow'
+import { Subject } from 'rxjs'
+import t, { type Test } from 'tap'
+import { metricsTable, modelOf, positionOf } from '../../../dist/pipeline/index.js'
+import { openStage } from '../harness.js'
+import { parameters as parametersTable } from '../tables.js'
+
+const at = (step: number) => ({ epoch: step, step, epochs: 9, steps: 1 })
+
+function keeping(t: Test, name: string) {
+  const [parameters, metrics] = [new Subject<Table>(), new Subject<Table>()]
+  const entry = `- use: sink/best\n  with: { monitor: ${name} }`
+  const { tables, directory } = openStage(t, entry, { parameters, metrics })
+  let error: unknown
+  tables.subscribe({
+    error: (found) => {
+      error = found
+    },
+  })
+  const file = join(directory, 'best.arrow')
+  return {
+    step: (step: number) => parameters.next(parametersTable([[step]], [0], at(step))),
+    evaluate: (step: number, value: number) => metrics.next(metricsTable(at(step), { [name]: value })),
+    kept: () => (existsSync(file) ? tableFromIPC(readFileSync(file)) : undefined),
+    error: () => error,
+  }
+}
+
+t.test('sink/best keeps the parameters of the best evaluation, the first of equals', (t) => {
+  for (const [name, values] of [
+    ['test_cost', [3, 1, 1, 2]],
+    ['test_accuracy', [0.1, 0.4, 0.4, 0.2]],
+  ] as const) {
+    const { step, evaluate, kept } = keeping(t, name)
+    for (const [i, value] of values.entries()) {
+      step(i + 1)
+      evaluate(i + 1, value)
+    }
+    t.equal(positionOf(kept()!).step, 2, name)
+    t.equal(modelOf(kept()!).arrays[0]!.values[0], 2)
+  }
+  t.end()
+})
+
+t.test('nothing is kept of what is not a number; an evaluation of other parameters is an error', (t) => {
+  const { step, evaluate, kept, error } = keeping(t, 'test_cost')
+  step(1)
+  evaluate(1, Number.NaN)
+  t.equal(kept(), undefined)
+  step(2)
+  evaluate(1, 3)
+  t.match(error(), { message: 'the parameters of step 1 are gone: do both inputs come from one model?' })
+  t.end()
+})
