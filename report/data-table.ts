@@ -32,7 +32,7 @@ export function sheetTable(id: string, caption: string, { columns, rows }: Sheet
   const isNumeric = columns.map((_, i) => rows.some((row) => isNumber(row[i]!)))
   const word = (text: string): Cell => {
     if (text === '') return { text: '–' }
-    return { text: isNumber(text) && !/^-?\d+$/.test(text.trim()) ? String(Number(Number(text).toPrecision(3))) : text }
+    return { text: isNumber(text) && !/^-?\d+$/.test(text.trim()) ? threeDigits(Number(text)) : text }
   }
   return {
     id,
@@ -41,4 +41,10 @@ export function sheetTable(id: string, caption: string, { columns, rows }: Sheet
     rows: rows.map((row) => row.map(word)),
     notes: [],
   }
+}
+
+function threeDigits(value: number): string {
+  const size = Math.abs(value)
+  const short = size > 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(3)))
+  return short.replace(/\.?0*e/, 'e').replaceAll('-', '−')
 }

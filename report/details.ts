@@ -4,6 +4,7 @@ import { type Html, html } from './html.js'
 import { image } from './image.js'
 import type { Experiment, Report } from './model.js'
 import type { RunFiles } from './read.js'
+import type { Sheet } from './sheets.js'
 import type { Cell } from './tables.js'
 
 /** Analytic gradients against differences of the cost, where a run wrote such a comparison. */
@@ -17,10 +18,33 @@ export function checkSection(runs: readonly RunFiles[]): Html | undefined {
     const figures = run.figures.filter(({ name }) => name.startsWith('gradient-check'))
     return html`<h3>${run.record.name}</h3>
 <p>${wrong > 0 ? html`<strong class="failed">✗ ${wrong} of ${wrong + passed} comparisons failed.</strong>` : html`<strong class="reproduced">✓ All ${passed} comparisons passed.</strong>`}
-Rows without a verdict show how the error depends on the width of the difference.</p>
+Further rows show how the error depends on the width of the difference.</p>
 ${figures.map((figure) => html`<figure>${image(figure, `Error of the gradient of ${run.record.name} against the width of the difference.`)}</figure>`)}
-${dataTable(sheetTable('gradient-check', `Gradient check of ${run.record.name}`, sheet))}`
+${dataTable(sheetTable('gradient-check', `Gradient check of ${run.record.name}`, judged(sheet)))}
+<details><summary>All ${sheet.rows.length} rows</summary>${dataTable(sheetTable('gradient-check-all', `Gradient check of ${run.record.name}, every width`, sheet))}</details>`
   })}`
+}
+
+const telling = [
+  'gradient',
+  'lambda',
+  'array',
+  'method',
+  'h',
+  'max_absolute_error',
+  'max_relative_error',
+  'threshold',
+  'verdict',
+]
+
+/** The rows that have a verdict, and the columns that explain it. */
+function judged({ columns, rows }: Sheet): Sheet {
+  const shown = columns.flatMap((name, i) => (telling.includes(name) ? [i] : []))
+  const at = columns.indexOf('verdict')
+  return {
+    columns: shown.map((i) => columns[i]!),
+    rows: rows.filter((row) => row[at]).map((row) => shown.map((i) => row[i]!)),
+  }
 }
 
 /** Which bytes went in, and what computed. Data files are named without their folder. */

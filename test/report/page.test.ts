@@ -79,7 +79,7 @@ t.test('a gradient check stands in the report with its verdict', async (t) => {
   const file = (verdict: string): string =>
     `gradient,array,max_absolute_error,verdict\nstep,W,1.23456e-9,${verdict}\nstep,b,2e-9,pass\nstep,b,2e-3,\n`
   const check = (verdict: string): Given => ({ metrics: [], files: { 'gradient-check.csv': file(verdict) } })
-  t.match(await page(t, check('pass')), /All 2 comparisons passed[\s\S]*1\.23e-9/)
+  t.match(await page(t, check('pass')), /All 2 comparisons passed[\s\S]*1\.23e−9/)
   t.match(await page(t, check('fail')), '1 of 2 comparisons failed')
 })
 
