@@ -34,13 +34,17 @@ export const curves = defineStage({
       metrics.pipe(
         concatMap(metricsRows),
         toArray(),
-        drawn(context, async (rows, pause) => {
-          if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
-          const drawn = rows.some((row) => Object.keys(row).some((name) => /_(loss|cost|accuracy)$/.test(name)))
-          if (!drawn)
-            return context.note(`the metrics (${Object.keys(rows[0]!).join(', ')}) have nothing that is drawn here`)
-          await write(await curvesFigure([{ name: '', rows }], options), pause)
-        }),
+        drawn(
+          context,
+          async (rows, pause) => {
+            if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
+            const drawn = rows.some((row) => Object.keys(row).some((name) => /_(loss|cost|accuracy)$/.test(name)))
+            if (!drawn)
+              return context.note(`the metrics (${Object.keys(rows[0]!).join(', ')}) have nothing that is drawn here`)
+            await write(await curvesFigure([{ name: '', rows }], options), pause)
+          },
+          { whenStopped: true },
+        ),
       )
   },
 })

@@ -1,4 +1,4 @@
-import { from, ignoreElements, type OperatorFunction, Subscription, using } from 'rxjs'
+import { EMPTY, from, ignoreElements, type Observable, type OperatorFunction, Subscription, using } from 'rxjs'
 import { z } from 'zod'
 import { pngOf } from '../../figures/index.js'
 import { outputPath, replaceFile, type StageContext } from '../../pipeline/index.js'
@@ -47,13 +47,18 @@ export function stemOf(path: string): string {
 /** Gives the event loop a turn; throws where the run has been cut off meanwhile, so that nobody waits for the drawing. */
 export type Pause = () => Promise<void>
 
-/** Draws for each value, one after the other. A run that is stopped has half a second for its figures. */
+/**
+ * Draws for each value, one after the other. Who stops a run does not want to wait: it has half a second for its figures,
+ * and only those are begun that say so.
+ */
 export function drawn<T>(
-  { flow }: StageContext,
+  { flow, signal }: StageContext,
   draw: (value: T, pause: Pause) => Promise<void>,
+  { whenStopped = false } = {},
 ): OperatorFunction<T, never> {
-  const drawing = (value: T) =>
-    using(
+  const drawing = (value: T): Observable<void> => {
+    if (signal.aborted && !whenStopped) return EMPTY
+    return using(
       () => new Subscription(),
       (running) =>
         from(
@@ -63,5 +68,6 @@ export function drawn<T>(
           }),
         ),
     )
+  }
   return (values) => values.pipe(flow.concatMap(drawing), ignoreElements())
 }

@@ -41,14 +41,16 @@ export function checkSplit({ options, inputs, problem }: Checking<{ split?: stri
     problem('split', `no split named "${options.split}" reaches this stage; it has ${listed(splits, 'and')}`)
 }
 
-/** Classifies one split once, with the parameters the run ends with. Emits nothing where nothing was trained. */
+/** Classifies one split once, with the parameters the run ends with. Emits nothing where nothing was trained, or where the run was stopped. */
 export function predictedAtEnd(
   context: StageContext,
   split: string | undefined,
 ): (inputs: { parameters: Observable<Table>; examples: Observable<Table> }) => Observable<Predicted> {
   return ({ parameters, examples }) =>
     forkJoin([parameters.pipe(takeLast(1), map(copyParameters)), examples.pipe(toArray())]).pipe(
-      context.flow.concatMap(([last, tables]) => classified(last, tables, split, context)),
+      context.flow.concatMap(([last, tables]) =>
+        context.signal.aborted ? [] : classified(last, tables, split, context),
+      ),
     )
 }
 

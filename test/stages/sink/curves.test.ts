@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { concat, of, throwError } from 'rxjs'
+import { concat, firstValueFrom, of, throwError } from 'rxjs'
 import t from 'tap'
-import { metricsTable } from '../../../dist/pipeline/index.js'
-import { problemsOf, runStage } from '../harness.js'
+import { metricsTable, Pipeline, start } from '../../../dist/pipeline/index.js'
+import { problemsOf, runStage, temporary } from '../harness.js'
 
 const metrics = [1, 2, 3].map((epoch) =>
   metricsTable(
@@ -64,5 +64,28 @@ t.test('a split that is not evaluated is a mistake in the definition', async (t)
   t.match(
     await problemsOf(t, before + entry('{ splits: [train, tets] }')),
     /stages\[5\] sink\/curves: splits\[1\]: no split named "tets" is evaluated; there is train, validation and test/,
+  )
+})
+
+t.test('a run that is stopped has its curves, and nobody waits for other figures', async (t) => {
+  const stop = new AbortController()
+  const out = join(temporary(t), 'run')
+  const { metrics, result } = start(await Pipeline.load('digits', { set: ['epochs=100000'] }), {
+    out,
+    kernel: 'reference',
+    signal: stop.signal,
+  })
+  const first = firstValueFrom(metrics).then(() => stop.abort())
+  await t.rejects(result, { code: 'ABORTED' })
+  await first
+  const drawn = readdirSync(join(out, 'figures'))
+  t.notOk(
+    drawn.some((name) => /weights|confusion/.test(name)),
+    drawn.join(', '),
+  )
+  // On a machine that is busy with other things half a second may be too short even for these.
+  t.ok(
+    drawn.every((name) => /^curves\.(svg|png)$/.test(name)),
+    drawn.join(', '),
   )
 })

@@ -29,8 +29,9 @@ const tables = [
 ]
 
 const predict = (kernels: StageContext['kernels']) => {
-  const flow = new StageFlow(new FlowControl(new AbortController().signal))
-  const run = predictedAtEnd({ kernels, flow } as unknown as StageContext, undefined)
+  const { signal } = new AbortController()
+  const flow = new StageFlow(new FlowControl(signal))
+  const run = predictedAtEnd({ kernels, flow, signal } as unknown as StageContext, undefined)
   return firstValueFrom(run({ parameters: from([model]), examples: from(tables) }))
 }
 
