@@ -542,7 +542,9 @@ const families: Record<string, readonly Case[]> = {
     {
       title: 'with a key like no other',
       files: `toString: x\n${digits}`,
-      problems: ['wrong.yaml:1:1  unknown key "toString"; keys: name, description, extends, seed, published, vars, stages, patch'],
+      problems: [
+        'wrong.yaml:1:1  unknown key "toString"; keys: name, description, extends, seed, published, vars, stages, patch',
+      ],
     },
     {
       title: 'without stages',
