@@ -56,13 +56,14 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     if (flags.out !== undefined) {
       replaceFile(join(result.directory, 'gradient-check.json'), json)
       replaceFile(join(result.directory, 'gradient-check.csv'), csvOf(checks))
+      replaceFile(join(result.directory, 'gradient-check.svg'), await plotted(checks))
     }
     if (flags.json) output.write(json)
     else {
       output.write(wordChecks(checks, `${pipeline.name}: ${step.title} (${step.id})`))
       for (const note of notes) output.write(`note: ${note}\n`)
       if (flags.out !== undefined)
-        output.write(`files in ${shortPath(result.directory)}: gradient-check.csv, .json, .arrows\n`)
+        output.write(`files in ${shortPath(result.directory)}: gradient-check.csv, .json, .arrows, .svg\n`)
     }
     if (wrong.length > 0)
       throw new PipelineError(
@@ -139,6 +140,18 @@ function checkingPipeline(pipeline: Pipeline, step: Node, flags: CheckGradientFl
 
 function port(side: Ports, type: WireType): string | undefined {
   return Object.keys(side).find((name) => side[name]!.type === type)
+}
+
+/** The error against `h`, of the first gradient and lambda in the table that are compared with differences. */
+async function plotted(checks: readonly GradientCheck[]): Promise<string> {
+  const { gradientErrorsFigure } = await import('../../figures/gradient-errors.js')
+  const [first] = checks.filter(({ h }) => h !== null)
+  const shown = checks.filter(
+    ({ h, gradient, lambda }) => h !== null && gradient === first?.gradient && lambda === first.lambda,
+  )
+  return gradientErrorsFigure(
+    shown.map(({ array, method, h, max_absolute_error }) => ({ array, method, h: h!, error: max_absolute_error })),
+  )
 }
 
 function csvOf(checks: readonly GradientCheck[]): string {
