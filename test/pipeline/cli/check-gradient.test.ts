@@ -167,8 +167,8 @@ t.test(
       /^mine: stages\[4\] \.\/mine\.js \(mine\)\n100 examples, 3 of 64 features sampled: 40 of 650 parameters\n/,
     )
     t.match(stdout, /\nfiles in check: gradient-check\.csv, \.json, \.arrows, \.svg\n$/)
-    t.match(read('gradient-check.svg').toString(), 'W, centred')
     const read = (name: string) => readFileSync(join(cwd, 'check', name))
+    t.match(read('gradient-check.svg').toString(), 'W, centred')
     const checks = gradientChecks(tableFromIPC(read('gradient-check.arrows')))
     t.strictSame(JSON.parse(String(read('gradient-check.json'))).checks, checks)
     const [first, ...others] = parse(read('gradient-check.csv'), { columns: true }) as Record<string, string>[]
