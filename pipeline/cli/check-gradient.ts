@@ -13,6 +13,7 @@ import { replaceFile } from '../run-directory.js'
 import type { Ports, WireType } from '../stage.js'
 import { type GradientCheck, gradientChecks, wordFailure } from '../wires/gradient-check.js'
 import { wordChecks } from './gradient-table.js'
+import { interruption } from './interruption.js'
 import type { Output } from './output.js'
 
 export interface CheckGradientFlags {
@@ -36,14 +37,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
   const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
   const step = trainingStep(pipeline)
   const checking = checkingPipeline(pipeline, step, flags)
-  const stop = new AbortController()
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const code = signal === 'SIGTERM' ? 143 : 130
-    if (stop.signal.aborted) process.exit(code)
-    process.exitCode = code
-    stop.abort()
-  }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  const stop = interruption()
   const temporary = flags.out === undefined ? mkdtempSync(join(tmpdir(), 'millrace-check-')) : undefined
   try {
     const out = flags.out ?? join(temporary!, 'run')
@@ -78,7 +72,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
       )
   } finally {
     if (temporary) rmSync(temporary, { recursive: true, force: true })
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    stop.release()
   }
 }
 

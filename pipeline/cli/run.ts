@@ -3,6 +3,7 @@ import { shortPath } from '../definition/value.js'
 import { PipelineError } from '../errors.js'
 import { Pipeline } from '../pipeline.js'
 import { type Result, start } from '../run.js'
+import { interruption } from './interruption.js'
 import type { Output } from './output.js'
 
 export interface RunFlags {
@@ -20,14 +21,7 @@ export interface RunFlags {
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
   const isSilent = flags.quiet === true || flags.json === true
-  const stop = new AbortController()
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const code = signal === 'SIGTERM' ? 143 : 130
-    if (stop.signal.aborted) process.exit(code)
-    process.exitCode = code
-    stop.abort()
-  }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  const stop = interruption()
   let directory = ''
   try {
     const run = start(pipeline, {
@@ -65,7 +59,7 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
     }
     throw error
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    stop.release()
   }
 }
 

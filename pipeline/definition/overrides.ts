@@ -1,6 +1,7 @@
 import { parseDocument } from 'yaml'
 import { messageOf, PipelineError, type Problem } from '../errors.js'
 import type { StageEntry } from './entries.js'
+import { lowerFirst } from './syntax.js'
 import { type Value, valueFrom, withValue } from './value.js'
 
 /** One `--set`. */
@@ -37,10 +38,6 @@ function parsed(text: string): unknown {
   const document = parseDocument(text, { prettyErrors: false })
   if (document.errors[0]) throw document.errors[0]
   return document.toJS({ maxAliasCount: 0 })
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1)
 }
 
 /** The entry with one option, or its `use`, set to another value. */

@@ -44,7 +44,7 @@ function worded({ code, message, pos }: YAMLError, document: Document.Parsed, te
     case 'MULTILINE_IMPLICIT_KEY':
       return at('expected "key: value", with a space after the colon')
     default:
-      return at(message.charAt(0).toLowerCase() + message.slice(1))
+      return at(lowerFirst(message))
   }
 }
 
@@ -57,4 +57,9 @@ function lastQuoted(document: Document.Parsed): number | undefined {
     },
   })
   return offset
+}
+
+/** The parser's own words begin with a capital, ours do not. */
+export function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
 }

@@ -12,6 +12,7 @@ import {
   type StageContext,
   softmaxParameters,
   splitOf,
+  widthOf,
 } from '../../pipeline/index.js'
 
 /** What the last parameters say about each row of a split. */
@@ -66,7 +67,7 @@ async function classified(
   if (split === undefined) throw new PipelineError('DATA', 'no examples arrived to classify')
   if (chosen.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to classify`)
   const model = modelOf(last)
-  const features = model.shape.reduce((product, size) => product * size, 1)
+  const features = widthOf(model.shape)
   const classes = model.classes.length
   const parts = chosen.map(rowsOf)
   const count = parts.reduce((sum, { labels }) => sum + labels.length, 0)
