@@ -7,11 +7,13 @@ export { listed } from './definition/wording.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './errors.js'
 export { checkSplit, widthOf } from './facts.js'
 export type { Flow } from './flow.js'
+export { outputPath } from './output-path.js'
 export { Pipeline, type PipelineSpec, type StageSpec } from './pipeline.js'
 export type { Random } from './random.js'
 export type { RunRecord, RunStatus } from './record.js'
+export { openRegularFile, readRegularFile } from './regular-file.js'
 export { type Result, type Run, type RunEvent, type RunOptions, run, start } from './run.js'
-export { attempt, outputPath, replaceFile } from './run-directory.js'
+export { attempt, replaceFile } from './run-directory.js'
 export {
   type AnyStage,
   type Checking,
@@ -26,6 +28,7 @@ export {
   type WireType,
   wire,
 } from './stage.js'
+export type { Trust } from './trust.js'
 export {
   type ExamplesLayout,
   exampleFields,

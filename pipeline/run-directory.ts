@@ -1,23 +1,26 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
-import { z } from 'zod'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
-
-/** An option that names an output file: relative, inside the run directory. */
-export const outputPath = z
-  .string()
-  .min(1)
-  .refine((path) => !isAbsolute(path) && !path.split(/[/\\]/).includes('..') && !/[\0:]/.test(path), {
-    error: 'expected a path inside the run directory: relative, without ".."',
-  })
+import { checkAnywhere, checkInside, sameName } from './output-path.js'
+import { readRegularFile } from './regular-file.js'
 
 /** The directory of one run: numbered under `runs/`, or the one asked for. */
 export interface RunDirectory {
   readonly path: string
   /**
-   * The absolute path of an output file; folders on the way are made. Throws a PipelineError if it would lie outside,
-   * or if another writer has it.
+   * The absolute path of an output file; folders on the way are made. Throws a PipelineError if it would lie outside
+   * (by its name, or by a symbolic link on its way), or if another writer has it.
    */
   file(path: string, writer?: string): string
   /** Output files so far, relative to the directory. */
@@ -36,20 +39,34 @@ export interface Place {
 /** Who writes what no stage does. */
 const itself = 'the run itself'
 
-/** Makes the directory of a run. Throws a PipelineError where one lies already, or where it cannot be made. */
-export function makeRunDirectory(name: string, { out, force = false }: Place): RunDirectory {
+/** The files that every run has. */
+export const ownFiles: readonly string[] = ['pipeline.yaml', 'run.json']
+
+/**
+ * Makes the directory of a run. Throws a PipelineError where one lies already, or where it cannot be made.
+ *
+ * @param allowAbsolutePaths whether output files may lie anywhere, if their paths are absolute
+ */
+export function makeRunDirectory(
+  name: string,
+  { out, force = false }: Place,
+  allowAbsolutePaths = false,
+): RunDirectory {
   const path = out === undefined ? nextNumbered(name) : takeOver(resolve(out), force)
   const files = new Set<string>()
-  const writers = new Map(['pipeline.yaml', 'run.json'].map((name) => [join(path, name), itself]))
+  const writers = new Map(ownFiles.map((name) => [sameName(join(path, name)), itself]))
 
   function file(name: string, writer = itself): string {
     const target = resolve(path, name)
-    if (!target.startsWith(path + sep))
+    const isInside = target.startsWith(path + sep)
+    if (!isInside && !(allowAbsolutePaths && isAbsolute(name)))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
-    const other = writers.get(target) ?? writer
+    const key = sameName(target)
+    const other = writers.get(key) ?? writer
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
-    writers.set(target, writer)
+    attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
+    writers.set(key, writer)
     files.add(name)
     attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
     return target
@@ -67,7 +84,9 @@ export function replaceFile(target: string, content: string | Uint8Array): void 
   const temporary = `${target}.part`
   attempt('write', target, () => {
     try {
-      writeFileSync(temporary, content)
+      // Made anew: what another run left there may be a link to somewhere else.
+      if (lstatSync(temporary, { throwIfNoEntry: false })) unlinkSync(temporary)
+      writeFileSync(temporary, content, { flag: 'wx' })
       renameSync(temporary, target)
     } catch (error) {
       try {
@@ -85,6 +104,7 @@ export function attempt<T>(action: string, path: string, operation: () => T): T 
   try {
     return operation()
   } catch (error) {
+    if (error instanceof PipelineError) throw error
     throw new PipelineError('WRITE', fileProblem(action, shortPath(path), error), { cause: error })
   }
 }
@@ -121,17 +141,24 @@ function takeOver(path: string, force: boolean): string {
       )
     for (const file of filesOf(record)) {
       const target = resolve(path, file)
-      if (target.startsWith(path + sep)) attempt('remove', target, () => rmSync(target, { force: true }))
+      if (!target.startsWith(path + sep)) continue
+      attempt('remove', target, () => {
+        checkInside(path, dirname(target), file)
+        rmSync(target, { force: true })
+      })
     }
   }
   attempt('make the run directory', path, () => mkdirSync(path, { recursive: true }))
   return path
 }
 
+/** What is larger is no record of a run. */
+const MAX_RECORD = 64 << 20
+
 /** The output files that a run's record lists. */
 function filesOf(record: string): string[] {
   try {
-    const { files } = JSON.parse(readFileSync(record, 'utf8')) as { files?: unknown }
+    const { files } = JSON.parse(String(readRegularFile(record, MAX_RECORD))) as { files?: unknown }
     return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []
   } catch {
     return []

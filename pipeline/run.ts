@@ -89,7 +89,7 @@ async function execute(pipeline: Pipeline, options: RunOptions, events: Subject<
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })
   try {
-    const directory = makeRunDirectory(pipeline.name, options)
+    const directory = makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths)
     const recorder = new Recorder(pipeline, kernels, clock, directory)
     try {
       directory.write('pipeline.yaml', pipelineText(pipeline, directory.path))
@@ -197,6 +197,10 @@ function recorded(error: PipelineError, recorder: Recorder): PipelineError {
 
 function pipelineText(pipeline: Pipeline, base: string): string {
   const document = pipeline.toDocument({ allowObjects: true, base })
-  document.commentBefore = ' As it ran, with every reference resolved: millrace run pipeline.yaml runs it again.'
+  const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }
+  const isElsewhere = stages.some(({ use }) => use.startsWith('../'))
+  document.commentBefore =
+    ' As it ran, with every reference resolved: millrace run pipeline.yaml runs it again' +
+    (isElsewhere ? ',\n with the folder of its stage files behind --plugins.' : '.')
   return String(document)
 }

@@ -5,10 +5,9 @@ import { Pipeline } from '../pipeline.js'
 import { type Result, start } from '../run.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
 
-export interface RunFlags {
-  readonly set: readonly string[]
-  readonly seed?: number
+export interface RunFlags extends ReadingFlags {
   readonly out?: string
   readonly force?: boolean
   readonly kernel?: KernelName
@@ -19,7 +18,7 @@ export interface RunFlags {
 
 /** `millrace run`: progress while it goes, then where the files are. */
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
-  const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
+  const pipeline = await Pipeline.load(name, readOptions(flags))
   const isSilent = flags.quiet === true || flags.json === true
   const stop = interruption()
   let directory = ''

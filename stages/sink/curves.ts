@@ -2,7 +2,7 @@ import { concatMap, toArray } from 'rxjs'
 import { z } from 'zod'
 import { curvesFigure } from '../../figures/index.js'
 import { defineStage, listed, metricsRows, wire } from '../../pipeline/index.js'
-import { drawn, figureFiles, figureOptions } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, figurePaths } from './figure-files.js'
 
 /**
  * Draws the metrics at the end of the run: cost, loss and accuracy of each split, the generalisation gap, and eta where
@@ -28,6 +28,7 @@ export const curves = defineStage({
         problem(`splits[${i}]`, `no split named "${split}" is evaluated; there is ${listed(known, 'and')}`)
     return {}
   },
+  files: figurePaths,
   run: (options, context) => {
     const write = figureFiles(context, options)
     return (metrics) =>
