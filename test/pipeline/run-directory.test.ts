@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { attempt, makeRunDirectory, outputPath, replaceFile } from '../../dist/pipeline/run-directory.js'
+import { attempt, replaceFile } from '../../dist/pipeline/files.js'
+import { makeRunDirectory, outputPath } from '../../dist/pipeline/run-directory.js'
 
 const home = process.cwd()
 function inFolder(t: Test, files: Parameters<Test['testdir']>[0] = {}): string {
