@@ -1,5 +1,6 @@
 import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
+import { checkpointRule, writtenRule } from './definition/checkpoint.js'
 import { defaultId, type StageEntry } from './definition/entries.js'
 import { checkPublished } from './definition/published.js'
 import {
@@ -30,6 +31,8 @@ export interface PipelineSpec extends Pick<Trust, 'allowAbsolutePaths'> {
   readonly name: string
   readonly seed?: number
   readonly description?: string
+  /** When to make checkpoints and how many to keep, as in YAML. */
+  readonly checkpoint?: 'none' | { readonly every?: string; readonly keep?: number }
   /** What others found, for reports to compare with: `source`, and `{ value, tolerance, … }` by metric. */
   readonly published?: Readonly<Record<string, unknown>>
   readonly stages: readonly StageSpec[]
@@ -94,6 +97,7 @@ export class Pipeline {
       seed: seedOf(valueFrom(spec.seed ?? 0, code), problems),
       seedOrigin: code,
       vars: new Map(),
+      checkpoint: checkpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
       published,
       stages,
       trust: decideTrust({ allowAbsolutePaths: spec.allowAbsolutePaths }),
@@ -176,10 +180,12 @@ export class Pipeline {
   /** The same as a document whose values can be commented. */
   toDocument({ allowObjects = false, base = process.cwd() } = {}): Document<YAMLMap> {
     const { name, description, seed, published, stages } = this.definition
+    const checkpoint = writtenRule(this.definition.checkpoint)
     const document = new Document({
       name,
       ...(description !== undefined && { description }),
       seed,
+      ...(checkpoint && { checkpoint }),
       ...(published && { published: plain(published) }),
       stages: stages.map((entry) => this.writable(entry, allowObjects, base)),
     }) as unknown as Document<YAMLMap>

@@ -1,17 +1,10 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
+import { attempt, replaceFile } from './files.js'
+import { lockDirectory } from './lock.js'
 import { checkAnywhere, checkInside, sameName } from './output-path.js'
 import { readRegularFile } from './regular-file.js'
 
@@ -27,6 +20,10 @@ export interface RunDirectory {
   readonly files: ReadonlySet<string>
   /** Writes a whole file by way of a temporary one, so that a reader sees the old or the new one. */
   write(path: string, text: string): void
+  /** The absolute path of a file that is no output: folders on the way are made, nobody is told of it. */
+  unlisted(path: string): string
+  /** Lets other processes write here again. */
+  release(): void
 }
 
 export interface Place {
@@ -39,11 +36,14 @@ export interface Place {
 /** Who writes what no stage does. */
 const itself = 'the run itself'
 
-/** The files that every run has. */
-export const ownFiles: readonly string[] = ['pipeline.yaml', 'run.json']
+/** True for what is no stage's to write: files of the run itself, and all in the folder of its checkpoints. */
+export function isOwnFile(path: string): boolean {
+  return /^(pipeline\.yaml|run\.json|lock|checkpoint)(\/|$)/.test(sameName(path))
+}
 
 /**
- * Makes the directory of a run. Throws a PipelineError where one lies already, or where it cannot be made.
+ * Makes the directory of a run, in which this process alone then writes. Throws a PipelineError where one lies already,
+ * or where it cannot be made.
  *
  * @param allowAbsolutePaths whether output files may lie anywhere, if their paths are absolute
  */
@@ -52,9 +52,27 @@ export function makeRunDirectory(
   { out, force = false }: Place,
   allowAbsolutePaths = false,
 ): RunDirectory {
-  const path = out === undefined ? nextNumbered(name) : takeOver(resolve(out), force)
-  const files = new Set<string>()
-  const writers = new Map(ownFiles.map((name) => [sameName(join(path, name)), itself]))
+  if (out === undefined) return openRunDirectory(nextNumbered(name), { allowAbsolutePaths })
+  const path = resolve(out)
+  prepare(path, force)
+  const directory = openRunDirectory(path, { allowAbsolutePaths })
+  try {
+    takeOver(path, force)
+  } catch (error) {
+    directory.release()
+    throw error
+  }
+  return directory
+}
+
+/** Opens the directory of a run, in which this process alone then writes. Throws a PipelineError where another one does. */
+export function openRunDirectory(
+  path: string,
+  { known = [], allowAbsolutePaths = false }: { known?: Iterable<string>; allowAbsolutePaths?: boolean } = {},
+): RunDirectory {
+  const release = lockDirectory(path)
+  const files = new Set(known)
+  const writers = new Map<string, string>()
 
   function file(name: string, writer = itself): string {
     const target = resolve(path, name)
@@ -62,12 +80,19 @@ export function makeRunDirectory(
     if (!isInside && !(allowAbsolutePaths && isAbsolute(name)))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
     const key = sameName(target)
-    const other = writers.get(key) ?? writer
+    const other = isInside && isOwnFile(relative(path, target)) ? itself : (writers.get(key) ?? writer)
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
-    attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
+    const made = unlisted(name)
     writers.set(key, writer)
     files.add(name)
+    return made
+  }
+
+  function unlisted(name: string): string {
+    const target = resolve(path, name)
+    const isInside = target.startsWith(path + sep)
+    attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
     attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
     return target
   }
@@ -76,37 +101,7 @@ export function makeRunDirectory(
     replaceFile(file(name), text)
   }
 
-  return { path, file, files, write }
-}
-
-/** Writes beside the target, then renames. Throws a PipelineError `WRITE`; nothing half-written stays. */
-export function replaceFile(target: string, content: string | Uint8Array): void {
-  const temporary = `${target}.part`
-  attempt('write', target, () => {
-    try {
-      // Made anew: what another run left there may be a link to somewhere else.
-      if (lstatSync(temporary, { throwIfNoEntry: false })) unlinkSync(temporary)
-      writeFileSync(temporary, content, { flag: 'wx' })
-      renameSync(temporary, target)
-    } catch (error) {
-      try {
-        rmSync(temporary, { force: true })
-      } catch {
-        // The first error is the one to tell.
-      }
-      throw error
-    }
-  })
-}
-
-/** Runs a file operation; its failure becomes a PipelineError that says what was tried and why it failed. */
-export function attempt<T>(action: string, path: string, operation: () => T): T {
-  try {
-    return operation()
-  } catch (error) {
-    if (error instanceof PipelineError) throw error
-    throw new PipelineError('WRITE', fileProblem(action, shortPath(path), error), { cause: error })
-  }
+  return { path, file, files, write, unlisted, release }
 }
 
 function nextNumbered(name: string): string {
@@ -129,34 +124,36 @@ function nextNumbered(name: string): string {
   }
 }
 
-function takeOver(path: string, force: boolean): string {
-  const record = join(path, 'run.json')
+function prepare(path: string, force: boolean): void {
   if (existsSync(path) && !statSync(path).isDirectory())
     throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is a file, expected a directory`)
-  if (existsSync(record)) {
-    if (!force)
-      throw new PipelineError(
-        'ARGUMENTS',
-        `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
-      )
-    for (const file of filesOf(record)) {
-      const target = resolve(path, file)
-      if (!target.startsWith(path + sep)) continue
-      attempt('remove', target, () => {
-        checkInside(path, dirname(target), file)
-        rmSync(target, { force: true })
-      })
-    }
-  }
+  if (existsSync(join(path, 'run.json')) && !force)
+    throw new PipelineError(
+      'ARGUMENTS',
+      `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
+    )
   attempt('make the run directory', path, () => mkdirSync(path, { recursive: true }))
-  return path
+}
+
+/** Removes the files of the run that lies there. */
+function takeOver(path: string, force: boolean): void {
+  const record = join(path, 'run.json')
+  for (const file of force ? filesOf(record) : []) {
+    const target = resolve(path, file)
+    if (!target.startsWith(path + sep)) continue
+    attempt('remove', target, () => {
+      checkInside(path, dirname(target), file)
+      rmSync(target, { force: true })
+    })
+  }
+  if (force) pruneCheckpoints(path, 0)
 }
 
 /** What is larger is no record of a run. */
-const MAX_RECORD = 64 << 20
+export const MAX_RECORD = 64 << 20
 
 /** The output files that a run's record lists. */
-function filesOf(record: string): string[] {
+export function filesOf(record: string): string[] {
   try {
     const { files } = JSON.parse(String(readRegularFile(record, MAX_RECORD))) as { files?: unknown }
     return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []

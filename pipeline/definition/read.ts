@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from 'node:path'
 import { inFileOrder, PipelineError, type Problem } from '../errors.js'
 import { suggestion } from '../nearest.js'
 import { decideTrust, type Trust, type Trusted } from '../trust.js'
+import { type CheckpointRule, checkpointRule } from './checkpoint.js'
 import { type StageEntry, stageEntries } from './entries.js'
 import { findDefinition } from './find.js'
 import { interpolator } from './interpolate.js'
@@ -30,6 +31,7 @@ export interface Definition {
   readonly seed: number
   readonly seedOrigin: Origin
   readonly vars: ReadonlyMap<string, Value>
+  readonly checkpoint: CheckpointRule
   /** The block `published`, as it stands: what others found, for reports to compare with. */
   readonly published: Value | undefined
   readonly stages: readonly StageEntry[]
@@ -79,12 +81,14 @@ export function readDefinition(
     else problems.push({ where: text, message: `no stage with id "${name}"${suggestion(name, ids, 'ids')}` })
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
+  const checkpoint = source.get('checkpoint')
   const definition: Definition = {
     name: nameOf(source.get('name'), path, problems),
     description: source.get('description')?.data?.toString(),
     seed: seedOf(seedValue && interpolate(seedValue), problems),
     seedOrigin: seedValue?.origin ?? { kind: 'default' },
     vars: resolvedVars(),
+    checkpoint: checkpointRule(checkpoint && interpolate(checkpoint), problems),
     published: source.get('published'),
     stages: entries.map((entry) => ({
       ...entry,
@@ -157,7 +161,7 @@ function joinInherited(own: Map<string, Value>, inherited: Map<string, Value>): 
   const vars = new Map([...entriesOf(inherited.get('vars')), ...entriesOf(own.get('vars'))])
   const ownPatch = own.get('patch')
   const inheritedPatch = own.has('stages') ? undefined : inherited.get('patch')
-  for (const key of ['seed', 'description', 'stages'])
+  for (const key of ['seed', 'description', 'checkpoint', 'stages'])
     if (!own.has(key) && inherited.has(key)) own.set(key, inherited.get(key)!)
   if (vars.size > 0) own.set('vars', { data: vars, origin: (own.get('vars') ?? inherited.get('vars')!).origin })
   if (isList(inheritedPatch))

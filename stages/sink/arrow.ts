@@ -30,8 +30,8 @@ export const arrow = defineStage({
   example: '- use: sink/arrow\n  from: metrics\n  with: { path: metrics.arrows }',
   run: ({ path }, context) => {
     let writer: StreamWriter | undefined
-    return appended(context, path, (table: Table, file) => {
-      writer ??= new StreamWriter(file)
+    return appended(context, path, (table, file, index) => {
+      writer ??= new StreamWriter(file, index > 0)
       for (const batch of positioned(table)) writer.write(batch)
     })
   },
@@ -40,10 +40,19 @@ export const arrow = defineStage({
 /** Writes every message straight into the file, instead of into the unbounded queue of its base class. */
 class StreamWriter extends RecordBatchStreamWriter {
   private readonly file: Appender
+  /** True while the schema passes that a resumed run finds in the file. */
+  private isMute: boolean
 
-  constructor(file: Appender) {
+  constructor(file: Appender, hasSchema: boolean) {
     super({ autoDestroy: false })
     this.file = file
+    this.isMute = hasSchema
+  }
+
+  protected override _writeSchema(schema: Schema): this {
+    super._writeSchema(schema)
+    this.isMute = false
+    return this
   }
 
   protected override _write(chunk: ArrayBufferLike | ArrayBufferView): this {
@@ -51,7 +60,7 @@ class StreamWriter extends RecordBatchStreamWriter {
       ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
       : new Uint8Array(chunk)
     if (this._started && bytes.length > 0) {
-      this.file.append(bytes)
+      if (!this.isMute) this.file.append(bytes)
       this._position += bytes.length
     }
     return this

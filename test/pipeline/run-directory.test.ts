@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { attempt, makeRunDirectory, replaceFile } from '../../dist/pipeline/run-directory.js'
+import { attempt, replaceFile } from '../../dist/pipeline/files.js'
+import { makeRunDirectory } from '../../dist/pipeline/run-directory.js'
 
 const home = process.cwd()
 function inFolder(t: Test, files: Parameters<Test['testdir']>[0] = {}): string {
@@ -41,7 +42,7 @@ t.test('files lie inside; their folders are made; they are listed as they were n
 t.test('--force removes the files of the old run, and nothing outside, whatever its record says', async (t) => {
   const listed = JSON.stringify({ files: ['a.csv', '../precious.txt', '/precious', 3, 'gone.csv'] })
   inFolder(t, { 'precious.txt': '', out: { 'run.json': listed, 'a.csv': '', 'other.csv': '' } })
-  makeRunDirectory('a', { out: 'out', force: true })
+  makeRunDirectory('a', { out: 'out', force: true }).release()
   t.strictSame(readdirSync('.').sort(), ['out', 'precious.txt'])
   t.strictSame(readdirSync('out').sort(), ['other.csv', 'run.json'])
 })
@@ -96,6 +97,7 @@ t.test('symbolic links in a run directory are not followed, neither to write nor
   })
   t.strictSame(readdirSync('away'), ['precious.txt'])
   t.equal(readFileSync('away/precious.txt', 'utf8'), 'mine')
+  directory.release()
   symlinkSync('bare', 'mine')
   t.ok(makeRunDirectory('a', { out: 'mine' }).file('x.csv'), 'the directory itself may be one')
 })
