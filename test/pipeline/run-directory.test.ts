@@ -48,7 +48,7 @@ t.test('files lie inside; their folders are made; they are listed as they were n
 t.test('--force removes the files of the old run, and nothing outside, whatever its record says', async (t) => {
   const listed = JSON.stringify({ files: ['a.csv', '../precious.txt', '/precious', 3, 'gone.csv'] })
   inFolder(t, { 'precious.txt': '', out: { 'run.json': listed, 'a.csv': '', 'other.csv': '' } })
-  makeRunDirectory('a', { out: 'out', force: true })
+  makeRunDirectory('a', { out: 'out', force: true }).release()
   t.strictSame(readdirSync('.').sort(), ['out', 'precious.txt'])
   t.strictSame(readdirSync('out').sort(), ['other.csv', 'run.json'])
 })
