@@ -1,6 +1,7 @@
 /** The public API of Millrace: pipelines, runs, and what stages are made of. */
 export { z } from 'zod'
 export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/index.js'
+export { withVars } from './definition/interpolate.js'
 export { type Published, type PublishedMetric, publishedOf } from './definition/published.js'
 export type { ReadOptions } from './definition/read.js'
 export { listed } from './definition/wording.js'

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf } from '../pipeline/index.js'
+import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf, withVars } from '../pipeline/index.js'
 import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image that lies in a run directory. */
@@ -101,13 +101,19 @@ function readRecord(directory: string): Record {
 
 function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
   try {
-    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { stages?: unknown; published?: unknown }
+    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
     const published = publishedOf(data.published)
     if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
       (stage) => stage !== null && typeof stage === 'object',
     )
-    return { published, stages: stages.map((stage) => ({ use: String(stage.use), with: mapping(stage.with) })) }
+    return {
+      published,
+      stages: stages.map((stage) => ({
+        use: String(stage.use),
+        with: mapping(withVars(mapping(stage.with), mapping(data.vars))),
+      })),
+    }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
     return { stages: [], published: undefined }

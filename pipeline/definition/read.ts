@@ -28,6 +28,8 @@ export interface Definition {
   readonly description: string | undefined
   readonly seed: number
   readonly seedOrigin: Origin
+  /** The var that the seed is taken from. */
+  readonly seedReference?: string | undefined
   readonly vars: ReadonlyMap<string, Value>
   /** The block `published`, as it stands: what others found, for reports to compare with. */
   readonly published: Value | undefined
@@ -76,11 +78,13 @@ export function readDefinition(
     else problems.push({ where: text, message: `no stage with id "${name}"${suggestion(name, ids, 'ids')}` })
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
+  const resolvedSeed = seedValue && interpolate(seedValue)
   const definition: Definition = {
     name: nameOf(source.get('name'), path, problems),
     description: source.get('description')?.data?.toString(),
-    seed: seedOf(seedValue && interpolate(seedValue), problems),
+    seed: seedOf(resolvedSeed, problems),
     seedOrigin: seedValue?.origin ?? { kind: 'default' },
+    seedReference: resolvedSeed?.reference,
     vars: resolvedVars(),
     published: source.get('published'),
     stages: entries.map((entry) => ({
