@@ -6,6 +6,7 @@ export { type Published, type PublishedMetric, publishedOf } from './definition/
 export type { ReadOptions } from './definition/read.js'
 export { listed } from './definition/wording.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './errors.js'
+export { type ExportFormat, exportParameters, readParameters } from './export.js'
 export { checkSplit, widthOf } from './facts.js'
 export type { Flow } from './flow.js'
 export { Pipeline, type PipelineSpec, type StageSpec } from './pipeline.js'
@@ -13,6 +14,7 @@ export type { Random } from './random.js'
 export type { RunRecord, RunStatus } from './record.js'
 export { type Result, type Run, type RunEvent, type RunOptions, run, start } from './run.js'
 export { attempt, outputPath, replaceFile } from './run-directory.js'
+export { decodeTensors, encodeTensors, type Tensor } from './safetensors.js'
 export {
   type AnyStage,
   type Checking,

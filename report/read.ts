@@ -76,7 +76,8 @@ export function readRun(directory: string): RunFiles {
   }
 }
 
-function readRecord(directory: string): Record {
+/** Reads `run.json`. Throws a PipelineError `ARGUMENTS` where there is none, `DATA` where it is damaged. */
+export function readRecord(directory: string): Record {
   const file = join(directory, 'run.json')
   const refuse = (why: string): PipelineError =>
     new PipelineError('ARGUMENTS', `${directory} is no run directory: ${why}`)
