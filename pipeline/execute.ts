@@ -170,6 +170,6 @@ function withProblem(error: PipelineError, second: unknown): PipelineError {
 
 function definitionText(pipeline: Pipeline, base: string): string {
   const document = pipeline.toDocument({ allowObjects: true, base })
-  document.commentBefore = ' As it ran, with every reference resolved: millrace run pipeline.yaml runs it again.'
+  document.commentBefore = ' As it ran: millrace run pipeline.yaml runs it again, --set with other values.'
   return String(document)
 }
