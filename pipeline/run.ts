@@ -6,7 +6,7 @@ import { type KernelClock, timedKernels } from './clock.js'
 import { messageOf, PipelineError } from './errors.js'
 import type { Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
-import { randomStream } from './random.js'
+import { randomStreams } from './random.js'
 import { Recorder, type RunRecord, type RunStatus } from './record.js'
 import { makeRunDirectory, type Place, type RunDirectory } from './run-directory.js'
 import type { StageContext, Terminal } from './stage.js'
@@ -124,7 +124,7 @@ function contexts(
     id: node.id,
     inputs: node.inputFacts,
     kernels,
-    random: (purpose, epoch) => randomStream(pipeline.seed, node.id, purpose, epoch),
+    random: randomStreams(pipeline.seed, node.id),
     file: (path) => directory.file(path, node.title),
     source: (source) => recorder.data.push(source),
     note: (message) => {
