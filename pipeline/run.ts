@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import ndarray from 'ndarray'
 import { filter, map, type Observable, Subject } from 'rxjs'
-import { type KernelName, type Kernels, openKernels } from '../kernels/index.js'
+import { type KernelOptions, type Kernels, openKernels } from '../kernels/index.js'
 import { type KernelClock, timedKernels } from './clock.js'
 import { messageOf, PipelineError } from './errors.js'
 import type { Node } from './graph.js'
@@ -14,11 +14,8 @@ import { type MetricsRow, metricsRows } from './wires/metrics.js'
 import { copyParameters, modelOf } from './wires/parameters.js'
 import { flow } from './wiring.js'
 
-export interface RunOptions extends Place {
-  /** Default: the fastest this machine has. */
-  readonly kernel?: KernelName | undefined
-  /** Default: one per core. Does not change results. */
-  readonly threads?: number | undefined
+/** The default kernel is the fastest this machine has; threads do not change results. */
+export interface RunOptions extends Place, KernelOptions {
   /** Stops the run at the next step: files are closed, the result rejects with code `ABORTED`. */
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */

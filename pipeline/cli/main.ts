@@ -46,7 +46,7 @@ reading(program.command('run'))
       .env('MILLRACE_KERNEL'),
   )
   .addOption(
-    new Option('--threads <n>', 'threads of the kernel (default: one per core)')
+    new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
       .argParser(positiveNumber)
       .env('MILLRACE_THREADS'),
   )
