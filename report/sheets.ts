@@ -82,7 +82,7 @@ function rowsOfLines(file: string): MetricsRow[] {
 
 function rowsOfStream(file: string): MetricsRow[] {
   const table = tableFromIPC(readFileSync(file))
-  return table.schema.metadata.get('wire') === 'metrics' ? metricsRows(table) : []
+  return table.schema.metadata.get('wire') === 'metrics' ? [...metricsRows(table)] : []
 }
 
 function rowOf(cells: readonly (readonly [name: string, value: unknown])[]): MetricsRow {

@@ -43,7 +43,7 @@ function running(command: Command): Command {
         .env('MILLRACE_KERNEL'),
     )
     .addOption(
-      new Option('--threads <n>', 'threads of the kernel (default: one per core)')
+      new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
         .argParser(positiveNumber)
         .env('MILLRACE_THREADS'),
     )
