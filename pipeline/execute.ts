@@ -170,6 +170,10 @@ function withProblem(error: PipelineError, second: unknown): PipelineError {
 
 function definitionText(pipeline: Pipeline, base: string): string {
   const document = pipeline.toDocument({ allowObjects: true, base })
-  document.commentBefore = ' As it ran: millrace run pipeline.yaml runs it again, --set with other values.'
+  const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }
+  const isElsewhere = stages.some(({ use }) => use.startsWith('../'))
+  document.commentBefore =
+    ' As it ran: millrace run pipeline.yaml runs it again, --set with other values' +
+    (isElsewhere ? ',\n with the folder of its stage files behind --plugins.' : '.')
   return String(document)
 }

@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
 
@@ -7,7 +7,9 @@ export function replaceFile(target: string, content: string | Uint8Array): void 
   const temporary = `${target}.part`
   attempt('write', target, () => {
     try {
-      writeFileSync(temporary, content)
+      // Made anew: what another run left there may be a link to somewhere else.
+      if (lstatSync(temporary, { throwIfNoEntry: false })) unlinkSync(temporary)
+      writeFileSync(temporary, content, { flag: 'wx' })
       renameSync(temporary, target)
     } catch (error) {
       try {
@@ -25,6 +27,7 @@ export function attempt<T>(action: string, path: string, operation: () => T): T 
   try {
     return operation()
   } catch (error) {
+    if (error instanceof PipelineError) throw error
     throw new PipelineError('WRITE', fileProblem(action, shortPath(path), error), { cause: error })
   }
 }

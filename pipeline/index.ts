@@ -10,12 +10,13 @@ export { type ExportFormat, exportParameters, readParameters } from './export.js
 export { checkSplit, widthOf } from './facts.js'
 export { attempt, replaceFile } from './files.js'
 export type { Flow } from './flow.js'
+export { outputPath } from './output-path.js'
 export { Pipeline, type PipelineSpec, type StageSpec } from './pipeline.js'
 export type { Random } from './random.js'
 export type { RunRecord, RunStatus } from './record.js'
+export { openRegularFile, readRegularFile } from './regular-file.js'
 export { type ResumeOptions, resume } from './resume.js'
 export { type Conditions, type Result, type Run, type RunEvent, type RunOptions, run, start } from './run.js'
-export { outputPath } from './run-directory.js'
 export { decodeTensors, encodeTensors, type Tensor } from './safetensors.js'
 export {
   type AnyStage,
@@ -33,6 +34,7 @@ export {
   wire,
 } from './stage.js'
 export { anyNumber } from './state.js'
+export type { Trust } from './trust.js'
 export {
   type ExamplesLayout,
   exampleFields,

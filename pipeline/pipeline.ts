@@ -18,6 +18,7 @@ import { buildGraph, type Graph } from './graph.js'
 import { didYouMean, suggestion } from './nearest.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
 import { type AnyStage, isStage } from './stage.js'
+import { decideTrust, type Trust } from './trust.js'
 
 /** A stage in a pipeline made in code: `use` is a stage, or the name of one as in YAML. */
 export interface StageSpec {
@@ -27,7 +28,7 @@ export interface StageSpec {
   readonly from?: string | Readonly<Record<string, string>>
 }
 
-export interface PipelineSpec {
+export interface PipelineSpec extends Pick<Trust, 'allowAbsolutePaths'> {
   readonly name: string
   readonly seed?: number
   readonly description?: string
@@ -100,6 +101,7 @@ export class Pipeline {
       checkpoint: checkpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
       published,
       stages,
+      trust: decideTrust({ allowAbsolutePaths: spec.allowAbsolutePaths }),
     }
     return Pipeline.resolved(definition, registry, problems, given)
   }
@@ -114,7 +116,10 @@ export class Pipeline {
     for (const [i, entry] of definition.stages.entries()) {
       if (stages.has(entry) || entry.useOrigin.kind === 'unresolved') continue
       try {
-        stages.set(entry, await resolveStage(entry.use, entry.folder))
+        // What the command line or a program says about code is said by the user.
+        const isOwn = entry.useOrigin.kind === 'set' || entry.useOrigin.kind === 'code'
+        const trust = isOwn && definition.trust.plugins !== false ? undefined : definition.trust
+        stages.set(entry, await resolveStage(entry.use, entry.folder, trust))
       } catch (error) {
         found.push({ where: wordOrigin(entry.useOrigin), message: `stages[${i}]: ${messageOf(error)}` })
       }

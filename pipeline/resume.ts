@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from './checkpoint.js'
@@ -7,16 +7,21 @@ import { shortPath } from './definition/value.js'
 import { PipelineError } from './errors.js'
 import type { Begun } from './execute.js'
 import { Pipeline } from './pipeline.js'
+import { readRegularFile } from './regular-file.js'
 import { begin, type Conditions, type Run } from './run.js'
 import { openRunDirectory } from './run-directory.js'
 import type { DataSource } from './stage.js'
+import type { Trust } from './trust.js'
 
-export interface ResumeOptions extends Conditions {
+export interface ResumeOptions extends Conditions, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
   readonly set?: readonly string[] | undefined
   /** Goes on although the definition or the data are not those of the run. */
   readonly force?: boolean | undefined
 }
+
+/** What is larger was not written by a run. */
+const MAX_TEXT = 64 << 20
 
 /** What is read of `run.json`; the rest may be damaged. */
 const past = z.object({
@@ -52,8 +57,9 @@ export function isDone(directory: string): boolean {
   return readPast(resolve(directory)).status === 'done'
 }
 
-async function reopen(path: string, { set = [], force = false }: ResumeOptions): Promise<Begun> {
-  const directory = openRunDirectory(path, readPast(path).files)
+async function reopen(path: string, { set = [], force = false, ...trust }: ResumeOptions): Promise<Begun> {
+  const known = readPast(path).files.filter((name) => existsSync(join(path, name)))
+  const directory = openRunDirectory(path, trust.allowAbsolutePaths, known)
   try {
     // Only now can no other process change it.
     const record = readPast(path)
@@ -63,8 +69,8 @@ async function reopen(path: string, { set = [], force = false }: ResumeOptions):
         `the run in ${shortPath(path)} is done; change something to make it longer, such as --set epochs=80`,
       )
     const file = join(path, 'pipeline.yaml')
-    const definition = createHash('sha256').update(readFileSync(file)).digest('hex')
-    const pipeline = await Pipeline.load(file, { set })
+    const definition = createHash('sha256').update(readRegularFile(file, MAX_TEXT)).digest('hex')
+    const pipeline = await Pipeline.load(file, { set, ...trust })
     const notes = [...record.notes]
     const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(definition, set))
     if (!force) checkDefinition(definition, record, checkpoint, path)
@@ -109,7 +115,7 @@ function readPast(path: string): Past {
   if (!existsSync(join(path, 'pipeline.yaml')))
     throw new PipelineError('ARGUMENTS', `${shortPath(path)} is not the directory of a run: it has no pipeline.yaml`)
   try {
-    return past.parse(JSON.parse(readFileSync(join(path, 'run.json'), 'utf8')))
+    return past.parse(JSON.parse(String(readRegularFile(join(path, 'run.json'), MAX_TEXT))))
   } catch {
     // A process that is killed early leaves none.
     return past.parse({})

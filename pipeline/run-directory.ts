@@ -1,19 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
-import { z } from 'zod'
 import { pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
 import { attempt, replaceFile } from './files.js'
 import { lockDirectory } from './lock.js'
-
-/** An option that names an output file: relative, inside the run directory. */
-export const outputPath = z
-  .string()
-  .min(1)
-  .refine((path) => !isAbsolute(path) && !path.split(/[/\\]/).includes('..') && !/[\0:]/.test(path), {
-    error: 'expected a path inside the run directory: relative, without ".."',
-  })
+import { checkAnywhere, checkInside, sameName } from './output-path.js'
+import { readRegularFile } from './regular-file.js'
 
 /** The directory of one run: numbered under `runs/`, or the one asked for. */
 export interface RunDirectory {
@@ -43,15 +36,24 @@ export interface Place {
 /** Who writes what no stage does. */
 const itself = 'the run itself'
 
+/** The files that every run has. */
+export const ownFiles: readonly string[] = ['pipeline.yaml', 'run.json', 'lock']
+
 /**
  * Makes the directory of a run, in which this process alone then writes. Throws a PipelineError where one lies already,
  * or where it cannot be made.
+ *
+ * @param allowAbsolutePaths whether output files may lie anywhere, if their paths are absolute
  */
-export function makeRunDirectory(name: string, { out, force = false }: Place): RunDirectory {
-  if (out === undefined) return openRunDirectory(nextNumbered(name))
+export function makeRunDirectory(
+  name: string,
+  { out, force = false }: Place,
+  allowAbsolutePaths = false,
+): RunDirectory {
+  if (out === undefined) return openRunDirectory(nextNumbered(name), allowAbsolutePaths)
   const path = resolve(out)
   prepare(path, force)
-  const directory = openRunDirectory(path)
+  const directory = openRunDirectory(path, allowAbsolutePaths)
   try {
     takeOver(path, force)
   } catch (error) {
@@ -61,28 +63,35 @@ export function makeRunDirectory(name: string, { out, force = false }: Place): R
   return directory
 }
 
-/** Opens the directory of a run, in which this process alone then writes. Throws a PipelineError where another one does. */
-export function openRunDirectory(path: string, known: Iterable<string> = []): RunDirectory {
+/**
+ * Opens the directory of a run, in which this process alone then writes. Throws a PipelineError where another one does.
+ *
+ * @param known the output files of the run so far
+ */
+export function openRunDirectory(path: string, allowAbsolutePaths = false, known: Iterable<string> = []): RunDirectory {
   const release = lockDirectory(path)
   const files = new Set(known)
-  const writers = new Map(['pipeline.yaml', 'run.json', 'lock'].map((name) => [join(path, name), itself]))
+  const writers = new Map(ownFiles.map((name) => [sameName(join(path, name)), itself]))
 
   function file(name: string, writer = itself): string {
     const target = resolve(path, name)
-    if (!target.startsWith(path + sep))
+    const isInside = target.startsWith(path + sep)
+    if (!isInside && !(allowAbsolutePaths && isAbsolute(name)))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
-    const other = writers.get(target) ?? writer
+    const key = sameName(target)
+    const other = writers.get(key) ?? writer
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
-    writers.set(target, writer)
+    attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
+    writers.set(key, writer)
     files.add(name)
-    return unlisted(name)
+    return withFolder(target)
   }
 
   function unlisted(name: string): string {
     const target = join(path, name)
-    attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
-    return target
+    attempt('write', target, () => checkInside(path, target, name))
+    return withFolder(target)
   }
 
   function write(name: string, text: string): void {
@@ -90,6 +99,11 @@ export function openRunDirectory(path: string, known: Iterable<string> = []): Ru
   }
 
   return { path, file, files, write, unlisted, release }
+}
+
+function withFolder(target: string): string {
+  attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
+  return target
 }
 
 function nextNumbered(name: string): string {
@@ -125,18 +139,24 @@ function prepare(path: string, force: boolean): void {
 
 /** Removes the files of the run that lies there. */
 function takeOver(path: string, force: boolean): void {
-  const record = join(path, 'run.json')
-  for (const file of force ? filesOf(record) : []) {
+  for (const file of force ? filesOf(join(path, 'run.json')) : []) {
     const target = resolve(path, file)
-    if (target.startsWith(path + sep)) attempt('remove', target, () => rmSync(target, { force: true }))
+    if (!target.startsWith(path + sep)) continue
+    attempt('remove', target, () => {
+      checkInside(path, dirname(target), file)
+      rmSync(target, { force: true })
+    })
   }
   if (force) pruneCheckpoints(path, 0)
 }
 
+/** What is larger is no record of a run. */
+const MAX_RECORD = 64 << 20
+
 /** The output files that a run's record lists. */
-export function filesOf(record: string): string[] {
+function filesOf(record: string): string[] {
   try {
-    const { files } = JSON.parse(readFileSync(record, 'utf8')) as { files?: unknown }
+    const { files } = JSON.parse(String(readRegularFile(record, MAX_RECORD))) as { files?: unknown }
     return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []
   } catch {
     return []

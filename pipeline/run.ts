@@ -61,7 +61,10 @@ export function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Resul
 
 /** Starts a pipeline and returns at once: subscribe to `events` or `metrics` before the current turn ends. */
 export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
-  return begin(options, () => ({ pipeline, directory: makeRunDirectory(pipeline.name, options) }))
+  return begin(options, () => ({
+    pipeline,
+    directory: makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths),
+  }))
 }
 
 /** Starts what `open` finds, once the kernels are there. */

@@ -119,6 +119,11 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
   readonly holds?: string
   /** What is known about the outputs; checks options against what is known about the inputs. Default: the input's facts. */
   facts?(checking: Checking<z.output<O>>): Partial<Record<keyof P, Facts>>
+  /**
+   * The output files that are known before the run, as `context.file` will be asked for them, so that two stages do not
+   * write the same one. Default: the options that are an `outputPath`.
+   */
+  files?(options: z.output<O>): readonly string[]
   run(options: z.output<O>, context: StageContext): Runner<I, P>
 }
 

@@ -15,10 +15,9 @@ import { type GradientCheck, gradientChecks, wordFailure } from '../wires/gradie
 import { wordChecks } from './gradient-table.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
 
-export interface CheckGradientFlags {
-  readonly set: readonly string[]
-  readonly seed?: number
+export interface CheckGradientFlags extends ReadingFlags {
   readonly examples?: number
   readonly features?: number
   readonly all?: boolean
@@ -34,7 +33,7 @@ const file = 'gradient-check.arrows'
  * reference kernel, and a `check/gradient` behind it.
  */
 export async function checkGradientCommand(name: string, flags: CheckGradientFlags, output: Output): Promise<void> {
-  const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
+  const pipeline = await Pipeline.load(name, readOptions(flags))
   const step = trainingStep(pipeline)
   const checking = checkingPipeline(pipeline, step, flags)
   const stop = interruption()

@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { messageOf, PipelineError } from '../errors.js'
 import type { Output } from './output.js'
+import { printable } from './printable.js'
 
 /** The command line. This is the only file that prints or exits; each command lives in a file of its own. */
 
 const output: Output = {
   interactive: process.stdout.isTTY === true,
-  write: (text) => process.stdout.write(text),
-  warn: (text) => process.stderr.write(text),
+  write: (text) => process.stdout.write(printable(text)),
+  warn: (text) => process.stderr.write(printable(text)),
 }
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -32,6 +33,9 @@ function reading(command: Command): Command {
   return command
     .option('--set <name=value>', 'set a var, or an option as stage.option=value (repeatable)', collect, [])
     .option('--seed <n>', 'set the seed', wholeNumber)
+    .option('--plugins <dir>', 'load stage files from this folder too, not from that of the definition alone')
+    .option('--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)')
+    .option('--allow-absolute-paths', 'let sinks write outside the run directory')
 }
 
 /** The options of every command that runs one. */
@@ -102,6 +106,7 @@ program
   .summary('list the stages, or explain one')
   .description('List the stages, or explain one: options with types and defaults, ports, an example.')
   .argument('[name]', 'a stage: family/name, ./file.js or a package')
+  .option('--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)')
   .option('--json', 'print as JSON, with the JSON Schema of the options')
   .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
   .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))

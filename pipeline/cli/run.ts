@@ -5,6 +5,7 @@ import { Pipeline } from '../pipeline.js'
 import { type Conditions, type Result, type Run, start } from '../run.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
 
 /** What every command that runs a pipeline is told. */
 export interface RunningFlags {
@@ -15,16 +16,14 @@ export interface RunningFlags {
   readonly json?: boolean
 }
 
-export interface RunFlags extends RunningFlags {
-  readonly set: readonly string[]
-  readonly seed?: number
+export interface RunFlags extends RunningFlags, ReadingFlags {
   readonly out?: string
   readonly force?: boolean
 }
 
 /** `millrace run`: progress while it goes, then where the files are. */
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
-  const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
+  const pipeline = await Pipeline.load(name, readOptions(flags))
   const { out, force } = flags
   await follow(pipeline.name, (conditions) => start(pipeline, { ...conditions, out, force }), flags, output)
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { inFileOrder, PipelineError, type Problem } from '../errors.js'
 import { suggestion } from '../nearest.js'
+import { decideTrust, type Trust, type Trusted } from '../trust.js'
 import { type CheckpointRule, checkpointRule } from './checkpoint.js'
 import { type StageEntry, stageEntries } from './entries.js'
 import { findDefinition } from './find.js'
@@ -36,9 +37,11 @@ export interface Definition {
   /** The block `published`, as it stands: what others found, for reports to compare with. */
   readonly published: Value | undefined
   readonly stages: readonly StageEntry[]
+  /** What it may do. */
+  readonly trust: Trusted
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends Trust {
   /** `var=value`, `seed=value` or `stage.option=value` each; later ones win. */
   readonly set?: readonly string[]
   readonly seed?: number | undefined
@@ -50,7 +53,7 @@ const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/
 /** Reads and resolves the definition in `file`; throws a PipelineError that lists all that is wrong with it. */
 export function readDefinition(
   file: string,
-  { set = [], seed, environment = process.env }: ReadOptions = {},
+  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
 ): Definition {
   const path = findDefinition(file)
   const problems: Problem[] = []
@@ -96,6 +99,7 @@ export function readDefinition(
       with: interpolate(entry.with),
       from: entry.from && interpolate(entry.from),
     })),
+    trust: decideTrust(trust, environment),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)
   return definition

@@ -12,7 +12,7 @@ import {
   type StageContext,
   wire,
 } from '../../pipeline/index.js'
-import { drawn, figureFiles, figureOptions } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, figurePaths } from './figure-files.js'
 
 /**
  * Draws the metrics at the end of the run: cost, loss and accuracy of each split, the generalisation gap, and eta where
@@ -38,6 +38,7 @@ export const curves = defineStage({
         problem(`splits[${i}]`, `no split named "${split}" is evaluated; there is ${listed(known, 'and')}`)
     return {}
   },
+  files: figurePaths,
   run: (options, context) => {
     const write = figureFiles(context, options)
     return (metrics) =>

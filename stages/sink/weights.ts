@@ -24,7 +24,7 @@ import {
   softmaxParameters,
   wire,
 } from '../../pipeline/index.js'
-import { drawn, figureFiles, figureOptions, type Pause } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, figurePaths, type Pause } from './figure-files.js'
 
 const options = z.strictObject({
   ...figureOptions('weights'),
@@ -80,6 +80,7 @@ export const weights = defineStage({
     }
     return {}
   },
+  files: (options) => [...figurePaths(options), ...(options.every ? figurePaths(options, '-epochs') : [])],
   run: (options, context) => {
     const isDue = (table: Table): boolean => {
       const position = positionOf(table)
