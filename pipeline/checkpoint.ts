@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { shortPath } from './definition/value.js'
 import { messageOf } from './errors.js'
 import { attempt } from './files.js'
+import { readRegularFile } from './regular-file.js'
 import { decodeTensors, encodeTensors, type Tensor } from './safetensors.js'
 import { readState, writeState } from './state.js'
 
 /** Changes when older checkpoints can no longer be read. */
 const VERSION = '1'
+/** What is larger was not written by a run. */
+const MAX_BYTES = 2 ** 31
 const FOLDER = 'checkpoint'
 const ENDING = '.safetensors'
 
@@ -133,7 +136,7 @@ export function newestCheckpoint(
   const folder = join(directory, FOLDER)
   for (const name of namesIn(folder).filter((name) => name.endsWith(ENDING))) {
     try {
-      const checkpoint = decodeCheckpoint(readFileSync(join(folder, name)))
+      const checkpoint = decodeCheckpoint(readRegularFile(join(folder, name), MAX_BYTES))
       if (accept(checkpoint)) return checkpoint
     } catch (error) {
       warn(

@@ -8,7 +8,7 @@ import { withCadence } from './definition/checkpoint.js'
 import { messageOf, PipelineError } from './errors.js'
 import type { Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
-import { randomStream } from './random.js'
+import { randomStreams } from './random.js'
 import { Recorder } from './record.js'
 import type { Conditions, Result, RunEvent } from './run.js'
 import type { RunDirectory } from './run-directory.js'
@@ -133,7 +133,7 @@ class Execution {
       id: node.id,
       inputs: node.inputFacts,
       kernels,
-      random: (purpose, epoch) => randomStream(pipeline.seed, node.id, purpose, epoch),
+      random: randomStreams(pipeline.seed, node.id),
       file: (path) => directory.file(path, node.title),
       source: (source) => {
         resumed?.checkSource(source)
@@ -173,7 +173,7 @@ function definitionText(pipeline: Pipeline, base: string): string {
   const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }
   const isElsewhere = stages.some(({ use }) => use.startsWith('../'))
   document.commentBefore =
-    ' As it ran, with every reference resolved: millrace run pipeline.yaml runs it again' +
+    ' As it ran: millrace run pipeline.yaml runs it again, --set with other values' +
     (isElsewhere ? ',\n with the folder of its stage files behind --plugins.' : '.')
   return String(document)
 }

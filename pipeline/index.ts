@@ -1,10 +1,12 @@
 /** The public API of Millrace: pipelines, runs, and what stages are made of. */
 export { z } from 'zod'
 export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/index.js'
+export { withVars } from './definition/interpolate.js'
 export { type Published, type PublishedMetric, publishedOf } from './definition/published.js'
 export type { ReadOptions } from './definition/read.js'
 export { listed } from './definition/wording.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './errors.js'
+export { type ExportFormat, exportParameters, readParameters } from './export.js'
 export { checkSplit, widthOf } from './facts.js'
 export { attempt, replaceFile } from './files.js'
 export type { Flow } from './flow.js'
@@ -15,6 +17,7 @@ export type { RunRecord, RunStatus } from './record.js'
 export { openRegularFile, readRegularFile } from './regular-file.js'
 export { type ResumeOptions, resume } from './resume.js'
 export { type Conditions, type Result, type Run, type RunEvent, type RunOptions, run, start } from './run.js'
+export { decodeTensors, encodeTensors, type Tensor } from './safetensors.js'
 export {
   type AnyStage,
   type Checking,

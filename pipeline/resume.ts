@@ -9,7 +9,7 @@ import type { Begun } from './execute.js'
 import { Pipeline } from './pipeline.js'
 import { readRegularFile } from './regular-file.js'
 import { begin, type Conditions, type Run } from './run.js'
-import { MAX_RECORD, openRunDirectory } from './run-directory.js'
+import { openRunDirectory } from './run-directory.js'
 import type { DataSource } from './stage.js'
 import type { Trust } from './trust.js'
 
@@ -23,6 +23,9 @@ export interface ResumeOptions extends Conditions, Trust {
   /** Goes on although the definition or the data are not those of the run. */
   readonly force?: boolean | undefined
 }
+
+/** What is larger was not written by a run. */
+const MAX_TEXT = 64 << 20
 
 /** What is read of `run.json`; the rest may be damaged. */
 const past = z.object({
@@ -58,10 +61,9 @@ export function isDone(directory: string): boolean {
   return readPast(resolve(directory)).status === 'done'
 }
 
-async function reopen(path: string, options: ResumeOptions): Promise<Begun> {
-  const { set = [], force = false, plugins = parse(path).root, allowAbsolutePaths } = options
-  const known = readPast(path).files
-  const directory = openRunDirectory(path, { known, ...(allowAbsolutePaths && { allowAbsolutePaths }) })
+async function reopen(path: string, { set = [], force = false, ...trust }: ResumeOptions): Promise<Begun> {
+  const known = readPast(path).files.filter((name) => existsSync(join(path, name)))
+  const directory = openRunDirectory(path, trust.allowAbsolutePaths, known)
   try {
     // Only now can no other process change it.
     const record = readPast(path)
@@ -71,8 +73,8 @@ async function reopen(path: string, options: ResumeOptions): Promise<Begun> {
         `the run in ${shortPath(path)} is done; change something to make it longer, such as --set epochs=80`,
       )
     const file = join(path, 'pipeline.yaml')
-    const definition = createHash('sha256').update(readRegularFile(file, MAX_RECORD)).digest('hex')
-    const pipeline = await Pipeline.load(file, { set, plugins, allowAbsolutePaths })
+    const definition = createHash('sha256').update(readRegularFile(file, MAX_TEXT)).digest('hex')
+    const pipeline = await Pipeline.load(file, { set, plugins: parse(path).root, ...defined(trust) })
     const notes = [...record.notes]
     const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(definition, set))
     if (!force) checkDefinition(definition, record, checkpoint, path)
@@ -117,7 +119,7 @@ function readPast(path: string): Past {
   if (!existsSync(join(path, 'pipeline.yaml')))
     throw new PipelineError('ARGUMENTS', `${shortPath(path)} is not the directory of a run: it has no pipeline.yaml`)
   try {
-    return past.parse(JSON.parse(String(readRegularFile(join(path, 'run.json'), MAX_RECORD))))
+    return past.parse(JSON.parse(String(readRegularFile(join(path, 'run.json'), MAX_TEXT))))
   } catch {
     // A process that is killed early leaves none.
     return past.parse({})

@@ -12,8 +12,8 @@ import { readRegularFile } from './regular-file.js'
 export interface RunDirectory {
   readonly path: string
   /**
-   * The absolute path of an output file; folders on the way are made. Throws a PipelineError if it would lie outside
-   * (by its name, or by a symbolic link on its way), or if another writer has it.
+   * The absolute path of an output file; folders on the way are made. Throws a PipelineError if it would lie outside,
+   * or if another writer has it.
    */
   file(path: string, writer?: string): string
   /** Output files so far, relative to the directory. */
@@ -52,10 +52,10 @@ export function makeRunDirectory(
   { out, force = false }: Place,
   allowAbsolutePaths = false,
 ): RunDirectory {
-  if (out === undefined) return openRunDirectory(nextNumbered(name), { allowAbsolutePaths })
+  if (out === undefined) return openRunDirectory(nextNumbered(name), allowAbsolutePaths)
   const path = resolve(out)
   prepare(path, force)
-  const directory = openRunDirectory(path, { allowAbsolutePaths })
+  const directory = openRunDirectory(path, allowAbsolutePaths)
   try {
     takeOver(path, force)
   } catch (error) {
@@ -65,11 +65,12 @@ export function makeRunDirectory(
   return directory
 }
 
-/** Opens the directory of a run, in which this process alone then writes. Throws a PipelineError where another one does. */
-export function openRunDirectory(
-  path: string,
-  { known = [], allowAbsolutePaths = false }: { known?: Iterable<string>; allowAbsolutePaths?: boolean } = {},
-): RunDirectory {
+/**
+ * Opens the directory of a run, in which this process alone then writes. Throws a PipelineError where another one does.
+ *
+ * @param known the output files of the run so far
+ */
+export function openRunDirectory(path: string, allowAbsolutePaths = false, known: Iterable<string> = []): RunDirectory {
   const release = lockDirectory(path)
   const files = new Set(known)
   const writers = new Map<string, string>()
@@ -83,18 +84,16 @@ export function openRunDirectory(
     const other = isInside && isOwnFile(relative(path, target)) ? itself : (writers.get(key) ?? writer)
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
-    const made = unlisted(name)
+    attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
     writers.set(key, writer)
     files.add(name)
-    return made
+    return withFolder(target)
   }
 
   function unlisted(name: string): string {
-    const target = resolve(path, name)
-    const isInside = target.startsWith(path + sep)
-    attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
-    attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
-    return target
+    const target = join(path, name)
+    attempt('write', target, () => checkInside(path, target, name))
+    return withFolder(target)
   }
 
   function write(name: string, text: string): void {
@@ -102,6 +101,11 @@ export function openRunDirectory(
   }
 
   return { path, file, files, write, unlisted, release }
+}
+
+function withFolder(target: string): string {
+  attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
+  return target
 }
 
 function nextNumbered(name: string): string {
@@ -137,8 +141,7 @@ function prepare(path: string, force: boolean): void {
 
 /** Removes the files of the run that lies there. */
 function takeOver(path: string, force: boolean): void {
-  const record = join(path, 'run.json')
-  for (const file of force ? filesOf(record) : []) {
+  for (const file of force ? filesOf(join(path, 'run.json')) : []) {
     const target = resolve(path, file)
     if (!target.startsWith(path + sep)) continue
     attempt('remove', target, () => {
@@ -150,10 +153,10 @@ function takeOver(path: string, force: boolean): void {
 }
 
 /** What is larger is no record of a run. */
-export const MAX_RECORD = 64 << 20
+const MAX_RECORD = 64 << 20
 
 /** The output files that a run's record lists. */
-export function filesOf(record: string): string[] {
+function filesOf(record: string): string[] {
   try {
     const { files } = JSON.parse(String(readRegularFile(record, MAX_RECORD))) as { files?: unknown }
     return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []

@@ -1,6 +1,6 @@
 import type ndarray from 'ndarray'
 import { filter, map, type Observable, Subject } from 'rxjs'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelOptions } from '../kernels/index.js'
 import type { PipelineError } from './errors.js'
 import { type Begun, execute } from './execute.js'
 import type { Pipeline } from './pipeline.js'
@@ -9,12 +9,8 @@ import { makeRunDirectory, type Place } from './run-directory.js'
 import type { Terminal } from './stage.js'
 import type { MetricsRow } from './wires/metrics.js'
 
-/** How a run is made; nothing of it changes what is computed, but for the kernel. */
-export interface Conditions {
-  /** Default: the fastest this machine has. */
-  readonly kernel?: KernelName | undefined
-  /** Default: one per core. Does not change results. */
-  readonly threads?: number | undefined
+/** How a run is made: the default kernel is the fastest this machine has; threads do not change results. */
+export interface Conditions extends KernelOptions {
   /** Stops the run at the next step: a checkpoint is made, files are closed, the result rejects with code `ABORTED`. */
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */

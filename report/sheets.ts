@@ -88,7 +88,7 @@ function rowsOfLines(file: string): MetricsRow[] {
 
 function rowsOfStream(file: string): MetricsRow[] {
   const table = tableFromIPC(readRegularFile(file, MAX_TEXT))
-  return table.schema.metadata.get('wire') === 'metrics' ? metricsRows(table) : []
+  return table.schema.metadata.get('wire') === 'metrics' ? [...metricsRows(table)] : []
 }
 
 function rowOf(cells: readonly (readonly [name: string, value: unknown])[]): MetricsRow {

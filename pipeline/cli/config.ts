@@ -18,7 +18,7 @@ export async function configCommand(
 ): Promise<void> {
   const pipeline = await Pipeline.load(name, readOptions(flags))
   const { definition, graph } = pipeline
-  const document = pipeline.toDocument()
+  const document = pipeline.toDocument({ resolved: true })
   const settings: Setting[] = []
   const say = (node: unknown, path: string, origin: Origin): void => {
     if (!isScalar(node)) return

@@ -50,7 +50,7 @@ function running(command: Command): Command {
         .env('MILLRACE_KERNEL'),
     )
     .addOption(
-      new Option('--threads <n>', 'threads of the kernel (default: one per core)')
+      new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
         .argParser(positiveNumber)
         .env('MILLRACE_THREADS'),
     )
@@ -150,6 +150,24 @@ program
     '\nExamples:\n  millrace report runs/digits-001\n  millrace report runs/cifar10-* --out report.html --tables tables',
   )
   .action(async (runs, options) => (await import('./report.js')).reportCommand(runs, options, output))
+
+program
+  .command('export')
+  .summary('write the parameters of a run for other programs')
+  .description(
+    'Write the parameters of a run, with what describes them, as safetensors or NumPy .npz beside the Arrow file they are read from.',
+  )
+  .argument('<run>', 'run directory')
+  .addOption(new Option('--format <format>', 'file format').choices(['safetensors', 'npz']).default('safetensors'))
+  .option('--which <which>', 'last, best, or an Arrow file in the run directory', 'last')
+  .option('--out <file>', 'the file to write')
+  .option('--force', 'replace the file')
+  .option('--json', 'print what was written as JSON')
+  .addHelpText(
+    'after',
+    "\nExamples:\n  millrace export runs/digits-001\n  millrace export runs/digits-001 --format npz --out digits.npz\n  python3 -c \"import numpy; print(numpy.load('digits.npz')['W'].shape)\"",
+  )
+  .action(async (run, options) => (await import('./export.js')).exportCommand(run, options, output))
 
 function collect(value: string, before: string[]): string[] {
   return [...before, value]

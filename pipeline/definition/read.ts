@@ -30,6 +30,8 @@ export interface Definition {
   readonly description: string | undefined
   readonly seed: number
   readonly seedOrigin: Origin
+  /** The var that the seed is taken from. */
+  readonly seedReference?: string | undefined
   readonly vars: ReadonlyMap<string, Value>
   readonly checkpoint: CheckpointRule
   /** The block `published`, as it stands: what others found, for reports to compare with. */
@@ -82,11 +84,13 @@ export function readDefinition(
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
   const checkpoint = source.get('checkpoint')
+  const resolvedSeed = seedValue && interpolate(seedValue)
   const definition: Definition = {
     name: nameOf(source.get('name'), path, problems),
     description: source.get('description')?.data?.toString(),
-    seed: seedOf(seedValue && interpolate(seedValue), problems),
+    seed: seedOf(resolvedSeed, problems),
     seedOrigin: seedValue?.origin ?? { kind: 'default' },
+    seedReference: resolvedSeed?.reference,
     vars: resolvedVars(),
     checkpoint: checkpointRule(checkpoint && interpolate(checkpoint), problems),
     published: source.get('published'),
