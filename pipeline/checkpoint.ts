@@ -92,17 +92,27 @@ export function checkpointFile({ step }: Pick<Checkpoint, 'step'>): string {
 /** Writes beside the target, syncs, renames and syncs the folder: it is there whole, or not at all, even when the power fails. */
 export async function writeDurably(target: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${target}.part`
-  // Made anew: what lies there may be a link to somewhere else.
-  await rm(temporary, { force: true })
-  const file = await open(temporary, 'wx')
+  try {
+    await writeSynced(temporary, bytes)
+    await rename(temporary, target)
+  } catch (error) {
+    // The first error is the one to tell.
+    await rm(temporary, { force: true }).catch(() => {})
+    throw error
+  }
+  await syncFolder(dirname(target))
+}
+
+/** Made anew: what lies there may be a link to somewhere else. */
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  await rm(path, { force: true })
+  const file = await open(path, 'wx')
   try {
     await file.writeFile(bytes)
     await file.sync()
   } finally {
     await file.close()
   }
-  await rename(temporary, target)
-  await syncFolder(dirname(target))
 }
 
 async function syncFolder(path: string): Promise<void> {

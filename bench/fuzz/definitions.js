@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { parse } from 'yaml'
 import { Pipeline } from '../../dist/pipeline/index.js'
 import { absurdNumbers, absurdPaths, data, mutated, prototypeKeys, text } from './mutations.js'
 import { outcomeOf } from './outcome.js'
@@ -129,28 +130,42 @@ const values = fc.oneof(
   ),
 )
 
-/** Definitions that have the shape of one, with anything in its places. */
-const structured = fc.letrec((tie) => ({
-  entry: fc.tuple(
-    fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...keys) }, { weight: 1, arbitrary: text }),
-    fc.oneof(values, tie('mapping')),
-  ),
-  mapping: fc.array(tie('entry'), { maxLength: 5 }).map((entries) => Object.fromEntries(entries)),
-  definition: fc
-    .record(
-      {
-        stages: fc.array(
-          fc.record({ use: values, id: values, with: tie('mapping'), from: values }, { requiredKeys: ['use'] }),
-          { maxLength: 5 },
-        ),
-        vars: tie('mapping'),
-        patch: fc.array(tie('mapping'), { maxLength: 3 }),
-        rest: tie('mapping'),
-      },
-      { requiredKeys: [] },
-    )
-    .map(({ rest = {}, ...parts }) => JSON.stringify({ ...parts, ...rest })),
-})).definition
+const edit = fc.record({
+  steps: fc.array(fc.nat(20), { minLength: 1, maxLength: 5 }),
+  kind: fc.constantFrom('set', 'set', 'remove', 'rename', 'add'),
+  key: fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...keys) }, { weight: 1, arbitrary: text }),
+  value: values,
+})
+
+/** A definition with up to four of its parts replaced, removed, renamed or added to. */
+const structured = fc
+  .tuple(fc.constantFrom(...shipped.slice(0, 2), Buffer.from(patched)), fc.array(edit, { minLength: 1, maxLength: 4 }))
+  .map(([base, edits]) => {
+    const definition = parse(String(base), { merge: true })
+    for (const each of edits) change(definition, each)
+    return JSON.stringify(definition)
+  })
+
+/** Follows `steps` as far as there is something to follow, and changes what they lead to. */
+function change(definition, { steps, kind, key, value }) {
+  let at = definition
+  let name = ''
+  for (const step of steps) {
+    const names = Object.keys(at)
+    if (names.length === 0) break
+    name = names[step % names.length]
+    const next = at[name]
+    if (next === null || typeof next !== 'object' || step === steps.at(-1)) break
+    at = next
+  }
+  const put = (property, content) =>
+    Object.defineProperty(at, property, { value: content, enumerable: true, configurable: true, writable: true })
+  const old = at[name]
+  if (kind === 'remove' || kind === 'rename') delete at[name]
+  if (kind === 'set') put(name, value)
+  else if (Array.isArray(at)) at.push(value)
+  else if (kind !== 'remove') put(key, kind === 'rename' ? old : value)
+}
 
 /** Nesting as deep, and aliases as many, as fit into a file. */
 const bombs = fc.oneof(
@@ -182,8 +197,11 @@ const bombs = fc.oneof(
     .constantFrom(1000, 20_000)
     .map(
       (count) =>
-        `vars: { ${Array.from({ length: count }, (_, i) => `a${i}: \${a${i + 1}}`).join(', ')} }\nstages: []\n`,
+        `vars: { ${Array.from({ length: count }, (_, i) => `a${i}: "\${a${i + 1}}"`).join(', ')} }\nstages: []\n`,
     ),
+  fc
+    .constantFrom(1000, 30_000)
+    .map((count) => `x-a: &x 1\nvars: { b: [${Array(count).fill('*x').join()}] }\nstages: []\n`),
   fc.constantFrom(100, 10_000).map((count) => `vars:\n${many(count, (i) => `  abc${i}: "\${abd${i}}"\n`)}stages: []\n`),
   fc.constantFrom(100, 5_000).map((count) => `extends: digits\npatch:\n${many(count, (i) => `  - remove: abd${i}\n`)}`),
   fc

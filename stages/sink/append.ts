@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Table } from 'apache-arrow'
 import { concatMap, EMPTY, type Observable, type OperatorFunction, using } from 'rxjs'
@@ -82,9 +82,23 @@ class GrowingFile implements Appender {
   append(content: string | Uint8Array): void {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content
     attempt('write', this.path, () => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at)
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at)
+      } catch (error) {
+        this.cutBack()
+        throw error
+      }
     })
     this.now.bytes += bytes.length
+  }
+
+  /** A piece that could not be written whole is not there at all. */
+  private cutBack(): void {
+    try {
+      ftruncateSync(this.descriptor, this.now.bytes)
+    } catch {
+      // A device has no length; and the first error is the one to tell.
+    }
   }
 
   unsubscribe(): void {
