@@ -33,9 +33,16 @@ const absolutePaths = ['--allow-absolute-paths', 'let sinks write outside the ru
 
 /** The options of every command that reads a pipeline. */
 function reading(command: Command): Command {
+  return trusting(
+    command
+      .option('--set <name=value>', 'set a var, or an option as stage.option=value (repeatable)', collect, [])
+      .option('--seed <n>', 'set the seed', wholeNumber),
+  )
+}
+
+/** What a definition may do. */
+function trusting(command: Command): Command {
   return command
-    .option('--set <name=value>', 'set a var, or an option as stage.option=value (repeatable)', collect, [])
-    .option('--seed <n>', 'set the seed', wholeNumber)
     .option('--plugins <dir>', 'load stage files from this folder too, not from that of the definition alone')
     .option(...noPlugins)
     .option(...absolutePaths)
@@ -74,7 +81,7 @@ running(reading(program.command('run')))
   )
   .action(async (name, options) => (await import('./run.js')).runCommand(name, options, output))
 
-running(program.command('resume'))
+running(trusting(program.command('resume')))
   .summary('go on with a run')
   .description(
     'Go on with a run that was interrupted or killed, from its last checkpoint: the files become what they would have become without the interruption, byte by byte. With --set, a finished run is made longer.',
@@ -89,6 +96,18 @@ running(program.command('resume'))
     '\nExamples:\n  millrace resume runs/digits-001\n  millrace resume runs/digits-001 --set epochs=80',
   )
   .action(async (directory, options) => (await import('./resume.js')).resumeCommand(directory, options, output))
+
+running(reading(program.command('verify-resume')))
+  .summary('prove that a pipeline survives being killed')
+  .description(
+    'Run a pipeline unbroken, then again, killed (SIGKILL) at random moments and resumed each time, and compare every file byte by byte. Exits 1 where any differs. Checkpoints are made after every epoch unless --checkpoint says otherwise.',
+  )
+  .argument('<pipeline>', 'YAML file or built-in name')
+  .addOption(new Option('--kills <n>', 'how often to kill').default(20).argParser(atLeastOne))
+  .addOption(new Option('--kill-seed <n>', 'chooses the moments').default(1).argParser(wholeNumber))
+  .option('--out <dir>', 'keep the runs that differ here (default: a temporary directory)')
+  .addHelpText('after', '\nExample:\n  millrace verify-resume digits --kills 20')
+  .action(async (name, options) => (await import('./verify-resume.js')).verifyResumeCommand(name, options, output))
 
 reading(program.command('validate'))
   .summary('check pipelines without running them')
