@@ -52,6 +52,9 @@ const record = z.object({
 
 export type Record = z.output<typeof record>
 
+/** As much as a definition may have. */
+const MAX_DEFINITION = 1 << 20
+
 /** A figure beyond this size stays out of a report that must be mailed. */
 const MAX_FIGURE = 2 << 20
 
@@ -59,7 +62,9 @@ const MAX_FIGURE = 2 << 20
 export function readRun(directory: string): RunFiles {
   const remarks: string[] = []
   const record = readRecord(directory)
-  const text = existsSync(join(directory, 'pipeline.yaml')) ? readText(join(directory, 'pipeline.yaml')) : ''
+  const text = existsSync(join(directory, 'pipeline.yaml'))
+    ? readText(join(directory, 'pipeline.yaml'), MAX_DEFINITION)
+    : ''
   const { stages, published } = readDefinition(text, remarks)
   const sheet = (name: string): Sheet | undefined => readSheet(join(directory, name), remarks)
   return {
@@ -102,7 +107,9 @@ export function readRecord(directory: string): Record {
 
 function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
   try {
-    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
+    const data = (parseYaml(text, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' }) ?? {}) as {
+      [key: string]: unknown
+    }
     const published = publishedOf(data.published)
     if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(

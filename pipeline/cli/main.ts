@@ -29,7 +29,6 @@ const program = new Command('millrace')
   )
 
 const noPlugins = ['--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)'] as const
-const absolutePaths = ['--allow-absolute-paths', 'let sinks write outside the run directory'] as const
 
 /** The options of every command that reads a pipeline. */
 function reading(command: Command): Command {
@@ -45,7 +44,7 @@ function trusting(command: Command): Command {
   return command
     .option('--plugins <dir>', 'load stage files from this folder too, not from that of the definition alone')
     .option(...noPlugins)
-    .option(...absolutePaths)
+    .option('--allow-absolute-paths', 'let sinks write outside the run directory')
 }
 
 /** The options of every command that runs one. */
@@ -89,8 +88,6 @@ running(trusting(program.command('resume')))
   .argument('<run>', 'run directory')
   .option('--set <name=value>', 'change a var or an option from here on (repeatable)', collect, [])
   .option('--force', 'go on although the definition or the data are not those of the run')
-  .option(...noPlugins)
-  .option(...absolutePaths)
   .addHelpText(
     'after',
     '\nExamples:\n  millrace resume runs/digits-001\n  millrace resume runs/digits-001 --set epochs=80',
