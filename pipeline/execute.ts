@@ -86,7 +86,7 @@ class Execution {
       resumedAt: resumed?.checkpoint?.step,
     })
     const rule = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
-    this.checkpointer = new Checkpointer(rule, directory, this.recorder.definition, resumed?.checkpoint)
+    this.checkpointer = new Checkpointer(rule, directory, this.recorder, resumed?.checkpoint)
     this.watched = new Watched(events, this.checkpointer)
   }
 

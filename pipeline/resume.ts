@@ -75,7 +75,11 @@ async function reopen(path: string, { set = [], force = false, ...trust }: Resum
     const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(definition, set))
     if (!force) checkDefinition(definition, record, checkpoint, path)
     pruneCheckpoints(path, Number.POSITIVE_INFINITY)
-    return { pipeline, directory, resumed: { checkpoint, notes, checkSource: sourceCheck(record, force) } }
+    return {
+      pipeline,
+      directory,
+      resumed: { checkpoint, notes, checkSource: sourceCheck([...record.data, ...(checkpoint?.data ?? [])], force) },
+    }
   } catch (error) {
     directory.release()
     throw error
@@ -99,7 +103,7 @@ function checkDefinition(definition: string, record: Past, checkpoint: Checkpoin
   )
 }
 
-function sourceCheck({ data }: Past, force: boolean): (source: DataSource) => void {
+function sourceCheck(data: readonly DataSource[], force: boolean): (source: DataSource) => void {
   const before = new Map(data.map((source) => [source.path, source]))
   return ({ path, bytes, sha256 }) => {
     const known = before.get(path)
