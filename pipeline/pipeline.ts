@@ -1,5 +1,6 @@
 import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
+import { checkpointRule, writtenRule } from './definition/checkpoint.js'
 import { defaultId, type StageEntry } from './definition/entries.js'
 import { checkPublished } from './definition/published.js'
 import {
@@ -17,6 +18,7 @@ import { buildGraph, type Graph } from './graph.js'
 import { didYouMean, suggestion } from './nearest.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
 import { type AnyStage, isStage } from './stage.js'
+import { decideTrust, type Trust } from './trust.js'
 
 /** A stage in a pipeline made in code: `use` is a stage, or the name of one as in YAML. */
 export interface StageSpec {
@@ -26,10 +28,12 @@ export interface StageSpec {
   readonly from?: string | Readonly<Record<string, string>>
 }
 
-export interface PipelineSpec {
+export interface PipelineSpec extends Pick<Trust, 'allowAbsolutePaths'> {
   readonly name: string
   readonly seed?: number
   readonly description?: string
+  /** When to make checkpoints and how many to keep, as in YAML. */
+  readonly checkpoint?: 'none' | { readonly every?: string; readonly keep?: number }
   /** What others found, for reports to compare with: `source`, and `{ value, tolerance, … }` by metric. */
   readonly published?: Readonly<Record<string, unknown>>
   readonly stages: readonly StageSpec[]
@@ -94,8 +98,10 @@ export class Pipeline {
       seed: seedOf(valueFrom(spec.seed ?? 0, code), problems),
       seedOrigin: code,
       vars: new Map(),
+      checkpoint: checkpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
       published,
       stages,
+      trust: decideTrust({ allowAbsolutePaths: spec.allowAbsolutePaths }),
     }
     return Pipeline.resolved(definition, registry, problems, given)
   }
@@ -110,7 +116,10 @@ export class Pipeline {
     for (const [i, entry] of definition.stages.entries()) {
       if (stages.has(entry) || entry.useOrigin.kind === 'unresolved') continue
       try {
-        stages.set(entry, await resolveStage(entry.use, entry.folder))
+        // What the command line or a program says about code is said by the user.
+        const isOwn = entry.useOrigin.kind === 'set' || entry.useOrigin.kind === 'code'
+        const trust = isOwn && definition.trust.plugins !== false ? undefined : definition.trust
+        stages.set(entry, await resolveStage(entry.use, entry.folder, trust))
       } catch (error) {
         found.push({ where: wordOrigin(entry.useOrigin), message: `stages[${i}]: ${messageOf(error)}` })
       }
@@ -175,11 +184,13 @@ export class Pipeline {
   toDocument({ allowObjects = false, base = process.cwd(), resolved = false } = {}): Document<YAMLMap> {
     const { name, description, seed, seedReference, published, stages } = this.definition
     const vars = resolved ? {} : writtenVars(this.definition)
+    const checkpoint = writtenRule(this.definition.checkpoint)
     const document = new Document({
       name,
       ...(description !== undefined && { description }),
       seed: seedReference === undefined || resolved ? seed : `\${${seedReference}}`,
       ...(Object.keys(vars).length > 0 && { vars }),
+      ...(checkpoint && { checkpoint }),
       ...(published && { published: plain(published) }),
       stages: stages.map((entry) => this.writable(entry, allowObjects, base, resolved)),
     }) as unknown as Document<YAMLMap>

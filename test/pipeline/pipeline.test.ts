@@ -275,7 +275,7 @@ t.test('toYAML names stage files as seen from the folder it is for', async (t) =
     t.ok(text.includes(`use: ${use}\n`), text)
     mkdirSync(base, { recursive: true })
     writeFileSync(`${base}/again.yaml`, text)
-    t.equal((await Pipeline.load(`${base}/again.yaml`)).graph.nodes[1]!.stage.name, 'second')
+    t.equal((await Pipeline.load(`${base}/again.yaml`, { plugins: 'project' })).graph.nodes[1]!.stage.name, 'second')
   }
 })
 
