@@ -1,6 +1,7 @@
 /** The public API of Millrace: pipelines, runs, and what stages are made of. */
 export { z } from 'zod'
 export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/index.js'
+export { comparedFiles, differingFiles } from './compare.js'
 export { withVars } from './definition/interpolate.js'
 export { type Published, type PublishedMetric, publishedOf } from './definition/published.js'
 export type { ReadOptions } from './definition/read.js'
@@ -46,6 +47,7 @@ export {
   splitOf,
 } from './wires/examples.js'
 export { type GradientCheck, gradientChecks, gradientCheckTable, wordFailure } from './wires/gradient-check.js'
+export { tableFromFile } from './wires/ipc.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
 export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'

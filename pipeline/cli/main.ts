@@ -45,19 +45,25 @@ function trusting(command: Command): Command {
     .option('--allow-absolute-paths', 'let sinks write outside the run directory')
 }
 
+function kernelOption(byDefault: string): Option {
+  return new Option('--kernel <name>', `arithmetic to use (default: ${byDefault})`).choices([
+    'native',
+    'wasm',
+    'reference',
+  ])
+}
+
+function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
+    .argParser(positiveNumber)
+    .env('MILLRACE_THREADS')
+}
+
 /** The options of every command that runs one. */
 function running(command: Command): Command {
   return command
-    .addOption(
-      new Option('--kernel <name>', 'arithmetic to use (default: the fastest here)')
-        .choices(['native', 'wasm', 'reference'])
-        .env('MILLRACE_KERNEL'),
-    )
-    .addOption(
-      new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
-        .argParser(positiveNumber)
-        .env('MILLRACE_THREADS'),
-    )
+    .addOption(kernelOption('the fastest here').env('MILLRACE_KERNEL'))
+    .addOption(threadsOption())
     .option('--quiet', 'print nothing but errors')
     .option('--json', 'print the record of the run as JSON, and no progress')
     .option(
@@ -164,6 +170,21 @@ program
     '\nExamples:\n  millrace report runs/digits-001\n  millrace report runs/cifar10-* --out report.html --tables tables',
   )
   .action(async (runs, options) => (await import('./report.js')).reportCommand(runs, options, output))
+
+trusting(program.command('rerun'))
+  .summary('run a stored definition again and compare')
+  .description(
+    'Run the definition of a run again, with its kernel, into a temporary directory, and compare tables, parameters and figures. Where they differ, name the first metric that does and what changed since: data, definition, seed, kernel, versions, machine. Exits 1 then. Data paths start from the current folder.',
+  )
+  .argument('<run>', 'run directory')
+  .option('--out <dir>', 'keep the run again in this directory')
+  .option('--keep', 'keep it under runs/')
+  .option('--force', 'replace the run that lies in --out')
+  .addOption(kernelOption('that of the run'))
+  .addOption(threadsOption())
+  .option('--json', 'print what was found as JSON')
+  .addHelpText('after', '\nExample:\n  millrace rerun runs/digits-001')
+  .action(async (run, options) => (await import('./rerun.js')).rerunCommand(run, options, output))
 
 program
   .command('export')
