@@ -1,5 +1,5 @@
 import { from, Observable, type ObservableInput, type OperatorFunction, type Subscriber } from 'rxjs'
-import type { FlowControl } from './flow-control.js'
+import type { FlowControl, Pump } from './flow-control.js'
 
 /**
  * Pull, not flood: rxjs pushes, so whoever makes tables waits here while somebody downstream is busy.
@@ -37,6 +37,7 @@ export class StageFlow implements Flow {
 
   constructor(control: FlowControl) {
     this.control = control
+    control.join(this)
   }
 
   /** Tells that an output of this stage feeds `input` of another. */
@@ -55,13 +56,14 @@ export class StageFlow implements Flow {
 
   /** Hands out items in a plain loop as long as nothing has to be waited for: a promise for each would cost more than the item. */
   private async pump<T>(items: Iterable<T> | AsyncIterable<T>, subscriber: Subscriber<T>): Promise<void> {
+    const pump = this.control.enter(this)
     // Whoever subscribes in the same turn must not miss the first item.
     await undefined
     const { signal } = this.control
     const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
     try {
       for (;;) {
-        while (!this.clear() && !signal.aborted && !subscriber.closed) await this.control.nextEnd()
+        if (!this.clear() || this.control.isSettling) await this.turn(pump, subscriber)
         if (signal.aborted || subscriber.closed) return
         const step = iterator.next()
         const { done, value } = step instanceof Promise ? await step : step
@@ -72,8 +74,21 @@ export class StageFlow implements Flow {
         if (pause) await pause
       }
     } finally {
+      this.control.leave(pump)
       await iterator.return?.()
     }
+  }
+
+  /** Waits until no stage downstream is busy, and whoever wants a quiet moment has had it. */
+  private async turn(pump: Pump, subscriber: Subscriber<unknown>): Promise<void> {
+    const { control } = this
+    pump.isIdle = true
+    if (control.isSettling) control.wake()
+    while (!subscriber.closed && !(this.clear() && control.mayGoOn())) {
+      if (control.signal.aborted && !control.isSettling) break
+      await control.changed()
+    }
+    pump.isIdle = false
   }
 
   concatMap<T, R>(project: (value: T) => ObservableInput<R>, input = EVERY): OperatorFunction<T, R> {
@@ -149,7 +164,7 @@ export class StageFlow implements Flow {
   private hold(input: string, change: number): void {
     if (change === 0) return
     this.held.set(input, (this.held.get(input) ?? 0) + change)
-    this.control.changed(change < 0)
+    this.control.holdChanged(change < 0)
   }
 
   breathe(): Promise<void> | undefined {
@@ -169,6 +184,11 @@ export class StageFlow implements Flow {
   private findClear(): boolean {
     for (const { stage, input } of this.downstream) if (stage.holds(input) || !stage.clear()) return false
     return true
+  }
+
+  isBusy(): boolean {
+    for (const count of this.held.values()) if (count > 0) return true
+    return false
   }
 
   private holds(input: string): boolean {

@@ -20,7 +20,17 @@ type TypeName = keyof typeof types
 /** An array of numbers; `values` are in row-major order, as many as the product of `shape` (`[]` is a scalar). */
 export interface Tensor {
   readonly shape: readonly number[]
-  readonly values: InstanceType<(typeof types)[TypeName]>
+  readonly values:
+    | Uint8Array
+    | Int8Array
+    | Uint16Array
+    | Int16Array
+    | Uint32Array
+    | Int32Array
+    | BigUint64Array
+    | BigInt64Array
+    | Float32Array
+    | Float64Array
 }
 
 /** The largest header that the format allows, in bytes. */

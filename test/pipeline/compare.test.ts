@@ -4,10 +4,10 @@ import t from 'tap'
 import { differingFiles } from '../../dist/pipeline/compare.js'
 
 t.test('equal directories have no differing files, whatever times, checkpoints and locks say', async (t) => {
-  const same = { 'metrics.csv': 'epoch\n1\n', figures: { 'a.png': 'x' } }
+  const same = (): object => ({ 'metrics.csv': 'epoch\n1\n', figures: { 'a.png': 'x' } })
   const folder = t.testdir({
-    a: { ...same, 'run.json': '1', checkpoint: { '1.bin': 'a' }, 'run.lock': '', 'parameters.arrow.part': '' },
-    b: { ...same, 'run.json': '2', 'timings.csv': '' },
+    a: { ...same(), 'run.json': '1', checkpoint: { '1.bin': 'a' }, 'run.lock': '', 'parameters.arrow.part': '' },
+    b: { ...same(), 'run.json': '2', 'timings.csv': '' },
   })
   t.strictSame(differingFiles(join(folder, 'a'), join(folder, 'b')), [])
 })
