@@ -28,6 +28,8 @@ const program = new Command('millrace')
     '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted.',
   )
 
+const noPlugins = ['--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)'] as const
+
 /** The options of every command that reads a pipeline. */
 function reading(command: Command): Command {
   return trusting(
@@ -41,7 +43,7 @@ function reading(command: Command): Command {
 function trusting(command: Command): Command {
   return command
     .option('--plugins <dir>', 'load stage files from this folder too, not from that of the definition alone')
-    .option('--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)')
+    .option(...noPlugins)
     .option('--allow-absolute-paths', 'let sinks write outside the run directory')
 }
 
@@ -131,7 +133,7 @@ program
   .summary('list the stages, or explain one')
   .description('List the stages, or explain one: options with types and defaults, ports, an example.')
   .argument('[name]', 'a stage: family/name, ./file.js or a package')
-  .option('--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)')
+  .option(...noPlugins)
   .option('--json', 'print as JSON, with the JSON Schema of the options')
   .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
   .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))

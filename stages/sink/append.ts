@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Table } from 'apache-arrow'
 import { concat, concatMap, defer, EMPTY, type Observable, type OperatorFunction, using } from 'rxjs'
@@ -97,7 +97,12 @@ class GrowingFile implements Appender {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content
     const descriptor = this.open()
     attempt('write', this.path, () => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
+      } catch (error) {
+        cutBack(descriptor, this.now.bytes)
+        throw error
+      }
     })
     this.now.bytes += bytes.length
   }
@@ -112,6 +117,15 @@ function openAt(path: string, bytes: number): number {
   if (bytes === 0) return openSync(path, 'w')
   truncateSync(path, bytes)
   return openSync(path, 'a')
+}
+
+/** A piece that could not be written whole is not there at all. */
+function cutBack(descriptor: number, bytes: number): void {
+  try {
+    ftruncateSync(descriptor, bytes)
+  } catch {
+    // A device has no length; and the first error is the one to tell.
+  }
 }
 
 function checkLength(path: string, bytes: number): void {
