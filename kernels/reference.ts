@@ -1,4 +1,5 @@
 import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows, checkWhole } from './check.js'
+import { descendOn } from './descend.js'
 import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from './index.js'
 
 /**
@@ -114,6 +115,10 @@ function softmax(features: number, classes: number): Softmax {
     step,
     accumulate,
     gradient,
+    descend: (slope, eta, lambda) => {
+      checkParameters(slope, features, classes)
+      descendOn({ W, b }, slope, eta, lambda)
+    },
     evaluate,
     logits,
     free: () => {},

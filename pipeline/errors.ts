@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'CHECK' // a check that the pipeline asked for did not hold
   | 'STAGE' // a stage threw
   | 'KERNEL' // a kernel is not available or failed
+  | 'PARALLEL' // the processes of one run do not agree, or one of them is gone
   | 'ABORTED' // stopped by a signal
   | 'INTERNAL' // a defect of Millrace
 

@@ -48,6 +48,7 @@ export function buildGraph(
   const order = inOrder(drafts, byId, problems)
   const nodes: Node[] = []
   for (const draft of order) nodes.push(withFacts(draft, nodes, problems))
+  if (definition.parallel) for (const draft of drafts) checkParallel(draft, problems)
   return { nodes }
 }
 
@@ -124,6 +125,18 @@ function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): 
     facts = (stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined) ?? passed
   }
   return { id: entry.id, title, where, entry, stage: stage!, options: options ?? {}, inputs, facts, inputFacts }
+}
+
+/** In a divided run, what has examples must know that it sees only some of them. */
+function checkParallel({ stage, title, where }: Draft, problems: Problem[]): void {
+  if (!stage || stage.parallel) return
+  const ports = [...Object.values(stage.inputs), ...Object.values(stage.outputs)] as AnyStage['inputs'][string][]
+  const met = ports.find(({ type }) => type === 'examples' || type === 'batch')
+  if (met)
+    problems.push({
+      where,
+      message: `${title}: does not work in a parallel run: it has ${met.type === 'batch' ? 'batches' : 'examples'} and does not say what it does with shards of them`,
+    })
 }
 
 /** The place of the option `a.b[2]`, or of its deepest part that was written. */

@@ -1,6 +1,8 @@
 /** The public API of Millrace: pipelines, runs, and what stages are made of. */
 export { z } from 'zod'
 export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/index.js'
+export type { Parallel } from '../parallel/ranks.js'
+export type { ParallelOptions } from './definition/parallel.js'
 export { type Published, type PublishedMetric, publishedOf } from './definition/published.js'
 export type { ReadOptions } from './definition/read.js'
 export { listed } from './definition/wording.js'
@@ -33,6 +35,7 @@ export {
   featuresView,
   fieldsOf,
   layoutOf,
+  partsOf,
   rowsOf,
   splitOf,
 } from './wires/examples.js'
@@ -40,3 +43,13 @@ export { type GradientCheck, gradientChecks, gradientCheckTable, wordFailure } f
 export { type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
 export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'
 export { endsEpoch, type Position, positionOf, reposition } from './wires/position.js'
+export {
+  Dealt,
+  dividedBatch,
+  extentOf,
+  rowsBefore,
+  rowsByShard,
+  type Share,
+  shareOf,
+  sharesOf,
+} from './wires/shares.js'

@@ -1,6 +1,7 @@
 import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
 import { defaultId, type StageEntry } from './definition/entries.js'
+import { parallelOf } from './definition/parallel.js'
 import { checkPublished } from './definition/published.js'
 import {
   type Definition,
@@ -31,6 +32,8 @@ export interface PipelineSpec {
   readonly description?: string
   /** What others found, for reports to compare with: `source`, and `{ value, tolerance, … }` by metric. */
   readonly published?: Readonly<Record<string, unknown>>
+  /** How the run is divided among processes: `{ engine, ranks, shards, mode, timeout }`. */
+  readonly parallel?: Readonly<Record<string, unknown>>
   readonly stages: readonly StageSpec[]
 }
 
@@ -87,6 +90,7 @@ export class Pipeline {
     for (const stage of spec.stages) stages.push(entryFrom(stage, stages, given))
     const published = spec.published && valueFrom(spec.published, code)
     if (published) checkPublished(published, problems)
+    const parallelValue = spec.parallel && valueFrom(spec.parallel, code)
     const definition: Definition = {
       name: nameOf(valueFrom(spec.name, code), '', problems),
       description: spec.description,
@@ -94,6 +98,8 @@ export class Pipeline {
       seedOrigin: code,
       vars: new Map(),
       published,
+      parallel: parallelOf(parallelValue, problems),
+      parallelValue,
       stages,
     }
     return Pipeline.resolved(definition, registry, problems, given)
@@ -148,6 +154,12 @@ export class Pipeline {
     })
   }
 
+  /** The same pipeline, run by one process on undivided data. */
+  undivided(): Pipeline {
+    const definition = { ...this.definition, parallel: undefined, parallelValue: undefined }
+    return new Pipeline(definition, this.stages, this.registry, [])
+  }
+
   /** Changes options of the stage with this id; the others stay. */
   set(id: string, options: Readonly<Record<string, unknown>>): Pipeline {
     const old = this.definition.stages[this.indexOf(id)]!
@@ -170,12 +182,13 @@ export class Pipeline {
 
   /** The same as a document whose values can be commented. */
   toDocument({ allowObjects = false, base = process.cwd() } = {}): Document<YAMLMap> {
-    const { name, description, seed, published, stages } = this.definition
+    const { name, description, seed, published, parallelValue, stages } = this.definition
     const document = new Document({
       name,
       ...(description !== undefined && { description }),
       seed,
       ...(published && { published: plain(published) }),
+      ...(parallelValue && { parallel: plain(parallelValue) }),
       stages: stages.map((entry) => this.writable(entry, allowObjects, base)),
     }) as unknown as Document<YAMLMap>
     if (!isMap(document.contents)) throw new PipelineError('INTERNAL', 'the definition did not become a mapping')

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import type { Kernels } from '../kernels/index.js'
 import { type KernelClock, now } from './clock.js'
+import type { ParallelOptions } from './definition/parallel.js'
 import type { PipelineError } from './errors.js'
 import type { Pipeline } from './pipeline.js'
 import type { RunDirectory } from './run-directory.js'
@@ -18,6 +19,8 @@ export interface RunRecord {
   readonly versions: { readonly millrace: string; readonly node: string }
   readonly machine: { readonly platform: string; readonly cpu: string; readonly cores: number }
   readonly kernel: { readonly name: string; readonly detail: string; readonly threads: number }
+  /** How a divided run was divided, and by what. */
+  readonly parallel?: ParallelOptions & { readonly library: string }
   readonly started: string
   readonly finished?: string
   readonly timings?: {
@@ -39,7 +42,7 @@ export interface RunRecord {
   readonly files: readonly string[]
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+export const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 
@@ -53,8 +56,10 @@ export class Recorder {
   private readonly kernels: Kernels
   private readonly clock: KernelClock
   private readonly directory: RunDirectory
+  private readonly library: string | undefined
 
-  constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory) {
+  constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory, library?: string) {
+    this.library = library
     this.pipeline = pipeline
     this.kernels = kernels
     this.clock = clock
@@ -70,6 +75,7 @@ export class Recorder {
 
   private record(status: RunRecord['status'], error: PipelineError | undefined): RunRecord {
     const { name, detail, threads } = this.kernels
+    const { parallel } = this.pipeline.definition
     return {
       status,
       ...(error && { error: error.message }),
@@ -82,6 +88,7 @@ export class Recorder {
         cores: availableParallelism(),
       },
       kernel: { name, detail, threads },
+      ...(parallel && this.library && { parallel: { ...parallel, library: this.library } }),
       started: this.started,
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
       data: this.data,

@@ -1,4 +1,15 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { shortPath } from './definition/value.js'
@@ -35,6 +46,29 @@ export interface Place {
 
 /** Who writes what no stage does. */
 const itself = 'the run itself'
+
+/**
+ * The place of a rank that writes nothing: a stage that asks for a file gets one in a temporary folder, which is gone
+ * when the process ends.
+ */
+export function scratchDirectory(): RunDirectory {
+  let path: string | undefined
+  return {
+    path: '',
+    file: (name) => {
+      if (path === undefined) {
+        const made = mkdtempSync(join(tmpdir(), 'millrace-rank-'))
+        process.once('exit', () => rmSync(made, { recursive: true, force: true }))
+        path = made
+      }
+      const target = resolve(path, name)
+      mkdirSync(dirname(target), { recursive: true })
+      return target
+    },
+    files: new Set(),
+    write: () => {},
+  }
+}
 
 /** Makes the directory of a run. Throws a PipelineError where one lies already, or where it cannot be made. */
 export function makeRunDirectory(name: string, { out, force = false }: Place): RunDirectory {

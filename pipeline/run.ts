@@ -3,12 +3,13 @@ import ndarray from 'ndarray'
 import { filter, map, type Observable, Subject } from 'rxjs'
 import { type KernelName, type Kernels, openKernels } from '../kernels/index.js'
 import { type KernelClock, timedKernels } from './clock.js'
+import { type Division, divide } from './divided.js'
 import { messageOf, PipelineError } from './errors.js'
 import type { Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
 import { randomStream } from './random.js'
 import { Recorder, type RunRecord, type RunStatus } from './record.js'
-import { makeRunDirectory, type Place, type RunDirectory } from './run-directory.js'
+import { makeRunDirectory, type Place, type RunDirectory, scratchDirectory } from './run-directory.js'
 import type { StageContext, Terminal } from './stage.js'
 import { type MetricsRow, metricsRows } from './wires/metrics.js'
 import { copyParameters, modelOf } from './wires/parameters.js'
@@ -33,6 +34,8 @@ export type RunEvent =
       readonly kernel: string
       readonly detail: string
       readonly threads: number
+      /** Which of the processes of a divided run this is. */
+      readonly rank: number
     }
   | { readonly type: 'metrics'; readonly stage: string; readonly row: MetricsRow }
   | { readonly type: 'note'; readonly stage: string; readonly message: string }
@@ -40,6 +43,7 @@ export type RunEvent =
   | { readonly type: 'end'; readonly status: RunStatus; readonly error?: PipelineError }
 
 export interface Result {
+  /** Empty on all ranks of a divided run but the first. */
   readonly directory: string
   /** The evaluations, in order: of the first stage that makes metrics. */
   readonly history: readonly MetricsRow[]
@@ -84,20 +88,48 @@ export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
 }
 
 async function execute(pipeline: Pipeline, options: RunOptions, events: Subject<RunEvent>): Promise<Result> {
+  const { parallel } = pipeline.definition
+  if (!parallel) return executeAs(pipeline, options, events, undefined)
+  const division = await divide(parallel, pipeline.graph, options.signal)
+  try {
+    const signal = division.signal
+    const result = await executeAs(pipeline, { threads: division.threads, ...given(options), signal }, events, division)
+    await division.close()
+    return result
+  } catch (cause) {
+    await division.fail(asPipelineError(cause))
+    throw cause
+  }
+}
+
+/** The options that are not undefined. */
+function given(options: RunOptions): RunOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+async function executeAs(
+  pipeline: Pipeline,
+  options: RunOptions,
+  events: Subject<RunEvent>,
+  division: Division | undefined,
+): Promise<Result> {
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
   const kernels = await openKernels(options).catch((cause) => {
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })
   try {
-    const directory = makeRunDirectory(pipeline.name, options)
-    const recorder = new Recorder(pipeline, kernels, clock, directory)
+    await division?.agree(pipeline, kernels)
+    const rank = division?.rank ?? 0
+    const directory = rank === 0 ? makeRunDirectory(pipeline.name, options) : scratchDirectory()
+    const recorder = new Recorder(pipeline, kernels, clock, directory, division?.library)
     try {
       directory.write('pipeline.yaml', pipelineText(pipeline, directory.path))
       const { name: kernel, detail, threads } = kernels
-      events.next({ type: 'start', directory: directory.path, kernel, detail, threads })
+      events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
       const watched = new Watched(events)
-      await flow(pipeline.graph, {
-        contextOf: contexts(pipeline, options, timedKernels(kernels, clock), directory, recorder, events),
+      const graph = rank === 0 ? pipeline.graph : { nodes: pipeline.graph.nodes.filter(runsEverywhere) }
+      await flow(graph, {
+        contextOf: contexts(pipeline, options, timedKernels(kernels, clock), directory, recorder, events, division),
         watch: watched.watch,
         onWired: () => recorder.save('running'),
         onStageEnd: (node) => events.next({ type: 'stage-end', stage: node.id }),
@@ -112,6 +144,11 @@ async function execute(pipeline: Pipeline, options: RunOptions, events: Subject<
   }
 }
 
+/** False for what only the first rank of a divided run does; nothing is fed by it, or it would be a wire to nowhere. */
+function runsEverywhere({ stage }: Node): boolean {
+  return stage.parallel !== 'first' || Object.keys(stage.outputs).length > 0
+}
+
 function contexts(
   pipeline: Pipeline,
   options: RunOptions,
@@ -119,6 +156,7 @@ function contexts(
   directory: RunDirectory,
   recorder: Recorder,
   events: Subject<RunEvent>,
+  division: Division | undefined,
 ): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
   return (node) => ({
     id: node.id,
@@ -126,7 +164,11 @@ function contexts(
     kernels,
     random: (purpose, epoch) => randomStream(pipeline.seed, node.id, purpose, epoch),
     file: (path) => directory.file(path, node.title),
-    source: (source) => recorder.data.push(source),
+    parallel: division?.parallelOf(node),
+    source: (source) => {
+      recorder.data.push(source)
+      division?.read(node, source)
+    },
     note: (message) => {
       recorder.notes.push(`${node.id}: ${message}`)
       events.next({ type: 'note', stage: node.id, message })

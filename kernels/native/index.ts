@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { affineOf, checkLogits, checkParameters, checkRows, checkThreads, checkWhole } from '../check.js'
+import { descendOn } from '../descend.js'
 import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from '../index.js'
 
 /** What `addon.cc` exports. Handles are opaque; arrays are read and written in place, during the call only. */
@@ -155,6 +156,12 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     return { W: dW, b: db, loss }
   }
 
+  function descend(slope: Parameters, eta: number, lambda: number): void {
+    addon.loaded(classifier)
+    checkParameters(slope, features, classes)
+    descendOn({ W, b }, slope, eta, lambda)
+  }
+
   function evaluate(rows: Rows): Evaluation {
     begin(rows)
     addon.evaluate(classifier, W, b, rows.values, rows.labels, sums)
@@ -175,6 +182,7 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     step,
     accumulate,
     gradient,
+    descend,
     evaluate,
     logits,
     free: () => addon.release(classifier),

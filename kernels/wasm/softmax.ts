@@ -1,4 +1,5 @@
 import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows } from '../check.js'
+import { descendOn } from '../descend.js'
 import type { Evaluation, Parameters, Rows, Softmax } from '../index.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
@@ -184,6 +185,11 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
     step,
     accumulate,
     gradient,
+    descend: (slope, eta, lambda) => {
+      arena.check()
+      checkParameters(slope, features, classes)
+      descendOn({ W, b }, slope, eta, lambda)
+    },
     evaluate,
     logits,
     free: () => {

@@ -20,9 +20,10 @@ export interface RunFlags {
 /** `millrace run`: progress while it goes, then where the files are. */
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
-  const isSilent = flags.quiet === true || flags.json === true
+  let isSilent = flags.quiet === true || flags.json === true
   const stop = interruption()
   let directory = ''
+  let rank = 0
   try {
     const run = start(pipeline, {
       out: flags.out,
@@ -34,7 +35,10 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
     })
     run.events.subscribe((event) => {
       if (event.type === 'start') {
-        directory = shortPath(event.directory)
+        // Of the processes of a divided run, one talks and writes.
+        rank = event.rank
+        if (rank > 0) isSilent = true
+        else directory = shortPath(event.directory)
         if (!isSilent)
           output.write(
             `${pipeline.name}: ${event.kernel} kernel (${event.detail}), ${event.threads} thread${event.threads === 1 ? '' : 's'}; writing ${directory}\n`,
@@ -42,7 +46,7 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
       } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
     })
     const result = await run.result
-    if (flags.json)
+    if (flags.json && rank === 0)
       output.write(
         `${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`,
       )

@@ -18,6 +18,7 @@ const definition = z.strictObject({
   description: z.string().optional(),
   extends: z.string().min(1).optional(),
   seed: later,
+  parallel: later,
   published: published.optional(),
   vars: options.nullish(),
   stages: z.array(stage).optional(),
