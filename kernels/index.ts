@@ -70,8 +70,10 @@ export interface Softmax {
   /**
    * The gradient of the mean cost over the accumulated rows, and their mean loss; clears the sums. Throws as `step`
    * does where there is no row.
+   *
+   * @param into where to write it, in the kernel's precision; default: memory of its own
    */
-  gradient(lambda: number): Parameters & { readonly loss: number }
+  gradient(lambda: number, into?: Parameters): Parameters & { readonly loss: number }
   /** A step on a gradient of the mean loss that was added up outside, see `descend.ts`. */
   descend(slope: Parameters, eta: number, lambda: number): void
   evaluate(rows: Rows): Evaluation

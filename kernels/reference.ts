@@ -59,13 +59,15 @@ function softmax(features: number, classes: number): Softmax {
     }
   }
 
-  function gradient(lambda: number): Parameters<Float64Array> & { loss: number } {
+  function gradient(lambda: number, into?: Parameters): Parameters<Float64Array> & { loss: number } {
     checkAny(count)
     const mean = {
       W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!),
       b: db.map((sum) => sum / count),
       loss: loss / count,
     }
+    into?.W.set(mean.W)
+    into?.b.set(mean.b)
     dW.fill(0)
     db.fill(0)
     loss = count = 0

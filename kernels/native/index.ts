@@ -149,9 +149,10 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     addon.accumulate(classifier, W, b, rows.values, rows.labels)
   }
 
-  function gradient(lambda: number): Parameters<Float32Array> & { loss: number } {
-    const dW = new Float32Array(W.length)
-    const db = new Float32Array(b.length)
+  function gradient(lambda: number, into?: Parameters): Parameters<Float32Array> & { loss: number } {
+    if (into) checkParameters(into, features, classes)
+    const dW = (into?.W as Float32Array | undefined) ?? new Float32Array(W.length)
+    const db = (into?.b as Float32Array | undefined) ?? new Float32Array(b.length)
     const loss = addon.gradient(classifier, W, b, lambda, dW, db)
     return { W: dW, b: db, loss }
   }

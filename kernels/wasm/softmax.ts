@@ -125,7 +125,7 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
     add(rows, false)
   }
 
-  function gradient(lambda: number): Parameters<Float32Array> & { loss: number } {
+  function gradient(lambda: number, into?: Parameters): Parameters<Float32Array> & { loss: number } {
     checkAny(count)
     const dW = new Float32Array(...heap.place(classes * features * 4), classes * features)
     sums ||= place(classes * stride * 8)[1]
@@ -135,11 +135,11 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
     doubles[double.lambda] = lambda
     arena.run('slope', columnTiles, classes * features)
     heap.free(dW.byteOffset)
-    return {
-      W: Float32Array.from(dW),
-      b: Float32Array.from({ length: classes }, (_, k) => gSum[k]! * (1 / count)),
-      loss: finish(),
-    }
+    const db = Float32Array.from({ length: classes }, (_, k) => gSum[k]! * (1 / count))
+    if (!into) return { W: Float32Array.from(dW), b: db, loss: finish() }
+    into.W.set(dW)
+    into.b.set(db)
+    return { ...(into as Parameters<Float32Array>), loss: finish() }
   }
 
   function evaluate(rows: Rows): Evaluation {

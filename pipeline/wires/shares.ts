@@ -64,7 +64,7 @@ export class Dealt<V extends Uint8Array | Float32Array> {
   *tables(fields: readonly [Field, Field], split: string): Generator<Table> {
     const { shards } = this.shares
     for (const [shard, { values, labels }] of this.parts) {
-      const share = shards === 1 ? undefined : { shard, shards, rows: this.rows }
+      const share = this.shares === undivided ? undefined : { shard, shards, rows: this.rows }
       yield examplesTable(fields, values, labels, split, undefined, share)
     }
   }
@@ -86,8 +86,8 @@ export function rowsByShard(
   split: string,
   context: { parallel?: Shares | undefined },
 ): Rows[] {
-  const { shards, own } = sharesOf(context)
-  if (shards === 1) return tables.map(rowsOf)
+  if (!context.parallel) return tables.map(rowsOf)
+  const { shards, own } = context.parallel
   const found = new Map<number, Rows>()
   let all: number | undefined
   for (const table of tables) {

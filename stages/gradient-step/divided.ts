@@ -16,6 +16,10 @@ export function dividedStep(model: Softmax, parallel: Parallel, { kernels, flow 
   const vectors = Array.from({ length: parallel.mode === 'fast' ? 1 : parallel.own.length }, () => new Numbers(length))
   const most = rowsPerCall(kernels, model)
 
+  function gradientIn(vector: Float32Array | Float64Array) {
+    return { W: vector.subarray(0, W.length), b: vector.subarray(W.length, W.length + b.length) }
+  }
+
   async function accumulate({ values, labels, affine }: Rows): Promise<number> {
     const width = model.features
     for (let from = 0; from < labels.length; from += most) {
@@ -28,13 +32,15 @@ export function dividedStep(model: Softmax, parallel: Parallel, { kernels, flow 
 
   /** Writes the share that `count` accumulated rows have in the mean over `rows`. */
   function share(vector: Float32Array | Float64Array, count: number, rows: number): void {
-    vector.fill(0)
-    if (count === 0) return
-    const mean = model.gradient(0)
+    if (count === 0) {
+      vector.fill(0)
+      return
+    }
+    const { loss } = model.gradient(0, gradientIn(vector))
+    vector[length - 2] = loss
     const weight = count / rows
-    for (let i = 0; i < mean.W.length; i++) vector[i] = mean.W[i]! * weight
-    for (let k = 0; k < mean.b.length; k++) vector[W.length + k] = mean.b[k]! * weight
-    vector[length - 2] = mean.loss * weight
+    for (let i = 0; i < length - 1; i++) vector[i]! *= weight
+    vector[length - 1] = 0
   }
 
   return async (batch: Table, { step }: Position, eta: number, lambda: number): Promise<number> => {
@@ -50,7 +56,7 @@ export function dividedStep(model: Softmax, parallel: Parallel, { kernels, flow 
     if (parallel.mode === 'fast') share(vectors[0]!, count, rows)
     vectors[0]![length - 1] = Number(parallel.stopping)
     const sum = await parallel.sum<Float32Array | Float64Array>(vectors)
-    model.descend({ W: sum.subarray(0, W.length), b: sum.subarray(W.length, W.length + b.length) }, eta, lambda)
+    model.descend(gradientIn(sum), eta, lambda)
     if (sum[length - 1]! > 0) parallel.stop()
     return sum[length - 2]!
   }
