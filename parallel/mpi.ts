@@ -30,9 +30,6 @@ interface Ending {
   readonly text: string
 }
 
-/** Exit code of a job that a silent rank has ended (EX_TEMPFAIL: trying again may help). */
-export const SILENT = 75
-
 /** The channel on which the end of a run is waited for: no stage has it. */
 const CLOSING = 32_000
 
@@ -49,6 +46,7 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
   joined ??= join()
   const { addon, job } = joined
   const { rank, size } = job
+  unfinished++
   if (size !== ranks) {
     // All have the same to say: the first says it.
     if (rank > 0) await pause(PATIENCE)
@@ -57,7 +55,6 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
       `parallel.ranks is ${ranks}, but this job has ${size} ${size === 1 ? 'process' : 'processes'}: start it with "mpirun -n ${ranks} millrace run …" (or srun --mpi=pmix -n ${ranks}), or say --set parallel.ranks=${size}`,
     )
   }
-  unfinished++
   let position = 'before the first step'
   let reason: Error | undefined
 
@@ -92,11 +89,7 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
   }
 
   function silence(who: string, several: boolean): PipelineError {
-    process.exitCode = SILENT
-    return new PipelineError(
-      'PARALLEL',
-      `${who} ${several ? 'have' : 'has'} not answered for ${timeout} s (${position})`,
-    )
+    return new PipelineError('SILENT', `${who} ${several ? 'have' : 'has'} not answered for ${timeout} s (${position})`)
   }
 
   const byte = Array.from({ length: size }, () => new Uint8Array(1))
@@ -136,7 +129,7 @@ function join(): NonNullable<typeof joined> {
   const job = addon.open()
   process.once('exit', (code) => {
     // Whoever leaves without a word leaves the others waiting: MPI must hear of it.
-    if (code === 0 && unfinished === 0) addon.finalize()
+    if (unfinished === 0) addon.finalize()
     else addon.abort(code || 1)
   })
   return { addon, job }

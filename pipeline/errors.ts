@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'STAGE' // a stage threw
   | 'KERNEL' // a kernel is not available or failed
   | 'PARALLEL' // the processes of one run do not agree, or one of them is gone
+  | 'SILENT' // a process of the run no longer answers
   | 'ABORTED' // stopped by a signal
   | 'INTERNAL' // a defect of Millrace
 

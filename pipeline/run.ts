@@ -97,7 +97,10 @@ async function execute(pipeline: Pipeline, options: RunOptions, events: Subject<
     await division.close()
     return result
   } catch (cause) {
-    await division.fail(asPipelineError(cause))
+    const error = asPipelineError(cause)
+    // Where all ranks have stopped at the same step, the job ends as well as when it is done.
+    if (error.code === 'ABORTED') await division.close().catch(() => {})
+    else await division.fail(error)
     throw cause
   }
 }

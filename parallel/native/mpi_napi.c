@@ -29,7 +29,7 @@ typedef struct {
   napi_ref memory;
   int count;  // of requests
   MPI_Request* requests;
-  int* ranks;      // whom each request waits for; negative: a send
+  int* ranks;      // whom each request waits for; `-1 - rank`: for it to take what is sent
   int* lengths;    // what each receive expects, in bytes
   int* completed;  // scratch of MPI_Testsome
   MPI_Status* statuses;
@@ -123,9 +123,12 @@ static void poll(Operation* op, double until) {
 static void missing(Operation* op, char* out, size_t room) {
   size_t at = 0;
   out[0] = 0;
-  for (int i = 0; i < op->count; i++)
-    if (op->requests[i] != MPI_REQUEST_NULL && op->ranks[i] >= 0 && at + 16 < room)
-      at += snprintf(out + at, room - at, at ? ", %d" : "%d", op->ranks[i]);
+  for (int r = 0; r < size; r++) {
+    int isMissing = 0;
+    for (int i = 0; i < op->count; i++)
+      isMissing |= op->requests[i] != MPI_REQUEST_NULL && (op->ranks[i] == r || op->ranks[i] == -1 - r);
+    if (isMissing && at + 16 < room) at += snprintf(out + at, room - at, at ? ", %d" : "%d", r);
+  }
 }
 
 static napi_value text(napi_env env, const char* characters) {
@@ -247,7 +250,7 @@ static napi_value exchange(napi_env env, napi_callback_info info) {
   pthread_mutex_lock(&lock);
   for (int r = 0; r < size; r++) {
     op->ranks[r] = r;
-    op->ranks[size + r] = -1;
+    op->ranks[size + r] = -1 - r;
     if (r != rank) MPI_Irecv(data[r], op->lengths[r], MPI_BYTE, r, tag, messages, &op->requests[r]);
   }
   for (int i = 1; i < size; i++) {
@@ -276,7 +279,7 @@ static napi_value total(napi_env env, napi_callback_info info) {
     return fail(env, "expected a Float32Array or a Float64Array");
   napi_get_value_double(env, argv[1], &timeout);
   Operation* op = operation(1, timeout);
-  op->ranks[0] = -1;
+  op->ranks[0] = INT_MIN;
   pthread_mutex_lock(&lock);
   MPI_Iallreduce(MPI_IN_PLACE, data, (int)length, type == napi_float32_array ? MPI_FLOAT : MPI_DOUBLE, MPI_SUM, sums,
                  &op->requests[0]);

@@ -24,7 +24,7 @@ const program = new Command('millrace')
   .showSuggestionAfterError()
   .addHelpText(
     'after',
-    '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted.',
+    '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted, 75 a process of a divided run no longer answers.',
   )
 
 /** The options of every command that reads a pipeline. */
@@ -157,10 +157,19 @@ function positiveNumber(text: string): number {
   throw new InvalidArgumentError('expected a whole number from 1 to 256.')
 }
 
+const exitCodes = new Map([
+  ['DEFINITION', 2],
+  ['ARGUMENTS', 2],
+  // EX_TEMPFAIL: trying again may help.
+  ['SILENT', 75],
+  // Without a signal to this process: another one of the run got it.
+  ['ABORTED', 143],
+])
+
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  const isWrong = error instanceof PipelineError && (error.code === 'DEFINITION' || error.code === 'ARGUMENTS')
-  return isWrong ? 2 : 1
+  if (!(error instanceof PipelineError)) return 1
+  return exitCodes.get(error.code) ?? 1
 }
 
 function report(error: unknown): void {

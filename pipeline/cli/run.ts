@@ -61,6 +61,9 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
         { cause: error },
       )
     }
+    // Only the first of the processes of a divided run speaks for all.
+    if (error instanceof PipelineError && rank > 0)
+      throw new PipelineError(error.code, `rank ${rank}: ${error.message}`, { cause: error })
     throw error
   } finally {
     stop.release()

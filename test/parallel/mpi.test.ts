@@ -1,0 +1,170 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { finished, millrace } from '../pipeline/cli/millrace.js'
+import { job, jobOf, mpiMissing, processOf, spawnJob } from './job.js'
+
+const skip = mpiMissing() ?? false
+
+const pipeline = `name: p
+seed: 1
+vars: { epochs: 3 }
+parallel: { engine: mpi, ranks: 2, shards: 8, timeout: 3 }
+stages:
+  - use: load/digits
+  - id: examples
+    use: normalize/standardize
+  - use: batch/rows
+    with: { size: 100, epochs: "\${epochs}" }
+  - id: shuffle
+    use: shuffle/rows
+  - id: model
+    use: gradient-step/softmax
+    with: { eta: 0.05, lambda: 0.01 }
+  - use: evaluate/classification
+    from: { parameters: model, examples: examples }
+  - use: sink/csv
+  - use: sink/parameters
+    from: model
+`
+
+/** A folder with the pipeline in it. */
+function folder(t: Test, text = pipeline): string {
+  return t.testdir({ 'p.yaml': text })
+}
+
+function bytesOf(directory: string): Buffer[] {
+  return ['metrics.csv', 'parameters.arrow'].map((name) => readFileSync(join(directory, name)))
+}
+
+t.test(
+  'metrics and parameters have the same bytes for any number of ranks and for one process',
+  { skip },
+  async (t) => {
+    const cwd = folder(t)
+    const local = ['--set', 'parallel.engine=local', '--set', 'parallel.ranks=1']
+    t.match(await millrace(['run', 'p.yaml', '--out', 'local', ...local], cwd), { code: 0 })
+    for (const ranks of [1, 2, 3, 4]) {
+      const set = ['--set', `parallel.ranks=${ranks}`]
+      const done = await job(ranks, ['run', 'p.yaml', '--out', `out-${ranks}`, ...set], cwd)
+      t.match(done, { code: 0, stdout: /done in/, stderr: '' })
+      t.equal(done.stdout.match(/done in/g)?.length, 1, 'one of the ranks talks')
+      t.strictSame(bytesOf(join(cwd, `out-${ranks}`)), bytesOf(join(cwd, 'local')), `${ranks} ranks`)
+    }
+    const record = JSON.parse(readFileSync(join(cwd, 'out-2/run.json'), 'utf8'))
+    t.match(record.parallel, { engine: 'mpi', ranks: 2, shards: 8, mode: 'ordered', library: /MPI/ })
+  },
+)
+
+t.test('the published pipelines run divided, with their figures', { skip }, async (t) => {
+  const cwd = t.testdir()
+  const local = await millrace(
+    ['run', 'digits', '--out', 'one', '--set', 'epochs=2', '--set', 'parallel.engine=local'],
+    cwd,
+  )
+  t.match(local, { code: 0 })
+  const set = ['--set', 'epochs=2', '--set', 'parallel.engine=mpi', '--set', 'parallel.ranks=2']
+  t.match(await job(2, ['run', 'digits', '--out', 'two', ...set], cwd), { code: 0 })
+  for (const file of ['metrics.csv', 'parameters.arrow', 'figures/confusion.csv', 'figures/weights.svg'])
+    t.strictSame(readFileSync(join(cwd, 'two', file)), readFileSync(join(cwd, 'one', file)), file)
+})
+
+t.test('mode fast gives the same bytes for the same job', { skip }, async (t) => {
+  const cwd = folder(t)
+  for (const out of ['a', 'b'])
+    t.match(await job(2, ['run', 'p.yaml', '--out', out, '--set', 'parallel.mode=fast'], cwd), { code: 0 })
+  t.strictSame(bytesOf(join(cwd, 'a')), bytesOf(join(cwd, 'b')))
+})
+
+t.test('a job of another size than the pipeline says does not start', { skip }, async (t) => {
+  const cwd = folder(t)
+  const message =
+    'parallel.ranks is 2, but this job has 3 processes: start it with "mpirun -n 2 millrace run …" (or srun --mpi=pmix -n 2), or say --set parallel.ranks=3\n'
+  const three = await job(3, ['run', 'p.yaml', '--out', 'out'], cwd)
+  t.equal(three.code, 2)
+  t.ok(three.stderr.includes(message))
+  const alone = await millrace(['run', 'p.yaml', '--out', 'out'], cwd)
+  t.equal(alone.code, 2)
+  t.match(alone.stderr, 'parallel.ranks is 2, but this job has 1 process: start it with "mpirun -n 2 millrace run …"')
+  t.notOk(existsSync(join(cwd, 'out')), 'nothing is written')
+})
+
+t.test('ranks that would not run the same thing do not start', { skip }, async (t) => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${i % 7},${(i * 5) % 11},${i % 3}`)
+  const text = pipeline.replace('load/digits', 'load/csv\n    with: { path: "${DATA}" }')
+  const cwd = folder(t, text)
+  writeFileSync(join(cwd, 'a.csv'), ['x,y,label', ...rows].join('\n'))
+  writeFileSync(join(cwd, 'b.csv'), ['x,y,label', ...rows.slice(1)].join('\n'))
+  writeFileSync(join(cwd, 'c.csv'), ['x,y,label', ...rows].join('\n'))
+  const both = (DATA: string, more: Record<string, string> = {}, text = 'p.yaml') =>
+    jobOf(
+      [
+        { DATA: 'a.csv', ETA: '0.1' },
+        { DATA, ETA: '0.1', ...more },
+      ],
+      ['run', text, '--out', 'out', '--force'],
+      cwd,
+    )
+
+  t.match(await both('c.csv'), { code: 0 }, 'the same data may lie elsewhere')
+  const unequal = await both('b.csv')
+  t.equal(unequal.code, 1)
+  t.match(
+    unequal.stderr,
+    /the ranks do not agree on the data of stages\[0\] load\/csv, file 1: rank 0 has "\d+ bytes, sha256 [0-9a-f]+…", rank 1 has/,
+  )
+  const missing = await both('none.csv')
+  t.equal(missing.code, 1)
+  t.match(
+    missing.stderr,
+    /rank 1: p.yaml:\d+:\d+ {2}stages\[0\] load\/csv: cannot read none.csv: no such file or directory/,
+  )
+  writeFileSync(join(cwd, 'q.yaml'), text.replace('eta: 0.05', 'eta: "${ETA}"'))
+  const other = await both('c.csv', { ETA: '0.2' }, 'q.yaml')
+  t.equal(other.code, 1)
+  t.match(
+    other.stderr,
+    'the ranks do not agree on stages[4] gradient-step/softmax: eta: rank 0 has 0.1, rank 1 has 0.2',
+  )
+})
+
+/** Starts a job that would take hours and waits until it trains. */
+async function training(t: Test, cwd: string) {
+  const child = spawnJob(2, ['run', 'p.yaml', '--out', 'out', '--set', 'epochs=1000000'], cwd)
+  t.teardown(() => child.kill('SIGKILL'))
+  const end = finished(child)
+  const metrics = join(cwd, 'out/metrics.csv')
+  for (let wait = 0; wait < 300 && !(existsSync(metrics) && readFileSync(metrics).length > 300); wait++)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  return { end, mpirun: child.pid! }
+}
+
+function statusOf(cwd: string): { status: string; error: string } {
+  return JSON.parse(readFileSync(join(cwd, 'out/run.json'), 'utf8'))
+}
+
+t.test('a rank that is killed takes the job with it', { skip }, async (t) => {
+  const cwd = folder(t)
+  const { end, mpirun } = await training(t, cwd)
+  process.kill(processOf(1, mpirun), 'SIGKILL')
+  t.not((await end).code, 0)
+  t.match(statusOf(cwd), { status: 'interrupted' })
+})
+
+for (const rank of [0, 1])
+  t.test(`a frozen rank ${rank} is noticed`, { skip }, async (t) => {
+    const cwd = folder(t)
+    const { end, mpirun } = await training(t, cwd)
+    process.kill(processOf(rank, mpirun), 'SIGSTOP')
+    const { code, stderr } = await end
+    t.equal(code, 75)
+    t.match(stderr, new RegExp(`rank ${rank} has not answered for 3 s \\(step \\d+\\)`))
+  })
+
+t.test('a rank that is asked to stop stops them all at the same step', { skip }, async (t) => {
+  const cwd = folder(t)
+  const { end, mpirun } = await training(t, cwd)
+  process.kill(processOf(1, mpirun), 'SIGTERM')
+  t.not((await end).code, 0)
+  t.match(statusOf(cwd), { status: 'interrupted', error: 'stopped before its end' })
+})
