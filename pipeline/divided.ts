@@ -2,12 +2,14 @@ import { availableParallelism } from 'node:os'
 import type { Kernels } from '../kernels/index.js'
 import { openComm } from '../parallel/index.js'
 import { type Parallel, Ranks } from '../parallel/ranks.js'
+import { dataFacts, definitionFacts } from './agreement.js'
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, freeze } from './checkpoint.js'
 import type { ParallelOptions } from './definition/parallel.js'
-import { entriesOf, isList, plain, type Value } from './definition/value.js'
-import { PipelineError } from './errors.js'
+import { asPipelineError, PipelineError } from './errors.js'
 import type { Graph, Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
 import { version } from './record.js'
+import type { Conditions } from './run.js'
 import type { DataSource } from './stage.js'
 
 /** How long ranks that were asked to stop may take to agree on the step, in milliseconds. */
@@ -16,29 +18,29 @@ const AGREEMENT = 300
 /** A run that is divided among processes, as the run sees it. */
 export interface Division {
   readonly rank: number
-  readonly ranks: number
-  /** Threads of the kernels where nothing else is said: the cores of this machine, shared by the ranks on it. */
-  readonly threads: number
   readonly library: string
-  /** Aborted when all ranks have agreed to stop, or have failed to. */
-  readonly signal: AbortSignal
   /** What a stage is given. */
-  parallelOf(node: Node): Parallel
+  parallelOf(node: Node, graph: Graph): Parallel
   /** A stage has read this. */
   read(node: Node, source: DataSource): void
   /** Throws a PipelineError `PARALLEL` where the ranks are about to run different things. */
-  agree(pipeline: Pipeline, kernels: Kernels): Promise<void>
-  /** Tells the other ranks that this one has failed. */
-  fail(error: PipelineError): Promise<void>
-  /** Waits for the other ranks. */
-  close(): Promise<void>
+  agreeOn(pipeline: Pipeline): Promise<void>
+  agreeOnKernels(kernels: Kernels): Promise<void>
+  /** The checkpoint that the first rank goes on from, on every rank. */
+  checkpointOfFirst(checkpoint: Checkpoint | undefined): Promise<Checkpoint | undefined>
 }
 
-/** Joins the other processes of the run. `signal` asks for a stop, which all ranks then make at the same step. */
-export async function divide(options: ParallelOptions, graph: Graph, signal?: AbortSignal): Promise<Division> {
+/**
+ * Joins the other processes of the run, lets `run` do its part of it, and tells them how that ended. A stop that is asked
+ * for on any rank happens on all of them at the same step.
+ */
+export async function divided<T>(
+  options: ParallelOptions,
+  { signal, ...conditions }: Conditions,
+  run: (division: Division, conditions: Conditions) => Promise<T>,
+): Promise<T> {
   const comm = await openComm(options)
   const stopped = new AbortController()
-  const sources = new Map<string, DataSource[]>()
   const ranks = new Ranks(comm, { ...options, onStop: () => stopped.abort() })
   const request = (): void => {
     ranks.requestStop()
@@ -51,60 +53,38 @@ export async function divide(options: ParallelOptions, graph: Graph, signal?: Ab
   }
   if (signal?.aborted) request()
   signal?.addEventListener('abort', request, { once: true })
-
-  /** What was read above a stage, by stage: all of it, once the stage has something to talk about. */
-  function dataAbove(node: Node): Record<string, unknown> {
-    const facts: Record<string, unknown> = {}
-    const visit = (at: Node): void => {
-      for (const [i, { bytes, sha256 }] of (sources.get(at.id) ?? []).entries())
-        facts[`the data of ${at.title}, file ${i + 1}`] = `${bytes} bytes, sha256 ${sha256.slice(0, 16)}…`
-      for (const source of at.inputs.values()) visit(graph.nodes.find(({ id }) => id === source.id)!)
-    }
-    visit(node)
-    return facts
+  const shared = Math.max(1, Math.floor(availableParallelism() / comm.neighbours))
+  try {
+    const threads = conditions.threads ?? shared
+    const result = await run(divisionOf(ranks), { ...conditions, threads, signal: stopped.signal })
+    await comm.close()
+    return result
+  } catch (cause) {
+    // Where all ranks have stopped at the same step, the job ends as well as when it is done.
+    const error = asPipelineError(cause)
+    if (error.code === 'ABORTED') await comm.close().catch(() => {})
+    else await comm.fail(error.message)
+    throw cause
+  } finally {
+    signal?.removeEventListener('abort', request)
   }
+}
 
+function divisionOf(ranks: Ranks): Division {
+  const { comm } = ranks
+  const sources = new Map<string, DataSource[]>()
+  const itself = ranks.stage(0, () => ({ 'the version of Millrace': version }))
   return {
     rank: comm.rank,
-    ranks: comm.size,
-    threads: Math.max(1, Math.floor(availableParallelism() / comm.neighbours)),
     library: comm.library,
-    signal: stopped.signal,
-    parallelOf: (node) => ranks.stage(graph.nodes.indexOf(node) + 1, () => dataAbove(node)),
+    parallelOf: (node, graph) => ranks.stage(graph.nodes.indexOf(node) + 1, () => dataFacts(node, graph, sources)),
     read: (node, source) => sources.set(node.id, [...(sources.get(node.id) ?? []), source]),
-    agree: (pipeline, { name, detail }) =>
-      ranks
-        .stage(0, () => ({}))
-        .agree({
-          ...definitionFacts(pipeline),
-          'the version of Millrace': version,
-          'the kernel': `${name} (${detail})`,
-        }),
-    fail: (error) => comm.fail(error.message),
-    close: async () => {
-      signal?.removeEventListener('abort', request)
-      await comm.close()
+    agreeOn: (pipeline) => itself.agree(definitionFacts(pipeline)),
+    agreeOnKernels: ({ name, detail }) => itself.agree({ 'the kernel': `${name} (${detail})` }),
+    checkpointOfFirst: async (checkpoint) => {
+      const own = checkpoint ? encodeCheckpoint(freeze(checkpoint)) : new Uint8Array(0)
+      const [first] = await itself.collect(own)
+      return first!.length > 0 ? decodeCheckpoint(first!) : undefined
     },
   }
-}
-
-/** What all ranks must run: everything that the definition says but for texts from the environment, which name places. */
-function definitionFacts({ name, seed, definition }: Pipeline): Record<string, unknown> {
-  const facts: Record<string, unknown> = { name, seed, ...prefixed('parallel', definition.parallelValue) }
-  for (const [i, { id, use, with: options, from }] of definition.stages.entries()) {
-    facts[`the stage at stages[${i}]`] = `${id}: ${use}`
-    Object.assign(facts, prefixed(`stages[${i}] ${use}:`, options), prefixed(`stages[${i}] ${use}: from`, from))
-  }
-  return facts
-}
-
-function prefixed(prefix: string, value: Value | undefined): Record<string, unknown> {
-  if (!value) return {}
-  const inner: [string, Value][] = isList(value)
-    ? value.data.map((item, i) => [`[${i}]`, item])
-    : [...entriesOf(value)].map(([key, entry]) => [` ${key}`, entry.value])
-  if (inner.length > 0) return Object.assign({}, ...inner.map(([key, item]) => prefixed(prefix + key, item)))
-  const { data, origin } = value
-  const isPlace = typeof data === 'string' && origin.kind === 'environment'
-  return { [prefix]: isPlace ? `\${${origin.name}}` : plain(value) }
 }

@@ -21,6 +21,10 @@ export interface RunRecord {
   readonly kernel: { readonly name: string; readonly detail: string; readonly threads: number }
   /** How a divided run was divided, and by what. */
   readonly parallel?: ParallelOptions & { readonly library: string }
+  /** SHA-256 of `pipeline.yaml`. */
+  readonly definition: string
+  /** The step from which the run went on, where it was resumed: times are those of the last part. */
+  readonly resumedAt?: number
   readonly started: string
   readonly finished?: string
   readonly timings?: {
@@ -46,24 +50,42 @@ export const { version } = JSON.parse(readFileSync(new URL('../../package.json',
   version: string
 }
 
+/** What is known before a run flows. */
+interface Beginning {
+  readonly definition: string
+  readonly notes: readonly string[]
+  readonly resumedAt: number | undefined
+  /** What joins the processes of a divided run. */
+  readonly library?: string | undefined
+}
+
 /** Collects what `run.json` says while the run goes on. */
 export class Recorder {
   readonly data: DataSource[] = []
-  readonly notes: string[] = []
+  private readonly notes: Set<string>
+  private readonly beginning: Beginning
   private readonly began = now()
   private readonly started = new Date().toISOString()
   private readonly pipeline: Pipeline
   private readonly kernels: Kernels
   private readonly clock: KernelClock
   private readonly directory: RunDirectory
-  private readonly library: string | undefined
 
-  constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory, library?: string) {
-    this.library = library
+  constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory, beginning: Beginning) {
+    this.beginning = beginning
+    this.notes = new Set(beginning.notes)
     this.pipeline = pipeline
     this.kernels = kernels
     this.clock = clock
     this.directory = directory
+  }
+
+  get definition(): string {
+    return this.beginning.definition
+  }
+
+  note(message: string): void {
+    this.notes.add(message)
   }
 
   /** Writes `run.json` as things stand. Throws a PipelineError `WRITE`. */
@@ -88,11 +110,13 @@ export class Recorder {
         cores: availableParallelism(),
       },
       kernel: { name, detail, threads },
-      ...(parallel && this.library && { parallel: { ...parallel, library: this.library } }),
+      ...(parallel && this.beginning.library && { parallel: { ...parallel, library: this.beginning.library } }),
+      definition: this.beginning.definition,
+      ...(this.beginning.resumedAt !== undefined && { resumedAt: this.beginning.resumedAt }),
       started: this.started,
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
       data: this.data,
-      notes: this.notes,
+      notes: [...this.notes],
       files: [...this.directory.files].sort(),
     }
   }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf } from '../pipeline/index.js'
+import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf, withVars } from '../pipeline/index.js'
 import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image that lies in a run directory. */
@@ -76,7 +76,8 @@ export function readRun(directory: string): RunFiles {
   }
 }
 
-function readRecord(directory: string): Record {
+/** Reads `run.json`. Throws a PipelineError `ARGUMENTS` where there is none, `DATA` where it is damaged. */
+export function readRecord(directory: string): Record {
   const file = join(directory, 'run.json')
   const refuse = (why: string): PipelineError =>
     new PipelineError('ARGUMENTS', `${directory} is no run directory: ${why}`)
@@ -101,13 +102,19 @@ function readRecord(directory: string): Record {
 
 function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
   try {
-    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { stages?: unknown; published?: unknown }
+    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
     const published = publishedOf(data.published)
     if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
       (stage) => stage !== null && typeof stage === 'object',
     )
-    return { published, stages: stages.map((stage) => ({ use: String(stage.use), with: mapping(stage.with) })) }
+    return {
+      published,
+      stages: stages.map((stage) => ({
+        use: String(stage.use),
+        with: mapping(withVars(mapping(stage.with), mapping(data.vars))),
+      })),
+    }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
     return { stages: [], published: undefined }

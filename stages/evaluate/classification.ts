@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, toArray } from 'rxjs'
+import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, tap, toArray } from 'rxjs'
 import { z } from 'zod'
 import { type Rows, rowsPerCall, type Softmax } from '../../kernels/index.js'
 import {
@@ -65,18 +65,21 @@ export const classification = defineStage({
     ({ parameters, examples }) =>
       defer(() => {
         const evaluator = makeEvaluator(options, context)
+        let arrived: Splits | undefined
         const held = examples.pipe(
           toArray(),
           map((tables) => bySplit(tables, context)),
+          tap((splits) => {
+            arrived = splits
+          }),
           shareReplay(1),
         )
         const due = parameters.pipe(
           filter((table) => isDue(table, options.every)),
-          map(snapshot),
-          context.flow.concatMap(
-            (taken) => held.pipe(concatMap((splits) => evaluator.evaluate(taken, splits))),
-            'parameters',
-          ),
+          context.flow.concatMap((table) => {
+            const measure = evaluator.take(table)
+            return arrived ? measure(arrived) : held.pipe(concatMap(measure))
+          }, 'parameters'),
         )
         return merge(held.pipe(ignoreElements()), due).pipe(finalize(evaluator.free))
       }),
@@ -92,8 +95,10 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
     problem(`the parameters are for ${parameters.classes.length} classes, the examples have ${examples.classes.length}`)
 }
 
+type Splits = ReadonlyMap<string, readonly Rows[]>
+
 /** The rows of each split: of each of its tables, or of each shard held here. */
-function bySplit(tables: readonly Table[], context: StageContext): Map<string, Rows[]> {
+function bySplit(tables: readonly Table[], context: StageContext): Splits {
   const splits = new Map<string, Table[]>()
   for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), table])
   return new Map([...splits].map(([split, parts]) => [split, rowsByShard(parts, split, context)]))
@@ -108,18 +113,6 @@ function isDue(table: Table, every: Options['every']): boolean {
     : endsEpoch(position) && position.epoch % every.epochs === 0
 }
 
-/** Parameters as they were when they came: the examples may come later, and the model may have moved on by then. */
-interface Snapshot {
-  readonly position: Position
-  readonly model: Model
-}
-
-function snapshot(table: Table): Snapshot {
-  const model = modelOf(table)
-  const arrays = model.arrays.map((array) => ({ ...array, values: array.values.slice() }))
-  return { position: positionOf(table), model: { ...model, arrays } }
-}
-
 /** Sums over rows: their cross-entropy, how many were classified rightly, how many there are. */
 interface Sums {
   readonly loss: number
@@ -130,10 +123,18 @@ interface Sums {
 function makeEvaluator(options: Options, { kernels, flow, parallel }: StageContext) {
   let classifier: Softmax | undefined
 
-  async function evaluate({ position, model }: Snapshot, splits: ReadonlyMap<string, readonly Rows[]>): Promise<Table> {
-    classifier ??= kernels.softmax(widthOf(model.shape), model.classes.length)
-    classifier.load(softmaxParameters(model))
+  /** Copies the parameters as they are when they come: the examples may come later, when the model has moved on. */
+  function take(table: Table): (splits: Splits) => Promise<Table> {
+    const position = positionOf(table)
+    const model = modelOf(table)
+    const taken = classifier ?? kernels.softmax(widthOf(model.shape), model.classes.length)
+    classifier = taken
+    taken.load(softmaxParameters(model))
     const penalty = model.lambda * sumOfSquares(model)
+    return (splits) => evaluate(taken, penalty, position, splits)
+  }
+
+  async function evaluate(classifier: Softmax, penalty: number, position: Position, splits: Splits): Promise<Table> {
     const metrics: Record<string, number> = {}
     const names = options.splits ?? [...splits.keys()]
     if (names.length === 0) throw new PipelineError('DATA', 'no examples arrived to evaluate')
@@ -178,14 +179,15 @@ function makeEvaluator(options: Options, { kernels, flow, parallel }: StageConte
         const sums = classifier.evaluate(rows)
         loss += sums.loss
         correct += sums.correct
-        await flow.breathe()
+        const pause = flow.breathe()
+        if (pause) await pause
       }
       count += labels.length
     }
     return { loss, correct, count }
   }
 
-  return { evaluate, free: () => classifier?.free() }
+  return { take, free: () => classifier?.free() }
 }
 
 /** The sums of all shards, by split: what every rank has is sent to every rank. */
