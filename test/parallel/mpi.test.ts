@@ -1,16 +1,11 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { millrace } from '../pipeline/cli/millrace.js'
-import { job, jobOf, mpiMissing } from './job.js'
+import { job, mpiMissing } from './job.js'
 import { pipeline } from './pipeline.js'
 
 const skip = mpiMissing() ?? false
-
-/** A folder with the pipeline in it. */
-function folder(t: Test, text = pipeline): string {
-  return t.testdir({ 'p.yaml': text })
-}
 
 function bytesOf(directory: string): Buffer[] {
   return ['metrics.csv', 'parameters.arrow'].map((name) => readFileSync(join(directory, name)))
@@ -20,7 +15,7 @@ t.test(
   'metrics and parameters have the same bytes for any number of ranks and for one process',
   { skip },
   async (t) => {
-    const cwd = folder(t)
+    const cwd = t.testdir({ 'p.yaml': pipeline })
     const local = ['--set', 'parallel.engine=local', '--set', 'parallel.ranks=1']
     t.match(await millrace(['run', 'p.yaml', '--out', 'local', ...local], cwd), { code: 0 })
     for (const ranks of [1, 2, 3, 4]) {
@@ -49,60 +44,8 @@ t.test('the published pipelines run divided, with their figures', { skip }, asyn
 })
 
 t.test('mode fast gives the same bytes for the same job', { skip }, async (t) => {
-  const cwd = folder(t)
+  const cwd = t.testdir({ 'p.yaml': pipeline })
   for (const out of ['a', 'b'])
     t.match(await job(2, ['run', 'p.yaml', '--out', out, '--set', 'parallel.mode=fast'], cwd), { code: 0 })
   t.strictSame(bytesOf(join(cwd, 'a')), bytesOf(join(cwd, 'b')))
-})
-
-t.test('a job of another size than the pipeline says does not start', { skip }, async (t) => {
-  const cwd = folder(t)
-  const message =
-    'parallel.ranks is 2, but this job has 3 processes: start it with "mpirun -n 2 millrace run …" (or srun --mpi=pmix -n 2), or say --set parallel.ranks=3\n'
-  const three = await job(3, ['run', 'p.yaml', '--out', 'out'], cwd)
-  t.equal(three.code, 2)
-  t.ok(three.stderr.includes(message))
-  const alone = await millrace(['run', 'p.yaml', '--out', 'out'], cwd)
-  t.equal(alone.code, 2)
-  t.match(alone.stderr, 'parallel.ranks is 2, but this job has 1 process: start it with "mpirun -n 2 millrace run …"')
-  t.notOk(existsSync(join(cwd, 'out')), 'nothing is written')
-})
-
-t.test('ranks that would not run the same thing do not start', { skip }, async (t) => {
-  const rows = Array.from({ length: 60 }, (_, i) => `${i % 7},${(i * 5) % 11},${i % 3}`)
-  const text = pipeline.replace('load/digits', 'load/csv\n    with: { path: "${DATA}" }')
-  const cwd = folder(t, text)
-  writeFileSync(join(cwd, 'a.csv'), ['x,y,label', ...rows].join('\n'))
-  writeFileSync(join(cwd, 'b.csv'), ['x,y,label', ...rows.slice(1)].join('\n'))
-  writeFileSync(join(cwd, 'c.csv'), ['x,y,label', ...rows].join('\n'))
-  const both = (DATA: string, more: Record<string, string> = {}, text = 'p.yaml') =>
-    jobOf(
-      [
-        { DATA: 'a.csv', ETA: '0.1' },
-        { DATA, ETA: '0.1', ...more },
-      ],
-      ['run', text, '--out', 'out', '--force'],
-      cwd,
-    )
-
-  t.match(await both('c.csv'), { code: 0 }, 'the same data may lie elsewhere')
-  const unequal = await both('b.csv')
-  t.equal(unequal.code, 1)
-  t.match(
-    unequal.stderr,
-    /the ranks do not agree on the data of stages\[0\] load\/csv, file 1: rank 0 has "\d+ bytes, sha256 [0-9a-f]+…", rank 1 has/,
-  )
-  const missing = await both('none.csv')
-  t.equal(missing.code, 1)
-  t.match(
-    missing.stderr,
-    /rank 1: p.yaml:\d+:\d+ {2}stages\[0\] load\/csv: cannot read none.csv: no such file or directory/,
-  )
-  writeFileSync(join(cwd, 'q.yaml'), text.replace('eta: 0.05', 'eta: "${ETA}"'))
-  const other = await both('c.csv', { ETA: '0.2' }, 'q.yaml')
-  t.equal(other.code, 1)
-  t.match(
-    other.stderr,
-    'the ranks do not agree on stages[4] gradient-step/softmax: eta: rank 0 has 0.1, rank 1 has 0.2',
-  )
 })
