@@ -53,7 +53,13 @@ type Past = z.output<typeof past>
 export function resume(directory: string, options: ResumeOptions = {}): Run {
   const path = resolve(directory)
   const record = readPast(path)
-  return begin({ kernel: record.kernel?.name, ...defined(options) }, () => reopen(path, options))
+  return begin(
+    { kernel: record.kernel?.name, ...defined(options) },
+    {
+      pipeline: () => Pipeline.load(join(path, 'pipeline.yaml'), { ...options, set: options.set ?? [] }),
+      open: () => reopen(path, options),
+    },
+  )
 }
 
 /** True where a run came to its end: it can only be made longer. */

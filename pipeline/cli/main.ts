@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { messageOf, PipelineError } from '../errors.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
@@ -25,7 +25,7 @@ const program = new Command('millrace')
   .showSuggestionAfterError()
   .addHelpText(
     'after',
-    '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted.',
+    '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted, 75 a process of a divided run no longer answers.',
   )
 
 const noPlugins = ['--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)'] as const
@@ -205,6 +205,22 @@ program
     "\nExamples:\n  millrace export runs/digits-001\n  millrace export runs/digits-001 --format npz --out digits.npz\n  python3 -c \"import numpy; print(numpy.load('digits.npz')['W'].shape)\"",
   )
   .action(async (run, options) => (await import('./export.js')).exportCommand(run, options, output))
+const engines = program
+  .command('engines')
+  .summary('list or build what joins processes')
+  .description('List the engines that join the processes of one run, and build those that need it.')
+  .option('--json', 'print as JSON')
+  .addHelpText('after', '\nExamples:\n  millrace engines\n  millrace engines build mpi')
+  .action(async (options) => (await import('./engines.js')).enginesCommand(options, output))
+engines
+  .command('build')
+  .description(
+    'Build an engine with the compiler of this site, into MILLRACE_ENGINES_DIR (default: ~/.cache/millrace/engines).',
+  )
+  .addArgument(new Argument('<engine>', 'the engine').choices(['mpi']))
+  .option('--mpicc <program>', 'compiler wrapper of the MPI to build against (default: $MPICC, else mpicc)')
+  .addHelpText('after', '\nExample:\n  millrace engines build mpi --mpicc /usr/bin/mpicc.mpich')
+  .action(async (_, options) => (await import('./engines.js')).buildEngineCommand(options, output))
 
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
@@ -228,10 +244,19 @@ function positiveNumber(text: string): number {
   throw new InvalidArgumentError('expected a whole number from 1 to 256.')
 }
 
+const exitCodes = new Map([
+  ['DEFINITION', 2],
+  ['ARGUMENTS', 2],
+  // EX_TEMPFAIL: trying again may help.
+  ['SILENT', 75],
+  // Without a signal to this process: another one of the run got it.
+  ['ABORTED', 143],
+])
+
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  const isWrong = error instanceof PipelineError && (error.code === 'DEFINITION' || error.code === 'ARGUMENTS')
-  return isWrong ? 2 : 1
+  if (!(error instanceof PipelineError)) return 1
+  return exitCodes.get(error.code) ?? 1
 }
 
 function report(error: unknown): void {

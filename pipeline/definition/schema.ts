@@ -19,6 +19,7 @@ const definition = z.strictObject({
   extends: z.string().min(1).optional(),
   seed: later,
   checkpoint: later,
+  parallel: later,
   published: published.optional(),
   vars: options.nullish(),
   stages: z.array(stage).optional(),

@@ -27,6 +27,7 @@ export const arrow = defineStage({
   }),
   inputs: { tables: wire.any },
   outputs: {},
+  parallel: 'first',
   example: '- use: sink/arrow\n  from: metrics\n  with: { path: metrics.arrows }',
   run: ({ path }, context) => {
     let writer: StreamWriter | undefined
