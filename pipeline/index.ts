@@ -1,6 +1,7 @@
 /** The public API of Millrace: pipelines, runs, and what stages are made of. */
 export { z } from 'zod'
 export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/index.js'
+export { defaultId } from './definition/entries.js'
 export { type Published, type PublishedMetric, publishedOf } from './definition/published.js'
 export type { ReadOptions } from './definition/read.js'
 export { listed } from './definition/wording.js'
@@ -37,6 +38,6 @@ export {
   splitOf,
 } from './wires/examples.js'
 export { type GradientCheck, gradientChecks, gradientCheckTable, wordFailure } from './wires/gradient-check.js'
-export { type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
+export { isBetter, type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
 export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'
 export { endsEpoch, type Position, positionOf, reposition } from './wires/position.js'

@@ -6,6 +6,7 @@ import { type KernelClock, timedKernels } from './clock.js'
 import { messageOf, PipelineError } from './errors.js'
 import type { Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
+import { type Prepared, withPrepared } from './prepared.js'
 import { randomStream } from './random.js'
 import { Recorder, type RunRecord, type RunStatus } from './record.js'
 import { makeRunDirectory, type Place, type RunDirectory } from './run-directory.js'
@@ -23,6 +24,8 @@ export interface RunOptions extends Place {
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */
   readonly terminal?: Terminal | undefined
+  /** The data of this very pipeline, as `prepare` left it: its first stages are not run again. */
+  readonly prepared?: Prepared | undefined
 }
 
 /** What happens during a run, in order. */
@@ -96,7 +99,8 @@ async function execute(pipeline: Pipeline, options: RunOptions, events: Subject<
       const { name: kernel, detail, threads } = kernels
       events.next({ type: 'start', directory: directory.path, kernel, detail, threads })
       const watched = new Watched(events)
-      await flow(pipeline.graph, {
+      const graph = options.prepared ? withPrepared(pipeline.graph, options.prepared) : pipeline.graph
+      await flow(graph, {
         contextOf: contexts(pipeline, options, timedKernels(kernels, clock), directory, recorder, events),
         watch: watched.watch,
         onWired: () => recorder.save('running'),

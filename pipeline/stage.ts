@@ -101,6 +101,11 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
   readonly holds?: string
   /** What is known about the outputs; checks options against what is known about the inputs. Default: the input's facts. */
   facts?(checking: Checking<z.output<O>>): Partial<Record<keyof P, Facts>>
+  /**
+   * The files whose content decides what it emits, of a stage that reads data: all of them. A sweep knows by them which
+   * of its points are done, and prepares the data once for all points.
+   */
+  sources?(options: z.output<O>): readonly string[]
   run(options: z.output<O>, context: StageContext): Runner<I, P>
 }
 

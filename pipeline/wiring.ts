@@ -9,6 +9,13 @@ import type { StageContext } from './stage.js'
 /** How long stages may take to end after an abort before they are cut off, in milliseconds. */
 const GRACE = 500
 
+const STOPPED = 'stopped the run: '
+
+/** Whether a note says that a stage ended the run. */
+export function isStop(note: string): boolean {
+  return note.startsWith(STOPPED)
+}
+
 export interface Wiring {
   /** What each stage is given, but for what the wiring adds itself. */
   readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'>
@@ -108,7 +115,7 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
       for (const node of [...graph.nodes].reverse()) {
         const given = wiring.contextOf(node)
         const end = (reason: string): void => {
-          if (!ending.signal.aborted) given.note(`stopped the run: ${reason}`)
+          if (!ending.signal.aborted) given.note(`${STOPPED}${reason}`)
           ending.abort()
         }
         const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: end }

@@ -30,6 +30,8 @@ export interface RunFiles {
 }
 
 export interface StageUse {
+  /** Where it is not the default, see `defaultId`. */
+  readonly id: string | undefined
   readonly use: string
   readonly with: Readonly<{ [option: string]: unknown }>
 }
@@ -59,8 +61,7 @@ const MAX_FIGURE = 2 << 20
 export function readRun(directory: string): RunFiles {
   const remarks: string[] = []
   const record = readRecord(directory)
-  const text = existsSync(join(directory, 'pipeline.yaml')) ? readText(join(directory, 'pipeline.yaml')) : ''
-  const { stages, published } = readDefinition(text, remarks)
+  const { text, stages, published } = readRunText(directory, remarks)
   const sheet = (name: string): Sheet | undefined => readSheet(join(directory, name), remarks)
   return {
     directory,
@@ -76,7 +77,15 @@ export function readRun(directory: string): RunFiles {
   }
 }
 
-function readRecord(directory: string): Record {
+/** Reads `pipeline.yaml` of a run directory. */
+export function readRunText(directory: string, remarks: string[]): Pick<RunFiles, 'text' | 'stages' | 'published'> {
+  const file = join(directory, 'pipeline.yaml')
+  const text = existsSync(file) ? readText(file) : ''
+  return { text, ...readDefinition(text, remarks) }
+}
+
+/** Reads `run.json` of a run directory. Throws as `readRun` does. */
+export function readRecord(directory: string): Record {
   const file = join(directory, 'run.json')
   const refuse = (why: string): PipelineError =>
     new PipelineError('ARGUMENTS', `${directory} is no run directory: ${why}`)
@@ -107,11 +116,15 @@ function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
       (stage) => stage !== null && typeof stage === 'object',
     )
-    return { published, stages: stages.map((stage) => ({ use: String(stage.use), with: mapping(stage.with) })) }
+    return { published, stages: stages.map(stageUse) }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
     return { stages: [], published: undefined }
   }
+}
+
+function stageUse({ id, use, with: options }: { [key: string]: unknown }): StageUse {
+  return { id: id === undefined ? undefined : String(id), use: String(use), with: mapping(options) }
 }
 
 function mapping(value: unknown): { [option: string]: unknown } {

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { messageOf, PipelineError } from '../errors.js'
+import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
+import { addSweepCommands } from './sweep-commands.js'
 
 /** The command line. This is the only file that prints or exits; each command lives in a file of its own. */
 
@@ -118,27 +120,7 @@ program
   )
   .action(async (runs, options) => (await import('./report.js')).reportCommand(runs, options, output))
 
-function collect(value: string, before: string[]): string[] {
-  return [...before, value]
-}
-
-function wholeNumber(text: string): number {
-  const number = Number(text)
-  if (text.trim() !== '' && Number.isSafeInteger(number) && number >= 0) return number
-  throw new InvalidArgumentError('expected a whole number from 0.')
-}
-
-function atLeastOne(text: string): number {
-  const number = wholeNumber(text)
-  if (number >= 1) return number
-  throw new InvalidArgumentError('expected a whole number from 1.')
-}
-
-function positiveNumber(text: string): number {
-  const number = wholeNumber(text)
-  if (number >= 1 && number <= 256) return number
-  throw new InvalidArgumentError('expected a whole number from 1 to 256.')
-}
+addSweepCommands(program, reading, output)
 
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

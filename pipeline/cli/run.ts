@@ -21,6 +21,8 @@ export interface RunFlags {
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
   const isSilent = flags.quiet === true || flags.json === true
+  if (pipeline.definition.sweep && !isSilent)
+    output.write(`note: the block "sweep" is for "millrace sweep ${name}"; this is one run, without it\n`)
   const stop = interruption()
   let directory = ''
   try {

@@ -31,12 +31,14 @@ export interface Definition {
   readonly vars: ReadonlyMap<string, Value>
   /** The block `published`, as it stands: what others found, for reports to compare with. */
   readonly published: Value | undefined
+  /** The block `sweep`, as it stands; a run has no use for it. */
+  readonly sweep?: Value | undefined
   readonly stages: readonly StageEntry[]
 }
 
 export interface ReadOptions {
   /** `var=value`, `seed=value` or `stage.option=value` each; later ones win. */
-  readonly set?: readonly string[]
+  readonly set?: readonly (string | Override)[]
   readonly seed?: number | undefined
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
@@ -83,6 +85,7 @@ export function readDefinition(
     seedOrigin: seedValue?.origin ?? { kind: 'default' },
     vars: resolvedVars(),
     published: source.get('published'),
+    sweep: source.get('sweep'),
     stages: entries.map((entry) => ({
       ...entry,
       with: interpolate(entry.with),
@@ -146,8 +149,8 @@ function inheritFrom(parent: Value, file: string, below: readonly string[], prob
 }
 
 /**
- * Fills in what a definition inherits; `patch` lists follow each other unless the stages were replaced. The name and
- * what was published under it are not inherited: a variation of an experiment is another experiment.
+ * Fills in what a definition inherits; `patch` lists follow each other unless the stages were replaced. The name, what
+ * was published under it and its sweep are not inherited: a variation of an experiment is another experiment.
  */
 function joinInherited(own: Map<string, Value>, inherited: Map<string, Value>): void {
   const vars = new Map([...entriesOf(inherited.get('vars')), ...entriesOf(own.get('vars'))])

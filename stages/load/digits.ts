@@ -26,6 +26,7 @@ export const digits = defineStage({
   outputs: { examples: wire.examples },
   example: '- use: load/digits\n  with: { fractions: { train: 0.8, test: 0.2 } }',
   holds: 'every split, 64 bytes per image',
+  sources: () => [file],
   facts: ({ options }) => ({ examples: { splits: Object.keys(options.fractions), shape, classes } }),
   run: ({ fractions }, context) => context.flow.pull(splitTables(fractions, context)),
 })

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import {
   copyParameters,
   defineStage,
+  isBetter,
   metricsRows,
   outputPath,
   PipelineError,
@@ -11,7 +12,7 @@ import {
   replaceFile,
   wire,
 } from '../../pipeline/index.js'
-import { checkMetric, isBetter, metricName, metricOf } from '../monitor.js'
+import { checkMetric, metricName, metricOf } from '../monitor.js'
 
 /**
  * Keeps the parameters with the best value of a metric in an Arrow file, as `sink/parameters` writes it: the first of

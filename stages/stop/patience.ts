@@ -1,7 +1,7 @@
 import { concatMap, defer, ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
-import { defineStage, metricsRows, wire } from '../../pipeline/index.js'
-import { checkMetric, isBetter, metricName, metricOf } from '../monitor.js'
+import { defineStage, isBetter, metricsRows, wire } from '../../pipeline/index.js'
+import { checkMetric, metricName, metricOf } from '../monitor.js'
 
 /**
  * Early stopping (L. Prechelt, 1998): ends the run when a metric has not become better for a number of evaluations.
