@@ -2,6 +2,22 @@ import type { Affine, Parameters, Rows } from './index.js'
 
 /* What the contract says of arguments: the same checks, with the same words, for every kernel. */
 
+/** What a softmax classifier may have at most, far beyond what it is good for. Native code keeps sizes in 32 bits. */
+const MOST = { features: 2 ** 28, classes: 2 ** 20, weights: 2 ** 31 }
+
+/** Throws a RangeError where there is no classifier of that many features and classes. */
+export function checkShape(features: number, classes: number): void {
+  for (const [name, size] of Object.entries({ features, classes })) {
+    const most = MOST[name as keyof typeof MOST]
+    if (!Number.isInteger(size) || size < 1 || size > most)
+      throw new RangeError(`expected 1 to ${most} ${name}, got ${size}`)
+  }
+  if (features * classes > MOST.weights)
+    throw new RangeError(
+      `${features} features and ${classes} classes make ${features * classes} weights, a classifier has ${MOST.weights} at most`,
+    )
+}
+
 /** Throws a RangeError where rows have too few values, or an affine map of another width. */
 export function checkRows(rows: Rows, features: number): void {
   const { values, labels } = rows

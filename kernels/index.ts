@@ -124,20 +124,31 @@ export function rowsPerCall(
   return Math.max(1, Math.floor(slice / ((features + 128) * classes)))
 }
 
+export interface KernelOptions {
+  readonly kernel?: KernelName | undefined
+  /** Default: one per core, and there are no more than cores, since more only take turns. The reference always has one. */
+  readonly threads?: number | undefined
+  /** As many threads as asked for, whatever the machine has: for tests that results do not depend on them. */
+  readonly oversubscribe?: boolean | undefined
+}
+
 /**
  * Opens kernels: the named ones, or the fastest that this machine has. Each implementation is loaded only when it is
  * asked for. Throws an Error that says why where the named one cannot be had.
- *
- * @param options.threads default: one per core, and native kernels have no more; the reference always has one
  */
-export async function openKernels(
-  options: { kernel?: KernelName | undefined; threads?: number | undefined } = {},
-): Promise<Kernels> {
-  const { kernel, threads = availableParallelism() } = options
+export async function openKernels(options: KernelOptions = {}): Promise<Kernels> {
+  const { kernel } = options
+  const threads = threadsOf(options)
   if (kernel === 'reference') return (await import('./reference.js')).referenceKernels()
   if (kernel !== 'wasm') {
     const { nativeKernels, nativeMissing } = await import('./native/index.js')
     if (kernel === 'native' || !nativeMissing()) return nativeKernels({ threads })
   }
   return (await import('./wasm/index.js')).wasmKernels({ threads })
+}
+
+function threadsOf({ threads, oversubscribe = false }: KernelOptions): number {
+  const cores = availableParallelism()
+  if (threads === undefined) return cores
+  return oversubscribe ? threads : Math.min(threads, cores)
 }

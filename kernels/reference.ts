@@ -1,5 +1,15 @@
-import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows, checkWhole } from './check.js'
+import {
+  affineOf,
+  checkAny,
+  checkLabels,
+  checkLogits,
+  checkParameters,
+  checkRows,
+  checkShape,
+  checkWhole,
+} from './check.js'
 import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from './index.js'
+import { allocating } from './memory.js'
 
 /**
  * The oracle: float64, one thread, written as the formulas are.
@@ -14,8 +24,11 @@ export function referenceKernels(): Kernels {
     threads: 1,
     precision: 'float64',
     slice: 5e6,
-    allocate: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
-    softmax: (features, classes) => softmax(features, classes),
+    allocate: (bytes) => allocating(bytes, () => new Uint8Array(new SharedArrayBuffer(bytes))),
+    softmax: (features, classes) => {
+      checkShape(features, classes)
+      return allocating(2 * classes * features * 8, () => softmax(features, classes))
+    },
     moments,
     close: () => {},
   }

@@ -1,3 +1,5 @@
+import { isOutOfMemory } from '../kernels/memory.js'
+
 /** What went wrong, for programs; the exit codes of the command line follow from it. */
 export type ErrorCode =
   | 'ARGUMENTS' // the command line or an API argument is wrong
@@ -56,10 +58,10 @@ export function inFileOrder(problems: readonly Problem[]): Problem[] {
   })
 }
 
-/** Puts the stage and its line on an error that comes out of it, once; foreign errors become code `STAGE`. */
+/** Puts the stage and its line on an error that comes out of it, once; foreign errors become code `STAGE`, memory that a kernel could not get `KERNEL`. */
 export function inStage(error: unknown, stage: string, where: string | undefined): PipelineError {
   if (error instanceof PipelineError && error.stage) return error
-  const code = error instanceof PipelineError ? error.code : 'STAGE'
+  const code = error instanceof PipelineError ? error.code : isOutOfMemory(error) ? 'KERNEL' : 'STAGE'
   const problems: readonly Problem[] =
     error instanceof PipelineError ? error.problems : [{ message: messageOf(error) || 'failed without a message' }]
   return new PipelineError(

@@ -25,11 +25,21 @@ export interface Flow {
   breathe(): Promise<void> | undefined
 }
 
-/** What the flows of one run share: the abort signal, and who waits for a hold to end. */
+/** One source that is handing out its items. */
+interface Pump {
+  readonly flow: StageFlow
+  /** True while it waits before its next item. */
+  isIdle: boolean
+}
+
+/** What the flows of one run share: the abort signal, who waits for a hold to end, and who wants a quiet moment. */
 export class FlowControl {
   readonly signal: AbortSignal
   private waiting: (() => void)[] = []
   private since = Date.now()
+  private readonly flows: StageFlow[] = []
+  private readonly pumps = new Set<Pump>()
+  private settling: ((isQuiet: boolean) => void)[] = []
 
   constructor(signal: AbortSignal) {
     this.signal = signal
@@ -44,6 +54,54 @@ export class FlowControl {
 
   changed(): Promise<void> {
     return new Promise((resume) => this.waiting.push(resume))
+  }
+
+  /**
+   * Calls back at the next quiet moment: each source is about to give its next item, or its end, and no stage has work
+   * of its own. With `false`, and perhaps at once, where no source has anything to give: nothing is quiet then.
+   */
+  settle(callback: (isQuiet: boolean) => void): void {
+    this.settling.push(callback)
+    if (this.pumps.size === 0) this.settled(false)
+  }
+
+  get isSettling(): boolean {
+    return this.settling.length > 0
+  }
+
+  /** True where no quiet moment is wanted, or where this is it. */
+  mayGoOn(): boolean {
+    if (this.settling.length === 0) return true
+    if (!this.isQuiet()) return false
+    this.settled(true)
+    return true
+  }
+
+  private isQuiet(): boolean {
+    for (const pump of this.pumps) if (!pump.isIdle) return false
+    return this.flows.every((flow) => !flow.isBusy() || [...this.pumps].some((pump) => pump.flow === flow))
+  }
+
+  private settled(isQuiet: boolean): void {
+    const callbacks = this.settling
+    this.settling = []
+    for (const callback of callbacks) callback(isQuiet)
+    this.wake()
+  }
+
+  join(flow: StageFlow): void {
+    this.flows.push(flow)
+  }
+
+  enter(flow: StageFlow): Pump {
+    const pump = { flow, isIdle: false }
+    this.pumps.add(pump)
+    return pump
+  }
+
+  leave(pump: Pump): void {
+    this.pumps.delete(pump)
+    if (this.pumps.size === 0 && this.isSettling) this.settled(false)
   }
 
   breathe(): Promise<void> | undefined {
@@ -70,6 +128,7 @@ export class StageFlow implements Flow {
 
   constructor(control: FlowControl) {
     this.control = control
+    control.join(this)
   }
 
   /** Tells that an output of this stage feeds `input` of another. */
@@ -88,13 +147,14 @@ export class StageFlow implements Flow {
 
   /** Hands out items in a plain loop as long as nothing has to be waited for: a promise for each would cost more than the item. */
   private async pump<T>(items: Iterable<T> | AsyncIterable<T>, subscriber: Subscriber<T>): Promise<void> {
+    const pump = this.control.enter(this)
     // Whoever subscribes in the same turn must not miss the first item.
     await undefined
     const { signal } = this.control
     const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
     try {
       for (;;) {
-        while (!this.clear() && !signal.aborted && !subscriber.closed) await this.control.changed()
+        if (!this.clear() || this.control.isSettling) await this.turn(pump, subscriber)
         if (signal.aborted || subscriber.closed) return
         const step = iterator.next()
         const { done, value } = step instanceof Promise ? await step : step
@@ -105,8 +165,21 @@ export class StageFlow implements Flow {
         if (pause) await pause
       }
     } finally {
+      this.control.leave(pump)
       await iterator.return?.()
     }
+  }
+
+  /** Waits until no stage downstream is busy, and whoever wants a quiet moment has had it. */
+  private async turn(pump: Pump, subscriber: Subscriber<unknown>): Promise<void> {
+    const { control } = this
+    pump.isIdle = true
+    if (control.isSettling) control.wake()
+    while (!subscriber.closed && !(this.clear() && control.mayGoOn())) {
+      if (control.signal.aborted && !control.isSettling) break
+      await control.changed()
+    }
+    pump.isIdle = false
   }
 
   concatMap<T, R>(project: (value: T) => ObservableInput<R>, input = EVERY): OperatorFunction<T, R> {
@@ -183,6 +256,11 @@ export class StageFlow implements Flow {
   private clear(): boolean {
     for (const { stage, input } of this.downstream) if (stage.holds(input) || !stage.clear()) return false
     return true
+  }
+
+  isBusy(): boolean {
+    for (const count of this.held.values()) if (count > 0) return true
+    return false
   }
 
   private holds(input: string): boolean {

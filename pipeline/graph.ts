@@ -4,6 +4,7 @@ import { entriesOf, plain, type Value, wordOrigin } from './definition/value.js'
 import { wordIssues } from './definition/wording.js'
 import type { Problem } from './errors.js'
 import { type Draft, type Source, wireInputs } from './inputs.js'
+import { checkOutputs } from './outputs.js'
 import type { AnyStage, Facts } from './stage.js'
 
 /** A stage in its place: its checked options, where its inputs come from and what is known about its outputs. */
@@ -48,6 +49,9 @@ export function buildGraph(
   const order = inOrder(drafts, byId, problems)
   const nodes: Node[] = []
   for (const draft of order) nodes.push(withFacts(draft, nodes, problems))
+  checkOutputs(drafts, definition.trust.allowAbsolutePaths, (draft, option, message) =>
+    problems.push(optionProblem(draft, option, message)),
+  )
   return { nodes }
 }
 
@@ -118,12 +122,16 @@ function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): 
     const [only] = Object.values(inputFacts)
     const passed = Object.fromEntries(Object.keys(stage.outputs).map((port) => [port, only ?? {}]))
     const problem = (path: string, message: string): void => {
-      const at = path ? optionOrigin(entry.with, path) : undefined
-      problems.push({ where: at ?? where, message: `${title}: ${path ? `${path}: ` : ''}${message}` })
+      problems.push(optionProblem(draft, path, message))
     }
     facts = (stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined) ?? passed
   }
   return { id: entry.id, title, where, entry, stage: stage!, options: options ?? {}, inputs, facts, inputFacts }
+}
+
+function optionProblem({ entry, title, where }: Draft, option: string, message: string): Problem {
+  const at = option ? optionOrigin(entry.with, option) : undefined
+  return { where: at ?? where, message: `${title}: ${option ? `${option}: ` : ''}${message}` }
 }
 
 /** The place of the option `a.b[2]`, or of its deepest part that was written. */

@@ -2,23 +2,30 @@
 export { z } from 'zod'
 export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/index.js'
 export { defaultId } from './definition/entries.js'
+export { withVars } from './definition/interpolate.js'
 export { type Published, type PublishedMetric, publishedOf } from './definition/published.js'
 export type { ReadOptions } from './definition/read.js'
 export { listed } from './definition/wording.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './errors.js'
+export { type ExportFormat, exportParameters, readParameters } from './export.js'
 export { checkSplit, widthOf } from './facts.js'
+export { attempt, replaceFile } from './files.js'
 export type { Flow } from './flow.js'
+export { outputPath } from './output-path.js'
 export { Pipeline, type PipelineSpec, type StageSpec } from './pipeline.js'
 export type { Random } from './random.js'
 export type { RunRecord, RunStatus } from './record.js'
-export { type Result, type Run, type RunEvent, type RunOptions, run, start } from './run.js'
-export { attempt, outputPath, replaceFile } from './run-directory.js'
+export { openRegularFile, readRegularFile } from './regular-file.js'
+export { type ResumeOptions, resume } from './resume.js'
+export { type Conditions, type Result, type Run, type RunEvent, type RunOptions, run, start } from './run.js'
+export { decodeTensors, encodeTensors, type Tensor } from './safetensors.js'
 export {
   type AnyStage,
   type Checking,
   type DataSource,
   defineStage,
   type Facts,
+  type Keeper,
   type Port,
   type Ports,
   type Stage,
@@ -27,6 +34,8 @@ export {
   type WireType,
   wire,
 } from './stage.js'
+export { anyNumber } from './state.js'
+export type { Trust } from './trust.js'
 export {
   type ExamplesLayout,
   exampleFields,
@@ -38,6 +47,7 @@ export {
   splitOf,
 } from './wires/examples.js'
 export { type GradientCheck, gradientChecks, gradientCheckTable, wordFailure } from './wires/gradient-check.js'
+export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { isBetter, type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
 export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'
 export { endsEpoch, type Position, positionOf, reposition } from './wires/position.js'

@@ -1,5 +1,6 @@
 import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
+import { checkpointRule, writtenRule } from './definition/checkpoint.js'
 import { defaultId, type StageEntry } from './definition/entries.js'
 import { checkPublished } from './definition/published.js'
 import {
@@ -10,12 +11,14 @@ import {
   readDefinition,
   seedOf,
 } from './definition/read.js'
-import { isList, isMapping, type Origin, plain, type Value, valueFrom, wordOrigin } from './definition/value.js'
+import { entriesOf, type Origin, plain, type Value, valueFrom, wordOrigin } from './definition/value.js'
+import { written, writtenVars } from './definition/written.js'
 import { inFileOrder, messageOf, PipelineError, type Problem } from './errors.js'
 import { buildGraph, type Graph } from './graph.js'
 import { didYouMean, suggestion } from './nearest.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
 import { type AnyStage, isStage } from './stage.js'
+import { decideTrust, type Trust } from './trust.js'
 
 /** A stage in a pipeline made in code: `use` is a stage, or the name of one as in YAML. */
 export interface StageSpec {
@@ -25,10 +28,12 @@ export interface StageSpec {
   readonly from?: string | Readonly<Record<string, string>>
 }
 
-export interface PipelineSpec {
+export interface PipelineSpec extends Pick<Trust, 'allowAbsolutePaths'> {
   readonly name: string
   readonly seed?: number
   readonly description?: string
+  /** When to make checkpoints and how many to keep, as in YAML. */
+  readonly checkpoint?: 'none' | { readonly every?: string; readonly keep?: number }
   /** What others found, for reports to compare with: `source`, and `{ value, tolerance, … }` by metric. */
   readonly published?: Readonly<Record<string, unknown>>
   readonly stages: readonly StageSpec[]
@@ -93,8 +98,10 @@ export class Pipeline {
       seed: seedOf(valueFrom(spec.seed ?? 0, code), problems),
       seedOrigin: code,
       vars: new Map(),
+      checkpoint: checkpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
       published,
       stages,
+      trust: decideTrust({ allowAbsolutePaths: spec.allowAbsolutePaths }),
     }
     return Pipeline.resolved(definition, registry, problems, given)
   }
@@ -109,7 +116,10 @@ export class Pipeline {
     for (const [i, entry] of definition.stages.entries()) {
       if (stages.has(entry) || entry.useOrigin.kind === 'unresolved') continue
       try {
-        stages.set(entry, await resolveStage(entry.use, entry.folder))
+        // What the command line or a program says about code is said by the user.
+        const isOwn = entry.useOrigin.kind === 'set' || entry.useOrigin.kind === 'code'
+        const trust = isOwn && definition.trust.plugins !== false ? undefined : definition.trust
+        stages.set(entry, await resolveStage(entry.use, entry.folder, trust))
       } catch (error) {
         found.push({ where: wordOrigin(entry.useOrigin), message: `stages[${i}]: ${messageOf(error)}` })
       }
@@ -151,9 +161,10 @@ export class Pipeline {
   /** Changes options of the stage with this id; the others stay. */
   set(id: string, options: Readonly<Record<string, unknown>>): Pipeline {
     const old = this.definition.stages[this.indexOf(id)]!
-    const all = { ...(plain(old.with) as Record<string, unknown>), ...options }
+    const all = new Map([...entriesOf(old.with), ...entriesOf(optionsFrom(options))])
+    for (const [name, value] of Object.entries(options)) if (value === undefined) all.delete(name)
     const stages = [...this.definition.stages]
-    const entry = { ...old, with: optionsFrom(all) }
+    const entry = { ...old, with: { ...old.with, data: all } }
     stages[this.indexOf(id)] = entry
     const known = new Map(this.stages)
     known.set(entry, this.stages.get(old)!)
@@ -161,28 +172,33 @@ export class Pipeline {
   }
 
   /**
-   * The pipeline as YAML that `load` reads back; stage files are named as seen from the folder `base`.
+   * The pipeline as YAML that `load` reads back, with the vars that options still refer to, so that `--set` changes them
+   * again; all other references are resolved. Stage files are named as seen from the folder `base`.
    * Throws where a stage has no name to write: one that was given as an object.
    */
   toYAML(base = process.cwd()): string {
     return String(this.toDocument({ base }))
   }
 
-  /** The same as a document whose values can be commented. */
-  toDocument({ allowObjects = false, base = process.cwd() } = {}): Document<YAMLMap> {
-    const { name, description, seed, published, stages } = this.definition
+  /** The same as a document whose values can be commented; without any vars, if it is to be `resolved`. */
+  toDocument({ allowObjects = false, base = process.cwd(), resolved = false } = {}): Document<YAMLMap> {
+    const { name, description, seed, seedReference, published, stages } = this.definition
+    const vars = resolved ? {} : writtenVars(this.definition)
+    const checkpoint = writtenRule(this.definition.checkpoint)
     const document = new Document({
       name,
       ...(description !== undefined && { description }),
-      seed,
+      seed: seedReference === undefined || resolved ? seed : `\${${seedReference}}`,
+      ...(Object.keys(vars).length > 0 && { vars }),
+      ...(checkpoint && { checkpoint }),
       ...(published && { published: plain(published) }),
-      stages: stages.map((entry) => this.writable(entry, allowObjects, base)),
+      stages: stages.map((entry) => this.writable(entry, allowObjects, base, resolved)),
     }) as unknown as Document<YAMLMap>
     if (!isMap(document.contents)) throw new PipelineError('INTERNAL', 'the definition did not become a mapping')
     return document
   }
 
-  private writable(entry: StageEntry, allowObjects: boolean, base: string): Record<string, unknown> {
+  private writable(entry: StageEntry, allowObjects: boolean, base: string, resolved: boolean): Record<string, unknown> {
     const stage = this.stages.get(entry)
     const isNamed =
       entry.folder !== '' &&
@@ -192,11 +208,11 @@ export class Pipeline {
         'ARGUMENTS',
         `the stage "${entry.id}" (${entry.use}) was given as an object and cannot be written as YAML; put it into a file and use "./file.js"`,
       )
-    const options = plain(escaped(entry.with)) as Record<string, unknown>
+    const options = written(entry.with, resolved) as Record<string, unknown>
     return {
       ...(entry.id !== defaultId(entry.use) && { id: entry.id }),
       use: isFile(entry.use) ? localPath(base, resolve(entry.folder, entry.use)) : entry.use,
-      ...(entry.from && { from: plain(entry.from) }),
+      ...(entry.from && { from: written(entry.from, resolved) }),
       ...(Object.keys(options).length > 0 && { with: options }),
     }
   }
@@ -228,17 +244,6 @@ export class Pipeline {
     if (at < 0) throw new PipelineError('ARGUMENTS', `no stage with id "${id}"${suggestion(id, ids, 'ids')}`)
     return at
   }
-}
-
-/** Strings with a literal `${`, written so that they read back as they are. */
-function escaped(value: Value): Value {
-  if (isList(value)) return { ...value, data: value.data.map(escaped) }
-  if (isMapping(value))
-    return {
-      ...value,
-      data: new Map([...value.data].map(([key, entry]) => [key, { ...entry, value: escaped(entry.value) }])),
-    }
-  return typeof value.data === 'string' ? { ...value, data: value.data.replaceAll('${', () => '$${') } : value
 }
 
 /** `./file.js` or `../file.js`, as a definition in the folder `base` would name it. */

@@ -2,7 +2,7 @@ import type { Table } from 'apache-arrow'
 import type { Kernels } from '../kernels/index.js'
 import type { Graph, Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
-import { randomStream } from './random.js'
+import { randomStreams } from './random.js'
 import type { AnyStage, DataSource, Port, StageContext } from './stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, layoutOf, rowsOf, splitOf } from './wires/examples.js'
 import { flow, isStop } from './wiring.js'
@@ -66,6 +66,7 @@ export async function prepare(
 
   function contextOf({ id }: Node): Omit<StageContext, 'flow' | 'signal' | 'stop'> {
     const [notes, sources]: [string[], DataSource[]] = [[], []]
+    const random = randomStreams(pipeline.seed, id)
     stages[id] = { notes, sources, outputs: {} }
     return {
       id,
@@ -73,13 +74,16 @@ export async function prepare(
       kernels,
       random: (purpose, epoch) => {
         usesSeed = true
-        return randomStream(pipeline.seed, id, purpose, epoch)
+        return random(purpose, epoch)
       },
       file: () => {
         throw new NotForSharing()
       },
       source: (source) => sources.push(source),
       note: (message) => notes.push(message),
+      state: () => {
+        throw new NotForSharing()
+      },
       terminal: { interactive: false, write: () => {} },
     }
   }
@@ -105,7 +109,7 @@ export async function prepare(
 
   const quiet = (): void => {}
   try {
-    await flow({ nodes }, { contextOf, watch, onWired: quiet, onStageEnd: quiet, signal })
+    await flow({ nodes }, { contextOf, watch, onWired: quiet, onEnding: quiet, onStageEnd: quiet, signal })
   } catch (error) {
     if (isNotForSharing(error)) return undefined
     throw error

@@ -14,6 +14,19 @@ export interface Random {
   permutation(n: number): Uint32Array
 }
 
+/** The streams of one stage: `randomStream` for those who open one in every epoch. */
+export function randomStreams(seed: number, stage: string): (purpose: string, epoch?: number) => Random {
+  const addresses = new Map<string, Address>()
+  return (purpose, epoch = 0) => {
+    let address = addresses.get(purpose)
+    if (!address) {
+      address = addressOf(stage, purpose)
+      addresses.set(purpose, address)
+    }
+    return opened(seed, address, epoch)
+  }
+}
+
 /**
  * Opens the stream of `(seed, stage, purpose, epoch)`.
  *
@@ -22,10 +35,21 @@ export interface Random {
  * on nothing but its own address: no other stage, thread or earlier epoch changes it.
  */
 export function randomStream(seed: number, stage: string, purpose: string, epoch = 0): Random {
+  return opened(seed, addressOf(stage, purpose), epoch)
+}
+
+/** Half of a counter. */
+type Address = readonly [number, number]
+
+function addressOf(stage: string, purpose: string): Address {
   const hash = createHash('sha256').update(`${stage}\0${purpose}`).digest()
+  return [hash.readUInt32LE(0), hash.readUInt32LE(4)]
+}
+
+function opened(seed: number, address: Address, epoch: number): Random {
   const key0 = seed >>> 0
   const key1 = Math.floor(seed / 2 ** 32) >>> 0
-  const counter = new Uint32Array([0, epoch, hash.readUInt32LE(0), hash.readUInt32LE(4)])
+  const counter = new Uint32Array([0, epoch, ...address])
   const words = new Uint32Array(4)
   let used = 4
   let spare: number | undefined

@@ -18,6 +18,10 @@ export interface RunRecord {
   readonly versions: { readonly millrace: string; readonly node: string }
   readonly machine: { readonly platform: string; readonly cpu: string; readonly cores: number }
   readonly kernel: { readonly name: string; readonly detail: string; readonly threads: number }
+  /** SHA-256 of `pipeline.yaml`. */
+  readonly definition: string
+  /** The step from which the run went on, where it was resumed: times are those of the last part. */
+  readonly resumedAt?: number
   readonly started: string
   readonly finished?: string
   readonly timings?: {
@@ -44,10 +48,18 @@ export const { version } = JSON.parse(readFileSync(new URL('../../package.json',
   version: string
 }
 
+/** What is known before a run flows. */
+interface Beginning {
+  readonly definition: string
+  readonly notes: readonly string[]
+  readonly resumedAt: number | undefined
+}
+
 /** Collects what `run.json` says while the run goes on. */
 export class Recorder {
   readonly data: DataSource[] = []
-  readonly notes: string[] = []
+  private readonly notes: Set<string>
+  private readonly beginning: Beginning
   private readonly began = now()
   private readonly started = new Date().toISOString()
   private readonly pipeline: Pipeline
@@ -55,11 +67,21 @@ export class Recorder {
   private readonly clock: KernelClock
   private readonly directory: RunDirectory
 
-  constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory) {
+  constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory, beginning: Beginning) {
+    this.beginning = beginning
+    this.notes = new Set(beginning.notes)
     this.pipeline = pipeline
     this.kernels = kernels
     this.clock = clock
     this.directory = directory
+  }
+
+  get definition(): string {
+    return this.beginning.definition
+  }
+
+  note(message: string): void {
+    this.notes.add(message)
   }
 
   /** Writes `run.json` as things stand. Throws a PipelineError `WRITE`. */
@@ -83,10 +105,12 @@ export class Recorder {
         cores: availableParallelism(),
       },
       kernel: { name, detail, threads },
+      definition: this.beginning.definition,
+      ...(this.beginning.resumedAt !== undefined && { resumedAt: this.beginning.resumedAt }),
       started: this.started,
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
       data: this.data,
-      notes: this.notes,
+      notes: [...this.notes],
       files: [...this.directory.files].sort(),
     }
   }

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { createRequire, register } from 'node:module'
+import { createRequire, isBuiltin, register } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { shortPath } from './definition/value.js'
 import { messageOf, PipelineError } from './errors.js'
 import { didYouMean } from './nearest.js'
 import { type AnyStage, isStage } from './stage.js'
+import { checkPluginFile, type Trusted } from './trust.js'
 
 /** Stages by name. A Map, because the names come from users. */
 export type Registry = ReadonlyMap<string, AnyStage>
@@ -28,18 +29,23 @@ export async function builtInStages(): Promise<Registry> {
 /**
  * Finds what `use:` names: a built-in stage, a file (`./my-stage.js`, from `folder`) or an npm package installed there.
  * A module may export several stages; `./stages.js#name` picks one. Throws a PipelineError that says what was looked for.
+ *
+ * @param trust which code may be loaded; nothing given: any, because the name does not come from a definition
  */
-export async function resolveStage(use: string, folder: string): Promise<AnyStage> {
+export async function resolveStage(use: string, folder: string, trust?: Pick<Trusted, 'plugins'>): Promise<AnyStage> {
   const stages = await builtInStages()
   const known = stages.get(use)
   if (known) return known
   const [path, pick] = splitPick(use)
   if (isFile(path)) {
+    if (trust?.plugins === false)
+      throw new PipelineError('DEFINITION', `${use} is code, which --no-plugins or MILLRACE_NO_PLUGINS forbids`)
     const file = resolve(folder, path)
     if (!existsSync(file)) throw new PipelineError('DEFINITION', `no stage file ${shortPath(file)}`)
+    if (trust) checkPluginFile(file, use, folder, trust)
     return pickStage(await importModule(file, use), pick, use)
   }
-  const file = packageFile(path, folder)
+  const file = trust?.plugins === false ? undefined : packageFile(path, folder)
   if (!file) {
     const files = ['.js', '.mjs', '.ts'].map((ending) => `./${path}${ending}`)
     const local = files.find((name) => existsSync(join(folder, name)))
@@ -64,10 +70,10 @@ export function splitPick(use: string): [path: string, pick: string | undefined]
 }
 
 function packageFile(name: string, folder: string): string | undefined {
-  if (!/^(@[\w.-]+\/)?[\w.-]+(\/[\w./-]+)?$/.test(name)) return undefined
+  // A name with ".." could lead out of the folder of packages.
+  if (!/^(@[\w.-]+\/)?[\w.-]+(\/[\w./-]+)?$/.test(name) || /(^|\/)\.{1,2}(\/|$)/.test(name)) return undefined
   try {
-    const file = createRequire(join(folder, 'noop.js')).resolve(name)
-    return /[/\\]/.test(file) ? file : undefined
+    return isBuiltin(name) ? undefined : createRequire(join(folder, 'noop.js')).resolve(name)
   } catch {
     return undefined
   }

@@ -1,16 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
-import { z } from 'zod'
+import { pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
-
-/** An option that names an output file: relative, inside the run directory. */
-export const outputPath = z
-  .string()
-  .min(1)
-  .refine((path) => !isAbsolute(path) && !path.split(/[/\\]/).includes('..') && !/[\0:]/.test(path), {
-    error: 'expected a path inside the run directory: relative, without ".."',
-  })
+import { attempt, replaceFile } from './files.js'
+import { lockDirectory } from './lock.js'
+import { checkAnywhere, checkInside, sameName } from './output-path.js'
+import { readRegularFile } from './regular-file.js'
 
 /** The directory of one run: numbered under `runs/`, or the one asked for. */
 export interface RunDirectory {
@@ -24,6 +20,10 @@ export interface RunDirectory {
   readonly files: ReadonlySet<string>
   /** Writes a whole file by way of a temporary one, so that a reader sees the old or the new one. */
   write(path: string, text: string): void
+  /** The absolute path of a file that is no output: folders on the way are made, nobody is told of it. */
+  unlisted(path: string): string
+  /** Lets other processes write here again. */
+  release(): void
 }
 
 export interface Place {
@@ -36,57 +36,74 @@ export interface Place {
 /** Who writes what no stage does. */
 const itself = 'the run itself'
 
-/** Makes the directory of a run. Throws a PipelineError where one lies already, or where it cannot be made. */
-export function makeRunDirectory(name: string, { out, force = false }: Place): RunDirectory {
-  const path = out === undefined ? nextNumbered(name) : takeOver(resolve(out), force)
-  const files = new Set<string>()
-  const writers = new Map(['pipeline.yaml', 'run.json'].map((name) => [join(path, name), itself]))
+/** The files that every run has. */
+export const ownFiles: readonly string[] = ['pipeline.yaml', 'run.json', 'lock']
+
+/**
+ * Makes the directory of a run, in which this process alone then writes. Throws a PipelineError where one lies already,
+ * or where it cannot be made.
+ *
+ * @param allowAbsolutePaths whether output files may lie anywhere, if their paths are absolute
+ */
+export function makeRunDirectory(
+  name: string,
+  { out, force = false }: Place,
+  allowAbsolutePaths = false,
+): RunDirectory {
+  if (out === undefined) return openRunDirectory(nextNumbered(name), allowAbsolutePaths)
+  const path = resolve(out)
+  prepare(path, force)
+  const directory = openRunDirectory(path, allowAbsolutePaths)
+  try {
+    takeOver(path, force)
+  } catch (error) {
+    directory.release()
+    throw error
+  }
+  return directory
+}
+
+/**
+ * Opens the directory of a run, in which this process alone then writes. Throws a PipelineError where another one does.
+ *
+ * @param known the output files of the run so far
+ */
+export function openRunDirectory(path: string, allowAbsolutePaths = false, known: Iterable<string> = []): RunDirectory {
+  const release = lockDirectory(path)
+  const files = new Set(known)
+  const writers = new Map(ownFiles.map((name) => [sameName(join(path, name)), itself]))
 
   function file(name: string, writer = itself): string {
     const target = resolve(path, name)
-    if (!target.startsWith(path + sep))
+    const isInside = target.startsWith(path + sep)
+    if (!isInside && !(allowAbsolutePaths && isAbsolute(name)))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
-    const other = writers.get(target) ?? writer
+    const key = sameName(target)
+    const other = writers.get(key) ?? writer
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
-    writers.set(target, writer)
+    attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
+    writers.set(key, writer)
     files.add(name)
-    attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
-    return target
+    return withFolder(target)
+  }
+
+  function unlisted(name: string): string {
+    const target = join(path, name)
+    attempt('write', target, () => checkInside(path, target, name))
+    return withFolder(target)
   }
 
   function write(name: string, text: string): void {
     replaceFile(file(name), text)
   }
 
-  return { path, file, files, write }
+  return { path, file, files, write, unlisted, release }
 }
 
-/** Writes beside the target, then renames. Throws a PipelineError `WRITE`; nothing half-written stays. */
-export function replaceFile(target: string, content: string | Uint8Array): void {
-  const temporary = `${target}.part`
-  attempt('write', target, () => {
-    try {
-      writeFileSync(temporary, content)
-      renameSync(temporary, target)
-    } catch (error) {
-      try {
-        rmSync(temporary, { force: true })
-      } catch {
-        // The first error is the one to tell.
-      }
-      throw error
-    }
-  })
-}
-
-/** Runs a file operation; its failure becomes a PipelineError that says what was tried and why it failed. */
-export function attempt<T>(action: string, path: string, operation: () => T): T {
-  try {
-    return operation()
-  } catch (error) {
-    throw new PipelineError('WRITE', fileProblem(action, shortPath(path), error), { cause: error })
-  }
+function withFolder(target: string): string {
+  attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
+  return target
 }
 
 function nextNumbered(name: string): string {
@@ -109,29 +126,37 @@ function nextNumbered(name: string): string {
   }
 }
 
-function takeOver(path: string, force: boolean): string {
-  const record = join(path, 'run.json')
+function prepare(path: string, force: boolean): void {
   if (existsSync(path) && !statSync(path).isDirectory())
     throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is a file, expected a directory`)
-  if (existsSync(record)) {
-    if (!force)
-      throw new PipelineError(
-        'ARGUMENTS',
-        `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
-      )
-    for (const file of filesOf(record)) {
-      const target = resolve(path, file)
-      if (target.startsWith(path + sep)) attempt('remove', target, () => rmSync(target, { force: true }))
-    }
-  }
+  if (existsSync(join(path, 'run.json')) && !force)
+    throw new PipelineError(
+      'ARGUMENTS',
+      `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
+    )
   attempt('make the run directory', path, () => mkdirSync(path, { recursive: true }))
-  return path
 }
+
+/** Removes the files of the run that lies there. */
+function takeOver(path: string, force: boolean): void {
+  for (const file of force ? filesOf(join(path, 'run.json')) : []) {
+    const target = resolve(path, file)
+    if (!target.startsWith(path + sep)) continue
+    attempt('remove', target, () => {
+      checkInside(path, dirname(target), file)
+      rmSync(target, { force: true })
+    })
+  }
+  if (force) pruneCheckpoints(path, 0)
+}
+
+/** What is larger is no record of a run. */
+const MAX_RECORD = 64 << 20
 
 /** The output files that a run's record lists. */
 function filesOf(record: string): string[] {
   try {
-    const { files } = JSON.parse(readFileSync(record, 'utf8')) as { files?: unknown }
+    const { files } = JSON.parse(String(readRegularFile(record, MAX_RECORD))) as { files?: unknown }
     return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []
   } catch {
     return []

@@ -62,8 +62,26 @@ export interface StageContext {
    * The reason is kept like a note. Who calls it while an evaluation holds the training sees no further step.
    */
   stop(reason: string): void
+  /**
+   * Makes what this stage keeps from table to table a part of checkpoints. Call it once, when the stage is subscribed.
+   * When the run is resumed, `restore` is called within, before anything flows.
+   *
+   * After that the sources start again at the epoch of the checkpoint, or before it: a stage that counts or writes what
+   * passes must ignore the steps it had seen. A stage that keeps nothing, or that is given all of it again within an
+   * epoch, needs no state.
+   */
+  state<S extends z.ZodType>(schema: S, keeper: Keeper<z.output<S>>): void
   /** Where progress goes. */
   readonly terminal: Terminal
+}
+
+/** How a stage gives its state away and takes it back. State is JSON, numbers of any kind, and arrays of numbers. */
+export interface Keeper<S> {
+  /** The state as it is, between two tables; nothing where there is none yet. Arrays are copied by whoever asks. */
+  snapshot(): S | undefined
+  restore(state: S): void
+  /** Resolves when files that the snapshot speaks of are on the disk. */
+  sync?(): Promise<void>
 }
 
 export interface DataSource {
@@ -106,6 +124,11 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
    * of its points are done, and prepares the data once for all points.
    */
   sources?(options: z.output<O>): readonly string[]
+  /**
+   * The output files that are known before the run, as `context.file` will be asked for them, so that two stages do not
+   * write the same one. Default: the options that are an `outputPath`.
+   */
+  files?(options: z.output<O>): readonly string[]
   run(options: z.output<O>, context: StageContext): Runner<I, P>
 }
 

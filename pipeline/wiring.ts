@@ -6,8 +6,16 @@ import { FlowControl, StageFlow } from './flow.js'
 import type { Graph, Node } from './graph.js'
 import type { StageContext } from './stage.js'
 
-/** How long stages may take to end after an abort before they are cut off, in milliseconds. */
-const GRACE = 500
+/** How long the step under way may take to end after an abort, and then the stages, before they are cut off, in milliseconds. */
+const GRACE = { step: 5000, end: 500 }
+
+/** A graph that flows. */
+export interface Flowing {
+  /** Calls back when nothing is under way between the stages; with `false` where no source gives anything (any more). */
+  settle(callback: (isQuiet: boolean) => void): void
+  /** Ends the run with an error that happened beside the stages. */
+  fail(error: PipelineError): void
+}
 
 const STOPPED = 'stopped the run: '
 
@@ -22,7 +30,9 @@ export interface Wiring {
   /** Sees every output before the stages downstream do. */
   readonly watch: (node: Node, port: string, wire: Observable<Table>) => void
   /** All stages are made and subscribed; nothing has flowed yet. */
-  readonly onWired: () => void
+  readonly onWired: (flowing: Flowing) => void
+  /** The run ends before its time, by an abort or because a stage wants it to; nothing is under way between the stages. */
+  readonly onEnding: (reason: 'abort' | 'stop') => void
   readonly onStageEnd: (node: Node) => void
   readonly signal: AbortSignal | undefined
 }
@@ -32,7 +42,8 @@ export interface Wiring {
  * so that nobody misses a table.
  *
  * Rejects with the first error, once the stages are unsubscribed (which closes their files), or with code `ABORTED`:
- * on abort the sources end early and the stages below them in their own time, or after half a second at the latest.
+ * on abort the step under way is finished, the sources end early and the stages below them in their own time, or are
+ * cut off where that takes too long.
  * When a stage calls `stop`, the sources end early too, but nothing is cut off, and that is a good end.
  * Stages that wait for each other leave the process with nothing to do: that rejects too.
  */
@@ -56,6 +67,7 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
     const subscriptions: Subscription[] = []
     const open = new Set<string>()
     let timer: NodeJS.Timeout | undefined
+    let isEnding = false
     let isOver = false
 
     function finish(error?: PipelineError): void {
@@ -80,9 +92,27 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
     }
 
     function abort(): void {
-      timer = setTimeout(finish, GRACE)
+      timer = setTimeout(finish, GRACE.step)
       stop.abort()
-      ending.abort()
+      end('abort', () => {
+        clearTimeout(timer)
+        timer = setTimeout(finish, GRACE.end)
+      })
+    }
+
+    /** Lets the sources end at the next quiet moment. */
+    function end(reason: 'abort' | 'stop', then = () => {}): void {
+      isEnding = true
+      control.settle((isQuiet) => {
+        if (isOver) return
+        try {
+          if (isQuiet) wiring.onEnding(reason)
+        } catch (error) {
+          return finish(error as PipelineError)
+        }
+        ending.abort()
+        then()
+      })
     }
 
     function connect(node: Node, port: string, tables: Observable<unknown>): void {
@@ -114,14 +144,15 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
     try {
       for (const node of [...graph.nodes].reverse()) {
         const given = wiring.contextOf(node)
-        const end = (reason: string): void => {
-          if (!ending.signal.aborted) given.note(`${STOPPED}${reason}`)
-          ending.abort()
+        const stopRun = (reason: string): void => {
+          if (isEnding) return
+          given.note(`${STOPPED}${reason}`)
+          end('stop')
         }
-        const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: end }
+        const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: stopRun }
         for (const [port, tables] of outputsOf(node, context, wires)) connect(node, port, tables)
       }
-      wiring.onWired()
+      wiring.onWired({ settle: (callback) => control.settle(callback), fail: finish })
     } catch (error) {
       return finish(error as PipelineError)
     }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf } from '../pipeline/index.js'
+import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf, withVars } from '../pipeline/index.js'
 import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image that lies in a run directory. */
@@ -84,7 +84,7 @@ export function readRunText(directory: string, remarks: string[]): Pick<RunFiles
   return { text, ...readDefinition(text, remarks) }
 }
 
-/** Reads `run.json` of a run directory. Throws as `readRun` does. */
+/** Reads `run.json`. Throws a PipelineError `ARGUMENTS` where there is none, `DATA` where it is damaged. */
 export function readRecord(directory: string): Record {
   const file = join(directory, 'run.json')
   const refuse = (why: string): PipelineError =>
@@ -110,21 +110,27 @@ export function readRecord(directory: string): Record {
 
 function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
   try {
-    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { stages?: unknown; published?: unknown }
+    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
     const published = publishedOf(data.published)
     if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
       (stage) => stage !== null && typeof stage === 'object',
     )
-    return { published, stages: stages.map(stageUse) }
+    const vars = mapping(data.vars)
+    return { published, stages: stages.map((stage) => stageUse(stage, vars)) }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
     return { stages: [], published: undefined }
   }
 }
 
-function stageUse({ id, use, with: options }: { [key: string]: unknown }): StageUse {
-  return { id: id === undefined ? undefined : String(id), use: String(use), with: mapping(options) }
+function stageUse(stage: { [key: string]: unknown }, vars: { [name: string]: unknown }): StageUse {
+  const { id, use, with: options } = stage
+  return {
+    id: id === undefined ? undefined : String(id),
+    use: String(use),
+    with: mapping(withVars(mapping(options), vars)),
+  }
 }
 
 function mapping(value: unknown): { [option: string]: unknown } {

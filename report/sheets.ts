@@ -1,8 +1,15 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import { parse as parseCsv } from 'csv-parse/sync'
-import { fileProblem, type MetricsRow, messageOf, metricsRows, PipelineError } from '../pipeline/index.js'
+import {
+  fileProblem,
+  type MetricsRow,
+  messageOf,
+  metricsRows,
+  PipelineError,
+  readRegularFile,
+} from '../pipeline/index.js'
 
 /** A CSV as it was read: the names of its columns, then its cells. */
 export interface Sheet {
@@ -16,8 +23,7 @@ const MAX_TEXT = 64 << 20
 /** Reads a text file. Throws a PipelineError `DATA`. */
 export function readText(file: string): string {
   try {
-    if (statSync(file).size > MAX_TEXT) throw new Error(`it has more than ${MAX_TEXT} bytes`)
-    return readFileSync(file, 'utf8')
+    return String(readRegularFile(file, MAX_TEXT))
   } catch (error) {
     throw new PipelineError('DATA', fileProblem('read', file, error), { cause: error })
   }
@@ -81,8 +87,8 @@ function rowsOfLines(file: string): MetricsRow[] {
 }
 
 function rowsOfStream(file: string): MetricsRow[] {
-  const table = tableFromIPC(readFileSync(file))
-  return table.schema.metadata.get('wire') === 'metrics' ? metricsRows(table) : []
+  const table = tableFromIPC(readRegularFile(file, MAX_TEXT))
+  return table.schema.metadata.get('wire') === 'metrics' ? [...metricsRows(table)] : []
 }
 
 function rowOf(cells: readonly (readonly [name: string, value: unknown])[]): MetricsRow {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { shortPath } from '../pipeline/definition/value.js'
 import { fileProblem, messageOf, PipelineError } from '../pipeline/errors.js'
-import { attempt, replaceFile } from '../pipeline/run-directory.js'
+import { attempt, replaceFile } from '../pipeline/files.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './plan.js'
 

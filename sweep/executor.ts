@@ -1,4 +1,5 @@
 import type { KernelName } from '../kernels/index.js'
+import type { Trust } from '../pipeline/trust.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import type { Point } from './plan.js'
 
@@ -30,4 +31,6 @@ export interface Surroundings {
   readonly directory: string
   readonly kernel: KernelName
   readonly threads: number | undefined
+  /** What the definition may do. */
+  readonly trust: Trust
 }

@@ -1,11 +1,12 @@
 import type { KernelName } from '../kernels/index.js'
 import { openKernels } from '../kernels/index.js'
-import { type Definition, DefinitionProblems, readDefinition } from '../pipeline/definition/read.js'
+import { type Definition, DefinitionProblems, type ReadOptions, readDefinition } from '../pipeline/definition/read.js'
 import type { Sweep } from '../pipeline/definition/sweep.js'
 import { plain } from '../pipeline/definition/value.js'
 import { inFileOrder, messageOf, PipelineError, type Problem, wordProblem } from '../pipeline/errors.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import type { DataSource } from '../pipeline/stage.js'
+import type { Trust } from '../pipeline/trust.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
 import { nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from './settings.js'
 
@@ -39,7 +40,7 @@ export interface Plan {
   readonly points: readonly Point[]
 }
 
-export interface PlanOptions extends SweepFlags {
+export interface PlanOptions extends SweepFlags, Trust {
   /** For every point. */
   readonly set?: readonly string[] | undefined
   readonly seed?: number | undefined
@@ -52,8 +53,9 @@ export interface PlanOptions extends SweepFlags {
  * problems, each with the place of the setting and the points that have it.
  */
 export async function planSweep(pipeline: string, options: PlanOptions = {}): Promise<Plan> {
-  const { set = [], seed } = options
-  const definition = definitionOf(pipeline, set, seed)
+  const { set = [], seed, plugins, allowAbsolutePaths } = options
+  const trust = { plugins, allowAbsolutePaths }
+  const definition = definitionOf(pipeline, { set, seed, ...trust })
   const block = sweepBlock(definition.sweep, options)
   const settings = settingsOf(block)
   const kernel = await kernelName(options.kernel)
@@ -65,7 +67,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
     for (const own of seedsOf(block, definition.seed)) {
       const texts = [...set, ...setting.map(textOf)]
       const loaded = await problems.during({ settings: dataOf(setting), seed: own }, () =>
-        Pipeline.load(pipeline, { set: [...set, ...setting], seed: own }),
+        Pipeline.load(pipeline, { set: [...set, ...setting], seed: own, ...trust }),
       )
       if (!loaded) continue
       const sources = await checksums.of(loaded)
@@ -103,9 +105,9 @@ export function wordPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>):
 }
 
 /** The definition for what it says about the sweep; it need not be sound without the settings. */
-function definitionOf(pipeline: string, set: readonly string[], seed: number | undefined): Definition {
+function definitionOf(pipeline: string, options: ReadOptions): Definition {
   try {
-    return readDefinition(pipeline, { set, seed })
+    return readDefinition(pipeline, options)
   } catch (error) {
     if (!(error instanceof DefinitionProblems)) throw error
     return error.definition

@@ -1,4 +1,5 @@
 import type { KernelName } from '../kernels/index.js'
+import type { Trust } from '../pipeline/trust.js'
 import type { Executor, Outcome } from './executor.js'
 import { Job } from './job.js'
 import type { Point } from './plan.js'
@@ -10,15 +11,17 @@ export interface PoolOptions {
   readonly kernel: KernelName
   /** Threads of each job's kernel. Default: 1, or one per core where there is one job only. */
   readonly threads?: number | undefined
+  /** What the definition may do. */
+  readonly trust?: Trust | undefined
   /** The directory of a point. */
   readonly directoryOf: (point: Point) => string
 }
 
 /** Executes points in threads of this process. Prepared data lies in memory once, however many jobs there are. */
-export function threadPool({ jobs, kernel, threads, directoryOf }: PoolOptions): Executor {
+export function threadPool({ jobs, kernel, threads, trust = {}, directoryOf }: PoolOptions): Executor {
   const idle = Array.from({ length: jobs }, () => new Job())
   const all = [...idle]
-  const data = new SharedData(kernel)
+  const data = new SharedData(kernel, trust)
 
   async function execute(job: Job, point: Point, signal: AbortSignal): Promise<Outcome> {
     const prepared = await data.of(point, signal)
@@ -26,6 +29,7 @@ export function threadPool({ jobs, kernel, threads, directoryOf }: PoolOptions):
     const surroundings = {
       directory: directoryOf(point),
       kernel,
+      trust,
       threads: threads ?? (jobs > 1 ? 1 : undefined),
     }
     return job.execute(point, surroundings, prepared, signal)

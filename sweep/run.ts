@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { PipelineError } from '../pipeline/errors.js'
+import { attempt } from '../pipeline/files.js'
+import { lockDirectory } from '../pipeline/lock.js'
 import { version } from '../pipeline/record.js'
-import { attempt } from '../pipeline/run-directory.js'
 import { appendOutcome, pointDirectory, readOutcomes, writePlan } from './directory.js'
 import type { Executor, Outcome } from './executor.js'
 import type { Plan, Point } from './plan.js'
@@ -39,29 +40,34 @@ export interface SweepResult {
 export async function runSweep(plan: Plan, options: SweepOptions): Promise<SweepResult> {
   const { directory, executor, onFail = 'continue', retry = false, signal, onStart, onOutcome } = options
   attempt('make the directory', directory, () => mkdirSync(directory, { recursive: true }))
-  writePlan(directory, plan, version)
-  const outcomes = readOutcomes(directory)
-  const missing = plan.points.filter((point) => {
-    const before = outcomes.get(point.key)
-    return !(isThere(directory, point, before) || (before?.status === 'failed' && !retry))
-  })
-  onStart?.({ missing: missing.length, total: plan.points.length })
-  const byKey = new Map(missing.map((point) => [point.key, point]))
-  const stop = new AbortController()
-  const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
-  let executed = 0
-  for await (const outcome of executor.run(missing, both)) {
-    outcomes.set(outcome.key, outcome)
-    if (outcome.status === 'interrupted') continue
-    appendOutcome(directory, outcome)
-    executed++
-    onOutcome?.(outcome, byKey.get(outcome.key)!)
-    if (outcome.status === 'failed' && onFail === 'stop') stop.abort()
+  const unlock = lockDirectory(directory)
+  try {
+    writePlan(directory, plan, version)
+    const outcomes = readOutcomes(directory)
+    const missing = plan.points.filter((point) => {
+      const before = outcomes.get(point.key)
+      return !(isThere(directory, point, before) || (before?.status === 'failed' && !retry))
+    })
+    onStart?.({ missing: missing.length, total: plan.points.length })
+    const byKey = new Map(missing.map((point) => [point.key, point]))
+    const stop = new AbortController()
+    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+    let executed = 0
+    for await (const outcome of executor.run(missing, both)) {
+      outcomes.set(outcome.key, outcome)
+      if (outcome.status === 'interrupted') continue
+      appendOutcome(directory, outcome)
+      executed++
+      onOutcome?.(outcome, byKey.get(outcome.key)!)
+      if (outcome.status === 'failed' && onFail === 'stop') stop.abort()
+    }
+    const result = countsOf(plan, outcomes, directory, executed)
+    if (signal?.aborted) throw stopped('stopped before its end', result)
+    if (stop.signal.aborted) throw stopped('stopped because a point failed', result)
+    return result
+  } finally {
+    unlock()
   }
-  const result = countsOf(plan, outcomes, directory, executed)
-  if (signal?.aborted) throw stopped('stopped before its end', result)
-  if (stop.signal.aborted) throw stopped('stopped because a point failed', result)
-  return result
 }
 
 /** Whether the result of a point is there: its line, and its directory. */

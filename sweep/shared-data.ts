@@ -1,6 +1,7 @@
 import { type KernelName, type Kernels, openKernels } from '../kernels/index.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import { type Prepared, prepare } from '../pipeline/prepared.js'
+import type { Trust } from '../pipeline/trust.js'
 import type { Point } from './plan.js'
 
 /** Prepared data beyond this many bytes is forgotten, the least recently used first; the newest is always kept. */
@@ -9,14 +10,16 @@ const MOST = 1 << 30
 /** The prepared data of points: made once, and given to all that agree on it, in whatever thread. */
 export class SharedData {
   private readonly kernel: KernelName
+  private readonly trust: Trust
   private kernels: Promise<Kernels> | undefined
   private readonly known = new Map<string, Prepared>()
   /** Whether data differs from seed to seed, by preparation. */
   private readonly usesSeed = new Map<string, boolean>()
   private queue: Promise<unknown> = Promise.resolve()
 
-  constructor(kernel: KernelName) {
+  constructor(kernel: KernelName, trust: Trust) {
     this.kernel = kernel
+    this.trust = trust
   }
 
   /** The data of a point; nothing where it cannot be shared, or cannot be had: the run itself then says why. */
@@ -41,7 +44,7 @@ export class SharedData {
   private async make(point: Point, signal: AbortSignal): Promise<Prepared | undefined> {
     try {
       this.kernels ??= openKernels({ kernel: this.kernel, threads: 1 })
-      const pipeline = await Pipeline.load(point.pipeline, { set: point.set, seed: point.seed })
+      const pipeline = await Pipeline.load(point.pipeline, { set: point.set, seed: point.seed, ...this.trust })
       return await prepare(pipeline, await this.kernels, signal)
     } catch {
       return undefined

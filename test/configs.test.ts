@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { tableFromIPC } from 'apache-arrow'
@@ -54,6 +54,27 @@ t.test('every config begins with a comment that says what it shows', (t) => {
 
 t.test('every config is sound, also those that are only extended', async (t) => {
   for (const name of configs) t.ok((await Pipeline.load(join(folder, name))).graph.nodes.length > 0, name)
+})
+
+t.test('what every config is written as reads back as the same pipeline, and takes the same vars', async (t) => {
+  const seen = ({ graph, definition: { name, seed, description } }: Pipeline): unknown => [
+    [name, seed, description],
+    graph.nodes.map(({ id, stage, options, inputs }) => [id, stage.name, options, [...inputs]]),
+  ]
+  const file = join(temporary(t), 'again.yaml')
+  for (const name of configs) {
+    const pipeline = await Pipeline.load(join(folder, name))
+    writeFileSync(file, pipeline.toYAML())
+    t.strictSame(seen(await Pipeline.load(file)), seen(pipeline), name)
+    t.equal((await Pipeline.load(file)).toYAML(), pipeline.toYAML(), name)
+    if (!pipeline.definition.vars.has('epochs')) continue
+    const set = ['epochs=3', 'eta=0.5']
+    t.strictSame(
+      seen(await Pipeline.load(file, { set })),
+      seen(await Pipeline.load(join(folder, name), { set })),
+      `${name} with other values`,
+    )
+  }
 })
 
 t.test('every config is found by its name', async (t) => {

@@ -61,7 +61,9 @@ for (const kernel of fast) {
         set: ['epochs=2', `directory=${data}/cifar-10-first-1000`],
       })
       const written = async (threads: number): Promise<string> => {
-        const { directory } = await run(pipeline, { out: join(t.testdirName, String(threads)), kernel, threads })
+        const out = join(t.testdirName, String(threads))
+        const { directory, record } = await run(pipeline, { out, kernel, threads, oversubscribe: true })
+        t.equal(record.kernel.threads, threads)
         return ['metrics.csv', 'parameters.arrow'].map((name) => readFileSync(join(directory, name), 'hex')).join('\n')
       }
       t.testdir()

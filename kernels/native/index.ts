@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { affineOf, checkLogits, checkParameters, checkRows, checkThreads, checkWhole } from '../check.js'
+import { affineOf, checkLogits, checkParameters, checkRows, checkShape, checkThreads, checkWhole } from '../check.js'
 import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from '../index.js'
+import { allocating } from '../memory.js'
 
 /** What `addon.cc` exports. Handles are opaque; arrays are read and written in place, during the call only. */
 interface Addon {
@@ -83,24 +83,17 @@ export function nativeMissing(): string | undefined {
 }
 
 /**
- * Opens the native kernels: float32 in AVX-512, AVX2 or what the platform has at least, on at most as many threads
- * as there are cores, since more only take turns. Throws an Error that says why where the addon is absent
- * (`nativeMissing`).
- *
- * @param options.oversubscribe as many threads as asked for: for tests that prove that results do not depend on them
+ * Opens the native kernels: float32 in AVX-512, AVX2 or what the platform has at least. Throws an Error that says why
+ * where the addon is absent (`nativeMissing`).
  *
  * `MILLRACE_NATIVE_ISA` (`avx512`, `avx2`, `portable`) chooses the instructions.
  */
-export function nativeKernels(options: { threads: number; oversubscribe?: boolean | undefined }): Kernels {
-  const { threads, oversubscribe = false } = options
+export function nativeKernels({ threads }: { threads: number }): Kernels {
   checkThreads(threads)
   found ??= find()
   if ('missing' in found) throw new Error(found.missing)
   const { addon } = found
-  const kernels = addon.open(
-    oversubscribe ? threads : Math.min(threads, availableParallelism()),
-    process.env.MILLRACE_NATIVE_ISA || undefined,
-  )
+  const kernels = addon.open(threads, process.env.MILLRACE_NATIVE_ISA || undefined)
   const detail = addon.detail(kernels)
   return {
     name: 'native',
@@ -116,7 +109,8 @@ export function nativeKernels(options: { threads: number; oversubscribe?: boolea
 }
 
 function softmax(addon: Addon, kernels: Handle, features: number, classes: number): Softmax {
-  const classifier = addon.create(kernels, features, classes)
+  checkShape(features, classes)
+  const classifier = allocating(features * classes * 8, () => addon.create(kernels, features, classes))
   const W = floats(addon, classes * features)
   const b = floats(addon, classes)
   const sums = new Float64Array(2)
@@ -187,7 +181,7 @@ function floats(addon: Addon, length: number): Float32Array {
 }
 
 function allocate(addon: Addon, bytes: number): Uint8Array {
-  const memory = new SharedArrayBuffer(bytes + cacheLine)
+  const memory = allocating(bytes, () => new SharedArrayBuffer(bytes + cacheLine))
   const from = (cacheLine - addon.misalignment(new Uint8Array(memory))) % cacheLine
   return new Uint8Array(memory, from, bytes)
 }

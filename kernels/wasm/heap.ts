@@ -1,3 +1,4 @@
+import { allocating, outOfMemory } from '../memory.js'
 import { RESERVED, roundUp } from './layout.js'
 import { type Memory, WebAssembly } from './module.js'
 
@@ -27,8 +28,20 @@ export interface Heap {
   owns(buffer: ArrayBufferLike): boolean
 }
 
+/** A shared memory takes all the addresses it may grow to at once. */
+function reserved(): Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 16, maximum: LIMIT / PAGE, shared: true })
+  } catch {
+    throw outOfMemory(
+      LIMIT,
+      'the wasm kernel needs that many addresses, if not memory, and is refused them; is there a limit (ulimit -v)?',
+    )
+  }
+}
+
 export function createHeap(): Heap {
-  const memory = new WebAssembly.Memory({ initial: 16, maximum: LIMIT / PAGE, shared: true })
+  const memory = reserved()
   const generations = new WeakSet<ArrayBufferLike>([memory.buffer])
   const used = new Map<number, number>()
   let holes: Block[] = []
@@ -64,12 +77,14 @@ export function createHeap(): Heap {
   function grow(missing: number, size: number): void {
     const room = LIMIT - memory.buffer.byteLength
     if (missing > room) {
-      throw new RangeError(
-        `cannot allocate ${size} bytes: the wasm kernel reaches 4 GiB of memory, of which ${top} bytes are in use; ` +
+      throw outOfMemory(
+        size,
+        `the wasm kernel reaches 4 GiB of memory, of which ${top} bytes are in use; ` +
           'the native and the reference kernel have no such limit',
       )
     }
-    memory.grow(roundUp(Math.min(room, Math.max(missing, GROWTH)), PAGE) / PAGE)
+    const bytes = roundUp(Math.min(room, Math.max(missing, GROWTH)), PAGE)
+    allocating(bytes, () => memory.grow(bytes / PAGE))
     generations.add(memory.buffer)
   }
 

@@ -1,4 +1,4 @@
-import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows } from '../check.js'
+import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows, checkShape } from '../check.js'
 import type { Evaluation, Parameters, Rows, Softmax } from '../index.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
@@ -10,6 +10,18 @@ import { createPass } from './pass.js'
  * over tiles of columns.
  */
 export function createSoftmax(arena: Arena, features: number, classes: number): Softmax {
+  checkShape(features, classes)
+  const blocks: number[] = []
+  try {
+    return placedSoftmax(arena, features, classes, blocks)
+  } catch (error) {
+    for (const at of blocks) arena.heap.free(at)
+    throw error
+  }
+}
+
+/** Notes in `blocks` what it takes from the heap. */
+function placedSoftmax(arena: Arena, features: number, classes: number, blocks: number[]): Softmax {
   const { heap, exports, words, doubles } = arena
   const stride = roundUp(features, 16)
   const groups = roundUp(classes, GROUP)
@@ -17,7 +29,6 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
   const scratchBytes = roundUp(exports.scratchBytes(lanes), 64)
   const columnTiles = Math.ceil(features / TILE_COLUMNS)
 
-  let blocks: number[] = []
   const place = (bytes: number): [SharedArrayBuffer, number] => {
     const placed = heap.place(bytes)
     blocks.push(placed[1])
@@ -188,8 +199,7 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
     logits,
     free: () => {
       pass.free()
-      for (const at of blocks) heap.free(at)
-      blocks = []
+      for (const at of blocks.splice(0)) heap.free(at)
     },
   }
 }

@@ -6,19 +6,18 @@ import { stringify } from 'csv-stringify/sync'
 import { shortPath } from '../definition/value.js'
 import { listed } from '../definition/wording.js'
 import { PipelineError } from '../errors.js'
+import { replaceFile } from '../files.js'
 import type { Node } from '../graph.js'
 import { Pipeline } from '../pipeline.js'
 import { run } from '../run.js'
-import { replaceFile } from '../run-directory.js'
 import type { Ports, WireType } from '../stage.js'
 import { type GradientCheck, gradientChecks, wordFailure } from '../wires/gradient-check.js'
 import { wordChecks } from './gradient-table.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
 
-export interface CheckGradientFlags {
-  readonly set: readonly string[]
-  readonly seed?: number
+export interface CheckGradientFlags extends ReadingFlags {
   readonly examples?: number
   readonly features?: number
   readonly all?: boolean
@@ -34,7 +33,7 @@ const file = 'gradient-check.arrows'
  * reference kernel, and a `check/gradient` behind it.
  */
 export async function checkGradientCommand(name: string, flags: CheckGradientFlags, output: Output): Promise<void> {
-  const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
+  const pipeline = await Pipeline.load(name, readOptions(flags))
   const step = trainingStep(pipeline)
   const checking = checkingPipeline(pipeline, step, flags)
   const stop = interruption()

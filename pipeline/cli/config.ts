@@ -2,6 +2,7 @@ import { isMap, isScalar, isSeq, type Node, visit } from 'yaml'
 import { locate, type Origin, type Value, wordOrigin } from '../definition/value.js'
 import { Pipeline } from '../pipeline.js'
 import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
 
 interface Setting {
   readonly path: string
@@ -12,12 +13,12 @@ interface Setting {
 /** `millrace config`: the definition with all defaults filled in, each value with where it came from. */
 export async function configCommand(
   name: string,
-  flags: { readonly set: readonly string[]; readonly seed?: number; readonly json?: boolean },
+  flags: ReadingFlags & { readonly json?: boolean },
   output: Output,
 ): Promise<void> {
-  const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
+  const pipeline = await Pipeline.load(name, readOptions(flags))
   const { definition, graph } = pipeline
-  const document = pipeline.toDocument()
+  const document = pipeline.toDocument({ resolved: true })
   const settings: Setting[] = []
   const say = (node: unknown, path: string, origin: Origin): void => {
     if (!isScalar(node)) return

@@ -4,14 +4,15 @@ import { Command, CommanderError, Option } from 'commander'
 import { messageOf, PipelineError } from '../errors.js'
 import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
+import { printable } from './printable.js'
 import { addSweepCommands } from './sweep-commands.js'
 
 /** The command line. This is the only file that prints or exits; each command lives in a file of its own. */
 
 const output: Output = {
   interactive: process.stdout.isTTY === true,
-  write: (text) => process.stdout.write(text),
-  warn: (text) => process.stderr.write(text),
+  write: (text) => process.stdout.write(printable(text)),
+  warn: (text) => process.stderr.write(printable(text)),
 }
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -34,31 +35,57 @@ function reading(command: Command): Command {
   return command
     .option('--set <name=value>', 'set a var, or an option as stage.option=value (repeatable)', collect, [])
     .option('--seed <n>', 'set the seed', wholeNumber)
+    .option('--plugins <dir>', 'load stage files from this folder too, not from that of the definition alone')
+    .option('--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)')
+    .option('--allow-absolute-paths', 'let sinks write outside the run directory')
 }
 
-reading(program.command('run'))
+/** The options of every command that runs one. */
+function running(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--kernel <name>', 'arithmetic to use (default: the fastest here)')
+        .choices(['native', 'wasm', 'reference'])
+        .env('MILLRACE_KERNEL'),
+    )
+    .addOption(
+      new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
+        .argParser(positiveNumber)
+        .env('MILLRACE_THREADS'),
+    )
+    .option('--quiet', 'print nothing but errors')
+    .option('--json', 'print the record of the run as JSON, and no progress')
+    .option(
+      '--checkpoint <when>',
+      'make checkpoints: epoch, "500 steps", 30s, …, or none (default: as the pipeline says)',
+    )
+}
+
+running(reading(program.command('run')))
   .summary('run a pipeline')
   .description('Run a pipeline: a YAML file, or a built-in one by name (digits, cifar10/experiment-3, …).')
   .argument('<pipeline>', 'YAML file or built-in name')
   .option('--out <dir>', 'run directory (default: the next free runs/NAME-001)')
   .option('--force', 'replace the run that lies in --out')
-  .addOption(
-    new Option('--kernel <name>', 'arithmetic to use (default: the fastest here)')
-      .choices(['native', 'wasm', 'reference'])
-      .env('MILLRACE_KERNEL'),
-  )
-  .addOption(
-    new Option('--threads <n>', 'threads of the kernel (default: one per core)')
-      .argParser(positiveNumber)
-      .env('MILLRACE_THREADS'),
-  )
-  .option('--quiet', 'print nothing but errors')
-  .option('--json', 'print the record of the run as JSON, and no progress')
   .addHelpText(
     'after',
     '\nExample:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 --out runs/short',
   )
   .action(async (name, options) => (await import('./run.js')).runCommand(name, options, output))
+
+running(program.command('resume'))
+  .summary('go on with a run')
+  .description(
+    'Go on with a run that was interrupted or killed, from its last checkpoint: the files become what they would have become without the interruption, byte by byte. With --set, a finished run is made longer.',
+  )
+  .argument('<run>', 'run directory')
+  .option('--set <name=value>', 'change a var or an option from here on (repeatable)', collect, [])
+  .option('--force', 'go on although the definition or the data are not those of the run')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  millrace resume runs/digits-001\n  millrace resume runs/digits-001 --set epochs=80',
+  )
+  .action(async (directory, options) => (await import('./resume.js')).resumeCommand(directory, options, output))
 
 reading(program.command('validate'))
   .summary('check pipelines without running them')
@@ -81,6 +108,7 @@ program
   .summary('list the stages, or explain one')
   .description('List the stages, or explain one: options with types and defaults, ports, an example.')
   .argument('[name]', 'a stage: family/name, ./file.js or a package')
+  .option('--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)')
   .option('--json', 'print as JSON, with the JSON Schema of the options')
   .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
   .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
@@ -120,7 +148,25 @@ program
   )
   .action(async (runs, options) => (await import('./report.js')).reportCommand(runs, options, output))
 
-addSweepCommands(program, reading, output)
+program
+  .command('export')
+  .summary('write the parameters of a run for other programs')
+  .description(
+    'Write the parameters of a run, with what describes them, as safetensors or NumPy .npz beside the Arrow file they are read from.',
+  )
+  .argument('<run>', 'run directory')
+  .addOption(new Option('--format <format>', 'file format').choices(['safetensors', 'npz']).default('safetensors'))
+  .option('--which <which>', 'last, best, or an Arrow file in the run directory', 'last')
+  .option('--out <file>', 'the file to write')
+  .option('--force', 'replace the file')
+  .option('--json', 'print what was written as JSON')
+  .addHelpText(
+    'after',
+    "\nExamples:\n  millrace export runs/digits-001\n  millrace export runs/digits-001 --format npz --out digits.npz\n  python3 -c \"import numpy; print(numpy.load('digits.npz')['W'].shape)\"",
+  )
+  .action(async (run, options) => (await import('./export.js')).exportCommand(run, options, output))
+
+addSweepCommands(program, { reading, running }, output)
 
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

@@ -2,44 +2,53 @@ import type { KernelName } from '../../kernels/index.js'
 import { shortPath } from '../definition/value.js'
 import { PipelineError } from '../errors.js'
 import { Pipeline } from '../pipeline.js'
-import { type Result, start } from '../run.js'
+import { type Conditions, type Result, type Run, start } from '../run.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
 
-export interface RunFlags {
-  readonly set: readonly string[]
-  readonly seed?: number
-  readonly out?: string
-  readonly force?: boolean
+/** What every command that runs a pipeline is told. */
+export interface RunningFlags {
   readonly kernel?: KernelName
   readonly threads?: number
+  readonly checkpoint?: string
   readonly quiet?: boolean
   readonly json?: boolean
 }
 
+export interface RunFlags extends RunningFlags, ReadingFlags {
+  readonly out?: string
+  readonly force?: boolean
+}
+
 /** `millrace run`: progress while it goes, then where the files are. */
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
-  const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
+  const pipeline = await Pipeline.load(name, readOptions(flags))
+  const { out, force } = flags
+  if (pipeline.definition.sweep && !flags.quiet && !flags.json)
+    output.write(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
+  await follow(pipeline.name, (conditions) => start(pipeline, { ...conditions, out, force }), flags, output)
+}
+
+/** Shows a run on the terminal until it ends; Ctrl-C and SIGTERM stop it. */
+export async function follow(
+  title: string,
+  launch: (conditions: Conditions) => Run,
+  flags: RunningFlags,
+  output: Output,
+): Promise<void> {
+  const { kernel, threads, checkpoint } = flags
   const isSilent = flags.quiet === true || flags.json === true
-  if (pipeline.definition.sweep && !isSilent)
-    output.write(`note: the block "sweep" is for "millrace sweep ${name}"; this is one run, without it\n`)
   const stop = interruption()
   let directory = ''
   try {
-    const run = start(pipeline, {
-      out: flags.out,
-      force: flags.force,
-      kernel: flags.kernel,
-      threads: flags.threads,
-      signal: stop.signal,
-      ...(!isSilent && { terminal: output }),
-    })
+    const run = launch({ kernel, threads, checkpoint, signal: stop.signal, ...(!isSilent && { terminal: output }) })
     run.events.subscribe((event) => {
       if (event.type === 'start') {
         directory = shortPath(event.directory)
         if (!isSilent)
           output.write(
-            `${pipeline.name}: ${event.kernel} kernel (${event.detail}), ${event.threads} thread${event.threads === 1 ? '' : 's'}; writing ${directory}\n`,
+            `${title}: ${event.kernel} kernel (${event.detail}), ${event.threads} thread${event.threads === 1 ? '' : 's'}; writing ${directory}\n`,
           )
       } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
     })
@@ -53,9 +62,10 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
     if (output.interactive && !isSilent) output.write('\n')
     if (error instanceof PipelineError && directory) {
       const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'
+      const next = error.code === 'ABORTED' ? `; millrace resume ${directory} goes on` : ''
       throw new PipelineError(
         error.code,
-        [...error.problems, { message: `${word}; what was written so far is in ${directory}` }],
+        [...error.problems, { message: `${word}; what was written so far is in ${directory}${next}` }],
         { cause: error },
       )
     }

@@ -1,16 +1,18 @@
 import { optionSchema, wordType } from '../definition/wording.js'
 import { builtInStages, resolveStage } from '../registry.js'
 import type { AnyStage, Ports } from '../stage.js'
+import { decideTrust } from '../trust.js'
 import type { Output } from './output.js'
 
 /** `millrace stages [name]`: the list, or all there is to know about one. */
 export async function stagesCommand(
   name: string | undefined,
-  flags: { readonly json?: boolean },
+  flags: { readonly json?: boolean; readonly plugins?: boolean },
   output: Output,
 ): Promise<void> {
   if (name !== undefined) {
-    const stage = await resolveStage(name, process.cwd())
+    const { plugins } = decideTrust(flags)
+    const stage = await resolveStage(name, process.cwd(), plugins === false ? { plugins } : undefined)
     output.write(flags.json ? `${JSON.stringify(asData(stage))}\n` : explained(stage))
     return
   }

@@ -2,9 +2,15 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 
-/** Adds the commands about sweeps; `reading` adds the options of every command that reads a pipeline. */
-export function addSweepCommands(program: Command, reading: (command: Command) => Command, output: Output): void {
-  reading(program.command('sweep'))
+/** Add the options of every command that reads a pipeline, and of every one that runs it. */
+interface SharedOptions {
+  readonly reading: (command: Command) => Command
+  readonly running: (command: Command) => Command
+}
+
+/** Adds the commands about sweeps. */
+export function addSweepCommands(program: Command, { reading, running }: SharedOptions, output: Output): void {
+  running(reading(program.command('sweep')))
     .summary('run a pipeline with many settings')
     .description(
       'Run a pipeline with every setting of its block "sweep:", or with those given here. A name given here wins over the same name there. Run it again to go on: only what is missing runs.',
@@ -16,7 +22,10 @@ export function addSweepCommands(program: Command, reading: (command: Command) =
     .option('--seeds <list>', 'run each setting with these seeds, as 400,401, or with so many', seedList)
     .option('--monitor <metric>', 'the metric that says which setting is best (default: validation_accuracy)')
     .addOption(
-      new Option('--jobs <n>', 'points to run at the same time, each with one thread')
+      new Option(
+        '--jobs <n>',
+        'points to run at the same time; with several, each has one thread unless --threads says otherwise',
+      )
         .argParser(positiveNumber)
         .default(1),
     )
@@ -27,18 +36,6 @@ export function addSweepCommands(program: Command, reading: (command: Command) =
         .default('continue'),
     )
     .option('--retry', 'run points again that failed before')
-    .addOption(
-      new Option('--kernel <name>', 'arithmetic to use (default: the fastest here)')
-        .choices(['native', 'wasm', 'reference'])
-        .env('MILLRACE_KERNEL'),
-    )
-    .addOption(
-      new Option('--threads <n>', 'threads of each kernel (default: 1, or one per core with one job)')
-        .argParser(positiveNumber)
-        .env('MILLRACE_THREADS'),
-    )
-    .option('--quiet', 'print nothing but errors')
-    .option('--json', 'print the counts as JSON, and no progress')
     .addHelpText(
       'after',
       "\nExamples:\n  millrace sweep digits-grid --jobs 2\n  millrace sweep digits --grid eta=0.001,0.01 --grid lambda=0,0.1 --seeds 3 --out sweeps/mine\n  millrace sweep digits --random 20 --over 'eta={ logUniform: [1e-4, 1] }' --over 'batchSize={ choice: [16, 32] }'",

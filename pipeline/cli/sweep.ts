@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import type { KernelName } from '../../kernels/index.js'
 import {
   defaultMonitor,
   type Outcome,
@@ -15,10 +14,10 @@ import { shortPath } from '../definition/value.js'
 import type { MetricsRow } from '../wires/metrics.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
+import type { ReadingFlags } from './reading.js'
+import type { RunningFlags } from './run.js'
 
-export interface SweepCommandFlags {
-  readonly set: readonly string[]
-  readonly seed?: number
+export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
   readonly grid: readonly string[]
   readonly random?: number
   readonly over: readonly string[]
@@ -28,20 +27,23 @@ export interface SweepCommandFlags {
   readonly out?: string
   readonly onFail: 'continue' | 'stop'
   readonly retry?: boolean
-  readonly kernel?: KernelName
-  readonly threads?: number
-  readonly quiet?: boolean
-  readonly json?: boolean
 }
 
 /** `millrace sweep`: runs what is missing, a line for each point that ends. */
 export async function sweepCommand(name: string, flags: SweepCommandFlags, output: Output): Promise<void> {
   const { jobs, threads, onFail, retry } = flags
   const stop = interruption()
+  const { plugins, allowAbsolutePaths } = flags
   const plan = await planSweep(name, flags)
   const directory = flags.out ?? join('sweeps', plan.name)
   const directoryOf = (point: Point): string => pointDirectory(directory, point)
-  const executor = threadPool({ jobs, kernel: plan.kernel, threads, directoryOf })
+  const executor = threadPool({
+    jobs,
+    kernel: plan.kernel,
+    threads,
+    trust: { plugins, allowAbsolutePaths },
+    directoryOf,
+  })
   const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output)
   try {
     const result = await runSweep(plan, {

@@ -1,18 +1,19 @@
 import { PipelineError, type Problem, wordProblem } from '../errors.js'
 import { Pipeline } from '../pipeline.js'
 import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
 
 /** `millrace validate`: one line per sound pipeline, every problem of the others. */
 export async function validateCommand(
   names: readonly string[],
-  flags: { readonly set: readonly string[]; readonly seed?: number; readonly json?: boolean },
+  flags: ReadingFlags & { readonly json?: boolean },
   output: Output,
 ): Promise<void> {
   const problems: Problem[] = []
   const sound: string[] = []
   for (const name of names) {
     try {
-      const pipeline = await Pipeline.load(name, { set: flags.set, seed: flags.seed })
+      const pipeline = await Pipeline.load(name, readOptions(flags))
       sound.push(`${name}: sound, ${pipeline.graph.nodes.length} stages`)
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error

@@ -4,13 +4,16 @@ import type { Problem } from '../errors.js'
 import { didYouMean } from '../nearest.js'
 import {
   type Entry,
+  entriesOf,
   isList,
   isMapping,
   isResolved,
   type Origin,
+  plain,
   type Scalar,
   unresolved,
   type Value,
+  valueFrom,
   wordOrigin,
 } from './value.js'
 
@@ -20,7 +23,7 @@ const REFERENCE = /\$\$\{|\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}|\$\{/g
  * Replaces `${name}` in strings: by the var of that name, else by the environment variable, else by the default in
  * `${name:-default}`. `${here}` is the folder of the file it stands in, `$${` a literal `${`.
  *
- * A string that is one reference takes the type of what it refers to; inside longer text it becomes text.
+ * A string that is one reference takes the type of what it refers to, and remembers the var; inside longer text it becomes text.
  * Every reference that leads nowhere becomes one problem, and the string that holds it is `unresolved`.
  */
 export function interpolator(
@@ -73,7 +76,7 @@ export function interpolator(
   function lookUp(name: string, fallback: string | undefined, origin: Origin): Value {
     if (name === 'here') return { data: origin.kind === 'file' ? dirname(origin.file) : process.cwd(), origin }
     const entry = vars.get(name)
-    if (entry) return lookUpVar(name, entry, origin)
+    if (entry) return { ...lookUpVar(name, entry, origin), reference: name }
     const text = environment[name]
     if (text !== undefined) return { data: typed(text), origin: { kind: 'environment', name, at: origin } }
     if (fallback !== undefined) return { data: typed(fallback), origin }
@@ -107,6 +110,13 @@ export function interpolator(
     interpolate: resolve,
     resolvedVars: () => new Map([...vars].map(([name, entry]) => [name, lookUpVar(name, entry, entry.key)])),
   }
+}
+
+/** Ordinary data with `${name}` replaced by vars, as a definition that a run has stored holds them; nothing else is looked up. */
+export function withVars(data: unknown, vars: Readonly<Record<string, unknown>>): unknown {
+  const origin: Origin = { kind: 'code' }
+  const { interpolate } = interpolator(entriesOf(valueFrom(vars, origin)), {}, [])
+  return plain(interpolate(valueFrom(data, origin)))
 }
 
 /** Text from the environment or a default, with the type YAML gives it; structures stay text. */

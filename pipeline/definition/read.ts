@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { inFileOrder, PipelineError, type Problem } from '../errors.js'
 import { suggestion } from '../nearest.js'
+import { decideTrust, type Trust, type Trusted } from '../trust.js'
+import { type CheckpointRule, checkpointRule } from './checkpoint.js'
 import { type StageEntry, stageEntries } from './entries.js'
 import { findDefinition } from './find.js'
 import { interpolator } from './interpolate.js'
@@ -28,15 +30,20 @@ export interface Definition {
   readonly description: string | undefined
   readonly seed: number
   readonly seedOrigin: Origin
+  /** The var that the seed is taken from. */
+  readonly seedReference?: string | undefined
   readonly vars: ReadonlyMap<string, Value>
+  readonly checkpoint: CheckpointRule
   /** The block `published`, as it stands: what others found, for reports to compare with. */
   readonly published: Value | undefined
   /** The block `sweep`, as it stands; a run has no use for it. */
   readonly sweep?: Value | undefined
   readonly stages: readonly StageEntry[]
+  /** What it may do. */
+  readonly trust: Trusted
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends Trust {
   /** `var=value`, `seed=value` or `stage.option=value` each; later ones win. */
   readonly set?: readonly (string | Override)[]
   readonly seed?: number | undefined
@@ -48,7 +55,7 @@ const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/
 /** Reads and resolves the definition in `file`; throws a PipelineError that lists all that is wrong with it. */
 export function readDefinition(
   file: string,
-  { set = [], seed, environment = process.env }: ReadOptions = {},
+  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
 ): Definition {
   const path = findDefinition(file)
   const problems: Problem[] = []
@@ -78,12 +85,16 @@ export function readDefinition(
     else problems.push({ where: text, message: `no stage with id "${name}"${suggestion(name, ids, 'ids')}` })
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
+  const checkpoint = source.get('checkpoint')
+  const resolvedSeed = seedValue && interpolate(seedValue)
   const definition: Definition = {
     name: nameOf(source.get('name'), path, problems),
     description: source.get('description')?.data?.toString(),
-    seed: seedOf(seedValue && interpolate(seedValue), problems),
+    seed: seedOf(resolvedSeed, problems),
     seedOrigin: seedValue?.origin ?? { kind: 'default' },
+    seedReference: resolvedSeed?.reference,
     vars: resolvedVars(),
+    checkpoint: checkpointRule(checkpoint && interpolate(checkpoint), problems),
     published: source.get('published'),
     sweep: source.get('sweep'),
     stages: entries.map((entry) => ({
@@ -91,6 +102,7 @@ export function readDefinition(
       with: interpolate(entry.with),
       from: entry.from && interpolate(entry.from),
     })),
+    trust: decideTrust(trust, environment),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)
   return definition
@@ -156,7 +168,7 @@ function joinInherited(own: Map<string, Value>, inherited: Map<string, Value>): 
   const vars = new Map([...entriesOf(inherited.get('vars')), ...entriesOf(own.get('vars'))])
   const ownPatch = own.get('patch')
   const inheritedPatch = own.has('stages') ? undefined : inherited.get('patch')
-  for (const key of ['seed', 'description', 'stages'])
+  for (const key of ['seed', 'description', 'checkpoint', 'stages'])
     if (!own.has(key) && inherited.has(key)) own.set(key, inherited.get(key)!)
   if (vars.size > 0) own.set('vars', { data: vars, origin: (own.get('vars') ?? inherited.get('vars')!).origin })
   if (isList(inheritedPatch))

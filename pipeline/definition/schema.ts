@@ -9,7 +9,7 @@ const stageName = z.string().min(1)
 const stageId = z.string().min(1)
 const options = z.record(z.string(), z.unknown())
 
-/** Checked where the stages are known: the id must be one, `from` must name ports. */
+/** Checked later, where references are resolved and the stages known: the id must be one, `from` must name ports. */
 const later = z.unknown().optional()
 
 const stage = z.strictObject({ use: stageName, id: later, with: options.nullish(), from: later })
@@ -19,6 +19,7 @@ const definition = z.strictObject({
   description: z.string().optional(),
   extends: z.string().min(1).optional(),
   seed: later,
+  checkpoint: later,
   published: published.optional(),
   sweep: sweep.optional(),
   vars: options.nullish(),

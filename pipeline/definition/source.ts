@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs'
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { fileProblem, PipelineError, type Problem } from '../errors.js'
+import { readRegularFile } from '../regular-file.js'
 import { syntaxErrors } from './syntax.js'
 import {
   type Entry,
@@ -28,11 +28,7 @@ const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 export function readSource(file: string): Value {
   let text: string
   try {
-    const status = statSync(file)
-    if (status.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })
-    if (status.size > MAX_BYTES)
-      throw new Error(`it has ${status.size} bytes, a pipeline definition has at most ${MAX_BYTES}`)
-    text = readFileSync(file, 'utf8')
+    text = String(readRegularFile(file, MAX_BYTES))
   } catch (error) {
     throw new PipelineError('DEFINITION', fileProblem('read the definition', shortPath(file), error), { cause: error })
   }

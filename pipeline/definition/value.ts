@@ -16,6 +16,8 @@ export type Scalar = string | number | boolean | null
 export interface Value {
   readonly data: Scalar | readonly Value[] | ReadonlyMap<string, Entry>
   readonly origin: Origin
+  /** The var that stood here alone, as `${name}`, and gave this value. */
+  readonly reference?: string
 }
 
 /** A key's place, and the value under it. */

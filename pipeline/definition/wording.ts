@@ -7,6 +7,7 @@ import { entriesOf, isResolved, locate, plain, type Value, wordOrigin } from './
 export interface OptionSchema {
   readonly type?: string | readonly string[]
   readonly description?: string
+  readonly format?: string
   readonly default?: unknown
   readonly const?: unknown
   readonly enum?: readonly unknown[]
@@ -25,9 +26,16 @@ export interface OptionSchema {
   readonly exclusiveMaximum?: number
 }
 
+const known = new WeakMap<z.ZodType, OptionSchema>()
+
 /** The JSON Schema of what a user may write for `schema`. */
 export function optionSchema(schema: z.ZodType): OptionSchema {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as OptionSchema
+  let found = known.get(schema)
+  if (!found) {
+    found = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as OptionSchema
+    known.set(schema, found)
+  }
+  return found
 }
 
 /** Words what a schema accepts: `a positive integer`, `"zeros" or "normal"`, `a list of strings`. */

@@ -1,10 +1,22 @@
 import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table } from 'apache-arrow'
-import { type Position, writePosition } from './position.js'
+import { type Position, tableWhenSeen, writePosition } from './position.js'
 
 /** One evaluation: `epoch`, `step`, then one number per metric. */
 export type MetricsRow = { readonly epoch: number; readonly step: number } & Readonly<Record<string, number>>
 
+const known = new WeakMap<Table, readonly MetricsRow[]>()
+
+/**
+ * A `metrics` table of one row. Most who receive it want the row (`metricsRows`), which is at hand; the columns are made
+ * for those who look at them.
+ */
 export function metricsTable(position: Position, metrics: Readonly<Record<string, number>>): Table {
+  const table = tableWhenSeen(position, () => columnsOf(position, metrics))
+  known.set(table, [{ epoch: position.epoch, step: position.step, ...metrics }])
+  return table
+}
+
+function columnsOf(position: Position, metrics: Readonly<Record<string, number>>): Table {
   const integers = (['epoch', 'step'] as const).map((name) => ({
     field: new Field(name, new Int32(), false),
     data: makeData({ type: new Int32(), data: Int32Array.of(position[name]), nullCount: 0 }),
@@ -22,8 +34,17 @@ export function metricsTable(position: Position, metrics: Readonly<Record<string
   ])
 }
 
-/** The rows of a `metrics` table as objects, columns in their order. */
-export function metricsRows(table: Table): MetricsRow[] {
+/** The rows of a `metrics` table as objects, columns in their order: the same objects for everybody. */
+export function metricsRows(table: Table): readonly MetricsRow[] {
+  let rows = known.get(table)
+  if (!rows) {
+    rows = readRows(table)
+    known.set(table, rows)
+  }
+  return rows
+}
+
+function readRows(table: Table): MetricsRow[] {
   return Array.from({ length: table.numRows }, (_, i) =>
     Object.fromEntries(table.schema.names.map((name) => [name, Number(table.getChild(name)!.get(i))])),
   ) as MetricsRow[]

@@ -15,7 +15,7 @@ import {
   vectorFromArray,
 } from 'apache-arrow'
 import type { Parameters } from '../../kernels/index.js'
-import { type Position, positionOf, reposition } from './position.js'
+import { numberOf, type Position, positionOf, reposition } from './position.js'
 
 /** A model as a `parameters` wire carries it. */
 export interface Model {
@@ -88,22 +88,23 @@ function listData<T extends Int32 | Float32>(type: List<T>, values: T['TArray'])
   })
 }
 
-const fixedParts = new WeakMap<Table['batches'], Pick<Model, 'model' | 'shape' | 'classes' | 'arrays'>>()
+const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
 
 /** Reads a `parameters` table; the arrays are views of its memory, which the next step may change. */
 export function modelOf(table: Table): Model {
-  const { metadata } = table.schema
   let fixed = fixedParts.get(table.batches)
   if (!fixed) {
+    const { metadata } = table.schema
     fixed = {
       model: metadata.get('model') ?? '',
       shape: (metadata.get('features') ?? '').split('x').map(Number),
       classes: JSON.parse(metadata.get('classes') ?? '[]') as string[],
+      lambda: numberOf(table, 'lambda'),
       arrays: arraysOf(table),
     }
     fixedParts.set(table.batches, fixed)
   }
-  return { ...fixed, lambda: Number(metadata.get('lambda') ?? 0), eta: Number(metadata.get('eta') ?? 0) }
+  return { ...fixed, eta: numberOf(table, 'eta') }
 }
 
 function arraysOf(table: Table): Model['arrays'] {

@@ -47,6 +47,45 @@ export function reposition(base: Table, position: Position, metadata: Readonly<R
   return table as unknown as Table
 }
 
+/** What a table not yet made is, behind its types. */
+interface Unmade {
+  position: Position
+  make: () => Table
+}
+
+/** What Arrow's Table holds. */
+const held = ['schema', 'batches', '_offsets'] as const
+
+const unmadeTable: object = Object.create(
+  Table.prototype,
+  Object.fromEntries(
+    held.map((key) => [
+      key,
+      {
+        get(this: Unmade): unknown {
+          const made = this.make() as unknown as Record<string, unknown>
+          for (const each of held) Object.defineProperty(this, each, { value: made[each], enumerable: true })
+          return made[key]
+        },
+      },
+    ]),
+  ),
+)
+
+/** A table that is made when somebody looks at more of it than its position. */
+export function tableWhenSeen(position: Position, make: () => Table): Table {
+  const table: Unmade = Object.create(unmadeTable)
+  table.position = position
+  table.make = make
+  return table as unknown as Table
+}
+
+/** A number in the metadata of a table; 0 where there is none. */
+export function numberOf(table: Table, key: string): number {
+  const { metadata } = table as unknown as Partial<Repositioned>
+  return metadata?.[key] ?? Number(table.schema.metadata.get(key) ?? 0)
+}
+
 /** Puts a position into the metadata of a schema. */
 export function writePosition(metadata: Map<string, string>, position: Position): Map<string, string> {
   metadata.set('epoch', String(position.epoch))
@@ -58,8 +97,8 @@ export function writePosition(metadata: Map<string, string>, position: Position)
 export function positionOf(table: Table): Position {
   const { position } = table as unknown as Partial<Repositioned>
   if (position) return position
-  const read = (key: string): number => Number(table.schema.metadata.get(key) ?? 0)
-  return { epoch: read('epoch'), step: read('step'), epochs: read('epochs'), steps: read('steps') }
+  const [epoch, step, epochs, steps] = ['epoch', 'step', 'epochs', 'steps'].map((key) => numberOf(table, key))
+  return { epoch: epoch!, step: step!, epochs: epochs!, steps: steps! }
 }
 
 /** True for the last step of an epoch. */

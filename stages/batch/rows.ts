@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { filter, toArray } from 'rxjs'
+import { defer, filter, toArray } from 'rxjs'
 import { z } from 'zod'
 import {
   checkSplit,
@@ -36,14 +36,26 @@ export const rows = defineStage({
     return { batches: { ...facts, splits: [options.split] } }
   },
   run:
-    ({ split, size, epochs, dropLast }, { flow }) =>
+    ({ split, size, epochs, dropLast }, { flow, state }) =>
     (examples) =>
-      examples.pipe(
-        filter((table) => splitOf(table) === split),
-        toArray(),
-        flow.concatMap((tables) => flow.pull(batches(tables, split, size, epochs, dropLast))),
-      ),
+      defer(() => {
+        const at = { epoch: 1 }
+        state(progress, {
+          snapshot: () => at,
+          restore: ({ epoch }) => {
+            at.epoch = epoch
+          },
+        })
+        return examples.pipe(
+          filter((table) => splitOf(table) === split),
+          toArray(),
+          flow.concatMap((tables) => flow.pull(batches(tables, split, size, epochs, dropLast, at))),
+        )
+      }),
 })
+
+/** The epoch that was handed out last: a resumed run hands it out again, for who comes after may be in its midst. */
+const progress = z.strictObject({ epoch: z.int().positive() })
 
 /** Batches kept from the first epoch for the next ones; more of them would cost more memory than they save time. */
 const KEPT = 10_000
@@ -54,6 +66,7 @@ function* batches(
   size: number,
   epochs: number,
   dropLast: boolean,
+  at: { epoch: number },
 ): Generator<Table> {
   const [first, ...others] = tables
   if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
@@ -70,7 +83,8 @@ function* batches(
         : `the split "${split}" has ${count} rows, less than one batch of ${size}, and dropLast leaves it out`,
     )
   const cuts: Table[] = []
-  for (let epoch = 1; epoch <= epochs; epoch++) {
+  for (let { epoch } = at; epoch <= epochs; epoch++) {
+    at.epoch = epoch
     for (let i = 0; i < steps; i++) {
       const position = { epoch, step: (epoch - 1) * steps + i + 1, epochs, steps }
       const cut = cuts[i]

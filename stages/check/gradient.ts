@@ -1,5 +1,19 @@
 import type { Table } from 'apache-arrow'
-import { concat, concatMap, defer, EMPTY, filter, forkJoin, map, of, take, throwError, throwIfEmpty } from 'rxjs'
+import {
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  filter,
+  forkJoin,
+  identity,
+  map,
+  of,
+  take,
+  tap,
+  throwError,
+  throwIfEmpty,
+} from 'rxjs'
 import { z } from 'zod'
 import {
   copyParameters,
@@ -67,16 +81,25 @@ export const gradient = defineStage({
     (options, context) =>
     ({ batches, parameters }) =>
       defer(() => {
+        let isChecked = false
+        context.state(z.strictObject({ isChecked: z.boolean() }), {
+          snapshot: () => ({ isChecked }),
+          restore: (saved) => {
+            isChecked = saved.isChecked
+          },
+        })
         const at = (step: number) => (table: Table) => positionOf(table).step === step
         const kept = (step: number) => parameters.pipe(filter(at(step)), take(1), map(copyParameters))
+        const failed = new PipelineError('DATA', `the run ended before its step ${options.step} could be checked`)
         return forkJoin({
           batch: batches.pipe(filter(at(options.step)), take(1)),
           before: kept(options.step - 1),
           after: kept(options.step),
         }).pipe(
-          throwIfEmpty(
-            () => new PipelineError('DATA', `the run ended before its step ${options.step} could be checked`),
-          ),
+          isChecked ? identity : throwIfEmpty(() => failed),
+          tap(() => {
+            isChecked = true
+          }),
           context.flow.concatMap((seen) => compareGradients(seen, options, context)),
           concatMap(([position, checks]) => {
             const wrong = checks

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, toArray } from 'rxjs'
+import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, tap, toArray } from 'rxjs'
 import { z } from 'zod'
 import { type Rows, rowsPerCall, type Softmax } from '../../kernels/index.js'
 import {
@@ -63,14 +63,21 @@ export const classification = defineStage({
     ({ parameters, examples }) =>
       defer(() => {
         const evaluator = makeEvaluator(options, context)
-        const held = examples.pipe(toArray(), map(bySplit), shareReplay(1))
+        let arrived: Splits | undefined
+        const held = examples.pipe(
+          toArray(),
+          map(bySplit),
+          tap((splits) => {
+            arrived = splits
+          }),
+          shareReplay(1),
+        )
         const due = parameters.pipe(
           filter((table) => isDue(table, options.every)),
-          map(snapshot),
-          context.flow.concatMap(
-            (taken) => held.pipe(concatMap((splits) => evaluator.evaluate(taken, splits))),
-            'parameters',
-          ),
+          context.flow.concatMap((table) => {
+            const measure = evaluator.take(table)
+            return arrived ? measure(arrived) : held.pipe(concatMap(measure))
+          }, 'parameters'),
         )
         return merge(held.pipe(ignoreElements()), due).pipe(finalize(evaluator.free))
       }),
@@ -86,7 +93,9 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
     problem(`the parameters are for ${parameters.classes.length} classes, the examples have ${examples.classes.length}`)
 }
 
-function bySplit(tables: readonly Table[]): Map<string, Rows[]> {
+type Splits = ReadonlyMap<string, readonly Rows[]>
+
+function bySplit(tables: readonly Table[]): Splits {
   const splits = new Map<string, Rows[]>()
   for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), rowsOf(table)])
   return splits
@@ -101,25 +110,21 @@ function isDue(table: Table, every: Options['every']): boolean {
     : endsEpoch(position) && position.epoch % every.epochs === 0
 }
 
-/** Parameters as they were when they came: the examples may come later, and the model may have moved on by then. */
-interface Snapshot {
-  readonly position: Position
-  readonly model: Model
-}
-
-function snapshot(table: Table): Snapshot {
-  const model = modelOf(table)
-  const arrays = model.arrays.map((array) => ({ ...array, values: array.values.slice() }))
-  return { position: positionOf(table), model: { ...model, arrays } }
-}
-
 function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
   let classifier: Softmax | undefined
 
-  async function evaluate({ position, model }: Snapshot, splits: ReadonlyMap<string, readonly Rows[]>): Promise<Table> {
-    classifier ??= kernels.softmax(widthOf(model.shape), model.classes.length)
-    classifier.load(softmaxParameters(model))
+  /** Copies the parameters as they are when they come: the examples may come later, when the model has moved on. */
+  function take(table: Table): (splits: Splits) => Promise<Table> {
+    const position = positionOf(table)
+    const model = modelOf(table)
+    const taken = classifier ?? kernels.softmax(widthOf(model.shape), model.classes.length)
+    classifier = taken
+    taken.load(softmaxParameters(model))
     const penalty = model.lambda * sumOfSquares(model)
+    return (splits) => evaluate(taken, penalty, position, splits)
+  }
+
+  async function evaluate(classifier: Softmax, penalty: number, position: Position, splits: Splits): Promise<Table> {
     const metrics: Record<string, number> = {}
     const names = options.splits ?? [...splits.keys()]
     if (names.length === 0) throw new PipelineError('DATA', 'no examples arrived to evaluate')
@@ -156,7 +161,8 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
         const sums = classifier.evaluate(rows)
         loss += sums.loss
         correct += sums.correct
-        await flow.breathe()
+        const pause = flow.breathe()
+        if (pause) await pause
       }
       count += labels.length
     }
@@ -164,7 +170,7 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
     return { loss: loss / count, accuracy: correct / count }
   }
 
-  return { evaluate, free: () => classifier?.free() }
+  return { take, free: () => classifier?.free() }
 }
 
 function sumOfSquares(model: Model): number {

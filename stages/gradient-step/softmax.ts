@@ -37,6 +37,13 @@ const options = z.strictObject({
 
 type Options = z.output<typeof options>
 
+const numbers = z.custom<Float32Array | Float64Array>(
+  (value) => value instanceof Float32Array || value instanceof Float64Array,
+)
+
+/** The last step that was made, and what it led to. */
+const state = z.strictObject({ step: z.int(), steps: z.int(), W: numbers, b: numbers })
+
 /**
  * Trains a softmax classifier, one step of gradient descent per batch: for `p = softmax(W x + b)` the cost is
  * `J = mean(-log p[y]) + lambda · Σ W²` and a step is `W -= eta · ∂J/∂W`, `b -= eta · ∂J/∂b`.
@@ -61,6 +68,8 @@ export const softmax = defineStage({
 
 function makeTrainer(options: Options, context: StageContext) {
   let model: Softmax | undefined
+  let last: Position | undefined
+  let saved: z.output<typeof state> | undefined
   let emit: ReturnType<typeof parametersTables> | undefined
 
   function open(batch: Table): Softmax {
@@ -68,7 +77,9 @@ function makeTrainer(options: Options, context: StageContext) {
     const features = widthOf(shape)
     if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
     const made = context.kernels.softmax(features, classes.length)
-    made.load(initialParameters(options.init, features, classes.length, context.random('init')))
+    made.load(
+      saved ? fitting(saved, made) : initialParameters(options.init, features, classes.length, context.random('init')),
+    )
     const { W, b } = made.parameters
     emit = parametersTables({
       model: 'softmax',
@@ -83,8 +94,16 @@ function makeTrainer(options: Options, context: StageContext) {
     return made
   }
 
+  context.state(state, {
+    snapshot: () => (model && last ? { step: last.step, steps: last.steps, ...model.parameters } : saved),
+    restore: (restored) => {
+      saved = restored
+    },
+  })
+
   function train(batch: Table): Table[] | Promise<Table> {
     model ??= open(batch)
+    if (saved && isSeen(batch, saved)) return []
     const rows = rowsOf(batch)
     const most = rowsPerCall(context.kernels, model)
     return rows.labels.length <= most ? [stepped(batch, rows)] : inSlices(batch, rows, most)
@@ -106,10 +125,31 @@ function makeTrainer(options: Options, context: StageContext) {
     const eta = etaAt(options.eta, position.epoch)
     const loss = model!.step(rows, eta, options.lambda)
     if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
+    last = position
     return emit!(position, eta)
   }
 
   return { train, free: () => model?.free() }
+}
+
+/** Restored parameters. Throws where the data has become another since. */
+function fitting({ W, b }: z.output<typeof state>, model: Softmax): { W: typeof W; b: typeof b } {
+  if (W.length === model.parameters.W.length && b.length === model.parameters.b.length) return { W, b }
+  throw new PipelineError(
+    'DATA',
+    `the checkpoint has ${W.length} weights for ${b.length} classes, the data needs ${model.parameters.W.length} for ${model.parameters.b.length}`,
+  )
+}
+
+/** Whether a resumed run comes past a batch that it was trained on before. */
+function isSeen(batch: Table, saved: z.output<typeof state>): boolean {
+  const { step, steps } = positionOf(batch)
+  if (steps !== saved.steps)
+    throw new PipelineError(
+      'DATA',
+      `the checkpoint was made with ${saved.steps} steps an epoch, now there are ${steps}`,
+    )
+  return step <= saved.step
 }
 
 function part({ values, labels, affine }: Rows, from: number, to: number): Rows {

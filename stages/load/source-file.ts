@@ -1,22 +1,35 @@
 import { createHash } from 'node:crypto'
-import { open, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { fileProblem, messageOf, PipelineError, type StageContext } from '../../pipeline/index.js'
+import { fileProblem, messageOf, openRegularFile, PipelineError, type StageContext } from '../../pipeline/index.js'
 
 const unzip = promisify(gunzip)
+
+/** What is held in memory whole, packed or unpacked: a small file can unpack to a thousand times its size. */
+const MOST = 1 << 30
 
 /**
  * Reads a data file whole, unpacked if it ends in `.gz`, and tells the run its checksum.
  * Throws a PipelineError `DATA`: missing, unreadable, empty, or damaged; `help` is added where it is missing.
  */
 export async function readSourceFile(path: string, context: StageContext, help = ''): Promise<Buffer> {
-  const bytes = await reading(path, help, () => readFile(path))
+  const bytes = await reading(path, help, async () => {
+    const file = await openRegularFile(path, MOST)
+    try {
+      return await file.readFile()
+    } finally {
+      await file.close()
+    }
+  })
   if (bytes.length === 0) throw new PipelineError('DATA', `${path} is empty`)
   context.source({ path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })
   if (!path.endsWith('.gz')) return bytes
-  const unpacked = await unzip(bytes).catch((error) => {
-    throw new PipelineError('DATA', `${path} is not a whole gzip file: ${messageOf(error)}`, { cause: error })
+  const unpacked = await unzip(bytes, { maxOutputLength: MOST }).catch((error) => {
+    const isLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+    const problem = isLarge
+      ? `holds more than ${MOST >> 20} MiB; unpack it`
+      : `is not a whole gzip file: ${messageOf(error)}`
+    throw new PipelineError('DATA', `${path} ${problem}`, { cause: error })
   })
   if (unpacked.length === 0) throw new PipelineError('DATA', `${path} is empty`)
   return unpacked
@@ -40,7 +53,7 @@ export async function openSourceFile(path: string, context: StageContext, help =
   }
   const firstBytes = new Uint8Array(2)
   const size = await reading(path, help, async () => {
-    const handle = await open(path)
+    const handle = await openRegularFile(path)
     try {
       await handle.read(firstBytes, 0, 2, 0)
       return (await handle.stat()).size
@@ -60,7 +73,7 @@ function* cut(bytes: Uint8Array, length: number): Generator<Uint8Array> {
 async function* read(path: string, size: number, length: number, context: StageContext): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   const buffer = new Uint8Array(Math.min(length, size))
-  const handle = await reading(path, '', () => open(path))
+  const handle = await reading(path, '', () => openRegularFile(path))
   try {
     for (let at = 0; at < size; at += buffer.length) {
       const wanted = Math.min(buffer.length, size - at)

@@ -1,12 +1,23 @@
-import { Field, Int32, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct, type Table } from 'apache-arrow'
+import {
+  type Data,
+  Field,
+  Int32,
+  makeData,
+  RecordBatch,
+  RecordBatchStreamWriter,
+  Schema,
+  Struct,
+  type Table,
+  Utf8,
+} from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, outputPath, positionOf, wire } from '../../pipeline/index.js'
+import { defineStage, outputPath, positionOf, splitOf, wire } from '../../pipeline/index.js'
 import { type Appender, appended } from './append.js'
 
 /**
  * Writes any wire as an Arrow IPC stream, each table on disk as soon as it passes; a stream cut off by a crash reads up
- * to its last whole batch. The position of a table becomes the columns `epoch` and `step` where it has none: the
- * schema, and with it the metadata, is written only once.
+ * to its last whole batch. The position of a table becomes the columns `epoch` and `step` where it has none, its split
+ * (of examples and batches) the column `split`: the schema, and with it the metadata, is written only once.
  */
 export const arrow = defineStage({
   name: 'sink/arrow',
@@ -19,8 +30,8 @@ export const arrow = defineStage({
   example: '- use: sink/arrow\n  from: metrics\n  with: { path: metrics.arrows }',
   run: ({ path }, context) => {
     let writer: StreamWriter | undefined
-    return appended(context, path, (table: Table, file) => {
-      writer ??= new StreamWriter(file)
+    return appended(context, path, (table, file, index) => {
+      writer ??= new StreamWriter(file, index > 0)
       for (const batch of positioned(table)) writer.write(batch)
     })
   },
@@ -29,10 +40,19 @@ export const arrow = defineStage({
 /** Writes every message straight into the file, instead of into the unbounded queue of its base class. */
 class StreamWriter extends RecordBatchStreamWriter {
   private readonly file: Appender
+  /** True while the schema passes that a resumed run finds in the file. */
+  private isMute: boolean
 
-  constructor(file: Appender) {
+  constructor(file: Appender, hasSchema: boolean) {
     super({ autoDestroy: false })
     this.file = file
+    this.isMute = hasSchema
+  }
+
+  protected override _writeSchema(schema: Schema): this {
+    super._writeSchema(schema)
+    this.isMute = false
+    return this
   }
 
   protected override _write(chunk: ArrayBufferLike | ArrayBufferView): this {
@@ -40,32 +60,54 @@ class StreamWriter extends RecordBatchStreamWriter {
       ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
       : new Uint8Array(chunk)
     if (this._started && bytes.length > 0) {
-      this.file.append(bytes)
+      if (!this.isMute) this.file.append(bytes)
       this._position += bytes.length
     }
     return this
   }
 }
 
+/** The table with what stands in the metadata of its schema as columns; where there are such, nothing is added. */
 function positioned(table: Table): readonly RecordBatch[] {
-  if (table.schema.names.includes('epoch'))
-    return table.batches.map((batch) => new RecordBatch(table.schema, batch.data))
-  const { epoch, step } = positionOf(table)
-  const added = [new Field('epoch', new Int32(), false), new Field('step', new Int32(), false)]
-  const metadata = new Map([...table.schema.metadata].filter(([key]) => key !== 'epoch' && key !== 'step'))
-  const schema = new Schema([...added, ...table.schema.fields], metadata)
-  return table.batches.map((batch) => {
-    const columns = [epoch, step].map((value) =>
-      makeData({ type: new Int32(), data: new Int32Array(batch.numRows).fill(value), nullCount: 0 }),
-    )
-    return new RecordBatch(
-      schema,
-      makeData({
-        type: new Struct(schema.fields),
-        length: batch.numRows,
-        nullCount: 0,
-        children: [...columns, ...batch.data.children],
-      }),
-    )
+  const added = table.schema.names.includes('epoch') ? [] : positionColumns(table)
+  const names = new Set(added.map(({ field }) => field.name))
+  const metadata = new Map([...table.schema.metadata].filter(([key]) => !names.has(key)))
+  const schema = new Schema([...added.map(({ field }) => field), ...table.schema.fields], metadata)
+  return table.batches.map(
+    (batch) =>
+      new RecordBatch(
+        schema,
+        makeData({
+          type: new Struct(schema.fields),
+          length: batch.numRows,
+          nullCount: 0,
+          children: [...added.map(({ fill }) => fill(batch.numRows)), ...batch.data.children],
+        }),
+      ),
+  )
+}
+
+interface Constant {
+  readonly field: Field
+  /** So many times the one value. */
+  readonly fill: (rows: number) => Data
+}
+
+function positionColumns(table: Table): Constant[] {
+  const integer = (name: string, value: number): Constant => ({
+    field: new Field(name, new Int32(), false),
+    fill: (rows) => makeData({ type: new Int32(), data: new Int32Array(rows).fill(value), nullCount: 0 }),
   })
+  const text = (name: string, value: string): Constant => ({
+    field: new Field(name, new Utf8(), false),
+    fill: (rows) => {
+      const bytes = Buffer.from(value)
+      const data = Buffer.alloc(rows * bytes.length, bytes)
+      const valueOffsets = Int32Array.from({ length: rows + 1 }, (_, i) => i * bytes.length)
+      return makeData({ type: new Utf8(), length: rows, nullCount: 0, valueOffsets, data })
+    },
+  })
+  const { epoch, step } = positionOf(table)
+  const split = splitOf(table)
+  return [integer('epoch', epoch), integer('step', step), ...(split ? [text('split', split)] : [])]
 }

@@ -2,6 +2,7 @@ import { type Table, tableToIPC } from 'apache-arrow'
 import { concatMap, defer, ignoreElements, merge, tap } from 'rxjs'
 import { z } from 'zod'
 import {
+  anyNumber,
   copyParameters,
   defineStage,
   isBetter,
@@ -40,6 +41,12 @@ export const best = defineStage({
       defer(() => {
         let last: Table | undefined
         let value: number | undefined
+        context.state(z.strictObject({ value: anyNumber }), {
+          snapshot: () => (value === undefined ? undefined : { value }),
+          restore: (saved) => {
+            value = saved.value
+          },
+        })
         const kept = metrics.pipe(
           concatMap(metricsRows),
           tap((row) => {

@@ -2,7 +2,7 @@ import { stringify } from 'csv-stringify/sync'
 import { z } from 'zod'
 import { type Confusion, confusionFigure, confusionOf } from '../../figures/index.js'
 import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
-import { drawn, figureFiles, figureOptions, stemOf } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure-files.js'
 import { checkSplit, predictedAtEnd, splitOption } from './predicted.js'
 
 /**
@@ -22,6 +22,7 @@ export const confusion = defineStage({
     checkSplit(checking)
     return {}
   },
+  files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
   run: (options, context) => {
     const write = figureFiles(context, options)
     const file = context.file(`${stemOf(options.path)}.csv`)

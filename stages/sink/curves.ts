@@ -1,8 +1,18 @@
-import { concatMap, toArray } from 'rxjs'
+import { concatMap, defer, endWith, ignoreElements, type OperatorFunction, tap } from 'rxjs'
 import { z } from 'zod'
 import { curvesFigure } from '../../figures/index.js'
-import { defineStage, listed, metricsRows, wire } from '../../pipeline/index.js'
-import { drawn, figureFiles, figureOptions } from './figure-files.js'
+import {
+  defineStage,
+  keptRows,
+  listed,
+  type MetricsRow,
+  metricsRows,
+  rowsFrom,
+  rowsState,
+  type StageContext,
+  wire,
+} from '../../pipeline/index.js'
+import { drawn, figureFiles, figureOptions, figurePaths } from './figure-files.js'
 
 /**
  * Draws the metrics at the end of the run: cost, loss and accuracy of each split, the generalisation gap, and eta where
@@ -28,12 +38,13 @@ export const curves = defineStage({
         problem(`splits[${i}]`, `no split named "${split}" is evaluated; there is ${listed(known, 'and')}`)
     return {}
   },
+  files: figurePaths,
   run: (options, context) => {
     const write = figureFiles(context, options)
     return (metrics) =>
       metrics.pipe(
         concatMap(metricsRows),
-        toArray(),
+        allRows(context),
         drawn(context, async (rows, pause) => {
           if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
           const drawn = rows.some((row) => Object.keys(row).some((name) => /_(loss|cost|accuracy)$/.test(name)))
@@ -44,3 +55,17 @@ export const curves = defineStage({
       )
   },
 })
+
+/** Gathers the rows, those from before the run was resumed included. */
+function allRows(context: StageContext): OperatorFunction<MetricsRow, MetricsRow[]> {
+  return (source) =>
+    defer(() => {
+      const rows: MetricsRow[] = []
+      context.state(keptRows, { snapshot: () => rowsState(rows), restore: (saved) => rows.push(...rowsFrom(saved)) })
+      return source.pipe(
+        tap((row) => rows.push(row)),
+        ignoreElements(),
+        endWith(rows),
+      )
+    })
+}

@@ -22,19 +22,23 @@ interface FigureOptions {
   readonly formats: readonly ('svg' | 'png')[]
 }
 
-/** Claims the files of a figure and returns what writes them; `suffix` goes before the ending. */
+/** The files of a figure; `suffix` goes before the ending. */
+export function figurePaths({ path, formats }: FigureOptions, suffix = ''): string[] {
+  const ending = /\.(svg|png)$/i.exec(path)?.[1]
+  return (ending ? [ending] : [...new Set(formats)]).map((format) => `${stemOf(path)}${suffix}.${format}`)
+}
+
+/** Claims the files of a figure and returns what writes them. */
 export function figureFiles(
   context: StageContext,
-  { path, formats }: FigureOptions,
+  options: FigureOptions,
   suffix = '',
 ): (svg: string, pause: Pause) => Promise<void> {
-  const ending = /\.(svg|png)$/i.exec(path)?.[1]
-  const wanted = ending ? [ending] : [...new Set(formats)]
-  const files = wanted.map((format) => ({ format, file: context.file(`${stemOf(path)}${suffix}.${format}`) }))
+  const files = figurePaths(options, suffix).map((path) => context.file(path))
   return async (svg, pause) => {
-    for (const { format, file } of files) {
+    for (const file of files) {
       await pause()
-      replaceFile(file, format.toLowerCase() === 'svg' ? svg : await pngOf(svg))
+      replaceFile(file, /svg$/i.test(file) ? svg : await pngOf(svg))
     }
   }
 }

@@ -10,7 +10,7 @@ import {
   type Tile,
 } from '../../figures/index.js'
 import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
-import { drawn, figureFiles, figureOptions, stemOf } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure-files.js'
 import { checkSplit, type Predicted, predictedAtEnd, splitOption } from './predicted.js'
 
 /** Images side by side. */
@@ -37,6 +37,7 @@ export const predictions = defineStage({
     checkSplit(checking)
     return {}
   },
+  files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
   run: (options, context) => {
     const file = context.file(`${stemOf(options.path)}.csv`)
     const known = context.inputs.examples?.shape

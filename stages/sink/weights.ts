@@ -24,7 +24,7 @@ import {
   softmaxParameters,
   wire,
 } from '../../pipeline/index.js'
-import { drawn, figureFiles, figureOptions, type Pause } from './figure-files.js'
+import { drawn, figureFiles, figureOptions, figurePaths, type Pause } from './figure-files.js'
 
 const options = z.strictObject({
   ...figureOptions('weights'),
@@ -40,6 +40,19 @@ const options = z.strictObject({
 })
 
 type Options = z.output<typeof options>
+
+const pixels = z.strictObject({
+  width: z.int(),
+  height: z.int(),
+  channels: z.literal([1, 3]),
+  data: z.custom<Uint8Array>((value) => value instanceof Uint8Array),
+})
+
+/** The snapshots so far, and the step of the last one. */
+const state = z.strictObject({
+  snapshots: z.array(z.strictObject({ epoch: z.int(), images: z.array(pixels) })),
+  known: z.int().optional(),
+})
 
 /** Of tabular data, the weights shown per class, and the classes shown. */
 const BARS = { weights: 10, classes: 24 }
@@ -67,12 +80,13 @@ export const weights = defineStage({
     }
     return {}
   },
+  files: (options) => [...figurePaths(options), ...(options.every ? figurePaths(options, '-epochs') : [])],
   run: (options, context) => {
-    const { snapshot, finish } = makeArtist(options, context)
     const isDue = (table: Table): boolean => {
       const position = positionOf(table)
       return endsEpoch(position) && position.epoch % options.every!.epochs === 0
     }
+    const { snapshot, finish } = makeArtist(options, context)
     return (parameters) =>
       parameters.pipe(
         connect((shared) =>
@@ -98,8 +112,15 @@ function copied(draw: Draw): (table: Table) => (pause: Pause) => Promise<void> {
 
 function makeArtist(options: Options, context: StageContext) {
   const write = figureFiles(context, options)
-  const snapshots: { readonly epoch: number; readonly images: readonly Pixels[] }[] = []
+  const snapshots: z.output<typeof state>['snapshots'] = []
   let known: number | undefined
+  context.state(state, {
+    snapshot: () => ({ snapshots, known }),
+    restore: (saved) => {
+      snapshots.push(...saved.snapshots)
+      known = saved.known
+    },
+  })
 
   async function snapshot(table: Table, pause: Pause): Promise<void> {
     const { epoch, epochs } = positionOf(table)

@@ -1,7 +1,12 @@
 import { concatMap, defer, ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
-import { defineStage, isBetter, metricsRows, wire } from '../../pipeline/index.js'
+import { anyNumber, defineStage, isBetter, metricsRows, wire } from '../../pipeline/index.js'
 import { checkMetric, metricName, metricOf } from '../monitor.js'
+
+const state = z.strictObject({
+  best: z.strictObject({ value: anyNumber, epoch: z.int() }).optional(),
+  worse: z.int(),
+})
 
 /**
  * Early stopping (L. Prechelt, 1998): ends the run when a metric has not become better for a number of evaluations.
@@ -26,8 +31,15 @@ export const patience = defineStage({
     ({ monitor, patience, minDelta }, context) =>
     (metrics) =>
       defer(() => {
-        let best: { value: number; epoch: number } | undefined
+        let best: z.output<typeof state>['best']
         let worse = 0
+        context.state(state, {
+          snapshot: () => ({ best, worse }),
+          restore: (saved) => {
+            best = saved.best
+            worse = saved.worse
+          },
+        })
         return metrics.pipe(
           concatMap(metricsRows),
           tap((row) => {
@@ -35,7 +47,7 @@ export const patience = defineStage({
             const better = isBetter(monitor, value, best?.value, minDelta)
             worse = better ? 0 : worse + 1
             if (better) best = { value, epoch: row.epoch }
-            if (worse === patience)
+            if (worse >= patience)
               context.stop(
                 `${monitor} has not become better for ${patience} evaluations; ${best ? `the best was ${best.value} in epoch ${best.epoch}` : 'it never was a number'}`,
               )

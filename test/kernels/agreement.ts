@@ -448,6 +448,27 @@ async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
     t.throws(() => kernels.moments(new Uint8Array(11), 10), new RangeError('11 values are not rows of 10 features'))
   })
 
+  t.test('features and classes that make no classifier', async (t) => {
+    const cases: [features: number, classes: number, message: string][] = [
+      [0, 2, 'expected 1 to 268435456 features, got 0'],
+      [-1, 2, 'expected 1 to 268435456 features, got -1'],
+      [1.5, 2, 'expected 1 to 268435456 features, got 1.5'],
+      [2 ** 40, 2, 'expected 1 to 268435456 features, got 1099511627776'],
+      [2, 0, 'expected 1 to 1048576 classes, got 0'],
+      [2, Number.NaN, 'expected 1 to 1048576 classes, got NaN'],
+      [3072, 1e9, 'expected 1 to 1048576 classes, got 1000000000'],
+      [3072, 1e6, '3072 features and 1000000 classes make 3072000000 weights, a classifier has 2147483648 at most'],
+    ]
+    for (const [features, classes, message] of cases)
+      t.throws(() => kernels.softmax(features, classes), new RangeError(message))
+  })
+
+  t.test('memory that no machine has', async (t) => {
+    const message = /^cannot allocate 1125899906842624 bytes: /
+    t.throws(() => kernels.allocate(2 ** 50), { name: 'RangeError', code: 'OUT_OF_MEMORY', message })
+    t.equal(kernels.allocate(10).length, 10, 'it goes on working')
+  })
+
   if (kernels.name === 'reference') return
   t.test('a number of threads that is none', async (t) => {
     for (const threads of [0, -1, 1.5, Number.NaN]) {

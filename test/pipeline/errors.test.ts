@@ -1,4 +1,5 @@
 import t from 'tap'
+import { outOfMemory } from '../../dist/kernels/memory.js'
 import { fileProblem, inFileOrder, inStage, messageOf, PipelineError } from '../../dist/pipeline/errors.js'
 
 t.test('a PipelineError says every problem, a line each, with its place', async (t) => {
@@ -43,6 +44,12 @@ t.test('inStage gives foreign errors the code STAGE, whatever was thrown', async
     t.equal(error.code, 'STAGE')
     t.equal(error.cause, thrown)
   }
+})
+
+t.test('inStage gives memory that a kernel could not get the code KERNEL', async (t) => {
+  const error = inStage(outOfMemory(7, 'it is full'), 's', undefined)
+  t.equal(error.message, 's: cannot allocate 7 bytes: it is full')
+  t.equal(error.code, 'KERNEL')
 })
 
 t.test('messageOf reads errors and anything else', async (t) => {

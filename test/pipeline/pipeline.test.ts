@@ -215,7 +215,7 @@ t.test('toYAML says only what was given', async (t) => {
   t.equal(pipeline.toYAML(), 'name: x\nseed: 0\nstages:\n  - use: load/digits\n  - use: normalize/standardize\n')
 })
 
-t.test('toYAML resolves vars, environment and inheritance', async (t) => {
+t.test('toYAML keeps the vars that options refer to, and resolves environment and inheritance', async (t) => {
   inFolder(t, {
     'base.yaml':
       'seed: 5\nvars: { n: 4 }\nstages:\n  - use: load/digits\n  - use: batch/rows\n    with: { size: "${n}", epochs: "${EPOCHS}" }\n',
@@ -224,8 +224,21 @@ t.test('toYAML resolves vars, environment and inheritance', async (t) => {
   const pipeline = await Pipeline.load('p.yaml', { environment: { EPOCHS: '2' }, set: ['rows.dropLast=true'] })
   t.equal(
     pipeline.toYAML(),
-    'name: p\nseed: 5\nstages:\n  - use: load/digits\n  - use: batch/rows\n    with:\n      size: 8\n      epochs: 2\n      dropLast: true\n',
+    'name: p\nseed: 5\nvars:\n  n: 8\nstages:\n  - use: load/digits\n  - use: batch/rows\n    with:\n      size: ${n}\n      epochs: 2\n      dropLast: true\n',
   )
+})
+
+t.test('set drops the reference of what it changes, and of nothing else', async (t) => {
+  inFolder(t, {
+    'p.yaml':
+      'vars: { n: 4, e: 2 }\nstages:\n  - use: load/digits\n  - use: batch/rows\n    with: { size: "${n}", epochs: "${e}", dropLast: true }\n',
+  })
+  const pipeline = (await Pipeline.load('p.yaml')).set('rows', { size: 9, dropLast: undefined })
+  t.equal(
+    pipeline.toYAML(),
+    'name: p\nseed: 0\nvars:\n  e: 2\nstages:\n  - use: load/digits\n  - use: batch/rows\n    with:\n      size: 9\n      epochs: ${e}\n',
+  )
+  t.notMatch(pipeline.replace('rows', 'batch/rows', { size: 1, epochs: 1 }).toYAML(), 'vars')
 })
 
 t.test('toYAML keeps a literal "${" a literal', async (t) => {
@@ -262,7 +275,7 @@ t.test('toYAML names stage files as seen from the folder it is for', async (t) =
     t.ok(text.includes(`use: ${use}\n`), text)
     mkdirSync(base, { recursive: true })
     writeFileSync(`${base}/again.yaml`, text)
-    t.equal((await Pipeline.load(`${base}/again.yaml`)).graph.nodes[1]!.stage.name, 'second')
+    t.equal((await Pipeline.load(`${base}/again.yaml`, { plugins: 'project' })).graph.nodes[1]!.stage.name, 'second')
   }
 })
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { philox, type Random, randomStream } from '../../dist/pipeline/random.js'
+import { philox, type Random, randomStream, randomStreams } from '../../dist/pipeline/random.js'
 
 const hex = (words: Iterable<number>) => [...words].map((word) => word.toString(16).padStart(8, '0')).join(' ')
 const draws = (random: Random, n: number) => Array.from({ length: n }, () => random.uint32())
@@ -27,6 +27,18 @@ t.test('a stream is the Philox of its seed, hashed address and epoch, counted up
     return [...out]
   })
   t.strictSame(draws(randomStream(5 + 2 ** 32, 'model', 'init', 7), 8), expected)
+})
+
+t.test('the streams of a stage are those of its address, opened in any order', async (t) => {
+  const streams = randomStreams(5, 'model')
+  for (const [purpose, epoch] of [
+    ['init', 0],
+    ['order', 2],
+    ['order', 1],
+    ['init', 0],
+  ] as const)
+    t.strictSame(draws(streams(purpose, epoch), 9), draws(randomStream(5, 'model', purpose, epoch), 9))
+  t.strictSame(draws(streams('init'), 9), draws(randomStream(5, 'model', 'init'), 9))
 })
 
 t.test('streams with different addresses share nothing', async (t) => {

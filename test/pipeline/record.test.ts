@@ -15,7 +15,11 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
   const kernels = await openKernels({ kernel: 'reference' })
   const directory = makeRunDirectory('toy', { out: t.testdir({}) })
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
-  const recorder = new Recorder(pipeline, kernels, clock, directory)
+  const recorder = new Recorder(pipeline, kernels, clock, directory, {
+    definition: 'd',
+    notes: ['earlier'],
+    resumedAt: 3,
+  })
   const saved = () => JSON.parse(readFileSync(`${directory.path}/run.json`, 'utf8'))
 
   const running = recorder.save('running')
@@ -29,7 +33,9 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
     kernel: { name: 'reference', detail: 'float64', threads: 1 },
     started: /^\d{4}-\d\d-\d\dT.*Z$/,
     data: [],
-    notes: [],
+    notes: ['earlier'],
+    definition: 'd',
+    resumedAt: 3,
   })
   t.notOk('timings' in running || 'finished' in running || 'error' in running)
 
@@ -37,7 +43,7 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
   directory.file('b.csv')
   directory.file('a.csv')
   recorder.data.push({ path: 'x', bytes: 1, sha256: 'y' })
-  recorder.notes.push('model: slow')
+  recorder.note('model: slow')
   const failed = recorder.save('failed', new PipelineError('DATA', [{ where: 'p.yaml:1:1', message: 'bad' }]))
   t.strictSame(saved(), failed)
   t.match(failed, {
@@ -45,7 +51,7 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
     error: 'p.yaml:1:1  bad',
     started: running.started,
     data: [{ path: 'x' }],
-    notes: ['model: slow'],
+    notes: ['earlier', 'model: slow'],
     files: ['a.csv', 'b.csv', 'run.json'],
   })
   const { total, prepare, train, finish, kernels: busy, overhead, steps } = failed.timings!

@@ -63,6 +63,16 @@ t.test('figures are those that are images; single snapshots stay in the director
   t.end()
 })
 
+t.test('options that refer to vars are read with their values', (t) => {
+  const directory = runDirectory(t)
+  writeFileSync(
+    join(directory, 'pipeline.yaml'),
+    'vars: { eta: 0.5, b: "${eta}" }\nstages:\n  - { use: x/y, with: { eta: "${eta}", b: ["${b}"], text: "$${eta}" } }\n',
+  )
+  t.same(readRun(directory).stages, [{ use: 'x/y', with: { eta: 0.5, b: [0.5], text: '${eta}' } }])
+  t.end()
+})
+
 t.test('a run without a definition, or with a damaged one, is still a run', (t) => {
   const directory = runDirectory(t)
   writeFileSync(join(directory, 'pipeline.yaml'), 'stages: [')

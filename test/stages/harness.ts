@@ -55,6 +55,7 @@ export function openStage(
     source: (source) => sources.push(source),
     note: (message) => notes.push(message),
     stop: (reason) => notes.push(`stopped: ${reason}`),
+    state: () => {},
     terminal: { interactive, write: (text) => printed.push(text) },
   })
   const wires = Object.keys(stage.inputs).map((port) => [port, from(inputs[port]!)])

@@ -278,6 +278,14 @@ napi_value logits(const Call& call) {
   return nullptr;
 }
 
+/** What `memory.ts` calls an `outOfMemory`. */
+void throw_out_of_memory(napi_env env, const std::string& what) {
+  const std::string text = "cannot allocate " + what +
+                           ": the machine does not have that much memory left; use fewer rows, features or classes, "
+                           "or a larger machine";
+  napi_throw_range_error(env, "OUT_OF_MEMORY", text.c_str());
+}
+
 using Function = napi_value (*)(const Call&);
 
 /** Runs `function` and turns what it throws into what JavaScript throws. */
@@ -294,8 +302,10 @@ napi_value guarded(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, nullptr, text.c_str());
   } catch (const NoRows&) {
     napi_throw_range_error(env, nullptr, "expected at least one row to take a gradient of");
+  } catch (const NoMemory& none) {
+    throw_out_of_memory(env, std::to_string(static_cast<uint64_t>(none.bytes)) + " bytes");
   } catch (const std::bad_alloc&) {
-    napi_throw_range_error(env, nullptr, "not enough memory for the native kernels");
+    throw_out_of_memory(env, "what this call needs");
   } catch (const std::exception& error) {
     napi_throw_error(env, nullptr, error.what());
   }

@@ -11,14 +11,20 @@
 
 namespace millrace {
 
-/** Zeroed memory on a cache line of its own. Throws std::bad_alloc. */
+/** Memory that could not be had: how much. */
+struct NoMemory {
+  double bytes;
+};
+
+/** Zeroed memory on a cache line of its own. Throws NoMemory. */
 template <class T>
 class Array {
  public:
   Array() = default;
   explicit Array(size_t length) : length_(length) {
-    if (length > PTRDIFF_MAX / sizeof(T)) throw std::bad_alloc();
-    memory_.reset(static_cast<T*>(::operator new(length * sizeof(T), kLine)));
+    if (length > PTRDIFF_MAX / sizeof(T)) throw NoMemory{double(length) * sizeof(T)};
+    memory_.reset(static_cast<T*>(::operator new(length * sizeof(T), kLine, std::nothrow)));
+    if (!memory_) throw NoMemory{double(length) * sizeof(T)};
     std::memset(memory_.get(), 0, length * sizeof(T));
   }
   T* get() const { return memory_.get(); }

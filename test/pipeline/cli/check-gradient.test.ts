@@ -176,7 +176,7 @@ t.test(
     t.strictSame(Object.keys(first!), Object.keys(checks[0]!))
     t.equal(Number(first!.max_absolute_error), checks[0]!.max_absolute_error)
     t.equal(first!.worst, checks[0]!.worst.join(' '))
-    t.equal((await Pipeline.load(join(cwd, 'check', 'pipeline.yaml'))).name, 'mine')
+    t.equal((await Pipeline.load(join(cwd, 'check', 'pipeline.yaml'), { plugins: cwd })).name, 'mine')
     const again = await millrace(['check-gradient', 'mine.yaml', '--out', 'check'], cwd)
     t.equal(again.code, 2)
     t.match(again.stderr, /--out check: a run lies there already/)

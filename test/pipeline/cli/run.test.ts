@@ -16,6 +16,7 @@ t.test('run trains a built-in pipeline by name and says where the files are', as
   t.match(stdout, /\nfiles in runs\/digits-001: figures\/.*, metrics.csv, parameters.arrow, pipeline.yaml, run.json\n$/)
   t.notOk(stdout.includes('\u001b'), 'no escape sequences in a pipe')
   t.same(readdirSync(join(cwd, 'runs/digits-001')).sort(), [
+    'checkpoint',
     'figures',
     'metrics.csv',
     'parameters.arrow',

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { interpolator } from '../../../dist/pipeline/definition/interpolate.js'
+import { interpolator, withVars } from '../../../dist/pipeline/definition/interpolate.js'
 import { parseSource } from '../../../dist/pipeline/definition/source.js'
 import { entriesOf, locate, plain, wordOrigin } from '../../../dist/pipeline/definition/value.js'
 import type { Problem } from '../../../dist/pipeline/errors.js'
@@ -96,4 +96,32 @@ t.test('resolvedVars gives all vars, resolved, and reports each problem once', a
     ],
   )
   t.strictSame(problems, [], 'taken before the vars were looked at')
+})
+
+t.test('a value that was one reference to a var remembers it; text, environment and defaults do not', async (t) => {
+  const vars = '{ a: "${b}", b: 1, c: ["${b}"] }'
+  for (const [text, reference] of [
+    ['"${b}"', 'b'],
+    ['"${a}"', 'a'],
+    ['"${c}"', 'c'],
+    ['"${b:-3}"', 'b'],
+    ['"x${b}"', undefined],
+    ['"${E}"', undefined],
+    ['"${F:-3}"', undefined],
+    ['"${here}"', undefined],
+    ['3', undefined],
+  ] as const)
+    t.equal(interpolated(text, vars, { E: 'e' }).value.reference, reference, text)
+  const { resolvedVars } = interpolated('1', vars)
+  t.equal(resolvedVars().get('a')!.reference, 'b')
+  t.equal(locate(resolvedVars().get('c')!, [0]).reference, 'b')
+})
+
+t.test('withVars replaces references in ordinary data, and looks nowhere else', (t) => {
+  t.strictSame(withVars({ x: ['${a}', 'y${a}'], z: '$${a}', p: '${PATH}' }, { a: 1 }), {
+    x: [1, 'y1'],
+    z: '${a}',
+    p: null,
+  })
+  t.end()
 })

@@ -18,6 +18,12 @@ t.test('metrics keep every digit, their order and their position, through a file
   t.ok(table.schema.fields.every((field) => !field.nullable))
 })
 
+t.test('everybody gets the same rows', async (t) => {
+  const table = metricsTable(position, metrics)
+  const read = tableFromIPC(tableToIPC(table, 'file'))
+  for (const each of [table, read]) t.equal(metricsRows(each), metricsRows(each))
+})
+
 t.test('tables that follow each other are rows of one', async (t) => {
   const [a, b] = [1, 2].map((step) => metricsTable({ ...position, step }, { loss: step }))
   t.strictSame(metricsRows(a!.concat(b!)), [

@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { RecordBatchReader, type Table, tableFromIPC } from 'apache-arrow'
 import { concat, EMPTY, NEVER, of, throwError } from 'rxjs'
 import t from 'tap'
-import { metricsRows, metricsTable, modelOf, rowsOf } from '../../../dist/pipeline/index.js'
+import {
+  exampleFields,
+  examplesTable,
+  metricsRows,
+  metricsTable,
+  modelOf,
+  rowsOf,
+} from '../../../dist/pipeline/index.js'
 import { openFilesIn, openStage, runStage } from '../harness.js'
 import { countedBatches, parameters } from '../tables.js'
 
@@ -53,6 +60,18 @@ t.test('batches read back with their features and labels', async (t) => {
   t.strictSame(column(read, 'step'), [1, 1, 2])
   t.strictSame([...rowsOf(read).values], [0, 1, 10, 11, 20, 21])
   t.strictSame([...rowsOf(read).labels], [0, 1, 2])
+})
+
+t.test('examples keep their split, though the schema is written once', async (t) => {
+  const fields = exampleFields({ shape: [1], classes: ['a', 'b'] }, new Uint8Array(0))
+  const rows = (split: string, ...values: number[]) =>
+    examplesTable(fields, Uint8Array.from(values), new Int32Array(values.length), split)
+  const { directory } = await runStage(t, entry, { tables: [rows('train', 1, 2), rows('tést', 3)] })
+  const read = tableFromIPC(readFileSync(join(directory, 'out.arrows')))
+  t.strictSame(read.schema.names, ['epoch', 'step', 'split', 'features', 'label'])
+  t.strictSame([...read.getChild('split')!], ['train', 'train', 'tést'])
+  t.equal(read.schema.metadata.get('split'), undefined, 'not that of one table only')
+  t.strictSame([...rowsOf(read).values], [1, 2, 3])
 })
 
 t.test('each table is on disk as soon as it passes; a file cut off reads up to its last whole table', (t) => {

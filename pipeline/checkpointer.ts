@@ -1,0 +1,171 @@
+import type { z } from 'zod'
+import {
+  type Checkpoint,
+  checkpointFile,
+  encodeCheckpoint,
+  type Frozen,
+  freeze,
+  pruneCheckpoints,
+  writeDurably,
+} from './checkpoint.js'
+import type { CheckpointRule } from './definition/checkpoint.js'
+import { fileProblem, PipelineError } from './errors.js'
+import type { Graph } from './graph.js'
+import type { RunDirectory } from './run-directory.js'
+import type { Keeper, Ports } from './stage.js'
+import { endsEpoch, type Position } from './wires/position.js'
+import type { Flowing } from './wiring.js'
+
+/**
+ * Makes the checkpoints of a run. States are taken at a moment when nothing is under way between the stages, which costs
+ * a copy; encoding, writing and syncing go on beside the training. While one is being written, only the newest waits.
+ */
+export class Checkpointer {
+  private rule: CheckpointRule
+  private readonly directory: RunDirectory
+  private readonly definition: string
+  private readonly saved: Checkpoint | undefined
+  private readonly keepers = new Map<string, Keeper<unknown>>()
+  private flowing: Flowing | undefined
+  private timer: NodeJS.Timeout | undefined
+  private position: Position | undefined
+  private isDue = false
+  private last: Frozen | undefined
+  private waiting: Frozen | undefined
+  private writing: Promise<void> | undefined
+  private failure: PipelineError | undefined
+
+  /** `definition` is the SHA-256 of the run's `pipeline.yaml`; `saved` is where a resumed run goes on. */
+  constructor(rule: CheckpointRule, directory: RunDirectory, definition: string, saved: Checkpoint | undefined) {
+    this.rule = rule
+    this.directory = directory
+    this.definition = definition
+    this.saved = saved
+  }
+
+  /** Registers the state of a stage, and gives it what was saved. */
+  keep<S extends z.ZodType>(stage: string, schema: S, keeper: Keeper<z.output<S>>): void {
+    if (this.keepers.has(stage))
+      throw new PipelineError('STAGE', 'registers its state twice; expected one call of state()')
+    this.keepers.set(stage, keeper as Keeper<unknown>)
+    const state = this.saved?.states[stage]
+    if (state === undefined) return
+    const checked = schema.safeParse(state)
+    if (!checked.success)
+      throw new PipelineError(
+        'DATA',
+        `the state in the checkpoint of step ${this.saved!.step} is not this stage's: ${checked.error.issues[0]?.message}`,
+      )
+    keeper.restore(checked.data)
+  }
+
+  /** Every stage is there: from here on checkpoints are made. Throws where they cannot be, though they were asked for. */
+  begin(flowing: Flowing, graph: Graph): void {
+    this.flowing = flowing
+    const trainers = graph.nodes.filter((node) =>
+      Object.values(node.stage.outputs as Ports).some(({ type }) => type === 'parameters'),
+    )
+    const stateless = trainers.find((node) => !this.keepers.has(node.id))
+    if (stateless && this.rule.isAsked)
+      throw new PipelineError('DEFINITION', [
+        {
+          where: stateless.where,
+          message: `${stateless.title}: keeps parameters, but does not give them to checkpoints (context.state); remove "checkpoint" or use another stage`,
+        },
+      ])
+    if (stateless) this.rule = { ...this.rule, keep: 0 }
+    const { every } = this.rule
+    if (this.rule.keep > 0 && 'seconds' in every)
+      this.timer = setInterval(() => this.request(), every.seconds * 1000).unref()
+  }
+
+  /** Tells that a step has been made. */
+  onStep(position: Position): void {
+    this.position = position
+    if (this.rule.keep === 0) return
+    const { every } = this.rule
+    if (isLast(position)) this.flowing?.settle(() => this.takeLast())
+    else if (
+      'steps' in every
+        ? position.step % every.steps === 0
+        : 'epochs' in every && endsEpoch(position) && position.epoch % every.epochs === 0
+    )
+      this.request()
+  }
+
+  /** The run ends before its time: what it has reached is kept. */
+  onEnding(reason: 'abort' | 'stop'): void {
+    if (reason === 'stop') this.takeLast()
+    else this.take()
+  }
+
+  /**
+   * Waits for what is being written; after a run that is done, its last state is written, too. Throws a PipelineError
+   * `WRITE` where that failed.
+   */
+  async close(isDone: boolean): Promise<void> {
+    clearInterval(this.timer)
+    await this.writing
+    if (this.failure) throw this.failure
+    if (isDone && this.last) await this.writeOne(this.last)
+  }
+
+  private request(): void {
+    if (this.isDue || !this.position) return
+    this.isDue = true
+    this.flowing!.settle((isQuiet) => {
+      this.isDue = false
+      if (isQuiet) this.take()
+    })
+  }
+
+  private take(): void {
+    if (this.rule.keep === 0 || !this.position || this.last || isLast(this.position)) return
+    this.write(this.snapshot(false))
+  }
+
+  /** What training ended with is written when everything that follows it is: a run that is cut off before goes back. */
+  private takeLast(): void {
+    if (this.rule.keep > 0 && this.position) this.last = this.snapshot(true)
+  }
+
+  private snapshot(isLast: boolean): Frozen {
+    const { epoch, step } = this.position!
+    const states = [...this.keepers].map(([stage, keeper]) => [stage, keeper.snapshot()] as const)
+    const kept = states.filter(([, state]) => state !== undefined)
+    return freeze({ epoch, step, isLast, definition: this.definition, states: Object.fromEntries(kept) })
+  }
+
+  private write(checkpoint: Frozen): void {
+    this.waiting = checkpoint
+    this.writing ??= this.writeAll()
+  }
+
+  private async writeAll(): Promise<void> {
+    try {
+      for (let next = this.waiting; next; next = this.waiting) {
+        this.waiting = undefined
+        await this.writeOne(next)
+      }
+    } catch (error) {
+      this.failure = error as PipelineError
+      this.flowing!.fail(this.failure)
+    }
+    this.writing = undefined
+  }
+
+  private async writeOne(checkpoint: Frozen): Promise<void> {
+    const name = checkpointFile(checkpoint)
+    try {
+      await Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
+      await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint))
+    } catch (error) {
+      throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })
+    }
+    pruneCheckpoints(this.directory.path, this.rule.keep)
+  }
+}
+
+function isLast({ step, epochs, steps }: Position): boolean {
+  return step > 0 && step === epochs * steps
+}

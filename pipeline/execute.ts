@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto'
+import type { Subject } from 'rxjs'
+import { type Kernels, openKernels } from '../kernels/index.js'
+import type { Checkpoint } from './checkpoint.js'
+import { Checkpointer } from './checkpointer.js'
+import { type KernelClock, timedKernels } from './clock.js'
+import { withCadence } from './definition/checkpoint.js'
+import { messageOf, PipelineError } from './errors.js'
+import type { Node } from './graph.js'
+import type { Pipeline } from './pipeline.js'
+import { withPrepared } from './prepared.js'
+import { randomStreams } from './random.js'
+import { Recorder } from './record.js'
+import type { Conditions, Result, RunEvent } from './run.js'
+import type { RunDirectory } from './run-directory.js'
+import type { DataSource, StageContext } from './stage.js'
+import { Watched } from './watched.js'
+import { flow } from './wiring.js'
+
+/** A run that is about to flow: in a directory of its own, from the start or from where it was cut off. */
+export interface Begun {
+  readonly pipeline: Pipeline
+  readonly directory: RunDirectory
+  readonly resumed?: Resumed
+}
+
+/** What a run that goes on knows of its past. */
+export interface Resumed {
+  /** Nothing: from the start. */
+  readonly checkpoint: Checkpoint | undefined
+  /** What was noted then, and on the way here. */
+  readonly notes: readonly string[]
+  /** Throws where a file is not the one that was read then. */
+  readonly checkSource: (source: DataSource) => void
+}
+
+/** Runs to the end. Rejects with a PipelineError; the run directory then says why. */
+export async function execute(
+  open: () => Begun | Promise<Begun>,
+  conditions: Conditions,
+  events: Subject<RunEvent>,
+): Promise<Result> {
+  const kernels = await openKernels(conditions).catch((cause) => {
+    throw new PipelineError('KERNEL', messageOf(cause), { cause })
+  })
+  try {
+    const begun = await open()
+    try {
+      return await new Execution(begun, kernels, conditions, events).run()
+    } finally {
+      begun.directory.release()
+    }
+  } finally {
+    kernels.close()
+  }
+}
+
+class Execution {
+  private readonly pipeline: Pipeline
+  private readonly directory: RunDirectory
+  private readonly resumed: Resumed | undefined
+  private readonly kernels: Kernels
+  private readonly conditions: Conditions
+  private readonly events: Subject<RunEvent>
+  private readonly clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
+  private readonly recorder: Recorder
+  private readonly definition: string
+  private readonly checkpointer: Checkpointer
+  private readonly watched: Watched
+
+  constructor(
+    { pipeline, directory, resumed }: Begun,
+    kernels: Kernels,
+    conditions: Conditions,
+    events: Subject<RunEvent>,
+  ) {
+    this.pipeline = pipeline
+    this.directory = directory
+    this.resumed = resumed
+    this.kernels = kernels
+    this.conditions = conditions
+    this.events = events
+    this.definition = definitionText(pipeline, directory.path)
+    this.recorder = new Recorder(pipeline, kernels, this.clock, directory, {
+      definition: createHash('sha256').update(this.definition).digest('hex'),
+      notes: resumed?.notes ?? [],
+      resumedAt: resumed?.checkpoint?.step,
+    })
+    const rule = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
+    this.checkpointer = new Checkpointer(rule, directory, this.recorder.definition, resumed?.checkpoint)
+    this.watched = new Watched(events, this.checkpointer)
+  }
+
+  async run(): Promise<Result> {
+    const { pipeline, directory, recorder, checkpointer, watched } = this
+    try {
+      // The record goes first: it knows of the definition by the time that this lies there.
+      if (this.resumed) recorder.save('running')
+      directory.write('pipeline.yaml', this.definition)
+      const { name: kernel, detail, threads } = this.kernels
+      this.events.next({ type: 'start', directory: directory.path, kernel, detail, threads })
+      const { prepared } = this.conditions
+      const graph = prepared ? withPrepared(pipeline.graph, prepared) : pipeline.graph
+      await flow(graph, {
+        contextOf: this.contexts(),
+        watch: watched.watch,
+        onWired: (flowing) => {
+          checkpointer.begin(flowing, graph)
+          recorder.save('running')
+        },
+        onEnding: (reason) => checkpointer.onEnding(reason),
+        onStageEnd: (node) => this.events.next({ type: 'stage-end', stage: node.id }),
+        signal: this.conditions.signal,
+      })
+      await checkpointer.close(true)
+      return { directory: directory.path, ...watched.results(), record: recorder.save('done') }
+    } catch (cause) {
+      throw recorded(await this.closed(asPipelineError(cause)), recorder)
+    }
+  }
+
+  /** Lets checkpoints come to their end; where that fails as well, both errors are told. */
+  private async closed(error: PipelineError): Promise<PipelineError> {
+    try {
+      await this.checkpointer.close(false)
+      return error
+    } catch (second) {
+      return second === error ? error : withProblem(error, second)
+    }
+  }
+
+  private contexts(): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
+    const { pipeline, conditions, recorder, directory, events, checkpointer, resumed } = this
+    const kernels = timedKernels(this.kernels, this.clock)
+    return (node) => ({
+      id: node.id,
+      inputs: node.inputFacts,
+      kernels,
+      random: randomStreams(pipeline.seed, node.id),
+      file: (path) => directory.file(path, node.title),
+      source: (source) => {
+        resumed?.checkSource(source)
+        recorder.data.push(source)
+      },
+      note: (message) => {
+        recorder.note(`${node.id}: ${message}`)
+        events.next({ type: 'note', stage: node.id, message })
+      },
+      state: (schema, keeper) => checkpointer.keep(node.id, schema, keeper),
+      terminal: conditions.terminal ?? { interactive: false, write: () => {} },
+    })
+  }
+}
+
+function asPipelineError(cause: unknown): PipelineError {
+  if (cause instanceof PipelineError) return cause
+  return new PipelineError('INTERNAL', `internal error: ${messageOf(cause)}`, { cause })
+}
+
+/** Writes the failure into `run.json`; where that fails too, the first error is still the one to tell. */
+function recorded(error: PipelineError, recorder: Recorder): PipelineError {
+  try {
+    recorder.save(error.code === 'ABORTED' ? 'interrupted' : 'failed', error)
+    return error
+  } catch (second) {
+    return withProblem(error, second)
+  }
+}
+
+function withProblem(error: PipelineError, second: unknown): PipelineError {
+  return new PipelineError(error.code, [...error.problems, { message: messageOf(second) }], { cause: error })
+}
+
+function definitionText(pipeline: Pipeline, base: string): string {
+  const document = pipeline.toDocument({ allowObjects: true, base })
+  const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }
+  const isElsewhere = stages.some(({ use }) => use.startsWith('../'))
+  document.commentBefore =
+    ' As it ran: millrace run pipeline.yaml runs it again, --set with other values' +
+    (isElsewhere ? ',\n with the folder of its stage files behind --plugins.' : '.')
+  return String(document)
+}

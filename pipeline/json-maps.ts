@@ -1,0 +1,94 @@
+/** JSON with objects as Maps. */
+export type Json = string | number | boolean | null | readonly Json[] | ReadonlyMap<string, Json>
+
+/**
+ * Reads JSON from a file that may be hostile: objects become Maps, in the order written, so that no key can reach a
+ * prototype; a key that stands twice, nesting deeper than `depth` and whatever JSON does not allow are errors.
+ * Throws an Error that names the offset.
+ */
+export function parseJson(text: string, depth = 8): Json {
+  let at = 0
+
+  function fail(expected: string): Error {
+    const found = at < text.length ? `"${text.slice(at, at + 20)}"` : 'the end'
+    return new Error(`offset ${at}: expected ${expected}, found ${found}`)
+  }
+
+  function skipSpace(): void {
+    while (at < text.length && ' \t\n\r'.includes(text[at]!)) at++
+  }
+
+  /** Goes past `character` and the space around it, if it stands here. */
+  function take(character: string): boolean {
+    skipSpace()
+    if (text[at] !== character) return false
+    at++
+    skipSpace()
+    return true
+  }
+
+  function string(): string {
+    const start = at
+    if (text[at] !== '"') throw fail('a string')
+    for (at++; text[at] !== '"'; at++) {
+      if (text[at] === '\\') at++
+      if (at >= text.length) throw fail('the end of a string')
+    }
+    at++
+    return scalar(start) as string
+  }
+
+  /** The value of the token from `start` to here. */
+  function scalar(start: number): string | number | boolean | null {
+    try {
+      return JSON.parse(text.slice(start, at)) as string | number | boolean | null
+    } catch {
+      at = start
+      throw fail('a value')
+    }
+  }
+
+  function word(): number | boolean | null {
+    const start = at
+    while (at < text.length && /[-+.\w]/.test(text[at]!)) at++
+    return scalar(start) as number | boolean | null
+  }
+
+  function object(left: number): ReadonlyMap<string, Json> {
+    const entries = new Map<string, Json>()
+    if (take('}')) return entries
+    do {
+      const start = at
+      const key = string()
+      if (entries.has(key)) throw new Error(`offset ${start}: the key ${JSON.stringify(key)} stands twice`)
+      if (!take(':')) throw fail('":"')
+      entries.set(key, value(left))
+    } while (take(','))
+    if (!take('}')) throw fail('"," or "}"')
+    return entries
+  }
+
+  function list(left: number): readonly Json[] {
+    const items: Json[] = []
+    if (take(']')) return items
+    do items.push(value(left))
+    while (take(','))
+    if (!take(']')) throw fail('"," or "]"')
+    return items
+  }
+
+  function value(left: number): Json {
+    skipSpace()
+    if (text[at] === '"') return string()
+    const isObject = text[at] === '{'
+    if (!isObject && text[at] !== '[') return word()
+    if (left === 0) throw new Error(`offset ${at}: nested more than ${depth} deep`)
+    take(text[at]!)
+    return isObject ? object(left - 1) : list(left - 1)
+  }
+
+  const whole = value(depth)
+  skipSpace()
+  if (at < text.length) throw fail('the end')
+  return whole
+}
