@@ -70,15 +70,14 @@ function begunStatus(directory: string): Attempt['status'] {
 
 function attemptOf(directory: string): Attempt {
   const { name, seed, status, error } = readRecord(directory)
-  const { stages } = readRunText(directory, [])
-  const settings = Object.fromEntries(stages.flatMap(optionsOf))
+  const { vars, stages } = readRunText(directory, [])
+  const settings = { ...vars, ...Object.fromEntries(stages.flatMap(optionsOf)) }
   return { name, settings, seed, status, error, final: metricsIn(directory, []).at(-1), directory }
 }
 
+/** The options that stand there as values; those that refer to a var are told by it. */
 function optionsOf(stage: StageUse): [name: string, value: unknown][] {
   const id = stage.id ?? defaultId(stage.use)
-  return [
-    [`${id}.use`, stage.use],
-    ...Object.entries(stage.with).map(([name, value]) => [`${id}.${name}`, value] as [string, unknown]),
-  ]
+  const values = Object.entries(stage.written).filter(([, value]) => !JSON.stringify(value).includes('${'))
+  return [[`${id}.use`, stage.use], ...values.map(([name, value]): [string, unknown] => [`${id}.${name}`, value])]
 }

@@ -29,11 +29,22 @@ export interface RunFiles {
   readonly remarks: readonly string[]
 }
 
+/** What `pipeline.yaml` of a run directory says. */
+export interface RunText {
+  /** As it stands. */
+  readonly text: string
+  readonly vars: Readonly<{ [name: string]: unknown }>
+  readonly stages: readonly StageUse[]
+  readonly published: Published | undefined
+}
+
 export interface StageUse {
   /** Where it is not the default, see `defaultId`. */
   readonly id: string | undefined
   readonly use: string
   readonly with: Readonly<{ [option: string]: unknown }>
+  /** The same with its references, as `${eta}`. */
+  readonly written: Readonly<{ [option: string]: unknown }>
 }
 
 /** What a report needs of `run.json`, whatever version of Millrace wrote it. */
@@ -78,7 +89,7 @@ export function readRun(directory: string): RunFiles {
 }
 
 /** Reads `pipeline.yaml` of a run directory. */
-export function readRunText(directory: string, remarks: string[]): Pick<RunFiles, 'text' | 'stages' | 'published'> {
+export function readRunText(directory: string, remarks: string[]): RunText {
   const file = join(directory, 'pipeline.yaml')
   const text = existsSync(file) ? readText(file) : ''
   return { text, ...readDefinition(text, remarks) }
@@ -108,7 +119,7 @@ export function readRecord(directory: string): Record {
   )
 }
 
-function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
+function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> {
   try {
     const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
     const published = publishedOf(data.published)
@@ -117,10 +128,10 @@ function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages
       (stage) => stage !== null && typeof stage === 'object',
     )
     const vars = mapping(data.vars)
-    return { published, stages: stages.map((stage) => stageUse(stage, vars)) }
+    return { vars, published, stages: stages.map((stage) => stageUse(stage, vars)) }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
-    return { stages: [], published: undefined }
+    return { vars: {}, stages: [], published: undefined }
   }
 }
 
@@ -130,6 +141,7 @@ function stageUse(stage: { [key: string]: unknown }, vars: { [name: string]: unk
     id: id === undefined ? undefined : String(id),
     use: String(use),
     with: mapping(withVars(mapping(options), vars)),
+    written: mapping(options),
   }
 }
 

@@ -1,6 +1,13 @@
 import type { KernelName } from '../kernels/index.js'
 import { openKernels } from '../kernels/index.js'
-import { type Definition, DefinitionProblems, type ReadOptions, readDefinition } from '../pipeline/definition/read.js'
+import {
+  type Definition,
+  DefinitionProblems,
+  type DefinitionSource,
+  openDefinition,
+  type ReadOptions,
+  readDefinition,
+} from '../pipeline/definition/read.js'
 import type { Sweep } from '../pipeline/definition/sweep.js'
 import { plain } from '../pipeline/definition/value.js'
 import { inFileOrder, messageOf, PipelineError, type Problem, wordProblem } from '../pipeline/errors.js'
@@ -55,7 +62,8 @@ export interface PlanOptions extends SweepFlags, Trust {
 export async function planSweep(pipeline: string, options: PlanOptions = {}): Promise<Plan> {
   const { set = [], seed, plugins, allowAbsolutePaths } = options
   const trust = { plugins, allowAbsolutePaths }
-  const definition = definitionOf(pipeline, { set, seed, ...trust })
+  const source = openDefinition(pipeline)
+  const definition = definitionOf(source, { set, seed, ...trust })
   const block = sweepBlock(definition.sweep, options)
   const settings = settingsOf(block)
   const kernel = await kernelName(options.kernel)
@@ -67,7 +75,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
     for (const own of seedsOf(block, definition.seed)) {
       const texts = [...set, ...setting.map(textOf)]
       const loaded = await problems.during({ settings: dataOf(setting), seed: own }, () =>
-        Pipeline.load(pipeline, { set: [...set, ...setting], seed: own, ...trust }),
+        Pipeline.load(source, { set: [...set, ...setting], seed: own, ...trust }),
       )
       if (!loaded) continue
       const sources = await checksums.of(loaded)
@@ -105,9 +113,9 @@ export function wordPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>):
 }
 
 /** The definition for what it says about the sweep; it need not be sound without the settings. */
-function definitionOf(pipeline: string, options: ReadOptions): Definition {
+function definitionOf(source: DefinitionSource, options: ReadOptions): Definition {
   try {
-    return readDefinition(pipeline, options)
+    return readDefinition(source, options)
   } catch (error) {
     if (!(error instanceof DefinitionProblems)) throw error
     return error.definition

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { type Override, overrideOf, parseAssignment } from '../pipeline/definition/overrides.js'
 import { type Sweep, sweep } from '../pipeline/definition/sweep.js'
 import {
@@ -33,6 +34,8 @@ export type Setting = readonly Override[]
 /** Settings times seeds; no more than this: it is a mistake, or not for one machine. */
 const MOST = 100_000
 
+const named = z.strictObject({ sweep })
+
 /** The block as it counts. Throws a PipelineError with every problem of block and flags. */
 export function sweepBlock(written: Value | undefined, flags: SweepFlags): Value {
   const problems: Problem[] = []
@@ -58,8 +61,9 @@ export function sweepBlock(written: Value | undefined, flags: SweepFlags): Value
     put(['repeat', 'seeds'], valueFrom(seeds.length === 1 ? seeds[0] : seeds, origin))
   }
   if (problems.length > 0) throw new PipelineError('ARGUMENTS', problems)
-  const checked = sweep.safeParse(plain(block))
-  if (!checked.success) problems.push(...wordIssues(checked.error, sweep, block, 'sweep.', 'key'))
+  const whole = withValue(undefined, ['sweep'], block)
+  const checked = named.safeParse(plain(whole))
+  if (!checked.success) problems.push(...wordIssues(checked.error, named, whole, '', 'key'))
   else problems.push(...misplacedSeeds(block))
   if (problems.length > 0) throw new PipelineError('DEFINITION', inFileOrder(problems))
   return block
@@ -101,8 +105,8 @@ export function seedsOf(block: Value, own: number): number[] {
 }
 
 function gridSettings(grid: Value | undefined): Setting[] {
-  const axes = [...entriesOf(grid)].map(([name, { value }]) =>
-    (value.data as readonly Value[]).map((each) => overrideOf(name, each, wordOrigin(each.origin))),
+  const axes = [...entriesOf(grid)].map(([name, { key, value }]) =>
+    (value.data as readonly Value[]).map((each) => overrideOf(name, each, wordOrigin(key))),
   )
   if (axes.length === 0) return []
   const count = axes.reduce((product, axis) => product * axis.length, 1)

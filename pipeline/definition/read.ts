@@ -52,14 +52,28 @@ export interface ReadOptions extends Trust {
 
 const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/
 
-/** Reads and resolves the definition in `file`; throws a PipelineError that lists all that is wrong with it. */
-export function readDefinition(
-  file: string,
-  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
-): Definition {
+/** A definition with all that it extends, read but not resolved, to be resolved more than once. */
+export interface DefinitionSource {
+  readonly path: string
+  readonly values: ReadonlyMap<string, Value>
+  readonly problems: readonly Problem[]
+}
+
+/** Reads `file` and what it extends. Throws a PipelineError where so much is missing that nothing could be resolved. */
+export function openDefinition(file: string): DefinitionSource {
   const path = findDefinition(file)
   const problems: Problem[] = []
-  const source = inherit(path, [], problems)
+  return { path, values: inherit(path, [], problems), problems }
+}
+
+/** Reads and resolves the definition in `file`; throws a PipelineError that lists all that is wrong with it. */
+export function readDefinition(
+  file: string | DefinitionSource,
+  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
+): Definition {
+  const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file) : file
+  const problems = [...found]
+  const source = new Map(values)
   const overrides = parseOverrides(set)
   const vars = new Map(entriesOf(source.get('vars')))
   const unknown: Override[] = []
