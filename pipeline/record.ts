@@ -46,6 +46,7 @@ export interface RunRecord {
   readonly files: readonly string[]
 }
 
+/** Of Millrace. */
 export const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
 }

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { messageOf, PipelineError } from '../errors.js'
+import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
+import { addSweepCommands } from './sweep-commands.js'
 
 /** The command line. This is the only file that prints or exits; each command lives in a file of its own. */
 
@@ -222,27 +224,7 @@ engines
   .addHelpText('after', '\nExample:\n  millrace engines build mpi --mpicc /usr/bin/mpicc.mpich')
   .action(async (_, options) => (await import('./engines.js')).buildEngineCommand(options, output))
 
-function collect(value: string, before: string[]): string[] {
-  return [...before, value]
-}
-
-function wholeNumber(text: string): number {
-  const number = Number(text)
-  if (text.trim() !== '' && Number.isSafeInteger(number) && number >= 0) return number
-  throw new InvalidArgumentError('expected a whole number from 0.')
-}
-
-function atLeastOne(text: string): number {
-  const number = wholeNumber(text)
-  if (number >= 1) return number
-  throw new InvalidArgumentError('expected a whole number from 1.')
-}
-
-function positiveNumber(text: string): number {
-  const number = wholeNumber(text)
-  if (number >= 1 && number <= 256) return number
-  throw new InvalidArgumentError('expected a whole number from 1 to 256.')
-}
+addSweepCommands(program, { reading, running }, output)
 
 const exitCodes = new Map([
   ['DEFINITION', 2],
