@@ -1,4 +1,4 @@
-// npm run bench [-- reference|kernels|scaling|leaks|fuzz …] [--inputs 100000] [--seed 1] [--repeats 5] [--data DIR] [--plot FILE] [--install]
+// npm run bench [-- reference|kernels|scaling|memory|leaks|fuzz …] [--inputs 100000] [--seed 1] [--repeats 5] [--data DIR] [--plot FILE] [--install]
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { openKernels } from '../dist/kernels/index.js'
 import { kernelBench } from './kernels.js'
 import { leaks } from './leaks.js'
+import { memory } from './memory.js'
 import { referenceJob } from './reference-job.js'
 import { scaling } from './scaling.js'
 
@@ -41,9 +42,10 @@ console.log(`${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.v
 
 const repeats = Number(flags.repeats)
 const directory = resolve(join(flags.data, 'cifar-10-batches-bin'))
-if (parts.includes('reference')) {
-  if (existsSync(directory)) await referenceJob({ directory, repeats, kernels })
-  else console.log(`\nThe reference job needs CIFAR-10 in ${directory}: give its folder with --data`)
+for (const [part, measure] of Object.entries({ reference: referenceJob, memory })) {
+  if (!parts.includes(part)) continue
+  if (existsSync(directory)) await measure({ directory, repeats, kernels })
+  else console.log(`\n${part} needs CIFAR-10 in ${directory}: give its folder with --data`)
 }
 if (parts.includes('kernels')) await kernelBench({ kernels, repeats })
 if (parts.includes('scaling')) await scaling({ kernels, repeats: Math.min(3, repeats), plot: flags.plot })

@@ -24,6 +24,8 @@ const content = z.strictObject({
   isLast: z.boolean(),
   /** SHA-256 of the run's `pipeline.yaml`. */
   definition: z.string(),
+  /** The files that were read. */
+  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })),
   states: z.record(z.string(), z.unknown()),
 })
 

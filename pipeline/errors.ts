@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'CHECK' // a check that the pipeline asked for did not hold
   | 'STAGE' // a stage threw
   | 'KERNEL' // a kernel is not available or failed
+  | 'PARALLEL' // the processes of one run do not agree, or one of them is gone
+  | 'SILENT' // a process of the run no longer answers
   | 'ABORTED' // stopped by a signal
   | 'INTERNAL' // a defect of Millrace
 
@@ -97,3 +99,9 @@ const fileReasons = new Map([
   ['ENAMETOOLONG', 'the name is too long'],
   ['ELOOP', 'too many symbolic links'],
 ])
+
+/** What is no PipelineError is a defect of ours. */
+export function asPipelineError(cause: unknown): PipelineError {
+  if (cause instanceof PipelineError) return cause
+  return new PipelineError('INTERNAL', `internal error: ${messageOf(cause)}`, { cause })
+}

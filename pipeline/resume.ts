@@ -53,7 +53,13 @@ type Past = z.output<typeof past>
 export function resume(directory: string, options: ResumeOptions = {}): Run {
   const path = resolve(directory)
   const record = readPast(path)
-  return begin({ kernel: record.kernel?.name, ...defined(options) }, () => reopen(path, options))
+  return begin(
+    { kernel: record.kernel?.name, ...defined(options) },
+    {
+      pipeline: () => Pipeline.load(join(path, 'pipeline.yaml'), { ...options, set: options.set ?? [] }),
+      open: () => reopen(path, options),
+    },
+  )
 }
 
 /** True where a run came to its end: it can only be made longer. */
@@ -79,7 +85,11 @@ async function reopen(path: string, { set = [], force = false, ...trust }: Resum
     const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(definition, set))
     if (!force) checkDefinition(definition, record, checkpoint, path)
     pruneCheckpoints(path, Number.POSITIVE_INFINITY)
-    return { pipeline, directory, resumed: { checkpoint, notes, checkSource: sourceCheck(record, force) } }
+    return {
+      pipeline,
+      directory,
+      resumed: { checkpoint, notes, checkSource: sourceCheck([...record.data, ...(checkpoint?.data ?? [])], force) },
+    }
   } catch (error) {
     directory.release()
     throw error
@@ -103,7 +113,7 @@ function checkDefinition(definition: string, record: Past, checkpoint: Checkpoin
   )
 }
 
-function sourceCheck({ data }: Past, force: boolean): (source: DataSource) => void {
+function sourceCheck(data: readonly DataSource[], force: boolean): (source: DataSource) => void {
   const before = new Map(data.map((source) => [source.path, source]))
   return ({ path, bytes, sha256 }) => {
     const known = before.get(path)

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
@@ -31,6 +32,26 @@ export interface Place {
   readonly out?: string | undefined
   /** Takes the place of the run that lies in `out`. */
   readonly force?: boolean | undefined
+}
+
+/**
+ * The place of a rank that writes nothing: a stage that asks for a file gets one in a temporary folder, which goes with
+ * the run.
+ */
+export function scratchDirectory(): RunDirectory {
+  let path: string | undefined
+  const file = (name: string): string => {
+    path ??= mkdtempSync(join(tmpdir(), 'millrace-rank-'))
+    return withFolder(resolve(path, name))
+  }
+  return {
+    path: '',
+    file,
+    unlisted: file,
+    files: new Set(),
+    write: () => {},
+    release: () => path !== undefined && rmSync(path, { recursive: true, force: true }),
+  }
 }
 
 /** Who writes what no stage does. */
