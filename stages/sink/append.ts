@@ -1,7 +1,7 @@
 import { closeSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Table } from 'apache-arrow'
-import { concatMap, EMPTY, type Observable, type OperatorFunction, using } from 'rxjs'
+import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
 import { attempt, PipelineError, positionOf, type StageContext } from '../../pipeline/index.js'
 
@@ -34,10 +34,10 @@ export function appended(
       (resource) => {
         const file = resource as GrowingFile
         return tables.pipe(
-          concatMap((table) => {
+          tap((table) => {
             if (file.isNew(table)) write(table, file, file.count(table))
-            return EMPTY
           }),
+          ignoreElements(),
         )
       },
     )
