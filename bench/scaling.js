@@ -85,6 +85,7 @@ function describe({ rows, features, classes, batch, threads }) {
 
 async function draw(points, file) {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
+  const axis = { tickCount: 4, grid: false }
   const { spec } = compile({
     data: { values: points },
     facet: { field: 'axis', type: 'nominal', title: null, sort: Object.keys(axes) },
@@ -96,8 +97,8 @@ async function draw(points, file) {
       height: 160,
       mark: { type: 'line', point: true },
       encoding: {
-        x: { field: 'size', type: 'quantitative', scale: { type: 'log' }, title: null },
-        y: { field: 'milliseconds', type: 'quantitative', scale: { type: 'log' }, title: null },
+        x: { field: 'size', type: 'quantitative', scale: { type: 'log', nice: false }, axis, title: null },
+        y: { field: 'milliseconds', type: 'quantitative', scale: { type: 'log' }, axis, title: null },
         color: { field: 'kernel', type: 'nominal' },
         strokeDash: { field: 'kernel', type: 'nominal' },
       },
