@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
 import type { Table } from 'apache-arrow'
-import { concat, concatMap, defer, EMPTY, type Observable, type OperatorFunction, using } from 'rxjs'
+import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
 import { attempt, PipelineError, positionOf, type StageContext, syncedPath } from '../../pipeline/index.js'
 
@@ -32,18 +32,14 @@ export function appended(
       () => new GrowingFile(context, context.file(path)),
       (resource) => {
         const file = resource as GrowingFile
-        const written = tables.pipe(
-          concatMap((table) => {
-            if (file.isNew(table)) write(table, file, file.count(table))
-            return EMPTY
+        return tables.pipe(
+          tap({
+            next: (table) => {
+              if (file.isNew(table)) write(table, file, file.count(table))
+            },
+            complete: () => file.open(),
           }),
-        )
-        return concat(
-          written,
-          defer(() => {
-            file.open()
-            return EMPTY
-          }),
+          ignoreElements(),
         )
       },
     )
