@@ -21,9 +21,9 @@ export interface Sheet {
 const MAX_TEXT = 64 << 20
 
 /** Reads a text file. Throws a PipelineError `DATA`. */
-export function readText(file: string): string {
+export function readText(file: string, limit = MAX_TEXT): string {
   try {
-    return String(readRegularFile(file, MAX_TEXT))
+    return String(readRegularFile(file, limit))
   } catch (error) {
     throw new PipelineError('DATA', fileProblem('read', file, error), { cause: error })
   }
