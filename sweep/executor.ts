@@ -12,6 +12,8 @@ export interface Outcome {
   /** The last evaluation, of the first stage that makes metrics. */
   readonly final?: MetricsRow | undefined
   readonly seconds: number
+  /** Of a point that was not run to its end: for how many epochs. */
+  readonly epochs?: number | undefined
 }
 
 /** What executes points: threads of this process, workers at a queue, … */

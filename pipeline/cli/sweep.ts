@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import {
   defaultMonitor,
   type Outcome,
+  type Part,
   type Plan,
   type Point,
   planSweep,
@@ -52,13 +53,13 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
       onFail,
       retry,
       signal: stop.signal,
-      onStart: ({ missing, total }) => progress?.start(missing, total, shortPath(directory)),
+      onStart: (part) => progress?.start(part, shortPath(directory)),
       onOutcome: (outcome, point) => progress?.tell(outcome, point),
     })
     if (flags.json) output.write(`${JSON.stringify(result)}\n`)
     else if (!flags.quiet)
       output.write(
-        `${result.done} of ${result.total} points done${result.failed > 0 ? `, ${result.failed} failed` : ''}; millrace table ${shortPath(directory)} shows them\n`,
+        `${result.done} of ${result.total} points done${result.halved > 0 ? `, ${result.halved} ended early` : ''}${result.failed > 0 ? `, ${result.failed} failed` : ''}; millrace table ${shortPath(directory)} shows them\n`,
       )
     if (result.failed > 0) process.exitCode = 1
   } finally {
@@ -71,7 +72,7 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
 class Progress {
   private readonly plan: Plan
   private readonly output: Output
-  private readonly began = performance.now()
+  private began = performance.now()
   private missing = 0
   private ended = 0
 
@@ -80,11 +81,15 @@ class Progress {
     this.output = output
   }
 
-  start(missing: number, total: number, directory: string): void {
+  start({ missing, total, epochs }: Part, directory: string): void {
     this.missing = missing
+    this.ended = 0
+    this.began = performance.now()
+    const { halving } = this.plan
+    const until = !halving ? '' : epochs === undefined ? ' to the end' : ` for ${epochs} epochs`
     const before = total - missing
     this.output.write(
-      `${this.plan.name}: ${total} points, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
+      `${this.plan.name}: ${total} points${until}, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
     )
   }
 
