@@ -1,4 +1,3 @@
-import type { KernelName } from '../kernels/index.js'
 import type { Trust } from '../pipeline/trust.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import type { Point } from './plan.js'
@@ -31,7 +30,6 @@ export interface Executor {
 export interface Surroundings {
   /** The directory of the run; an unfinished run there is replaced. */
   readonly directory: string
-  readonly kernel: KernelName
   readonly threads: number | undefined
   /** What the definition may do. */
   readonly trust: Trust

@@ -8,20 +8,25 @@ import { defaultMonitor } from './monitor.js'
 import type { Length, Plan, Point } from './plan.js'
 
 /** How long a whole run is. Throws a PipelineError `DEFINITION` where nothing says so, or where it ends before the halving. */
-export function lengthOf({ definition, graph }: Pipeline, { epochs: name, at }: Halving): Length {
+export function lengthOf(
+  { definition, graph }: Pipeline,
+  { epochs: name, at }: Halving,
+  where: string | undefined,
+): Length {
   const [id, option] = name.split('.')
   const own = definition.vars.get(name)
   const value = option === undefined ? own && plain(own) : graph.nodes.find((node) => node.id === id)?.options[option]
   if (typeof value !== 'number')
-    throw new PipelineError(
-      'DEFINITION',
-      `sweep.halving.epochs: expected a var, or stage.option, that says how many epochs there are; "${name}" is ${value === undefined ? 'not there' : JSON.stringify(value)}`,
-    )
+    throw new PipelineError('DEFINITION', [
+      {
+        where,
+        message: `sweep.halving.epochs: expected a var, or stage.option, that says how many epochs there are; "${name}" is ${value === undefined ? 'not there' : JSON.stringify(value)}`,
+      },
+    ])
   if (value <= at.at(-1)!)
-    throw new PipelineError(
-      'DEFINITION',
-      `sweep.halving.at: expected epochs before the end, got ${at.join(', ')}; ${name} is ${value}`,
-    )
+    throw new PipelineError('DEFINITION', [
+      { where, message: `sweep.halving.at: expected epochs before the end, got ${at.join(', ')}; ${name} is ${value}` },
+    ])
   return { name, epochs: value }
 }
 

@@ -9,7 +9,7 @@ import {
   readDefinition,
 } from '../pipeline/definition/read.js'
 import { type Halving, sweep } from '../pipeline/definition/sweep.js'
-import { plain } from '../pipeline/definition/value.js'
+import { locate, plain, wordOrigin } from '../pipeline/definition/value.js'
 import { inFileOrder, messageOf, PipelineError, type Problem, wordProblem } from '../pipeline/errors.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import type { DataSource } from '../pipeline/stage.js'
@@ -29,6 +29,7 @@ export interface Point {
   readonly pipeline: string
   /** What makes the point of the pipeline, as `--set` takes it; the seed comes on top. */
   readonly set: readonly string[]
+  readonly kernel: KernelName
   /** Digest of the definition as it was planned: whoever executes the point can tell that it is still the same. */
   readonly definition: string
   /** Points with the same one (and, where it matters, the same seed) share their prepared data. */
@@ -78,6 +79,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const settings = settingsOf(block)
   const kernel = await kernelName(options.kernel)
   const { monitor, halving } = sweep.parse(plain(block))
+  const where = wordOrigin(locate(block, ['halving']).origin)
   const checksums = new Checksums()
   const problems = new Problems()
   const data = new Map<string, DataSource>()
@@ -100,9 +102,10 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
         seed: own,
         pipeline,
         set: texts,
+        kernel,
         definition: digest,
         preparation: preparationDigest(loaded.graph, sources),
-        length: halving && lengthOf(loaded, halving),
+        length: halving && lengthOf(loaded, halving, where),
       })
     }
   problems.check()

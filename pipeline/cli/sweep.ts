@@ -8,6 +8,7 @@ import {
   planSweep,
   pointDirectory,
   runSweep,
+  type SweepResult,
   threadPool,
   wordPoint,
 } from '../../sweep/index.js'
@@ -32,21 +33,16 @@ export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
 
 /** `millrace sweep`: runs what is missing, a line for each point that ends. */
 export async function sweepCommand(name: string, flags: SweepCommandFlags, output: Output): Promise<void> {
-  const { jobs, threads, onFail, retry } = flags
+  const { jobs, threads, onFail, retry, plugins, allowAbsolutePaths } = flags
   const stop = interruption()
-  const { plugins, allowAbsolutePaths } = flags
-  const plan = await planSweep(name, flags)
-  const directory = flags.out ?? join('sweeps', plan.name)
+  let directory = flags.out ?? ''
   const directoryOf = (point: Point): string => pointDirectory(directory, point)
-  const executor = threadPool({
-    jobs,
-    kernel: plan.kernel,
-    threads,
-    trust: { plugins, allowAbsolutePaths },
-    directoryOf,
-  })
-  const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output)
+  // The threads start while the points are being planned.
+  const executor = threadPool({ jobs, threads, trust: { plugins, allowAbsolutePaths }, directoryOf })
   try {
+    const plan = await planSweep(name, flags)
+    directory ||= join('sweeps', plan.name)
+    const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output)
     const result = await runSweep(plan, {
       directory,
       executor,
@@ -57,10 +53,7 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
       onOutcome: (outcome, point) => progress?.tell(outcome, point),
     })
     if (flags.json) output.write(`${JSON.stringify(result)}\n`)
-    else if (!flags.quiet)
-      output.write(
-        `${result.done} of ${result.total} points done${result.halved > 0 ? `, ${result.halved} ended early` : ''}${result.failed > 0 ? `, ${result.failed} failed` : ''}; millrace table ${shortPath(directory)} shows them\n`,
-      )
+    else progress?.end(result, shortPath(directory))
     if (result.failed > 0) process.exitCode = 1
   } finally {
     await executor.close()
@@ -99,6 +92,13 @@ class Progress {
     const result = status === 'done' ? this.word(final) : `failed: ${error?.split('\n', 1)[0]}`
     this.output.write(
       `${this.ended}/${this.missing}  ${wordPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
+    )
+  }
+
+  end({ done, total, halved, failed }: SweepResult, directory: string): void {
+    const others = [...(halved > 0 ? [`${halved} ended early`] : []), ...(failed > 0 ? [`${failed} failed`] : [])]
+    this.output.write(
+      `${[`${done} of ${total} points done`, ...others].join(', ')}; millrace table ${directory} shows them\n`,
     )
   }
 
