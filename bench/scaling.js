@@ -1,17 +1,18 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { from } from 'rxjs'
 import { defineStage, exampleFields, examplesTable, Pipeline, run, wire, z } from '../dist/pipeline/index.js'
 import { fixed, median, printTable } from './measure.js'
 
-const base = { rows: 10_000, features: 3072, classes: 10, batch: 100, threads: 2 }
+const cores = availableParallelism()
+const base = { rows: 10_000, features: 3072, classes: 10, batch: 100, threads: cores }
 const axes = {
   rows: [1000, 3000, 10_000, 30_000],
   features: [64, 256, 1024, 3072, 8192],
   classes: [2, 10, 30, 100],
   batch: [10, 30, 100, 300, 1000, 10_000],
-  threads: [1, 2, 4],
+  threads: [1, 2, 4, 8, 16].filter((threads) => threads <= cores),
 }
 
 /** Rows of pseudo-random bytes: what they hold does not matter, how many there are does. */

@@ -56,11 +56,13 @@ const record = z.object({
   versions: z.record(z.string(), z.string()).default({}),
   machine: z.object({ platform: z.string(), cpu: z.string(), cores: z.number() }).optional(),
   kernel: z.object({ name: z.string(), detail: z.string(), threads: z.number() }).optional(),
+  definition: z.string().optional(),
   started: z.string().optional(),
   finished: z.string().optional(),
   timings: z.record(z.string(), z.number()).optional(),
   data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })).default([]),
   notes: z.array(z.string()).default([]),
+  files: z.array(z.string()).default([]),
 })
 
 export type Record = z.output<typeof record>

@@ -1,10 +1,10 @@
 import { shortPath } from '../definition/value.js'
 import { isDone, resume } from '../resume.js'
 import type { Output } from './output.js'
+import type { ReadingFlags } from './reading.js'
 import { follow, type RunningFlags } from './run.js'
 
-export interface ResumeFlags extends RunningFlags {
-  readonly set: readonly string[]
+export interface ResumeFlags extends RunningFlags, Omit<ReadingFlags, 'seed'> {
   readonly force?: boolean
 }
 
@@ -14,6 +14,7 @@ export async function resumeCommand(directory: string, flags: ResumeFlags, outpu
     output.write(`${shortPath(directory)} is done; --set epochs=… makes it longer\n`)
     return
   }
-  const { set, force } = flags
-  await follow('resumed', (conditions) => resume(directory, { ...conditions, set, force }), flags, output)
+  const { set, force, plugins, allowAbsolutePaths } = flags
+  const given = { set, force, allowAbsolutePaths, plugins: plugins === true ? undefined : plugins }
+  await follow('resumed', (conditions) => resume(directory, { ...conditions, ...given }), flags, output)
 }

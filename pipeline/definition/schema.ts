@@ -20,6 +20,7 @@ const definition = z.strictObject({
   extends: z.string().min(1).optional(),
   seed: later,
   checkpoint: later,
+  parallel: later,
   published: published.optional(),
   sweep: sweep.optional(),
   vars: options.nullish(),

@@ -28,6 +28,7 @@ export const best = defineStage({
   }),
   inputs: { parameters: wire.parameters, metrics: wire.metrics },
   outputs: {},
+  parallel: 'first',
   example:
     '- use: sink/best\n  from: { parameters: model, metrics: metrics }\n  with: { monitor: validation_accuracy }',
   holds: 'the parameters (by reference)',

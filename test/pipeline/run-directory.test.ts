@@ -97,6 +97,7 @@ t.test('symbolic links in a run directory are not followed, neither to write nor
   })
   t.strictSame(readdirSync('away'), ['precious.txt'])
   t.equal(readFileSync('away/precious.txt', 'utf8'), 'mine')
+  directory.release()
   symlinkSync('bare', 'mine')
   t.ok(makeRunDirectory('a', { out: 'mine' }).file('x.csv'), 'the directory itself may be one')
 })

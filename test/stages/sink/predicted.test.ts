@@ -2,7 +2,8 @@ import { firstValueFrom, from } from 'rxjs'
 import t from 'tap'
 import { openKernels } from '../../../dist/kernels/index.js'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
-import { FlowControl, StageFlow } from '../../../dist/pipeline/flow.js'
+import { StageFlow } from '../../../dist/pipeline/flow.js'
+import { FlowControl } from '../../../dist/pipeline/flow-control.js'
 import type { StageContext } from '../../../dist/pipeline/index.js'
 import { predictedAtEnd } from '../../../dist/stages/sink/predicted.js'
 import { examples, parameters } from '../tables.js'
@@ -36,7 +37,7 @@ const predict = (kernels: StageContext['kernels']) => {
 }
 
 t.test('each row gets its most probable class and the probability of it', async (t) => {
-  const { predicted, probability, labels, valuesOf } = await predict(referenceKernels())
+  const { predicted, probability, labels, features } = await predict(referenceKernels())
   t.strictSame([...predicted], [0, 1, 2, 0, 1], 'the first of equals')
   t.strictSame([...labels], [0, 1, 2, 0, 0])
   const expected = rows.map(([x, y]) => {
@@ -44,9 +45,11 @@ t.test('each row gets its most probable class and the probability of it', async 
     return Math.max(...exps) / exps.reduce((a, b) => a + b)
   })
   for (const [i, share] of expected.entries()) t.ok(Math.abs(probability[i]! - share) < 1e-14, `${share}`)
-  const { values, offset } = valuesOf(3)
-  t.strictSame([...values.slice(offset, offset + 2)], [1, 1])
-  t.throws(() => valuesOf(5), RangeError)
+  t.strictSame(
+    (await features([3, 0])).map((values) => [...values]),
+    [3, 0].map((row) => rows[row]),
+  )
+  await t.rejects(features([5]), RangeError)
 })
 
 t.test('every kernel agrees, in pieces of any size', async (t) => {
