@@ -1,4 +1,4 @@
-// npm run bench [-- reference|kernels|scaling|memory|leaks …] [--repeats 5] [--data DIR] [--plot FILE] [--install]
+// npm run bench [-- reference|kernels|scaling|memory|leaks|fuzz …] [--inputs 100000] [--seed 1] [--repeats 5] [--data DIR] [--plot FILE] [--install]
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -18,6 +18,8 @@ const { values: flags, positionals } = parseArgs({
     repeats: { type: 'string', default: '5' },
     data: { type: 'string', default: process.env.MILLRACE_DATA ?? 'data' },
     plot: { type: 'string' },
+    inputs: { type: 'string', default: '100000' },
+    seed: { type: 'string', default: '1' },
     install: { type: 'boolean', default: false },
   },
 })
@@ -48,3 +50,5 @@ for (const [part, measure] of Object.entries({ reference: referenceJob, memory }
 if (parts.includes('kernels')) await kernelBench({ kernels, repeats })
 if (parts.includes('scaling')) await scaling({ kernels, repeats: Math.min(3, repeats), plot: flags.plot })
 if (parts.includes('leaks')) await leaks({ kernels })
+if (parts.includes('fuzz'))
+  await (await import('./fuzz.js')).fuzz({ inputs: Number(flags.inputs), seed: Number(flags.seed) })

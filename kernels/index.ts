@@ -4,8 +4,8 @@ import { availableParallelism } from 'node:os'
  * Kernels are the arithmetic of Millrace: what a softmax classifier computes, and nothing else.
  *
  * A `Kernels` object owns memory (`allocate`) and makes classifiers (`softmax`). A classifier holds its
- * parameters and offers five things: `step` (one descent step), `accumulate` and `gradient` (the same sums,
- * without descending), `evaluate` (loss and accuracy) and `logits`. There is one interface and there are
+ * parameters and offers six things: `step` (one descent step), `accumulate` and `gradient` (the same sums,
+ * without descending), `descend` (a step on sums of several processes), `evaluate` (loss and accuracy) and `logits`. There is one interface and there are
  * several implementations: `reference.ts`, in float64, is written to be read and is the oracle for the others.
  *
  * With one implementation, results do not depend on the number of threads: every sum has a fixed order.
@@ -70,8 +70,12 @@ export interface Softmax {
   /**
    * The gradient of the mean cost over the accumulated rows, and their mean loss; clears the sums. Throws as `step`
    * does where there is no row.
+   *
+   * @param into where to write it, in the kernel's precision; default: memory of its own
    */
-  gradient(lambda: number): Parameters & { readonly loss: number }
+  gradient(lambda: number, into?: Parameters): Parameters & { readonly loss: number }
+  /** A step on a gradient of the mean loss that was added up outside, see `descend.ts`. */
+  descend(slope: Parameters, eta: number, lambda: number): void
   evaluate(rows: Rows): Evaluation
   /** Writes `W z + b` for each row to the front of `out`, `[rows, classes]`. Labels do not matter. */
   logits(rows: Rows, out: Float32Array | Float64Array): void

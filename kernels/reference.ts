@@ -8,6 +8,7 @@ import {
   checkShape,
   checkWhole,
 } from './check.js'
+import { descendOn } from './descend.js'
 import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from './index.js'
 import { allocating } from './memory.js'
 
@@ -71,13 +72,15 @@ function softmax(features: number, classes: number): Softmax {
     }
   }
 
-  function gradient(lambda: number): Parameters<Float64Array> & { loss: number } {
+  function gradient(lambda: number, into?: Parameters): Parameters<Float64Array> & { loss: number } {
     checkAny(count)
     const mean = {
       W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!),
       b: db.map((sum) => sum / count),
       loss: loss / count,
     }
+    into?.W.set(mean.W)
+    into?.b.set(mean.b)
     dW.fill(0)
     db.fill(0)
     loss = count = 0
@@ -127,6 +130,10 @@ function softmax(features: number, classes: number): Softmax {
     step,
     accumulate,
     gradient,
+    descend: (slope, eta, lambda) => {
+      checkParameters(slope, features, classes)
+      descendOn({ W, b }, slope, eta, lambda)
+    },
     evaluate,
     logits,
     free: () => {},

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { shortPath } from './definition/value.js'
@@ -24,6 +24,8 @@ const content = z.strictObject({
   isLast: z.boolean(),
   /** SHA-256 of the run's `pipeline.yaml`. */
   definition: z.string(),
+  /** The files that were read. */
+  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })),
   states: z.record(z.string(), z.unknown()),
 })
 
@@ -92,15 +94,27 @@ export function checkpointFile({ step }: Pick<Checkpoint, 'step'>): string {
 /** Writes beside the target, syncs, renames and syncs the folder: it is there whole, or not at all, even when the power fails. */
 export async function writeDurably(target: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${target}.part`
-  const file = await open(temporary, 'w')
+  try {
+    await writeSynced(temporary, bytes)
+    await rename(temporary, target)
+  } catch (error) {
+    // The first error is the one to tell.
+    await rm(temporary, { force: true }).catch(() => {})
+    throw error
+  }
+  await syncFolder(dirname(target))
+}
+
+/** Made anew: what lies there may be a link to somewhere else. */
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  await rm(path, { force: true })
+  const file = await open(path, 'wx')
   try {
     await file.writeFile(bytes)
     await file.sync()
   } finally {
     await file.close()
   }
-  await rename(temporary, target)
-  await syncFolder(dirname(target))
 }
 
 async function syncFolder(path: string): Promise<void> {

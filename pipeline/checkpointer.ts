@@ -23,7 +23,7 @@ import type { Flowing } from './wiring.js'
 export class Checkpointer {
   private rule: CheckpointRule
   private readonly directory: RunDirectory
-  private readonly definition: string
+  private readonly about: Pick<Checkpoint, 'definition' | 'data'>
   private readonly saved: Checkpoint | undefined
   private readonly keepers = new Map<string, Keeper<unknown>>()
   private flowing: Flowing | undefined
@@ -35,11 +35,16 @@ export class Checkpointer {
   private writing: Promise<void> | undefined
   private failure: PipelineError | undefined
 
-  /** `definition` is the SHA-256 of the run's `pipeline.yaml`; `saved` is where a resumed run goes on. */
-  constructor(rule: CheckpointRule, directory: RunDirectory, definition: string, saved: Checkpoint | undefined) {
+  /** `about` is what the run knows of itself when a checkpoint is made; `saved` is where a resumed run goes on. */
+  constructor(
+    rule: CheckpointRule,
+    directory: RunDirectory,
+    about: Pick<Checkpoint, 'definition' | 'data'>,
+    saved: Checkpoint | undefined,
+  ) {
     this.rule = rule
     this.directory = directory
-    this.definition = definition
+    this.about = about
     this.saved = saved
   }
 
@@ -133,7 +138,8 @@ export class Checkpointer {
     const { epoch, step } = this.position!
     const states = [...this.keepers].map(([stage, keeper]) => [stage, keeper.snapshot()] as const)
     const kept = states.filter(([, state]) => state !== undefined)
-    return freeze({ epoch, step, isLast, definition: this.definition, states: Object.fromEntries(kept) })
+    const { definition, data } = this.about
+    return freeze({ epoch, step, isLast, definition, data, states: Object.fromEntries(kept) })
   }
 
   private write(checkpoint: Frozen): void {

@@ -30,6 +30,8 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
 
   function timedSoftmax(inner: Softmax): Softmax {
     const step = timed(inner.step.bind(inner))
+    const accumulate = timed(inner.accumulate.bind(inner))
+    const descend = timed(inner.descend.bind(inner))
     return {
       features: inner.features,
       classes: inner.classes,
@@ -40,8 +42,15 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
         clock.steps++
         return step(rows, eta, lambda)
       },
-      accumulate: timed(inner.accumulate.bind(inner)),
-      gradient: inner.gradient.bind(inner),
+      accumulate: (rows) => {
+        clock.firstStep ??= now()
+        accumulate(rows)
+      },
+      gradient: timed(inner.gradient.bind(inner)),
+      descend: (slope, eta, lambda) => {
+        clock.steps++
+        descend(slope, eta, lambda)
+      },
       evaluate: timed(inner.evaluate.bind(inner)),
       logits: inner.logits.bind(inner),
       free: inner.free.bind(inner),

@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'CHECK' // a check that the pipeline asked for did not hold
   | 'STAGE' // a stage threw
   | 'KERNEL' // a kernel is not available or failed
+  | 'PARALLEL' // the processes of one run do not agree, or one of them is gone
+  | 'SILENT' // a process of the run no longer answers
   | 'ABORTED' // stopped by a signal
   | 'INTERNAL' // a defect of Millrace
 
@@ -89,9 +91,17 @@ const fileReasons = new Map([
   ['ENOTDIR', 'a part of the path is not a directory'],
   ['ENOSPC', 'no space left on the device'],
   ['EROFS', 'the file system is read-only'],
+  ['EFBIG', 'the file would be larger than is allowed'],
+  ['EIO', 'the device failed'],
   ['EDQUOT', 'the disk quota is used up'],
   ['EMFILE', 'too many open files'],
   ['EEXIST', 'it exists already'],
   ['ENAMETOOLONG', 'the name is too long'],
   ['ELOOP', 'too many symbolic links'],
 ])
+
+/** What is no PipelineError is a defect of ours. */
+export function asPipelineError(cause: unknown): PipelineError {
+  if (cause instanceof PipelineError) return cause
+  return new PipelineError('INTERNAL', `internal error: ${messageOf(cause)}`, { cause })
+}

@@ -5,13 +5,15 @@ import type { Checkpoint } from './checkpoint.js'
 import { Checkpointer } from './checkpointer.js'
 import { type KernelClock, timedKernels } from './clock.js'
 import { withCadence } from './definition/checkpoint.js'
-import { messageOf, PipelineError } from './errors.js'
-import type { Node } from './graph.js'
+import { type Division, divided } from './divided.js'
+import { asPipelineError, messageOf, PipelineError } from './errors.js'
+import type { Graph, Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
+import { withPrepared } from './prepared.js'
 import { randomStreams } from './random.js'
 import { Recorder } from './record.js'
 import type { Conditions, Result, RunEvent } from './run.js'
-import type { RunDirectory } from './run-directory.js'
+import { type RunDirectory, scratchDirectory } from './run-directory.js'
 import type { DataSource, StageContext } from './stage.js'
 import { Watched } from './watched.js'
 import { flow } from './wiring.js'
@@ -21,6 +23,14 @@ export interface Begun {
   readonly pipeline: Pipeline
   readonly directory: RunDirectory
   readonly resumed?: Resumed
+}
+
+/** How a run begins. */
+export interface Opening {
+  /** The definition, to look at: nothing is claimed yet. */
+  readonly pipeline: () => Pipeline | Promise<Pipeline>
+  /** Claims the run directory; of the processes of a divided run only the first does. */
+  readonly open: () => Begun | Promise<Begun>
 }
 
 /** What a run that goes on knows of its past. */
@@ -34,23 +44,61 @@ export interface Resumed {
 }
 
 /** Runs to the end. Rejects with a PipelineError; the run directory then says why. */
-export async function execute(
+export async function execute(opening: Opening, conditions: Conditions, events: Subject<RunEvent>): Promise<Result> {
+  const pipeline = await definitionOf(opening)
+  const parallel = pipeline?.definition.parallel
+  if (!pipeline || !parallel) return executeHere(opening.open, conditions, events)
+  return divided(parallel, conditions, (division, joint) =>
+    executeHere(() => openOn(division, pipeline, opening), joint, events, division),
+  )
+}
+
+/** What is wrong with it is told by `open`, which has more to say. */
+async function definitionOf({ pipeline }: Opening): Promise<Pipeline | undefined> {
+  try {
+    return await pipeline()
+  } catch {
+    return undefined
+  }
+}
+
+async function executeHere(
   open: () => Begun | Promise<Begun>,
   conditions: Conditions,
   events: Subject<RunEvent>,
+  division?: Division,
 ): Promise<Result> {
   const kernels = await openKernels(conditions).catch((cause) => {
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })
   try {
+    await division?.agreeOnKernels(kernels)
     const begun = await open()
     try {
-      return await new Execution(begun, kernels, conditions, events).run()
+      return await new Execution(begun, kernels, conditions, events, division).run()
     } finally {
       begun.directory.release()
     }
   } finally {
     kernels.close()
+  }
+}
+
+/** The first rank opens the run; the others go on from the same checkpoint, and write nothing. */
+async function openOn(division: Division, pipeline: Pipeline, { open }: Opening): Promise<Begun> {
+  await division.agreeOn(pipeline)
+  if (division.rank > 0) {
+    const checkpoint = await division.checkpointOfFirst(undefined)
+    const resumed = { checkpoint, notes: [], checkSource: () => {} }
+    return { pipeline, directory: scratchDirectory(), ...(checkpoint && { resumed }) }
+  }
+  const begun = await open()
+  try {
+    await division.checkpointOfFirst(begun.resumed?.checkpoint)
+    return begun
+  } catch (error) {
+    begun.directory.release()
+    throw error
   }
 }
 
@@ -66,13 +114,16 @@ class Execution {
   private readonly definition: string
   private readonly checkpointer: Checkpointer
   private readonly watched: Watched
+  private readonly division: Division | undefined
 
   constructor(
     { pipeline, directory, resumed }: Begun,
     kernels: Kernels,
     conditions: Conditions,
     events: Subject<RunEvent>,
+    division: Division | undefined,
   ) {
+    this.division = division
     this.pipeline = pipeline
     this.directory = directory
     this.resumed = resumed
@@ -84,25 +135,38 @@ class Execution {
       definition: createHash('sha256').update(this.definition).digest('hex'),
       notes: resumed?.notes ?? [],
       resumedAt: resumed?.checkpoint?.step,
+      library: division?.library,
     })
-    const rule = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
-    this.checkpointer = new Checkpointer(rule, directory, this.recorder.definition, resumed?.checkpoint)
+    const asked = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
+    const rule = this.rank === 0 ? asked : { ...asked, keep: 0 }
+    this.checkpointer = new Checkpointer(rule, directory, this.recorder, resumed?.checkpoint)
     this.watched = new Watched(events, this.checkpointer)
   }
 
+  private get rank(): number {
+    return this.division?.rank ?? 0
+  }
+
+  /** What runs here: of the ranks of a divided run, some stages have only the first. */
+  private get graph(): Graph {
+    const { prepared } = this.conditions
+    const graph = prepared ? withPrepared(this.pipeline.graph, prepared) : this.pipeline.graph
+    return this.rank === 0 ? graph : { nodes: graph.nodes.filter(runsEverywhere) }
+  }
+
   async run(): Promise<Result> {
-    const { pipeline, directory, recorder, checkpointer, watched } = this
+    const { graph, rank, directory, recorder, checkpointer, watched } = this
     try {
       // The record goes first: it knows of the definition by the time that this lies there.
       if (this.resumed) recorder.save('running')
       directory.write('pipeline.yaml', this.definition)
       const { name: kernel, detail, threads } = this.kernels
-      this.events.next({ type: 'start', directory: directory.path, kernel, detail, threads })
-      await flow(pipeline.graph, {
+      this.events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
+      await flow(graph, {
         contextOf: this.contexts(),
         watch: watched.watch,
         onWired: (flowing) => {
-          checkpointer.begin(flowing, pipeline.graph)
+          checkpointer.begin(flowing, graph)
           recorder.save('running')
         },
         onEnding: (reason) => checkpointer.onEnding(reason),
@@ -127,7 +191,7 @@ class Execution {
   }
 
   private contexts(): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
-    const { pipeline, conditions, recorder, directory, events, checkpointer, resumed } = this
+    const { pipeline, conditions, recorder, directory, events, checkpointer, resumed, division } = this
     const kernels = timedKernels(this.kernels, this.clock)
     return (node) => ({
       id: node.id,
@@ -138,20 +202,22 @@ class Execution {
       source: (source) => {
         resumed?.checkSource(source)
         recorder.data.push(source)
+        division?.read(node, source)
       },
       note: (message) => {
         recorder.note(`${node.id}: ${message}`)
         events.next({ type: 'note', stage: node.id, message })
       },
       state: (schema, keeper) => checkpointer.keep(node.id, schema, keeper),
+      parallel: division?.parallelOf(node, pipeline.graph),
       terminal: conditions.terminal ?? { interactive: false, write: () => {} },
     })
   }
 }
 
-function asPipelineError(cause: unknown): PipelineError {
-  if (cause instanceof PipelineError) return cause
-  return new PipelineError('INTERNAL', `internal error: ${messageOf(cause)}`, { cause })
+/** False for what only the first rank of a divided run does; what feeds others is never that. */
+function runsEverywhere({ stage }: Node): boolean {
+  return stage.parallel !== 'first' || Object.keys(stage.outputs).length > 0
 }
 
 /** Writes the failure into `run.json`; where that fails too, the first error is still the one to tell. */

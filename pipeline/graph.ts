@@ -52,6 +52,7 @@ export function buildGraph(
   checkOutputs(drafts, definition.trust.allowAbsolutePaths, (draft, option, message) =>
     problems.push(optionProblem(draft, option, message)),
   )
+  if (definition.parallel) for (const draft of drafts) checkParallel(draft, problems)
   return { nodes }
 }
 
@@ -127,6 +128,18 @@ function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): 
     facts = (stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined) ?? passed
   }
   return { id: entry.id, title, where, entry, stage: stage!, options: options ?? {}, inputs, facts, inputFacts }
+}
+
+/** In a divided run, what has examples must know that it sees only some of them. */
+function checkParallel({ stage, title, where }: Draft, problems: Problem[]): void {
+  if (!stage || stage.parallel) return
+  const ports = [...Object.values(stage.inputs), ...Object.values(stage.outputs)] as AnyStage['inputs'][string][]
+  const met = ports.find(({ type }) => type === 'examples' || type === 'batch')
+  if (met)
+    problems.push({
+      where,
+      message: `${title}: does not work in a parallel run: it has ${met.type === 'batch' ? 'batches' : 'examples'} and does not say what it does with shards of them`,
+    })
 }
 
 function optionProblem({ entry, title, where }: Draft, option: string, message: string): Problem {

@@ -2,10 +2,12 @@ import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
 import { checkpointRule, writtenRule } from './definition/checkpoint.js'
 import { defaultId, type StageEntry } from './definition/entries.js'
+import { parallelOf } from './definition/parallel.js'
 import { checkPublished } from './definition/published.js'
 import {
   type Definition,
   DefinitionProblems,
+  type DefinitionSource,
   nameOf,
   type ReadOptions,
   readDefinition,
@@ -36,6 +38,8 @@ export interface PipelineSpec extends Pick<Trust, 'allowAbsolutePaths'> {
   readonly checkpoint?: 'none' | { readonly every?: string; readonly keep?: number }
   /** What others found, for reports to compare with: `source`, and `{ value, tolerance, … }` by metric. */
   readonly published?: Readonly<Record<string, unknown>>
+  /** How the run is divided among processes: `{ engine, ranks, shards, mode, timeout }`. */
+  readonly parallel?: Readonly<Record<string, unknown>>
   readonly stages: readonly StageSpec[]
 }
 
@@ -69,7 +73,7 @@ export class Pipeline {
    * Reads a pipeline from a YAML file or the built-in ones, with overrides as `--set` takes them.
    * Throws a PipelineError that lists all problems, each with its place.
    */
-  static async load(file: string, options: ReadOptions = {}): Promise<Pipeline> {
+  static async load(file: string | DefinitionSource, options: ReadOptions = {}): Promise<Pipeline> {
     const registry = await builtInStages()
     const problems: Problem[] = []
     let definition: Definition
@@ -92,6 +96,7 @@ export class Pipeline {
     for (const stage of spec.stages) stages.push(entryFrom(stage, stages, given))
     const published = spec.published && valueFrom(spec.published, code)
     if (published) checkPublished(published, problems)
+    const parallelValue = spec.parallel && valueFrom(spec.parallel, code)
     const definition: Definition = {
       name: nameOf(valueFrom(spec.name, code), '', problems),
       description: spec.description,
@@ -100,6 +105,8 @@ export class Pipeline {
       vars: new Map(),
       checkpoint: checkpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
       published,
+      parallel: parallelOf(parallelValue, problems),
+      parallelValue,
       stages,
       trust: decideTrust({ allowAbsolutePaths: spec.allowAbsolutePaths }),
     }
@@ -158,6 +165,12 @@ export class Pipeline {
     })
   }
 
+  /** The same pipeline, run by one process on undivided data. */
+  undivided(): Pipeline {
+    const definition = { ...this.definition, parallel: undefined, parallelValue: undefined }
+    return new Pipeline(definition, this.stages, this.registry, [])
+  }
+
   /** Changes options of the stage with this id; the others stay. */
   set(id: string, options: Readonly<Record<string, unknown>>): Pipeline {
     const old = this.definition.stages[this.indexOf(id)]!
@@ -182,7 +195,7 @@ export class Pipeline {
 
   /** The same as a document whose values can be commented; without any vars, if it is to be `resolved`. */
   toDocument({ allowObjects = false, base = process.cwd(), resolved = false } = {}): Document<YAMLMap> {
-    const { name, description, seed, seedReference, published, stages } = this.definition
+    const { name, description, seed, seedReference, published, parallelValue, stages } = this.definition
     const vars = resolved ? {} : writtenVars(this.definition)
     const checkpoint = writtenRule(this.definition.checkpoint)
     const document = new Document({
@@ -192,6 +205,7 @@ export class Pipeline {
       ...(Object.keys(vars).length > 0 && { vars }),
       ...(checkpoint && { checkpoint }),
       ...(published && { published: plain(published) }),
+      ...(parallelValue && { parallel: plain(parallelValue) }),
       stages: stages.map((entry) => this.writable(entry, allowObjects, base, resolved)),
     }) as unknown as Document<YAMLMap>
     if (!isMap(document.contents)) throw new PipelineError('INTERNAL', 'the definition did not become a mapping')

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import type { Kernels } from '../kernels/index.js'
 import { type KernelClock, now } from './clock.js'
+import type { ParallelOptions } from './definition/parallel.js'
 import type { PipelineError } from './errors.js'
 import type { Pipeline } from './pipeline.js'
 import type { RunDirectory } from './run-directory.js'
@@ -18,6 +19,8 @@ export interface RunRecord {
   readonly versions: { readonly millrace: string; readonly node: string }
   readonly machine: { readonly platform: string; readonly cpu: string; readonly cores: number }
   readonly kernel: { readonly name: string; readonly detail: string; readonly threads: number }
+  /** How a divided run was divided, and by what. */
+  readonly parallel?: ParallelOptions & { readonly library: string }
   /** SHA-256 of `pipeline.yaml`. */
   readonly definition: string
   /** The step from which the run went on, where it was resumed: times are those of the last part. */
@@ -43,7 +46,8 @@ export interface RunRecord {
   readonly files: readonly string[]
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+/** Of Millrace. */
+export const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 
@@ -52,6 +56,8 @@ interface Beginning {
   readonly definition: string
   readonly notes: readonly string[]
   readonly resumedAt: number | undefined
+  /** What joins the processes of a divided run. */
+  readonly library?: string | undefined
 }
 
 /** Collects what `run.json` says while the run goes on. */
@@ -92,6 +98,7 @@ export class Recorder {
 
   private record(status: RunRecord['status'], error: PipelineError | undefined): RunRecord {
     const { name, detail, threads } = this.kernels
+    const { parallel } = this.pipeline.definition
     return {
       status,
       ...(error && { error: error.message }),
@@ -104,6 +111,7 @@ export class Recorder {
         cores: availableParallelism(),
       },
       kernel: { name, detail, threads },
+      ...(parallel && this.beginning.library && { parallel: { ...parallel, library: this.beginning.library } }),
       definition: this.beginning.definition,
       ...(this.beginning.resumedAt !== undefined && { resumedAt: this.beginning.resumedAt }),
       started: this.started,

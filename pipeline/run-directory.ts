@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
@@ -33,11 +34,33 @@ export interface Place {
   readonly force?: boolean | undefined
 }
 
+/**
+ * The place of a rank that writes nothing: a stage that asks for a file gets one in a temporary folder, which goes with
+ * the run.
+ */
+export function scratchDirectory(): RunDirectory {
+  let path: string | undefined
+  const file = (name: string): string => {
+    path ??= mkdtempSync(join(tmpdir(), 'millrace-rank-'))
+    return withFolder(resolve(path, name))
+  }
+  return {
+    path: '',
+    file,
+    unlisted: file,
+    files: new Set(),
+    write: () => {},
+    release: () => path !== undefined && rmSync(path, { recursive: true, force: true }),
+  }
+}
+
 /** Who writes what no stage does. */
 const itself = 'the run itself'
 
-/** The files that every run has. */
-export const ownFiles: readonly string[] = ['pipeline.yaml', 'run.json', 'lock']
+/** True for what is no stage's to write: files of the run itself, and all in the folder of its checkpoints. */
+export function isOwnFile(path: string): boolean {
+  return /^(pipeline\.yaml|run\.json|lock|checkpoint)(\/|$)/.test(sameName(path))
+}
 
 /**
  * Makes the directory of a run, in which this process alone then writes. Throws a PipelineError where one lies already,
@@ -71,7 +94,7 @@ export function makeRunDirectory(
 export function openRunDirectory(path: string, allowAbsolutePaths = false, known: Iterable<string> = []): RunDirectory {
   const release = lockDirectory(path)
   const files = new Set(known)
-  const writers = new Map(ownFiles.map((name) => [sameName(join(path, name)), itself]))
+  const writers = new Map<string, string>()
 
   function file(name: string, writer = itself): string {
     const target = resolve(path, name)
@@ -79,7 +102,7 @@ export function openRunDirectory(path: string, allowAbsolutePaths = false, known
     if (!isInside && !(allowAbsolutePaths && isAbsolute(name)))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
     const key = sameName(target)
-    const other = writers.get(key) ?? writer
+    const other = isInside && isOwnFile(relative(path, target)) ? itself : (writers.get(key) ?? writer)
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
     attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))

@@ -2,8 +2,9 @@ import type ndarray from 'ndarray'
 import { filter, map, type Observable, Subject } from 'rxjs'
 import type { KernelOptions } from '../kernels/index.js'
 import type { PipelineError } from './errors.js'
-import { type Begun, execute } from './execute.js'
+import { execute, type Opening } from './execute.js'
 import type { Pipeline } from './pipeline.js'
+import type { Prepared } from './prepared.js'
 import type { RunRecord, RunStatus } from './record.js'
 import { makeRunDirectory, type Place } from './run-directory.js'
 import type { Terminal } from './stage.js'
@@ -15,6 +16,8 @@ export interface Conditions extends KernelOptions {
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */
   readonly terminal?: Terminal | undefined
+  /** The data of this very pipeline, as `prepare` left it: its first stages are not run again. */
+  readonly prepared?: Prepared | undefined
   /** How often to make checkpoints: `epoch`, `500 steps`, `30s` …, or `none`. Default: as the pipeline says. */
   readonly checkpoint?: string | undefined
 }
@@ -29,6 +32,8 @@ export type RunEvent =
       readonly kernel: string
       readonly detail: string
       readonly threads: number
+      /** Which of the processes of a divided run this is. */
+      readonly rank: number
     }
   | { readonly type: 'metrics'; readonly stage: string; readonly row: MetricsRow }
   | { readonly type: 'note'; readonly stage: string; readonly message: string }
@@ -36,6 +41,7 @@ export type RunEvent =
   | { readonly type: 'end'; readonly status: RunStatus; readonly error?: PipelineError }
 
 export interface Result {
+  /** Empty on all ranks of a divided run but the first. */
   readonly directory: string
   /** The evaluations, in order: of the first stage that makes metrics. */
   readonly history: readonly MetricsRow[]
@@ -61,16 +67,19 @@ export function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Resul
 
 /** Starts a pipeline and returns at once: subscribe to `events` or `metrics` before the current turn ends. */
 export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
-  return begin(options, () => ({
-    pipeline,
-    directory: makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths),
-  }))
+  return begin(options, {
+    pipeline: () => pipeline,
+    open: () => ({
+      pipeline,
+      directory: makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths),
+    }),
+  })
 }
 
-/** Starts what `open` finds, once the kernels are there. */
-export function begin(options: Conditions, open: () => Begun | Promise<Begun>): Run {
+/** Starts what `opening` finds, once the kernels are there. */
+export function begin(options: Conditions, opening: Opening): Run {
   const events = new Subject<RunEvent>()
-  const result = Promise.resolve().then(() => execute(open, options, events))
+  const result = Promise.resolve().then(() => execute(opening, options, events))
   const settled = result.then(
     () => events.next({ type: 'end', status: 'done' }),
     (error: PipelineError) =>

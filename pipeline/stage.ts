@@ -2,6 +2,7 @@ import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
 import type { z } from 'zod'
 import type { Kernels } from '../kernels/index.js'
+import type { Parallel } from '../parallel/ranks.js'
 import type { Flow } from './flow.js'
 import type { Random } from './random.js'
 
@@ -71,6 +72,8 @@ export interface StageContext {
    * epoch, needs no state.
    */
   state<S extends z.ZodType>(schema: S, keeper: Keeper<z.output<S>>): void
+  /** The other processes of a run that is divided, and which shards of the examples are held here; undefined where it is not. */
+  readonly parallel?: Parallel | undefined
   /** Where progress goes. */
   readonly terminal: Terminal
 }
@@ -117,8 +120,19 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
   readonly example: string
   /** What it keeps in memory and how many tables are in flight, in words; nothing said: nothing held. */
   readonly holds?: string
+  /**
+   * Where it runs when a run is divided: on `every` rank, which for a stage with examples or batches means that it works
+   * on the shards of its rank and knows it; or on the `first` alone, as befits what writes. Nothing said: on every rank,
+   * unless it has examples or batches: then such a run is refused.
+   */
+  readonly parallel?: 'every' | 'first'
   /** What is known about the outputs; checks options against what is known about the inputs. Default: the input's facts. */
   facts?(checking: Checking<z.output<O>>): Partial<Record<keyof P, Facts>>
+  /**
+   * The files whose content decides what it emits, of a stage that reads data: all of them. A sweep knows by them which
+   * of its points are done, and prepares the data once for all points.
+   */
+  sources?(options: z.output<O>): readonly string[]
   /**
    * The output files that are known before the run, as `context.file` will be asked for them, so that two stages do not
    * write the same one. Default: the options that are an `outputPath`.

@@ -18,6 +18,13 @@ export interface Flowing {
   fail(error: PipelineError): void
 }
 
+const STOPPED = 'stopped the run: '
+
+/** Whether a note says that a stage ended the run. */
+export function isStop(note: string): boolean {
+  return note.startsWith(STOPPED)
+}
+
 export interface Wiring {
   /** What each stage is given, but for what the wiring adds itself. */
   readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'>
@@ -140,7 +147,7 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
         const given = wiring.contextOf(node)
         const stopRun = (reason: string): void => {
           if (isEnding) return
-          given.note(`stopped the run: ${reason}`)
+          given.note(`${STOPPED}${reason}`)
           end('stop')
         }
         const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: stopRun }

@@ -29,9 +29,22 @@ export interface RunFiles {
   readonly remarks: readonly string[]
 }
 
+/** What `pipeline.yaml` of a run directory says. */
+export interface RunText {
+  /** As it stands. */
+  readonly text: string
+  readonly vars: Readonly<{ [name: string]: unknown }>
+  readonly stages: readonly StageUse[]
+  readonly published: Published | undefined
+}
+
 export interface StageUse {
+  /** Where it is not the default, see `defaultId`. */
+  readonly id: string | undefined
   readonly use: string
   readonly with: Readonly<{ [option: string]: unknown }>
+  /** The same with its references, as `${eta}`. */
+  readonly written: Readonly<{ [option: string]: unknown }>
 }
 
 /** What a report needs of `run.json`, whatever version of Millrace wrote it. */
@@ -43,11 +56,13 @@ const record = z.object({
   versions: z.record(z.string(), z.string()).default({}),
   machine: z.object({ platform: z.string(), cpu: z.string(), cores: z.number() }).optional(),
   kernel: z.object({ name: z.string(), detail: z.string(), threads: z.number() }).optional(),
+  definition: z.string().optional(),
   started: z.string().optional(),
   finished: z.string().optional(),
   timings: z.record(z.string(), z.number()).optional(),
   data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })).default([]),
   notes: z.array(z.string()).default([]),
+  files: z.array(z.string()).default([]),
 })
 
 export type Record = z.output<typeof record>
@@ -59,8 +74,7 @@ const MAX_FIGURE = 2 << 20
 export function readRun(directory: string): RunFiles {
   const remarks: string[] = []
   const record = readRecord(directory)
-  const text = existsSync(join(directory, 'pipeline.yaml')) ? readText(join(directory, 'pipeline.yaml')) : ''
-  const { stages, published } = readDefinition(text, remarks)
+  const { text, stages, published } = readRunText(directory, remarks)
   const sheet = (name: string): Sheet | undefined => readSheet(join(directory, name), remarks)
   return {
     directory,
@@ -74,6 +88,13 @@ export function readRun(directory: string): RunFiles {
     gradientCheck: sheet('gradient-check.csv'),
     remarks,
   }
+}
+
+/** Reads `pipeline.yaml` of a run directory. */
+export function readRunText(directory: string, remarks: string[]): RunText {
+  const file = join(directory, 'pipeline.yaml')
+  const text = existsSync(file) ? readText(file) : ''
+  return { text, ...readDefinition(text, remarks) }
 }
 
 /** Reads `run.json`. Throws a PipelineError `ARGUMENTS` where there is none, `DATA` where it is damaged. */
@@ -100,7 +121,7 @@ export function readRecord(directory: string): Record {
   )
 }
 
-function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
+function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> {
   try {
     const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
     const published = publishedOf(data.published)
@@ -108,16 +129,21 @@ function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
       (stage) => stage !== null && typeof stage === 'object',
     )
-    return {
-      published,
-      stages: stages.map((stage) => ({
-        use: String(stage.use),
-        with: mapping(withVars(mapping(stage.with), mapping(data.vars))),
-      })),
-    }
+    const vars = mapping(data.vars)
+    return { vars, published, stages: stages.map((stage) => stageUse(stage, vars)) }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
-    return { stages: [], published: undefined }
+    return { vars: {}, stages: [], published: undefined }
+  }
+}
+
+function stageUse(stage: { [key: string]: unknown }, vars: { [name: string]: unknown }): StageUse {
+  const { id, use, with: options } = stage
+  return {
+    id: id === undefined ? undefined : String(id),
+    use: String(use),
+    with: mapping(withVars(mapping(options), vars)),
+    written: mapping(options),
   }
 }
 

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { affineOf, checkLogits, checkParameters, checkRows, checkShape, checkThreads, checkWhole } from '../check.js'
+import { descendOn } from '../descend.js'
 import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from '../index.js'
 import { allocating } from '../memory.js'
 
@@ -142,11 +143,18 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     addon.accumulate(classifier, W, b, rows.values, rows.labels)
   }
 
-  function gradient(lambda: number): Parameters<Float32Array> & { loss: number } {
-    const dW = new Float32Array(W.length)
-    const db = new Float32Array(b.length)
+  function gradient(lambda: number, into?: Parameters): Parameters<Float32Array> & { loss: number } {
+    if (into) checkParameters(into, features, classes)
+    const dW = (into?.W as Float32Array | undefined) ?? new Float32Array(W.length)
+    const db = (into?.b as Float32Array | undefined) ?? new Float32Array(b.length)
     const loss = addon.gradient(classifier, W, b, lambda, dW, db)
     return { W: dW, b: db, loss }
+  }
+
+  function descend(slope: Parameters, eta: number, lambda: number): void {
+    addon.loaded(classifier)
+    checkParameters(slope, features, classes)
+    descendOn({ W, b }, slope, eta, lambda)
   }
 
   function evaluate(rows: Rows): Evaluation {
@@ -169,6 +177,7 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     step,
     accumulate,
     gradient,
+    descend,
     evaluate,
     logits,
     free: () => addon.release(classifier),

@@ -1,4 +1,5 @@
 import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows, checkShape } from '../check.js'
+import { descendOn } from '../descend.js'
 import type { Evaluation, Parameters, Rows, Softmax } from '../index.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
@@ -135,7 +136,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     add(rows, false)
   }
 
-  function gradient(lambda: number): Parameters<Float32Array> & { loss: number } {
+  function gradient(lambda: number, into?: Parameters): Parameters<Float32Array> & { loss: number } {
     checkAny(count)
     const dW = new Float32Array(...heap.place(classes * features * 4), classes * features)
     sums ||= place(classes * stride * 8)[1]
@@ -145,11 +146,11 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     doubles[double.lambda] = lambda
     arena.run('slope', columnTiles, classes * features)
     heap.free(dW.byteOffset)
-    return {
-      W: Float32Array.from(dW),
-      b: Float32Array.from({ length: classes }, (_, k) => gSum[k]! * (1 / count)),
-      loss: finish(),
-    }
+    const db = Float32Array.from({ length: classes }, (_, k) => gSum[k]! * (1 / count))
+    if (!into) return { W: Float32Array.from(dW), b: db, loss: finish() }
+    into.W.set(dW)
+    into.b.set(db)
+    return { ...(into as Parameters<Float32Array>), loss: finish() }
   }
 
   function evaluate(rows: Rows): Evaluation {
@@ -195,6 +196,11 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     step,
     accumulate,
     gradient,
+    descend: (slope, eta, lambda) => {
+      arena.check()
+      checkParameters(slope, features, classes)
+      descendOn({ W, b }, slope, eta, lambda)
+    },
     evaluate,
     logits,
     free: () => {

@@ -33,7 +33,7 @@ const file = 'gradient-check.arrows'
  * reference kernel, and a `check/gradient` behind it.
  */
 export async function checkGradientCommand(name: string, flags: CheckGradientFlags, output: Output): Promise<void> {
-  const pipeline = await Pipeline.load(name, readOptions(flags))
+  const pipeline = (await Pipeline.load(name, readOptions(flags))).undivided()
   const step = trainingStep(pipeline)
   const checking = checkingPipeline(pipeline, step, flags)
   const stop = interruption()

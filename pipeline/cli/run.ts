@@ -25,6 +25,8 @@ export interface RunFlags extends RunningFlags, ReadingFlags {
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, readOptions(flags))
   const { out, force } = flags
+  if (pipeline.definition.sweep && !flags.quiet && !flags.json)
+    output.write(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
   await follow(pipeline.name, (conditions) => start(pipeline, { ...conditions, out, force }), flags, output)
 }
 
@@ -36,14 +38,18 @@ export async function follow(
   output: Output,
 ): Promise<void> {
   const { kernel, threads, checkpoint } = flags
-  const isSilent = flags.quiet === true || flags.json === true
+  let isSilent = flags.quiet === true || flags.json === true
   const stop = interruption()
   let directory = ''
+  let rank = 0
   try {
     const run = launch({ kernel, threads, checkpoint, signal: stop.signal, ...(!isSilent && { terminal: output }) })
     run.events.subscribe((event) => {
       if (event.type === 'start') {
-        directory = shortPath(event.directory)
+        // Of the processes of a divided run, one talks and writes.
+        rank = event.rank
+        if (rank > 0) isSilent = true
+        else directory = shortPath(event.directory)
         if (!isSilent)
           output.write(
             `${title}: ${event.kernel} kernel (${event.detail}), ${event.threads} thread${event.threads === 1 ? '' : 's'}; writing ${directory}\n`,
@@ -51,7 +57,7 @@ export async function follow(
       } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
     })
     const result = await run.result
-    if (flags.json)
+    if (flags.json && rank === 0)
       output.write(
         `${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`,
       )
@@ -67,6 +73,9 @@ export async function follow(
         { cause: error },
       )
     }
+    // Only the first of the processes of a divided run speaks for all.
+    if (error instanceof PipelineError && rank > 0)
+      throw new PipelineError(error.code, `rank ${rank}: ${error.message}`, { cause: error })
     throw error
   } finally {
     stop.release()

@@ -8,6 +8,7 @@ import { type StageEntry, stageEntries } from './entries.js'
 import { findDefinition } from './find.js'
 import { interpolator } from './interpolate.js'
 import { type Override, override, parseOverrides } from './overrides.js'
+import { type ParallelOptions, parallelOf } from './parallel.js'
 import { checkShape } from './schema.js'
 import { readSource } from './source.js'
 import {
@@ -20,6 +21,7 @@ import {
   shortPath,
   type Value,
   valueFrom,
+  withValue,
   wordOrigin,
 } from './value.js'
 import { show } from './wording.js'
@@ -36,6 +38,11 @@ export interface Definition {
   readonly checkpoint: CheckpointRule
   /** The block `published`, as it stands: what others found, for reports to compare with. */
   readonly published: Value | undefined
+  /** How the run is divided among processes; undefined: it is not. */
+  readonly parallel: ParallelOptions | undefined
+  readonly parallelValue: Value | undefined
+  /** The block `sweep`, as it stands; a run has no use for it. */
+  readonly sweep?: Value | undefined
   readonly stages: readonly StageEntry[]
   /** What it may do. */
   readonly trust: Trusted
@@ -43,27 +50,42 @@ export interface Definition {
 
 export interface ReadOptions extends Trust {
   /** `var=value`, `seed=value` or `stage.option=value` each; later ones win. */
-  readonly set?: readonly string[]
+  readonly set?: readonly (string | Override)[]
   readonly seed?: number | undefined
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/
 
-/** Reads and resolves the definition in `file`; throws a PipelineError that lists all that is wrong with it. */
-export function readDefinition(
-  file: string,
-  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
-): Definition {
+/** A definition with all that it extends, read but not resolved, to be resolved more than once. */
+export interface DefinitionSource {
+  readonly path: string
+  readonly values: ReadonlyMap<string, Value>
+  readonly problems: readonly Problem[]
+}
+
+/** Reads `file` and what it extends. Throws a PipelineError where so much is missing that nothing could be resolved. */
+export function openDefinition(file: string): DefinitionSource {
   const path = findDefinition(file)
   const problems: Problem[] = []
-  const source = inherit(path, [], problems)
+  return { path, values: inherit(path, [], problems), problems }
+}
+
+/** Reads and resolves the definition in `file`; throws a PipelineError that lists all that is wrong with it. */
+export function readDefinition(
+  file: string | DefinitionSource,
+  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
+): Definition {
+  const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file) : file
+  const problems = [...found]
+  const source = new Map(values)
   const overrides = parseOverrides(set)
   const vars = new Map(entriesOf(source.get('vars')))
   const unknown: Override[] = []
   for (const each of overrides) {
     const { name, path: rest, value } = each
-    if (rest.length > 0) continue
+    if (name === 'parallel') source.set('parallel', withValue(source.get('parallel'), rest, value))
+    if (rest.length > 0 || name === 'parallel') continue
     if (name === 'seed' && !vars.has('seed')) source.set('seed', value)
     else if (vars.has(name)) vars.set(name, { key: value.origin, value })
     else unknown.push(each)
@@ -77,12 +99,13 @@ export function readDefinition(
       message: `no var named "${name}"${ids.includes(name) ? `; "${name}" is a stage: ${name}.option=value sets one of its options` : suggestion(name, vars.keys(), 'vars')}`,
     })
   for (const { name, path: rest, value, text } of overrides) {
-    if (rest.length === 0) continue
+    if (rest.length === 0 || name === 'parallel') continue
     const at = ids.indexOf(name)
     if (at >= 0) entries[at] = override(entries[at]!, rest, value, text, problems)
     else problems.push({ where: text, message: `no stage with id "${name}"${suggestion(name, ids, 'ids')}` })
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
+  const parallelValue = source.get('parallel') && interpolate(source.get('parallel')!)
   const checkpoint = source.get('checkpoint')
   const resolvedSeed = seedValue && interpolate(seedValue)
   const definition: Definition = {
@@ -94,6 +117,9 @@ export function readDefinition(
     vars: resolvedVars(),
     checkpoint: checkpointRule(checkpoint && interpolate(checkpoint), problems),
     published: source.get('published'),
+    parallel: parallelOf(parallelValue, problems),
+    parallelValue,
+    sweep: source.get('sweep'),
     stages: entries.map((entry) => ({
       ...entry,
       with: interpolate(entry.with),
@@ -158,14 +184,14 @@ function inheritFrom(parent: Value, file: string, below: readonly string[], prob
 }
 
 /**
- * Fills in what a definition inherits; `patch` lists follow each other unless the stages were replaced. The name and
- * what was published under it are not inherited: a variation of an experiment is another experiment.
+ * Fills in what a definition inherits; `patch` lists follow each other unless the stages were replaced. The name, what
+ * was published under it and its sweep are not inherited: a variation of an experiment is another experiment.
  */
 function joinInherited(own: Map<string, Value>, inherited: Map<string, Value>): void {
   const vars = new Map([...entriesOf(inherited.get('vars')), ...entriesOf(own.get('vars'))])
   const ownPatch = own.get('patch')
   const inheritedPatch = own.has('stages') ? undefined : inherited.get('patch')
-  for (const key of ['seed', 'description', 'checkpoint', 'stages'])
+  for (const key of ['seed', 'description', 'checkpoint', 'parallel', 'stages'])
     if (!own.has(key) && inherited.has(key)) own.set(key, inherited.get(key)!)
   if (vars.size > 0) own.set('vars', { data: vars, origin: (own.get('vars') ?? inherited.get('vars')!).origin })
   if (isList(inheritedPatch))

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Problem } from '../errors.js'
 import { published } from './published.js'
+import { sweep } from './sweep.js'
 import { entriesOf, isList, isMapping, plain, type Value, wordOrigin } from './value.js'
 import { listed, wordIssues } from './wording.js'
 
@@ -19,7 +20,9 @@ const definition = z.strictObject({
   extends: z.string().min(1).optional(),
   seed: later,
   checkpoint: later,
+  parallel: later,
   published: published.optional(),
+  sweep: sweep.optional(),
   vars: options.nullish(),
   stages: z.array(stage).optional(),
   patch: z.array(options).optional(),

@@ -15,6 +15,7 @@ import ndarray from 'ndarray'
 import type { Affine, Rows } from '../../kernels/index.js'
 import { widthOf } from '../facts.js'
 import { type Position, writePosition } from './position.js'
+import type { Share } from './shares.js'
 
 /** What the rows of a table are: fixed for a split, and shared by all tables cut from it. */
 export interface ExamplesLayout {
@@ -58,6 +59,7 @@ export function examplesTable(
   labels: Int32Array,
   split: string,
   position?: Position,
+  share?: Share,
 ): Table {
   const [featuresField, labelField] = fields
   const metadata = new Map([
@@ -65,6 +67,7 @@ export function examplesTable(
     ['split', split],
   ])
   if (position) writePosition(metadata, position)
+  for (const [key, value] of Object.entries(share ?? {})) metadata.set(key, String(value))
   const list = featuresField.type as FixedSizeList
   const length = labels.length
   const data = makeData({
@@ -160,6 +163,19 @@ function joinedRows(table: Table): Rows {
     row += part.labels.length
   }
   return { values, labels, affine }
+}
+
+/** The rows of each record batch of a table, as kernels read them. */
+export function partsOf(table: Table): Rows[] {
+  const { affine } = layoutOf(table)
+  return table.batches.map((batch) => {
+    let found = rows.get(batch)
+    if (!found) {
+      found = viewed(batch.data, affine)
+      rows.set(batch, found)
+    }
+    return found
+  })
 }
 
 /** Features as an ndarray `[rows, features]` over the same memory (before any affine map). */

@@ -4,12 +4,20 @@ import { z } from 'zod'
 import {
   checkSplit,
   defineStage,
+  dividedBatch,
   examplesTable,
   fieldsOf,
+  layoutOf,
   PipelineError,
+  type Position,
   reposition,
+  rowsBefore,
+  rowsByShard,
   rowsOf,
+  type StageContext,
+  shareOf,
   splitOf,
+  widthOf,
   wire,
 } from '../../pipeline/index.js'
 
@@ -30,17 +38,18 @@ export const rows = defineStage({
   outputs: { batches: wire.batch },
   example: '- use: batch/rows\n  with: { split: train, size: 100, epochs: 40 }',
   holds: 'the split (by reference)',
+  parallel: 'every',
   facts: ({ options, inputs, problem }) => {
     const facts = inputs.examples ?? {}
     checkSplit(facts, options.split, 'split', problem)
     return { batches: { ...facts, splits: [options.split] } }
   },
   run:
-    ({ split, size, epochs, dropLast }, { flow, state }) =>
+    ({ split, size, epochs, dropLast }, context) =>
     (examples) =>
       defer(() => {
         const at = { epoch: 1 }
-        state(progress, {
+        context.state(progress, {
           snapshot: () => at,
           restore: ({ epoch }) => {
             at.epoch = epoch
@@ -49,7 +58,10 @@ export const rows = defineStage({
         return examples.pipe(
           filter((table) => splitOf(table) === split),
           toArray(),
-          flow.concatMap((tables) => flow.pull(batches(tables, split, size, epochs, dropLast, at))),
+          context.flow.concatMap((tables) => {
+            const { count, cut } = context.parallel ? divided(tables, split, context) : whole(tables, split)
+            return context.flow.pull(batches(count, cut, split, size, epochs, dropLast, at))
+          }),
         )
       }),
 })
@@ -60,20 +72,54 @@ const progress = z.strictObject({ epoch: z.int().positive() })
 /** Batches kept from the first epoch for the next ones; more of them would cost more memory than they save time. */
 const KEPT = 10_000
 
+/** How many rows a split has, and what cuts rows `from … to - 1` out of it. */
+interface Cuttable {
+  readonly count: number
+  readonly cut: (from: number, to: number, position: Position) => Table
+}
+
+function whole(tables: readonly Table[], split: string): Cuttable {
+  const [first, ...others] = tables
+  if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
+  const { values, labels } = rowsOf(others.length > 0 ? first.concat(...others) : first)
+  const fields = fieldsOf(first)
+  const width = values.length / labels.length
+  return {
+    count: labels.length,
+    cut: (from, to, position) =>
+      examplesTable(fields, values.subarray(from * width, to * width), labels.subarray(from, to), split, position),
+  }
+}
+
+/** The same batches on every rank, each with those of their rows that its shards have. */
+function divided(tables: readonly Table[], split: string, context: StageContext): Cuttable {
+  const [first] = tables
+  if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
+  const { shards, own } = context.parallel!
+  const parts = rowsByShard(tables, split, context)
+  const fields = fieldsOf(first)
+  const width = widthOf(layoutOf(first).shape)
+  return {
+    count: shareOf(first)!.rows,
+    cut: (from, to, position) => {
+      const cuts = parts.map(({ values, labels }, i) => {
+        const [start, end] = [rowsBefore(from, own[i]!, shards), rowsBefore(to, own[i]!, shards)]
+        return { values: values.subarray(start * width, end * width), labels: labels.subarray(start, end) }
+      })
+      return dividedBatch(fields, cuts, split, position, { first: from, rows: to - from })
+    },
+  }
+}
+
 function* batches(
-  tables: readonly Table[],
+  count: number,
+  cutOut: Cuttable['cut'],
   split: string,
   size: number,
   epochs: number,
   dropLast: boolean,
   at: { epoch: number },
 ): Generator<Table> {
-  const [first, ...others] = tables
-  if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
-  const { values, labels } = rowsOf(others.length > 0 ? first.concat(...others) : first)
-  const fields = fieldsOf(first)
-  const count = labels.length
-  const width = values.length / count
   const steps = dropLast ? Math.floor(count / size) : Math.ceil(count / size)
   if (steps === 0)
     throw new PipelineError(
@@ -90,9 +136,7 @@ function* batches(
       const cut = cuts[i]
       if (cut) yield reposition(cut, position)
       else {
-        const [from, to] = [i * size, Math.min(count, (i + 1) * size)]
-        const part = [values.subarray(from * width, to * width), labels.subarray(from, to)] as const
-        const table = examplesTable(fields, ...part, split, position)
+        const table = cutOut(i * size, Math.min(count, (i + 1) * size), position)
         if (i < KEPT) cuts.push(table)
         yield table
       }

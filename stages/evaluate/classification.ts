@@ -10,10 +10,11 @@ import {
   type Model,
   metricsTable,
   modelOf,
+  type Parallel,
   PipelineError,
   type Position,
   positionOf,
-  rowsOf,
+  rowsByShard,
   type StageContext,
   softmaxParameters,
   splitOf,
@@ -52,6 +53,7 @@ export const classification = defineStage({
   example:
     '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n  with: { splits: [train, test], every: epoch }',
   holds: 'the examples (by reference), one evaluation in flight',
+  parallel: 'every',
   facts: ({ options, inputs, problem }) => {
     const { examples = {}, parameters = {} } = inputs
     for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)
@@ -66,7 +68,7 @@ export const classification = defineStage({
         let arrived: Splits | undefined
         const held = examples.pipe(
           toArray(),
-          map(bySplit),
+          map((tables) => bySplit(tables, context)),
           tap((splits) => {
             arrived = splits
           }),
@@ -95,10 +97,11 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
 
 type Splits = ReadonlyMap<string, readonly Rows[]>
 
-function bySplit(tables: readonly Table[]): Splits {
-  const splits = new Map<string, Rows[]>()
-  for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), rowsOf(table)])
-  return splits
+/** The rows of each split: of each of its tables, or of each shard held here. */
+function bySplit(tables: readonly Table[], context: StageContext): Splits {
+  const splits = new Map<string, Table[]>()
+  for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), table])
+  return new Map([...splits].map(([split, parts]) => [split, rowsByShard(parts, split, context)]))
 }
 
 function isDue(table: Table, every: Options['every']): boolean {
@@ -110,7 +113,14 @@ function isDue(table: Table, every: Options['every']): boolean {
     : endsEpoch(position) && position.epoch % every.epochs === 0
 }
 
-function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
+/** Sums over rows: their cross-entropy, how many were classified rightly, how many there are. */
+interface Sums {
+  readonly loss: number
+  readonly correct: number
+  readonly count: number
+}
+
+function makeEvaluator(options: Options, { kernels, flow, parallel }: StageContext) {
   let classifier: Softmax | undefined
 
   /** Copies the parameters as they are when they come: the examples may come later, when the model has moved on. */
@@ -128,20 +138,28 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
     const metrics: Record<string, number> = {}
     const names = options.splits ?? [...splits.keys()]
     if (names.length === 0) throw new PipelineError('DATA', 'no examples arrived to evaluate')
-    for (const split of names) {
-      const { loss, accuracy } = await measure(classifier, splits.get(split) ?? [], split)
-      metrics[`${split}_loss`] = loss
-      metrics[`${split}_cost`] = loss + penalty
-      metrics[`${split}_accuracy`] = accuracy
+    const sums: Sums[][] = []
+    for (const split of names) sums.push(await measureAll(classifier, splits.get(split) ?? [], split))
+    const totals = (parallel ? await gathered(sums, parallel) : sums).map(added)
+    for (const [i, split] of names.entries()) {
+      const { loss, correct, count } = totals[i]!
+      if (count === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to evaluate`)
+      metrics[`${split}_loss`] = loss / count
+      metrics[`${split}_cost`] = loss / count + penalty
+      metrics[`${split}_accuracy`] = correct / count
     }
     return metricsTable(position, metrics)
   }
 
-  async function measure(
-    classifier: Softmax,
-    parts: readonly Rows[],
-    split: string,
-  ): Promise<{ loss: number; accuracy: number }> {
+  /** Of undivided rows one sum, of shards one for each. */
+  async function measureAll(classifier: Softmax, parts: readonly Rows[], split: string): Promise<Sums[]> {
+    if (!parallel) return [await measure(classifier, parts, split)]
+    const sums: Sums[] = []
+    for (const part of parts) sums.push(await measure(classifier, [part], split))
+    return sums
+  }
+
+  async function measure(classifier: Softmax, parts: readonly Rows[], split: string): Promise<Sums> {
     const { features } = classifier
     const most = rowsPerCall(kernels, classifier)
     let [loss, correct, count] = [0, 0, 0]
@@ -166,11 +184,37 @@ function makeEvaluator(options: Options, { kernels, flow }: StageContext) {
       }
       count += labels.length
     }
-    if (count === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to evaluate`)
-    return { loss: loss / count, accuracy: correct / count }
+    return { loss, correct, count }
   }
 
   return { take, free: () => classifier?.free() }
+}
+
+/** The sums of all shards, by split: what every rank has is sent to every rank. */
+async function gathered(sums: readonly (readonly Sums[])[], parallel: Parallel): Promise<Sums[][]> {
+  const own = parallel.own.map((_, i) =>
+    Float64Array.from(
+      sums.flatMap((shards) => {
+        const { loss, correct, count } = shards[i]!
+        return [loss, correct, count]
+      }),
+    ),
+  )
+  const all = await parallel.gather(own)
+  return sums.map((_, split) =>
+    all.map((vector) => {
+      const [loss, correct, count] = vector.subarray(3 * split)
+      return { loss: loss!, correct: correct!, count: count! }
+    }),
+  )
+}
+
+function added(sums: readonly Sums[]): Sums {
+  return sums.reduce((total, next) => ({
+    loss: total.loss + next.loss,
+    correct: total.correct + next.correct,
+    count: total.count + next.count,
+  }))
 }
 
 function sumOfSquares(model: Model): number {

@@ -5,6 +5,7 @@ import { type Rows, rowsPerCall, type Softmax } from '../../kernels/index.js'
 import {
   defineStage,
   layoutOf,
+  type Parallel,
   PipelineError,
   type Position,
   parametersTables,
@@ -14,6 +15,7 @@ import {
   widthOf,
   wire,
 } from '../../pipeline/index.js'
+import { dividedStep } from './divided.js'
 import { initial, initialParameters } from './initial.js'
 import { etaAt, schedule } from './schedule.js'
 
@@ -58,7 +60,8 @@ export const softmax = defineStage({
   inputs: { batches: wire.batch },
   outputs: { parameters: wire.parameters },
   example: '- id: model\n  use: gradient-step/softmax\n  with: { eta: 0.001, lambda: 0.1, init: { normal: 0.01 } }',
-  holds: 'the parameters and their gradient',
+  holds: 'the parameters and their gradient; in a divided run a gradient per shard',
+  parallel: 'every',
   run: (options, context) => (batches) =>
     defer(() => {
       const trainer = makeTrainer(options, context)
@@ -71,6 +74,7 @@ function makeTrainer(options: Options, context: StageContext) {
   let last: Position | undefined
   let saved: z.output<typeof state> | undefined
   let emit: ReturnType<typeof parametersTables> | undefined
+  let step: ReturnType<typeof dividedStep> | undefined
 
   function open(batch: Table): Softmax {
     const { shape, classes } = layoutOf(batch)
@@ -104,6 +108,7 @@ function makeTrainer(options: Options, context: StageContext) {
   function train(batch: Table): Table[] | Promise<Table> {
     model ??= open(batch)
     if (saved && isSeen(batch, saved)) return []
+    if (context.parallel) return together(batch, model, context.parallel)
     const rows = rowsOf(batch)
     const most = rowsPerCall(context.kernels, model)
     return rows.labels.length <= most ? [stepped(batch, rows)] : inSlices(batch, rows, most)
@@ -123,10 +128,30 @@ function makeTrainer(options: Options, context: StageContext) {
   function stepped(batch: Table, rows: Rows): Table {
     const position = positionOf(batch)
     const eta = etaAt(options.eta, position.epoch)
-    const loss = model!.step(rows, eta, options.lambda)
+    return checked(model!.step(rows, eta, options.lambda), position, eta)
+  }
+
+  function checked(loss: number, position: Position, eta: number): Table {
     if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
     last = position
     return emit!(position, eta)
+  }
+
+  /** The same step on every rank, each with the rows of its shards. */
+  async function together(batch: Table, model: Softmax, parallel: Parallel): Promise<Table> {
+    const position = positionOf(batch)
+    if (!step) {
+      const { epochs, steps } = position
+      await parallel.agree({
+        ...options,
+        epochs,
+        steps,
+        parameters: model.parameters.W.length + model.parameters.b.length,
+      })
+      step = dividedStep(model, parallel, context)
+    }
+    const eta = etaAt(options.eta, position.epoch)
+    return checked(await step(batch, position, eta, options.lambda), position, eta)
   }
 
   return { train, free: () => model?.free() }

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  Dealt,
   defineStage,
   exampleFields,
-  examplesTable,
   PipelineError,
   type StageContext,
+  sharesOf,
   wire,
 } from '../../pipeline/index.js'
 import { openSourceFile, type SourceFile } from './source-file.js'
@@ -47,7 +48,10 @@ export const cifar10 = defineStage({
   outputs: { examples: wire.examples },
   example:
     '- use: load/cifar10\n  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',
-  holds: 'every split, as uint8: 3 kB per image',
+  holds: 'every split, as uint8: 3 kB per image; in a divided run the shards of this rank',
+  parallel: 'every',
+  sources: (options) =>
+    splitsOf(options).flatMap(([, names]) => names.map((name) => foundFile(join(options.directory, name)))),
   facts: ({ options, problem }) => {
     if (options.holdOut !== undefined && options.validation.length > 0)
       problem('holdOut', 'the validation split has files already; give one of validation and holdOut')
@@ -74,30 +78,39 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     const files: SourceFile[] = []
     for (const name of names) files.push(await openRecords(join(options.directory, name), context))
     const count = files.reduce((sum, file) => sum + file.size / RECORD, 0)
-    const values = context.kernels.allocate(count * PIXELS)
-    const labels = new Int32Array(count)
+    const held = split === 'train' ? (options.holdOut ?? 0) : 0
+    if (held >= count)
+      throw new PipelineError('DATA', `holdOut: ${held} rows cannot be held out of ${count}: none is left to train on`)
+    const kept = count - held
+    const deal = (rows: number): Dealt<Uint8Array> =>
+      new Dealt(sharesOf(context), rows, PIXELS, context.kernels.allocate)
+    const rows = deal(kept)
+    const heldRows = held > 0 ? deal(held) : undefined
     let row = 0
     for (const file of files) {
       const first = row
       for await (const piece of file.pieces(PIECE * RECORD)) {
         for (let at = 0; at < piece.length; at += RECORD, row++) {
-          labels[row] = labelOf(piece[at]!, file, row - first)
-          values.set(piece.subarray(at + 1, at + RECORD), row * PIXELS)
+          const label = labelOf(piece[at]!, file, row - first)
+          const pixels = piece.subarray(at + 1, at + RECORD)
+          if (row < kept) rows.put(row, pixels, label)
+          else heldRows?.put(row - kept, pixels, label)
         }
       }
     }
-    const held = split === 'train' ? (options.holdOut ?? 0) : 0
-    if (held >= count)
-      throw new PipelineError('DATA', `holdOut: ${held} rows cannot be held out of ${count}: none is left to train on`)
-    const kept = count - held
-    yield examplesTable(fields, values.subarray(0, kept * PIXELS), labels.subarray(0, kept), split)
-    if (held > 0) yield examplesTable(fields, values.subarray(kept * PIXELS), labels.subarray(kept), 'validation')
+    yield* rows.tables(fields, split)
+    if (heldRows) yield* heldRows.tables(fields, 'validation')
   }
 }
 
-async function openRecords(path: string, context: StageContext): Promise<SourceFile> {
+/** The file, or the packed one where there is only that. */
+function foundFile(path: string): string {
   const packed = `${path}.gz`
-  const found = !existsSync(path) && existsSync(packed) ? packed : path
+  return !existsSync(path) && existsSync(packed) ? packed : path
+}
+
+async function openRecords(path: string, context: StageContext): Promise<SourceFile> {
+  const found = foundFile(path)
   const help = 'get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html'
   const file = await openSourceFile(found, context, help)
   const rest = file.size % RECORD

@@ -1,11 +1,12 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  Dealt,
   defineStage,
   exampleFields,
-  examplesTable,
   PipelineError,
   type StageContext,
+  sharesOf,
   widthOf,
   wire,
 } from '../../pipeline/index.js'
@@ -57,7 +58,9 @@ export const csv = defineStage({
   inputs: {},
   outputs: { examples: wire.examples },
   example: '- use: load/csv\n  with: { path: wine.csv, label: cultivar, fractions: { train: 0.8, test: 0.2 } }',
-  holds: 'every split, 4 bytes per cell',
+  holds: 'every split, 4 bytes per cell; in a divided run the shards of this rank, once all is read',
+  parallel: 'every',
+  sources: ({ path, files }) => (path === undefined ? Object.values(files ?? {}) : [path]),
   facts: ({ options }) => ({
     examples: {
       splits: Object.keys(options.files ?? options.fractions),
@@ -86,16 +89,19 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     const splits =
       options.path === undefined ? [[name, all] as const] : deal(all.length, options.fractions, context.random('split'))
     for (const [split, order] of splits) {
-      const bytes = context.kernels.allocate(order.length * first.width * 4)
-      const values = new Float32Array(bytes.buffer, bytes.byteOffset, order.length * first.width)
-      const labels = new Int32Array(order.length)
+      const dealt = new Dealt(sharesOf(context), order.length, first.width, (length) => floats(length, context))
       for (const [i, row] of order.entries()) {
-        values.set(rows.values.subarray(row * first.width, (row + 1) * first.width), i * first.width)
-        labels[i] = labelOf(rows, row, index, classes)
+        const values = rows.values.subarray(row * first.width, (row + 1) * first.width)
+        dealt.put(i, values, labelOf(rows, row, index, classes))
       }
-      yield examplesTable(fields, values, labels, split)
+      yield* dealt.tables(fields, split)
     }
   }
+}
+
+function floats(length: number, { kernels }: StageContext): Float32Array {
+  const bytes = kernels.allocate(length * Float32Array.BYTES_PER_ELEMENT)
+  return new Float32Array(bytes.buffer, bytes.byteOffset, length)
 }
 
 /** All files must have the same features, in the same order where they are named. */

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, exampleFields, examplesTable, type StageContext, wire } from '../../pipeline/index.js'
+import { Dealt, defineStage, exampleFields, type StageContext, sharesOf, wire } from '../../pipeline/index.js'
 import { deal, fractions } from './fractions.js'
 import { readSourceFile } from './source-file.js'
 
@@ -25,7 +25,9 @@ export const digits = defineStage({
   inputs: {},
   outputs: { examples: wire.examples },
   example: '- use: load/digits\n  with: { fractions: { train: 0.8, test: 0.2 } }',
-  holds: 'every split, 64 bytes per image',
+  holds: 'every split, 64 bytes per image; in a divided run the shards of this rank',
+  parallel: 'every',
+  sources: () => [file],
   facts: ({ options }) => ({ examples: { splits: Object.keys(options.fractions), shape, classes } }),
   run: ({ fractions }, context) => context.flow.pull(splitTables(fractions, context)),
 })
@@ -38,12 +40,8 @@ async function* splitTables(parts: Record<string, number>, context: StageContext
     .map((line) => line.split(',').map(Number))
   const fields = exampleFields({ shape, classes }, new Uint8Array(0))
   for (const [split, order] of deal(rows.length, parts, context.random('split'))) {
-    const values = context.kernels.allocate(order.length * PIXELS)
-    const labels = new Int32Array(order.length)
-    for (const [i, row] of order.entries()) {
-      values.set(rows[row]!.slice(0, PIXELS), i * PIXELS)
-      labels[i] = rows[row]![PIXELS]!
-    }
-    yield examplesTable(fields, values, labels, split)
+    const dealt = new Dealt(sharesOf(context), order.length, PIXELS, context.kernels.allocate)
+    for (const [i, row] of order.entries()) dealt.put(i, rows[row]!.slice(0, PIXELS), rows[row]![PIXELS]!)
+    yield* dealt.tables(fields, split)
   }
 }

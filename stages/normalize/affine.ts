@@ -5,9 +5,13 @@ import {
   examplesTable,
   layoutOf,
   PipelineError,
+  type Rows,
+  rowsByShard,
   rowsOf,
   type StageContext,
+  shareOf,
   splitOf,
+  widthOf,
 } from '../../pipeline/index.js'
 
 /**
@@ -25,17 +29,41 @@ export interface Statistics {
   readonly max: Float64Array
 }
 
-/** Statistics of the rows of all tables, in float64, before any affine map they carry. Throws where there are no rows. */
+/**
+ * Statistics of the rows of all tables, in float64, before any affine map they carry. Throws where there are no rows.
+ * In a divided run the sums of the shards are added in their order, so that every rank has the same bits.
+ */
 export async function statisticsOf(tables: readonly Table[], context: StageContext): Promise<Statistics> {
-  const parts = tables.map(rowsOf).filter(({ labels }) => labels.length > 0)
-  const [first] = parts
+  const [first] = tables
   if (!first) throw new PipelineError('DATA', 'there are no rows to compute statistics on')
-  const width = first.values.length / first.labels.length
-  const count = parts.reduce((sum, { labels }) => sum + labels.length, 0)
-  const sum = new Float64Array(width)
-  const squares = new Float64Array(width)
-  const min = new Float64Array(width).fill(Number.POSITIVE_INFINITY)
-  const max = new Float64Array(width).fill(Number.NEGATIVE_INFINITY)
+  const width = widthOf(layoutOf(first).shape)
+  // What one process has in several tables is one sum; each shard of a divided run has a sum of its own.
+  const parts: Rows[][] = context.parallel
+    ? rowsByShard(tables, splitOf(first), context).map((rows) => [rows])
+    : [tables.map(rowsOf)]
+  const together = (own: Float64Array[]): Promise<Float64Array[]> | Float64Array[] =>
+    context.parallel ? context.parallel.gather(own) : own
+
+  const sums: Float64Array[] = []
+  for (const part of parts) sums.push(await sumsOf(part, width, context))
+  const { sum, squares, min, max, count } = joined(await together(sums), width)
+  if (count === 0) throw new PipelineError('DATA', 'there are no rows to compute statistics on')
+  const mean = sum.map((total) => total / count)
+  if (parts[0]?.[0]?.values instanceof Uint8Array)
+    return { mean, deviation: exactDeviation(sum, squares, count), min, max }
+  const spreads: Float64Array[] = []
+  for (const part of parts) spreads.push(await spreadOf(part, mean, context))
+  const spread = (await together(spreads)).reduce((total, next) => total.map((value, j) => value + next[j]!))
+  return { mean, deviation: spread.map((total) => Math.sqrt(total / count)), min, max }
+}
+
+/** Sum, squares (of uint8 rows), least and largest value of each feature, and the number of rows, in one vector. */
+async function sumsOf(parts: readonly Rows[], width: number, context: StageContext): Promise<Float64Array> {
+  const vector = new Float64Array(4 * width + 1)
+  const { sum, squares, min, max } = sections(vector, width)
+  min.fill(Number.POSITIVE_INFINITY)
+  max.fill(Number.NEGATIVE_INFINITY)
+  vector[4 * width] = parts.reduce((count, { labels }) => count + labels.length, 0)
   for await (const values of chunks(parts, width, context)) {
     if (values instanceof Uint8Array) {
       const moments = context.kernels.moments(values, width)
@@ -54,13 +82,35 @@ export async function statisticsOf(tables: readonly Table[], context: StageConte
       }
     }
   }
-  const mean = sum.map((total) => total / count)
-  if (first.values instanceof Uint8Array) return { mean, deviation: exactDeviation(sum, squares, count), min, max }
+  return vector
+}
+
+/** The sum of squared distances to the mean, per feature. */
+async function spreadOf(parts: readonly Rows[], mean: Float64Array, context: StageContext): Promise<Float64Array> {
+  const width = mean.length
   const spread = new Float64Array(width)
   for await (const values of chunks(parts, width, context))
     for (let i = 0, j = 0; i < values.length; i++, j = j + 1 === width ? 0 : j + 1)
       spread[j]! += (values[i]! - mean[j]!) ** 2
-  return { mean, deviation: spread.map((total) => Math.sqrt(total / count)), min, max }
+  return spread
+}
+
+function sections(vector: Float64Array, width: number) {
+  const [sum, squares, min, max] = [0, 1, 2, 3].map((i) => vector.subarray(i * width, (i + 1) * width))
+  return { sum: sum!, squares: squares!, min: min!, max: max!, count: vector[4 * width]! }
+}
+
+/** The sums of all parts, added in their order. */
+function joined(vectors: readonly Float64Array[], width: number) {
+  return vectors
+    .map((vector) => sections(vector, width))
+    .reduce((all, next) => ({
+      sum: all.sum.map((value, j) => value + next.sum[j]!),
+      squares: all.squares.map((value, j) => value + next.squares[j]!),
+      min: all.min.map((value, j) => Math.min(value, next.min[j]!)),
+      max: all.max.map((value, j) => Math.max(value, next.max[j]!)),
+      count: all.count + next.count,
+    }))
 }
 
 /** From integer sums, shifted by the rounded mean so that nothing cancels: every intermediate is an exact integer. */
@@ -93,14 +143,28 @@ export async function standardised(table: Table, affine: Affine, context: StageC
   const { values, labels } = rowsOf(table)
   const { mean, scale } = affine
   if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
-    return examplesTable(exampleFields({ shape, classes, affine }, values), values, labels, splitOf(table))
+    return examplesTable(
+      exampleFields({ shape, classes, affine }, values),
+      values,
+      labels,
+      splitOf(table),
+      undefined,
+      shareOf(table),
+    )
   const bytes = context.kernels.allocate(values.length * 4)
   const floats = new Float32Array(bytes.buffer, bytes.byteOffset, values.length)
   for (let from = 0; from < values.length; from += mean.length) {
     for (let j = 0; j < mean.length; j++) floats[from + j] = (values[from + j]! - mean[j]!) * scale[j]!
     await context.flow.breathe()
   }
-  return examplesTable(exampleFields({ shape, classes }, floats), floats, labels, splitOf(table))
+  return examplesTable(
+    exampleFields({ shape, classes }, floats),
+    floats,
+    labels,
+    splitOf(table),
+    undefined,
+    shareOf(table),
+  )
 }
 
 /** `second` after `first`, as one map. A feature that `first` made constant stays so. */

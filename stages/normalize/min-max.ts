@@ -11,6 +11,7 @@ export const minMax = defineStage({
   outputs: { examples: wire.examples },
   example: '- use: normalize/min-max\n  with: { fit: train }',
   holds: 'all tables until the last has come',
+  parallel: 'every',
   facts: fittedFacts,
   run: (options, context) =>
     fitted(options.fit, context, ({ min, max }) => ({

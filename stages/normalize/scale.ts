@@ -12,6 +12,7 @@ export const scale = defineStage({
   }),
   inputs: { examples: wire.examples },
   outputs: { examples: wire.examples },
+  parallel: 'every',
   example: '- use: normalize/scale\n  with: { divideBy: 255 }',
   run: ({ subtract, divideBy }, context) =>
     context.flow.concatMap((table) => {

@@ -16,6 +16,7 @@ export const standardize = defineStage({
   outputs: { examples: wire.examples },
   example: '- use: normalize/standardize\n  with: { fit: train }',
   holds: 'all tables until the last has come',
+  parallel: 'every',
   facts: fittedFacts,
   run: (options, context) =>
     fitted(options.fit, context, ({ mean, deviation }) => ({

@@ -15,6 +15,7 @@ export const batches = defineStage({
   outputs: { batches: wire.batch },
   example: '- id: shuffle\n  use: shuffle/batches',
   holds: 'the batches of one epoch (by reference)',
+  parallel: 'every',
   run: (_, { flow, random }) => byEpoch(flow, (held, epoch) => permuted(held, random('order', epoch))),
 })
 

@@ -8,6 +8,7 @@ export const none = defineStage({
   options: z.strictObject({}),
   inputs: { batches: wire.batch },
   outputs: { batches: wire.batch },
+  parallel: 'every',
   example: '- id: shuffle\n  use: shuffle/none',
   run: () => (batches) => batches,
 })

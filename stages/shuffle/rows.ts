@@ -10,6 +10,7 @@ import {
   splitOf,
   wire,
 } from '../../pipeline/index.js'
+import { dealtAmongShards } from './divided.js'
 import { byEpoch, positionIn } from './epochs.js'
 
 /**
@@ -24,7 +25,12 @@ export const rows = defineStage({
   outputs: { batches: wire.batch },
   example: '- id: shuffle\n  use: shuffle/rows',
   holds: 'the batches of one epoch (by reference)',
-  run: (_, { flow, random }) => byEpoch(flow, (held, epoch) => dealt(held, random('order', epoch))),
+  parallel: 'every',
+  run: (_, { flow, random, parallel }) =>
+    byEpoch(flow, (held, epoch) => {
+      const order = random('order', epoch)
+      return parallel ? dealtAmongShards(held, order, parallel) : dealt(held, order)
+    }),
 })
 
 function* dealt(held: readonly Table[], random: Random): Generator<Table> {

@@ -1,7 +1,7 @@
-import { closeSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Table } from 'apache-arrow'
-import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
+import { concat, defer, EMPTY, ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
 import { attempt, PipelineError, positionOf, type StageContext } from '../../pipeline/index.js'
 
@@ -33,11 +33,18 @@ export function appended(
       () => new GrowingFile(context, context.file(path)),
       (resource) => {
         const file = resource as GrowingFile
-        return tables.pipe(
+        const written = tables.pipe(
           tap((table) => {
             if (file.isNew(table)) write(table, file, file.count(table))
           }),
           ignoreElements(),
+        )
+        return concat(
+          written,
+          defer(() => {
+            file.open()
+            return EMPTY
+          }),
         )
       },
     )
@@ -45,7 +52,7 @@ export function appended(
 
 class GrowingFile implements Appender {
   private readonly path: string
-  private readonly descriptor: number
+  private descriptor: number | undefined
   private readonly now = { bytes: 0, tables: 0, early: 0, step: 0 }
   private saved = this.now
   /** Tables that were no step's, seen by this process. */
@@ -61,7 +68,14 @@ class GrowingFile implements Appender {
       },
       sync: () => sync(path),
     })
-    this.descriptor = attempt('write', path, () => openAt(path, this.now.bytes))
+    // What stands in it beyond the checkpoint goes when there is something to put in its place.
+    if (this.saved === this.now) this.open()
+    else checkLength(path, this.now.bytes)
+  }
+
+  open(): number {
+    this.descriptor ??= attempt('write', this.path, () => openAt(this.path, this.now.bytes))
+    return this.descriptor
   }
 
   /** False for what a resumed run comes past a second time. */
@@ -81,28 +95,46 @@ class GrowingFile implements Appender {
 
   append(content: string | Uint8Array): void {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content
+    const descriptor = this.open()
     attempt('write', this.path, () => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at)
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
+      } catch (error) {
+        cutBack(descriptor, this.now.bytes)
+        throw error
+      }
     })
     this.now.bytes += bytes.length
   }
 
   unsubscribe(): void {
-    closeSync(this.descriptor)
+    if (this.descriptor !== undefined) closeSync(this.descriptor)
   }
 }
 
 /** Opens a file to write on from a byte on; what stood there is cut off. */
 function openAt(path: string, bytes: number): number {
   if (bytes === 0) return openSync(path, 'w')
-  const { size } = statSync(path)
-  if (size < bytes)
-    throw new PipelineError(
-      'DATA',
-      `${path} has ${size} bytes, less than the ${bytes} it had when the checkpoint was made; remove the newest file in checkpoint/ to go back further`,
-    )
   truncateSync(path, bytes)
   return openSync(path, 'a')
+}
+
+/** A piece that could not be written whole is not there at all. */
+function cutBack(descriptor: number, bytes: number): void {
+  try {
+    ftruncateSync(descriptor, bytes)
+  } catch {
+    // A device has no length; and the first error is the one to tell.
+  }
+}
+
+function checkLength(path: string, bytes: number): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (size >= bytes) return
+  throw new PipelineError(
+    'DATA',
+    `${path} has ${size} bytes, less than the ${bytes} it had when the checkpoint was made; remove the newest file in checkpoint/ to go back further`,
+  )
 }
 
 async function sync(path: string): Promise<void> {

@@ -5,6 +5,7 @@ import {
   anyNumber,
   copyParameters,
   defineStage,
+  isBetter,
   metricsRows,
   outputPath,
   PipelineError,
@@ -12,7 +13,7 @@ import {
   replaceFile,
   wire,
 } from '../../pipeline/index.js'
-import { checkMetric, isBetter, metricName, metricOf } from '../monitor.js'
+import { checkMetric, metricName, metricOf } from '../monitor.js'
 
 /**
  * Keeps the parameters with the best value of a metric in an Arrow file, as `sink/parameters` writes it: the first of
@@ -27,6 +28,7 @@ export const best = defineStage({
   }),
   inputs: { parameters: wire.parameters, metrics: wire.metrics },
   outputs: {},
+  parallel: 'first',
   example:
     '- use: sink/best\n  from: { parameters: model, metrics: metrics }\n  with: { monitor: validation_accuracy }',
   holds: 'the parameters (by reference)',

@@ -18,6 +18,7 @@ export const confusion = defineStage({
   example:
     '- use: sink/confusion\n  from: { parameters: model, examples: examples }\n  with: { split: test, path: figures/confusion }',
   holds: 'the examples (by reference)',
+  parallel: 'every',
   facts: (checking) => {
     checkSplit(checking)
     return {}
@@ -32,6 +33,7 @@ export const confusion = defineStage({
         options.split,
       )(inputs).pipe(
         drawn(context, async ({ split, classes, labels, predicted }, pause) => {
+          if (context.parallel && context.parallel.rank > 0) return
           const confusion = confusionOf(labels, predicted, classes)
           replaceFile(file, csvOf(confusion))
           const count = `${confusion.rows.toLocaleString('en')} row${confusion.rows === 1 ? '' : 's'}`

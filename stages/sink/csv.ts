@@ -15,6 +15,7 @@ export const csv = defineStage({
   }),
   inputs: { metrics: wire.metrics },
   outputs: {},
+  parallel: 'first',
   example: '- use: sink/csv\n  from: metrics\n  with: { path: metrics.csv }',
   run: ({ path }, context) =>
     appended(context, path, (table, file, index) => {

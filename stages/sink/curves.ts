@@ -29,6 +29,7 @@ export const curves = defineStage({
   }),
   inputs: { metrics: wire.metrics },
   outputs: {},
+  parallel: 'first',
   example: '- use: sink/curves\n  from: metrics\n  with: { scale: log }',
   holds: 'the metrics',
   facts: ({ options, inputs, problem }) => {

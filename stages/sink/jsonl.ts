@@ -14,6 +14,7 @@ export const jsonl = defineStage({
   }),
   inputs: { metrics: wire.metrics },
   outputs: {},
+  parallel: 'first',
   example: '- use: sink/jsonl\n  from: metrics\n  with: { path: metrics.jsonl }',
   run: ({ path }, context) =>
     appended(context, path, (table, file) => {

@@ -15,6 +15,7 @@ export const parameters = defineStage({
   }),
   inputs: { parameters: wire.parameters },
   outputs: {},
+  parallel: 'first',
   example: '- use: sink/parameters\n  from: model\n  with: { path: parameters.arrow }',
   run: ({ path }, context) => {
     const file = context.file(path)

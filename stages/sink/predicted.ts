@@ -8,12 +8,13 @@ import {
   listed,
   modelOf,
   PipelineError,
-  rowsOf,
+  rowsByShard,
   type StageContext,
   softmaxParameters,
   splitOf,
   widthOf,
 } from '../../pipeline/index.js'
+import { ofAllRanks } from './predicted-everywhere.js'
 
 /** What the last parameters say about each row of a split. */
 export interface Predicted {
@@ -25,8 +26,11 @@ export interface Predicted {
   readonly predicted: Int32Array
   /** Its probability, 0 … 1; 0 where the logits are no numbers. */
   readonly probability: Float64Array
-  /** The raw features of a row: the values, and where in them the row begins. */
-  valuesOf(row: number): { readonly values: Uint8Array | Float32Array; readonly offset: number }
+  /**
+   * The raw features of these rows, one array each. In a divided run they come from the ranks that hold them: all ranks
+   * must ask, for the same rows.
+   */
+  features(rows: readonly number[]): Promise<(Uint8Array | Float32Array)[]>
 }
 
 export const splitOption = z
@@ -59,17 +63,18 @@ async function classified(
   last: Table,
   tables: readonly Table[],
   asked: string | undefined,
-  { kernels, flow }: StageContext,
+  context: StageContext,
 ): Promise<Predicted> {
+  const { kernels, flow, parallel } = context
   const splits = tables.map(splitOf)
   const split = asked ?? (splits.includes('test') ? 'test' : splits.at(-1))
-  const chosen = tables.filter((table) => splitOf(table) === split && table.numRows > 0)
+  const chosen = tables.filter((table) => splitOf(table) === split && (parallel || table.numRows > 0))
   if (split === undefined) throw new PipelineError('DATA', 'no examples arrived to classify')
   if (chosen.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to classify`)
   const model = modelOf(last)
   const features = widthOf(model.shape)
   const classes = model.classes.length
-  const parts = chosen.map(rowsOf)
+  const parts = rowsByShard(chosen, split, context)
   const count = parts.reduce((sum, { labels }) => sum + labels.length, 0)
   const [labels, predicted] = [new Int32Array(count), new Int32Array(count)]
   const probability = new Float64Array(count)
@@ -103,11 +108,14 @@ async function classified(
   } finally {
     classifier.free()
   }
-  return { split, classes: model.classes, shape: layoutOf(chosen[0]!).shape, labels, predicted, probability, valuesOf }
+  const { shape } = layoutOf(chosen[0]!)
+  const own = { split, classes: model.classes, shape, labels, predicted, probability }
+  if (parallel) return ofAllRanks(own, parts, features, parallel)
+  return { ...own, features: async (rows) => rows.map(valuesOf) }
 
-  function valuesOf(row: number): ReturnType<Predicted['valuesOf']> {
+  function valuesOf(row: number): Uint8Array | Float32Array {
     for (const { values, labels } of parts) {
-      if (row < labels.length) return { values, offset: row * features }
+      if (row < labels.length) return values.subarray(row * features, (row + 1) * features)
       row -= labels.length
     }
     throw new RangeError(`the split has no row ${row}`)

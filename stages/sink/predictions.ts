@@ -33,6 +33,7 @@ export const predictions = defineStage({
   outputs: {},
   example: '- use: sink/predictions\n  from: { parameters: model, examples: examples }\n  with: { count: 10 }',
   holds: 'the examples (by reference)',
+  parallel: 'every',
   facts: (checking) => {
     checkSplit(checking)
     return {}
@@ -51,10 +52,12 @@ export const predictions = defineStage({
         drawn(context, async (all, pause) => {
           const wrong = surest(all, options.count, (i) => all.predicted[i] !== all.labels[i])
           const right = surest(all, options.count, (i) => all.predicted[i] === all.labels[i])
+          const values = await all.features([...wrong, ...right])
+          if (context.parallel && context.parallel.rank > 0) return
           replaceFile(file, csvOf(all, wrong, right))
           const layout = imageLayout(all.shape)
           const write = claimed ?? (layout && figureFiles(context, options))
-          if (layout && write) await write(await sheet(all, layout, wrong, right), pause)
+          if (layout && write) await write(await sheet(all, layout, values, wrong, right), pause)
           else context.note(`the examples are no images (shape ${all.shape.join('x')}): there is only the CSV`)
         }),
       )
@@ -77,23 +80,25 @@ function surest({ probability }: Predicted, count: number, isMeant: (row: number
 function sheet(
   all: Predicted,
   layout: ImageLayout,
+  features: readonly (Uint8Array | Float32Array)[],
   wrong: readonly number[],
   right: readonly number[],
 ): Promise<string> {
   const { split, classes, labels, predicted, probability } = all
   const width = layout.width * layout.height * layout.channels
-  const ranges = [...wrong, ...right].map((row) => {
-    const { values, offset } = all.valuesOf(row)
-    return rangeOf(values, offset, width)
-  })
+  const ranges = features.map((values) => rangeOf(values, 0, width))
   const range = [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))] as const
-  const tile = (row: number): Tile => {
-    const { values, offset } = all.valuesOf(row)
+  const tile = (row: number, i: number): Tile => {
     const sure = `${classes[predicted[row]!]}: ${(100 * probability[row]!).toFixed(0)} %`
     const truth = predicted[row] === labels[row] ? [] : [`is ${classes[labels[row]!]}`]
-    return { image: pixelsOf(values, layout, range, offset), caption: [sure, ...truth] }
+    return { image: pixelsOf(features[i]!, layout, range, 0), caption: [sure, ...truth] }
   }
-  return montageFigure([...inRows(wrong.map(tile), COLUMNS, 'Wrong'), ...inRows(right.map(tile), COLUMNS, 'Right')], {
+  const tiles = [...wrong, ...right].map(tile)
+  const groups = [
+    ...inRows(tiles.slice(0, wrong.length), COLUMNS, 'Wrong'),
+    ...inRows(tiles.slice(wrong.length), COLUMNS, 'Right'),
+  ]
+  return montageFigure(groups, {
     title: `What the model is most sure of, in ${split}`,
     subtitle: 'predicted class and its probability',
   })

@@ -25,6 +25,7 @@ export const terminal = defineStage({
   options: z.strictObject({}),
   inputs: { metrics: wire.metrics },
   outputs: {},
+  parallel: 'first',
   example: '- use: sink/terminal\n  from: metrics',
   run:
     (_, { terminal }) =>

@@ -70,6 +70,7 @@ export const weights = defineStage({
   options,
   inputs: { parameters: wire.parameters },
   outputs: {},
+  parallel: 'first',
   example: '- use: sink/weights\n  from: model\n  with: { tiles: 2x5, every: { epochs: 10 } }',
   holds: 'the images of the snapshots',
   facts: ({ options, inputs, problem }) => {

@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Table, tableFromArrays, tableToIPC } from 'apache-arrow'
-import fc from 'fast-check'
 import t from 'tap'
 import {
   copyParameters,
@@ -10,7 +9,6 @@ import {
   exportParameters,
   type Model,
   metricsTable,
-  PipelineError,
   parametersTables,
   readParameters,
 } from '../../dist/pipeline/index.js'
@@ -134,7 +132,7 @@ t.test('readParameters says what is wrong with a file', (t) => {
   const folder = temporary(t, {
     'empty.arrow': '',
     'text.arrow': 'not Arrow at all',
-    'metrics.arrow': tableToIPC(metricsTable([{ epoch: 1, step: 1, train_cost: 2 }]), 'file'),
+    'metrics.arrow': tableToIPC(metricsTable(position, { train_cost: 2 }), 'file'),
     'other.arrow': tableToIPC(tableFromArrays({ a: Int32Array.of(1) }), 'file'),
     'none.arrow': tableToIPC(tableOf({ ...softmax, arrays: [] }), 'file'),
     'damaged.arrow': tableToIPC(damaged, 'file'),
@@ -142,10 +140,7 @@ t.test('readParameters says what is wrong with a file', (t) => {
   })
   for (const [file, message] of [
     ['nowhere.arrow', /^cannot read .*nowhere\.arrow: no such file or directory$/],
-    [
-      'empty.arrow',
-      /empty\.arrow does not hold parameters: expected a table of the wire "parameters", got another table/,
-    ],
+    ['empty.arrow', /empty\.arrow does not hold parameters: it is no Arrow file$/],
     ['text.arrow', /text\.arrow does not hold parameters: /],
     ['metrics.arrow', /does not hold parameters: expected a table of the wire "parameters", got "metrics"$/],
     [
@@ -160,26 +155,12 @@ t.test('readParameters says what is wrong with a file', (t) => {
   t.end()
 })
 
-t.test('a cut or damaged file is refused or read, and never more', (t) => {
+t.test('a file that was cut off is refused, wherever', (t) => {
   const sound = tableToIPC(copyParameters(tableOf()), 'file')
   const file = join(temporary(t), 'p.arrow')
-  const survives = (bytes: Uint8Array): void => {
-    writeFileSync(file, bytes)
-    try {
-      const table = readParameters(file)
-      for (const format of ['npz', 'safetensors'] as const) exportParameters(table, format)
-    } catch (error) {
-      if (!(error instanceof PipelineError) || error.code !== 'DATA') throw error
-    }
+  for (let length = 0; length < sound.length; length += 7) {
+    writeFileSync(file, sound.subarray(0, length))
+    t.throws(() => readParameters(file), { code: 'DATA', message: /does not hold parameters: / }, `${length} bytes`)
   }
-  for (let length = 0; length < sound.length; length += 13) survives(sound.subarray(0, length))
-  fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(7)), { minLength: 1, maxLength: 3 }), (flips) => {
-      const bytes = sound.slice()
-      for (const [at, bit] of flips) bytes[at]! ^= 1 << bit
-      survives(bytes)
-    }),
-    { numRuns: 500 },
-  )
   t.end()
 })

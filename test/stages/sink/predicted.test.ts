@@ -37,7 +37,7 @@ const predict = (kernels: StageContext['kernels']) => {
 }
 
 t.test('each row gets its most probable class and the probability of it', async (t) => {
-  const { predicted, probability, labels, valuesOf } = await predict(referenceKernels())
+  const { predicted, probability, labels, features } = await predict(referenceKernels())
   t.strictSame([...predicted], [0, 1, 2, 0, 1], 'the first of equals')
   t.strictSame([...labels], [0, 1, 2, 0, 0])
   const expected = rows.map(([x, y]) => {
@@ -45,9 +45,11 @@ t.test('each row gets its most probable class and the probability of it', async 
     return Math.max(...exps) / exps.reduce((a, b) => a + b)
   })
   for (const [i, share] of expected.entries()) t.ok(Math.abs(probability[i]! - share) < 1e-14, `${share}`)
-  const { values, offset } = valuesOf(3)
-  t.strictSame([...values.slice(offset, offset + 2)], [1, 1])
-  t.throws(() => valuesOf(5), RangeError)
+  t.strictSame(
+    (await features([3, 0])).map((values) => [...values]),
+    [3, 0].map((row) => rows[row]),
+  )
+  await t.rejects(features([5]), RangeError)
 })
 
 t.test('every kernel agrees, in pieces of any size', async (t) => {

@@ -1,0 +1,136 @@
+import { type Field, RecordBatch, Schema, Table } from 'apache-arrow'
+import type { Rows } from '../../kernels/index.js'
+import type { Parallel } from '../../parallel/ranks.js'
+import { PipelineError } from '../errors.js'
+import { examplesTable, rowsOf } from './examples.js'
+import { type Position, writePosition } from './position.js'
+
+/** Which rows of a split a table holds: row `i` of the split where `i % shards = shard`. */
+export interface Share {
+  readonly shard: number
+  readonly shards: number
+  /** Rows of the whole split, on all ranks. */
+  readonly rows: number
+}
+
+type Shares = Pick<Parallel, 'shards' | 'own'>
+
+/** What a run that is not divided holds: everything is one shard. */
+const undivided: Shares = { shards: 1, own: [0] }
+
+/** Which shards this process holds. */
+export function sharesOf({ parallel }: { readonly parallel?: Shares | undefined }): Shares {
+  return parallel ?? undivided
+}
+
+/** How many of `rows` rows lie before row `end` and belong to `shard`. */
+export function rowsBefore(end: number, shard: number, shards: number): number {
+  return Math.max(0, Math.ceil((end - shard) / shards))
+}
+
+/**
+ * The rows of one split as they are read: those of this process's shards are kept, each shard in memory of its own.
+ * Undivided, that is all of them in one piece.
+ */
+export class Dealt<V extends Uint8Array | Float32Array> {
+  readonly width: number
+  private readonly rows: number
+  private readonly shares: Shares
+  private readonly parts: ReadonlyMap<number, { readonly values: V; readonly labels: Int32Array }>
+
+  constructor(shares: Shares, rows: number, width: number, allocate: (length: number) => V) {
+    this.width = width
+    this.rows = rows
+    this.shares = shares
+    this.parts = new Map(
+      shares.own.map((shard) => {
+        const count = rowsBefore(rows, shard, shares.shards)
+        return [shard, { values: allocate(count * width), labels: new Int32Array(count) }]
+      }),
+    )
+  }
+
+  /** Keeps row `i` if it belongs here. */
+  put(i: number, values: ArrayLike<number>, label: number): void {
+    const { shards } = this.shares
+    const part = this.parts.get(i % shards)
+    if (!part) return
+    const at = Math.floor(i / shards)
+    part.values.set(values, at * this.width)
+    part.labels[at] = label
+  }
+
+  /** One table per shard that is held. */
+  *tables(fields: readonly [Field, Field], split: string): Generator<Table> {
+    const { shards } = this.shares
+    for (const [shard, { values, labels }] of this.parts) {
+      const share = this.shares === undivided ? undefined : { shard, shards, rows: this.rows }
+      yield examplesTable(fields, values, labels, split, undefined, share)
+    }
+  }
+}
+
+/** The share of a split that a table holds; undefined where it holds a whole split. */
+export function shareOf(table: Table): Share | undefined {
+  const { metadata } = table.schema
+  const [shard, shards, rows] = ['shard', 'shards', 'rows'].map((key) => metadata.get(key))
+  return shards === undefined ? undefined : { shard: Number(shard), shards: Number(shards), rows: Number(rows) }
+}
+
+/**
+ * The rows of a split by shard: an entry per shard that this process holds, in order. Throws a PipelineError `DATA`
+ * where a shard did not come, or came with another number of rows than the others leave to it.
+ */
+export function rowsByShard(
+  tables: readonly Table[],
+  split: string,
+  context: { parallel?: Shares | undefined },
+): Rows[] {
+  if (!context.parallel) return tables.map(rowsOf)
+  const { shards, own } = context.parallel
+  const found = new Map<number, Rows>()
+  let all: number | undefined
+  for (const table of tables) {
+    const share = shareOf(table)
+    if (share?.shards !== shards)
+      throw new PipelineError('DATA', `the split "${split}" came undivided, expected ${shards} shards`)
+    const rows = rowsOf(table)
+    all ??= share.rows
+    const expected = rowsBefore(all, share.shard, shards)
+    if (found.has(share.shard) || rows.labels.length !== expected || share.rows !== all)
+      throw new PipelineError(
+        'DATA',
+        `shard ${share.shard} of the split "${split}": expected one table of ${expected} rows, found ${found.has(share.shard) ? 'a second one' : rows.labels.length}`,
+      )
+    found.set(share.shard, rows)
+  }
+  return own.map((shard) => {
+    const rows = found.get(shard)
+    if (!rows) throw new PipelineError('DATA', `shard ${shard} of ${shards} of the split "${split}" did not arrive`)
+    return rows
+  })
+}
+
+/** A batch of a divided run: one record batch per shard that is held. `first` is its first row in the split. */
+export function dividedBatch(
+  fields: readonly [Field, Field],
+  parts: readonly Rows[],
+  split: string,
+  position: Position,
+  { first, rows }: { readonly first: number; readonly rows: number },
+): Table {
+  const metadata = writePosition(new Map([['wire', 'batch']]), position)
+  metadata.set('split', split).set('first', String(first)).set('rows', String(rows))
+  const schema = new Schema([...fields], metadata)
+  const tables = parts.map(({ values, labels }) => examplesTable(fields, values, labels, split, position))
+  return new Table(
+    schema,
+    tables.map((table) => new RecordBatch(schema, table.batches[0]!.data)),
+  )
+}
+
+/** Where a batch of a divided run lies in its split, and how many rows it has on all ranks. */
+export function extentOf(table: Table): { readonly first: number; readonly rows: number } {
+  const { metadata } = table.schema
+  return { first: Number(metadata.get('first')), rows: Number(metadata.get('rows')) }
+}
