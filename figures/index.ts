@@ -7,4 +7,10 @@ export { type GradientError, gradientErrorsFigure } from './gradient-errors.js'
 export { inRows, type MontageOptions, montageFigure, type Tile, type TileRow } from './montage.js'
 export { type ImageLayout, imageLayout, type Pixels, pixelsOf, rangeOf } from './pixels.js'
 export { pngOf } from './png.js'
+export {
+  type SettingsMap,
+  type SettingsPoint,
+  settingsLineFigure,
+  settingsMapFigure,
+} from './settings.js'
 export { colours, dashPatterns, theme } from './theme.js'

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 
 export interface PngOptions {
   /** Pixels per unit of the SVG. Default: 2, or 1 for a figure of more than a million units. */
@@ -33,7 +34,7 @@ async function open(): Promise<(svg: string, scale: number) => Uint8Array> {
     ].map((file) => readFile(fileURLToPath(import.meta.resolve(file)))),
   ])
   try {
-    await initWasm(wasm!)
+    await initWasm(compiled(wasm!))
   } catch (error) {
     // A program that has opened the same renderer for itself has done our work.
     if (!/already initialized/i.test(String(error))) throw error
@@ -46,5 +47,23 @@ async function open(): Promise<(svg: string, scale: number) => Uint8Array> {
     rendered.free()
     resvg.free()
     return bytes
+  }
+}
+
+type InitWasm = typeof import('@resvg/resvg-wasm').initWasm
+
+/**
+ * Compiles the renderer without optimising its code: it is needed for a moment, and optimising takes longer than drawing
+ * and 80 MB. The engine reads its flags before `compile` returns, so that nothing else is compiled with this one.
+ */
+function compiled(bytes: Uint8Array): Parameters<InitWasm>[0] {
+  const { WebAssembly } = globalThis as unknown as {
+    WebAssembly: { compile(bytes: Uint8Array): Parameters<InitWasm>[0] }
+  }
+  setFlagsFromString('--liftoff-only')
+  try {
+    return WebAssembly.compile(bytes)
+  } finally {
+    setFlagsFromString('--no-liftoff-only')
   }
 }

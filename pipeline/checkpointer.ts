@@ -16,6 +16,11 @@ import type { Keeper, Ports } from './stage.js'
 import { endsEpoch, type Position } from './wires/position.js'
 import type { Flowing } from './wiring.js'
 
+/** What a run knows of itself, and how many checkpoints it has. */
+interface About extends Pick<Checkpoint, 'definition' | 'data'> {
+  checkpoints: number
+}
+
 /**
  * Makes the checkpoints of a run. States are taken at a moment when nothing is under way between the stages, which costs
  * a copy; encoding, writing and syncing go on beside the training. While one is being written, only the newest waits.
@@ -23,7 +28,7 @@ import type { Flowing } from './wiring.js'
 export class Checkpointer {
   private rule: CheckpointRule
   private readonly directory: RunDirectory
-  private readonly definition: string
+  private readonly about: About
   private readonly saved: Checkpoint | undefined
   private readonly keepers = new Map<string, Keeper<unknown>>()
   private flowing: Flowing | undefined
@@ -35,11 +40,11 @@ export class Checkpointer {
   private writing: Promise<void> | undefined
   private failure: PipelineError | undefined
 
-  /** `definition` is the SHA-256 of the run's `pipeline.yaml`; `saved` is where a resumed run goes on. */
-  constructor(rule: CheckpointRule, directory: RunDirectory, definition: string, saved: Checkpoint | undefined) {
+  /** `about` is what the run knows of itself when a checkpoint is made; `saved` is where a resumed run goes on. */
+  constructor(rule: CheckpointRule, directory: RunDirectory, about: About, saved: Checkpoint | undefined) {
     this.rule = rule
     this.directory = directory
-    this.definition = definition
+    this.about = about
     this.saved = saved
   }
 
@@ -133,7 +138,8 @@ export class Checkpointer {
     const { epoch, step } = this.position!
     const states = [...this.keepers].map(([stage, keeper]) => [stage, keeper.snapshot()] as const)
     const kept = states.filter(([, state]) => state !== undefined)
-    return freeze({ epoch, step, isLast, definition: this.definition, states: Object.fromEntries(kept) })
+    const { definition, data } = this.about
+    return freeze({ epoch, step, isLast, definition, data, states: Object.fromEntries(kept) })
   }
 
   private write(checkpoint: Frozen): void {
@@ -157,12 +163,14 @@ export class Checkpointer {
   private async writeOne(checkpoint: Frozen): Promise<void> {
     const name = checkpointFile(checkpoint)
     try {
-      await Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
-      await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint))
+      // What it speaks of must be there when it is.
+      const outputs = Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
+      await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint), outputs)
     } catch (error) {
       throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })
     }
     pruneCheckpoints(this.directory.path, this.rule.keep)
+    this.about.checkpoints++
   }
 }
 

@@ -91,6 +91,8 @@ const fileReasons = new Map([
   ['ENOTDIR', 'a part of the path is not a directory'],
   ['ENOSPC', 'no space left on the device'],
   ['EROFS', 'the file system is read-only'],
+  ['EFBIG', 'the file would be larger than is allowed'],
+  ['EIO', 'the device failed'],
   ['EDQUOT', 'the disk quota is used up'],
   ['EMFILE', 'too many open files'],
   ['EEXIST', 'it exists already'],

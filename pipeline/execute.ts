@@ -9,6 +9,7 @@ import { type Division, divided } from './divided.js'
 import { asPipelineError, messageOf, PipelineError } from './errors.js'
 import type { Graph, Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
+import { withPrepared } from './prepared.js'
 import { randomStreams } from './random.js'
 import { Recorder } from './record.js'
 import type { Conditions, Result, RunEvent } from './run.js'
@@ -138,7 +139,7 @@ class Execution {
     })
     const asked = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
     const rule = this.rank === 0 ? asked : { ...asked, keep: 0 }
-    this.checkpointer = new Checkpointer(rule, directory, this.recorder.definition, resumed?.checkpoint)
+    this.checkpointer = new Checkpointer(rule, directory, this.recorder, resumed?.checkpoint)
     this.watched = new Watched(events, this.checkpointer)
   }
 
@@ -148,7 +149,8 @@ class Execution {
 
   /** What runs here: of the ranks of a divided run, some stages have only the first. */
   private get graph(): Graph {
-    const { graph } = this.pipeline
+    const { prepared } = this.conditions
+    const graph = prepared ? withPrepared(this.pipeline.graph, prepared) : this.pipeline.graph
     return this.rank === 0 ? graph : { nodes: graph.nodes.filter(runsEverywhere) }
   }
 

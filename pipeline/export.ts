@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { type Table, tableFromIPC } from 'apache-arrow'
+import { DataType, type Table } from 'apache-arrow'
 import { zipSync } from 'fflate'
 import { shortPath } from './definition/value.js'
 import { fileProblem, messageOf, PipelineError } from './errors.js'
 import { npyOfNumbers, npyOfTexts } from './npy.js'
 import { encodeTensors } from './safetensors.js'
+import { tableFromFile } from './wires/ipc.js'
 import { type Model, modelOf } from './wires/parameters.js'
 import { positionOf } from './wires/position.js'
 
@@ -24,7 +25,7 @@ export function readParameters(file: string): Table {
     throw new PipelineError('DATA', fileProblem('read', shortPath(file), error), { cause: error })
   }
   try {
-    const table = tableFromIPC(bytes)
+    const table = tableFromFile(bytes)
     check(table)
     return table
   } catch (error) {
@@ -100,6 +101,13 @@ function check(table: Table): void {
   const wire = table.schema.metadata.get('wire')
   if (wire !== 'parameters')
     throw new Error(`expected a table of the wire "parameters", got ${wire ? `"${wire}"` : 'another table or nothing'}`)
+  const [name, shapes, values] = ['name', 'shape', 'values'].map((name) => table.getChild(name)?.type)
+  const isRight =
+    DataType.isUtf8(name) &&
+    [shapes, values].every(DataType.isList) &&
+    DataType.isInt(shapes?.children[0].type) &&
+    DataType.isFloat(values?.children[0].type)
+  if (!isRight) throw new Error('expected the columns name, shape and values')
   const { arrays, classes, shape, lambda, eta } = modelOf(table)
   const { epoch, step } = positionOf(table)
   const names = new Set(arrays.map(({ name }) => name))

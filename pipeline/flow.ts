@@ -1,7 +1,5 @@
 import { from, Observable, type ObservableInput, type OperatorFunction, type Subscriber } from 'rxjs'
-
-/** How long work may go on before the event loop gets a turn, in milliseconds. */
-const STRETCH = 15
+import type { FlowControl, Pump } from './flow-control.js'
 
 /**
  * Pull, not flood: rxjs pushes, so whoever makes tables waits here while somebody downstream is busy.
@@ -25,97 +23,6 @@ export interface Flow {
   breathe(): Promise<void> | undefined
 }
 
-/** One source that is handing out its items. */
-interface Pump {
-  readonly flow: StageFlow
-  /** True while it waits before its next item. */
-  isIdle: boolean
-}
-
-/** What the flows of one run share: the abort signal, who waits for a hold to end, and who wants a quiet moment. */
-export class FlowControl {
-  readonly signal: AbortSignal
-  private waiting: (() => void)[] = []
-  private since = Date.now()
-  private readonly flows: StageFlow[] = []
-  private readonly pumps = new Set<Pump>()
-  private settling: ((isQuiet: boolean) => void)[] = []
-
-  constructor(signal: AbortSignal) {
-    this.signal = signal
-    signal.addEventListener('abort', () => this.wake(), { once: true })
-  }
-
-  wake(): void {
-    const waiting = this.waiting
-    this.waiting = []
-    for (const resume of waiting) resume()
-  }
-
-  changed(): Promise<void> {
-    return new Promise((resume) => this.waiting.push(resume))
-  }
-
-  /**
-   * Calls back at the next quiet moment: each source is about to give its next item, or its end, and no stage has work
-   * of its own. With `false`, and perhaps at once, where no source has anything to give: nothing is quiet then.
-   */
-  settle(callback: (isQuiet: boolean) => void): void {
-    this.settling.push(callback)
-    if (this.pumps.size === 0) this.settled(false)
-  }
-
-  get isSettling(): boolean {
-    return this.settling.length > 0
-  }
-
-  /** True where no quiet moment is wanted, or where this is it. */
-  mayGoOn(): boolean {
-    if (this.settling.length === 0) return true
-    if (!this.isQuiet()) return false
-    this.settled(true)
-    return true
-  }
-
-  private isQuiet(): boolean {
-    for (const pump of this.pumps) if (!pump.isIdle) return false
-    return this.flows.every((flow) => !flow.isBusy() || [...this.pumps].some((pump) => pump.flow === flow))
-  }
-
-  private settled(isQuiet: boolean): void {
-    const callbacks = this.settling
-    this.settling = []
-    for (const callback of callbacks) callback(isQuiet)
-    this.wake()
-  }
-
-  join(flow: StageFlow): void {
-    this.flows.push(flow)
-  }
-
-  enter(flow: StageFlow): Pump {
-    const pump = { flow, isIdle: false }
-    this.pumps.add(pump)
-    return pump
-  }
-
-  leave(pump: Pump): void {
-    this.pumps.delete(pump)
-    if (this.pumps.size === 0 && this.isSettling) this.settled(false)
-  }
-
-  breathe(): Promise<void> | undefined {
-    // A clock that was set back must not keep the event loop waiting until it has caught up.
-    if (Math.abs(Date.now() - this.since) < STRETCH) return undefined
-    return new Promise((resume) =>
-      setImmediate(() => {
-        this.since = Date.now()
-        resume()
-      }),
-    )
-  }
-}
-
 /** Stands for all inputs of a stage. */
 const EVERY = ''
 
@@ -125,6 +32,8 @@ export class StageFlow implements Flow {
   private readonly downstream: { readonly stage: StageFlow; readonly input: string }[] = []
   /** Tables being worked on, by the input they came from. */
   private readonly held = new Map<string, number>()
+  private seen = -1
+  private isClear = true
 
   constructor(control: FlowControl) {
     this.control = control
@@ -187,10 +96,16 @@ export class StageFlow implements Flow {
       new Observable((subscriber) => {
         const waiting: T[] = []
         let isBusy = false
+        let isHolding = false
         let isComplete = false
 
+        const hold = (): void => {
+          isHolding = true
+          this.hold(input, 1)
+        }
         const release = (): void => {
           isBusy = false
+          isHolding = false
           this.hold(input, -1)
         }
         const fail = (error: unknown): void => {
@@ -203,34 +118,38 @@ export class StageFlow implements Flow {
           try {
             result = project(value)
           } catch (error) {
-            fail(error)
+            isBusy = false
+            subscriber.error(error)
             return
           }
-          // What is ready at once needs no subscription, which would cost more than the rest of the way.
+          // What is ready at once needs no hold and no subscription, which would cost more than the rest of the way.
           if (Array.isArray(result)) {
-            release()
+            isBusy = false
             for (const item of result) subscriber.next(item)
-          } else
-            subscriber.add(
-              from(result).subscribe({ next: (item) => subscriber.next(item), error: fail, complete: done }),
-            )
+            return
+          }
+          hold()
+          subscriber.add(from(result).subscribe({ next: (item) => subscriber.next(item), error: fail, complete: done }))
         }
         const done = (): void => {
           release()
           proceed()
         }
         const proceed = (): void => {
-          while (!isBusy && waiting.length > 0) work(waiting.shift()!)
+          while (!isBusy && waiting.length > 0) {
+            work(waiting.shift()!)
+            this.hold(input, -1)
+          }
           if (isComplete && !isBusy) subscriber.complete()
         }
 
-        subscriber.add(() => this.hold(input, -waiting.length - (isBusy ? 1 : 0)))
+        subscriber.add(() => this.hold(input, -waiting.length - (isHolding ? 1 : 0)))
         subscriber.add(
           source.subscribe({
             next: (value) => {
+              if (!isBusy) return work(value)
               this.hold(input, 1)
-              if (isBusy) waiting.push(value)
-              else work(value)
+              waiting.push(value)
             },
             error: (error) => subscriber.error(error),
             complete: () => {
@@ -245,15 +164,24 @@ export class StageFlow implements Flow {
   private hold(input: string, change: number): void {
     if (change === 0) return
     this.held.set(input, (this.held.get(input) ?? 0) + change)
-    if (change < 0) this.control.wake()
+    this.control.holdChanged(change < 0)
   }
 
   breathe(): Promise<void> | undefined {
     return this.control.breathe()
   }
 
-  /** True while no stage downstream holds what feeds it. */
+  /** True while no stage downstream holds what feeds it. Asked for every table, so it is found out once a change. */
   private clear(): boolean {
+    const { changes } = this.control
+    if (this.seen !== changes) {
+      this.seen = changes
+      this.isClear = this.findClear()
+    }
+    return this.isClear
+  }
+
+  private findClear(): boolean {
     for (const { stage, input } of this.downstream) if (stage.holds(input) || !stage.clear()) return false
     return true
   }

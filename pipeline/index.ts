@@ -2,6 +2,9 @@
 export { z } from 'zod'
 export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/index.js'
 export type { Parallel } from '../parallel/ranks.js'
+export { syncedPath } from './checkpoint.js'
+export { comparedFiles, differingFiles } from './compare.js'
+export { defaultId } from './definition/entries.js'
 export { withVars } from './definition/interpolate.js'
 export type { ParallelOptions } from './definition/parallel.js'
 export { type Published, type PublishedMetric, publishedOf } from './definition/published.js'
@@ -49,8 +52,9 @@ export {
   splitOf,
 } from './wires/examples.js'
 export { type GradientCheck, gradientChecks, gradientCheckTable, wordFailure } from './wires/gradient-check.js'
+export { tableFromFile } from './wires/ipc.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
-export { type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
+export { isBetter, type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
 export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'
 export { endsEpoch, type Position, positionOf, reposition } from './wires/position.js'
 export {

@@ -24,9 +24,7 @@ export function lockDirectory(directory: string): () => void {
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), began: beganAt(process.pid) } satisfies Holder)
   for (let tries = 0; tries < 5; tries++) {
     try {
-      const file = openSync(path, 'wx')
-      writeSync(file, mine)
-      closeSync(file)
+      writeLock(path, mine)
       return () => release(path, mine)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
@@ -38,6 +36,19 @@ export function lockDirectory(directory: string): () => void {
     clear(path, text)
   }
   throw new PipelineError('ARGUMENTS', `other processes want to write in ${shortPath(directory)}, too`)
+}
+
+/** One that cannot be written to its end is none. */
+function writeLock(path: string, text: string): void {
+  const file = openSync(path, 'wx')
+  try {
+    writeSync(file, text)
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** The text of a lock. Its holder may be about to write it. */

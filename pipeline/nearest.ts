@@ -36,8 +36,12 @@ function distance(a: string, b: string): number {
   return last[t.length]!
 }
 
-/** What to say after an unknown name: the nearest known one, or all of them (`; ids: a, b`). */
+/** More names than this are no help. */
+const LISTED = 30
+
+/** What to say after an unknown name: the nearest known one, or all of them, if there are few (`; ids: a, b`). */
 export function suggestion(name: string, known: Iterable<string>, noun: string): string {
   const names = [...known]
-  return didYouMean(name, names) || (names.length > 0 ? `; ${noun}: ${names.join(', ')}` : '')
+  const list = names.length > LISTED ? [...names.slice(0, LISTED), '…'] : names
+  return didYouMean(name, names) || (names.length > 0 ? `; ${noun}: ${list.join(', ')}` : '')
 }

@@ -25,7 +25,9 @@ export const outputPath = z
 function isPortable(path: string): boolean {
   if (isForeign(path)) return false
   const parts = path.slice(parse(path).root.length).split(/[/\\]/)
-  return !parts.includes('..') && !parts.some((part) => /[\p{Cc}\p{Cs}:]/u.test(part))
+  return (
+    !parts.includes('..') && !['', '.'].includes(parts.at(-1)!) && !parts.some((part) => /[\p{Cc}\p{Cs}:]/u.test(part))
+  )
 }
 
 /** Absolute on Windows, but not here. */

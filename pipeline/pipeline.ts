@@ -7,6 +7,7 @@ import { checkPublished } from './definition/published.js'
 import {
   type Definition,
   DefinitionProblems,
+  type DefinitionSource,
   nameOf,
   type ReadOptions,
   readDefinition,
@@ -72,7 +73,7 @@ export class Pipeline {
    * Reads a pipeline from a YAML file or the built-in ones, with overrides as `--set` takes them.
    * Throws a PipelineError that lists all problems, each with its place.
    */
-  static async load(file: string, options: ReadOptions = {}): Promise<Pipeline> {
+  static async load(file: string | DefinitionSource, options: ReadOptions = {}): Promise<Pipeline> {
     const registry = await builtInStages()
     const problems: Problem[] = []
     let definition: Definition

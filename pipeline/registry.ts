@@ -63,7 +63,8 @@ export function isFile(use: string): boolean {
   return /^\.{1,2}[/\\]/.test(use) || /^([/\\]|[A-Za-z]:[/\\])/.test(use)
 }
 
-function splitPick(use: string): [path: string, pick: string | undefined] {
+/** `./stages.js#name`: the file, and which of its stages. */
+export function splitPick(use: string): [path: string, pick: string | undefined] {
   const at = use.lastIndexOf('#')
   return at < 0 ? [use, undefined] : [use.slice(0, at), use.slice(at + 1)]
 }

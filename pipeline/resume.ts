@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
@@ -13,6 +13,10 @@ import { openRunDirectory } from './run-directory.js'
 import type { DataSource } from './stage.js'
 import type { Trust } from './trust.js'
 
+/**
+ * `plugins`: by default a run goes on with the stage files it had, wherever they lie. For a run directory of somebody
+ * else: false.
+ */
 export interface ResumeOptions extends Conditions, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
   readonly set?: readonly string[] | undefined
@@ -76,12 +80,16 @@ async function reopen(path: string, { set = [], force = false, ...trust }: Resum
       )
     const file = join(path, 'pipeline.yaml')
     const definition = createHash('sha256').update(readRegularFile(file, MAX_TEXT)).digest('hex')
-    const pipeline = await Pipeline.load(file, { set, ...trust })
+    const pipeline = await Pipeline.load(file, { set, plugins: parse(path).root, ...defined(trust) })
     const notes = [...record.notes]
     const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(definition, set))
     if (!force) checkDefinition(definition, record, checkpoint, path)
     pruneCheckpoints(path, Number.POSITIVE_INFINITY)
-    return { pipeline, directory, resumed: { checkpoint, notes, checkSource: sourceCheck(record, force) } }
+    return {
+      pipeline,
+      directory,
+      resumed: { checkpoint, notes, checkSource: sourceCheck([...record.data, ...(checkpoint?.data ?? [])], force) },
+    }
   } catch (error) {
     directory.release()
     throw error
@@ -105,7 +113,7 @@ function checkDefinition(definition: string, record: Past, checkpoint: Checkpoin
   )
 }
 
-function sourceCheck({ data }: Past, force: boolean): (source: DataSource) => void {
+function sourceCheck(data: readonly DataSource[], force: boolean): (source: DataSource) => void {
   const before = new Map(data.map((source) => [source.path, source]))
   return ({ path, bytes, sha256 }) => {
     const known = before.get(path)

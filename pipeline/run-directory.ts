@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
-import { attempt, replaceFile } from './files.js'
+import { attempt, makeFolder, replaceFile } from './files.js'
 import { lockDirectory } from './lock.js'
 import { checkAnywhere, checkInside, sameName } from './output-path.js'
 import { readRegularFile } from './regular-file.js'
@@ -57,8 +57,10 @@ export function scratchDirectory(): RunDirectory {
 /** Who writes what no stage does. */
 const itself = 'the run itself'
 
-/** The files that every run has. */
-export const ownFiles: readonly string[] = ['pipeline.yaml', 'run.json', 'lock']
+/** True for what is no stage's to write: files of the run itself, and all in the folder of its checkpoints. */
+export function isOwnFile(path: string): boolean {
+  return /^(pipeline\.yaml|run\.json|lock|checkpoint)(\/|$)/.test(sameName(path))
+}
 
 /**
  * Makes the directory of a run, in which this process alone then writes. Throws a PipelineError where one lies already,
@@ -92,7 +94,7 @@ export function makeRunDirectory(
 export function openRunDirectory(path: string, allowAbsolutePaths = false, known: Iterable<string> = []): RunDirectory {
   const release = lockDirectory(path)
   const files = new Set(known)
-  const writers = new Map(ownFiles.map((name) => [sameName(join(path, name)), itself]))
+  const writers = new Map<string, string>()
 
   function file(name: string, writer = itself): string {
     const target = resolve(path, name)
@@ -100,7 +102,7 @@ export function openRunDirectory(path: string, allowAbsolutePaths = false, known
     if (!isInside && !(allowAbsolutePaths && isAbsolute(name)))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
     const key = sameName(target)
-    const other = writers.get(key) ?? writer
+    const other = isInside && isOwnFile(relative(path, target)) ? itself : (writers.get(key) ?? writer)
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
     attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
@@ -123,13 +125,13 @@ export function openRunDirectory(path: string, allowAbsolutePaths = false, known
 }
 
 function withFolder(target: string): string {
-  attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
+  attempt('make the folder of', target, () => makeFolder(dirname(target)))
   return target
 }
 
 function nextNumbered(name: string): string {
   const parent = resolve('runs')
-  attempt('make the directory', parent, () => mkdirSync(parent, { recursive: true }))
+  attempt('make the directory', parent, () => makeFolder(parent))
   const taken = attempt('read the directory', parent, () => readdirSync(parent))
     .filter((entry) => entry.startsWith(`${name}-`))
     .map((entry) => Number(entry.slice(name.length + 1)))
@@ -155,7 +157,7 @@ function prepare(path: string, force: boolean): void {
       'ARGUMENTS',
       `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
     )
-  attempt('make the run directory', path, () => mkdirSync(path, { recursive: true }))
+  attempt('make the run directory', path, () => makeFolder(path))
 }
 
 /** Removes the files of the run that lies there. */

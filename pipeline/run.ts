@@ -4,6 +4,7 @@ import type { KernelOptions } from '../kernels/index.js'
 import type { PipelineError } from './errors.js'
 import { execute, type Opening } from './execute.js'
 import type { Pipeline } from './pipeline.js'
+import type { Prepared } from './prepared.js'
 import type { RunRecord, RunStatus } from './record.js'
 import { makeRunDirectory, type Place } from './run-directory.js'
 import type { Terminal } from './stage.js'
@@ -15,6 +16,8 @@ export interface Conditions extends KernelOptions {
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */
   readonly terminal?: Terminal | undefined
+  /** The data of this very pipeline, as `prepare` left it: its first stages are not run again. */
+  readonly prepared?: Prepared | undefined
   /** How often to make checkpoints: `epoch`, `500 steps`, `30s` …, or `none`. Default: as the pipeline says. */
   readonly checkpoint?: string | undefined
 }

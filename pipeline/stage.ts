@@ -129,6 +129,11 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
   /** What is known about the outputs; checks options against what is known about the inputs. Default: the input's facts. */
   facts?(checking: Checking<z.output<O>>): Partial<Record<keyof P, Facts>>
   /**
+   * The files whose content decides what it emits, of a stage that reads data: all of them. A sweep knows by them which
+   * of its points are done, and prepares the data once for all points.
+   */
+  sources?(options: z.output<O>): readonly string[]
+  /**
    * The output files that are known before the run, as `context.file` will be asked for them, so that two stages do not
    * write the same one. Default: the options that are an `outputPath`.
    */

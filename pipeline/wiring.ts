@@ -2,7 +2,8 @@ import type { Table } from 'apache-arrow'
 import { type Observable, Subject, type Subscription } from 'rxjs'
 import { listed } from './definition/wording.js'
 import { inStage, PipelineError } from './errors.js'
-import { FlowControl, StageFlow } from './flow.js'
+import { StageFlow } from './flow.js'
+import { FlowControl } from './flow-control.js'
 import type { Graph, Node } from './graph.js'
 import type { StageContext } from './stage.js'
 
@@ -15,6 +16,13 @@ export interface Flowing {
   settle(callback: (isQuiet: boolean) => void): void
   /** Ends the run with an error that happened beside the stages. */
   fail(error: PipelineError): void
+}
+
+const STOPPED = 'stopped the run: '
+
+/** Whether a note says that a stage ended the run. */
+export function isStop(note: string): boolean {
+  return note.startsWith(STOPPED)
 }
 
 export interface Wiring {
@@ -139,7 +147,7 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
         const given = wiring.contextOf(node)
         const stopRun = (reason: string): void => {
           if (isEnding) return
-          given.note(`stopped the run: ${reason}`)
+          given.note(`${STOPPED}${reason}`)
           end('stop')
         }
         const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: stopRun }

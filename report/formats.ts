@@ -11,7 +11,8 @@ export const formats: Readonly<Record<'md' | 'csv' | 'tex', (table: DataTable) =
 /** A Markdown table; notes follow as a list. */
 export function markdown({ caption, columns, rows, notes }: DataTable): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  const cell = ({ text, notes = [] }: Cell): string => markdownText(text) + marks(notes)
+  const cell = ({ text, notes = [], isBest }: Cell): string =>
+    (isBest ? `**${markdownText(text)}**` : markdownText(text)) + marks(notes)
   return [
     `**${markdownText(caption)}**`,
     '',
@@ -31,10 +32,11 @@ function marks(notes: readonly number[]): string {
   return notes.length > 0 ? ` (${notes.join(', ')})` : ''
 }
 
-/** Numbers in full; a deviation has a column of its own; shares are 0 … 1. */
+/** Numbers in full; a deviation has a column of its own, and so has what is best; shares are 0 … 1. */
 export function csv({ columns, rows, notes }: DataTable): string {
   const spread = columns.map((_, i) => rows.some((row) => row[i]!.deviation !== undefined))
   const noted = notes.length > 0
+  const marked = rows.some(isBest)
   const cells = (row: readonly Cell[]): string[] =>
     row.flatMap(({ text, value, deviation }, i) => [
       value === undefined ? csvText(text) : String(value),
@@ -46,10 +48,19 @@ export function csv({ columns, rows, notes }: DataTable): string {
   return stringify([
     [
       ...columns.flatMap(({ name }, i) => [name, ...(spread[i] ? [`${name}, standard deviation`] : [])]),
+      ...(marked ? ['best'] : []),
       ...(noted ? ['notes'] : []),
     ],
-    ...rows.map((row) => [...cells(row), ...(noted ? [csvText(notesOf(row).join('; '))] : [])]),
+    ...rows.map((row) => [
+      ...cells(row),
+      ...(marked ? [isBest(row) ? 'best' : ''] : []),
+      ...(noted ? [csvText(notesOf(row).join('; '))] : []),
+    ]),
   ])
+}
+
+function isBest(row: readonly Cell[]): boolean {
+  return row.some((cell) => cell.isBest)
 }
 
 /** Nothing is left empty by a dash, and no text becomes a formula in a spreadsheet. */
@@ -61,8 +72,8 @@ function csvText(text: string): string {
 /** A table for the package booktabs. */
 export function latex({ id, caption, columns, rows, notes }: DataTable): string {
   const line = (cells: readonly string[]): string => `  ${cells.join(' & ')} \\\\`
-  const cell = ({ text, notes = [] }: Cell): string =>
-    latexText(text) + (notes.length > 0 ? `$^{${notes.join(',')}}$` : '')
+  const cell = ({ text, notes = [], isBest }: Cell): string =>
+    (isBest ? `\\textbf{${latexText(text)}}` : latexText(text)) + (notes.length > 0 ? `$^{${notes.join(',')}}$` : '')
   return [
     '\\begin{table}',
     '  \\centering',
@@ -93,4 +104,20 @@ const commands = new Map([
 
 function latexText(text: string): string {
   return text.replace(/[\\~^±−·–]|[&%$#_{}]/g, (found) => commands.get(found) ?? `\\${found}`).replace(/\s+/g, ' ')
+}
+
+/** Columns of even width for a terminal; the best row is marked by a star. */
+export function plainText({ caption, columns, rows, notes }: DataTable): string {
+  const marked = rows.some(isBest)
+  const lines = [
+    columns.map(({ name }) => name),
+    ...rows.map((row) => row.map(({ text }) => text.replace(/\s+/g, ' '))),
+  ]
+  const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)))
+  const written = lines.map((line, at) => {
+    const star = marked ? (at > 0 && isBest(rows[at - 1]!) ? '* ' : '  ') : ''
+    const cells = line.map((text, i) => (columns[i]!.isNumeric ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)))
+    return (star + cells.join('  ')).trimEnd()
+  })
+  return [caption, ...written, ...notes.map((note, i) => `${i + 1}. ${note}`), ''].join('\n')
 }

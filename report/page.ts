@@ -1,14 +1,11 @@
 import { dataTable } from './data-table.js'
 import { checkSection, definitionSection, environmentSection, timingSection } from './details.js'
 import { comparisonFigures, experimentFigures } from './figures.js'
-import { type Html, html, style } from './html.js'
+import { framed, type Section } from './frame.js'
+import { type Html, html } from './html.js'
 import type { Experiment, Report } from './model.js'
-import { css } from './style.js'
 import { tablesOf } from './tables.js'
 import { overall } from './verdict.js'
-
-/** No script runs and nothing is fetched, whatever a run directory holds. */
-const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 /**
  * The report as one HTML file that needs no other. The same runs give the same bytes, but for the section `timings`,
@@ -16,7 +13,7 @@ const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
  */
 export async function pageOf(report: Report): Promise<string> {
   const { experiments, checks } = report
-  const sections: { id: string; title: string; content: Html | undefined }[] = [
+  const sections: Section[] = [
     { id: 'results', title: 'Results', content: resultsSection(report) },
     { id: 'curves', title: 'Curves', content: await comparisonFigures(report) },
     { id: 'experiments', title: 'Experiments', content: experimentsSection(experiments) },
@@ -25,40 +22,7 @@ export async function pageOf(report: Report): Promise<string> {
     { id: 'definitions', title: 'Definitions', content: definitionSection(experiments) },
     { id: 'timings', title: 'Timings', content: timingSection(report) },
   ]
-  const shown = sections.filter(({ content }) => content)
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="Millrace">
-<title>${report.title}: report</title>
-<link rel="icon" href="data:,">
-${style(css)}
-</head>
-<body>
-<header>
-<h1>${report.title}</h1>
-${summary(report)}
-<nav aria-label="Contents"><ul>${shown.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
-</header>
-<main>
-${shown.map(
-  ({
-    id,
-    title,
-    content,
-  }) => html`<section id="${id}"${id === 'timings' && html` data-varies`} aria-labelledby="${id}-title">
-<h2 id="${id}-title">${title}</h2>
-${content}
-</section>
-`,
-)}</main>
-</body>
-</html>
-`
-  return page.text
+  return framed(report.title, summary(report), sections)
 }
 
 /** What a reader in a hurry should know: the verdict, and what did not end well. */

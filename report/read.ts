@@ -29,9 +29,22 @@ export interface RunFiles {
   readonly remarks: readonly string[]
 }
 
+/** What `pipeline.yaml` of a run directory says. */
+export interface RunText {
+  /** As it stands. */
+  readonly text: string
+  readonly vars: Readonly<{ [name: string]: unknown }>
+  readonly stages: readonly StageUse[]
+  readonly published: Published | undefined
+}
+
 export interface StageUse {
+  /** Where it is not the default, see `defaultId`. */
+  readonly id: string | undefined
   readonly use: string
   readonly with: Readonly<{ [option: string]: unknown }>
+  /** The same with its references, as `${eta}`. */
+  readonly written: Readonly<{ [option: string]: unknown }>
 }
 
 /** What a report needs of `run.json`, whatever version of Millrace wrote it. */
@@ -43,14 +56,19 @@ const record = z.object({
   versions: z.record(z.string(), z.string()).default({}),
   machine: z.object({ platform: z.string(), cpu: z.string(), cores: z.number() }).optional(),
   kernel: z.object({ name: z.string(), detail: z.string(), threads: z.number() }).optional(),
+  definition: z.string().optional(),
   started: z.string().optional(),
   finished: z.string().optional(),
   timings: z.record(z.string(), z.number()).optional(),
   data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })).default([]),
   notes: z.array(z.string()).default([]),
+  files: z.array(z.string()).default([]),
 })
 
 export type Record = z.output<typeof record>
+
+/** As much as a definition may have. */
+const MAX_DEFINITION = 1 << 20
 
 /** A figure beyond this size stays out of a report that must be mailed. */
 const MAX_FIGURE = 2 << 20
@@ -59,8 +77,7 @@ const MAX_FIGURE = 2 << 20
 export function readRun(directory: string): RunFiles {
   const remarks: string[] = []
   const record = readRecord(directory)
-  const text = existsSync(join(directory, 'pipeline.yaml')) ? readText(join(directory, 'pipeline.yaml')) : ''
-  const { stages, published } = readDefinition(text, remarks)
+  const { text, stages, published } = readRunText(directory, remarks)
   const sheet = (name: string): Sheet | undefined => readSheet(join(directory, name), remarks)
   return {
     directory,
@@ -74,6 +91,13 @@ export function readRun(directory: string): RunFiles {
     gradientCheck: sheet('gradient-check.csv'),
     remarks,
   }
+}
+
+/** Reads `pipeline.yaml` of a run directory. */
+export function readRunText(directory: string, remarks: string[]): RunText {
+  const file = join(directory, 'pipeline.yaml')
+  const text = existsSync(file) ? readText(file, MAX_DEFINITION) : ''
+  return { text, ...readDefinition(text, remarks) }
 }
 
 /** Reads `run.json`. Throws a PipelineError `ARGUMENTS` where there is none, `DATA` where it is damaged. */
@@ -100,24 +124,31 @@ export function readRecord(directory: string): Record {
   )
 }
 
-function readDefinition(text: string, remarks: string[]): Pick<RunFiles, 'stages' | 'published'> {
+function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> {
   try {
-    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
+    const data = (parseYaml(text, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' }) ?? {}) as {
+      [key: string]: unknown
+    }
     const published = publishedOf(data.published)
     if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
       (stage) => stage !== null && typeof stage === 'object',
     )
-    return {
-      published,
-      stages: stages.map((stage) => ({
-        use: String(stage.use),
-        with: mapping(withVars(mapping(stage.with), mapping(data.vars))),
-      })),
-    }
+    const vars = mapping(data.vars)
+    return { vars, published, stages: stages.map((stage) => stageUse(stage, vars)) }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
-    return { stages: [], published: undefined }
+    return { vars: {}, stages: [], published: undefined }
+  }
+}
+
+function stageUse(stage: { [key: string]: unknown }, vars: { [name: string]: unknown }): StageUse {
+  const { id, use, with: options } = stage
+  return {
+    id: id === undefined ? undefined : String(id),
+    use: String(use),
+    with: mapping(withVars(mapping(options), vars)),
+    written: mapping(options),
   }
 }
 

@@ -8,6 +8,8 @@ export interface Cell {
   readonly value?: number | undefined
   readonly deviation?: number | undefined
   readonly verdict?: Verdict
+  /** Of the row to be pointed out. */
+  readonly isBest?: boolean
   /** Numbers of the table's notes, from 1. */
   readonly notes?: readonly number[]
 }
@@ -158,7 +160,7 @@ function publishedCell(
   }
 }
 
-function summaryCell(summary: Summary | undefined, word: (value: number) => string): Cell {
+export function summaryCell(summary: Summary | undefined, word: (value: number) => string): Cell {
   if (!summary) return none
   const { mean, deviation } = summary
   const unit = /( %)?$/.exec(word(mean))![0]
@@ -191,7 +193,8 @@ export function wordMetric(metric: string): string {
   return metric.replace(/^train_/, 'training_').replaceAll('_', ' ')
 }
 
-function wordOf(metric: string): (value: number) => string {
+/** How the values of a metric are written. */
+export function wordOf(metric: string): (value: number) => string {
   return metric.endsWith('accuracy') ? percent : cost
 }
 

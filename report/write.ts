@@ -1,11 +1,14 @@
 import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { attempt, PipelineError, type Problem, replaceFile } from '../pipeline/index.js'
+import { isSweepDirectory } from '../sweep/index.js'
+import { readAttempts } from './attempts.js'
 import { formats } from './formats.js'
 import { reportOf } from './model.js'
 import { pageOf } from './page.js'
 import { type RunFiles, readRun } from './read.js'
-import { tablesOf } from './tables.js'
+import { sweepReport } from './sweep-page.js'
+import { type DataTable, tablesOf } from './tables.js'
 import { type Comparison, overall, type Verdict } from './verdict.js'
 
 export interface ReportPlace {
@@ -28,21 +31,33 @@ export interface Written {
   }[]
 }
 
-/** Writes the report on the runs in these directories. Throws a PipelineError with all that are no run directories. */
+/** Writes the report on the runs in these directories, or on one sweep. Throws a PipelineError with all that are no run directories. */
 export async function writeReport(directories: readonly string[], { out, tables }: ReportPlace): Promise<Written> {
+  const [first] = directories
+  if (directories.length === 1 && isSweepDirectory(first!)) return writeSweepReport(first!, { out, tables })
   const report = reportOf(allRuns(directories))
   const page = await pageOf(report)
-  const files = [write(out, page)]
-  if (tables !== undefined)
-    for (const table of tablesOf(report))
-      for (const [ending, format] of Object.entries(formats))
-        files.push(write(join(tables, `${table.id}.${ending}`), format(table)))
+  const files = [write(out, page), ...writeTables(tablesOf(report), tables)]
   const verdicts = report.experiments.map(({ label: experiment, comparisons: metrics }) => ({
     experiment,
     verdict: overall(metrics) ?? null,
     metrics,
   }))
   return { files, bytes: Buffer.byteLength(page), verdicts }
+}
+
+async function writeSweepReport(directory: string, { out, tables }: ReportPlace): Promise<Written> {
+  const report = await sweepReport(directory, readAttempts([directory]))
+  const files = [write(out, report.page), ...writeTables(report.tables, tables)]
+  if (tables !== undefined) for (const [name, content] of report.figures) files.push(write(join(tables, name), content))
+  return { files, bytes: Buffer.byteLength(report.page), verdicts: [] }
+}
+
+function writeTables(tables: readonly DataTable[], folder: string | undefined): string[] {
+  if (folder === undefined) return []
+  return tables.flatMap((table) =>
+    Object.entries(formats).map(([ending, format]) => write(join(folder, `${table.id}.${ending}`), format(table))),
+  )
 }
 
 /** Reads every directory before complaining, so that all that is wrong is said at once. */
@@ -63,9 +78,9 @@ function allRuns(directories: readonly string[]): RunFiles[] {
   return runs
 }
 
-function write(path: string, text: string): string {
+function write(path: string, content: string | Uint8Array): string {
   const target = resolve(path)
   attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
-  replaceFile(target, text)
+  replaceFile(target, content)
   return path
 }

@@ -18,10 +18,3 @@ export function metricOf(row: MetricsRow, name: string): number {
   const names = Object.keys(row).filter((key) => key !== 'epoch' && key !== 'step')
   throw new PipelineError('DATA', `no metric named "${name}" arrived; there are ${listed(names, 'and')}`)
 }
-
-/** Whether `value` is better than `best` by more than `margin`: accuracies grow, everything else shrinks. */
-export function isBetter(name: string, value: number, best: number | undefined, margin = 0): boolean {
-  if (Number.isNaN(value)) return false
-  if (best === undefined) return true
-  return name.endsWith('accuracy') ? value > best + margin : value < best - margin
-}

@@ -21,6 +21,7 @@ const bases = new Set(configs.filter((name) => /(^|\/)base\.yaml$/.test(name)))
 const shorter = new Map<string, (t: Test) => string[]>([
   ['csv.yaml', () => ['rows.epochs=5']],
   ['digits.yaml', () => []],
+  ['digits-grid.yaml', () => ['epochs=1']],
   [
     'cifar10/follow-up-1.yaml',
     (t) => [...shortCifar(t), 'cifar10.train=[data_batch_1.bin, data_batch_2.bin]', 'cifar10.holdOut=50'],

@@ -8,19 +8,28 @@ import { Pipeline, start } from '../../dist/pipeline/index.js'
 
 const { values } = parseArgs({
   options: {
+    pipeline: { type: 'string', default: 'cifar10/experiment-3' },
+    figures: { type: 'boolean', default: false },
     kernel: { type: 'string' },
     threads: { type: 'string', default: '2' },
     directory: { type: 'string' },
     epochs: { type: 'string', default: '40' },
+    checkpoint: { type: 'string' },
   },
 })
-const pipeline = await Pipeline.load('cifar10/experiment-3', {
+const pipeline = await Pipeline.load(values.pipeline, {
   set: [`directory=${values.directory}`, `epochs=${values.epochs}`],
 })
 // Figures would be work that the peers do not do.
-const plain = ['curves', 'weights', 'confusion', 'predictions'].reduce((rest, id) => rest.remove(id), pipeline)
+const drawing = values.figures ? [] : ['curves', 'weights', 'confusion', 'predictions']
+const plain = drawing.reduce((rest, id) => rest.remove(id), pipeline)
 const out = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
-const running = start(plain, { kernel: values.kernel, threads: Number(values.threads), out })
+const running = start(plain, {
+  kernel: values.kernel,
+  threads: Number(values.threads),
+  checkpoint: values.checkpoint,
+  out,
+})
 let firstEpoch
 running.metrics.subscribe(() => {
   firstEpoch ??= process.uptime()
@@ -33,6 +42,7 @@ console.log(
     total,
     overhead,
     prepare,
+    checkpoints: record.checkpoints,
     firstEpoch,
     rss: process.resourceUsage().maxRSS / 1024,
     detail: record.kernel.detail,

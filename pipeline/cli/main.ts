@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { messageOf, PipelineError } from '../errors.js'
+import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
+import { addSweepCommands } from './sweep-commands.js'
 
 /** The command line. This is the only file that prints or exits; each command lives in a file of its own. */
 
@@ -28,6 +30,8 @@ const program = new Command('millrace')
     '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted, 75 a process of a divided run no longer answers.',
   )
 
+const noPlugins = ['--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)'] as const
+
 /** The options of every command that reads a pipeline. */
 function reading(command: Command): Command {
   return trusting(
@@ -41,23 +45,29 @@ function reading(command: Command): Command {
 function trusting(command: Command): Command {
   return command
     .option('--plugins <dir>', 'load stage files from this folder too, not from that of the definition alone')
-    .option('--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)')
+    .option(...noPlugins)
     .option('--allow-absolute-paths', 'let sinks write outside the run directory')
+}
+
+function kernelOption(byDefault: string): Option {
+  return new Option('--kernel <name>', `arithmetic to use (default: ${byDefault})`).choices([
+    'native',
+    'wasm',
+    'reference',
+  ])
+}
+
+function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
+    .argParser(positiveNumber)
+    .env('MILLRACE_THREADS')
 }
 
 /** The options of every command that runs one. */
 function running(command: Command): Command {
   return command
-    .addOption(
-      new Option('--kernel <name>', 'arithmetic to use (default: the fastest here)')
-        .choices(['native', 'wasm', 'reference'])
-        .env('MILLRACE_KERNEL'),
-    )
-    .addOption(
-      new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
-        .argParser(positiveNumber)
-        .env('MILLRACE_THREADS'),
-    )
+    .addOption(kernelOption('the fastest here').env('MILLRACE_KERNEL'))
+    .addOption(threadsOption())
     .option('--quiet', 'print nothing but errors')
     .option('--json', 'print the record of the run as JSON, and no progress')
     .option(
@@ -125,7 +135,7 @@ program
   .summary('list the stages, or explain one')
   .description('List the stages, or explain one: options with types and defaults, ports, an example.')
   .argument('[name]', 'a stage: family/name, ./file.js or a package')
-  .option('--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)')
+  .option(...noPlugins)
   .option('--json', 'print as JSON, with the JSON Schema of the options')
   .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
   .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
@@ -165,6 +175,21 @@ program
   )
   .action(async (runs, options) => (await import('./report.js')).reportCommand(runs, options, output))
 
+trusting(program.command('rerun'))
+  .summary('run a stored definition again and compare')
+  .description(
+    'Run the definition of a run again, with its kernel, into a temporary directory, and compare tables, parameters and figures. Where they differ, name the first metric that does and what changed since: data, definition, seed, kernel, versions, machine. Exits 1 then. Data paths start from the current folder.',
+  )
+  .argument('<run>', 'run directory')
+  .option('--out <dir>', 'keep the run again in this directory')
+  .option('--keep', 'keep it under runs/')
+  .option('--force', 'replace the run that lies in --out')
+  .addOption(kernelOption('that of the run'))
+  .addOption(threadsOption())
+  .option('--json', 'print what was found as JSON')
+  .addHelpText('after', '\nExample:\n  millrace rerun runs/digits-001')
+  .action(async (run, options) => (await import('./rerun.js')).rerunCommand(run, options, output))
+
 program
   .command('export')
   .summary('write the parameters of a run for other programs')
@@ -199,27 +224,7 @@ engines
   .addHelpText('after', '\nExample:\n  millrace engines build mpi --mpicc /usr/bin/mpicc.mpich')
   .action(async (_, options) => (await import('./engines.js')).buildEngineCommand(options, output))
 
-function collect(value: string, before: string[]): string[] {
-  return [...before, value]
-}
-
-function wholeNumber(text: string): number {
-  const number = Number(text)
-  if (text.trim() !== '' && Number.isSafeInteger(number) && number >= 0) return number
-  throw new InvalidArgumentError('expected a whole number from 0.')
-}
-
-function atLeastOne(text: string): number {
-  const number = wholeNumber(text)
-  if (number >= 1) return number
-  throw new InvalidArgumentError('expected a whole number from 1.')
-}
-
-function positiveNumber(text: string): number {
-  const number = wholeNumber(text)
-  if (number >= 1 && number <= 256) return number
-  throw new InvalidArgumentError('expected a whole number from 1 to 256.')
-}
+addSweepCommands(program, { reading, running }, output)
 
 const exitCodes = new Map([
   ['DEFINITION', 2],

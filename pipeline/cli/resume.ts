@@ -15,6 +15,6 @@ export async function resumeCommand(directory: string, flags: ResumeFlags, outpu
     return
   }
   const { set, force, plugins, allowAbsolutePaths } = flags
-  const given = { set, force, plugins, allowAbsolutePaths }
+  const given = { set, force, allowAbsolutePaths, plugins: plugins === true ? undefined : plugins }
   await follow('resumed', (conditions) => resume(directory, { ...conditions, ...given }), flags, output)
 }

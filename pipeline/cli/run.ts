@@ -25,6 +25,8 @@ export interface RunFlags extends RunningFlags, ReadingFlags {
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, readOptions(flags))
   const { out, force } = flags
+  if (pipeline.definition.sweep && !flags.quiet && !flags.json)
+    output.write(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
   await follow(pipeline.name, (conditions) => start(pipeline, { ...conditions, out, force }), flags, output)
 }
 

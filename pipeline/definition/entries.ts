@@ -58,11 +58,11 @@ function entryOf(
   const fields = entriesOf(value)
   const written = fields.get('use')?.value ?? unresolved
   const use = stageName(written, interpolate, problems)
-  const name = String((isResolved(use) ? use : written).data ?? '')
+  const name = textOf(isResolved(use) ? use : written)
   const id = fields.get('id')?.value
   const options = fields.get('with')?.value
   return {
-    id: String(id?.data ?? defaultId(name, others)),
+    id: id && id.data !== null ? textOf(id) : defaultId(name, others),
     use: name,
     with: isMapping(options) ? options : options?.data ? unresolved : { data: new Map(), origin: use.origin },
     from: fields.get('from')?.value,
@@ -71,6 +71,10 @@ function entryOf(
     useOrigin: use.origin,
     folder: written.origin.kind === 'file' ? dirname(written.origin.file) : process.cwd(),
   }
+}
+
+function textOf(value: Value): string {
+  return isList(value) || isMapping(value) ? show(plain(value)) : String(value.data ?? '')
 }
 
 /** What `use` says; the shape of the definition was checked, but a reference may lead to anything. */

@@ -17,6 +17,12 @@ import {
   wordOrigin,
 } from './value.js'
 
+/** What all vars together may come to, in values and characters, where they are referred to: more is no definition. */
+const MOST = 1 << 22
+const DEEPEST = 100
+/** So many problems are told with a suggestion: finding one compares with every name there is. */
+const HELPED = 100
+
 const REFERENCE = /\$\$\{|\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}|\$\{/g
 
 /**
@@ -33,6 +39,8 @@ export function interpolator(
 ): { readonly interpolate: (value: Value) => Value; readonly resolvedVars: () => Map<string, Value> } {
   const resolved = new Map<string, Value>()
   const resolving: string[] = []
+  const sizes = new Map<string, number>()
+  let size = 0
 
   function resolve(value: Value): Value {
     if (isList(value)) return { ...value, data: value.data.map(resolve) }
@@ -76,7 +84,8 @@ export function interpolator(
   function lookUp(name: string, fallback: string | undefined, origin: Origin): Value {
     if (name === 'here') return { data: origin.kind === 'file' ? dirname(origin.file) : process.cwd(), origin }
     const entry = vars.get(name)
-    if (entry) return { ...lookUpVar(name, entry, origin), reference: name }
+    if (entry)
+      return isTooMuch(name, entry, origin) ? unresolved : { ...lookUpVar(name, entry, origin), reference: name }
     const text = environment[name]
     if (text !== undefined) return { data: typed(text), origin: { kind: 'environment', name, at: origin } }
     if (fallback !== undefined) return { data: typed(fallback), origin }
@@ -84,9 +93,24 @@ export function interpolator(
       where: wordOrigin(origin),
       message:
         `"\${${name}}" names neither a var nor an environment variable` +
-        (didYouMean(name, vars.keys()) || `; declare it under vars or give a default: \${${name}:-value}`),
+        ((problems.length < HELPED && didYouMean(name, vars.keys())) ||
+          `; declare it under vars or give a default: \${${name}:-value}`),
     })
     return unresolved
+  }
+
+  /** Each reference counts as what it leads to: twenty vars that name the one above twice are a million. */
+  function isTooMuch(name: string, entry: Entry, origin: Origin): boolean {
+    if (size > MOST) return true
+    const value = lookUpVar(name, entry, origin)
+    if (!sizes.has(name)) sizes.set(name, sizeOf(value))
+    size += sizes.get(name)!
+    if (size > MOST)
+      problems.push({
+        where: wordOrigin(origin),
+        message: `with its references filled in, the definition is too large: "\${${name}}"`,
+      })
+    return size > MOST
   }
 
   function lookUpVar(name: string, entry: Entry, origin: Origin): Value {
@@ -96,6 +120,13 @@ export function interpolator(
       problems.push({
         where: wordOrigin(origin),
         message: `vars refer to each other in a circle: ${[...resolving.slice(resolving.indexOf(name)), name].join(' → ')}`,
+      })
+      return unresolved
+    }
+    if (resolving.length === DEEPEST) {
+      problems.push({
+        where: wordOrigin(origin),
+        message: `vars refer to each other more than ${DEEPEST} deep: ${resolving[0]} → ${resolving[1]} → …`,
       })
       return unresolved
     }
@@ -117,6 +148,13 @@ export function withVars(data: unknown, vars: Readonly<Record<string, unknown>>)
   const origin: Origin = { kind: 'code' }
   const { interpolate } = interpolator(entriesOf(valueFrom(vars, origin)), {}, [])
   return plain(interpolate(valueFrom(data, origin)))
+}
+
+/** Values and characters. */
+function sizeOf(value: Value): number {
+  if (isList(value)) return value.data.reduce((sum, item) => sum + sizeOf(item), 1)
+  if (isMapping(value)) return [...value.data].reduce((sum, [key, entry]) => sum + key.length + sizeOf(entry.value), 1)
+  return typeof value.data === 'string' ? 1 + value.data.length : 1
 }
 
 /** Text from the environment or a default, with the type YAML gives it; structures stay text. */

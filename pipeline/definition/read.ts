@@ -41,6 +41,8 @@ export interface Definition {
   /** How the run is divided among processes; undefined: it is not. */
   readonly parallel: ParallelOptions | undefined
   readonly parallelValue: Value | undefined
+  /** The block `sweep`, as it stands; a run has no use for it. */
+  readonly sweep?: Value | undefined
   readonly stages: readonly StageEntry[]
   /** What it may do. */
   readonly trust: Trusted
@@ -48,21 +50,35 @@ export interface Definition {
 
 export interface ReadOptions extends Trust {
   /** `var=value`, `seed=value` or `stage.option=value` each; later ones win. */
-  readonly set?: readonly string[]
+  readonly set?: readonly (string | Override)[]
   readonly seed?: number | undefined
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/
 
-/** Reads and resolves the definition in `file`; throws a PipelineError that lists all that is wrong with it. */
-export function readDefinition(
-  file: string,
-  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
-): Definition {
+/** A definition with all that it extends, read but not resolved, to be resolved more than once. */
+export interface DefinitionSource {
+  readonly path: string
+  readonly values: ReadonlyMap<string, Value>
+  readonly problems: readonly Problem[]
+}
+
+/** Reads `file` and what it extends. Throws a PipelineError where so much is missing that nothing could be resolved. */
+export function openDefinition(file: string): DefinitionSource {
   const path = findDefinition(file)
   const problems: Problem[] = []
-  const source = inherit(path, [], problems)
+  return { path, values: inherit(path, [], problems), problems }
+}
+
+/** Reads and resolves the definition in `file`; throws a PipelineError that lists all that is wrong with it. */
+export function readDefinition(
+  file: string | DefinitionSource,
+  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
+): Definition {
+  const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file) : file
+  const problems = [...found]
+  const source = new Map(values)
   const overrides = parseOverrides(set)
   const vars = new Map(entriesOf(source.get('vars')))
   const unknown: Override[] = []
@@ -103,6 +119,7 @@ export function readDefinition(
     published: source.get('published'),
     parallel: parallelOf(parallelValue, problems),
     parallelValue,
+    sweep: source.get('sweep'),
     stages: entries.map((entry) => ({
       ...entry,
       with: interpolate(entry.with),
@@ -167,8 +184,8 @@ function inheritFrom(parent: Value, file: string, below: readonly string[], prob
 }
 
 /**
- * Fills in what a definition inherits; `patch` lists follow each other unless the stages were replaced. The name and
- * what was published under it are not inherited: a variation of an experiment is another experiment.
+ * Fills in what a definition inherits; `patch` lists follow each other unless the stages were replaced. The name, what
+ * was published under it and its sweep are not inherited: a variation of an experiment is another experiment.
  */
 function joinInherited(own: Map<string, Value>, inherited: Map<string, Value>): void {
   const vars = new Map([...entriesOf(inherited.get('vars')), ...entriesOf(own.get('vars'))])

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Problem } from '../errors.js'
 import { published } from './published.js'
+import { sweep } from './sweep.js'
 import { entriesOf, isList, isMapping, plain, type Value, wordOrigin } from './value.js'
 import { listed, wordIssues } from './wording.js'
 
@@ -21,6 +22,7 @@ const definition = z.strictObject({
   checkpoint: later,
   parallel: later,
   published: published.optional(),
+  sweep: sweep.optional(),
   vars: options.nullish(),
   stages: z.array(stage).optional(),
   patch: z.array(options).optional(),

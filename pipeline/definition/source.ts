@@ -38,7 +38,8 @@ export function readSource(file: string): Value {
 /** Parses YAML text; `file` is the name its positions carry. */
 export function parseSource(text: string, file: string): Value {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false, uniqueKeys: true })
+  // Repeated keys are found below: the parser would compare each key with every other.
+  const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false, uniqueKeys: false })
   const originAt = (offset: number): Origin => {
     const { line, col } = lines.linePos(offset)
     return { kind: 'file', file, line, column: col }
@@ -49,19 +50,27 @@ export function parseSource(text: string, file: string): Value {
   }))
   if (problems.length > 0) throw new PipelineError('DEFINITION', problems)
 
+  // The parser would walk the whole document for each alias. What is met in order is enough: an alias means the last
+  // anchor of its name above it, also where it is met again inside of what another one means.
+  const anchors = new Map<string, Node>()
   const targets = new Map<Alias, Node | undefined>()
   function targetOf(alias: Alias): Node | undefined {
-    // Each is looked up once: the parser walks the whole document to find it.
-    if (!targets.has(alias)) targets.set(alias, alias.resolve(document) as Node | undefined)
+    if (!targets.has(alias)) targets.set(alias, anchors.get(alias.source))
     return targets.get(alias)
   }
 
   let values = 0
+  let aliases = 0
   function convert(node: Node | null | undefined, fallback: Origin, depth: number): Value {
     const origin = node?.range ? originAt(node.range[0]) : fallback
     if (isAlias(node)) {
       const target = targetOf(node)
-      if (target) return convert(target, fallback, depth + 1)
+      if (target) {
+        aliases++
+        const value = convert(target, fallback, depth + 1)
+        aliases--
+        return value
+      }
       problems.push({
         where: wordOrigin(origin),
         message: `malformed YAML: no anchor "&${node.source}" stands above the alias "*${node.source}"`,
@@ -74,6 +83,7 @@ export function parseSource(text: string, file: string): Value {
           message: `expected at most ${MAX_VALUES} values nested at most ${MAX_DEPTH} deep (aliases count where they are used)`,
         },
       ])
+    if (node?.anchor && aliases === 0) anchors.set(node.anchor, node)
     if (isSeq(node)) return { data: node.items.map((item) => convert(item as Node, origin, depth + 1)), origin }
     if (isMap(node)) {
       const own = new Map<string, Entry>()
@@ -91,6 +101,8 @@ export function parseSource(text: string, file: string): Value {
         if (name === '<<') merge(merged, value, problems)
         else if (FORBIDDEN_KEYS.has(name))
           problems.push({ where: wordOrigin(keyOrigin), message: `"${name}" cannot be used as a key` })
+        else if (own.has(name))
+          problems.push({ where: wordOrigin(keyOrigin), message: `malformed YAML: duplicate key "${name}"` })
         else own.set(name, { key: keyOrigin, value })
       }
       return { data: new Map([...merged, ...own]), origin }

@@ -31,8 +31,6 @@ function worded({ code, message, pos }: YAMLError, document: Document.Parsed, te
   if (quote) return at(`the string that begins here has no closing ${quote}`, lastQuoted(document) ?? offset)
   if (text.startsWith('${', offset - 1)) return at('a reference inside { } or [ ] needs quotes: "${name}"', offset - 1)
   switch (code) {
-    case 'DUPLICATE_KEY':
-      return at(`duplicate key "${/^[^:\n]*/.exec(text.slice(offset))![0].trim()}"`)
     case 'TAB_AS_INDENT':
       return at('a tab cannot indent, expected spaces')
     case 'MULTIPLE_DOCS':

@@ -49,3 +49,10 @@ function readRows(table: Table): MetricsRow[] {
     Object.fromEntries(table.schema.names.map((name) => [name, Number(table.getChild(name)!.get(i))])),
   ) as MetricsRow[]
 }
+
+/** Whether `value` is better than `best` by more than `margin`: accuracies grow, everything else shrinks. */
+export function isBetter(name: string, value: number, best: number | undefined, margin = 0): boolean {
+  if (Number.isNaN(value)) return false
+  if (best === undefined) return true
+  return name.endsWith('accuracy') ? value > best + margin : value < best - margin
+}

@@ -50,6 +50,8 @@ export const cifar10 = defineStage({
     '- use: load/cifar10\n  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',
   holds: 'every split, as uint8: 3 kB per image; in a divided run the shards of this rank',
   parallel: 'every',
+  sources: (options) =>
+    splitsOf(options).flatMap(([, names]) => names.map((name) => foundFile(join(options.directory, name)))),
   facts: ({ options, problem }) => {
     if (options.holdOut !== undefined && options.validation.length > 0)
       problem('holdOut', 'the validation split has files already; give one of validation and holdOut')
@@ -101,9 +103,14 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   }
 }
 
-async function openRecords(path: string, context: StageContext): Promise<SourceFile> {
+/** The file, or the packed one where there is only that. */
+function foundFile(path: string): string {
   const packed = `${path}.gz`
-  const found = !existsSync(path) && existsSync(packed) ? packed : path
+  return !existsSync(path) && existsSync(packed) ? packed : path
+}
+
+async function openRecords(path: string, context: StageContext): Promise<SourceFile> {
+  const found = foundFile(path)
   const help = 'get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html'
   const file = await openSourceFile(found, context, help)
   const rest = file.size % RECORD

@@ -60,6 +60,7 @@ export const csv = defineStage({
   example: '- use: load/csv\n  with: { path: wine.csv, label: cultivar, fractions: { train: 0.8, test: 0.2 } }',
   holds: 'every split, 4 bytes per cell; in a divided run the shards of this rank, once all is read',
   parallel: 'every',
+  sources: ({ path, files }) => (path === undefined ? Object.values(files ?? {}) : [path]),
   facts: ({ options }) => ({
     examples: {
       splits: Object.keys(options.files ?? options.fractions),

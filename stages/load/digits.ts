@@ -27,6 +27,7 @@ export const digits = defineStage({
   example: '- use: load/digits\n  with: { fractions: { train: 0.8, test: 0.2 } }',
   holds: 'every split, 64 bytes per image; in a divided run the shards of this rank',
   parallel: 'every',
+  sources: () => [file],
   facts: ({ options }) => ({ examples: { splits: Object.keys(options.fractions), shape, classes } }),
   run: ({ fractions }, context) => context.flow.pull(splitTables(fractions, context)),
 })

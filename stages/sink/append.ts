@@ -1,9 +1,8 @@
-import { closeSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
 import type { Table } from 'apache-arrow'
-import { concatMap, EMPTY, type Observable, type OperatorFunction, using } from 'rxjs'
+import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
-import { attempt, PipelineError, positionOf, type StageContext } from '../../pipeline/index.js'
+import { attempt, PipelineError, positionOf, type StageContext, syncedPath } from '../../pipeline/index.js'
 
 /** An output file that grows: whatever is appended is handed to the operating system at once. */
 export interface Appender {
@@ -34,10 +33,13 @@ export function appended(
       (resource) => {
         const file = resource as GrowingFile
         return tables.pipe(
-          concatMap((table) => {
-            if (file.isNew(table)) write(table, file, file.count(table))
-            return EMPTY
+          tap({
+            next: (table) => {
+              if (file.isNew(table)) write(table, file, file.count(table))
+            },
+            complete: () => file.open(),
           }),
+          ignoreElements(),
         )
       },
     )
@@ -45,7 +47,7 @@ export function appended(
 
 class GrowingFile implements Appender {
   private readonly path: string
-  private readonly descriptor: number
+  private descriptor: number | undefined
   private readonly now = { bytes: 0, tables: 0, early: 0, step: 0 }
   private saved = this.now
   /** Tables that were no step's, seen by this process. */
@@ -59,9 +61,16 @@ class GrowingFile implements Appender {
         this.saved = { ...saved }
         Object.assign(this.now, saved)
       },
-      sync: () => sync(path),
+      sync: () => syncedPath(path),
     })
-    this.descriptor = attempt('write', path, () => openAt(path, this.now.bytes))
+    // What stands in it beyond the checkpoint goes when there is something to put in its place.
+    if (this.saved === this.now) this.open()
+    else checkLength(path, this.now.bytes)
+  }
+
+  open(): number {
+    this.descriptor ??= attempt('write', this.path, () => openAt(this.path, this.now.bytes))
+    return this.descriptor
   }
 
   /** False for what a resumed run comes past a second time. */
@@ -81,35 +90,44 @@ class GrowingFile implements Appender {
 
   append(content: string | Uint8Array): void {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content
+    const descriptor = this.open()
     attempt('write', this.path, () => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at)
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
+      } catch (error) {
+        cutBack(descriptor, this.now.bytes)
+        throw error
+      }
     })
     this.now.bytes += bytes.length
   }
 
   unsubscribe(): void {
-    closeSync(this.descriptor)
+    if (this.descriptor !== undefined) closeSync(this.descriptor)
   }
 }
 
 /** Opens a file to write on from a byte on; what stood there is cut off. */
 function openAt(path: string, bytes: number): number {
   if (bytes === 0) return openSync(path, 'w')
-  const { size } = statSync(path)
-  if (size < bytes)
-    throw new PipelineError(
-      'DATA',
-      `${path} has ${size} bytes, less than the ${bytes} it had when the checkpoint was made; remove the newest file in checkpoint/ to go back further`,
-    )
   truncateSync(path, bytes)
   return openSync(path, 'a')
 }
 
-async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r+')
+/** A piece that could not be written whole is not there at all. */
+function cutBack(descriptor: number, bytes: number): void {
   try {
-    if ((await file.stat()).isFile()) await file.sync()
-  } finally {
-    await file.close()
+    ftruncateSync(descriptor, bytes)
+  } catch {
+    // A device has no length; and the first error is the one to tell.
   }
+}
+
+function checkLength(path: string, bytes: number): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (size >= bytes) return
+  throw new PipelineError(
+    'DATA',
+    `${path} has ${size} bytes, less than the ${bytes} it had when the checkpoint was made; remove the newest file in checkpoint/ to go back further`,
+  )
 }

@@ -68,10 +68,13 @@ class StreamWriter extends RecordBatchStreamWriter {
   }
 }
 
-/** The table with what stands in the metadata of its schema as columns; where there are such, nothing is added. */
+/**
+ * The table with what stands in the metadata of its schema as columns; where there are such, nothing is added. What the
+ * metadata says of the first table's position would be wrong of all others, and is left out.
+ */
 function positioned(table: Table): readonly RecordBatch[] {
   const added = table.schema.names.includes('epoch') ? [] : positionColumns(table)
-  const names = new Set(added.map(({ field }) => field.name))
+  const names = new Set(['epoch', 'step', 'epochs', 'steps', ...added.map(({ field }) => field.name)])
   const metadata = new Map([...table.schema.metadata].filter(([key]) => !names.has(key)))
   const schema = new Schema([...added.map(({ field }) => field), ...table.schema.fields], metadata)
   return table.batches.map(

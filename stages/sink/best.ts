@@ -5,6 +5,7 @@ import {
   anyNumber,
   copyParameters,
   defineStage,
+  isBetter,
   metricsRows,
   outputPath,
   PipelineError,
@@ -12,7 +13,7 @@ import {
   replaceFile,
   wire,
 } from '../../pipeline/index.js'
-import { checkMetric, isBetter, metricName, metricOf } from '../monitor.js'
+import { checkMetric, metricName, metricOf } from '../monitor.js'
 
 /**
  * Keeps the parameters with the best value of a metric in an Arrow file, as `sink/parameters` writes it: the first of

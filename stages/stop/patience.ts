@@ -1,7 +1,7 @@
 import { concatMap, defer, ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
-import { anyNumber, defineStage, metricsRows, wire } from '../../pipeline/index.js'
-import { checkMetric, isBetter, metricName, metricOf } from '../monitor.js'
+import { anyNumber, defineStage, isBetter, metricsRows, wire } from '../../pipeline/index.js'
+import { checkMetric, metricName, metricOf } from '../monitor.js'
 
 const state = z.strictObject({
   best: z.strictObject({ value: anyNumber, epoch: z.int() }).optional(),

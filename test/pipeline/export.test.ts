@@ -134,7 +134,7 @@ t.test('readParameters says what is wrong with a file', (t) => {
   const folder = temporary(t, {
     'empty.arrow': '',
     'text.arrow': 'not Arrow at all',
-    'metrics.arrow': tableToIPC(metricsTable([{ epoch: 1, step: 1, train_cost: 2 }]), 'file'),
+    'metrics.arrow': tableToIPC(metricsTable(position, { train_cost: 2 }), 'file'),
     'other.arrow': tableToIPC(tableFromArrays({ a: Int32Array.of(1) }), 'file'),
     'none.arrow': tableToIPC(tableOf({ ...softmax, arrays: [] }), 'file'),
     'damaged.arrow': tableToIPC(damaged, 'file'),
@@ -142,10 +142,7 @@ t.test('readParameters says what is wrong with a file', (t) => {
   })
   for (const [file, message] of [
     ['nowhere.arrow', /^cannot read .*nowhere\.arrow: no such file or directory$/],
-    [
-      'empty.arrow',
-      /empty\.arrow does not hold parameters: expected a table of the wire "parameters", got another table/,
-    ],
+    ['empty.arrow', /empty\.arrow does not hold parameters: it is no Arrow file$/],
     ['text.arrow', /text\.arrow does not hold parameters: /],
     ['metrics.arrow', /does not hold parameters: expected a table of the wire "parameters", got "metrics"$/],
     [
@@ -160,24 +157,30 @@ t.test('readParameters says what is wrong with a file', (t) => {
   t.end()
 })
 
-t.test('a cut or damaged file is refused or read, and never more', (t) => {
+t.test('a file that was cut off is refused, wherever', (t) => {
   const sound = tableToIPC(copyParameters(tableOf()), 'file')
   const file = join(temporary(t), 'p.arrow')
-  const survives = (bytes: Uint8Array): void => {
-    writeFileSync(file, bytes)
-    try {
-      const table = readParameters(file)
-      for (const format of ['npz', 'safetensors'] as const) exportParameters(table, format)
-    } catch (error) {
-      if (!(error instanceof PipelineError) || error.code !== 'DATA') throw error
-    }
+  for (let length = 0; length < sound.length; length += 7) {
+    writeFileSync(file, sound.subarray(0, length))
+    t.throws(() => readParameters(file), { code: 'DATA', message: /does not hold parameters: / }, `${length} bytes`)
   }
-  for (let length = 0; length < sound.length; length += 13) survives(sound.subarray(0, length))
+  t.end()
+})
+
+t.test('a damaged file is refused, or read with other numbers', (t) => {
+  const sound = tableToIPC(copyParameters(tableOf()), 'file')
+  const file = join(temporary(t), 'p.arrow')
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(7)), { minLength: 1, maxLength: 3 }), (flips) => {
       const bytes = sound.slice()
       for (const [at, bit] of flips) bytes[at]! ^= 1 << bit
-      survives(bytes)
+      writeFileSync(file, bytes)
+      try {
+        const table = readParameters(file)
+        for (const format of ['npz', 'safetensors'] as const) exportParameters(table, format)
+      } catch (error) {
+        if (!(error instanceof PipelineError) || error.code !== 'DATA') throw error
+      }
     }),
     { numRuns: 500 },
   )

@@ -1,7 +1,8 @@
 import { setTimeout as after } from 'node:timers/promises'
 import { firstValueFrom, lastValueFrom, map, merge, of, Subject, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
-import { FlowControl, StageFlow } from '../../dist/pipeline/flow.js'
+import { StageFlow } from '../../dist/pipeline/flow.js'
+import { FlowControl } from '../../dist/pipeline/flow-control.js'
 
 /** Flows of stages that stand in a row. */
 function row(count: number, signal = new AbortController().signal): StageFlow[] {

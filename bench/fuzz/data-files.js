@@ -1,0 +1,151 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { lastValueFrom, toArray } from 'rxjs'
+import { referenceKernels } from '../../dist/kernels/reference.js'
+import { StageFlow } from '../../dist/pipeline/flow.js'
+import { FlowControl } from '../../dist/pipeline/flow-control.js'
+import { randomStream } from '../../dist/pipeline/random.js'
+import { cifar10 } from '../../dist/stages/load/cifar10.js'
+import { csv } from '../../dist/stages/load/csv.js'
+import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
+import { outcomeOf } from './outcome.js'
+
+/** Runs a load stage alone. What is wrong with a file is a DATA error that names it. */
+function load(stage, options, file) {
+  const { signal } = new AbortController()
+  const context = {
+    id: 'load',
+    inputs: {},
+    kernels: referenceKernels(),
+    flow: new StageFlow(new FlowControl(signal)),
+    signal,
+    random: (purpose, epoch) => randomStream(1, 'load', purpose, epoch),
+    source: () => {},
+    note: () => {},
+  }
+  const run = () => lastValueFrom(stage.run(stage.options.parse(options), context).pipe(toArray()))
+  return outcomeOf(run, ['DATA'], new RegExp(file.replaceAll('.', '\\.')))
+}
+
+const RECORD = 3073
+const records = [0, 1, 2, 5].map((count) =>
+  Buffer.alloc(count * RECORD, Buffer.from(Array.from({ length: RECORD }, (_, i) => i % 10))),
+)
+const packed = records.map((bytes) => gzipSync(bytes))
+const bytesOf = [Buffer.alloc(RECORD), Buffer.from([255]), Buffer.from([0x1f, 0x8b]), Buffer.alloc(RECORD - 1)]
+
+const tables = [
+  'a,b,label\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n',
+  '0.5;1e3;0\n-1;.5;1\n+2;5.;0\n1;2;1\n',
+  `${Array.from({ length: 50 }, (_, i) => `f${i}`).join()},class\n${`${Array(50).fill('1').join()},0\n`.repeat(5)}`,
+  '__proto__,constructor,toString\n1,2,__proto__\n3,4,constructor\n5,6,hasOwnProperty\n',
+]
+const csvTokens = [
+  ...prototypeKeys,
+  ...absurdNumbers.map(String),
+  ',',
+  ';',
+  '\t',
+  '\n',
+  '\r\n',
+  '\r',
+  '"',
+  '""',
+  '"a\nb"',
+  '\0',
+  '\ufeff',
+  ' ',
+  ',,,,',
+  '\n\n\n',
+  '9999',
+  '99999',
+  '0x10',
+  '1_000',
+  '１２',
+  '1e400',
+  'NaN',
+  'Infinity',
+  '💥',
+  '\ud800',
+  'x'.repeat(5000),
+  '1,'.repeat(5000),
+  '"'.repeat(999),
+  '\xff\xfe',
+] // prettier-ignore
+
+const csvOptions = fc.record(
+  {
+    header: fc.boolean(),
+    delimiter: fc.constantFrom(',', ';', '\t', '"', '\n', ' ', '1', '\ud83d'),
+    label: fc.constantFrom('label', 'class', '__proto__', 'toString', 0, 1, -1, -2, 999, -999, 2 ** 52),
+    drop: fc.subarray(['a', 'b', 'constructor', 'f1']),
+    classes: fc.constantFrom(['x', 'y'], ['0', '1'], ['__proto__', 'constructor', 'hasOwnProperty']),
+    shape: fc.constantFrom([2], [1, 2], [1e9, 1e9], [50], [1e308], [2 ** 53]),
+    fractions: fc.constantFrom(
+      { train: 1 },
+      { train: 0.5, test: 0.5 },
+      { __proto__: null, constructor: 1 },
+      { toString: 1e-9 },
+    ),
+  },
+  { requiredKeys: [] },
+)
+
+async function loadCifar({ bytes, ending, holdOut }, folder) {
+  const name = `data.bin${ending}`
+  writeFileSync(join(folder, name), bytes)
+  return load(
+    cifar10,
+    { directory: folder, train: [name], ...(holdOut && { holdOut }) },
+    holdOut ? 'data.bin|holdOut' : name,
+  )
+}
+
+async function loadCsv({ bytes, ending, options }, folder) {
+  const path = join(folder, `data.csv${ending}`)
+  writeFileSync(path, bytes)
+  return load(csv, csv.options.safeParse({ path, ...options }).success ? { path, ...options } : { path }, 'data.csv')
+}
+
+const plain = (bytes) =>
+  fc.record({ bytes, ending: fc.constant(''), holdOut: fc.constantFrom(undefined, 1, 3, 2 ** 52) })
+const zipped = (bytes) => fc.record({ bytes, ending: fc.constant('.gz') })
+const packedTables = tables.map((table) => gzipSync(table))
+
+export const dataFiles = [
+  {
+    name: 'CIFAR binary',
+    weight: 12,
+    inputs: fc.oneof(
+      { weight: 4, arbitrary: plain(mutated(records, bytesOf)) },
+      { weight: 1, arbitrary: plain(fc.uint8Array({ maxLength: 100 })) },
+    ),
+    check: loadCifar,
+  },
+  { name: 'CIFAR binary, packed', weight: 2, inputs: zipped(mutated(packed, bytesOf)), check: loadCifar },
+  {
+    name: 'CSV',
+    weight: 20,
+    inputs: fc.record({
+      bytes: fc.oneof(
+        { weight: 8, arbitrary: mutated(tables, csvTokens) },
+        { weight: 1, arbitrary: fc.uint8Array({ maxLength: 300 }) },
+      ),
+      ending: fc.constant(''),
+      options: csvOptions,
+    }),
+    check: loadCsv,
+  },
+  {
+    name: 'CSV, packed',
+    weight: 2,
+    inputs: fc.record({
+      bytes: mutated(packedTables, csvTokens),
+      ending: fc.constant('.gz'),
+      options: fc.constant({}),
+    }),
+    check: loadCsv,
+  },
+]

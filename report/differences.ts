@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { comparedFiles, differingFiles } from '../pipeline/index.js'
+import type { Record } from './read.js'
+import type { Sheet } from './sheets.js'
+import { isTable, sheetOf } from './tables-of-run.js'
+
+/** The first cell in which a table of two runs differs. */
+export interface Difference {
+  readonly file: string
+  /** From 1, the head not counted. */
+  readonly row: number
+  /** The cells that say where it is: `epoch`, `step`, `array`, `index`. */
+  readonly at: Readonly<{ [column: string]: string }>
+  /** Undefined where the row, or its column, is missing on one side. */
+  readonly column: string | undefined
+  readonly before: string | undefined
+  readonly after: string | undefined
+  /** |before - after| / max(|before|, |after|) of two numbers. */
+  readonly relative: number | undefined
+}
+
+export interface RunComparison {
+  /** The evaluations that were compared. */
+  readonly rows: number
+  /** The files that were compared. */
+  readonly files: readonly string[]
+  /** Those that differ; of a run that did not end, those whose rows so far differ. */
+  readonly differing: readonly string[]
+  readonly first: Difference | undefined
+}
+
+/** Of a run that did not end, only the rows that it has are compared, and no files that are written at the end. */
+export function compareRuns(before: string, after: string, record: Pick<Record, 'status' | 'files'>): RunComparison {
+  const present = comparedFiles(before)
+  const listed = record.files.length > 0 ? record.files : [...present]
+  // The definition is what both were made from; where it names files, it names them as seen from its folder.
+  const files = listed.filter((name) => present.has(name) && name !== 'pipeline.yaml').sort(metricsFirst)
+  const isWhole = record.status === 'done'
+  const compared = isWhole ? files : files.filter((name) => isTable(name) && existsSync(join(after, name)))
+  const unequal = new Set(differingFiles(before, after))
+  const differing: string[] = []
+  let rows = 0
+  let first: Difference | undefined
+  for (const name of compared) {
+    const old = isTable(name) ? sheetOf(before, name) : undefined
+    if (old?.columns.includes('epoch')) rows += old.rows.length
+    if (!unequal.has(name)) continue
+    const now = old && sheetOf(after, name)
+    const found = now && firstDifference(name, old, now, isWhole)
+    if (found || isWhole) differing.push(name)
+    first ??= found
+  }
+  return { rows, files: compared, differing, first }
+}
+
+function metricsFirst(a: string, b: string): number {
+  const rank = (name: string): number => (name.startsWith('metrics.') ? 0 : isTable(name) ? 1 : 2)
+  return rank(a) - rank(b) || (a < b ? -1 : 1)
+}
+
+function firstDifference(file: string, before: Sheet, after: Sheet, isWhole: boolean): Difference | undefined {
+  const columns = [...new Set([...before.columns, ...after.columns])]
+  const count = isWhole ? Math.max(before.rows.length, after.rows.length) : before.rows.length
+  for (let i = 0; i < count; i++) {
+    const [old, now] = [cellsOf(before, i), cellsOf(after, i)]
+    const column = columns.find((name) => old?.get(name) !== now?.get(name))
+    if (column === undefined) continue
+    const isHere = old !== undefined && now !== undefined
+    const [a, b] = [old?.get(column), now?.get(column)]
+    const position = ['epoch', 'step', 'array', 'index'].flatMap((name) => {
+      const cell = (old ?? now)!.get(name)
+      return cell === undefined || (isHere && name === column) ? [] : [[name, cell]]
+    })
+    return {
+      file,
+      row: i + 1,
+      at: Object.fromEntries(position),
+      column: isHere ? column : undefined,
+      before: isHere ? a : old && 'a row',
+      after: isHere ? b : now && 'a row',
+      relative: isHere ? relative(a, b) : undefined,
+    }
+  }
+  return undefined
+}
+
+function cellsOf({ columns, rows }: Sheet, row: number): Map<string, string> | undefined {
+  const cells = rows[row]
+  return cells && new Map(columns.map((name, i) => [name, cells[i]!]))
+}
+
+function relative(a: string | undefined, b: string | undefined): number | undefined {
+  const [x, y] = [Number(a), Number(b)]
+  if (!(Number.isFinite(x) && Number.isFinite(y)) || a === '' || b === '') return undefined
+  return Math.abs(x - y) / Math.max(Math.abs(x), Math.abs(y))
+}
+
+/** What is not as it was, by what two records say; empty where all of it is. `definition` is the checksum now. */
+export function changesBetween(before: Record, after: Record, definition: string): string[] {
+  const changes: string[] = []
+  const compare = (what: string, a: string | number | undefined, b: string | number | undefined): void => {
+    if (a !== undefined && a !== b) changes.push(`${what}: was ${a}, is ${b ?? 'unknown'}`)
+  }
+  if (before.definition !== undefined && before.definition !== definition)
+    changes.push('definition: pipeline.yaml is not what the run was made from')
+  compare('seed', before.seed, after.seed)
+  const sources = new Map(after.data.map((source) => [source.path, source]))
+  for (const { path, bytes, sha256 } of before.data) {
+    const now = sources.get(path)
+    if (!now) changes.push(`data: ${path} was read, is not any more`)
+    else if (now.sha256 !== sha256)
+      changes.push(`data: ${path} was ${bytes} bytes, SHA-256 ${sha256}; is ${now.bytes} bytes, ${now.sha256}`)
+    sources.delete(path)
+  }
+  for (const path of sources.keys()) changes.push(`data: ${path} was not read, is now`)
+  compare('kernel', wordKernel(before), wordKernel(after))
+  for (const name of Object.keys(before.versions)) compare(name, before.versions[name], after.versions[name])
+  compare('platform', before.machine?.platform, after.machine?.platform)
+  compare('processor', before.machine?.cpu, after.machine?.cpu)
+  return changes
+}
+
+function wordKernel({ kernel }: Record): string | undefined {
+  return kernel && `${kernel.name} (${kernel.detail})`
+}

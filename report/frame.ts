@@ -1,0 +1,50 @@
+import { type Html, html, style } from './html.js'
+import { css } from './style.js'
+
+/** No script runs and nothing is fetched, whatever a run directory holds. */
+const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+export interface Section {
+  readonly id: string
+  readonly title: string
+  /** Nothing: the section is left out. */
+  readonly content: Html | undefined
+}
+
+/** A whole page: its title, what a reader in a hurry should know, and sections with a list of them above. */
+export function framed(title: string, lead: Html, sections: readonly Section[]): string {
+  const shown = sections.filter(({ content }) => content)
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="Millrace">
+<title>${title}: report</title>
+<link rel="icon" href="data:,">
+${style(css)}
+</head>
+<body>
+<header>
+<h1>${title}</h1>
+${lead}
+<nav aria-label="Contents"><ul>${shown.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
+</header>
+<main>
+${shown.map(
+  ({
+    id,
+    title,
+    content,
+  }) => html`<section id="${id}"${id === 'timings' && html` data-varies`} aria-labelledby="${id}-title">
+<h2 id="${id}-title">${title}</h2>
+${content}
+</section>
+`,
+)}</main>
+</body>
+</html>
+`
+  return page.text
+}

@@ -1,0 +1,51 @@
+import { basename, resolve } from 'node:path'
+import { pngOf } from '../figures/index.js'
+import type { Attempts } from './attempts.js'
+import { dataTable } from './data-table.js'
+import { framed } from './frame.js'
+import { type Html, html } from './html.js'
+import { svgData } from './image.js'
+import { settingsFigure } from './settings-figure.js'
+import { type Settings, settingsFrom, settingsTable } from './settings-table.js'
+import type { DataTable } from './tables.js'
+
+/** A report on one sweep, ready to be written. */
+export interface SweepReport {
+  readonly page: string
+  readonly tables: readonly DataTable[]
+  /** Figures by the names of their files. */
+  readonly figures: ReadonlyMap<string, string | Uint8Array>
+}
+
+/** The table of a sweep, and its results over the one or two settings that vary. */
+export async function sweepReport(directory: string, attempts: Attempts): Promise<SweepReport> {
+  const settings = settingsFrom(attempts)
+  const table = settingsTable(settings)
+  const figure = await settingsFigure(settings)
+  const title = attempts.attempts[0]?.name ?? basename(resolve(directory))
+  const page = framed(`${title}: sweep`, summary(attempts, settings), [
+    {
+      id: 'figure',
+      title: 'Over the settings',
+      content: figure && html`<figure class="wide"><img src="${svgData(figure.svg)}" alt="${figure.alt}"></figure>`,
+    },
+    {
+      id: 'results',
+      title: 'Results',
+      content: dataTable(table, ({ text, isBest }) => (isBest ? html`<strong>${text}</strong>` : text)),
+    },
+  ])
+  const figures = new Map<string, string | Uint8Array>()
+  if (figure) figures.set('settings.svg', figure.svg).set('settings.png', await pngOf(figure.svg))
+  return { page, tables: [table], figures }
+}
+
+function summary({ attempts }: Attempts, { rows, monitor }: Settings): Html {
+  const count = (status: string): number => attempts.filter((attempt) => attempt.status === status).length
+  const [done, failed] = [count('done'), count('failed')]
+  const best = rows.find(({ isBest }) => isBest)
+  const values = Object.entries(best?.settings ?? {}).map(([name, value]) => `${name} ${value}`)
+  const open = attempts.length - done - failed
+  return html`<p>${rows.length} settings, ${attempts.length} runs: ${done} done${failed > 0 && `, ${failed} failed`}${open > 0 && `, ${open} still to come`}.
+${best && html`Best by ${monitor}: <strong>${values.join(', ')}</strong>.`}</p>`
+}

@@ -1,0 +1,119 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { shortPath } from '../pipeline/definition/value.js'
+import { fileProblem, messageOf, PipelineError } from '../pipeline/errors.js'
+import { attempt, replaceFile } from '../pipeline/files.js'
+import type { Outcome } from './executor.js'
+import type { Plan } from './plan.js'
+
+/**
+ * The directory of a sweep: `sweep.json` is the plan, `points/KEY` the run directory of each point, and `results.jsonl`
+ * has a line for each point that ended, so that a table need not open a thousand directories.
+ */
+const PLAN = 'sweep.json'
+const RESULTS = 'results.jsonl'
+
+const point = z.object({
+  key: z.string().regex(/^[\w-]+$/),
+  settings: z.record(z.string(), z.unknown()),
+  seed: z.number(),
+})
+
+const record = z.object({
+  millrace: z.string(),
+  name: z.string(),
+  pipeline: z.string(),
+  kernel: z.string(),
+  monitor: z.string().optional(),
+  names: z.array(z.string()).readonly(),
+  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() }).readonly()).readonly(),
+  points: z.array(point).readonly(),
+})
+
+/** What `sweep.json` says. */
+export type SweepRecord = z.output<typeof record>
+
+const numberOf = (value: unknown): unknown => (typeof value === 'string' ? Number(value) : value)
+
+const outcome = z.object({
+  key: z.string(),
+  status: z.enum(['done', 'failed', 'interrupted']),
+  error: z.string().optional(),
+  final: z.record(z.string(), z.preprocess(numberOf, z.number().or(z.nan()))).optional(),
+  seconds: z.number(),
+  epochs: z.number().optional(),
+})
+
+export function isSweepDirectory(directory: string): boolean {
+  return existsSync(join(directory, PLAN))
+}
+
+export function pointDirectory(directory: string, { key }: { readonly key: string }): string {
+  return join(directory, 'points', key)
+}
+
+/** Makes the directory if need be, and writes down what the sweep is now. */
+export function writePlan(directory: string, plan: Plan, version: string): void {
+  const { points, ...rest } = plan
+  const written: SweepRecord = {
+    millrace: version,
+    ...rest,
+    points: points.map(({ key, settings, seed }) => ({ key, settings, seed })),
+  }
+  attempt('make the directory', directory, () => mkdirSync(join(directory, 'points'), { recursive: true }))
+  replaceFile(join(directory, PLAN), `${JSON.stringify(written, null, 1)}\n`)
+  endLastLine(join(directory, RESULTS))
+}
+
+/** A sweep that was killed may have left half a line: the next must not be added to it. */
+function endLastLine(file: string): void {
+  if (existsSync(file) && !readFileSync(file, 'utf8').endsWith('\n'))
+    attempt('write', file, () => appendFileSync(file, '\n'))
+}
+
+/** Reads `sweep.json`. Throws a PipelineError `DATA` where it is damaged. */
+export function readPlan(directory: string): SweepRecord {
+  const file = join(directory, PLAN)
+  try {
+    return record.parse(JSON.parse(readFileSync(file, 'utf8')))
+  } catch (cause) {
+    const why =
+      cause instanceof z.ZodError
+        ? `${cause.issues[0]!.path.join('.')}: ${cause.issues[0]!.message}`
+        : cause instanceof SyntaxError
+          ? messageOf(cause)
+          : fileProblem('read', shortPath(file), cause)
+    throw new PipelineError('DATA', `${shortPath(file)} is damaged: ${why}`, { cause })
+  }
+}
+
+/** Adds the outcome of a point to the results. Numbers that JSON does not have are written as text. */
+export function appendOutcome(directory: string, outcome: Outcome): void {
+  const text = JSON.stringify(outcome, (_, value) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  )
+  const file = join(directory, RESULTS)
+  attempt('write', file, () => appendFileSync(file, `${text}\n`))
+}
+
+/** The last outcome of each point by key. */
+export function readOutcomes(directory: string): Map<string, Outcome> {
+  return new Map(allOutcomes(directory).map((outcome) => [outcome.key, outcome]))
+}
+
+/** Every outcome, in order. A line that is damaged, such as the last of a killed sweep, does not count. */
+export function allOutcomes(directory: string): Outcome[] {
+  const file = join(directory, RESULTS)
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.flatMap((line) => outcomeIn(line) ?? [])
+}
+
+function outcomeIn(line: string): Outcome | undefined {
+  try {
+    return outcome.parse(JSON.parse(line)) as Outcome
+  } catch {
+    return undefined
+  }
+}

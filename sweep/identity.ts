@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pipeline as piped } from 'node:stream/promises'
+import { fileProblem, PipelineError } from '../pipeline/errors.js'
+import type { Graph, Node } from '../pipeline/graph.js'
+import type { Pipeline } from '../pipeline/pipeline.js'
+import { preparedNodes } from '../pipeline/prepared.js'
+import { version } from '../pipeline/record.js'
+import { isFile, splitPick } from '../pipeline/registry.js'
+import type { DataSource } from '../pipeline/stage.js'
+
+/** Digits of keys: 64 bits, so that a million points collide with a chance of one in 37 million. */
+const DIGITS = 16
+
+/**
+ * Tells whether two points are the same: a digest of the definition with every default filled in, of the stage files it
+ * names, of the checksums of its data, of the kernel and of the version of Millrace.
+ */
+export function keyOf(definition: string, data: readonly DataSource[], kernel: string): string {
+  return digest([definition, data.map(({ sha256 }) => sha256), kernel, version])
+}
+
+/** Digest of what a pipeline says, whatever file or setting says it. */
+export function definitionDigest({ name, seed, graph }: Pipeline): string {
+  return digest([name, seed, graph.nodes.map(nodeOf)])
+}
+
+/** Digest of the part of a pipeline that only prepares its data; undefined where there is none, see `prepare`. */
+export function preparationDigest(graph: Graph, data: readonly DataSource[]): string | undefined {
+  const nodes = preparedNodes(graph)
+  return nodes.length > 0 ? digest([nodes.map(nodeOf), data.map(({ sha256 }) => sha256)]) : undefined
+}
+
+function nodeOf({ id, entry, options, inputs }: Node): unknown {
+  const [path] = splitPick(entry.use)
+  const file = isFile(path) ? fileDigest(resolve(entry.folder, path)) : undefined
+  return { id, use: file ?? entry.use, options, inputs: Object.fromEntries(inputs) }
+}
+
+function fileDigest(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex')
+}
+
+function digest(data: unknown): string {
+  return createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, DIGITS)
+}
+
+/** Computes checksums of data files, of each once. */
+export class Checksums {
+  private readonly known = new Map<string, Promise<DataSource>>()
+
+  /** What the load stages of a pipeline will read. Rejects with a PipelineError `DATA` where a file cannot be read. */
+  of({ graph }: Pipeline): Promise<DataSource[]> {
+    const paths = graph.nodes.flatMap(({ stage, options }) => stage.sources?.(options) ?? [])
+    return Promise.all(paths.map((path) => this.one(path)))
+  }
+
+  private one(path: string): Promise<DataSource> {
+    const known = this.known.get(path) ?? sourceOf(path)
+    this.known.set(path, known)
+    return known
+  }
+}
+
+async function sourceOf(path: string): Promise<DataSource> {
+  const hash = createHash('sha256')
+  const file = createReadStream(path, { highWaterMark: 1 << 20 })
+  try {
+    await piped(file, hash)
+  } catch (cause) {
+    throw new PipelineError('DATA', fileProblem('read', path, cause), { cause })
+  }
+  return { path, bytes: file.bytesRead, sha256: hash.digest('hex') }
+}

@@ -1,0 +1,193 @@
+import type { KernelName } from '../kernels/index.js'
+import { openKernels } from '../kernels/index.js'
+import {
+  type Definition,
+  DefinitionProblems,
+  type DefinitionSource,
+  openDefinition,
+  type ReadOptions,
+  readDefinition,
+} from '../pipeline/definition/read.js'
+import { type Halving, sweep } from '../pipeline/definition/sweep.js'
+import { locate, plain, wordOrigin } from '../pipeline/definition/value.js'
+import { inFileOrder, messageOf, PipelineError, type Problem, wordProblem } from '../pipeline/errors.js'
+import { Pipeline } from '../pipeline/pipeline.js'
+import type { DataSource } from '../pipeline/stage.js'
+import type { Trust } from '../pipeline/trust.js'
+import { lengthOf } from './halving.js'
+import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
+import { nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from './settings.js'
+
+/** One run of a sweep. It is plain data: it can be sent to a thread, a queue or another machine. */
+export interface Point {
+  /** What it is, see `keyOf`: points of equal keys give equal results. Also the name of its directory. */
+  readonly key: string
+  /** The values that tell it from other points, by name, without the seed. */
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly seed: number
+  /** The YAML file, or the built-in pipeline. */
+  readonly pipeline: string
+  /** What makes the point of the pipeline, as `--set` takes it; the seed comes on top. */
+  readonly set: readonly string[]
+  readonly kernel: KernelName
+  /** Digest of the definition as it was planned: whoever executes the point can tell that it is still the same. */
+  readonly definition: string
+  /** Points with the same one (and, where it matters, the same seed) share their prepared data. */
+  readonly preparation?: string | undefined
+  /** Says how long to run it, of a point that is run in parts. */
+  readonly length?: Length | undefined
+}
+
+/** How many epochs a run has, and which var or `stage.option` says so. */
+export interface Length {
+  readonly name: string
+  readonly epochs: number
+}
+
+/** Everything a sweep is going to run. */
+export interface Plan {
+  readonly name: string
+  readonly pipeline: string
+  readonly kernel: KernelName
+  /** The metric that says which setting is best, where the definition or the command line names one. */
+  readonly monitor?: string | undefined
+  readonly halving?: Halving | undefined
+  /** Names of the settings, in order. */
+  readonly names: readonly string[]
+  readonly data: readonly DataSource[]
+  readonly points: readonly Point[]
+}
+
+export interface PlanOptions extends SweepFlags, Trust {
+  /** For every point. */
+  readonly set?: readonly string[] | undefined
+  readonly seed?: number | undefined
+  /** Default: the fastest that this machine has. */
+  readonly kernel?: KernelName | undefined
+}
+
+/**
+ * Reads the sweep of a pipeline and checks every point of it before anything runs. Throws a PipelineError with all
+ * problems, each with the place of the setting and the points that have it.
+ */
+export async function planSweep(pipeline: string, options: PlanOptions = {}): Promise<Plan> {
+  const { set = [], seed, plugins, allowAbsolutePaths } = options
+  const trust = { plugins, allowAbsolutePaths }
+  const source = openDefinition(pipeline)
+  const definition = definitionOf(source, { set, seed, ...trust })
+  const block = sweepBlock(definition.sweep, options)
+  const settings = settingsOf(block)
+  const kernel = await kernelName(options.kernel)
+  const { monitor, halving } = sweep.parse(plain(block))
+  const where = wordOrigin(locate(block, ['halving']).origin)
+  const checksums = new Checksums()
+  const problems = new Problems()
+  const data = new Map<string, DataSource>()
+  const points = new Map<string, Point>()
+  for (const setting of settings)
+    for (const own of seedsOf(block, definition.seed)) {
+      const texts = [...set, ...setting.map(textOf)]
+      const loaded = await problems.during({ settings: dataOf(setting), seed: own }, () =>
+        Pipeline.load(source, { set: [...set, ...setting], seed: own, ...trust }),
+      )
+      if (!loaded) continue
+      const sources = await checksums.of(loaded)
+      for (const source of sources) data.set(source.path, source)
+      const digest = definitionDigest(loaded)
+      const key = keyOf(digest, sources, kernel)
+      if (points.has(key)) continue
+      points.set(key, {
+        key,
+        settings: dataOf(setting),
+        seed: own,
+        pipeline,
+        set: texts,
+        kernel,
+        definition: digest,
+        preparation: preparationDigest(loaded.graph, sources),
+        length: halving && lengthOf(loaded, halving, where),
+      })
+    }
+  problems.check()
+  return {
+    name: definition.name,
+    pipeline,
+    kernel,
+    monitor,
+    halving,
+    names: [...new Set(settings.flatMap((setting) => setting.map(nameOf)))],
+    data: [...data.values()],
+    points: [...points.values()],
+  }
+}
+
+/** `eta=0.01 lambda=0.1 seed=400`. */
+export function wordPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
+  return [...Object.entries(settings), ['seed', seed] as const]
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ')
+}
+
+/** The definition for what it says about the sweep; it need not be sound without the settings. */
+function definitionOf(source: DefinitionSource, options: ReadOptions): Definition {
+  try {
+    return readDefinition(source, options)
+  } catch (error) {
+    if (!(error instanceof DefinitionProblems)) throw error
+    return error.definition
+  }
+}
+
+async function kernelName(kernel: KernelName | undefined): Promise<KernelName> {
+  try {
+    const kernels = await openKernels({ kernel, threads: 1 })
+    kernels.close()
+    return kernels.name
+  } catch (cause) {
+    throw new PipelineError('KERNEL', messageOf(cause), { cause })
+  }
+}
+
+function textOf(override: Setting[number]): string {
+  return `${nameOf(override)}=${JSON.stringify(plain(override.value))}`
+}
+
+function dataOf(setting: Setting): Record<string, unknown> {
+  return Object.fromEntries(setting.map((override) => [nameOf(override), plain(override.value)]))
+}
+
+type Which = Pick<Point, 'settings' | 'seed'>
+
+/** The problems of all points: each once, with the points that have it. */
+class Problems {
+  private readonly found = new Map<string, { problem: Problem; points: Which[] }>()
+  private total = 0
+
+  async during<T>(point: Which, load: () => Promise<T>): Promise<T | undefined> {
+    this.total++
+    try {
+      return await load()
+    } catch (error) {
+      if (!(error instanceof PipelineError)) throw error
+      for (const problem of error.problems) {
+        const word = wordProblem(problem)
+        const { points } = this.found.get(word) ?? { points: [] }
+        this.found.set(word, { problem, points: [...points, point] })
+      }
+      return undefined
+    }
+  }
+
+  check(): void {
+    if (this.found.size === 0) return
+    const problems = [...this.found.values()].map(({ problem: { where, message }, points }) => {
+      const others = points.length - 1
+      if (points.length === this.total) return { where, message }
+      return {
+        where,
+        message: `${message} (point ${wordPoint(points[0]!)}${others > 0 ? `, and ${others} more` : ''})`,
+      }
+    })
+    throw new PipelineError('DEFINITION', inFileOrder(problems))
+  }
+}

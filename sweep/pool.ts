@@ -1,0 +1,65 @@
+import type { Trust } from '../pipeline/trust.js'
+import type { Executor, Outcome } from './executor.js'
+import { Job } from './job.js'
+import type { Point } from './plan.js'
+import { SharedData } from './shared-data.js'
+
+export interface PoolOptions {
+  /** Points executed at the same time, each in a thread of its own. */
+  readonly jobs: number
+  /** Threads of each job's kernel. Default: 1, or one per core where there is one job only. */
+  readonly threads?: number | undefined
+  /** What the definition may do. */
+  readonly trust?: Trust | undefined
+  /** The directory of a point. */
+  readonly directoryOf: (point: Point) => string
+}
+
+/**
+ * Executes points in threads of this process, which start at once. Prepared data lies in memory once, however many jobs
+ * there are.
+ */
+export function threadPool({ jobs, threads, trust = {}, directoryOf }: PoolOptions): Executor {
+  const idle = Array.from({ length: jobs }, () => new Job())
+  const all = [...idle]
+  const data = new SharedData(trust)
+
+  async function execute(job: Job, point: Point, signal: AbortSignal): Promise<Outcome> {
+    const prepared = await data.of(point, signal)
+    if (signal.aborted) return { key: point.key, status: 'interrupted', seconds: 0 }
+    const surroundings = {
+      directory: directoryOf(point),
+      trust,
+      threads: threads ?? (jobs > 1 ? 1 : undefined),
+    }
+    return job.execute(point, surroundings, prepared, signal)
+  }
+
+  async function* run(points: readonly Point[], signal: AbortSignal): AsyncGenerator<Outcome> {
+    const waiting = points.values()
+    const busy = new Map<Job, Promise<readonly [Job, Outcome]>>()
+    for (;;) {
+      while (idle.length > 0 && !signal.aborted) {
+        const { value: point, done } = waiting.next()
+        if (done) break
+        const job = idle.pop()!
+        busy.set(
+          job,
+          execute(job, point, signal).then((outcome) => [job, outcome]),
+        )
+      }
+      if (busy.size === 0) return
+      const [job, outcome] = await Promise.race(busy.values())
+      busy.delete(job)
+      idle.push(job)
+      yield outcome
+    }
+  }
+
+  return {
+    run,
+    close: async () => {
+      await Promise.all([data.close(), ...all.map((job) => job.close())])
+    },
+  }
+}

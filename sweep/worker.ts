@@ -1,0 +1,26 @@
+import { parentPort } from 'node:worker_threads'
+import type { Prepared } from '../pipeline/prepared.js'
+import { executePoint } from './execute.js'
+import type { Surroundings } from './executor.js'
+import type { Point } from './plan.js'
+
+/** What a job's thread is told. */
+export type Order =
+  | {
+      readonly type: 'execute'
+      readonly point: Point
+      readonly surroundings: Surroundings
+      readonly prepared: Prepared | undefined
+    }
+  | { readonly type: 'stop' }
+
+/** The thread of one job: executes the points it is sent, one after another, and answers with their outcomes. */
+const port = parentPort!
+let stop = new AbortController()
+
+port.on('message', async (order: Order) => {
+  if (order.type === 'stop') return stop.abort()
+  stop = new AbortController()
+  const { point, surroundings, prepared } = order
+  port.postMessage(await executePoint(point, surroundings, stop.signal, prepared))
+})

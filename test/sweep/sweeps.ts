@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Outcome,
+  type Plan,
+  type PlanOptions,
+  type Point,
+  planSweep,
+  pointDirectory,
+  runSweep,
+  type SweepOptions,
+  type SweepResult,
+  threadPool,
+} from '../../dist/sweep/index.js'
+
+/** A pipeline on the digits that trains in milliseconds. */
+export const pipeline = `name: small
+seed: 1
+vars: { eta: 0.05, lambda: 0, epochs: 2 }
+stages:
+  - use: load/digits
+  - id: examples
+    use: normalize/standardize
+  - use: batch/rows
+    with: { size: 100, epochs: "\${epochs}" }
+  - use: shuffle/rows
+  - id: model
+    use: gradient-step/softmax
+    with: { eta: "\${eta}", lambda: "\${lambda}" }
+  - id: metrics
+    use: evaluate/classification
+    from: { parameters: model, examples: examples }
+  - use: sink/csv
+  - use: sink/parameters
+    from: model
+`
+
+export interface Swept {
+  readonly plan: Plan
+  readonly result: SweepResult
+  /** The points that were executed now, in the order in which they ended. */
+  readonly outcomes: readonly (Outcome & { readonly point: Point })[]
+}
+
+/** Plans and runs a sweep, all of it real. */
+export async function sweptIn(
+  directory: string,
+  file: string,
+  planned: PlanOptions,
+  { jobs = 1, ...options }: Partial<SweepOptions> & { readonly jobs?: number } = {},
+): Promise<Swept> {
+  const plan = await planSweep(file, { kernel: 'reference', ...planned })
+  const executor = threadPool({ jobs, directoryOf: (point) => pointDirectory(directory, point) })
+  const outcomes: (Outcome & { readonly point: Point })[] = []
+  const onOutcome = (outcome: Outcome, point: Point): void => {
+    outcomes.push({ ...outcome, point })
+    options.onOutcome?.(outcome, point)
+  }
+  try {
+    const result = await runSweep(plan, { directory, executor, ...options, onOutcome })
+    return { plan, result, outcomes }
+  } finally {
+    await executor.close()
+  }
+}
+
+/** The files of a point that are compared. */
+export function filesOf(directory: string, names = ['metrics.csv', 'parameters.arrow', 'pipeline.yaml']): string[] {
+  return names.map((name) => readFileSync(join(directory, name)).toString('base64'))
+}
