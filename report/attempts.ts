@@ -12,7 +12,7 @@ export interface Attempt {
   /** What tells it from others, by name; not the seed. */
   readonly settings: Readonly<Record<string, unknown>>
   readonly seed: number
-  readonly status: 'done' | 'failed' | 'interrupted' | 'running' | 'missing'
+  readonly status: 'done' | 'failed' | 'interrupted' | 'running' | 'missing' | 'ended early'
   readonly error?: string | undefined
   /** The last evaluation. */
   readonly final?: MetricsRow | undefined
@@ -55,8 +55,9 @@ function sweepAttempts(directory: string): Attempts {
     const place = pointDirectory(directory, { key })
     const found = outcomes.get(key)
     if (!found) return { name, settings, seed, status: begunStatus(place), directory: place }
-    const { status, error, final } = found
-    return { name, settings, seed, status, error, final, directory: place }
+    const { status, error, final, epochs } = found
+    const ended = status === 'done' && epochs !== undefined ? 'ended early' : status
+    return { name, settings, seed, status: ended, error, final, directory: place }
   })
   return { attempts, monitor }
 }

@@ -8,7 +8,7 @@ import { type Cell, type Column, type DataTable, summaryCell, wordOf } from './t
 export interface SettingRow {
   readonly settings: Readonly<Record<string, unknown>>
   readonly attempts: readonly Attempt[]
-  /** Of the last evaluation of those that are done. */
+  /** Of the last evaluation of those that are done; where there is none, of those that were ended early. */
   readonly final: ReadonlyMap<string, Summary>
   readonly isBest: boolean
 }
@@ -64,7 +64,9 @@ export function settingsFrom({ attempts, monitor: named }: Attempts, options: Se
 }
 
 function finalOf(attempts: readonly Attempt[]): Map<string, Summary> {
-  const rows = attempts.flatMap(({ status, final }): MetricsRow[] => (status === 'done' && final ? [final] : []))
+  const isDone = attempts.some(({ status }) => status === 'done')
+  const counted = isDone ? 'done' : 'ended early'
+  const rows = attempts.flatMap(({ status, final }): MetricsRow[] => (status === counted && final ? [final] : []))
   const names = new Set(rows.flatMap((row) => Object.keys(row)))
   return new Map([...names].map((name) => [name, summaryOf(rows.flatMap((row) => row[name] ?? []))]))
 }
@@ -74,7 +76,8 @@ type Unmarked = Omit<SettingRow, 'isBest'>
 function bestOf(rows: readonly Unmarked[], monitor: string | undefined): Unmarked | undefined {
   let best: { row: Unmarked; value: number } | undefined
   for (const row of rows) {
-    const value = monitor === undefined ? undefined : row.final.get(monitor)?.mean
+    const isDone = row.attempts.some(({ status }) => status === 'done')
+    const value = monitor === undefined || !isDone ? undefined : row.final.get(monitor)?.mean
     if (value !== undefined && isBetter(monitor!, value, best?.value)) best = { row, value }
   }
   return best?.row

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
-import { tableFromIPC } from 'apache-arrow'
 import { parse as parseCsv } from 'csv-parse/sync'
 import {
   fileProblem,
@@ -9,6 +8,7 @@ import {
   metricsRows,
   PipelineError,
   readRegularFile,
+  tableFromFile,
 } from '../pipeline/index.js'
 
 /** A CSV as it was read: the names of its columns, then its cells. */
@@ -87,7 +87,7 @@ function rowsOfLines(file: string): MetricsRow[] {
 }
 
 function rowsOfStream(file: string): MetricsRow[] {
-  const table = tableFromIPC(readRegularFile(file, MAX_TEXT))
+  const table = tableFromFile(readRegularFile(file, MAX_TEXT))
   return table.schema.metadata.get('wire') === 'metrics' ? [...metricsRows(table)] : []
 }
 

@@ -42,6 +42,7 @@ const outcome = z.object({
   error: z.string().optional(),
   final: z.record(z.string(), z.preprocess(numberOf, z.number().or(z.nan()))).optional(),
   seconds: z.number(),
+  epochs: z.number().optional(),
 })
 
 export function isSweepDirectory(directory: string): boolean {
@@ -96,16 +97,17 @@ export function appendOutcome(directory: string, outcome: Outcome): void {
   attempt('write', file, () => appendFileSync(file, `${text}\n`))
 }
 
-/** The last outcome of each point by key. A line that is damaged, such as the last of a killed sweep, does not count. */
+/** The last outcome of each point by key. */
 export function readOutcomes(directory: string): Map<string, Outcome> {
+  return new Map(allOutcomes(directory).map((outcome) => [outcome.key, outcome]))
+}
+
+/** Every outcome, in order. A line that is damaged, such as the last of a killed sweep, does not count. */
+export function allOutcomes(directory: string): Outcome[] {
   const file = join(directory, RESULTS)
-  const outcomes = new Map<string, Outcome>()
-  if (!existsSync(file)) return outcomes
-  for (const line of readFileSync(file, 'utf8').split('\n')) {
-    const found = outcomeIn(line)
-    if (found) outcomes.set(found.key, found)
-  }
-  return outcomes
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.flatMap((line) => outcomeIn(line) ?? [])
 }
 
 function outcomeIn(line: string): Outcome | undefined {

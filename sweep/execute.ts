@@ -4,8 +4,8 @@ import { now } from '../pipeline/clock.js'
 import { messageOf, PipelineError } from '../pipeline/errors.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import type { Prepared } from '../pipeline/prepared.js'
-import { isDone, resume } from '../pipeline/resume.js'
-import { type Conditions, type Result, run } from '../pipeline/run.js'
+import { isDone, type ResumeOptions, resume } from '../pipeline/resume.js'
+import { type Result, run } from '../pipeline/run.js'
 import type { Outcome, Surroundings } from './executor.js'
 import { definitionDigest } from './identity.js'
 import type { Point } from './plan.js'
@@ -16,7 +16,7 @@ import type { Point } from './plan.js'
  */
 export async function executePoint(
   point: Point,
-  { directory, kernel, threads, trust }: Surroundings,
+  { directory, threads, trust }: Surroundings,
   signal: AbortSignal,
   prepared?: Prepared,
 ): Promise<Outcome> {
@@ -27,13 +27,15 @@ export async function executePoint(
     seconds: Math.round(now() - start) / 1000,
   })
   try {
-    const pipeline = await Pipeline.load(point.pipeline, { set: point.set, seed: point.seed, ...trust })
+    const load = (set: readonly string[]) => Pipeline.load(point.pipeline, { set, seed: point.seed, ...trust })
+    const pipeline = await load(point.set)
     if (definitionDigest(pipeline) !== point.definition)
       throw new PipelineError('DEFINITION', `${point.pipeline} has changed since the sweep was planned; start it again`)
-    const conditions = { kernel, threads, signal, prepared }
+    const set = point.length && [`${point.length.name}=${point.length.epochs}`]
+    const whole = { kernel: point.kernel, threads, signal, prepared }
     const { history } =
-      (await continued(directory, { ...conditions, ...trust })) ??
-      (await run(pipeline, { out: directory, force: true, ...conditions }))
+      (await continued(directory, { ...whole, ...trust, set })) ??
+      (await run(set ? await load([...point.set, ...set]) : pipeline, { out: directory, force: true, ...whole }))
     return outcome({ status: 'done', final: history.at(-1) })
   } catch (error) {
     const isAborted = error instanceof PipelineError && error.code === 'ABORTED'
@@ -41,12 +43,12 @@ export async function executePoint(
   }
 }
 
-/** Goes on with a run that was cut off; nothing where there is none, or where it is not fit to go on. */
-async function continued(
-  directory: string,
-  conditions: Conditions & Surroundings['trust'],
-): Promise<Result | undefined> {
-  if (!existsSync(join(directory, 'pipeline.yaml')) || isDone(directory)) return undefined
+/**
+ * Goes on with a run that was cut off or, with `set`, that is to become longer; nothing where there is none, or where it
+ * is not fit to go on.
+ */
+async function continued(directory: string, conditions: ResumeOptions): Promise<Result | undefined> {
+  if (!existsSync(join(directory, 'pipeline.yaml')) || (isDone(directory) && !conditions.set)) return undefined
   try {
     return await resume(directory, conditions).result
   } catch (error) {

@@ -1,4 +1,3 @@
-import type { KernelName } from '../kernels/index.js'
 import type { Trust } from '../pipeline/trust.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import type { Point } from './plan.js'
@@ -12,6 +11,8 @@ export interface Outcome {
   /** The last evaluation, of the first stage that makes metrics. */
   readonly final?: MetricsRow | undefined
   readonly seconds: number
+  /** Of a point that was not run to its end: for how many epochs. */
+  readonly epochs?: number | undefined
 }
 
 /** What executes points: threads of this process, workers at a queue, … */
@@ -29,7 +30,6 @@ export interface Executor {
 export interface Surroundings {
   /** The directory of the run; an unfinished run there is replaced. */
   readonly directory: string
-  readonly kernel: KernelName
   readonly threads: number | undefined
   /** What the definition may do. */
   readonly trust: Trust

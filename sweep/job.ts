@@ -16,9 +16,9 @@ function startWorker(): Worker {
   })
 }
 
-/** One job: a thread that executes one point at a time. The thread is started when it is first needed. */
+/** One job: a thread that executes one point at a time. It is started at once, and again after it died. */
 export class Job {
-  private worker: Worker | undefined
+  private worker: Worker | undefined = startWorker()
 
   /** Executes a point. Never rejects; a thread that dies on the way is a failure of the point. */
   async execute(

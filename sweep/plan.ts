@@ -8,12 +8,13 @@ import {
   type ReadOptions,
   readDefinition,
 } from '../pipeline/definition/read.js'
-import type { Sweep } from '../pipeline/definition/sweep.js'
-import { plain } from '../pipeline/definition/value.js'
+import { type Halving, sweep } from '../pipeline/definition/sweep.js'
+import { locate, plain, wordOrigin } from '../pipeline/definition/value.js'
 import { inFileOrder, messageOf, PipelineError, type Problem, wordProblem } from '../pipeline/errors.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import type { DataSource } from '../pipeline/stage.js'
 import type { Trust } from '../pipeline/trust.js'
+import { lengthOf } from './halving.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
 import { nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from './settings.js'
 
@@ -28,10 +29,19 @@ export interface Point {
   readonly pipeline: string
   /** What makes the point of the pipeline, as `--set` takes it; the seed comes on top. */
   readonly set: readonly string[]
+  readonly kernel: KernelName
   /** Digest of the definition as it was planned: whoever executes the point can tell that it is still the same. */
   readonly definition: string
   /** Points with the same one (and, where it matters, the same seed) share their prepared data. */
   readonly preparation?: string | undefined
+  /** Says how long to run it, of a point that is run in parts. */
+  readonly length?: Length | undefined
+}
+
+/** How many epochs a run has, and which var or `stage.option` says so. */
+export interface Length {
+  readonly name: string
+  readonly epochs: number
 }
 
 /** Everything a sweep is going to run. */
@@ -41,6 +51,7 @@ export interface Plan {
   readonly kernel: KernelName
   /** The metric that says which setting is best, where the definition or the command line names one. */
   readonly monitor?: string | undefined
+  readonly halving?: Halving | undefined
   /** Names of the settings, in order. */
   readonly names: readonly string[]
   readonly data: readonly DataSource[]
@@ -67,6 +78,8 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const block = sweepBlock(definition.sweep, options)
   const settings = settingsOf(block)
   const kernel = await kernelName(options.kernel)
+  const { monitor, halving } = sweep.parse(plain(block))
+  const where = wordOrigin(locate(block, ['halving']).origin)
   const checksums = new Checksums()
   const problems = new Problems()
   const data = new Map<string, DataSource>()
@@ -89,8 +102,10 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
         seed: own,
         pipeline,
         set: texts,
+        kernel,
         definition: digest,
         preparation: preparationDigest(loaded.graph, sources),
+        length: halving && lengthOf(loaded, halving, where),
       })
     }
   problems.check()
@@ -98,7 +113,8 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
     name: definition.name,
     pipeline,
     kernel,
-    monitor: (plain(block) as Sweep).monitor,
+    monitor,
+    halving,
     names: [...new Set(settings.flatMap((setting) => setting.map(nameOf)))],
     data: [...data.values()],
     points: [...points.values()],

@@ -1,4 +1,3 @@
-import type { KernelName } from '../kernels/index.js'
 import type { Trust } from '../pipeline/trust.js'
 import type { Executor, Outcome } from './executor.js'
 import { Job } from './job.js'
@@ -8,7 +7,6 @@ import { SharedData } from './shared-data.js'
 export interface PoolOptions {
   /** Points executed at the same time, each in a thread of its own. */
   readonly jobs: number
-  readonly kernel: KernelName
   /** Threads of each job's kernel. Default: 1, or one per core where there is one job only. */
   readonly threads?: number | undefined
   /** What the definition may do. */
@@ -17,18 +15,20 @@ export interface PoolOptions {
   readonly directoryOf: (point: Point) => string
 }
 
-/** Executes points in threads of this process. Prepared data lies in memory once, however many jobs there are. */
-export function threadPool({ jobs, kernel, threads, trust = {}, directoryOf }: PoolOptions): Executor {
+/**
+ * Executes points in threads of this process, which start at once. Prepared data lies in memory once, however many jobs
+ * there are.
+ */
+export function threadPool({ jobs, threads, trust = {}, directoryOf }: PoolOptions): Executor {
   const idle = Array.from({ length: jobs }, () => new Job())
   const all = [...idle]
-  const data = new SharedData(kernel, trust)
+  const data = new SharedData(trust)
 
   async function execute(job: Job, point: Point, signal: AbortSignal): Promise<Outcome> {
     const prepared = await data.of(point, signal)
     if (signal.aborted) return { key: point.key, status: 'interrupted', seconds: 0 }
     const surroundings = {
       directory: directoryOf(point),
-      kernel,
       trust,
       threads: threads ?? (jobs > 1 ? 1 : undefined),
     }

@@ -1,12 +1,13 @@
-import { existsSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
 import { PipelineError } from '../pipeline/errors.js'
 import { attempt } from '../pipeline/files.js'
 import { lockDirectory } from '../pipeline/lock.js'
 import { version } from '../pipeline/record.js'
-import { appendOutcome, pointDirectory, readOutcomes, writePlan } from './directory.js'
+import { writePlan } from './directory.js'
 import type { Executor, Outcome } from './executor.js'
+import { promoted, shortened } from './halving.js'
 import type { Plan, Point } from './plan.js'
+import { Results } from './results.js'
 
 export interface SweepOptions {
   readonly directory: string
@@ -16,9 +17,17 @@ export interface SweepOptions {
   /** Runs points again that failed before. */
   readonly retry?: boolean | undefined
   readonly signal?: AbortSignal | undefined
-  /** Called when the points to run are known, before the first. */
-  readonly onStart?: ((counts: { readonly missing: number; readonly total: number }) => void) | undefined
+  /** Called when the points to run are known, before the first; with halving, before each part (`epochs`). */
+  readonly onStart?: ((part: Part) => void) | undefined
   readonly onOutcome?: ((outcome: Outcome, point: Point) => void) | undefined
+}
+
+/** What is about to run. */
+export interface Part {
+  readonly missing: number
+  readonly total: number
+  /** How many epochs; undefined: to the end. */
+  readonly epochs: number | undefined
 }
 
 export interface SweepResult {
@@ -28,63 +37,97 @@ export interface SweepResult {
   readonly executed: number
   readonly done: number
   readonly failed: number
-  /** Neither done nor failed. */
+  /** Ended early, because others were better. */
+  readonly halved: number
+  /** Still to be run. */
   readonly missing: number
 }
 
 /**
  * Runs what is missing of a sweep: points without a result, those that were interrupted and, if asked to, those that
- * failed. Each result is on the disk before it is told. Throws a PipelineError `ARGUMENTS` where another process is
- * at work in the directory, and `ABORTED` where `signal` or a failed point ended the sweep early.
+ * failed. With halving, all points are run a little, and then the better ones further. Each result is on the disk before
+ * it is told. Throws a PipelineError `ARGUMENTS` where another process is at work in the directory, and `ABORTED` where
+ * `signal` or a failed point ended the sweep early.
  */
 export async function runSweep(plan: Plan, options: SweepOptions): Promise<SweepResult> {
-  const { directory, executor, onFail = 'continue', retry = false, signal, onStart, onOutcome } = options
+  const { directory } = options
   attempt('make the directory', directory, () => mkdirSync(directory, { recursive: true }))
   const unlock = lockDirectory(directory)
   try {
     writePlan(directory, plan, version)
-    const outcomes = readOutcomes(directory)
-    const missing = plan.points.filter((point) => {
-      const before = outcomes.get(point.key)
-      return !(isThere(directory, point, before) || (before?.status === 'failed' && !retry))
-    })
-    onStart?.({ missing: missing.length, total: plan.points.length })
-    const byKey = new Map(missing.map((point) => [point.key, point]))
-    const stop = new AbortController()
-    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
-    let executed = 0
-    for await (const outcome of executor.run(missing, both)) {
-      outcomes.set(outcome.key, outcome)
-      if (outcome.status === 'interrupted') continue
-      appendOutcome(directory, outcome)
-      executed++
-      onOutcome?.(outcome, byKey.get(outcome.key)!)
-      if (outcome.status === 'failed' && onFail === 'stop') stop.abort()
-    }
-    const result = countsOf(plan, outcomes, directory, executed)
-    if (signal?.aborted) throw stopped('stopped before its end', result)
-    if (stop.signal.aborted) throw stopped('stopped because a point failed', result)
-    return result
+    return await new Running(plan, options).run()
   } finally {
     unlock()
   }
 }
 
-/** Whether the result of a point is there: its line, and its directory. */
-function isThere(directory: string, point: Point, outcome: Outcome | undefined): boolean {
-  return outcome?.status === 'done' && existsSync(join(pointDirectory(directory, point), 'run.json'))
-}
+class Running {
+  private readonly plan: Plan
+  private readonly options: SweepOptions
+  private readonly results: Results
+  private readonly failing = new AbortController()
+  private executed = 0
 
-function countsOf(
-  { points }: Plan,
-  outcomes: ReadonlyMap<string, Outcome>,
-  directory: string,
-  executed: number,
-): SweepResult {
-  const count = (status: Outcome['status']): number =>
-    points.filter(({ key }) => outcomes.get(key)?.status === status).length
-  const [done, failed, total] = [count('done'), count('failed'), points.length]
-  return { directory, total, executed, done, failed, missing: total - done - failed }
+  constructor(plan: Plan, options: SweepOptions) {
+    this.plan = plan
+    this.options = options
+    this.results = new Results(options.directory)
+  }
+
+  async run(): Promise<SweepResult> {
+    const { plan, results } = this
+    let points = plan.points
+    for (const epochs of [...(plan.halving?.at ?? []), undefined]) {
+      await this.runMissing(points, epochs)
+      if (epochs !== undefined) points = promoted(plan, points, (point) => results.of(point, epochs))
+    }
+    return this.counts(points)
+  }
+
+  /** Runs those that have no result yet: to their end, or for so many epochs. */
+  private async runMissing(points: readonly Point[], epochs: number | undefined): Promise<void> {
+    const { results } = this
+    const { executor, onFail = 'continue', retry = false, signal, onStart, onOutcome } = this.options
+    const missing = points.filter((point) => {
+      const status = results.of(point, epochs)?.status
+      return status === undefined || (status === 'failed' && retry)
+    })
+    onStart?.({ missing: missing.length, total: points.length, epochs })
+    const byKey = new Map(missing.map((point) => [point.key, point]))
+    const both = signal ? AbortSignal.any([signal, this.failing.signal]) : this.failing.signal
+    const parts = missing.map((point) => shortened(point, epochs))
+    for await (const ended of executor.run(parts, both)) {
+      if (ended.status === 'interrupted') continue
+      const outcome = epochs === undefined ? ended : { ...ended, epochs }
+      results.add(outcome)
+      this.executed++
+      onOutcome?.(outcome, byKey.get(outcome.key)!)
+      if (outcome.status === 'failed' && onFail === 'stop') this.failing.abort()
+    }
+    if (signal?.aborted) throw stopped('stopped before its end', this.counts(this.plan.points))
+    if (this.failing.signal.aborted) throw stopped('stopped because a point failed', this.counts(this.plan.points))
+  }
+
+  /** `whole`: the points that were to be run to their end. */
+  private counts(whole: readonly Point[]): SweepResult {
+    const { plan, results, executed } = this
+    const rungs = [...(plan.halving?.at ?? []), undefined]
+    const isFailed = (point: Point): boolean => rungs.some((epochs) => results.of(point, epochs)?.status === 'failed')
+    const done = plan.points.filter((point) => results.of(point)?.status === 'done').length
+    const failed = plan.points.filter(isFailed).length
+    const total = plan.points.length
+    const kept = new Set(whole)
+    const halved = plan.points.filter((point) => !kept.has(point) && !isFailed(point) && !results.of(point)).length
+    return {
+      directory: this.options.directory,
+      total,
+      executed,
+      done,
+      failed,
+      halved,
+      missing: total - done - failed - halved,
+    }
+  }
 }
 
 function stopped(why: string, { done, failed, missing }: SweepResult): PipelineError {

@@ -9,16 +9,14 @@ const MOST = 1 << 30
 
 /** The prepared data of points: made once, and given to all that agree on it, in whatever thread. */
 export class SharedData {
-  private readonly kernel: KernelName
   private readonly trust: Trust
-  private kernels: Promise<Kernels> | undefined
+  private readonly kernels = new Map<KernelName, Promise<Kernels>>()
   private readonly known = new Map<string, Prepared>()
   /** Whether data differs from seed to seed, by preparation. */
   private readonly usesSeed = new Map<string, boolean>()
   private queue: Promise<unknown> = Promise.resolve()
 
-  constructor(kernel: KernelName, trust: Trust) {
-    this.kernel = kernel
+  constructor(trust: Trust) {
     this.trust = trust
   }
 
@@ -43,9 +41,10 @@ export class SharedData {
 
   private async make(point: Point, signal: AbortSignal): Promise<Prepared | undefined> {
     try {
-      this.kernels ??= openKernels({ kernel: this.kernel, threads: 1 })
+      const kernels = this.kernels.get(point.kernel) ?? openKernels({ kernel: point.kernel, threads: 1 })
+      this.kernels.set(point.kernel, kernels)
       const pipeline = await Pipeline.load(point.pipeline, { set: point.set, seed: point.seed, ...this.trust })
-      return await prepare(pipeline, await this.kernels, signal)
+      return await prepare(pipeline, await kernels, signal)
     } catch {
       return undefined
     }
@@ -66,6 +65,10 @@ export class SharedData {
   async close(): Promise<void> {
     await this.queue
     this.known.clear()
-    ;(await this.kernels)?.close()
+    for (const kernels of this.kernels.values())
+      await kernels.then(
+        (opened) => opened.close(),
+        () => {},
+      )
   }
 }

@@ -2,11 +2,13 @@ import { join } from 'node:path'
 import {
   defaultMonitor,
   type Outcome,
+  type Part,
   type Plan,
   type Point,
   planSweep,
   pointDirectory,
   runSweep,
+  type SweepResult,
   threadPool,
   wordPoint,
 } from '../../sweep/index.js'
@@ -31,35 +33,27 @@ export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
 
 /** `millrace sweep`: runs what is missing, a line for each point that ends. */
 export async function sweepCommand(name: string, flags: SweepCommandFlags, output: Output): Promise<void> {
-  const { jobs, threads, onFail, retry } = flags
+  const { jobs, threads, onFail, retry, plugins, allowAbsolutePaths } = flags
   const stop = interruption()
-  const { plugins, allowAbsolutePaths } = flags
-  const plan = await planSweep(name, flags)
-  const directory = flags.out ?? join('sweeps', plan.name)
+  let directory = flags.out ?? ''
   const directoryOf = (point: Point): string => pointDirectory(directory, point)
-  const executor = threadPool({
-    jobs,
-    kernel: plan.kernel,
-    threads,
-    trust: { plugins, allowAbsolutePaths },
-    directoryOf,
-  })
-  const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output)
+  // The threads start while the points are being planned.
+  const executor = threadPool({ jobs, threads, trust: { plugins, allowAbsolutePaths }, directoryOf })
   try {
+    const plan = await planSweep(name, flags)
+    directory ||= join('sweeps', plan.name)
+    const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output)
     const result = await runSweep(plan, {
       directory,
       executor,
       onFail,
       retry,
       signal: stop.signal,
-      onStart: ({ missing, total }) => progress?.start(missing, total, shortPath(directory)),
+      onStart: (part) => progress?.start(part, shortPath(directory)),
       onOutcome: (outcome, point) => progress?.tell(outcome, point),
     })
     if (flags.json) output.write(`${JSON.stringify(result)}\n`)
-    else if (!flags.quiet)
-      output.write(
-        `${result.done} of ${result.total} points done${result.failed > 0 ? `, ${result.failed} failed` : ''}; millrace table ${shortPath(directory)} shows them\n`,
-      )
+    else progress?.end(result, shortPath(directory))
     if (result.failed > 0) process.exitCode = 1
   } finally {
     await executor.close()
@@ -71,7 +65,7 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
 class Progress {
   private readonly plan: Plan
   private readonly output: Output
-  private readonly began = performance.now()
+  private began = performance.now()
   private missing = 0
   private ended = 0
 
@@ -80,11 +74,15 @@ class Progress {
     this.output = output
   }
 
-  start(missing: number, total: number, directory: string): void {
+  start({ missing, total, epochs }: Part, directory: string): void {
     this.missing = missing
+    this.ended = 0
+    this.began = performance.now()
+    const { halving } = this.plan
+    const until = !halving ? '' : epochs === undefined ? ' to the end' : ` for ${epochs} epochs`
     const before = total - missing
     this.output.write(
-      `${this.plan.name}: ${total} points, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
+      `${this.plan.name}: ${total} points${until}, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
     )
   }
 
@@ -94,6 +92,13 @@ class Progress {
     const result = status === 'done' ? this.word(final) : `failed: ${error?.split('\n', 1)[0]}`
     this.output.write(
       `${this.ended}/${this.missing}  ${wordPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
+    )
+  }
+
+  end({ done, total, halved, failed }: SweepResult, directory: string): void {
+    const others = [...(halved > 0 ? [`${halved} ended early`] : []), ...(failed > 0 ? [`${failed} failed`] : [])]
+    this.output.write(
+      `${[`${done} of ${total} points done`, ...others].join(', ')}; millrace table ${directory} shows them\n`,
     )
   }
 

@@ -35,6 +35,26 @@ const random = z.strictObject({
     .describe('What to draw, by name.'),
 })
 
+const halving = z.strictObject({
+  keep: z
+    .union([z.number().gt(0).lt(1), z.string().regex(/^1\/[1-9]\d*$/)])
+    .describe('The share of the settings that goes on: a number, or as 1/3.'),
+  at: z
+    .array(z.int().positive())
+    .min(1)
+    .refine((epochs) => epochs.every((epoch, i) => i === 0 || epoch > epochs[i - 1]!), {
+      error: 'expected numbers that grow',
+    })
+    .describe('After how many epochs the settings are compared.'),
+  epochs: z
+    .string()
+    .min(1)
+    .default('epochs')
+    .describe('The var, or stage.option, that says how many epochs there are.'),
+})
+
+export type Halving = z.output<typeof halving>
+
 /**
  * The block `sweep:`, which settings to run a pipeline with: the cells of `grid`, the draws of `random` and the entries
  * of `list`, each with every seed of `repeat`. Names are vars, or options as `stage.option`.
@@ -59,6 +79,7 @@ export const sweep = z.strictObject({
     })
     .optional()
     .describe('Runs each setting with several seeds.'),
+  halving: halving.optional().describe('Ends the runs of the worse settings early.'),
   monitor: z.string().min(1).optional().describe('The metric that says which setting is best.'),
 })
 

@@ -50,7 +50,7 @@ export async function sweptIn(
   { jobs = 1, ...options }: Partial<SweepOptions> & { readonly jobs?: number } = {},
 ): Promise<Swept> {
   const plan = await planSweep(file, { kernel: 'reference', ...planned })
-  const executor = threadPool({ jobs, kernel: plan.kernel, directoryOf: (point) => pointDirectory(directory, point) })
+  const executor = threadPool({ jobs, directoryOf: (point) => pointDirectory(directory, point) })
   const outcomes: (Outcome & { readonly point: Point })[] = []
   const onOutcome = (outcome: Outcome, point: Point): void => {
     outcomes.push({ ...outcome, point })

@@ -1,0 +1,85 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { Pipeline, run } from '../../dist/pipeline/index.js'
+import { readAttempts, settingsFrom } from '../../dist/report/index.js'
+import { planSweep, pointDirectory } from '../../dist/sweep/index.js'
+import { errorOf, temporary } from '../stages/harness.js'
+import { filesOf, pipeline, sweptIn } from './sweeps.js'
+
+const block = (halving: string) => `sweep:
+  grid: { eta: [0.0001, 0.001, 0.01, 0.1] }
+  repeat: { seeds: [1, 2] }
+  monitor: validation_loss
+  halving: ${halving}
+`
+
+t.test(
+  'all settings run a little, the better half goes on, and what came to its end has the bytes of a plain run',
+  async (t) => {
+    const folder = temporary(t, { 'a.yaml': pipeline + block('{ keep: 1/2, at: [1, 2] }') })
+    const [directory, file] = [join(folder, 'sweep'), join(folder, 'a.yaml')]
+    const planned = { set: ['epochs=4'] }
+    const { plan, result, outcomes } = await sweptIn(directory, file, planned, { jobs: 2 })
+    t.match(result, { total: 8, executed: 8 + 4 + 2, done: 2, halved: 6, failed: 0, missing: 0 })
+    t.strictSame(
+      outcomes.map(({ epochs, final }) => [epochs, final!.epoch]),
+      [...Array(8).fill([1, 1]), ...Array(4).fill([2, 2]), ...Array(2).fill([undefined, 4])],
+    )
+    const whole = outcomes.filter(({ epochs }) => epochs === undefined).map(({ point }) => point)
+    t.strictSame(
+      whole.map(({ settings }) => settings),
+      [{ eta: 0.1 }, { eta: 0.1 }],
+    )
+    for (const point of whole) {
+      const out = join(folder, 'plain', point.key)
+      await run(await Pipeline.load(file, { set: point.set, seed: point.seed }), { out, kernel: plan.kernel })
+      t.strictSame(filesOf(pointDirectory(directory, point)), filesOf(out))
+    }
+    t.equal((await sweptIn(directory, file, planned)).result.executed, 0, 'again nothing is missing')
+
+    const { rows } = settingsFrom(readAttempts([directory]))
+    t.strictSame(
+      rows.map(({ settings, attempts, isBest }) => [settings.eta, attempts[0]!.status, isBest]),
+      [
+        [0.1, 'done', true],
+        [0.01, 'ended early', false],
+        [0.001, 'ended early', false],
+        [0.0001, 'ended early', false],
+      ],
+    )
+  },
+)
+
+t.test('a halving that is cut off goes on with the same decisions', async (t) => {
+  const folder = temporary(t, { 'a.yaml': pipeline + block('{ keep: 0.25, at: [1] }') })
+  const [directory, file] = [join(folder, 'sweep'), join(folder, 'a.yaml')]
+  const stop = new AbortController()
+  let count = 0
+  const onOutcome = () => {
+    if (++count === 3) stop.abort()
+  }
+  const [code] = await errorOf(sweptIn(directory, file, {}, { signal: stop.signal, onOutcome }))
+  t.equal(code, 'ABORTED')
+  t.match((await sweptIn(directory, file, {})).result, { executed: 5 + 2, done: 2, halved: 6 })
+})
+
+t.test('mistakes are told with their place', async (t) => {
+  const file = join(temporary(t), 'a.yaml')
+  const message = async (halving: string) => {
+    writeFileSync(file, pipeline + block(halving))
+    return (await errorOf(planSweep(file, { kernel: 'reference' })))[1].replace(/\S*a\.yaml/, 'a.yaml')
+  }
+  t.equal(
+    await message('{ keep: 1/2, at: [1, 2] }'),
+    'a.yaml:24:12  sweep.halving.at: expected epochs before the end, got 1, 2; epochs is 2',
+  )
+  t.equal(
+    await message('{ keep: 1/2, at: [1], epochs: length }'),
+    'a.yaml:24:12  sweep.halving.epochs: expected a var, or stage.option, that says how many epochs there are; "length" is not there',
+  )
+  t.match(
+    await message('{ keep: 2, at: [2, 1] }'),
+    /sweep\.halving\.keep: .*\n.*sweep\.halving\.at: expected numbers that grow/,
+  )
+})
