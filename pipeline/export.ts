@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { DataType, type Table } from 'apache-arrow'
 import { zipSync } from 'fflate'
 import { shortPath } from './definition/value.js'
 import { fileProblem, messageOf, PipelineError } from './errors.js'
 import { npyOfNumbers, npyOfTexts } from './npy.js'
+import { readRegularFile } from './regular-file.js'
 import { encodeTensors } from './safetensors.js'
 import { tableFromFile } from './wires/ipc.js'
 import { type Model, modelOf } from './wires/parameters.js'
@@ -13,6 +13,9 @@ import { positionOf } from './wires/position.js'
 export const exportFormats = ['safetensors', 'npz'] as const
 export type ExportFormat = (typeof exportFormats)[number]
 
+/** Parameters beyond this size are none of a classifier. */
+const MOST = 1 << 30
+
 /**
  * Reads a file of parameters that `sink/parameters` or `sink/best` wrote. Throws a PipelineError `DATA` where it cannot
  * be read, is damaged or holds something else.
@@ -20,7 +23,7 @@ export type ExportFormat = (typeof exportFormats)[number]
 export function readParameters(file: string): Table {
   let bytes: Buffer
   try {
-    bytes = readFileSync(file)
+    bytes = readRegularFile(file, MOST)
   } catch (error) {
     throw new PipelineError('DATA', fileProblem('read', shortPath(file), error), { cause: error })
   }
@@ -29,7 +32,10 @@ export function readParameters(file: string): Table {
     check(table)
     return table
   } catch (error) {
-    throw new PipelineError('DATA', `${shortPath(file)} does not hold parameters: ${messageOf(error)}`, {
+    // What the reader of Arrow stumbles over is no reason that a user could understand.
+    const isStumble = error instanceof TypeError || error instanceof RangeError
+    const reason = isStumble ? 'it is a damaged Arrow file' : messageOf(error)
+    throw new PipelineError('DATA', `${shortPath(file)} does not hold parameters: ${reason}`, {
       cause: error,
     })
   }

@@ -133,6 +133,7 @@ t.test('readParameters says what is wrong with a file', (t) => {
   const twice = tableOf({ ...softmax, arrays: [softmax.arrays[1]!, softmax.arrays[1]!] })
   const folder = temporary(t, {
     'empty.arrow': '',
+    'short.arrow': 'ARROW1\0\0',
     'text.arrow': 'not Arrow at all',
     'metrics.arrow': tableToIPC(metricsTable(position, { train_cost: 2 }), 'file'),
     'other.arrow': tableToIPC(tableFromArrays({ a: Int32Array.of(1) }), 'file'),
@@ -143,6 +144,7 @@ t.test('readParameters says what is wrong with a file', (t) => {
   for (const [file, message] of [
     ['nowhere.arrow', /^cannot read .*nowhere\.arrow: no such file or directory$/],
     ['empty.arrow', /empty\.arrow does not hold parameters: it is no Arrow file$/],
+    ['short.arrow', /short\.arrow does not hold parameters: the file is cut off/],
     ['text.arrow', /text\.arrow does not hold parameters: /],
     ['metrics.arrow', /does not hold parameters: expected a table of the wire "parameters", got "metrics"$/],
     [
