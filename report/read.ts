@@ -67,6 +67,9 @@ const record = z.object({
 
 export type Record = z.output<typeof record>
 
+/** As much as a definition may have. */
+const MAX_DEFINITION = 1 << 20
+
 /** A figure beyond this size stays out of a report that must be mailed. */
 const MAX_FIGURE = 2 << 20
 
@@ -93,7 +96,7 @@ export function readRun(directory: string): RunFiles {
 /** Reads `pipeline.yaml` of a run directory. */
 export function readRunText(directory: string, remarks: string[]): RunText {
   const file = join(directory, 'pipeline.yaml')
-  const text = existsSync(file) ? readText(file) : ''
+  const text = existsSync(file) ? readText(file, MAX_DEFINITION) : ''
   return { text, ...readDefinition(text, remarks) }
 }
 
@@ -123,7 +126,9 @@ export function readRecord(directory: string): Record {
 
 function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> {
   try {
-    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
+    const data = (parseYaml(text, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' }) ?? {}) as {
+      [key: string]: unknown
+    }
     const published = publishedOf(data.published)
     if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
