@@ -126,7 +126,7 @@ export async function runs() {
   )
   return [
     { name: 'report on a run', weight: 3, inputs: damaged(text), check: report(shown) },
-    { name: 'report on Arrow metrics', weight: 3, inputs: damaged(['metrics.arrows']), check: report(arrow) },
+    { name: 'report on Arrow metrics', weight: 1, inputs: damaged(['metrics.arrows']), check: report(arrow) },
     { name: 'parameters', weight: 4, inputs: mutated([original.get('parameters.arrow')], tokens), check: exported },
     { name: 'checkpoint', weight: 12, inputs: mutated([original.get(checkpoint)], tokens), check: decode },
   ]
