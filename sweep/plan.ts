@@ -66,6 +66,8 @@ export interface PlanOptions extends SweepFlags, Trust {
   readonly seed?: number | undefined
   /** Default: the fastest that this machine has. */
   readonly kernel?: KernelName | undefined
+  /** Told of each point, with its pipeline and what that is going to read. */
+  readonly onPoint?: ((point: Point, pipeline: Pipeline, data: DataSource[]) => void) | undefined
 }
 
 /**
@@ -101,7 +103,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
       const digest = definitionDigest(loaded)
       const key = keyOf(digest, sources, kernel)
       if (points.has(key)) continue
-      points.set(key, {
+      const point: Point = {
         key,
         settings: dataOf(setting),
         seed: own,
@@ -111,7 +113,9 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
         definition: digest,
         preparation: preparationDigest(loaded.graph, sources),
         length: halving && lengthOf(loaded, halving, where),
-      })
+      }
+      points.set(key, point)
+      options.onPoint?.(point, loaded, sources)
     }
   problems.check()
   return {
