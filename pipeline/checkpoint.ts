@@ -109,15 +109,20 @@ export async function writeDurably(
   also: Promise<unknown> = Promise.resolve(),
 ): Promise<void> {
   const temporary = `${target}.part`
-  const file = openSync(temporary, 'w')
   try {
-    for (let at = 0; at < bytes.length; )
-      at += bytes.length <= SMALL ? writeSync(file, bytes, at) : (await writing(file, bytes, at)).bytesWritten
-    await Promise.all([synced(file), also])
-  } finally {
-    closeSync(file)
+    const file = openSync(temporary, 'w')
+    try {
+      for (let at = 0; at < bytes.length; )
+        at += bytes.length <= SMALL ? writeSync(file, bytes, at) : (await writing(file, bytes, at)).bytesWritten
+      await Promise.all([synced(file), also])
+    } finally {
+      closeSync(file)
+    }
+    renameSync(temporary, target)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
   }
-  renameSync(temporary, target)
   await syncedPath(dirname(target))
 }
 
