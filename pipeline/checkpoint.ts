@@ -109,8 +109,10 @@ export async function writeDurably(
   also: Promise<unknown> = Promise.resolve(),
 ): Promise<void> {
   const temporary = `${target}.part`
+  // Made anew: what lies there may be a link to somewhere else.
+  rmSync(temporary, { force: true })
+  const file = openSync(temporary, 'wx')
   try {
-    const file = openSync(temporary, 'w')
     try {
       for (let at = 0; at < bytes.length; )
         at += bytes.length <= SMALL ? writeSync(file, bytes, at) : (await writing(file, bytes, at)).bytesWritten

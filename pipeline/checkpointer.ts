@@ -166,6 +166,7 @@ export class Checkpointer {
     try {
       // What it speaks of must be there when it is.
       const outputs = Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
+      outputs.catch(() => {})
       await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint), outputs)
     } catch (error) {
       throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })
