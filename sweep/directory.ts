@@ -53,14 +53,13 @@ export function pointDirectory(directory: string, { key }: { readonly key: strin
   return join(directory, 'points', key)
 }
 
+/** What there is to say of a plan, to those who want to know what came of it. */
+export function recordOf({ points, ...rest }: Plan, version: string): SweepRecord {
+  return { millrace: version, ...rest, points: points.map(({ key, settings, seed }) => ({ key, settings, seed })) }
+}
+
 /** Makes the directory if need be, and writes down what the sweep is now. */
-export function writePlan(directory: string, plan: Plan, version: string): void {
-  const { points, ...rest } = plan
-  const written: SweepRecord = {
-    millrace: version,
-    ...rest,
-    points: points.map(({ key, settings, seed }) => ({ key, settings, seed })),
-  }
+export function writePlan(directory: string, written: SweepRecord): void {
   attempt('make the directory', directory, () => mkdirSync(join(directory, 'points'), { recursive: true }))
   replaceFile(join(directory, PLAN), `${JSON.stringify(written, null, 1)}\n`)
   endLastLine(join(directory, RESULTS))
@@ -75,26 +74,40 @@ function endLastLine(file: string): void {
 /** Reads `sweep.json`. Throws a PipelineError `DATA` where it is damaged. */
 export function readPlan(directory: string): SweepRecord {
   const file = join(directory, PLAN)
+  return parseRecord(() => JSON.parse(readFileSync(file, 'utf8')), shortPath(file))
+}
+
+/** Checks the record of a sweep. Throws a PipelineError `DATA` where `what` is damaged. */
+export function parseRecord(read: () => unknown, what: string): SweepRecord {
   try {
-    return record.parse(JSON.parse(readFileSync(file, 'utf8')))
+    return record.parse(read())
   } catch (cause) {
     const why =
       cause instanceof z.ZodError
         ? `${cause.issues[0]!.path.join('.')}: ${cause.issues[0]!.message}`
         : cause instanceof SyntaxError
           ? messageOf(cause)
-          : fileProblem('read', shortPath(file), cause)
-    throw new PipelineError('DATA', `${shortPath(file)} is damaged: ${why}`, { cause })
+          : fileProblem('read', what, cause)
+    throw new PipelineError('DATA', `${what} is damaged: ${why}`, { cause })
   }
 }
 
-/** Adds the outcome of a point to the results. Numbers that JSON does not have are written as text. */
+/** Adds the outcome of a point to the results. */
 export function appendOutcome(directory: string, outcome: Outcome): void {
-  const text = JSON.stringify(outcome, (_, value) =>
+  const file = join(directory, RESULTS)
+  attempt('write', file, () => appendFileSync(file, `${lineOf(outcome)}\n`))
+}
+
+/** Writes down all outcomes at once. */
+export function writeOutcomes(directory: string, outcomes: readonly Outcome[]): void {
+  replaceFile(join(directory, RESULTS), outcomes.map((outcome) => `${lineOf(outcome)}\n`).join(''))
+}
+
+/** An outcome as one line of JSON. Numbers that JSON does not have are written as text. */
+export function lineOf(outcome: Outcome): string {
+  return JSON.stringify(outcome, (_, value) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   )
-  const file = join(directory, RESULTS)
-  attempt('write', file, () => appendFileSync(file, `${text}\n`))
 }
 
 /** The last outcome of each point by key. */
@@ -110,7 +123,8 @@ export function allOutcomes(directory: string): Outcome[] {
   return lines.flatMap((line) => outcomeIn(line) ?? [])
 }
 
-function outcomeIn(line: string): Outcome | undefined {
+/** The outcome that a line tells; undefined where it is damaged. */
+export function outcomeIn(line: string): Outcome | undefined {
   try {
     return outcome.parse(JSON.parse(line)) as Outcome
   } catch {

@@ -101,8 +101,8 @@ export function interpolator(
 
   /** Each reference counts as what it leads to: twenty vars that name the one above twice are a million. */
   function isTooMuch(name: string, entry: Entry, origin: Origin): boolean {
-    if (size > MOST) return true
     const value = lookUpVar(name, entry, origin)
+    if (size > MOST) return true
     if (!sizes.has(name)) sizes.set(name, sizeOf(value))
     size += sizes.get(name)!
     if (size > MOST)

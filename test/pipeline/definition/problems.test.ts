@@ -595,6 +595,14 @@ const families: Record<string, readonly Case[]> = {
       ],
     })),
     {
+      title: 'with stages whose name or id is no text',
+      files: 'stages:\n  - { use: {}, id: [x] }\n',
+      problems: [
+        'wrong.yaml:2:12  stages[0].use: expected a non-empty string, got {}',
+        'wrong.yaml:2:20  stages[0] {}: id: expected a letter, then letters, digits, "_" and "-", got "[\\"x\\"]"',
+      ],
+    },
+    {
       title: 'with a name that is a number',
       files: `name: 3\n${digits}`,
       problems: ['wrong.yaml:1:7  name: expected a string, got 3'],
