@@ -86,6 +86,26 @@ export function addQueueCommands(sweep: Command, shared: SweepingOptions, output
     .action(async (name, _, command) => (await actions()).collectCommand(name, given(command), output))
 }
 
+/** Adds the command for schedulers that start each point themselves. */
+export function addRunOneCommand(sweep: Command, shared: SweepingOptions, output: Output): void {
+  const { reading, running, sweeping } = shared
+  running(sweeping(reading(sweep.command('run-one'))))
+    .summary('run one point of a sweep')
+    .description(
+      'Run one point of a sweep into its directory, for job arrays: any number of these may run at the same time, on machines that share the directory. Without a number, list the points.',
+    )
+    .argument('<pipeline>', 'YAML file or built-in name')
+    .argument('[number]', 'which point, from 0', wholeNumber)
+    .option('--out <dir>', 'directory of the sweep (default: sweeps/NAME)')
+    .addHelpText(
+      'after',
+      '\nExample:\n  millrace sweep run-one digits-grid $SLURM_ARRAY_TASK_ID --out /shared/digits-grid',
+    )
+    .action(async (name, number, _, command) =>
+      (await import('./run-one.js')).runOneCommand(name, number, given(command), output),
+    )
+}
+
 function atQueue(command: Command): Command {
   return command.addOption(
     new Option('--queue <url>', 'redis://host:6379 or postgres://user@host/database')

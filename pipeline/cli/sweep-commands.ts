@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
-import { addQueueCommands } from './queue-commands.js'
+import { addQueueCommands, addRunOneCommand } from './queue-commands.js'
 
 /** Options that several commands have. */
 export interface SharedOptions {
@@ -45,6 +45,7 @@ export function addSweepCommands(program: Command, shared: SharedOptions, output
     )
     .action(async (name, options) => (await import('./sweep.js')).sweepCommand(name, options, output))
   addQueueCommands(sweep, { ...shared, sweeping }, output)
+  addRunOneCommand(sweep, { ...shared, sweeping }, output)
 
   program
     .command('table')

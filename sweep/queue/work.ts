@@ -109,7 +109,8 @@ class Working {
     if (!parsed.success)
       throw new bullmq.UnrecoverableError(`what was submitted is damaged: ${parsed.error.issues[0]?.path.join('.')}`)
     const given = parsed.data
-    const artifacts = new Artifacts(options.artifacts ?? given.artifacts, given.key, token.replaceAll(':', '-'))
+    const holder = `${hostname()}-${process.pid}-${token.replaceAll(':', '-')}`
+    const artifacts = new Artifacts(options.artifacts ?? given.artifacts, given.key, holder)
     const lost = new AbortController()
     this.held.set(job.id!, lost)
     try {
