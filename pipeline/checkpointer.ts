@@ -53,9 +53,10 @@ export class Checkpointer {
     if (this.keepers.has(stage))
       throw new PipelineError('STAGE', 'registers its state twice; expected one call of state()')
     this.keepers.set(stage, keeper as Keeper<unknown>)
-    const state = this.saved?.states[stage]
-    if (state === undefined) return
-    const checked = schema.safeParse(state)
+    const states = this.saved?.states ?? {}
+    // A stage may be called `constructor`.
+    if (!Object.hasOwn(states, stage)) return
+    const checked = schema.safeParse(states[stage])
     if (!checked.success)
       throw new PipelineError(
         'DATA',
@@ -89,7 +90,7 @@ export class Checkpointer {
     this.position = position
     if (this.rule.keep === 0) return
     const { every } = this.rule
-    if (isLast(position)) this.flowing?.settle(() => this.takeLast())
+    if (isLast(position)) this.flowing?.settle((isQuiet) => isQuiet && this.takeLast())
     else if (
       'steps' in every
         ? position.step % every.steps === 0
@@ -165,6 +166,7 @@ export class Checkpointer {
     try {
       // What it speaks of must be there when it is.
       const outputs = Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
+      outputs.catch(() => {})
       await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint), outputs)
     } catch (error) {
       throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })

@@ -2,7 +2,15 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf, withVars } from '../pipeline/index.js'
+import {
+  defaultId,
+  type MetricsRow,
+  messageOf,
+  PipelineError,
+  type Published,
+  publishedOf,
+  withVars,
+} from '../pipeline/index.js'
 import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image that lies in a run directory. */
@@ -33,18 +41,15 @@ export interface RunFiles {
 export interface RunText {
   /** As it stands. */
   readonly text: string
-  readonly vars: Readonly<{ [name: string]: unknown }>
+  /** What tells it from other runs: its vars, and options (`id.option`) that refer to none. */
+  readonly settings: Readonly<{ [name: string]: unknown }>
   readonly stages: readonly StageUse[]
   readonly published: Published | undefined
 }
 
 export interface StageUse {
-  /** Where it is not the default, see `defaultId`. */
-  readonly id: string | undefined
   readonly use: string
   readonly with: Readonly<{ [option: string]: unknown }>
-  /** The same with its references, as `${eta}`. */
-  readonly written: Readonly<{ [option: string]: unknown }>
 }
 
 /** What a report needs of `run.json`, whatever version of Millrace wrote it. */
@@ -135,21 +140,25 @@ function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> 
       (stage) => stage !== null && typeof stage === 'object',
     )
     const vars = mapping(data.vars)
-    return { vars, published, stages: stages.map((stage) => stageUse(stage, vars)) }
+    return {
+      settings: { ...vars, ...Object.fromEntries(stages.flatMap(ownOptions)) },
+      published,
+      stages: stages.map((stage) => stageUse(stage, vars)),
+    }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
-    return { vars: {}, stages: [], published: undefined }
+    return { settings: {}, stages: [], published: undefined }
   }
 }
 
 function stageUse(stage: { [key: string]: unknown }, vars: { [name: string]: unknown }): StageUse {
-  const { id, use, with: options } = stage
-  return {
-    id: id === undefined ? undefined : String(id),
-    use: String(use),
-    with: mapping(withVars(mapping(options), vars)),
-    written: mapping(options),
-  }
+  return { use: String(stage.use), with: mapping(withVars(mapping(stage.with), vars)) }
+}
+
+function ownOptions(stage: { [key: string]: unknown }): [name: string, value: unknown][] {
+  const id = stage.id === undefined ? defaultId(String(stage.use)) : String(stage.id)
+  const options = Object.entries(mapping(stage.with)).filter(([, value]) => !JSON.stringify(value).includes('${'))
+  return [[`${id}.use`, stage.use], ...options.map(([name, value]): [string, unknown] => [`${id}.${name}`, value])]
 }
 
 function mapping(value: unknown): { [option: string]: unknown } {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
+import { createReadStream, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pipeline as piped } from 'node:stream/promises'
 import { fileProblem, PipelineError } from '../pipeline/errors.js'
@@ -46,7 +46,7 @@ function digest(data: unknown): string {
   return createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, DIGITS)
 }
 
-/** Computes checksums of data files, of each once. */
+/** Computes checksums of data files, of each once as long as it does not change. */
 export class Checksums {
   private readonly known = new Map<string, Promise<DataSource>>()
 
@@ -57,8 +57,10 @@ export class Checksums {
   }
 
   private one(path: string): Promise<DataSource> {
-    const known = this.known.get(path) ?? sourceOf(path)
-    this.known.set(path, known)
+    const { size, mtimeMs, ino } = statSync(path, { throwIfNoEntry: false }) ?? {}
+    const version = `${path} ${size} ${mtimeMs} ${ino}`
+    const known = this.known.get(version) ?? sourceOf(path)
+    this.known.set(version, known)
     return known
   }
 }

@@ -3,7 +3,7 @@ import { PipelineError } from '../pipeline/errors.js'
 import { attempt } from '../pipeline/files.js'
 import { lockDirectory } from '../pipeline/lock.js'
 import { version } from '../pipeline/record.js'
-import { writePlan } from './directory.js'
+import { recordOf, writePlan } from './directory.js'
 import type { Executor, Outcome } from './executor.js'
 import { promoted, shortened } from './halving.js'
 import type { Plan, Point } from './plan.js'
@@ -54,7 +54,7 @@ export async function runSweep(plan: Plan, options: SweepOptions): Promise<Sweep
   attempt('make the directory', directory, () => mkdirSync(directory, { recursive: true }))
   const unlock = lockDirectory(directory)
   try {
-    writePlan(directory, plan, version)
+    writePlan(directory, recordOf(plan, version))
     return await new Running(plan, options).run()
   } finally {
     unlock()

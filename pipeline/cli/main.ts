@@ -224,7 +224,11 @@ engines
   .addHelpText('after', '\nExample:\n  millrace engines build mpi --mpicc /usr/bin/mpicc.mpich')
   .action(async (_, options) => (await import('./engines.js')).buildEngineCommand(options, output))
 
-addSweepCommands(program, { reading, running }, output)
+addSweepCommands(
+  program,
+  { reading, running, trusting, kernelOption: () => kernelOption('the fastest here'), threadsOption },
+  output,
+)
 
 const exitCodes = new Map([
   ['DEFINITION', 2],

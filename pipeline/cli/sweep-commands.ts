@@ -1,26 +1,29 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
+import { addQueueCommands, addRunOneCommand } from './queue-commands.js'
 
-/** Add the options of every command that reads a pipeline, and of every one that runs it. */
-interface SharedOptions {
+/** Options that several commands have. */
+export interface SharedOptions {
+  /** Adds those of every command that reads a pipeline. */
   readonly reading: (command: Command) => Command
+  /** Adds those of every one that runs it. */
   readonly running: (command: Command) => Command
+  /** Adds those that say what a definition may do. */
+  readonly trusting: (command: Command) => Command
+  readonly kernelOption: () => Option
+  readonly threadsOption: () => Option
 }
 
 /** Adds the commands about sweeps. */
-export function addSweepCommands(program: Command, { reading, running }: SharedOptions, output: Output): void {
-  running(reading(program.command('sweep')))
+export function addSweepCommands(program: Command, shared: SharedOptions, output: Output): void {
+  const { reading, running } = shared
+  const sweep = running(sweeping(reading(program.command('sweep'))))
     .summary('run a pipeline with many settings')
     .description(
       'Run a pipeline with every setting of its block "sweep:", or with those given here. A name given here wins over the same name there. Run it again to go on: only what is missing runs.',
     )
     .argument('<pipeline>', 'YAML file or built-in name')
-    .option('--grid <name=values>', 'values of a var or stage.option, as eta=0.01,0.1 (repeatable)', collect, [])
-    .option('--random <n>', 'draw so many settings at random', atLeastOne)
-    .option('--over <name=dist>', "what to draw, as 'eta={ logUniform: [1e-4, 1] }' (repeatable)", collect, [])
-    .option('--seeds <list>', 'run each setting with these seeds, as 400,401, or with so many', seedList)
-    .option('--monitor <metric>', 'the metric that says which setting is best (default: validation_accuracy)')
     .addOption(
       new Option(
         '--jobs <n>',
@@ -41,6 +44,8 @@ export function addSweepCommands(program: Command, { reading, running }: SharedO
       "\nExamples:\n  millrace sweep digits-grid --jobs 2\n  millrace sweep digits --grid eta=0.001,0.01 --grid lambda=0,0.1 --seeds 3 --out sweeps/mine\n  millrace sweep digits --random 20 --over 'eta={ logUniform: [1e-4, 1] }' --over 'batchSize={ choice: [16, 32] }'",
     )
     .action(async (name, options) => (await import('./sweep.js')).sweepCommand(name, options, output))
+  addQueueCommands(sweep, { ...shared, sweeping }, output)
+  addRunOneCommand(sweep, { ...shared, sweeping }, output)
 
   program
     .command('table')
@@ -60,6 +65,16 @@ export function addSweepCommands(program: Command, { reading, running }: SharedO
       '\nExamples:\n  millrace table sweeps/digits-grid\n  millrace table runs/digits-* --cols eta,lambda,test_accuracy --format md',
     )
     .action(async (names, options) => (await import('./table.js')).tableCommand(names, options, output))
+}
+
+/** Adds the options that say what is swept. */
+function sweeping(command: Command): Command {
+  return command
+    .option('--grid <name=values>', 'values of a var or stage.option, as eta=0.01,0.1 (repeatable)', collect, [])
+    .option('--random <n>', 'draw so many settings at random', atLeastOne)
+    .option('--over <name=dist>', "what to draw, as 'eta={ logUniform: [1e-4, 1] }' (repeatable)", collect, [])
+    .option('--seeds <list>', 'run each setting with these seeds, as 400,401, or with so many', seedList)
+    .option('--monitor <metric>', 'the metric that says which setting is best (default: validation_accuracy)')
 }
 
 function seedList(text: string): string {
