@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { from } from 'rxjs'
@@ -35,7 +35,7 @@ const synthetic = defineStage({
 
 /** Milliseconds per epoch (training, and one evaluation of the rows trained on) as each size grows by itself. */
 export async function scaling({ kernels, repeats, plot }) {
-  console.log(`\nScaling: milliseconds per epoch, training and evaluation; all else as ${JSON.stringify(base)}`)
+  console.log(`\nScaling: milliseconds per epoch, training and evaluation; all else ${describe(base)}`)
   const points = []
   for (const [axis, sizes] of Object.entries(axes)) {
     const rows = []
@@ -79,13 +79,17 @@ async function epoch({ rows, features, classes, batch, threads }, kernel, repeat
   }
 }
 
+function describe({ rows, features, classes, batch, threads }) {
+  return `${rows} rows × ${features} features, ${classes} classes, batches of ${batch}, ${threads} thread${threads > 1 ? 's' : ''}`
+}
+
 async function draw(points, file) {
-  if (!existsSync(new URL('node_modules/vega-lite', import.meta.url)))
-    return console.log('  (no plot: npm run bench -- --install)')
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
+  const axis = { tickCount: 4, grid: false }
   const { spec } = compile({
     data: { values: points },
     facet: { field: 'axis', type: 'nominal', title: null, sort: Object.keys(axes) },
+    title: { text: 'Milliseconds per epoch', subtitle: `one size grows, all else ${describe(base)}` },
     columns: 3,
     resolve: { scale: { x: 'independent', y: 'independent' } },
     spec: {
@@ -93,8 +97,8 @@ async function draw(points, file) {
       height: 160,
       mark: { type: 'line', point: true },
       encoding: {
-        x: { field: 'size', type: 'quantitative', scale: { type: 'log' }, title: null },
-        y: { field: 'milliseconds', type: 'quantitative', scale: { type: 'log' }, title: 'ms per epoch' },
+        x: { field: 'size', type: 'quantitative', scale: { type: 'log', nice: false }, axis, title: null },
+        y: { field: 'milliseconds', type: 'quantitative', scale: { type: 'log' }, axis, title: null },
         color: { field: 'kernel', type: 'nominal' },
         strokeDash: { field: 'kernel', type: 'nominal' },
       },

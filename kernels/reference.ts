@@ -79,12 +79,13 @@ function softmax(features: number, classes: number): Softmax {
       b: db.map((sum) => sum / count),
       loss: loss / count,
     }
-    into?.W.set(mean.W)
-    into?.b.set(mean.b)
     dW.fill(0)
     db.fill(0)
     loss = count = 0
-    return mean
+    if (!into) return mean
+    into.W.set(mean.W)
+    into.b.set(mean.b)
+    return { ...(into as Parameters<Float64Array>), loss: mean.loss }
   }
 
   function step(rows: Rows, eta: number, lambda: number): number {

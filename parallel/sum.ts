@@ -1,7 +1,7 @@
 import type { Comm } from './comm.js'
 import { addUp, type Span, spanOf, subtrees, type Vector } from './tree.js'
 
-/** From this many bytes, with more than two ranks, each adds up a slice for all: less to send, one more trip. */
+/** From this many bytes on each rank adds up a slice for all: less to send and to add, one more trip. */
 const SLICED = 32 * 1024
 
 /**
@@ -31,7 +31,7 @@ export function orderedSum(comm: Comm, channel: number, shards: number) {
     if (size === 1) return sums[0]!
     const Numbers = sums[0]!.constructor as new (buffer: ArrayBufferLike, offset: number, length: number) => V
     const { length, BYTES_PER_ELEMENT: width } = sums[0]!
-    const isSliced = size > 2 && length * width >= SLICED
+    const isSliced = size > 1 && length * width >= SLICED
     const sliceOf = (r: number): Span =>
       isSliced
         ? { from: Math.floor((r * length) / size), to: Math.floor(((r + 1) * length) / size) }

@@ -35,15 +35,29 @@ export function subtrees(own: Span, shards: number): Span[] {
   return found
 }
 
+/** Elements added at a time: those of eight vectors fit the first cache. */
+const BLOCK = 1024
+
 /**
  * Adds vectors pairwise, in a binary tree over the shards whose form depends on their number alone: so the bits of the
  * sum do not depend on which rank adds what. `vectorOf` gives the vector of a subtree that is added up already.
  * Overwrites vectors, and returns the one that holds the sum.
  */
 export function addUp<V extends Vector>(node: Span, vectorOf: (node: Span) => V | undefined): V {
+  const additions: [V, V][] = []
+  const sum = plan(node, vectorOf, additions)
+  for (let from = 0; from < sum.length; from += BLOCK) {
+    const to = Math.min(sum.length, from + BLOCK)
+    for (const [first, second] of additions) for (let i = from; i < to; i++) first[i]! += second[i]!
+  }
+  return sum
+}
+
+/** Writes down what is to be added to what, in order; returns what then holds the sum. */
+function plan<V extends Vector>(node: Span, vectorOf: (node: Span) => V | undefined, additions: [V, V][]): V {
   const known = vectorOf(node)
   if (known) return known
-  const [first, second] = halves(node).map((half) => addUp(half, vectorOf)) as [V, V]
-  for (let i = 0; i < first.length; i++) first[i]! += second[i]!
+  const [first, second] = halves(node).map((half) => plan(half, vectorOf, additions)) as [V, V]
+  additions.push([first, second])
   return first
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, rmSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { closeSync, fsync, openSync, readdirSync, renameSync, rmSync, statSync, write, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { z } from 'zod'
 import { shortPath } from './definition/value.js'
 import { messageOf } from './errors.js'
@@ -91,40 +91,54 @@ export function checkpointFile({ step }: Pick<Checkpoint, 'step'>): string {
   return `${FOLDER}/step-${String(step).padStart(9, '0')}${ENDING}`
 }
 
-/** Writes beside the target, syncs, renames and syncs the folder: it is there whole, or not at all, even when the power fails. */
-export async function writeDurably(target: string, bytes: Uint8Array): Promise<void> {
+/** What is smaller is written at once: each wait for the event loop takes longer than that. */
+const SMALL = 1 << 20
+
+/** Resolves when what was written through a descriptor is on the disk. */
+const synced = promisify(fsync)
+
+const writing = promisify(write)
+
+/**
+ * Writes beside the target, syncs, renames and syncs the folder: it is there whole, or not at all, even when the power
+ * fails. Waits only for the disk, and as seldom as it can.
+ */
+export async function writeDurably(
+  target: string,
+  bytes: Uint8Array,
+  also: Promise<unknown> = Promise.resolve(),
+): Promise<void> {
   const temporary = `${target}.part`
+  // Made anew: what lies there may be a link to somewhere else.
+  rmSync(temporary, { force: true })
+  const file = openSync(temporary, 'wx')
   try {
-    await writeSynced(temporary, bytes)
-    await rename(temporary, target)
+    try {
+      for (let at = 0; at < bytes.length; )
+        at += bytes.length <= SMALL ? writeSync(file, bytes, at) : (await writing(file, bytes, at)).bytesWritten
+      await Promise.all([synced(file), also])
+    } finally {
+      closeSync(file)
+    }
+    renameSync(temporary, target)
   } catch (error) {
-    // The first error is the one to tell.
-    await rm(temporary, { force: true }).catch(() => {})
+    rmSync(temporary, { force: true })
     throw error
   }
-  await syncFolder(dirname(target))
+  await syncedPath(dirname(target))
 }
 
-/** Made anew: what lies there may be a link to somewhere else. */
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  await rm(path, { force: true })
-  const file = await open(path, 'wx')
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
+/** Resolves when a file or folder is on the disk; at once for devices. */
+export async function syncedPath(path: string): Promise<void> {
+  const status = statSync(path)
   // Windows cannot sync a folder, nor does it need to.
-  if (process.platform === 'win32') return
-  const folder = await open(path)
+  const isSyncable = status.isFile() || (status.isDirectory() && process.platform !== 'win32')
+  if (!isSyncable) return
+  const file = openSync(path, status.isFile() ? 'r+' : 'r')
   try {
-    await folder.sync()
+    await synced(file)
   } finally {
-    await folder.close()
+    closeSync(file)
   }
 }
 

@@ -16,6 +16,11 @@ import type { Keeper, Ports } from './stage.js'
 import { endsEpoch, type Position } from './wires/position.js'
 import type { Flowing } from './wiring.js'
 
+/** What a run knows of itself, and how many checkpoints it has. */
+interface About extends Pick<Checkpoint, 'definition' | 'data'> {
+  checkpoints: number
+}
+
 /**
  * Makes the checkpoints of a run. States are taken at a moment when nothing is under way between the stages, which costs
  * a copy; encoding, writing and syncing go on beside the training. While one is being written, only the newest waits.
@@ -23,7 +28,7 @@ import type { Flowing } from './wiring.js'
 export class Checkpointer {
   private rule: CheckpointRule
   private readonly directory: RunDirectory
-  private readonly about: Pick<Checkpoint, 'definition' | 'data'>
+  private readonly about: About
   private readonly saved: Checkpoint | undefined
   private readonly keepers = new Map<string, Keeper<unknown>>()
   private flowing: Flowing | undefined
@@ -36,12 +41,7 @@ export class Checkpointer {
   private failure: PipelineError | undefined
 
   /** `about` is what the run knows of itself when a checkpoint is made; `saved` is where a resumed run goes on. */
-  constructor(
-    rule: CheckpointRule,
-    directory: RunDirectory,
-    about: Pick<Checkpoint, 'definition' | 'data'>,
-    saved: Checkpoint | undefined,
-  ) {
+  constructor(rule: CheckpointRule, directory: RunDirectory, about: About, saved: Checkpoint | undefined) {
     this.rule = rule
     this.directory = directory
     this.about = about
@@ -53,9 +53,10 @@ export class Checkpointer {
     if (this.keepers.has(stage))
       throw new PipelineError('STAGE', 'registers its state twice; expected one call of state()')
     this.keepers.set(stage, keeper as Keeper<unknown>)
-    const state = this.saved?.states[stage]
-    if (state === undefined) return
-    const checked = schema.safeParse(state)
+    const states = this.saved?.states ?? {}
+    // A stage may be called `constructor`.
+    if (!Object.hasOwn(states, stage)) return
+    const checked = schema.safeParse(states[stage])
     if (!checked.success)
       throw new PipelineError(
         'DATA',
@@ -89,7 +90,7 @@ export class Checkpointer {
     this.position = position
     if (this.rule.keep === 0) return
     const { every } = this.rule
-    if (isLast(position)) this.flowing?.settle(() => this.takeLast())
+    if (isLast(position)) this.flowing?.settle((isQuiet) => isQuiet && this.takeLast())
     else if (
       'steps' in every
         ? position.step % every.steps === 0
@@ -163,12 +164,15 @@ export class Checkpointer {
   private async writeOne(checkpoint: Frozen): Promise<void> {
     const name = checkpointFile(checkpoint)
     try {
-      await Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
-      await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint))
+      // What it speaks of must be there when it is.
+      const outputs = Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
+      outputs.catch(() => {})
+      await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint), outputs)
     } catch (error) {
       throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })
     }
     pruneCheckpoints(this.directory.path, this.rule.keep)
+    this.about.checkpoints++
   }
 }
 

@@ -11,7 +11,7 @@ import type { Graph, Node } from './graph.js'
 import type { Pipeline } from './pipeline.js'
 import { withPrepared } from './prepared.js'
 import { randomStreams } from './random.js'
-import { Recorder } from './record.js'
+import { Recorder, version } from './record.js'
 import type { Conditions, Result, RunEvent } from './run.js'
 import { type RunDirectory, scratchDirectory } from './run-directory.js'
 import type { DataSource, StageContext } from './stage.js'
@@ -39,6 +39,8 @@ export interface Resumed {
   readonly checkpoint: Checkpoint | undefined
   /** What was noted then, and on the way here. */
   readonly notes: readonly string[]
+  /** The kernel and version it was begun with, as `wordMaker` words them. */
+  readonly maker: string | undefined
   /** Throws where a file is not the one that was read then. */
   readonly checkSource: (source: DataSource) => void
 }
@@ -89,7 +91,7 @@ async function openOn(division: Division, pipeline: Pipeline, { open }: Opening)
   await division.agreeOn(pipeline)
   if (division.rank > 0) {
     const checkpoint = await division.checkpointOfFirst(undefined)
-    const resumed = { checkpoint, notes: [], checkSource: () => {} }
+    const resumed = { checkpoint, notes: [], maker: undefined, checkSource: () => {} }
     return { pipeline, directory: scratchDirectory(), ...(checkpoint && { resumed }) }
   }
   const begun = await open()
@@ -157,6 +159,7 @@ class Execution {
   async run(): Promise<Result> {
     const { graph, rank, directory, recorder, checkpointer, watched } = this
     try {
+      this.noteMaker()
       // The record goes first: it knows of the definition by the time that this lies there.
       if (this.resumed) recorder.save('running')
       directory.write('pipeline.yaml', this.definition)
@@ -178,6 +181,14 @@ class Execution {
     } catch (cause) {
       throw recorded(await this.closed(asPipelineError(cause)), recorder)
     }
+  }
+
+  /** The last digits depend on the kernel, and on the instructions it uses. */
+  private noteMaker(): void {
+    const maker = wordMaker({ kernel: this.kernels, versions: { millrace: version } })
+    const before = this.resumed?.maker
+    if (before !== undefined && before !== maker)
+      this.recorder.note(`begun with the ${before}, resumed with the ${maker}: the last digits may differ`)
   }
 
   /** Lets checkpoints come to their end; where that fails as well, both errors are told. */
@@ -228,6 +239,17 @@ function recorded(error: PipelineError, recorder: Recorder): PipelineError {
   } catch (second) {
     return withProblem(error, second)
   }
+}
+
+/** `native kernel (avx512) of Millrace 1.2.3`. */
+export function wordMaker({ kernel, versions }: Made): string {
+  return `${kernel.name} kernel (${kernel.detail}) of Millrace ${versions.millrace}`
+}
+
+/** What of a record says who made the numbers. */
+interface Made {
+  readonly kernel: { readonly name: string; readonly detail: string }
+  readonly versions: { readonly millrace: string }
 }
 
 function withProblem(error: PipelineError, second: unknown): PipelineError {

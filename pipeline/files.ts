@@ -1,4 +1,4 @@
-import { lstatSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
 
@@ -20,6 +20,17 @@ export function replaceFile(target: string, content: string | Uint8Array): void 
       throw error
     }
   })
+}
+
+/** Makes a folder and those above it. Throws what the system says. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    // Node says so of a file system that is read-only; making the folder alone tells the reason.
+    mkdirSync(path)
+  }
 }
 
 /** Runs a file operation; its failure becomes a PipelineError that says what was tried and why it failed. */

@@ -2,6 +2,7 @@
 export { z } from 'zod'
 export type { Affine, KernelName, Kernels, Rows, Softmax } from '../kernels/index.js'
 export type { Parallel } from '../parallel/ranks.js'
+export { syncedPath } from './checkpoint.js'
 export { comparedFiles, differingFiles } from './compare.js'
 export { defaultId } from './definition/entries.js'
 export { withVars } from './definition/interpolate.js'

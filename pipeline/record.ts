@@ -25,6 +25,8 @@ export interface RunRecord {
   readonly definition: string
   /** The step from which the run went on, where it was resumed: times are those of the last part. */
   readonly resumedAt?: number
+  /** How many checkpoints were written. */
+  readonly checkpoints: number
   readonly started: string
   readonly finished?: string
   readonly timings?: {
@@ -63,6 +65,7 @@ interface Beginning {
 /** Collects what `run.json` says while the run goes on. */
 export class Recorder {
   readonly data: DataSource[] = []
+  checkpoints = 0
   private readonly notes: Set<string>
   private readonly beginning: Beginning
   private readonly began = now()
@@ -116,6 +119,7 @@ export class Recorder {
       ...(this.beginning.resumedAt !== undefined && { resumedAt: this.beginning.resumedAt }),
       started: this.started,
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
+      checkpoints: this.checkpoints,
       data: this.data,
       notes: [...this.notes],
       files: [...this.directory.files].sort(),

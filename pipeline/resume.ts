@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
 import { PipelineError } from './errors.js'
-import type { Begun } from './execute.js'
+import { type Begun, wordMaker } from './execute.js'
 import { Pipeline } from './pipeline.js'
 import { readRegularFile } from './regular-file.js'
 import { begin, type Conditions, type Run } from './run.js'
@@ -88,7 +88,12 @@ async function reopen(path: string, { set = [], force = false, ...trust }: Resum
     return {
       pipeline,
       directory,
-      resumed: { checkpoint, notes, checkSource: sourceCheck([...record.data, ...(checkpoint?.data ?? [])], force) },
+      resumed: {
+        checkpoint,
+        notes,
+        maker: makerOf(record),
+        checkSource: sourceCheck([...record.data, ...(checkpoint?.data ?? [])], force),
+      },
     }
   } catch (error) {
     directory.release()
@@ -111,6 +116,10 @@ function checkDefinition(definition: string, record: Past, checkpoint: Checkpoin
     'DEFINITION',
     `${shortPath(join(path, 'pipeline.yaml'))} was changed since the run was started; put it back, use --set for changes, or --force to go on with it`,
   )
+}
+
+function makerOf({ kernel, versions }: Past): string | undefined {
+  return kernel && versions && wordMaker({ kernel, versions })
 }
 
 function sourceCheck(data: readonly DataSource[], force: boolean): (source: DataSource) => void {

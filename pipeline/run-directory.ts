@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
-import { attempt, replaceFile } from './files.js'
+import { attempt, makeFolder, replaceFile } from './files.js'
 import { lockDirectory } from './lock.js'
 import { checkAnywhere, checkInside, sameName } from './output-path.js'
 import { readRegularFile } from './regular-file.js'
@@ -125,13 +125,13 @@ export function openRunDirectory(path: string, allowAbsolutePaths = false, known
 }
 
 function withFolder(target: string): string {
-  attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
+  attempt('make the folder of', target, () => makeFolder(dirname(target)))
   return target
 }
 
 function nextNumbered(name: string): string {
   const parent = resolve('runs')
-  attempt('make the directory', parent, () => mkdirSync(parent, { recursive: true }))
+  attempt('make the directory', parent, () => makeFolder(parent))
   const taken = attempt('read the directory', parent, () => readdirSync(parent))
     .filter((entry) => entry.startsWith(`${name}-`))
     .map((entry) => Number(entry.slice(name.length + 1)))
@@ -157,7 +157,7 @@ function prepare(path: string, force: boolean): void {
       'ARGUMENTS',
       `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
     )
-  attempt('make the run directory', path, () => mkdirSync(path, { recursive: true }))
+  attempt('make the run directory', path, () => makeFolder(path))
 }
 
 /** Removes the files of the run that lies there. */

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { MetricsRow } from '../pipeline/index.js'
-import { defaultId, PipelineError, type Problem } from '../pipeline/index.js'
+import { type MetricsRow, PipelineError, type Problem } from '../pipeline/index.js'
 import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/index.js'
-import { readRecord, readRunText, type StageUse } from './read.js'
+import { readRecord, readRunText } from './read.js'
 import { metricsIn } from './sheets.js'
 
 /** One run, or one point of a sweep: what was tried, and what came of it. */
@@ -71,14 +70,6 @@ function begunStatus(directory: string): Attempt['status'] {
 
 function attemptOf(directory: string): Attempt {
   const { name, seed, status, error } = readRecord(directory)
-  const { vars, stages } = readRunText(directory, [])
-  const settings = { ...vars, ...Object.fromEntries(stages.flatMap(optionsOf)) }
+  const { settings } = readRunText(directory, [])
   return { name, settings, seed, status, error, final: metricsIn(directory, []).at(-1), directory }
-}
-
-/** The options that stand there as values; those that refer to a var are told by it. */
-function optionsOf(stage: StageUse): [name: string, value: unknown][] {
-  const id = stage.id ?? defaultId(stage.use)
-  const values = Object.entries(stage.written).filter(([, value]) => !JSON.stringify(value).includes('${'))
-  return [[`${id}.use`, stage.use], ...values.map(([name, value]): [string, unknown] => [`${id}.${name}`, value])]
 }

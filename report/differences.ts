@@ -46,8 +46,8 @@ export function compareRuns(before: string, after: string, record: Pick<Record, 
     const old = isTable(name) ? sheetOf(before, name) : undefined
     if (old?.columns.includes('epoch')) rows += old.rows.length
     if (!unequal.has(name)) continue
-    const found =
-      old && existsSync(join(after, name)) ? firstDifference(name, old, sheetOf(after, name), isWhole) : undefined
+    const now = old && sheetOf(after, name)
+    const found = now && firstDifference(name, old, now, isWhole)
     if (found || isWhole) differing.push(name)
     first ??= found
   }
@@ -70,7 +70,7 @@ function firstDifference(file: string, before: Sheet, after: Sheet, isWhole: boo
     const [a, b] = [old?.get(column), now?.get(column)]
     const position = ['epoch', 'step', 'array', 'index'].flatMap((name) => {
       const cell = (old ?? now)!.get(name)
-      return cell === undefined || name === column ? [] : [[name, cell]]
+      return cell === undefined || (isHere && name === column) ? [] : [[name, cell]]
     })
     return {
       file,

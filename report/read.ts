@@ -2,7 +2,15 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import { type MetricsRow, messageOf, PipelineError, type Published, publishedOf, withVars } from '../pipeline/index.js'
+import {
+  defaultId,
+  type MetricsRow,
+  messageOf,
+  PipelineError,
+  type Published,
+  publishedOf,
+  withVars,
+} from '../pipeline/index.js'
 import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image that lies in a run directory. */
@@ -33,18 +41,15 @@ export interface RunFiles {
 export interface RunText {
   /** As it stands. */
   readonly text: string
-  readonly vars: Readonly<{ [name: string]: unknown }>
+  /** What tells it from other runs: its vars, and options (`id.option`) that refer to none. */
+  readonly settings: Readonly<{ [name: string]: unknown }>
   readonly stages: readonly StageUse[]
   readonly published: Published | undefined
 }
 
 export interface StageUse {
-  /** Where it is not the default, see `defaultId`. */
-  readonly id: string | undefined
   readonly use: string
   readonly with: Readonly<{ [option: string]: unknown }>
-  /** The same with its references, as `${eta}`. */
-  readonly written: Readonly<{ [option: string]: unknown }>
 }
 
 /** What a report needs of `run.json`, whatever version of Millrace wrote it. */
@@ -66,6 +71,9 @@ const record = z.object({
 })
 
 export type Record = z.output<typeof record>
+
+/** As much as a definition may have. */
+const MAX_DEFINITION = 1 << 20
 
 /** A figure beyond this size stays out of a report that must be mailed. */
 const MAX_FIGURE = 2 << 20
@@ -93,7 +101,7 @@ export function readRun(directory: string): RunFiles {
 /** Reads `pipeline.yaml` of a run directory. */
 export function readRunText(directory: string, remarks: string[]): RunText {
   const file = join(directory, 'pipeline.yaml')
-  const text = existsSync(file) ? readText(file) : ''
+  const text = existsSync(file) ? readText(file, MAX_DEFINITION) : ''
   return { text, ...readDefinition(text, remarks) }
 }
 
@@ -123,28 +131,34 @@ export function readRecord(directory: string): Record {
 
 function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> {
   try {
-    const data = (parseYaml(text, { maxAliasCount: 0 }) ?? {}) as { [key: string]: unknown }
+    const data = (parseYaml(text, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' }) ?? {}) as {
+      [key: string]: unknown
+    }
     const published = publishedOf(data.published)
     if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
     const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
       (stage) => stage !== null && typeof stage === 'object',
     )
     const vars = mapping(data.vars)
-    return { vars, published, stages: stages.map((stage) => stageUse(stage, vars)) }
+    return {
+      settings: { ...vars, ...Object.fromEntries(stages.flatMap(ownOptions)) },
+      published,
+      stages: stages.map((stage) => stageUse(stage, vars)),
+    }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
-    return { vars: {}, stages: [], published: undefined }
+    return { settings: {}, stages: [], published: undefined }
   }
 }
 
 function stageUse(stage: { [key: string]: unknown }, vars: { [name: string]: unknown }): StageUse {
-  const { id, use, with: options } = stage
-  return {
-    id: id === undefined ? undefined : String(id),
-    use: String(use),
-    with: mapping(withVars(mapping(options), vars)),
-    written: mapping(options),
-  }
+  return { use: String(stage.use), with: mapping(withVars(mapping(stage.with), vars)) }
+}
+
+function ownOptions(stage: { [key: string]: unknown }): [name: string, value: unknown][] {
+  const id = stage.id === undefined ? defaultId(String(stage.use)) : String(stage.id)
+  const options = Object.entries(mapping(stage.with)).filter(([, value]) => !JSON.stringify(value).includes('${'))
+  return [[`${id}.use`, stage.use], ...options.map(([name, value]): [string, unknown] => [`${id}.${name}`, value])]
 }
 
 function mapping(value: unknown): { [option: string]: unknown } {

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
-import { tableFromIPC } from 'apache-arrow'
 import { parse as parseCsv } from 'csv-parse/sync'
 import {
   fileProblem,
@@ -9,6 +8,7 @@ import {
   metricsRows,
   PipelineError,
   readRegularFile,
+  tableFromFile,
 } from '../pipeline/index.js'
 
 /** A CSV as it was read: the names of its columns, then its cells. */
@@ -21,9 +21,9 @@ export interface Sheet {
 const MAX_TEXT = 64 << 20
 
 /** Reads a text file. Throws a PipelineError `DATA`. */
-export function readText(file: string): string {
+export function readText(file: string, limit = MAX_TEXT): string {
   try {
-    return String(readRegularFile(file, MAX_TEXT))
+    return String(readRegularFile(file, limit))
   } catch (error) {
     throw new PipelineError('DATA', fileProblem('read', file, error), { cause: error })
   }
@@ -87,7 +87,7 @@ function rowsOfLines(file: string): MetricsRow[] {
 }
 
 function rowsOfStream(file: string): MetricsRow[] {
-  const table = tableFromIPC(readRegularFile(file, MAX_TEXT))
+  const table = tableFromFile(readRegularFile(file, MAX_TEXT))
   return table.schema.metadata.get('wire') === 'metrics' ? [...metricsRows(table)] : []
 }
 

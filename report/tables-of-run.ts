@@ -1,15 +1,16 @@
 import { extname, join } from 'node:path'
-import { modelOf, PipelineError, readParameters, readRegularFile, tableFromFile } from '../pipeline/index.js'
+import type { Table } from 'apache-arrow'
+import { modelOf, readRegularFile, tableFromFile } from '../pipeline/index.js'
 import { readSheet, readText, type Sheet } from './sheets.js'
 
 /** What is larger was not written by a run. */
 const MAX_BYTES = 1 << 30
 
-const readers = new Map<string, (file: string) => Sheet>([
-  ['.csv', (file) => readSheet(file, []) ?? { columns: [], rows: [] }],
+const readers = new Map<string, (file: string) => Sheet | undefined>([
+  ['.csv', (file) => readSheet(file, [])],
   ['.jsonl', sheetOfLines],
-  ['.arrows', sheetOfStream],
-  ['.arrow', sheetOfParameters],
+  ['.arrows', sheetOfArrow],
+  ['.arrow', sheetOfArrow],
 ])
 
 /** True where `sheetOf` can look into the file. */
@@ -19,17 +20,13 @@ export function isTable(name: string): boolean {
 
 /**
  * A table of a run with its cells as text, whatever sink wrote it: a row per line or record, for parameters one per
- * number. A last row that was cut off is left out. Throws a PipelineError `DATA` where it cannot be read.
+ * number. A last row that was cut off is left out; undefined where nothing can be read.
  */
-export function sheetOf(directory: string, name: string): Sheet {
-  const file = join(directory, name)
+export function sheetOf(directory: string, name: string): Sheet | undefined {
   try {
-    return readers.get(extname(name))!(file)
-  } catch (error) {
-    if (error instanceof PipelineError) throw error
-    throw new PipelineError('DATA', `${file} cannot be read: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    })
+    return readers.get(extname(name))?.(join(directory, name))
+  } catch {
+    return undefined
   }
 }
 
@@ -42,11 +39,17 @@ function sheetOfLines(file: string): Sheet {
   return { columns, rows: rows.map((row) => columns.map((name) => String((row as { [key: string]: unknown })[name]))) }
 }
 
-function sheetOfStream(file: string): Sheet {
+function sheetOfArrow(file: string): Sheet {
   const bytes = readRegularFile(file, MAX_BYTES)
   // A run that failed before its first table has opened the file and no more.
   if (bytes.length === 0) return { columns: [], rows: [] }
   const table = tableFromFile(bytes)
+  return table.schema.metadata.get('wire') === 'parameters' && !table.schema.names.includes('epoch')
+    ? sheetOfParameters(table)
+    : sheetOfTable(table)
+}
+
+function sheetOfTable(table: Table): Sheet {
   const columns = table.schema.names.map(String)
   const vectors = columns.map((name) => table.getChild(name)!)
   return {
@@ -55,8 +58,8 @@ function sheetOfStream(file: string): Sheet {
   }
 }
 
-function sheetOfParameters(file: string): Sheet {
-  const rows = modelOf(readParameters(file)).arrays.flatMap(({ name, values }) =>
+function sheetOfParameters(table: Table): Sheet {
+  const rows = modelOf(table).arrays.flatMap(({ name, values }) =>
     Array.from(values, (value, i) => [name, String(i), String(value)]),
   )
   return { columns: ['array', 'index', 'value'], rows }

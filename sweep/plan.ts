@@ -10,12 +10,14 @@ import {
 } from '../pipeline/definition/read.js'
 import { type Halving, sweep } from '../pipeline/definition/sweep.js'
 import { locate, plain, wordOrigin } from '../pipeline/definition/value.js'
-import { inFileOrder, messageOf, PipelineError, type Problem, wordProblem } from '../pipeline/errors.js'
+import { messageOf, PipelineError } from '../pipeline/errors.js'
 import { Pipeline } from '../pipeline/pipeline.js'
+import { prepare } from '../pipeline/prepared.js'
 import type { DataSource } from '../pipeline/stage.js'
 import type { Trust } from '../pipeline/trust.js'
 import { lengthOf } from './halving.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
+import { PointProblems } from './point-problems.js'
 import { nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from './settings.js'
 
 /** One run of a sweep. It is plain data: it can be sent to a thread, a queue or another machine. */
@@ -83,7 +85,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const { monitor, halving } = sweep.parse(plain(block))
   const where = wordOrigin(locate(block, ['halving']).origin)
   const checksums = new Checksums()
-  const problems = new Problems()
+  const problems = new PointProblems()
   const data = new Map<string, DataSource>()
   const points = new Map<string, Point>()
   for (const setting of settings)
@@ -93,7 +95,10 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
         Pipeline.load(source, { set: [...set, ...setting], seed: own, ...trust }),
       )
       if (!loaded) continue
-      const sources = await checksums.of(loaded)
+      const sources = await checksums.of(loaded).catch(async (error) => {
+        await tryToLoad(loaded, kernel)
+        throw error
+      })
       for (const source of sources) data.set(source.path, source)
       const digest = definitionDigest(loaded)
       const key = keyOf(digest, sources, kernel)
@@ -125,13 +130,6 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   }
 }
 
-/** `eta=0.01 lambda=0.1 seed=400`. */
-export function wordPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
-  return [...Object.entries(settings), ['seed', seed] as const]
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ')
-}
-
 /** The definition for what it says about the sweep; it need not be sound without the settings. */
 function definitionOf(source: DefinitionSource, options: ReadOptions): Definition {
   try {
@@ -139,6 +137,16 @@ function definitionOf(source: DefinitionSource, options: ReadOptions): Definitio
   } catch (error) {
     if (!(error instanceof DefinitionProblems)) throw error
     return error.definition
+  }
+}
+
+/** Lets the stages themselves say what is wrong with their data: they know where to get it, and their place. */
+async function tryToLoad(pipeline: Pipeline, kernel: KernelName): Promise<void> {
+  const kernels = await openKernels({ kernel, threads: 1 })
+  try {
+    await prepare(pipeline, kernels)
+  } finally {
+    kernels.close()
   }
 }
 
@@ -158,40 +166,4 @@ function textOf(override: Setting[number]): string {
 
 function dataOf(setting: Setting): Record<string, unknown> {
   return Object.fromEntries(setting.map((override) => [nameOf(override), plain(override.value)]))
-}
-
-type Which = Pick<Point, 'settings' | 'seed'>
-
-/** The problems of all points: each once, with the points that have it. */
-class Problems {
-  private readonly found = new Map<string, { problem: Problem; points: Which[] }>()
-  private total = 0
-
-  async during<T>(point: Which, load: () => Promise<T>): Promise<T | undefined> {
-    this.total++
-    try {
-      return await load()
-    } catch (error) {
-      if (!(error instanceof PipelineError)) throw error
-      for (const problem of error.problems) {
-        const word = wordProblem(problem)
-        const { points } = this.found.get(word) ?? { points: [] }
-        this.found.set(word, { problem, points: [...points, point] })
-      }
-      return undefined
-    }
-  }
-
-  check(): void {
-    if (this.found.size === 0) return
-    const problems = [...this.found.values()].map(({ problem: { where, message }, points }) => {
-      const others = points.length - 1
-      if (points.length === this.total) return { where, message }
-      return {
-        where,
-        message: `${message} (point ${wordPoint(points[0]!)}${others > 0 ? `, and ${others} more` : ''})`,
-      }
-    })
-    throw new PipelineError('DEFINITION', inFileOrder(problems))
-  }
 }

@@ -47,6 +47,7 @@ t.test('the package holds what users need and nothing else', async (t) => {
     'dist',
     'kernels',
     'package.json',
+    'parallel',
     'stages',
   ])
 })

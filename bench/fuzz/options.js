@@ -111,5 +111,5 @@ export const options = [
     inputs: uses,
     check: (entry) => outcomeOf(() => pipelineWith(entry), ['DEFINITION', 'ARGUMENTS'], /code/),
   },
-  { name: 'options, run', weight: 1, inputs: uses, check: runFor },
+  { name: 'options, run', weight: 2, inputs: uses, check: runFor },
 ]

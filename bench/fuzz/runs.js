@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { decodeCheckpoint, newestCheckpoint } from '../../dist/pipeline/checkpoint.js'
+import { exportFormats, exportParameters, readParameters } from '../../dist/pipeline/export.js'
 import { Pipeline, run } from '../../dist/pipeline/index.js'
 import { writeReport } from '../../dist/report/index.js'
 import { absurdNumbers, absurdPaths, mutated, prototypeKeys } from './mutations.js'
@@ -81,6 +82,17 @@ function report(original) {
   }
 }
 
+/** What is wrong with the parameters of a run is a DATA error that names their file. */
+async function exported(bytes, folder) {
+  const file = join(folder, 'parameters.arrow')
+  writeFileSync(file, bytes)
+  const read = async () => {
+    const table = readParameters(file)
+    for (const format of exportFormats) exportParameters(table, format)
+  }
+  return outcomeOf(read, ['DATA'], /parameters/)
+}
+
 /** A checkpoint is whole, or it is refused with a reason; `newestCheckpoint` passes that on as a warning. */
 async function decode(bytes) {
   try {
@@ -114,7 +126,8 @@ export async function runs() {
   )
   return [
     { name: 'report on a run', weight: 3, inputs: damaged(text), check: report(shown) },
-    { name: 'report on Arrow metrics', weight: 3, inputs: damaged(['metrics.arrows']), check: report(arrow) },
+    { name: 'report on Arrow metrics', weight: 1, inputs: damaged(['metrics.arrows']), check: report(arrow) },
+    { name: 'parameters', weight: 4, inputs: mutated([original.get('parameters.arrow')], tokens), check: exported },
     { name: 'checkpoint', weight: 12, inputs: mutated([original.get(checkpoint)], tokens), check: decode },
   ]
 }

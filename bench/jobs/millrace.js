@@ -14,6 +14,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
     directory: { type: 'string' },
     epochs: { type: 'string', default: '40' },
+    checkpoint: { type: 'string' },
   },
 })
 const pipeline = await Pipeline.load(values.pipeline, {
@@ -23,7 +24,12 @@ const pipeline = await Pipeline.load(values.pipeline, {
 const drawing = values.figures ? [] : ['curves', 'weights', 'confusion', 'predictions']
 const plain = drawing.reduce((rest, id) => rest.remove(id), pipeline)
 const out = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
-const running = start(plain, { kernel: values.kernel, threads: Number(values.threads), out })
+const running = start(plain, {
+  kernel: values.kernel,
+  threads: Number(values.threads),
+  checkpoint: values.checkpoint,
+  out,
+})
 let firstEpoch
 running.metrics.subscribe(() => {
   firstEpoch ??= process.uptime()
@@ -36,6 +42,7 @@ console.log(
     total,
     overhead,
     prepare,
+    checkpoints: record.checkpoints,
     firstEpoch,
     rss: process.resourceUsage().maxRSS / 1024,
     detail: record.kernel.detail,

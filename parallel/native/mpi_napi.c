@@ -312,6 +312,8 @@ static napi_value open_mpi(napi_env env, napi_callback_info info) {
     MPI_Irecv(failure_text, FAILURE_BYTES - 1, MPI_BYTE, MPI_ANY_SOURCE, 0, failures, &failure);
   MPI_Get_library_version(library, &length);
   library[strcspn(library, ",\n")] = 0;
+  for (char* at = library; *at; at++)
+    if (*at == '\t') *at = ' ';
   napi_value result;
   napi_create_object(env, &result);
   set(env, result, "rank", number(env, rank));
@@ -359,6 +361,8 @@ static napi_value abort_job(napi_env env, napi_callback_info info) {
   // A thread that hangs inside MPI keeps the lock; the job must end all the same.
   for (double until = now() + 1; pthread_mutex_trylock(&lock) != 0 && now() < until;)
     nanosleep(&(struct timespec){0, 1000000}, NULL);
+  // Where the way to the launcher is cut, MPI_Abort may wait for ever.
+  alarm(5);
   if (is_open) MPI_Abort(MPI_COMM_WORLD, code);
   _exit(code);
 }

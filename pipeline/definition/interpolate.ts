@@ -19,6 +19,7 @@ import {
 
 /** What all vars together may come to, in values and characters, where they are referred to: more is no definition. */
 const MOST = 1 << 22
+const DEEPEST = 100
 /** So many problems are told with a suggestion: finding one compares with every name there is. */
 const HELPED = 100
 
@@ -100,8 +101,8 @@ export function interpolator(
 
   /** Each reference counts as what it leads to: twenty vars that name the one above twice are a million. */
   function isTooMuch(name: string, entry: Entry, origin: Origin): boolean {
-    if (size > MOST) return true
     const value = lookUpVar(name, entry, origin)
+    if (size > MOST) return true
     if (!sizes.has(name)) sizes.set(name, sizeOf(value))
     size += sizes.get(name)!
     if (size > MOST)
@@ -119,6 +120,13 @@ export function interpolator(
       problems.push({
         where: wordOrigin(origin),
         message: `vars refer to each other in a circle: ${[...resolving.slice(resolving.indexOf(name)), name].join(' → ')}`,
+      })
+      return unresolved
+    }
+    if (resolving.length === DEEPEST) {
+      problems.push({
+        where: wordOrigin(origin),
+        message: `vars refer to each other more than ${DEEPEST} deep: ${resolving[0]} → ${resolving[1]} → …`,
       })
       return unresolved
     }

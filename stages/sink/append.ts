@@ -1,9 +1,8 @@
 import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 import type { Table } from 'apache-arrow'
-import { concat, concatMap, defer, EMPTY, type Observable, type OperatorFunction, using } from 'rxjs'
+import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
-import { attempt, PipelineError, positionOf, type StageContext } from '../../pipeline/index.js'
+import { attempt, PipelineError, positionOf, type StageContext, syncedPath } from '../../pipeline/index.js'
 
 /** An output file that grows: whatever is appended is handed to the operating system at once. */
 export interface Appender {
@@ -33,18 +32,14 @@ export function appended(
       () => new GrowingFile(context, context.file(path)),
       (resource) => {
         const file = resource as GrowingFile
-        const written = tables.pipe(
-          concatMap((table) => {
-            if (file.isNew(table)) write(table, file, file.count(table))
-            return EMPTY
+        return tables.pipe(
+          tap({
+            next: (table) => {
+              if (file.isNew(table)) write(table, file, file.count(table))
+            },
+            complete: () => file.open(),
           }),
-        )
-        return concat(
-          written,
-          defer(() => {
-            file.open()
-            return EMPTY
-          }),
+          ignoreElements(),
         )
       },
     )
@@ -66,7 +61,7 @@ class GrowingFile implements Appender {
         this.saved = { ...saved }
         Object.assign(this.now, saved)
       },
-      sync: () => sync(path),
+      sync: () => syncedPath(path),
     })
     // What stands in it beyond the checkpoint goes when there is something to put in its place.
     if (this.saved === this.now) this.open()
@@ -135,13 +130,4 @@ function checkLength(path: string, bytes: number): void {
     'DATA',
     `${path} has ${size} bytes, less than the ${bytes} it had when the checkpoint was made; remove the newest file in checkpoint/ to go back further`,
   )
-}
-
-async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r+')
-  try {
-    if ((await file.stat()).isFile()) await file.sync()
-  } finally {
-    await file.close()
-  }
 }

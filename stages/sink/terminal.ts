@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Table } from 'apache-arrow'
-import { concatMap, defer, EMPTY } from 'rxjs'
+import { defer, ignoreElements, map } from 'rxjs'
 import { z } from 'zod'
 import {
   defineStage,
@@ -32,12 +32,7 @@ export const terminal = defineStage({
     (metrics) =>
       defer(() => {
         const show = progress(terminal)
-        return metrics.pipe(
-          concatMap((table, index) => {
-            show(table, index)
-            return EMPTY
-          }),
-        )
+        return metrics.pipe(map(show), ignoreElements())
       }),
 })
 

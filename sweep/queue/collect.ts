@@ -5,7 +5,7 @@ import { attempt } from '../../pipeline/files.js'
 import { lockDirectory } from '../../pipeline/lock.js'
 import { allOutcomes, outcomeIn, pointDirectory, writeOutcomes, writePlan } from '../directory.js'
 import type { Outcome } from '../executor.js'
-import { wordPoint } from '../plan.js'
+import { wordPoint } from '../point-problems.js'
 import type { Announced, Server } from './server.js'
 import { jobIdOf } from './task.js'
 

@@ -1,11 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { tableFromIPC } from 'apache-arrow'
 import t from 'tap'
-import { decodeCheckpoint } from '../../dist/pipeline/checkpoint.js'
 import { Pipeline, PipelineError, resume, run } from '../../dist/pipeline/index.js'
 import { temporary } from '../stages/harness.js'
 import { failingDisk } from './failing-disk.js'
+import { checkWhole } from './sandbox.js'
 
 /** A short run that writes files of every kind: growing ones, ones that are replaced, figures, checkpoints. */
 async function pipeline(): Promise<Pipeline> {
@@ -26,25 +25,6 @@ const compared = [
   'best.arrow',
   'figures/curves.svg',
 ]
-
-/** Every file is whole: a table up to its last line, or the old or the new state of a file that is replaced. */
-function checkWhole(t: Tap, out: string): void {
-  const names = existsSync(out) ? readdirSync(out, { recursive: true, encoding: 'utf8' }) : []
-  t.strictSame(
-    names.filter((name) => /\.part$|^lock/.test(name)),
-    [],
-    'nothing is left over',
-  )
-  for (const name of names) {
-    const read = () => readFileSync(join(out, name))
-    if (name.endsWith('.json')) JSON.parse(String(read()))
-    if (/\.(csv|jsonl)$/.test(name)) t.match(String(read()), /^$|\n$/, `${name} ends with a whole line`)
-    if (name.endsWith('.arrow')) tableFromIPC(read())
-    if (name.endsWith('.safetensors')) decodeCheckpoint(read())
-  }
-}
-
-type Tap = Parameters<Parameters<typeof t.test>[1]>[0]
 
 t.test(
   'a run survives the failure of any write: a clear error, whole files, and it can be resumed to the same bytes',

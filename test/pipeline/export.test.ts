@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Table, tableFromArrays, tableToIPC } from 'apache-arrow'
+import fc from 'fast-check'
 import t from 'tap'
 import {
   copyParameters,
@@ -9,6 +10,7 @@ import {
   exportParameters,
   type Model,
   metricsTable,
+  PipelineError,
   parametersTables,
   readParameters,
 } from '../../dist/pipeline/index.js'
@@ -162,5 +164,25 @@ t.test('a file that was cut off is refused, wherever', (t) => {
     writeFileSync(file, sound.subarray(0, length))
     t.throws(() => readParameters(file), { code: 'DATA', message: /does not hold parameters: / }, `${length} bytes`)
   }
+  t.end()
+})
+
+t.test('a damaged file is refused, or read with other numbers', (t) => {
+  const sound = tableToIPC(copyParameters(tableOf()), 'file')
+  const file = join(temporary(t), 'p.arrow')
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(7)), { minLength: 1, maxLength: 3 }), (flips) => {
+      const bytes = sound.slice()
+      for (const [at, bit] of flips) bytes[at]! ^= 1 << bit
+      writeFileSync(file, bytes)
+      try {
+        const table = readParameters(file)
+        for (const format of ['npz', 'safetensors'] as const) exportParameters(table, format)
+      } catch (error) {
+        if (!(error instanceof PipelineError) || error.code !== 'DATA') throw error
+      }
+    }),
+    { numRuns: 500 },
+  )
   t.end()
 })

@@ -37,4 +37,6 @@ t.test('suggestion lists all names where none is near, and nothing where there a
   t.equal(suggestion('etta', ['eta', 'lambda'], 'vars'), '; did you mean "eta"?')
   t.equal(suggestion('teleport', ['eta', 'lambda'], 'vars'), '; vars: eta, lambda')
   t.equal(suggestion('eta', [], 'vars'), '')
+  const many = Array.from({ length: 1000 }, (_, i) => `name-number-${i}`)
+  t.match(suggestion('teleport', many, 'vars'), /name-number-29, …$/, 'a thousand names help nobody')
 })

@@ -65,6 +65,57 @@ t.test('an abort makes a checkpoint of the step under way', async (t) => {
   t.equal(history.length, 8)
 })
 
+/** Two models on the same batches, a third one on its own, and evaluations at different steps. */
+const many = `
+seed: 3
+stages:
+  - { use: load/csv, with: { path: data.csv, label: kind, fractions: { train: 0.6, validation: 0.4 } } }
+  - { id: examples, use: normalize/standardize, with: { fit: train } }
+  - { use: batch/rows, id: eights, from: examples, with: { size: 8, epochs: 6 } }
+  - { id: constructor, use: shuffle/rows }
+  - { id: one, use: gradient-step/softmax, with: { eta: 0.1 } }
+  - { id: two, use: gradient-step/softmax, from: constructor, with: { eta: 0.3 } }
+  - { use: batch/rows, id: fives, from: examples, with: { size: 5, epochs: 6 } }
+  - { id: three, use: gradient-step/softmax, with: { eta: 0.2 } }
+  - { id: m1, use: evaluate/classification, from: { parameters: one, examples: examples }, with: { every: { steps: 3 } } }
+  - { id: m2, use: evaluate/classification, from: { parameters: two, examples: examples } }
+  - { id: m3, use: evaluate/classification, from: { parameters: three, examples: examples }, with: { every: { steps: 2 } } }
+  - { use: sink/csv, id: c1, from: m1, with: { path: 1.csv } }
+  - { use: sink/csv, id: c2, from: m2, with: { path: 2.csv } }
+  - { use: sink/csv, id: c3, from: m3, with: { path: 3.csv } }
+  - { use: sink/parameters, id: p1, from: one, with: { path: 1.arrow } }
+  - { use: sink/parameters, id: p2, from: two, with: { path: 2.arrow } }
+  - { use: sink/parameters, id: p3, from: three, with: { path: 3.arrow } }
+`
+
+t.test('several models side by side are all taken at one moment', async (t) => {
+  const cwd = inside(t)
+  writeFileSync('many.yaml', many)
+  const pipeline = await Pipeline.load('many.yaml')
+  await run(pipeline, { ...options, out: 'whole' })
+  for (const rows of [1, 4, 7, 12]) {
+    const signal = new AbortController()
+    const out = `cut-${rows}`
+    const running = start(pipeline, { ...options, out, signal: signal.signal })
+    let seen = 0
+    running.metrics.subscribe(() => ++seen === rows && signal.abort())
+    t.match(await errorOf(running.result), ['ABORTED'])
+    t.equal(readdirSync(`${out}/checkpoint`).length, 1)
+    await resume(out, options).result
+    t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, out)), [], `after ${rows} rows`)
+  }
+})
+
+t.test('another kernel than before is noted', async (t) => {
+  const cwd = inside(t)
+  await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
+  const { record } = await resume('a', { ...options, kernel: 'wasm' }).result
+  t.match(
+    record.notes.join(),
+    /begun with the reference kernel \(float64\) of Millrace .*, resumed with the wasm kernel .*: the last digits may differ/,
+  )
+})
+
 t.test('a checkpoint that is damaged is passed over with a note; without any, the run begins anew', async (t) => {
   const cwd = inside(t)
   await run(await load(), { ...options, out: 'whole' })

@@ -98,3 +98,15 @@ t.test('metrics are read from whatever sink wrote them', (t) => {
   t.match(run.remarks, [/^z\.jsonl cannot be read: /])
   t.end()
 })
+
+t.test('a damaged definition prints nothing of the YAML parser', async (t) => {
+  const warnings: string[] = []
+  const onWarning = (warning: Error): number => warnings.push(warning.message)
+  process.on('warning', onWarning)
+  const directory = runDirectory(t)
+  writeFileSync(join(directory, 'pipeline.yaml'), '!unknown a: b\n')
+  t.strictSame(readRun(directory).stages, [])
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', onWarning)
+  t.strictSame(warnings, [])
+})

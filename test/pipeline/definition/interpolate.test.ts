@@ -125,3 +125,27 @@ t.test('withVars replaces references in ordinary data, and looks nowhere else', 
   })
   t.end()
 })
+
+/** Vars of which each is made by `of` from the name of the one above. */
+const tower = (levels: number, first: string, of: (above: string) => string): string =>
+  `{ ${Array.from({ length: levels }, (_, i) => `v${i}: ${i === 0 ? first : of(`\${v${i - 1}}`)}`).join(', ')} }`
+
+t.test('vars that double with every level are refused before they fill memory', async (t) => {
+  for (const [first, of] of [
+    ['xxxxxxxx', (above: string) => `"${above}${above}"`],
+    ['[x, y]', (above: string) => `["${above}", "${above}"]`],
+  ] as const) {
+    const { problems } = interpolated('"${v39}"', tower(40, first, of))
+    t.match(problems, [/^with its references filled in, the definition is too large: "\$\{v\d+\}"$/])
+    t.equal(problems.length, 1)
+    t.strictSame(interpolated('"${v9}"', tower(10, first, of)).problems, [], 'ten levels are no harm')
+  }
+})
+
+t.test('vars that refer to each other very deep are told, not a stack overflow', async (t) => {
+  const { problems } = interpolated(
+    '"${v4999}"',
+    tower(5000, 'x', (above) => `"${above}"`),
+  )
+  t.match(problems[0], /^vars refer to each other more than 100 deep: v4999 → v4998 → …$/)
+})

@@ -543,7 +543,7 @@ const families: Record<string, readonly Case[]> = {
       title: 'with a key like no other',
       files: `toString: x\n${digits}`,
       problems: [
-        'wrong.yaml:1:1  unknown key "toString"; keys: name, description, extends, seed, checkpoint, parallel, published, vars, stages, patch',
+        'wrong.yaml:1:1  unknown key "toString"; keys: name, description, extends, seed, checkpoint, parallel, published, sweep, vars, stages, patch',
       ],
     },
     {
@@ -594,6 +594,14 @@ const families: Record<string, readonly Case[]> = {
         `wrong.yaml:1:7  name: expected letters, digits, ".", "_" and "-" (it names the run's directory), got ${JSON.stringify(name)}`,
       ],
     })),
+    {
+      title: 'with stages whose name or id is no text',
+      files: 'stages:\n  - { use: {}, id: [x] }\n',
+      problems: [
+        'wrong.yaml:2:12  stages[0].use: expected a non-empty string, got {}',
+        'wrong.yaml:2:20  stages[0] {}: id: expected a letter, then letters, digits, "_" and "-", got "[\\"x\\"]"',
+      ],
+    },
     {
       title: 'with a name that is a number',
       files: `name: 3\n${digits}`,

@@ -79,3 +79,15 @@ t.test('a file at the limit of 64 levels is read', async (t) => {
   for (let at = entriesOf(value).get('a')!.value; isList(at); at = at.data[0]!) depth++
   t.equal(depth, 62)
 })
+
+t.test('an anchor inside of what an alias stands for does not become the nearest again', async (t) => {
+  t.strictSame(plain(read('a: &x [&y 1]\nb: &y 2\nc: *x\nd: *y\n')), { a: [1], b: 2, c: [1], d: 2 })
+})
+
+t.test('sixty thousand aliases and keys are read in a moment: nothing is compared with everything', async (t) => {
+  const count = 60_000
+  const aliases = read(`a: &x 1\nb: [${Array(count).fill('*x').join()}]\n`)
+  t.equal((plain(aliases) as { b: number[] }).b.length, count)
+  const keys = read(Array.from({ length: count }, (_, i) => `k${i}: 1\n`).join(''))
+  t.equal(entriesOf(keys).size, count)
+})

@@ -1,0 +1,128 @@
+import { type Fields, Flatbuffer } from './flatbuffer.js'
+
+/** The formats of Arrow's IPC messages, as far as they have parts: `Schema.fbs`, `Message.fbs`, `File.fbs`. */
+const keyValue: Fields = () => ({ 0: { kind: 'text' }, 1: { kind: 'text' } })
+const notes = { kind: 'tables', fields: keyValue } as const
+const field: Fields = () => ({
+  0: { kind: 'text' },
+  3: { kind: 'table', fields: leaf },
+  5: { kind: 'tables', fields: field },
+  6: notes,
+})
+const leaf: Fields = () => ({})
+const schema: Fields = () => ({ 1: { kind: 'tables', fields: field }, 2: notes, 3: { kind: 'records', size: 8 } })
+
+const SCHEMA = 1
+const DICTIONARY_BATCH = 2
+const RECORD_BATCH = 3
+
+/** The magic that an Arrow file begins and ends with; a stream has none. */
+const MAGIC = 'ARROW1'
+
+/**
+ * Checks the framework of an Arrow IPC file or stream: everything that a reader follows without looking. Gives the bytes
+ * that can be read: of a stream that was cut off, its whole messages. Throws an Error that says what is wrong.
+ */
+export function checkedMessages(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const isFile = textAt(bytes, 0) === MAGIC
+  if (!isFile) return bytes.subarray(0, walk(view, 0, bytes.length).end)
+  if (bytes.length < 24 || textAt(bytes, bytes.length - 6) !== MAGIC) throw new Error('the file is cut off')
+  const end = bytes.length - 10
+  const start = end - view.getInt32(end, true)
+  if (start < 8 || start > end) throw new Error('its footer is damaged')
+  const { batches } = walk(view, 8, start)
+  checkFooter(view, start, end, batches)
+  return bytes
+}
+
+/** Goes from message to message; where they end, and where those lie that hold record batches. */
+function walk(view: DataView, start: number, limit: number): { end: number; batches: ReadonlySet<number> } {
+  const batches = new Set<number>()
+  let at = start
+  for (let count = 0; limit - at >= 8; count++) {
+    if (view.getInt32(at, true) !== -1) throw new Error(`there is no message at byte ${at}`)
+    const size = view.getInt32(at + 4, true)
+    if (size === 0) return { end: at + 8, batches }
+    if (size < 0) throw new Error(`the message at byte ${at} is damaged`)
+    const body = at + 8 + size
+    if (body > limit) break
+    const message = new Flatbuffer(view, at + 8, body)
+    const type = typeOf(view, message)
+    if (type === DICTIONARY_BATCH) throw new Error('it has dictionaries, which cannot be read')
+    // A file may leave its schema to the footer.
+    if (type !== RECORD_BATCH && !(type === SCHEMA && count === 0))
+      throw new Error(`the message at byte ${at} is neither the schema nor a record batch`)
+    const bodySize = checkMessage(view, message, type)
+    if (body + bodySize > limit) break
+    if (type === RECORD_BATCH) batches.add(at)
+    at = body + bodySize
+  }
+  return { end: at, batches }
+}
+
+function typeOf(view: DataView, message: Flatbuffer): number {
+  const at = message.field(message.root(), 1)
+  return at === undefined ? 0 : view.getUint8(at)
+}
+
+/** Checks all that stands before the body of a message; gives the size of the body. */
+function checkMessage(view: DataView, message: Flatbuffer, type: number): number {
+  const root = message.root()
+  const sizeAt = message.field(root, 3, 8)
+  const size = sizeAt === undefined ? 0 : longAt(view, sizeAt)
+  const batch: Fields = () => ({
+    1: { kind: 'records', size: 16, check: (at, count) => checkLengths(view, at, count, 16, size) },
+    2: { kind: 'records', size: 16, check: (at, count) => checkLengths(view, at, 2 * count, 8, size) },
+    4: { kind: 'records', size: 8 },
+  })
+  message.verify(root, () => ({ 2: { kind: 'table', fields: type === RECORD_BATCH ? batch : schema }, 4: notes }))
+  const header = message.field(root, 2, 4)
+  if (type === RECORD_BATCH && header !== undefined) {
+    const table = header + view.getUint32(header, true)
+    const rows = message.field(table, 0, 8)
+    if (rows !== undefined) checkLengths(view, rows, 1, 8, size)
+    if (message.field(table, 3) !== undefined) throw new Error('it is compressed, which cannot be read')
+  }
+  return size
+}
+
+/** Nothing that a batch holds is longer than its body has bytes: every row takes one at least. */
+function checkLengths(view: DataView, at: number, count: number, stride: number, limit: number): void {
+  for (let i = 0; i < count; i++)
+    if (longAt(view, at + i * stride) > limit) throw new Error('a record batch claims more than there is')
+}
+
+function checkFooter(view: DataView, start: number, end: number, batches: ReadonlySet<number>): void {
+  const footer = new Flatbuffer(view, start, end)
+  footer.verify(footer.root(), () => ({
+    1: { kind: 'table', fields: schema },
+    2: {
+      kind: 'records',
+      size: 24,
+      check: (_, count) => {
+        if (count > 0) throw new Error('it has dictionaries, which cannot be read')
+      },
+    },
+    3: {
+      kind: 'records',
+      size: 24,
+      check: (at, count) => {
+        for (let i = 0; i < count; i++)
+          if (!batches.has(longAt(view, at + 24 * i))) throw new Error('its footer leads to no record batch')
+      },
+    },
+    4: notes,
+  }))
+}
+
+/** A 64-bit number that must be a count. */
+function longAt(view: DataView, at: number): number {
+  const value = view.getBigInt64(at, true)
+  if (value < 0n || value > Number.MAX_SAFE_INTEGER) throw new Error('a count is damaged')
+  return Number(value)
+}
+
+function textAt(bytes: Uint8Array, at: number): string {
+  return at < 0 ? '' : String.fromCharCode(...bytes.subarray(at, at + MAGIC.length))
+}

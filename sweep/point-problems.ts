@@ -1,0 +1,47 @@
+import { inFileOrder, PipelineError, type Problem, wordProblem } from '../pipeline/errors.js'
+import type { Point } from './plan.js'
+
+/** `eta=0.01 lambda=0.1 seed=400`. */
+export function wordPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
+  return [...Object.entries(settings), ['seed', seed] as const]
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ')
+}
+
+type Which = Pick<Point, 'settings' | 'seed'>
+
+/** The problems of all points: each once, with the points that have it. */
+export class PointProblems {
+  private readonly found = new Map<string, { problem: Problem; points: Which[] }>()
+  private total = 0
+
+  /** What `load` gives; nothing where it throws problems, which are kept. */
+  async during<T>(point: Which, load: () => Promise<T>): Promise<T | undefined> {
+    this.total++
+    try {
+      return await load()
+    } catch (error) {
+      if (!(error instanceof PipelineError)) throw error
+      for (const problem of error.problems) {
+        const word = wordProblem(problem)
+        const { points } = this.found.get(word) ?? { points: [] }
+        this.found.set(word, { problem, points: [...points, point] })
+      }
+      return undefined
+    }
+  }
+
+  /** Throws a PipelineError `DEFINITION` where there are any. */
+  check(): void {
+    if (this.found.size === 0) return
+    const problems = [...this.found.values()].map(({ problem: { where, message }, points }) => {
+      const others = points.length - 1
+      if (points.length === this.total) return { where, message }
+      return {
+        where,
+        message: `${message} (point ${wordPoint(points[0]!)}${others > 0 ? `, and ${others} more` : ''})`,
+      }
+    })
+    throw new PipelineError('DEFINITION', inFileOrder(problems))
+  }
+}

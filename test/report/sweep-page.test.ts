@@ -1,0 +1,140 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { readAttempts, settingsFrom, settingsTable, writeReport } from '../../dist/report/index.js'
+import { errorOf, temporary } from '../stages/harness.js'
+import { runDirectory } from './runs.js'
+
+interface Given {
+  readonly eta: number
+  readonly lambda?: number
+  readonly seed?: number
+  /** The validation accuracy; none: no result yet. */
+  readonly accuracy?: number
+  readonly error?: string
+}
+
+/** The directory of a sweep as `millrace sweep` would have left it. */
+function sweepDirectory(t: Test, given: readonly Given[]): string {
+  const points = given.map(({ eta, lambda, seed = 1 }, i) => ({
+    key: `k${i}`,
+    settings: { eta, ...(lambda !== undefined && { lambda }) },
+    seed,
+  }))
+  const plan = { millrace: '1', name: 'a', pipeline: 'a.yaml', kernel: 'reference', names: ['eta'], data: [], points }
+  const lines = given.flatMap(({ accuracy, error }, i) => {
+    if (error) return [{ key: `k${i}`, status: 'failed', error, seconds: 1 }]
+    const final = { epoch: 2, step: 20, validation_loss: 1, validation_cost: 2, validation_accuracy: accuracy }
+    return accuracy === undefined ? [] : [{ key: `k${i}`, status: 'done', final, seconds: 1 }]
+  })
+  const directory = temporary(t, {
+    'sweep.json': JSON.stringify(plan),
+    'results.jsonl': lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+  })
+  for (const { key } of points) {
+    mkdirSync(join(directory, 'points', key), { recursive: true })
+    if (lines.some((line) => line.key === key)) writeFileSync(join(directory, 'points', key, 'run.json'), '{}')
+  }
+  return directory
+}
+
+const tableOf = (directory: string, columns?: string[]) => {
+  const { columns: head, rows } = settingsTable(settingsFrom(readAttempts([directory])), columns)
+  return [
+    head.map(({ name }) => name),
+    ...rows.map((row) => row.map(({ text, isBest }) => (isBest ? `*${text}` : text))),
+  ]
+}
+
+t.test('the table has a row for each setting: mean and deviation, the best first, what varies', (t) => {
+  const directory = sweepDirectory(t, [
+    { eta: 0.1, lambda: 0, seed: 1, accuracy: 0.5 },
+    { eta: 0.1, lambda: 0, seed: 2, accuracy: 0.6 },
+    { eta: 0.2, lambda: 0, seed: 1, accuracy: 0.7 },
+    { eta: 0.2, lambda: 0, seed: 2, accuracy: 0.7 },
+  ])
+  t.strictSame(tableOf(directory), [
+    ['eta', 'validation_loss', 'validation_accuracy', 'runs'],
+    ['*0.2', '*1.0000 ± 0.0000', '*70.00 ± 0.00 %', '2'],
+    ['0.1', '1.0000 ± 0.0000', '55.00 ± 7.07 %', '2'],
+  ])
+  t.strictSame(tableOf(directory, ['lambda', 'seed', 'validation_cost'])[1], ['*0', '*1, 2', '*2.0000 ± 0.0000'])
+  t.end()
+})
+
+t.test('a sweep under way has a table as well: failed and missing points are told', (t) => {
+  const directory = sweepDirectory(t, [
+    { eta: 0.1, accuracy: 0.5 },
+    { eta: 0.2, error: 'it diverged\nat length' },
+    { eta: 0.3 },
+  ])
+  t.strictSame(tableOf(directory), [
+    ['eta', 'validation_loss', 'validation_accuracy', 'status'],
+    ['*0.1', '*1.0000', '*50.00 %', 'done'],
+    ['0.2', '–', '–', 'failed: it diverged'],
+    ['0.3', '–', '–', 'missing'],
+  ])
+  t.strictSame(tableOf(sweepDirectory(t, [{ eta: 0.1 }, { eta: 0.2 }])), [
+    ['eta', 'status'],
+    ['0.1', 'missing'],
+    ['0.2', 'missing'],
+  ])
+  t.end()
+})
+
+t.test('the report has a heat map for two settings, a line for one, and the table', async (t) => {
+  const two = sweepDirectory(
+    t,
+    [0.1, 0.2].flatMap((eta) => [0, 1].map((lambda) => ({ eta, lambda, accuracy: eta + lambda / 2 }))),
+  )
+  const one = sweepDirectory(
+    t,
+    [0.1, 0.2, 0.3].map((eta) => ({ eta, accuracy: eta })),
+  )
+  for (const [directory, alt] of [
+    [two, 'A heat map of validation accuracy by eta and lambda'],
+    [one, 'accuracy of each split by eta'],
+  ] as const) {
+    const folder = temporary(t)
+    const { files } = await writeReport([directory], { out: join(folder, 'r.html'), tables: join(folder, 'tables') })
+    const page = readFileSync(join(folder, 'r.html'), 'utf8')
+    t.match(page, alt)
+    t.match(page, '<table data-table="settings">')
+    t.strictSame(readdirSync(join(folder, 'tables')).sort(), [
+      'settings.csv',
+      'settings.md',
+      'settings.png',
+      'settings.svg',
+      'settings.tex',
+    ])
+    t.equal(files.length, 6)
+  }
+})
+
+t.test('three settings that vary, or none with a result, have a table and no figure', async (t) => {
+  for (const directory of [sweepDirectory(t, [{ eta: 0.1 }]), sweepDirectory(t, [{ eta: 1, accuracy: 1 }])]) {
+    const out = join(temporary(t), 'r.html')
+    await writeReport([directory], { out })
+    t.notMatch(readFileSync(out, 'utf8'), '<figure')
+  }
+})
+
+t.test('sweeps and runs stand in one table; what is neither is told', async (t) => {
+  const sweep = sweepDirectory(t, [{ eta: 0.5, accuracy: 0.5 }])
+  const run = runDirectory(t, { eta: 0.1 })
+  const { rows, varying } = settingsFrom(readAttempts([sweep, run]))
+  t.equal(rows.length, 2)
+  t.ok(varying.includes('softmax.eta'))
+  const wrong = Promise.resolve().then(() => readAttempts([run, join(run, 'nowhere'), join(run, 'run.json')]))
+  const [code, message] = await errorOf(wrong)
+  t.equal(code, 'ARGUMENTS')
+  t.match(message, /nowhere is no run directory: it does not exist\n.*run\.json is no run directory: it is a file/)
+})
+
+t.test('a damaged sweep.json is told', async (t) => {
+  const directory = temporary(t, { 'sweep.json': '{' })
+  t.match(await errorOf(Promise.resolve().then(() => readAttempts([directory]))), [
+    'ARGUMENTS',
+    /sweep\.json is damaged: /,
+  ])
+})
