@@ -2,12 +2,76 @@ import type { ChildProcess } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { openServer } from '../../../dist/sweep/queue/index.js'
-import { type Finished, finished, millrace, spawnMillrace } from '../../pipeline/cli/millrace.js'
+import { type PlanOptions, planSweep } from '../../../dist/sweep/index.js'
+import {
+  type Collected,
+  collect,
+  openServer,
+  type Server,
+  type Submitted,
+  submit,
+  sweepNamed,
+  Tasks,
+  type WorkEvent,
+  work,
+} from '../../../dist/sweep/queue/index.js'
+import { type Finished, finished, spawnMillrace } from '../../pipeline/cli/millrace.js'
 import { pause } from './servers.js'
 
 /** Locks that run out soon, so that tests do not wait long. */
-export const quick = ['--lock', '3', '--check', '1']
+const holding = { lock: 3000, check: 1000, losses: 5 }
+
+/** Uses a server once. */
+export async function at<T>(url: string, use: (server: Server) => Promise<T>): Promise<T> {
+  const server = await openServer(url)
+  try {
+    return await use(server)
+  } finally {
+    await server.close()
+  }
+}
+
+/** Plans a sweep and puts it on a queue. */
+export async function submitted(
+  url: string,
+  file: string,
+  planned: PlanOptions,
+  artifacts: string,
+  retry = false,
+): Promise<Submitted> {
+  const tasks = new Tasks()
+  const plan = await planSweep(file, { kernel: 'reference', onPoint: tasks.note, ...planned })
+  return at(url, (server) => submit(server, plan, tasks.of(plan, artifacts), retry))
+}
+
+/** Works until nothing is left; tells how each point ended. */
+export async function worked(url: string, jobs = 1): Promise<string[]> {
+  const told: string[] = []
+  const onEvent = (event: WorkEvent): void => {
+    told.push(event.type === 'outcome' ? (event.outcome.error ?? event.outcome.status) : event.type)
+  }
+  const { signal } = new AbortController()
+  await work(url, { jobs, holding, grace: 0, untilDone: true, signal, onEvent })
+  return told
+}
+
+/** Fetches what came of a sweep. */
+export function collected(url: string, name: string, out?: string): Promise<Collected> {
+  return at(url, async (server) => collect(server, await sweepNamed(server, name), { out }))
+}
+
+/** How often points were begun, all together. */
+export function executions(url: string): Promise<number> {
+  return at(url, async ({ points }) => {
+    const jobs = await points.getJobs(['completed', 'failed', 'active', 'waiting'], 0, -1)
+    return jobs.reduce((sum, { attemptsStarted }) => sum + attemptsStarted, 0)
+  })
+}
+
+/** How many points are done. */
+export function doneAt(url: string): Promise<number> {
+  return at(url, ({ points }) => points.getCompletedCount())
+}
 
 export interface TestWorker {
   readonly process: ChildProcess
@@ -16,14 +80,9 @@ export interface TestWorker {
 
 /** Starts `millrace sweep work`; it ends with the test. */
 export function startWorker(t: Test, url: string, cwd: string, ...args: string[]): TestWorker {
-  const process = spawnMillrace(['sweep', 'work', '--queue', url, ...quick, ...args], cwd)
+  const process = spawnMillrace(['sweep', 'work', '--queue', url, '--lock', '3', '--check', '1', ...args], cwd)
   t.teardown(() => process.kill('SIGKILL'))
   return { process, ended: finished(process) }
-}
-
-/** Runs a command of sweeps to its end. */
-export function sweep(url: string, cwd: string, command: string, ...args: string[]): Promise<Finished> {
-  return millrace(['sweep', command, '--queue', url, ...args], cwd)
 }
 
 /** Stops a worker (SIGSTOP) at a moment when it has a point in hand. */
@@ -41,25 +100,4 @@ export async function freeze({ process }: TestWorker, artifacts: string): Promis
 export function pointsInHand(artifacts: string, pid: number): number {
   const folder = join(artifacts, 'working')
   return existsSync(folder) ? readdirSync(folder).filter((name) => name.includes(`-${pid}-`)).length : 0
-}
-
-/** How often points were begun, all together. */
-export async function executions(url: string): Promise<number> {
-  const server = await openServer(url)
-  try {
-    const jobs = await server.points.getJobs(['completed', 'failed', 'active', 'waiting'], 0, -1)
-    return jobs.reduce((sum, { attemptsStarted }) => sum + attemptsStarted, 0)
-  } finally {
-    await server.close()
-  }
-}
-
-/** How many points are done. */
-export async function doneAt(url: string): Promise<number> {
-  const server = await openServer(url)
-  try {
-    return await server.points.getCompletedCount()
-  } finally {
-    await server.close()
-  }
 }

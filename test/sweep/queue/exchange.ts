@@ -1,0 +1,155 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import t from 'tap'
+import { Pipeline, run } from '../../../dist/pipeline/index.js'
+import { pointDirectory, readOutcomes, readPlan } from '../../../dist/sweep/index.js'
+import { statusOf, sweepNamed } from '../../../dist/sweep/queue/index.js'
+import { errorOf, temporary } from '../../stages/harness.js'
+import { filesOf, pipeline } from '../sweeps.js'
+import { type TestServer, until } from './servers.js'
+import { at, collected, doneAt, executions, freeze, pointsInHand, startWorker, submitted, worked } from './workers.js'
+
+/** What holds of sweeps at a queue, whatever server it is at. */
+export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string | undefined): void {
+  t.test('sweeps at a queue', { skip }, async (t) => {
+    const server = await start(t)
+    const { url } = server
+    await t.test('points are run once; a failed one says why, and is run again only if asked to', (t) => once(t, url))
+    await t.test('other data at the worker is another point: it fails before it trains', (t) => otherData(t, url))
+    await t.test('a worker that is told to end hands its point back; another goes on with it', (t) =>
+      handedBack(t, url),
+    )
+    await t.test('a worker that is told to end lets its points end, if they do so in time', (t) => inTime(t, url))
+    await t.test('points of frozen and killed workers are run by others, although the server crashes', (t) =>
+      faults(t, server),
+    )
+  })
+}
+
+async function once(t: Test, url: string): Promise<void> {
+  const folder = temporary(t, { 'a.yaml': pipeline })
+  const artifacts = join(folder, 'shared')
+  const submit = (sizes: string, retry = false) =>
+    submitted(
+      url,
+      join(folder, 'a.yaml'),
+      { grid: [`rows.size=${sizes}`], set: ['rows.dropLast=true'] },
+      artifacts,
+      retry,
+    )
+  t.match(await submit('100,9999'), { total: 2, added: 2, retried: 0 })
+  t.strictSame(await errorOf(collected(url, 'small', join(folder, 'early'))), [
+    'DATA',
+    '2 of 2 points are neither done nor failed: rows.size=100 seed=1; rows.size=9999 seed=1; millrace sweep status tells whether they wait or run',
+  ])
+  t.match(await worked(url), ['done', /the split "train" has 1258 rows, less than one batch of 9999/])
+  t.match(await submit('100,200,9999'), { total: 3, added: 1, retried: 0 })
+  t.strictSame(await at(url, statusOf), [{ name: 'small', total: 3, waiting: 1, running: 0, done: 1, failed: 1 }])
+  t.strictSame(await worked(url), ['done'])
+  t.equal(await executions(url), 3)
+  const out = join(folder, 'out')
+  t.match(await collected(url, 'small', out), { total: 3, done: 2, failed: 1 })
+  t.equal(readPlan(out).points.length, 3)
+  const failed = [...readOutcomes(out).values()].filter(({ status }) => status === 'failed')
+  t.match(failed, [{ error: /^a?.*stages\[2\] batch\/rows: the split "train" has 1258 rows/ }])
+  t.match(await submit('100,200,9999', true), { added: 0, retried: 1 })
+  t.match(await worked(url), [/the split "train" has 1258 rows/])
+  rmSync(artifacts, { recursive: true })
+  t.match(
+    (await errorOf(collected(url, 'small', join(folder, 'late'))))[1],
+    /^rows\.size=100 seed=1: no files in .*shared/,
+  )
+  t.match(await collected(url, 'small', out), { done: 2 }, 'what was fetched before is there')
+  t.match(await errorOf(collected(url, 'smal')), ['ARGUMENTS', /no sweep named "smal"; did you mean "small"\?$/])
+}
+
+async function otherData(t: Test, url: string): Promise<void> {
+  const rows = Array.from({ length: 40 }, (_, i) => `${i},${i % 7},${i % 2 ? 'x' : 'y'}`)
+  const text = pipeline
+    .replace('name: small', 'name: csv')
+    .replace('- use: load/digits', '- use: load/csv\n    with: { path: rows.csv }')
+    .replace('size: 100', 'size: 10')
+  const data = (some: string[]) => `a,b,kind\n${some.join('\n')}\n`
+  const there = temporary(t, { 'a.yaml': text, 'rows.csv': data(rows) })
+  const here = temporary(t, { 'rows.csv': data(rows.slice(1)) })
+  const artifacts = join(there, 'shared')
+  const own = process.cwd()
+  t.teardown(() => process.chdir(own))
+  const submit = () => {
+    process.chdir(there)
+    return submitted(url, 'a.yaml', { grid: ['eta=0.1'] }, artifacts, true)
+  }
+  await submit()
+  process.chdir(here)
+  t.match(await worked(url), [
+    /^rows\.csv is another file here: \d+ bytes with the SHA-256 \w{64}, where it was submitted \d+ with \w{64}$/,
+  ])
+  t.notOk(existsSync(artifacts), 'nothing was trained')
+  rmSync(join(here, 'rows.csv'))
+  await submit()
+  process.chdir(here)
+  t.match(await worked(url), ['cannot read rows.csv: no such file or directory'])
+  await submit()
+  t.strictSame(await worked(url), ['done'])
+  t.match(await errorOf(at(url, (server) => sweepNamed(server, undefined))), [
+    'ARGUMENTS',
+    /there are several sweeps, say which: csv, small$/,
+  ])
+}
+
+async function handedBack(t: Test, url: string): Promise<void> {
+  const text = `checkpoint: { every: epoch }\n${pipeline.replace('name: small', 'name: long')}`
+  const folder = temporary(t, { 'a.yaml': text })
+  const [file, artifacts] = [join(folder, 'a.yaml'), join(folder, 'shared')]
+  await submitted(url, file, { grid: ['eta=0.1'], set: ['epochs=200'] }, artifacts)
+  const first = startWorker(t, url, folder, '--grace', '0')
+  await until(() => isCheckpointed(artifacts), 'a checkpoint')
+  first.process.kill('SIGTERM')
+  t.match(await first.ended, { code: 143, stdout: /eta=0\.1 seed=1 {2}handed back\n0 points done, 1 handed back\n$/ })
+  t.equal(readdirSync(join(artifacts, 'unfinished')).length, 1)
+  t.strictSame(await worked(url), ['done'])
+  const { directory } = await collected(url, 'long')
+  t.equal(directory, artifacts)
+  const place = pointDirectory(artifacts, readPlan(directory).points[0]!)
+  t.ok(JSON.parse(readFileSync(join(place, 'run.json'), 'utf8')).resumedAt > 0)
+  const out = join(folder, 'plain')
+  await run(await Pipeline.load(file, { set: ['eta=0.1', 'epochs=200'] }), { out, kernel: 'reference' })
+  t.strictSame(filesOf(place), filesOf(out))
+  t.strictSame(readdirSync(join(artifacts, 'unfinished')), [])
+}
+
+function isCheckpointed(artifacts: string): boolean {
+  const folder = join(artifacts, 'working')
+  return existsSync(folder) && readdirSync(folder).some((name) => existsSync(join(folder, name, 'checkpoint')))
+}
+
+async function inTime(t: Test, url: string): Promise<void> {
+  const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: grace') })
+  const artifacts = join(folder, 'shared')
+  await submitted(url, join(folder, 'a.yaml'), { grid: ['eta=0.1'], set: ['epochs=50'] }, artifacts)
+  const worker = startWorker(t, url, folder, '--grace', '60')
+  await until(() => pointsInHand(artifacts, worker.process.pid!) > 0, 'the point')
+  worker.process.kill('SIGTERM')
+  t.match(await worker.ended, { code: 143, stdout: /done .*\n1 points done\n$/ })
+}
+
+async function faults(t: Test, { url, crash }: TestServer): Promise<void> {
+  const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: faults') })
+  const artifacts = join(folder, 'shared')
+  const planned = { grid: ['eta=0.1,0.2,0.3,0.4'], seeds: '5', set: ['epochs=10'] }
+  await submitted(url, join(folder, 'a.yaml'), planned, artifacts)
+  const before = await doneAt(url)
+  const [frozen, killed] = [startWorker(t, url, folder), startWorker(t, url, folder)]
+  await until(async () => (await doneAt(url)) >= before + 2, 'the first points')
+  await freeze(killed, artifacts)
+  killed.process.kill('SIGKILL')
+  await freeze(frozen, artifacts)
+  await crash(200)
+  t.strictSame([...new Set(await worked(url))], ['done'])
+  frozen.process.kill('SIGCONT')
+  await until(() => pointsInHand(artifacts, frozen.process.pid!) === 0, 'the frozen worker')
+  frozen.process.kill('SIGTERM')
+  t.match((await frozen.ended).stdout, /lost: this worker did not answer for too long/)
+  t.match(await collected(url, 'faults'), { total: 20, done: 20, failed: 0 })
+}

@@ -1,0 +1,4 @@
+import { queueTests } from './exchange.js'
+import { redisMissing, startRedis } from './servers.js'
+
+queueTests(startRedis, redisMissing)
