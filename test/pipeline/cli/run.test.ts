@@ -145,7 +145,7 @@ for (const [signal, expected] of [
     const { code, stderr } = await result
     t.ok(Date.now() - sent < 1000)
     t.equal(code, expected)
-    t.equal(stderr, 'stopped before its end\ninterrupted; what was written so far is in x\n')
+    t.equal(stderr, 'stopped before its end\ninterrupted; what was written so far is in x; millrace resume x goes on\n')
     const lines = readFileSync(join(cwd, 'x/metrics.csv'), 'utf8').trimEnd().split('\n')
     t.ok(lines.length >= 6)
     t.ok(lines.every((line) => line.split(',').length === 11))
