@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -10,7 +11,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const run = promisify(execFile)
 
 t.test('the packed package works when it is installed into an empty folder', async (t) => {
-  const cwd = t.testdir()
+  // Not below the project, whose packages would be found from there.
+  const cwd = mkdtempSync(join(tmpdir(), 'millrace-package-'))
+  t.teardown(() => rmSync(cwd, { recursive: true, force: true }))
   const env = userEnvironment()
   await run('npm', ['pack', '--ignore-scripts', '--pack-destination', cwd], { cwd: root, env })
   const [tarball] = readdirSync(cwd)
@@ -19,6 +22,16 @@ t.test('the packed package works when it is installed into an empty folder', asy
 
   const { stdout } = await run('npx', ['--no-install', 'millrace', 'run', 'digits', '--set', 'epochs=2'], { cwd, env })
   t.match(stdout, /\nfiles in runs\/digits-001: .*figures\/curves.png, .*metrics.csv/)
+
+  const main = 'node_modules/millrace/dist/pipeline/cli/main.js'
+  for (const [url, driver] of [
+    ['redis://127.0.0.1:1', 'ioredis'],
+    ['postgres://127.0.0.1:1/x', 'pg'],
+  ])
+    await t.rejects(run(process.execPath, [main, 'sweep', 'status', '--queue', url!], { cwd, env }), {
+      code: 2,
+      stderr: `sweeps on many machines need packages that Millrace does not bring along; install them beside it: npm install bullmq ${driver}\n`,
+    })
 
   const program = `
     import { Pipeline, run } from 'millrace'

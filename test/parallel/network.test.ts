@@ -1,41 +1,20 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { hostsMissing, twoHosts } from '../hosts.js'
 import { finished, millrace, userEnvironment } from '../pipeline/cli/millrace.js'
 import { mpiMissing } from './job.js'
 import { pipeline } from './pipeline.js'
 
 const main = fileURLToPath(new URL('../../dist/pipeline/cli/main.js', import.meta.url))
-const names = [`mr${process.pid}a`, `mr${process.pid}b`] as const
-const hosts = ['10.77.0.1', '10.77.0.2'] as const
-
-const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' })
-const inside = (i: 0 | 1, ...args: string[]) => ip('netns', 'exec', names[i], ...args)
-
-function networkMissing(): string | undefined {
-  const probe = spawnSync('ip', ['netns', 'add', names[0]])
-  if (probe.status !== 0) return 'there are no network namespaces here'
-  ip('netns', 'del', names[0])
-  return mpiMissing()
-}
-
-/** Two hosts with a cable between them, each with a name of its own; returns what starts a job over both. */
-function twoHosts(t: Test, cwd: string) {
-  t.teardown(() => {
-    for (const name of names) spawnSync('ip', ['netns', 'del', name])
-  })
-  for (const name of names) ip('netns', 'add', name)
-  ip('link', 'add', 'cable', 'netns', names[0], 'type', 'veth', 'peer', 'name', 'cable', 'netns', names[1])
-  for (const i of [0, 1] as const) {
-    inside(i, 'ip', 'link', 'set', 'lo', 'up')
-    inside(i, 'ip', 'addr', 'add', `${hosts[i]}/24`, 'dev', 'cable')
-    inside(i, 'ip', 'link', 'set', 'cable', 'up')
-  }
+/** Two hosts; what starts a job over both, and what cuts them apart. */
+function jobOverHosts(t: Test, cwd: string) {
+  const { addresses, on, cable } = twoHosts(t, '10.77.0')
   // What mpirun takes for ssh.
   const agent = join(cwd, 'agent')
-  writeFileSync(agent, `#!/bin/sh\nshift\nexec ip netns exec ${names[1]} unshare -u sh -c "hostname other; $*"\n`)
+  writeFileSync(agent, `#!/bin/sh\nshift\nexec ${on(1).join(' ')} unshare -u sh -c "hostname other; $*"\n`)
   chmodSync(agent, 0o755)
   const env = userEnvironment({
     OMPI_ALLOW_RUN_AS_ROOT: '1',
@@ -45,19 +24,20 @@ function twoHosts(t: Test, cwd: string) {
     OMPI_MCA_btl_tcp_if_include: '10.77.0.0/24',
     OMPI_MCA_oob_tcp_if_include: '10.77.0.0/24',
   })
-  return (args: readonly string[]) => {
-    const mpirun = ['mpirun', '-n', '2', '--host', `${hosts[0]}:1,${hosts[1]}:1`, '--wdir', cwd]
-    const command = ['-k', '5', '60', 'ip', 'netns', 'exec', names[0], ...mpirun, process.execPath, main, ...args]
+  const start = (args: readonly string[]) => {
+    const mpirun = ['mpirun', '-n', '2', '--host', `${addresses[0]}:1,${addresses[1]}:1`, '--wdir', cwd]
+    const command = ['-k', '5', '60', ...on(0), ...mpirun, process.execPath, main, ...args]
     return finished(spawn('timeout', command, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] }))
   }
+  return { start, cable }
 }
 
 t.test(
   'a job over two hosts has the bytes of one process, and ends when the cable is cut',
-  { skip: networkMissing() ?? false },
+  { skip: hostsMissing() ?? mpiMissing() ?? false },
   async (t) => {
     const cwd = t.testdir({ 'p.yaml': pipeline })
-    const start = twoHosts(t, cwd)
+    const { start, cable } = jobOverHosts(t, cwd)
     t.match(await start(['run', 'p.yaml', '--out', 'two']), { code: 0, stdout: /done in/ })
     const local = ['--set', 'parallel.engine=local', '--set', 'parallel.ranks=1']
     t.match(await millrace(['run', 'p.yaml', '--out', 'one', ...local], cwd), { code: 0 })
@@ -69,13 +49,13 @@ t.test(
     const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
     for (let wait = 0; wait < 300 && !(existsSync(metrics) && readFileSync(metrics).length > 300); wait++)
       await pause(100)
-    inside(0, 'ip', 'link', 'set', 'cable', 'down')
+    cable('down')
     await pause(10_000)
     t.match(JSON.parse(readFileSync(join(cwd, 'cut/run.json'), 'utf8')), {
       status: 'failed',
       error: /rank 1 has not answered for 3 s/,
     })
-    inside(0, 'ip', 'link', 'set', 'cable', 'up')
+    cable('up')
     t.match(await end, { code: 75, stderr: /rank 1 has not answered for 3 s \(step \d+\)/ })
   },
 )

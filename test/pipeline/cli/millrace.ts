@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const main = fileURLToPath(new URL('../../../dist/pipeline/cli/main.js', import.meta.url))
+/** The command line, as a program of Node. */
+export const main = fileURLToPath(new URL('../../../dist/pipeline/cli/main.js', import.meta.url))
 
 export interface Finished {
   readonly code: number | null

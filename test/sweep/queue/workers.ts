@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -15,7 +15,7 @@ import {
   type WorkEvent,
   work,
 } from '../../../dist/sweep/queue/index.js'
-import { type Finished, finished, spawnMillrace } from '../../pipeline/cli/millrace.js'
+import { type Finished, finished, main, userEnvironment } from '../../pipeline/cli/millrace.js'
 import { pause } from './servers.js'
 
 /** Locks that run out soon, so that tests do not wait long. */
@@ -80,9 +80,22 @@ export interface TestWorker {
 
 /** Starts `millrace sweep work`; it ends with the test. */
 export function startWorker(t: Test, url: string, cwd: string, ...args: string[]): TestWorker {
-  const process = spawnMillrace(['sweep', 'work', '--queue', url, '--lock', '3', '--check', '1', ...args], cwd)
-  t.teardown(() => process.kill('SIGKILL'))
-  return { process, ended: finished(process) }
+  return startWorkerOn([], t, url, cwd, ...args)
+}
+
+/** The same, by way of another command. */
+export function startWorkerOn(
+  via: readonly string[],
+  t: Test,
+  url: string,
+  cwd: string,
+  ...args: string[]
+): TestWorker {
+  const own = [process.execPath, main, 'sweep', 'work', '--queue', url, '--lock', '3', '--check', '1', ...args]
+  const [program, ...rest] = [...via, ...own]
+  const worker = spawn(program!, rest, { cwd, env: userEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => worker.kill('SIGKILL'))
+  return { process: worker, ended: finished(worker) }
 }
 
 /** Stops a worker (SIGSTOP) at a moment when it has a point in hand. */
