@@ -2,22 +2,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 import { addQueueCommands, addRunOneCommand } from './queue-commands.js'
-
-/** Options that several commands have. */
-export interface SharedOptions {
-  /** Adds those of every command that reads a pipeline. */
-  readonly reading: (command: Command) => Command
-  /** Adds those of every one that runs it. */
-  readonly running: (command: Command) => Command
-  /** Adds those that say what a definition may do. */
-  readonly trusting: (command: Command) => Command
-  readonly kernelOption: () => Option
-  readonly threadsOption: () => Option
-}
+import { reading, running } from './shared-options.js'
 
 /** Adds the commands about sweeps. */
-export function addSweepCommands(program: Command, shared: SharedOptions, output: Output): void {
-  const { reading, running } = shared
+export function addSweepCommands(program: Command, output: Output): void {
   const sweep = running(sweeping(reading(program.command('sweep'))))
     .summary('run a pipeline with many settings')
     .description(
@@ -44,8 +32,8 @@ export function addSweepCommands(program: Command, shared: SharedOptions, output
       "\nExamples:\n  millrace sweep digits-grid --jobs 2\n  millrace sweep digits --grid eta=0.001,0.01 --grid lambda=0,0.1 --seeds 3 --out sweeps/mine\n  millrace sweep digits --random 20 --over 'eta={ logUniform: [1e-4, 1] }' --over 'batchSize={ choice: [16, 32] }'",
     )
     .action(async (name, options) => (await import('./sweep.js')).sweepCommand(name, options, output))
-  addQueueCommands(sweep, { ...shared, sweeping }, output)
-  addRunOneCommand(sweep, { ...shared, sweeping }, output)
+  addQueueCommands(sweep, sweeping, output)
+  addRunOneCommand(sweep, sweeping, output)
 
   program
     .command('table')
