@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { atLeastOne, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
-import { kernelOption, reading, running, threadsOption, trusting } from './shared-options.js'
+import { jobsOption, kernelOption, reading, running, threadsOption, trusting } from './shared-options.js'
 
 /** Adds the options that say what a sweep is made of. */
 type Sweeping = (command: Command) => Command
@@ -31,14 +31,7 @@ export function addQueueCommands(sweep: Command, sweeping: Sweeping, output: Out
     .description(
       'Run points of a queue, as many workers on as many machines as you like. The first SIGTERM or Ctrl-C ends the work: points get --grace seconds to end, and what is not done by then is handed back, with its checkpoint if there is one. The second ends the process at once.',
     )
-    .addOption(
-      new Option(
-        '--jobs <n>',
-        'points to run at the same time; with several, each has one thread unless --threads says otherwise',
-      )
-        .argParser(positiveNumber)
-        .default(1),
-    )
+    .addOption(jobsOption())
     .addOption(threadsOption())
     .option('--artifacts <dir>', 'the shared folder, where it has another path here')
     .option('--until-done', 'end when no point is left, waiting or run by anyone')

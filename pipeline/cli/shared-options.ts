@@ -47,3 +47,12 @@ export function running(command: Command): Command {
       'make checkpoints: epoch, "500 steps", 30s, …, or none (default: as the pipeline says)',
     )
 }
+
+export function jobsOption(): Option {
+  return new Option(
+    '--jobs <n>',
+    'points to run at the same time; with several, each has one thread unless --threads says otherwise',
+  )
+    .argParser(positiveNumber)
+    .default(1)
+}

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 import { addQueueCommands, addRunOneCommand } from './queue-commands.js'
-import { reading, running } from './shared-options.js'
+import { jobsOption, reading, running } from './shared-options.js'
 
 /** Adds the commands about sweeps. */
 export function addSweepCommands(program: Command, output: Output): void {
@@ -12,14 +12,7 @@ export function addSweepCommands(program: Command, output: Output): void {
       'Run a pipeline with every setting of its block "sweep:", or with those given here. A name given here wins over the same name there. Run it again to go on: only what is missing runs.',
     )
     .argument('<pipeline>', 'YAML file or built-in name')
-    .addOption(
-      new Option(
-        '--jobs <n>',
-        'points to run at the same time; with several, each has one thread unless --threads says otherwise',
-      )
-        .argParser(positiveNumber)
-        .default(1),
-    )
+    .addOption(jobsOption())
     .option('--out <dir>', 'directory of the sweep (default: sweeps/NAME)')
     .addOption(
       new Option('--on-fail <what>', 'what a failed point does to the others')
