@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { atLeastOne, positiveNumber, wholeNumber } from './arguments.js'
+import { atLeastOne, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 import { jobsOption, kernelOption, reading, running, threadsOption, trusting } from './shared-options.js'
 

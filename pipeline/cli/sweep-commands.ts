@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
+import { atLeastOne, collect, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 import { addQueueCommands, addRunOneCommand } from './queue-commands.js'
 import { jobsOption, reading, running } from './shared-options.js'
