@@ -90,13 +90,20 @@ async function resultsOf({ points }: Server, wanted: ReadonlySet<string>): Promi
         const outcome = state === 'completed' ? outcomeIn(returnvalue.line) : undefined
         if (outcome) found.set(id!, { outcome, directory: returnvalue.directory })
         else {
-          const error = state === 'completed' ? 'its result at the queue is damaged' : failedReason
+          const error = state === 'completed' ? 'its result at the queue is damaged' : wordFailure(failedReason)
           found.set(id!, { outcome: { key: data.key, status: 'failed', error, seconds: 0 } })
         }
       }
       if (jobs.length < MANY) break
     }
   return found
+}
+
+/** BullMQ's own reason is the only one that is not worded by a worker. */
+function wordFailure(reason: string): string {
+  return reason.startsWith('job stalled more than')
+    ? 'its workers were lost again and again, killed or frozen; it may be what ends them'
+    : reason
 }
 
 /** The shared folder, where all points agree on one that is to be seen from here. */
