@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsync, openSync, readdirSync, renameSync, rmSync, statSync, write, writeSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import {
+  closeSync,
+  fsync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  write,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { shortPath } from './definition/value.js'
@@ -142,11 +153,16 @@ export async function syncedPath(path: string): Promise<void> {
   }
 }
 
-/** Removes all but the newest `keep` checkpoints of a run, and what a killed run left half-written. */
-export function pruneCheckpoints(directory: string, keep: number): void {
+/**
+ * Removes all but the newest `keep` checkpoints of a run, and what a killed run left half-written. After `written` comes
+ * none: what has a later step is damaged, or of a past that the run went back from.
+ */
+export function pruneCheckpoints(directory: string, keep: number, written?: Pick<Checkpoint, 'step'>): void {
   const folder = join(directory, FOLDER)
   const names = namesIn(folder)
-  const old = names.filter((name) => name.endsWith(ENDING)).slice(keep)
+  const checkpoints = names.filter((name) => name.endsWith(ENDING))
+  const first = written ? Math.max(0, checkpoints.indexOf(basename(checkpointFile(written)))) : 0
+  const old = checkpoints.filter((_, i) => i < first || i >= first + keep)
   for (const name of [...old, ...names.filter((name) => name.endsWith('.part'))])
     attempt('remove', join(folder, name), () => rmSync(join(folder, name), { force: true }))
 }
@@ -173,9 +189,15 @@ export function newestCheckpoint(
   return undefined
 }
 
-/** The files in a folder, the last name first; none where there is no folder. */
+/** Whether a run left checkpoints in a directory. */
+export function hasCheckpoints(directory: string): boolean {
+  return namesIn(join(directory, FOLDER)).some((name) => name.endsWith(ENDING))
+}
+
+/** The files in a folder, the last name first; none where there is no folder, or a link to another one. */
 function namesIn(folder: string): string[] {
   try {
+    if (!lstatSync(folder).isDirectory()) return []
     return readdirSync(folder).sort().reverse()
   } catch {
     return []

@@ -19,7 +19,12 @@ import type { Flowing } from './wiring.js'
 /** What a run knows of itself, and how many checkpoints it has. */
 interface About extends Pick<Checkpoint, 'definition' | 'data'> {
   checkpoints: number
+  /** Writes down the files and notes so far, which whoever resumes does not find out again. */
+  save(status: 'running'): unknown
 }
+
+/** The longest time that Node counts, in milliseconds; of what is longer it makes 1. */
+const LONGEST = 2 ** 31 - 1
 
 /**
  * Makes the checkpoints of a run. States are taken at a moment when nothing is under way between the stages, which costs
@@ -82,7 +87,7 @@ export class Checkpointer {
     if (stateless) this.rule = { ...this.rule, keep: 0 }
     const { every } = this.rule
     if (this.rule.keep > 0 && 'seconds' in every)
-      this.timer = setInterval(() => this.request(), every.seconds * 1000).unref()
+      this.timer = setInterval(() => this.request(), Math.min(every.seconds * 1000, LONGEST)).unref()
   }
 
   /** Tells that a step has been made. */
@@ -163,15 +168,17 @@ export class Checkpointer {
 
   private async writeOne(checkpoint: Frozen): Promise<void> {
     const name = checkpointFile(checkpoint)
+    this.about.save('running')
     try {
       // What it speaks of must be there when it is.
       const outputs = Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
+      // Where writing fails first, nobody waits for it any more.
       outputs.catch(() => {})
       await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint), outputs)
     } catch (error) {
       throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })
     }
-    pruneCheckpoints(this.directory.path, this.rule.keep)
+    pruneCheckpoints(this.directory.path, this.rule.keep, checkpoint)
     this.about.checkpoints++
   }
 }

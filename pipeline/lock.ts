@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
+import { readRegularFile } from './regular-file.js'
 
 /** The process that works in a directory. */
 interface Holder {
@@ -14,6 +15,8 @@ interface Holder {
 
 /** Files that processes hold open are no help: Node has no `flock`. A file that names its holder is. */
 const NAME = 'lock'
+/** What is larger names no holder. */
+const MAX_BYTES = 4096
 
 /**
  * Makes this process the only one that writes in `directory`; gives back what ends that. A lock whose process has ended
@@ -55,7 +58,7 @@ function writeLock(path: string, text: string): void {
 function contentOf(path: string): string {
   for (let tries = 0; ; tries++) {
     try {
-      const text = readFileSync(path, 'utf8')
+      const text = String(readRegularFile(path, MAX_BYTES))
       if (text !== '' || tries === 10) return text
     } catch {
       return ''
@@ -69,7 +72,7 @@ function clear(path: string, text: string): void {
   const aside = `${path}.${process.pid}`
   try {
     renameSync(path, aside)
-    if (readFileSync(aside, 'utf8') === text) rmSync(aside)
+    if (contentOf(aside) === text) rmSync(aside)
     else renameSync(aside, path)
   } catch {
     // Another process was faster.

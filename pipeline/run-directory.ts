@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
-import { pruneCheckpoints } from './checkpoint.js'
+import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
 import { shortPath } from './definition/value.js'
 import { fileProblem, PipelineError } from './errors.js'
 import { attempt, makeFolder, replaceFile } from './files.js'
@@ -152,7 +152,8 @@ function nextNumbered(name: string): string {
 function prepare(path: string, force: boolean): void {
   if (existsSync(path) && !statSync(path).isDirectory())
     throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is a file, expected a directory`)
-  if (existsSync(join(path, 'run.json')) && !force)
+  // Of checkpoints without a record, a run that is killed early would take the newest for its own.
+  if (!force && (existsSync(join(path, 'run.json')) || hasCheckpoints(path)))
     throw new PipelineError(
       'ARGUMENTS',
       `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,

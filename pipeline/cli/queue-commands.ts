@@ -1,16 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { atLeastOne, positiveNumber, wholeNumber } from './arguments.js'
+import { atLeastOne, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
-import type { SharedOptions } from './sweep-commands.js'
+import { jobsOption, kernelOption, reading, running, threadsOption, trusting } from './shared-options.js'
 
-interface SweepingOptions extends SharedOptions {
-  /** Adds the options that say what is swept. */
-  readonly sweeping: (command: Command) => Command
-}
+/** Adds the options that say what a sweep is made of. */
+type Sweeping = (command: Command) => Command
 
 /** Adds the commands about sweeps on many machines, below `sweep`. */
-export function addQueueCommands(sweep: Command, shared: SweepingOptions, output: Output): void {
-  const { reading, sweeping, trusting, kernelOption, threadsOption } = shared
+export function addQueueCommands(sweep: Command, sweeping: Sweeping, output: Output): void {
   const actions = () => import('./queue.js')
 
   atQueue(sweeping(reading(sweep.command('submit'))))
@@ -34,14 +31,7 @@ export function addQueueCommands(sweep: Command, shared: SweepingOptions, output
     .description(
       'Run points of a queue, as many workers on as many machines as you like. The first SIGTERM or Ctrl-C ends the work: points get --grace seconds to end, and what is not done by then is handed back, with its checkpoint if there is one. The second ends the process at once.',
     )
-    .addOption(
-      new Option(
-        '--jobs <n>',
-        'points to run at the same time; with several, each has one thread unless --threads says otherwise',
-      )
-        .argParser(positiveNumber)
-        .default(1),
-    )
+    .addOption(jobsOption())
     .addOption(threadsOption())
     .option('--artifacts <dir>', 'the shared folder, where it has another path here')
     .option('--until-done', 'end when no point is left, waiting or run by anyone')
@@ -87,8 +77,7 @@ export function addQueueCommands(sweep: Command, shared: SweepingOptions, output
 }
 
 /** Adds the command for schedulers that start each point themselves. */
-export function addRunOneCommand(sweep: Command, shared: SweepingOptions, output: Output): void {
-  const { reading, running, sweeping } = shared
+export function addRunOneCommand(sweep: Command, sweeping: Sweeping, output: Output): void {
   running(sweeping(reading(sweep.command('run-one'))))
     .summary('run one point of a sweep')
     .description(

@@ -1,37 +1,18 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { atLeastOne, collect, positiveNumber, wholeNumber } from './arguments.js'
+import { atLeastOne, collect, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 import { addQueueCommands, addRunOneCommand } from './queue-commands.js'
-
-/** Options that several commands have. */
-export interface SharedOptions {
-  /** Adds those of every command that reads a pipeline. */
-  readonly reading: (command: Command) => Command
-  /** Adds those of every one that runs it. */
-  readonly running: (command: Command) => Command
-  /** Adds those that say what a definition may do. */
-  readonly trusting: (command: Command) => Command
-  readonly kernelOption: () => Option
-  readonly threadsOption: () => Option
-}
+import { jobsOption, reading, running } from './shared-options.js'
 
 /** Adds the commands about sweeps. */
-export function addSweepCommands(program: Command, shared: SharedOptions, output: Output): void {
-  const { reading, running } = shared
+export function addSweepCommands(program: Command, output: Output): void {
   const sweep = running(sweeping(reading(program.command('sweep'))))
     .summary('run a pipeline with many settings')
     .description(
       'Run a pipeline with every setting of its block "sweep:", or with those given here. A name given here wins over the same name there. Run it again to go on: only what is missing runs.',
     )
     .argument('<pipeline>', 'YAML file or built-in name')
-    .addOption(
-      new Option(
-        '--jobs <n>',
-        'points to run at the same time; with several, each has one thread unless --threads says otherwise',
-      )
-        .argParser(positiveNumber)
-        .default(1),
-    )
+    .addOption(jobsOption())
     .option('--out <dir>', 'directory of the sweep (default: sweeps/NAME)')
     .addOption(
       new Option('--on-fail <what>', 'what a failed point does to the others')
@@ -44,8 +25,8 @@ export function addSweepCommands(program: Command, shared: SharedOptions, output
       "\nExamples:\n  millrace sweep digits-grid --jobs 2\n  millrace sweep digits --grid eta=0.001,0.01 --grid lambda=0,0.1 --seeds 3 --out sweeps/mine\n  millrace sweep digits --random 20 --over 'eta={ logUniform: [1e-4, 1] }' --over 'batchSize={ choice: [16, 32] }'",
     )
     .action(async (name, options) => (await import('./sweep.js')).sweepCommand(name, options, output))
-  addQueueCommands(sweep, { ...shared, sweeping }, output)
-  addRunOneCommand(sweep, { ...shared, sweeping }, output)
+  addQueueCommands(sweep, sweeping, output)
+  addRunOneCommand(sweep, sweeping, output)
 
   program
     .command('table')

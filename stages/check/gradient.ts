@@ -1,4 +1,4 @@
-import type { Table } from 'apache-arrow'
+import { type Table, tableFromIPC, tableToIPC } from 'apache-arrow'
 import {
   concat,
   concatMap,
@@ -58,6 +58,11 @@ const options = z.strictObject({
     .describe('What to do when a gradient is wrong: stop the run, or go on with the table as the only sign.'),
 })
 
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
+
+/** `before`: the parameters before the step to check, as an Arrow file, where the run is between the two. */
+const state = z.strictObject({ isChecked: z.boolean(), before: bytes.optional() })
+
 /**
  * Checks gradients of the mean cost `J = mean(-log p[y]) + lambda · Σ W²` of a softmax classifier on one batch of a run:
  *
@@ -82,10 +87,12 @@ export const gradient = defineStage({
     ({ batches, parameters }) =>
       defer(() => {
         let isChecked = false
-        context.state(z.strictObject({ isChecked: z.boolean() }), {
-          snapshot: () => ({ isChecked }),
+        let first: Table | undefined
+        context.state(state, {
+          snapshot: () => ({ isChecked, ...(first && !isChecked && { before: tableToIPC(first, 'file') }) }),
           restore: (saved) => {
             isChecked = saved.isChecked
+            first = saved.before && tableFromIPC(saved.before)
           },
         })
         const at = (step: number) => (table: Table) => positionOf(table).step === step
@@ -93,7 +100,13 @@ export const gradient = defineStage({
         const failed = new PipelineError('DATA', `the run ended before its step ${options.step} could be checked`)
         return forkJoin({
           batch: batches.pipe(filter(at(options.step)), take(1)),
-          before: kept(options.step - 1),
+          before: first
+            ? of(first)
+            : kept(options.step - 1).pipe(
+                tap((table) => {
+                  first = table
+                }),
+              ),
           after: kept(options.step),
         }).pipe(
           isChecked ? identity : throwIfEmpty(() => failed),

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
@@ -120,4 +120,23 @@ t.test('old checkpoints go, and what a kill left half-written', async (t) => {
     'x.txt',
   ])
   t.strictSame(decodeCheckpoint(readFileSync(join(directory, checkpointFile({ step: 300 })))), made(300))
+})
+
+t.test('after one that was written comes none: what has a later step would be taken for the newest', async (t) => {
+  const directory = folder(t, { 'checkpoint/step-000000400.safetensors': new Uint8Array(3) })
+  for (const step of [1, 20, 300]) await writeDurably(join(directory, checkpointFile({ step })), encoded(step))
+  pruneCheckpoints(directory, 1, { step: 20 })
+  t.strictSame(readdirSync(join(directory, 'checkpoint')), ['step-000000020.safetensors'])
+})
+
+t.test('a folder of checkpoints that is a link to another is left alone', async (t) => {
+  const directory = t.testdir({ away: { 'x.part': '' }, run: {} })
+  await writeDurably(join(directory, 'away/step-000000001.safetensors'), encoded(1))
+  symlinkSync('../away', join(directory, 'run/checkpoint'))
+  pruneCheckpoints(join(directory, 'run'), 0)
+  t.strictSame(readdirSync(join(directory, 'away')).sort(), ['step-000000001.safetensors', 'x.part'])
+  t.equal(
+    newestCheckpoint(join(directory, 'run'), () => {}),
+    undefined,
+  )
 })

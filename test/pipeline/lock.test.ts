@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -49,6 +49,17 @@ t.test(
   async (t) => {
     const directory = t.testdir({})
     writeFileSync(join(directory, 'lock'), JSON.stringify({ pid: process.pid, host: hostname(), began: '1' }))
+    lockDirectory(directory)()
+    t.strictSame(readdirSync(directory), [])
+  },
+)
+
+t.test(
+  'a lock that is a pipe is nobody’s, and nobody waits for it',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const directory = t.testdir({})
+    execFileSync('mkfifo', [join(directory, 'lock')])
     lockDirectory(directory)()
     t.strictSame(readdirSync(directory), [])
   },

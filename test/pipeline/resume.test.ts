@@ -236,3 +236,69 @@ t.test('a checkpoint that cannot be written fails the run; what was written stay
   rmSync('a/checkpoint')
   t.equal((await resume('a', options).result).record.status, 'done')
 })
+
+t.test('a damaged checkpoint does not outlive those that are written after it', async (t) => {
+  const cwd = inside(t)
+  writeFileSync('p.yaml', definition.replace('keep: 2', 'keep: 1'))
+  await run(await load(), { ...options, out: 'whole' })
+  await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(14, 'a', 12))
+  writeFileSync('a/checkpoint/step-000000012.safetensors', 'rubbish')
+  await millrace(['resume', 'a', ...common], cwd, dying(11, 'a', 9))
+  t.notOk(existsSync('a/checkpoint/step-000000012.safetensors'))
+  t.equal((await resume('a', options).result).record.resumedAt, 9)
+  t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, 'a')), [])
+})
+
+t.test('files that a killed run wrote before its checkpoint are in the record of the resumed one', async (t) => {
+  const cwd = inside(t)
+  writeFileSync(
+    'p.yaml',
+    `${definition}  - { use: sink/weights, from: model, with: { every: { epochs: 1 }, formats: [svg] } }\n`,
+  )
+  const whole = await run(await load(), { ...options, out: 'whole' })
+  await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(13, 'a', 12))
+  const { record } = await resume('a', options).result
+  t.equal(record.resumedAt, 12)
+  t.strictSame(record.files, whole.record.files)
+})
+
+t.test('a gradient is checked although the run was cut off between the steps that it needs', async (t) => {
+  const cwd = inside(t)
+  writeFileSync(
+    'p.yaml',
+    `${definition}
+  - { id: gradient, use: check/gradient, from: { batches: batches, parameters: model }, with: { step: 7, features: 2, kernels: [] } }
+  - { use: sink/arrow, id: checks, from: gradient, with: { path: checks.arrows } }
+`,
+  )
+  await run(await load(), { ...options, out: 'whole', checkpoint: '2 steps' })
+  await millrace(['run', 'p.yaml', '--out', 'a', ...common, '--checkpoint', '2 steps'], cwd, dying(7, 'a', 6))
+  t.equal((await resume('a', options).result).record.resumedAt, 6)
+  t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, 'a')), [])
+})
+
+t.test('a checkpoint that fails before its outputs do fails the run, not the process', async (t) => {
+  inside(t)
+  const running = start(await load(['epochs=40']), { ...options, out: 'a', checkpoint: '50 steps' })
+  running.metrics.subscribe(({ step }) => {
+    if (step !== 80) return
+    rmSync('a/checkpoint', { recursive: true })
+    writeFileSync('a/checkpoint', 'in the way')
+    rmSync('a/metrics.csv')
+  })
+  t.match(await errorOf(running.result), [
+    'WRITE',
+    /^cannot write the checkpoint checkpoint\/step-000000100\.safetensors: /,
+  ])
+})
+
+t.test('more hours than a timer can count make no checkpoint every millisecond', async (t) => {
+  inside(t)
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): unknown => warnings.push(warning)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const { record } = await run(await load(), { ...options, out: 'a', checkpoint: '600h' })
+  t.equal(record.checkpoints, 1)
+  t.strictSame(warnings, [])
+})

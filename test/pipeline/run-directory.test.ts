@@ -145,3 +145,13 @@ t.test('attempt passes results on and words failures', async (t) => {
     cause: { code: 'ENOENT' },
   })
 })
+
+t.test('checkpoints without a record are of a run, too: a new one would go on from them', async (t) => {
+  inFolder(t, { out: { checkpoint: { 'step-000000900.safetensors': '' } } })
+  t.throws(() => makeRunDirectory('a', { out: 'out' }), {
+    code: 'ARGUMENTS',
+    message: '--out out: a run lies there already; give another directory, or --force to replace it',
+  })
+  makeRunDirectory('a', { out: 'out', force: true }).release()
+  t.strictSame(readdirSync('out/checkpoint'), [])
+})
