@@ -26,6 +26,8 @@ interface Found {
   readonly outcome: Outcome
   /** Where the files of a point lie that is done. */
   readonly directory?: string
+  /** The shared folder, as its worker calls it, or who submitted it. */
+  readonly artifacts: string
 }
 
 /**
@@ -87,11 +89,13 @@ async function resultsOf({ points }: Server, wanted: ReadonlySet<string>): Promi
       const jobs = await points.getJobs([state], at, at + MANY - 1, true)
       for (const { id, data, returnvalue, failedReason } of jobs) {
         if (!wanted.has(id!)) continue
-        const outcome = state === 'completed' ? outcomeIn(returnvalue.line) : undefined
-        if (outcome) found.set(id!, { outcome, directory: returnvalue.directory })
-        else {
+        const outcome = state === 'completed' ? outcomeIn(returnvalue?.line ?? '') : undefined
+        if (outcome) {
+          const { directory } = returnvalue
+          found.set(id!, { outcome, directory, artifacts: resolve(directory, '../..') })
+        } else {
           const error = state === 'completed' ? 'its result at the queue is damaged' : wordFailure(failedReason)
-          found.set(id!, { outcome: { key: data.key, status: 'failed', error, seconds: 0 } })
+          found.set(id!, { outcome: { key: data.key, status: 'failed', error, seconds: 0 }, artifacts: data.artifacts })
         }
       }
       if (jobs.length < MANY) break
@@ -106,11 +110,11 @@ function wordFailure(reason: string): string {
     : reason
 }
 
-/** The shared folder, where all points agree on one that is to be seen from here. */
+/** The shared folder, where all points that are done agree on one, or all points do, that is to be seen from here. */
 function commonFolder(found: ReadonlyMap<string, Found>): string | undefined {
-  const folders = new Set(
-    [...found.values()].flatMap(({ directory }) => (directory ? [resolve(directory, '../..')] : [])),
-  )
+  const all = [...found.values()]
+  const done = all.filter(({ directory }) => directory !== undefined)
+  const folders = new Set((done.length > 0 ? done : all).map(({ artifacts }) => artifacts))
   const [folder] = folders
   return folders.size === 1 && existsSync(folder!) ? folder : undefined
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import t from 'tap'
 import { Pipeline, run } from '../../../dist/pipeline/index.js'
-import { pointDirectory, readOutcomes, readPlan } from '../../../dist/sweep/index.js'
-import { statusOf, sweepNamed } from '../../../dist/sweep/queue/index.js'
+import { planSweep, pointDirectory, readOutcomes, readPlan } from '../../../dist/sweep/index.js'
+import { statusOf, submit, sweepNamed, type Task } from '../../../dist/sweep/queue/index.js'
 import { errorOf, temporary } from '../../stages/harness.js'
 import { filesOf, pipeline } from '../sweeps.js'
 import { type TestServer, until } from './servers.js'
@@ -16,6 +16,8 @@ export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string
     const server = await start(t)
     const { url } = server
     await t.test('points are run once; a failed one says why, and is run again only if asked to', (t) => once(t, url))
+    await t.test('halving is for one machine', (t) => halving(t, url))
+    await t.test('what comes over the network is checked', (t) => damaged(t, url))
     await t.test('other data at the worker is another point: it fails before it trains', (t) => otherData(t, url))
     await t.test('a worker that is told to end hands its point back; another goes on with it', (t) =>
       handedBack(t, url),
@@ -64,6 +66,24 @@ async function once(t: Test, url: string): Promise<void> {
   t.match(await errorOf(collected(url, 'smal')), ['ARGUMENTS', /no sweep named "smal"; did you mean "small"\?$/])
 }
 
+async function halving(t: Test, url: string): Promise<void> {
+  const block = 'sweep: { grid: { eta: [0.1, 0.2] }, halving: { keep: 1/2, at: [1], epochs: epochs } }\n'
+  const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: halving') + block })
+  t.match(await errorOf(submitted(url, join(folder, 'a.yaml'), {}, folder)), [
+    'ARGUMENTS',
+    /^halving compares points while the sweep goes on, which a queue cannot/,
+  ])
+}
+
+async function damaged(t: Test, url: string): Promise<void> {
+  const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: damaged') })
+  const plan = await planSweep(join(folder, 'a.yaml'), { grid: ['eta=0.1'], kernel: 'reference' })
+  await at(url, (server) => submit(server, plan, [{ key: plan.points[0]!.key } as Task], false))
+  t.strictSame(await worked(url), [])
+  await collected(url, 'damaged', join(folder, 'out'))
+  t.match([...readOutcomes(join(folder, 'out')).values()], [{ error: 'what was submitted is damaged: millrace' }])
+}
+
 async function otherData(t: Test, url: string): Promise<void> {
   const rows = Array.from({ length: 40 }, (_, i) => `${i},${i % 7},${i % 2 ? 'x' : 'y'}`)
   const text = pipeline
@@ -94,7 +114,7 @@ async function otherData(t: Test, url: string): Promise<void> {
   t.strictSame(await worked(url), ['done'])
   t.match(await errorOf(at(url, (server) => sweepNamed(server, undefined))), [
     'ARGUMENTS',
-    /there are several sweeps, say which: csv, small$/,
+    /there are several sweeps, say which: csv, damaged, small$/,
   ])
 }
 
