@@ -16,7 +16,7 @@ import type { Point } from './plan.js'
  */
 export async function executePoint(
   point: Point,
-  { directory, threads, trust }: Surroundings,
+  { directory, threads, checkpoint, trust }: Surroundings,
   signal: AbortSignal,
   prepared?: Prepared,
 ): Promise<Outcome> {
@@ -32,7 +32,7 @@ export async function executePoint(
     if (definitionDigest(pipeline) !== point.definition)
       throw new PipelineError('DEFINITION', `${point.pipeline} has changed since the sweep was planned; start it again`)
     const set = point.length && [`${point.length.name}=${point.length.epochs}`]
-    const whole = { kernel: point.kernel, threads, signal, prepared }
+    const whole = { kernel: point.kernel, threads, checkpoint, signal, prepared }
     const { history } =
       (await continued(directory, { ...whole, ...trust, set })) ??
       (await run(set ? await load([...point.set, ...set]) : pipeline, { out: directory, force: true, ...whole }))

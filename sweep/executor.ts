@@ -31,6 +31,8 @@ export interface Surroundings {
   /** The directory of the run; an unfinished run there is replaced. */
   readonly directory: string
   readonly threads: number | undefined
+  /** How often to make checkpoints. Default: as the pipeline says. */
+  readonly checkpoint?: string | undefined
   /** What the definition may do. */
   readonly trust: Trust
 }

@@ -9,6 +9,8 @@ export interface PoolOptions {
   readonly jobs: number
   /** Threads of each job's kernel. Default: 1, or one per core where there is one job only. */
   readonly threads?: number | undefined
+  /** How often to make checkpoints. Default: as the pipeline says. */
+  readonly checkpoint?: string | undefined
   /** What the definition may do. */
   readonly trust?: Trust | undefined
   /** The directory of a point. */
@@ -19,7 +21,7 @@ export interface PoolOptions {
  * Executes points in threads of this process, which start at once. Prepared data lies in memory once, however many jobs
  * there are.
  */
-export function threadPool({ jobs, threads, trust = {}, directoryOf }: PoolOptions): Executor {
+export function threadPool({ jobs, threads, checkpoint, trust = {}, directoryOf }: PoolOptions): Executor {
   const idle = Array.from({ length: jobs }, () => new Job())
   const all = [...idle]
   const data = new SharedData(trust)
@@ -30,6 +32,7 @@ export function threadPool({ jobs, threads, trust = {}, directoryOf }: PoolOptio
     const surroundings = {
       directory: directoryOf(point),
       trust,
+      checkpoint,
       threads: threads ?? (jobs > 1 ? 1 : undefined),
     }
     return job.execute(point, surroundings, prepared, signal)

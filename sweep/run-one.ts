@@ -12,6 +12,8 @@ export interface RunOneOptions {
   /** Of the sweep. */
   readonly directory: string
   readonly threads?: number | undefined
+  /** How often to make checkpoints. Default: as the pipeline says. */
+  readonly checkpoint?: string | undefined
   readonly trust?: Trust | undefined
   readonly signal: AbortSignal
 }
@@ -21,7 +23,7 @@ export interface RunOneOptions {
  * that is done already is not run again. Throws a PipelineError `ARGUMENTS` where there is no such point.
  */
 export async function runOne(plan: Plan, number: number, options: RunOneOptions): Promise<Outcome> {
-  const { directory, threads, trust = {}, signal } = options
+  const { directory, threads, checkpoint, trust = {}, signal } = options
   if (plan.halving)
     throw new PipelineError(
       'ARGUMENTS',
@@ -37,7 +39,7 @@ export async function runOne(plan: Plan, number: number, options: RunOneOptions)
   const place = pointDirectory(directory, point)
   const before = readOutcomes(directory).get(point.key)
   if (before?.status === 'done' && existsSync(join(place, 'run.json'))) return before
-  const outcome = await executePoint(point, { directory: place, threads, trust }, signal)
+  const outcome = await executePoint(point, { directory: place, threads, checkpoint, trust }, signal)
   if (outcome.status !== 'interrupted') writeOwnOutcome(directory, outcome)
   return outcome
 }

@@ -13,7 +13,7 @@ export async function runOneCommand(
   flags: SweepCommandFlags,
   output: Output,
 ): Promise<void> {
-  const { threads, plugins, allowAbsolutePaths, json, quiet } = flags
+  const { threads, checkpoint, plugins, allowAbsolutePaths, json, quiet } = flags
   const stop = interruption()
   try {
     const plan = await planSweep(name, flags)
@@ -24,7 +24,7 @@ export async function runOneCommand(
     }
     const directory = flags.out ?? join('sweeps', plan.name)
     const trust = { plugins, allowAbsolutePaths }
-    const outcome = await runOne(plan, number, { directory, threads, trust, signal: stop.signal })
+    const outcome = await runOne(plan, number, { directory, threads, checkpoint, trust, signal: stop.signal })
     const { status, error, seconds } = outcome
     if (json) output.write(`${JSON.stringify(outcome)}\n`)
     if (status === 'interrupted') throw new PipelineError('ABORTED', `${error}; the same command goes on from here`)

@@ -33,12 +33,12 @@ export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
 
 /** `millrace sweep`: runs what is missing, a line for each point that ends. */
 export async function sweepCommand(name: string, flags: SweepCommandFlags, output: Output): Promise<void> {
-  const { jobs, threads, onFail, retry, plugins, allowAbsolutePaths } = flags
+  const { jobs, threads, checkpoint, onFail, retry, plugins, allowAbsolutePaths } = flags
   const stop = interruption()
   let directory = flags.out ?? ''
   const directoryOf = (point: Point): string => pointDirectory(directory, point)
   // The threads start while the points are being planned.
-  const executor = threadPool({ jobs, threads, trust: { plugins, allowAbsolutePaths }, directoryOf })
+  const executor = threadPool({ jobs, threads, checkpoint, trust: { plugins, allowAbsolutePaths }, directoryOf })
   try {
     const plan = await planSweep(name, flags)
     directory ||= join('sweeps', plan.name)
