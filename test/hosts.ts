@@ -14,9 +14,11 @@ export interface Hosts {
 
 /** Why there can be no hosts; undefined where there can. */
 export function hostsMissing(): string | undefined {
-  if (spawnSync('ip', ['netns', 'add', names[0]]).status !== 0) return 'there are no network namespaces here'
+  const works = (command: string): boolean => spawnSync('ip', command.split(' ')).status === 0
+  if (!works(`netns add ${names[0]}`)) return 'there are no network namespaces here'
+  const hasCables = works(`link add probe netns ${names[0]} type veth peer name end netns ${names[0]}`)
   ip('netns', 'del', names[0])
-  return undefined
+  return hasCables ? undefined : 'there are no virtual cables here'
 }
 
 /** Makes two network namespaces with a cable between them; they go with the test. */
