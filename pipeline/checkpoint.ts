@@ -16,7 +16,7 @@ import { promisify } from 'node:util'
 import { z } from 'zod'
 import { shortPath } from './definition/value.js'
 import { messageOf } from './errors.js'
-import { attempt } from './files.js'
+import { removeFile } from './files.js'
 import { readRegularFile } from './regular-file.js'
 import { decodeTensors, encodeTensors, type Tensor } from './safetensors.js'
 import { readState, writeState } from './state.js'
@@ -163,8 +163,7 @@ export function pruneCheckpoints(directory: string, keep: number, written?: Pick
   const checkpoints = names.filter((name) => name.endsWith(ENDING))
   const first = written ? Math.max(0, checkpoints.indexOf(basename(checkpointFile(written)))) : 0
   const old = checkpoints.filter((_, i) => i < first || i >= first + keep)
-  for (const name of [...old, ...names.filter((name) => name.endsWith('.part'))])
-    attempt('remove', join(folder, name), () => rmSync(join(folder, name), { force: true }))
+  for (const name of [...old, ...names.filter((name) => name.endsWith('.part'))]) removeFile(join(folder, name))
 }
 
 /**

@@ -1,3 +1,4 @@
+import { basename, dirname, join } from 'node:path'
 import type { z } from 'zod'
 import {
   type Checkpoint,
@@ -10,6 +11,7 @@ import {
 } from './checkpoint.js'
 import type { CheckpointRule } from './definition/checkpoint.js'
 import { fileProblem, PipelineError } from './errors.js'
+import { removeFile } from './files.js'
 import type { Graph } from './graph.js'
 import type { RunDirectory } from './run-directory.js'
 import type { Keeper, Ports } from './stage.js'
@@ -20,7 +22,7 @@ import type { Flowing } from './wiring.js'
 interface About extends Pick<Checkpoint, 'definition' | 'data'> {
   checkpoints: number
   /** Writes down the files and notes so far, which whoever resumes does not find out again. */
-  save(status: 'running'): unknown
+  saveNews(): void
 }
 
 /** The longest time that Node counts, in milliseconds; of what is longer it makes 1. */
@@ -44,6 +46,9 @@ export class Checkpointer {
   private waiting: Frozen | undefined
   private writing: Promise<void> | undefined
   private failure: PipelineError | undefined
+  private folder: string | undefined
+  /** The checkpoints of this process that are kept, the newest first. */
+  private readonly written: string[] = []
 
   /** `about` is what the run knows of itself when a checkpoint is made; `saved` is where a resumed run goes on. */
   constructor(rule: CheckpointRule, directory: RunDirectory, about: About, saved: Checkpoint | undefined) {
@@ -168,18 +173,32 @@ export class Checkpointer {
 
   private async writeOne(checkpoint: Frozen): Promise<void> {
     const name = checkpointFile(checkpoint)
-    this.about.save('running')
+    this.about.saveNews()
     try {
       // What it speaks of must be there when it is.
       const outputs = Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
       // Where writing fails first, nobody waits for it any more.
       outputs.catch(() => {})
-      await writeDurably(this.directory.unlisted(name), encodeCheckpoint(checkpoint), outputs)
+      await writeDurably(this.target(name), encodeCheckpoint(checkpoint), outputs)
     } catch (error) {
       throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })
     }
-    pruneCheckpoints(this.directory.path, this.rule.keep, checkpoint)
+    this.prune(name, checkpoint)
     this.about.checkpoints++
+  }
+
+  /** Where a checkpoint is written; the folder is looked at once. */
+  private target(name: string): string {
+    this.folder ??= dirname(this.directory.unlisted(name))
+    return join(this.folder, basename(name))
+  }
+
+  /** Leaves the newest. Those from before this process go first; after that it knows what lies there, for it alone writes. */
+  private prune(name: string, checkpoint: Frozen): void {
+    if (this.written[0] === name) return
+    this.written.unshift(name)
+    if (this.written.length <= this.rule.keep) pruneCheckpoints(this.directory.path, this.rule.keep, checkpoint)
+    else removeFile(this.target(this.written.pop()!))
   }
 }
 

@@ -68,7 +68,14 @@ export class Recorder {
   checkpoints = 0
   private readonly notes: Set<string>
   private readonly beginning: Beginning
+  private saved = 0
   private readonly began = now()
+  /** Asked for once: the system takes its time to tell. */
+  private readonly machine = {
+    platform: `${process.platform}-${process.arch}`,
+    cpu: cpus()[0]?.model.trim() ?? '',
+    cores: availableParallelism(),
+  }
   private readonly started = new Date().toISOString()
   private readonly pipeline: Pipeline
   private readonly kernels: Kernels
@@ -96,7 +103,18 @@ export class Recorder {
   save(status: RunRecord['status'], error?: PipelineError): RunRecord {
     const record = this.record(status, error)
     this.directory.write('run.json', `${JSON.stringify(record, null, 2)}\n`)
+    this.saved = this.extent()
     return record
+  }
+
+  /** Writes it while the run goes on, if there is anything new to tell. */
+  saveNews(): void {
+    if (this.extent() !== this.saved) this.save('running')
+  }
+
+  /** How much there is to tell. */
+  private extent(): number {
+    return this.notes.size + this.data.length + this.directory.files.size
   }
 
   private record(status: RunRecord['status'], error: PipelineError | undefined): RunRecord {
@@ -108,11 +126,7 @@ export class Recorder {
       name: this.pipeline.name,
       seed: this.pipeline.seed,
       versions: { millrace: version, node: process.versions.node },
-      machine: {
-        platform: `${process.platform}-${process.arch}`,
-        cpu: cpus()[0]?.model.trim() ?? '',
-        cores: availableParallelism(),
-      },
+      machine: this.machine,
       kernel: { name, detail, threads },
       ...(parallel && this.beginning.library && { parallel: { ...parallel, library: this.beginning.library } }),
       definition: this.beginning.definition,
