@@ -11,7 +11,7 @@ import {
   write,
   writeSync,
 } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { shortPath } from './definition/value.js'
@@ -111,8 +111,8 @@ const synced = promisify(fsync)
 const writing = promisify(write)
 
 /**
- * Writes beside the target, syncs, renames and syncs the folder: it is there whole, or not at all, even when the power
- * fails. Waits only for the disk, and as seldom as it can.
+ * Writes beside the target, syncs and renames: it is there whole, or not at all, even when the power fails. The folder is
+ * not synced: that is most of the cost, and journals keep names in order, so that the one before it goes after it has come.
  */
 export async function writeDurably(
   target: string,
@@ -136,7 +136,6 @@ export async function writeDurably(
     rmSync(temporary, { force: true })
     throw error
   }
-  await syncedPath(dirname(target))
 }
 
 /** Resolves when a file or folder is on the disk; at once for devices. */

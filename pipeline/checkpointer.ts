@@ -7,6 +7,7 @@ import {
   type Frozen,
   freeze,
   pruneCheckpoints,
+  syncedPath,
   writeDurably,
 } from './checkpoint.js'
 import type { CheckpointRule } from './definition/checkpoint.js'
@@ -124,6 +125,7 @@ export class Checkpointer {
     await this.writing
     if (this.failure) throw this.failure
     if (isDone && this.last) await this.writeOne(this.last)
+    if (this.folder !== undefined) await this.syncFolder(this.folder)
   }
 
   private request(): void {
@@ -185,6 +187,14 @@ export class Checkpointer {
     }
     this.prune(name, checkpoint)
     this.about.checkpoints++
+  }
+
+  private async syncFolder(folder: string): Promise<void> {
+    try {
+      await syncedPath(folder)
+    } catch (error) {
+      throw new PipelineError('WRITE', fileProblem('sync', folder, error), { cause: error })
+    }
   }
 
   /** Where a checkpoint is written; the folder is looked at once. */
