@@ -8,27 +8,14 @@ import { openComm } from '../dist/parallel/index.js'
 import { Ranks } from '../dist/parallel/ranks.js'
 
 const ranks = Number(process.env.OMPI_COMM_WORLD_SIZE ?? process.env.PMI_SIZE ?? 1)
-const shards = 8
+const SHARDS = 8
 const sizes = [650, 30730, 307300, 4194304]
 const comm = await openComm({ engine: 'mpi', ranks, timeout: 60 })
 
-/** One sum after the other, each on vectors of its own. */
-async function times(mode, length, channel, own) {
+/** One sum after the other; with as many shards as ranks, it is what is exchanged, without what is added up before. */
+async function times(mode, length, channel, shards = SHARDS) {
   const parallel = new Ranks(comm, { shards, mode, onStop: () => {} }).stage(channel, () => ({}))
-  const vectors = Array.from({ length: own ?? parallel.own.length }, () => new Float32Array(length).fill(1 / 3))
-  const found = []
-  for (let i = 0; i < (length > 1e6 ? 20 : 300); i++) {
-    const start = process.hrtime.bigint()
-    await parallel.sum(vectors)
-    found.push(Number(process.hrtime.bigint() - start) / 1e6)
-  }
-  return found.slice(found.length / 5).sort((a, b) => a - b)
-}
-
-/** Vectors of one shard per rank: what is exchanged, without what is added up before. */
-async function exchanged(length, channel) {
-  const parallel = new Ranks(comm, { shards: ranks, mode: 'ordered', onStop: () => {} }).stage(channel, () => ({}))
-  const vectors = [new Float32Array(length).fill(1 / 3)]
+  const vectors = Array.from({ length: parallel.own.length }, () => new Float32Array(length).fill(1 / 3))
   const found = []
   for (let i = 0; i < (length > 1e6 ? 20 : 300); i++) {
     const start = process.hrtime.bigint()
@@ -42,11 +29,11 @@ const shown = (found) => `${found[Math.floor(found.length / 2)].toFixed(3)} (${f
 const rows = []
 for (const [i, length] of sizes.entries()) {
   const ordered = await times('ordered', length, 3 * i + 1)
-  const one = await exchanged(length, 3 * i + 2)
-  const fast = await times('fast', length, 3 * i + 3, 1)
+  const one = await times('ordered', length, 3 * i + 2, ranks)
+  const fast = await times('fast', length, 3 * i + 3, ranks)
   rows.push({
     'gradient, kB': Math.round((length * 4) / 1000),
-    [`${shards} shards in order`]: shown(ordered),
+    [`${SHARDS} shards in order`]: shown(ordered),
     'a shard per rank, in order': shown(one),
     MPI_Allreduce: shown(fast),
   })

@@ -1,18 +1,6 @@
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  fsync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  write,
-  writeSync,
-} from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
 import { z } from 'zod'
 import { shortPath } from './definition/value.js'
 import { messageOf } from './errors.js'
@@ -100,56 +88,6 @@ function checksum(text: string, tensors: ReadonlyMap<string, Tensor>): string {
 /** Where the checkpoints of a run lie, relative to its directory. */
 export function checkpointFile({ step }: Pick<Checkpoint, 'step'>): string {
   return `${FOLDER}/step-${String(step).padStart(9, '0')}${ENDING}`
-}
-
-/** What is smaller is written at once: each wait for the event loop takes longer than that. */
-const SMALL = 1 << 20
-
-/** Resolves when what was written through a descriptor is on the disk. */
-const synced = promisify(fsync)
-
-const writing = promisify(write)
-
-/**
- * Writes beside the target, syncs and renames: it is there whole, or not at all, even when the power fails. The folder is
- * not synced: that is most of the cost, and journals keep names in order, so that the one before it goes after it has come.
- */
-export async function writeDurably(
-  target: string,
-  bytes: Uint8Array,
-  also: Promise<unknown> = Promise.resolve(),
-): Promise<void> {
-  const temporary = `${target}.part`
-  // Made anew: what lies there may be a link to somewhere else.
-  rmSync(temporary, { force: true })
-  const file = openSync(temporary, 'wx')
-  try {
-    try {
-      for (let at = 0; at < bytes.length; )
-        at += bytes.length <= SMALL ? writeSync(file, bytes, at) : (await writing(file, bytes, at)).bytesWritten
-      await Promise.all([synced(file), also])
-    } finally {
-      closeSync(file)
-    }
-    renameSync(temporary, target)
-  } catch (error) {
-    rmSync(temporary, { force: true })
-    throw error
-  }
-}
-
-/** Resolves when a file or folder is on the disk; at once for devices. */
-export async function syncedPath(path: string): Promise<void> {
-  const status = statSync(path)
-  // Windows cannot sync a folder, nor does it need to.
-  const isSyncable = status.isFile() || (status.isDirectory() && process.platform !== 'win32')
-  if (!isSyncable) return
-  const file = openSync(path, status.isFile() ? 'r+' : 'r')
-  try {
-    await synced(file)
-  } finally {
-    closeSync(file)
-  }
 }
 
 /**

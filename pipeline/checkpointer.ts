@@ -7,12 +7,10 @@ import {
   type Frozen,
   freeze,
   pruneCheckpoints,
-  syncedPath,
-  writeDurably,
 } from './checkpoint.js'
 import type { CheckpointRule } from './definition/checkpoint.js'
 import { fileProblem, PipelineError } from './errors.js'
-import { removeFile } from './files.js'
+import { removeFile, syncedPath, writeDurably } from './files.js'
 import type { Graph } from './graph.js'
 import type { RunDirectory } from './run-directory.js'
 import type { Keeper, Ports } from './stage.js'

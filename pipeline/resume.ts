@@ -53,13 +53,33 @@ type Past = z.output<typeof past>
 export function resume(directory: string, options: ResumeOptions = {}): Run {
   const path = resolve(directory)
   const record = readPast(path)
+  const read = definitionReader(path, options)
   return begin(
     { kernel: record.kernel?.name, ...defined(options) },
-    {
-      pipeline: () => Pipeline.load(join(path, 'pipeline.yaml'), { ...options, set: options.set ?? [] }),
-      open: () => reopen(path, options),
-    },
+    { pipeline: async () => (await read()).pipeline, open: () => reopen(path, options, read) },
   )
+}
+
+/** The definition of a run as it will go on, and the SHA-256 of its file. */
+interface Stored {
+  readonly definition: string
+  readonly pipeline: Pipeline
+}
+
+/** Reads the definition of a run: once, unless the file has changed when it is asked for again. */
+function definitionReader(
+  path: string,
+  { set = [], plugins, allowAbsolutePaths }: ResumeOptions,
+): () => Promise<Stored> {
+  const file = join(path, 'pipeline.yaml')
+  const trust = { plugins: plugins ?? parse(path).root, allowAbsolutePaths }
+  let stored: Stored | undefined
+  return async () => {
+    const definition = createHash('sha256').update(readRegularFile(file, MAX_TEXT)).digest('hex')
+    if (stored?.definition !== definition)
+      stored = { definition, pipeline: await Pipeline.load(file, { set, ...trust }) }
+    return stored
+  }
 }
 
 /** True where a run came to its end: it can only be made longer. */
@@ -67,9 +87,13 @@ export function isDone(directory: string): boolean {
   return readPast(resolve(directory)).status === 'done'
 }
 
-async function reopen(path: string, { set = [], force = false, ...trust }: ResumeOptions): Promise<Begun> {
+async function reopen(
+  path: string,
+  { set = [], force = false, allowAbsolutePaths }: ResumeOptions,
+  read: () => Promise<Stored>,
+): Promise<Begun> {
   const known = readPast(path).files.filter((name) => existsSync(join(path, name)))
-  const directory = openRunDirectory(path, trust.allowAbsolutePaths, known)
+  const directory = openRunDirectory(path, allowAbsolutePaths, known)
   try {
     // Only now can no other process change it.
     const record = readPast(path)
@@ -78,9 +102,7 @@ async function reopen(path: string, { set = [], force = false, ...trust }: Resum
         'ARGUMENTS',
         `the run in ${shortPath(path)} is done; change something to make it longer, such as --set epochs=80`,
       )
-    const file = join(path, 'pipeline.yaml')
-    const definition = createHash('sha256').update(readRegularFile(file, MAX_TEXT)).digest('hex')
-    const pipeline = await Pipeline.load(file, { set, plugins: parse(path).root, ...defined(trust) })
+    const { definition, pipeline } = await read()
     const notes = [...record.notes]
     const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(definition, set))
     if (!force) checkDefinition(definition, record, checkpoint, path)

@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { attempt, PipelineError, type Problem, replaceFile } from '../pipeline/index.js'
+import { attempt, makeFolder, PipelineError, type Problem, replaceFile } from '../pipeline/index.js'
 import { isSweepDirectory } from '../sweep/index.js'
 import { readAttempts } from './attempts.js'
 import { formats } from './formats.js'
@@ -80,7 +79,7 @@ function allRuns(directories: readonly string[]): RunFiles[] {
 
 function write(path: string, content: string | Uint8Array): string {
   const target = resolve(path)
-  attempt('make the folder of', target, () => mkdirSync(dirname(target), { recursive: true }))
+  attempt('make the folder of', target, () => makeFolder(dirname(target)))
   replaceFile(target, content)
   return path
 }

@@ -1,10 +1,10 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { shortPath } from '../pipeline/definition/value.js'
 import { fileProblem, messageOf, PipelineError } from '../pipeline/errors.js'
-import { attempt, replaceFile } from '../pipeline/files.js'
+import { attempt, makeFolder, replaceFile } from '../pipeline/files.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './plan.js'
 
@@ -63,7 +63,7 @@ export function recordOf({ points, ...rest }: Plan, version: string): SweepRecor
 
 /** Makes the directory if need be, and writes down what the sweep is now. */
 export function writePlan(directory: string, written: SweepRecord): void {
-  attempt('make the directory', directory, () => mkdirSync(join(directory, 'points'), { recursive: true }))
+  attempt('make the directory', directory, () => makeFolder(join(directory, 'points')))
   replaceFile(join(directory, PLAN), planText(written))
   endLastLine(join(directory, RESULTS))
 }
@@ -71,7 +71,7 @@ export function writePlan(directory: string, written: SweepRecord): void {
 /** The same, where other processes may be doing so at this moment. */
 export function sharePlan(directory: string, written: SweepRecord): void {
   const [file, text] = [join(directory, PLAN), planText(written)]
-  attempt('make the directory', directory, () => mkdirSync(join(directory, 'points'), { recursive: true }))
+  attempt('make the directory', directory, () => makeFolder(join(directory, 'points')))
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return
   const own = `${file}.${hostname()}-${process.pid}`
   attempt('write', file, () => {
@@ -120,7 +120,7 @@ export function appendOutcome(directory: string, outcome: Outcome): void {
 /** Writes an outcome down in a file of its own. */
 export function writeOwnOutcome(directory: string, outcome: Outcome): void {
   const folder = join(directory, OWN)
-  attempt('make the directory', folder, () => mkdirSync(folder, { recursive: true }))
+  attempt('make the directory', folder, () => makeFolder(folder))
   replaceFile(join(folder, `${outcome.key}.json`), `${lineOf(outcome)}\n`)
 }
 

@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs'
 import { PipelineError } from '../pipeline/errors.js'
-import { attempt } from '../pipeline/files.js'
+import { attempt, makeFolder } from '../pipeline/files.js'
 import { lockDirectory } from '../pipeline/lock.js'
 import { version } from '../pipeline/record.js'
 import { recordOf, writePlan } from './directory.js'
@@ -51,7 +50,7 @@ export interface SweepResult {
  */
 export async function runSweep(plan: Plan, options: SweepOptions): Promise<SweepResult> {
   const { directory } = options
-  attempt('make the directory', directory, () => mkdirSync(directory, { recursive: true }))
+  attempt('make the directory', directory, () => makeFolder(directory))
   const unlock = lockDirectory(directory)
   try {
     writePlan(directory, recordOf(plan, version))

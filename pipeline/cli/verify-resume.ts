@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { hasCheckpoints } from '../checkpoint.js'
 import { comparedFiles, differingFiles } from '../compare.js'
 import { PipelineError } from '../errors.js'
 import { type Random, randomStream } from '../random.js'
@@ -129,7 +130,7 @@ class Prover {
     const life: Life = { kills: 0, fromCheckpoint: 0, differing: [] }
     for (;;) {
       const hasBegun = existsSync(join(path, 'pipeline.yaml'))
-      const hasCheckpoint = life.kills > 0 && hasBegun && hasFiles(join(path, 'checkpoint'))
+      const hasCheckpoint = life.kills > 0 && hasBegun && hasCheckpoints(path)
       if (hasCheckpoint) life.fromCheckpoint++
       const command = hasBegun ? ['resume', path] : ['run', this.name, '--out', path, '--force', ...this.reading]
       const moment = life.kills < most ? random.uniform() * this.span : undefined
@@ -183,8 +184,4 @@ function textOf({ stderr }: ChildProcess): () => string {
     text += piece
   })
   return () => text
-}
-
-function hasFiles(folder: string): boolean {
-  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.safetensors'))
 }

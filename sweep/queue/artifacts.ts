@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { attempt } from '../../pipeline/files.js'
+import { attempt, makeFolder } from '../../pipeline/files.js'
 import { isDone } from '../../pipeline/resume.js'
 import { pointDirectory } from '../directory.js'
 
@@ -28,7 +28,7 @@ export class Artifacts {
 
   /** Makes room for the run, with what another worker left unfinished, if anything. */
   begin(): void {
-    attempt('make the directory', this.working, () => mkdirSync(join(this.folder, 'working'), { recursive: true }))
+    attempt('make the directory', this.working, () => makeFolder(join(this.folder, 'working')))
     moved(this.unfinished, this.working)
   }
 
@@ -36,7 +36,7 @@ export class Artifacts {
   publish(): void {
     const { published, working } = this
     if (!existsSync(working)) return
-    attempt('make the directory of', published, () => mkdirSync(join(this.folder, 'points'), { recursive: true }))
+    attempt('make the directory of', published, () => makeFolder(join(this.folder, 'points')))
     if (!moved(working, published) && !(existsSync(join(published, 'run.json')) && isDone(published))) {
       rmSync(published, { recursive: true, force: true })
       attempt('make the directory', published, () => renameSync(working, published))
@@ -47,7 +47,7 @@ export class Artifacts {
   /** Leaves the run for another worker to go on with. */
   handBack(): void {
     if (existsSync(join(this.working, 'checkpoint'))) {
-      mkdirSync(join(this.folder, 'unfinished'), { recursive: true })
+      makeFolder(join(this.folder, 'unfinished'))
       moved(this.working, this.unfinished)
     }
     this.discard()

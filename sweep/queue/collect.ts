@@ -1,7 +1,7 @@
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PipelineError } from '../../pipeline/errors.js'
-import { attempt } from '../../pipeline/files.js'
+import { attempt, makeFolder } from '../../pipeline/files.js'
 import { lockDirectory } from '../../pipeline/lock.js'
 import { allOutcomes, outcomeIn, pointDirectory, writeOutcomes, writePlan } from '../directory.js'
 import type { Outcome } from '../executor.js'
@@ -45,7 +45,7 @@ export async function collect(
 ): Promise<Collected> {
   const found = await resultsOf(server, new Set(record.points.map(({ key }) => jobIdOf(key))))
   const directory = resolve(out ?? artifacts ?? commonFolder(found) ?? join('sweeps', record.name))
-  attempt('make the directory', directory, () => mkdirSync(directory, { recursive: true }))
+  attempt('make the directory', directory, () => makeFolder(directory))
   const unlock = lockDirectory(directory)
   try {
     const problems: string[] = []

@@ -10,8 +10,8 @@ import {
   freeze,
   newestCheckpoint,
   pruneCheckpoints,
-  writeDurably,
 } from '../../dist/pipeline/checkpoint.js'
+import { writeDurably } from '../../dist/pipeline/files.js'
 import { decodeTensors } from '../../dist/pipeline/safetensors.js'
 
 const made = (step: number): Checkpoint => ({

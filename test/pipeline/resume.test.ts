@@ -106,6 +106,18 @@ t.test('several models side by side are all taken at one moment', async (t) => {
   }
 })
 
+t.test('a divided run with a stage file of its own stays divided', async (t) => {
+  const cwd = inside(t)
+  const text = definition.replace(/^.*use: sink\/arrow, with: .*batches\.arrows.*$|^.*examples\.arrows.*$/gm, '')
+  writeFileSync('p.yaml', `parallel: { engine: local, ranks: 1, shards: 4 }${text}`)
+  t.same(await millrace(['run', 'p.yaml', '--out', 'whole', ...common], cwd), { code: 0, stdout: '', stderr: '' })
+  await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
+  const { record } = await resume('a', { kernel: 'reference' }).result
+  t.equal(record.resumedAt, 9)
+  t.ok(record.parallel, 'the record says so')
+  t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, 'a')), [])
+})
+
 t.test('another kernel than before is noted', async (t) => {
   const cwd = inside(t)
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
