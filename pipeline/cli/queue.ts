@@ -67,7 +67,7 @@ export async function workCommand(flags: WorkFlags, output: Output): Promise<voi
   const stop = interruption()
   const teller = new Teller(output, flags.quiet === true)
   try {
-    await work(queue, {
+    const isClosed = await work(queue, {
       jobs,
       threads,
       artifacts: artifacts && resolve(artifacts),
@@ -80,6 +80,8 @@ export async function workCommand(flags: WorkFlags, output: Output): Promise<voi
       onEvent: (event) => teller.tell(event),
     })
     teller.end()
+    // A moment for the last lines to be read.
+    if (!isClosed) setTimeout(() => process.exit(), 500).unref()
   } finally {
     stop.release()
   }

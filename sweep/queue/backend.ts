@@ -14,6 +14,8 @@ export interface Backend {
   // biome-ignore lint/suspicious/noExplicitAny: it is generic in types that only BullMQ knows.
   readonly factory: BackendFactory<any, any>
   readonly connection: object
+  /** From here on, connections that were lost are not made again. */
+  readonly leave: () => void
   /** What its owner should know: `a restart of the server loses the sweep`. */
   readonly warnings: readonly string[]
 }
@@ -69,13 +71,17 @@ async function openRedis(url: string): Promise<Backend> {
   } finally {
     client.disconnect()
   }
+  let isLeaving = false
   return {
     factory: createRedisBackend,
     connection: {
       url,
       maxRetriesPerRequest: null,
       connectTimeout: PATIENCE,
-      retryStrategy: () => RECONNECT,
+      retryStrategy: () => (isLeaving ? null : RECONNECT),
+    },
+    leave: () => {
+      isLeaving = true
     },
     warnings,
   }
@@ -99,6 +105,7 @@ async function openPostgres(url: string): Promise<Backend> {
   return {
     factory: createPostgresBackend,
     connection: { connectionString: url, migrate: true, keepAlive: true },
+    leave: () => {},
     warnings: [],
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Job, Queue, Worker, WorkerOptions } from 'bullmq'
 import type { SweepRecord } from '../directory.js'
 import { openBackend, withoutPassword } from './backend.js'
@@ -36,6 +37,40 @@ export interface Server {
   close(): Promise<void>
 }
 
+/** Milliseconds that a server has to take leave, which it cannot where it is away. */
+export const FAREWELL = 2000
+
+/** What BullMQ connects: a queue or a worker. */
+interface Connected {
+  close(): Promise<void>
+  readonly backend: { close(force: boolean): Promise<void> }
+}
+
+/**
+ * Closes it, or cuts its connections where that has not come about when `patience` ends. (BullMQ waits for the end of
+ * the connection, which never comes where that is just being made again.) Returns whether it was closed.
+ */
+export async function closeOrCut(
+  connected: Connected,
+  patience: (signal: AbortSignal) => Promise<void> = (signal) => pause(FAREWELL, signal),
+): Promise<boolean> {
+  const enough = new AbortController()
+  const { signal } = enough
+  try {
+    const closed = connected.close().then(() => true)
+    const isClosed = await Promise.race([closed, patience(signal).then(() => false)])
+    if (!isClosed) await Promise.race([connected.backend.close(true), pause(FAREWELL, signal)])
+    return isClosed
+  } finally {
+    enough.abort()
+  }
+}
+
+/** Rejects when `signal` aborts, so that nobody waits for it any more. */
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return setTimeout(milliseconds, undefined, { signal })
+}
+
 const POINTS = 'millrace-points'
 const SWEEPS = 'millrace-sweeps'
 
@@ -44,7 +79,7 @@ const SWEEPS = 'millrace-sweeps'
  * until they are back. Throws as `openBackend` does.
  */
 export async function openServer(url: string, onError: (error: Error) => void = () => {}): Promise<Server> {
-  const { factory, connection, warnings } = await openBackend(url)
+  const { factory, connection, leave, warnings } = await openBackend(url)
   const bullmq = await optional(() => import('bullmq'), ['bullmq'])
   const classes = bullmq.withBackend(factory)
   // Finished points stay: they are the results, and what is there is not run again.
@@ -82,7 +117,8 @@ export async function openServer(url: string, onError: (error: Error) => void = 
       return worker as unknown as Worker<Task, PointResult>
     },
     close: async () => {
-      await Promise.all([points.close(), sweeps.close()])
+      leave()
+      await Promise.all([points, sweeps].map((queue) => closeOrCut(queue)))
     },
   }
 }

@@ -8,7 +8,7 @@ import type { Point } from '../plan.js'
 import { threadPool } from '../pool.js'
 import { Artifacts } from './artifacts.js'
 import { Definitions } from './definitions.js'
-import { type Holding, openServer, type Server } from './server.js'
+import { closeOrCut, FAREWELL, type Holding, openServer, pause, type Server } from './server.js'
 import { type PointResult, type Task, task } from './task.js'
 
 export interface WorkOptions {
@@ -39,13 +39,17 @@ export type WorkEvent =
   | { readonly type: 'handed-back'; readonly task: Task }
   | { readonly type: 'trouble'; readonly message: string }
 
-/** Works at the queue of a server until `signal` aborts or, if asked to, until nothing is left. */
-export async function work(url: string, options: WorkOptions): Promise<void> {
+/**
+ * Works at the queue of a server until `signal` aborts or, if asked to, until nothing is left. Returns whether the server
+ * was there to take leave of; where it was not, timers of BullMQ's stay behind that keep the process from ending.
+ */
+export async function work(url: string, options: WorkOptions): Promise<boolean> {
   const trouble = (error: Error): void => options.onEvent({ type: 'trouble', message: messageOf(error) })
   const server = await openServer(url, trouble)
   const bullmq = await import('bullmq')
   const working = new Working(options, bullmq)
   const worker = server.worker((job, token) => working.process(job, token), options.jobs, options.holding)
+  let isClosed: boolean
   try {
     worker.on('lockRenewalFailed', (ids) => working.lose(ids))
     const running = worker.run()
@@ -55,18 +59,23 @@ export async function work(url: string, options: WorkOptions): Promise<void> {
       aborted(options.signal),
       ...(options.untilDone ? [allDone(server, options.signal)] : []),
     ])
-    const cut = setTimeout(() => working.cutOff(), options.grace * 1000)
-    await worker.close()
-    clearTimeout(cut)
   } finally {
-    await worker.close(true)
+    isClosed = await closeOrCut(worker, (signal) => working.end(signal))
+    if (!isClosed)
+      trouble(
+        new Error('the server did not answer at the end; points in hand go to others when their lock has run out'),
+      )
     await working.close()
     await server.close()
   }
+  return isClosed
 }
 
 /** Milliseconds between looks at what is left. */
 const LOOK = 250
+
+/** Milliseconds in which points that are cut off end, and can be handed back. */
+const CUT = 10_000
 
 async function allDone({ points }: Server, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -164,9 +173,17 @@ class Working {
     for (const id of ids) this.held.get(id)?.abort()
   }
 
-  /** Ends what is under way, as soon as it can be ended. */
-  cutOff(): void {
+  /** Lets points end, cuts them off when their time is over, and leaves BullMQ a moment to tell the server. */
+  async end(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.idle(signal), pause(this.options.grace * 1000, signal)])
     this.cut.abort()
+    await Promise.race([this.idle(signal), pause(CUT, signal)])
+    await pause(FAREWELL, signal)
+  }
+
+  /** Resolves when no point is in hand. */
+  private async idle(signal: AbortSignal): Promise<void> {
+    while (this.held.size > 0) await pause(LOOK, signal)
   }
 
   async close(): Promise<void> {

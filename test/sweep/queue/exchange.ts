@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -7,7 +8,7 @@ import { planSweep, pointDirectory, readOutcomes, readPlan } from '../../../dist
 import { statusOf, submit, sweepNamed, type Task } from '../../../dist/sweep/queue/index.js'
 import { errorOf, temporary } from '../../stages/harness.js'
 import { filesOf, pipeline } from '../sweeps.js'
-import { type TestServer, until } from './servers.js'
+import { pause, type TestServer, until } from './servers.js'
 import { at, collected, doneAt, executions, freeze, pointsInHand, startWorker, submitted, worked } from './workers.js'
 
 /** What holds of sweeps at a queue, whatever server it is at. */
@@ -15,7 +16,9 @@ export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string
   t.test('sweeps at a queue', { skip }, async (t) => {
     const server = await start(t)
     const { url } = server
-    await t.test('points are run once; a failed one says why, and is run again only if asked to', (t) => once(t, url))
+    await t.test('points are run once; a failed one says why, and is run again only if asked to', (t) =>
+      runOnce(t, url),
+    )
     await t.test('halving is for one machine', (t) => halving(t, url))
     await t.test('what comes over the network is checked', (t) => damaged(t, url))
     await t.test('other data at the worker is another point: it fails before it trains', (t) => otherData(t, url))
@@ -23,13 +26,14 @@ export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string
       handedBack(t, url),
     )
     await t.test('a worker that is told to end lets its points end, if they do so in time', (t) => inTime(t, url))
+    await t.test('a worker that is told to end does so while it has no connection', (t) => unconnected(t, server))
     await t.test('points of frozen and killed workers are run by others, although the server crashes', (t) =>
       faults(t, server),
     )
   })
 }
 
-async function once(t: Test, url: string): Promise<void> {
+async function runOnce(t: Test, url: string): Promise<void> {
   const folder = temporary(t, { 'a.yaml': pipeline })
   const artifacts = join(folder, 'shared')
   const submit = (sizes: string, retry = false) =>
@@ -152,6 +156,19 @@ async function inTime(t: Test, url: string): Promise<void> {
   await until(() => pointsInHand(artifacts, worker.process.pid!) > 0, 'the point')
   worker.process.kill('SIGTERM')
   t.match(await worker.ended, { code: 143, stdout: /done .*\n1 points done\n$/ })
+}
+
+/** Just after a crash a worker waits for a moment before it connects again. */
+async function unconnected(t: Test, { url, crash }: TestServer): Promise<void> {
+  const folder = temporary(t, {})
+  for (const downMs of [0, 100]) {
+    const worker = startWorker(t, url, folder, '--grace', '1')
+    await once(worker.process.stdout!, 'data')
+    await pause(1000)
+    await crash(downMs)
+    worker.process.kill('SIGTERM')
+    t.match(await worker.ended, { code: 143, stdout: /^0 points done$/m })
+  }
 }
 
 async function faults(t: Test, { url, crash }: TestServer): Promise<void> {
