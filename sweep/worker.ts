@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 import type { Prepared } from '../pipeline/prepared.js'
+import { builtInStages } from '../pipeline/registry.js'
 import { executePoint } from './execute.js'
 import type { Surroundings } from './executor.js'
 import type { Point } from './plan.js'
@@ -17,6 +18,8 @@ export type Order =
 /** The thread of one job: executes the points it is sent, one after another, and answers with their outcomes. */
 const port = parentPort!
 let stop = new AbortController()
+// Loaded while there is nothing to do yet.
+void builtInStages()
 
 port.on('message', async (order: Order) => {
   if (order.type === 'stop') return stop.abort()
