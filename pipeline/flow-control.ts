@@ -12,7 +12,8 @@ export interface Pump {
 
 /** What the flows of one run share: the abort signal, who waits for a hold to end, and who wants a quiet moment. */
 export class FlowControl {
-  readonly signal: AbortSignal
+  /** Asked for before every table, which a signal's own property is too slow for. */
+  isAborted: boolean
   /** How often a hold began or ended. */
   changes = 0
   private waiting: (() => void)[] = []
@@ -22,8 +23,12 @@ export class FlowControl {
   private settling: ((isQuiet: boolean) => void)[] = []
 
   constructor(signal: AbortSignal) {
-    this.signal = signal
-    signal.addEventListener('abort', () => this.wake(), { once: true })
+    this.isAborted = signal.aborted
+    const abort = (): void => {
+      this.isAborted = true
+      this.wake()
+    }
+    signal.addEventListener('abort', abort, { once: true })
   }
 
   holdChanged(isEnd: boolean): void {

@@ -56,25 +56,25 @@ export class StageFlow implements Flow {
 
   /** Hands out items in a plain loop as long as nothing has to be waited for: a promise for each would cost more than the item. */
   private async pump<T>(items: Iterable<T> | AsyncIterable<T>, subscriber: Subscriber<T>): Promise<void> {
-    const pump = this.control.enter(this)
+    const { control } = this
+    const pump = control.enter(this)
     // Whoever subscribes in the same turn must not miss the first item.
     await undefined
-    const { signal } = this.control
     const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
     try {
       for (;;) {
-        if (!this.clear() || this.control.isSettling) await this.turn(pump, subscriber)
-        if (signal.aborted || subscriber.closed) return
+        if (!this.clear() || control.isSettling) await this.turn(pump, subscriber)
+        if (control.isAborted || subscriber.closed) return
         const step = iterator.next()
         const { done, value } = step instanceof Promise ? await step : step
         if (done) return
-        if (signal.aborted) return
+        if (control.isAborted) return
         subscriber.next(value)
-        const pause = this.control.breathe()
+        const pause = control.breathe()
         if (pause) await pause
       }
     } finally {
-      this.control.leave(pump)
+      control.leave(pump)
       await iterator.return?.()
     }
   }
@@ -85,7 +85,7 @@ export class StageFlow implements Flow {
     pump.isIdle = true
     if (control.isSettling) control.wake()
     while (!subscriber.closed && !(this.clear() && control.mayGoOn())) {
-      if (control.signal.aborted && !control.isSettling) break
+      if (control.isAborted && !control.isSettling) break
       await control.changed()
     }
     pump.isIdle = false

@@ -90,7 +90,8 @@ function opened(seed: number, address: Address, epoch: number): Random {
   }
 
   function permutation(n: number): Uint32Array {
-    const order = Uint32Array.from({ length: n }, (_, i) => i)
+    const order = new Uint32Array(n)
+    for (let i = 0; i < n; i++) order[i] = i
     for (let i = n - 1; i > 0; i--) {
       const j = below(i + 1)
       const held = order[i]!
@@ -105,7 +106,10 @@ function opened(seed: number, address: Address, epoch: number): Random {
 
 /** Ten rounds of Philox4x32 on `counter` with the key `(key0, key1)`, into `out`. */
 export function philox(counter: Uint32Array, key0: number, key1: number, out: Uint32Array): void {
-  let [c0, c1, c2, c3] = counter as unknown as [number, number, number, number]
+  let c0 = counter[0]!
+  let c1 = counter[1]!
+  let c2 = counter[2]!
+  let c3 = counter[3]!
   let k0 = key0
   let k1 = key1
   for (let round = 0; round < 10; round++) {
@@ -126,10 +130,7 @@ export function philox(counter: Uint32Array, key0: number, key1: number, out: Ui
   out[3] = c3
 }
 
-/** The upper 32 bits of the 64-bit product of two 32-bit words. */
+/** The upper 32 bits of the 64-bit product of two 32-bit words: the halves of `b` times `a` are exact in a double. */
 function multiplyHigh(a: number, b: number): number {
-  const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16]
-  const middle = a1 * b0 + Math.floor((a0 * b0) / 65536)
-  const low = (middle % 65536) + a0 * b1
-  return (a1 * b1 + Math.floor(middle / 65536) + Math.floor(low / 65536)) >>> 0
+  return Math.floor((a * (b >>> 16) + Math.floor((a * (b & 0xffff)) / 65536)) / 65536)
 }

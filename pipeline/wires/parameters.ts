@@ -32,6 +32,9 @@ export interface Model {
   }[]
 }
 
+/** What is known of tables by the batches that they share. */
+const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
+
 /**
  * Prepares tables of parameters over live memory: every table shows the arrays as they are *now*, one record batch
  * each. Who needs them beyond the moment of arrival takes `copyParameters`.
@@ -69,6 +72,7 @@ export function parametersTables(model: Omit<Model, 'eta'>): (position: Position
     schema,
     parts.map((part) => new RecordBatch(schema, part)),
   )
+  fixedParts.set(table.batches, model)
   return (position, eta) => reposition(table, position, { eta })
 }
 
@@ -87,8 +91,6 @@ function listData<T extends Int32 | Float32>(type: List<T>, values: T['TArray'])
     }) as unknown as Data<T>,
   })
 }
-
-const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
 
 /** Reads a `parameters` table; the arrays are views of its memory, which the next step may change. */
 export function modelOf(table: Table): Model {

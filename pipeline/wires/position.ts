@@ -10,41 +10,42 @@ export interface Position {
   readonly steps: number
 }
 
-/** What a repositioned table is, behind its types. */
-interface Repositioned {
-  batches: Table['batches']
-  _offsets: unknown
-  base: Table
-  position: Position
-  metadata: Readonly<Record<string, number>>
-}
-
 /**
  * Arrow's Table, but for a schema that is written out when somebody looks at it. There is a table for every step on
  * every wire, and hardly anybody does: schemas made each time took more time than all else around the kernels.
  */
-const lazyTable: object = Object.create(Table.prototype, {
-  schema: {
-    get(this: Repositioned): Schema {
-      const { base, position } = this
-      const metadata = writePosition(new Map(base.schema.metadata), position)
-      for (const [key, value] of Object.entries(this.metadata)) metadata.set(key, String(value))
-      const schema = new Schema(base.schema.fields, metadata, base.schema.dictionaries)
-      Object.defineProperty(this, 'schema', { value: schema, enumerable: true })
-      return schema
-    },
-  },
-})
+class Repositioned {
+  declare readonly batches: Table['batches']
+  declare readonly _offsets: unknown
+  declare readonly base: Table
+  declare readonly position: Position
+  declare readonly metadata: Readonly<Record<string, number>>
+
+  constructor(base: Table, position: Position, metadata: Readonly<Record<string, number>>) {
+    this.batches = base.batches
+    this._offsets = (base as unknown as Repositioned)._offsets
+    this.base = base
+    this.position = position
+    this.metadata = metadata
+  }
+
+  get schema(): Schema {
+    const { base, position } = this
+    const metadata = writePosition(new Map(base.schema.metadata), position)
+    for (const [key, value] of Object.entries(this.metadata)) metadata.set(key, String(value))
+    const schema = new Schema(base.schema.fields, metadata, base.schema.dictionaries)
+    Object.defineProperty(this, 'schema', { value: schema, enumerable: true })
+    return schema
+  }
+}
+// Not `extends`: the constructor of Table would go through the batches.
+Object.setPrototypeOf(Repositioned.prototype, Table.prototype)
+
+const none = {}
 
 /** The same rows at another position, with other numbers in the metadata besides: nothing is copied. */
-export function reposition(base: Table, position: Position, metadata: Readonly<Record<string, number>> = {}): Table {
-  const table: Repositioned = Object.create(lazyTable)
-  table.batches = base.batches
-  table._offsets = (base as unknown as Repositioned)._offsets
-  table.base = base
-  table.position = position
-  table.metadata = metadata
-  return table as unknown as Table
+export function reposition(base: Table, position: Position, metadata: Readonly<Record<string, number>> = none): Table {
+  return new Repositioned(base, position, metadata) as unknown as Table
 }
 
 /** What a table not yet made is, behind its types. */

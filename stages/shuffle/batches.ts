@@ -21,5 +21,6 @@ export const batches = defineStage({
 
 function* permuted(held: readonly Table[], random: Random): Generator<Table> {
   const first = positionOf(held[0]!)
-  for (const [i, from] of random.permutation(held.length).entries()) yield reposition(held[from]!, positionIn(first, i))
+  let i = 0
+  for (const from of random.permutation(held.length)) yield reposition(held[from]!, positionIn(first, i++))
 }

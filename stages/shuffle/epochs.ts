@@ -32,5 +32,6 @@ export function byEpoch(
 
 /** The position of the `i`th batch of the epoch that `first` belongs to. */
 export function positionIn(first: Position, i: number): Position {
-  return { ...first, step: first.step + i }
+  const { epoch, step, epochs, steps } = first
+  return { epoch, step: step + i, epochs, steps }
 }

@@ -1,4 +1,5 @@
-import { concatMap, defer, endWith, ignoreElements, type OperatorFunction, tap } from 'rxjs'
+import type { Table } from 'apache-arrow'
+import { defer, endWith, ignoreElements, map, type OperatorFunction } from 'rxjs'
 import { z } from 'zod'
 import { curvesFigure } from '../../figures/index.js'
 import {
@@ -44,7 +45,6 @@ export const curves = defineStage({
     const write = figureFiles(context, options)
     return (metrics) =>
       metrics.pipe(
-        concatMap(metricsRows),
         allRows(context),
         drawn(context, async (rows, pause) => {
           if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
@@ -58,13 +58,13 @@ export const curves = defineStage({
 })
 
 /** Gathers the rows, those from before the run was resumed included. */
-function allRows(context: StageContext): OperatorFunction<MetricsRow, MetricsRow[]> {
+function allRows(context: StageContext): OperatorFunction<Table, MetricsRow[]> {
   return (source) =>
     defer(() => {
       const rows: MetricsRow[] = []
       context.state(keptRows, { snapshot: () => rowsState(rows), restore: (saved) => rows.push(...rowsFrom(saved)) })
       return source.pipe(
-        tap((row) => rows.push(row)),
+        map((table) => rows.push(...metricsRows(table))),
         ignoreElements(),
         endWith(rows),
       )

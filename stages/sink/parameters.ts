@@ -1,5 +1,5 @@
 import { tableToIPC } from 'apache-arrow'
-import { ignoreElements, takeLast, tap } from 'rxjs'
+import { ignoreElements, reduce, tap } from 'rxjs'
 import { z } from 'zod'
 import { copyParameters, defineStage, outputPath, replaceFile, wire } from '../../pipeline/index.js'
 
@@ -21,7 +21,7 @@ export const parameters = defineStage({
     const file = context.file(path)
     return (parameters) =>
       parameters.pipe(
-        takeLast(1),
+        reduce((_, last) => last),
         tap((table) => replaceFile(file, tableToIPC(copyParameters(table), 'file'))),
         ignoreElements(),
       )

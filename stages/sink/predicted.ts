@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { forkJoin, map, type Observable, takeLast, toArray } from 'rxjs'
+import { forkJoin, map, type Observable, reduce, toArray } from 'rxjs'
 import { z } from 'zod'
 import {
   type Checking,
@@ -52,7 +52,13 @@ export function predictedAtEnd(
   split: string | undefined,
 ): (inputs: { parameters: Observable<Table>; examples: Observable<Table> }) => Observable<Predicted> {
   return ({ parameters, examples }) =>
-    forkJoin([parameters.pipe(takeLast(1), map(copyParameters)), examples.pipe(toArray())]).pipe(
+    forkJoin([
+      parameters.pipe(
+        reduce((_, last) => last),
+        map(copyParameters),
+      ),
+      examples.pipe(toArray()),
+    ]).pipe(
       context.flow.concatMap(([last, tables]) =>
         context.signal.aborted ? [] : classified(last, tables, split, context),
       ),

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { connect, filter, map, merge, takeLast } from 'rxjs'
+import { connect, filter, map, merge, type Observable, reduce } from 'rxjs'
 import { z } from 'zod'
 import {
   type Bar,
@@ -88,16 +88,18 @@ export const weights = defineStage({
       return endsEpoch(position) && position.epoch % options.every!.epochs === 0
     }
     const { snapshot, finish } = makeArtist(options, context)
-    return (parameters) =>
+    const atEnd = (parameters: Observable<Table>) =>
       parameters.pipe(
-        connect((shared) =>
-          merge(
-            ...(options.every ? [shared.pipe(filter(isDue), map(copied(snapshot)))] : []),
-            shared.pipe(takeLast(1), map(copied(finish))),
-          ),
-        ),
-        drawn(context, (draw, pause) => draw(pause)),
+        reduce((_, last) => last),
+        map(copied(finish)),
       )
+    const onTheWay = (parameters: Observable<Table>) => parameters.pipe(filter(isDue), map(copied(snapshot)))
+    return (parameters) => {
+      const drawings = options.every
+        ? parameters.pipe(connect((shared) => merge(onTheWay(shared), atEnd(shared))))
+        : atEnd(parameters)
+      return drawings.pipe(drawn(context, (draw, pause) => draw(pause)))
+    }
   },
 })
 
