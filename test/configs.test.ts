@@ -5,10 +5,10 @@ import { tableFromIPC } from 'apache-arrow'
 import t, { type Test } from 'tap'
 import { modelOf, Pipeline, type RunRecord, run, softmaxParameters } from '../dist/pipeline/index.js'
 import { randomStream } from '../dist/pipeline/random.js'
+import { data, dataMissing } from './data.js'
 import { temporary } from './stages/harness.js'
 
 const folder = fileURLToPath(new URL('../configs', import.meta.url))
-const data = process.env.MILLRACE_DATA
 
 const configs = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.yaml'))
@@ -121,11 +121,11 @@ const golden: [epoch: number, ...metrics: number[]][] = [
 
 t.test(
   'experiment-2 without randomness gives the golden values on the first 1,000 images',
-  { skip: data ? false : 'set MILLRACE_DATA to the folder that holds cifar-10-first-1000' },
+  { skip: dataMissing('cifar-10-first-1000') },
   async (t) => {
     const set = ['init=zeros', 'shuffle=none', 'eta=0.01', 'lambda=0.1', 'epochs=10']
     const pipeline = await Pipeline.load(join(folder, 'cifar10/experiment-2.yaml'), {
-      set: [...set, `directory=${join(data!, 'cifar-10-first-1000')}`],
+      set: [...set, `directory=${join(data, 'cifar-10-first-1000')}`],
     })
     const out = join(temporary(t), 'run')
     await run(pipeline, { out, kernel: 'reference' })

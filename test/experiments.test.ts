@@ -1,13 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { KernelName } from '../dist/kernels/index.js'
 import { nativeMissing } from '../dist/kernels/native/index.js'
 import { type MetricsRow, Pipeline, run } from '../dist/pipeline/index.js'
-
-const data = process.env.MILLRACE_DATA ?? ''
-const skip = (folder: string) =>
-  existsSync(join(data, folder)) ? false : `set MILLRACE_DATA to the folder that holds ${folder}`
+import { data, dataMissing } from './data.js'
 
 const fast: KernelName[] = nativeMissing() ? ['wasm'] : ['native', 'wasm']
 
@@ -20,7 +17,7 @@ const published: [name: string, last: Record<string, [value: number, tolerance: 
 ]
 
 for (const [name, expected] of published) {
-  t.test(`${name} gives the published numbers`, { skip: skip('cifar-10-batches-bin') }, async (t) => {
+  t.test(`${name} gives the published numbers`, { skip: dataMissing('cifar-10-batches-bin') }, async (t) => {
     const pipeline = await Pipeline.load(`cifar10/${name}`, { set: [`directory=${data}/cifar-10-batches-bin`] })
     const { history } = await run(pipeline, { out: t.testdir() })
     t.equal(history.length, 40)
@@ -42,7 +39,7 @@ const golden = [
 ]
 
 for (const kernel of fast) {
-  t.test(`the ${kernel} kernel keeps the golden values`, { skip: skip('cifar-10-first-1000') }, async (t) => {
+  t.test(`the ${kernel} kernel keeps the golden values`, { skip: dataMissing('cifar-10-first-1000') }, async (t) => {
     const set = ['init=zeros', 'shuffle=none', 'eta=0.01', 'lambda=0.1', 'epochs=10']
     const pipeline = await Pipeline.load('experiment-2', { set: [...set, `directory=${data}/cifar-10-first-1000`] })
     const { history } = await run(pipeline, { out: t.testdir(), kernel })
@@ -55,7 +52,7 @@ for (const kernel of fast) {
 
   t.test(
     `the number of threads changes no byte with the ${kernel} kernel`,
-    { skip: skip('cifar-10-first-1000') },
+    { skip: dataMissing('cifar-10-first-1000') },
     async (t) => {
       const pipeline = await Pipeline.load('experiment-3', {
         set: ['epochs=2', `directory=${data}/cifar-10-first-1000`],

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { data, dataMissing } from '../data.js'
 import { userEnvironment } from '../pipeline/cli/millrace.js'
 
 const script = fileURLToPath(new URL('../../configs/cifar10/reproduce.js', import.meta.url))
-const data = process.env.MILLRACE_DATA
 const reproduce = (cwd: string, ...args: string[]) =>
   promisify(execFile)(process.execPath, [script, ...args], { cwd, env: userEnvironment() })
 
@@ -24,10 +24,10 @@ t.test('reproduce refuses what it does not know, and explains itself', async (t)
 
 t.test(
   'experiments 2 to 4 are reproduced in cost and accuracy, in a file under 5 MB',
-  { skip: data ? false : 'set MILLRACE_DATA to the folder that holds cifar-10-batches-bin' },
+  { skip: dataMissing('cifar-10-batches-bin') },
   async (t) => {
     const cwd = t.testdir()
-    const { stdout } = await reproduce(cwd, '--directory', join(data!, 'cifar-10-batches-bin'), '--tables', 'tables')
+    const { stdout } = await reproduce(cwd, '--directory', join(data, 'cifar-10-batches-bin'), '--tables', 'tables')
     for (const number of [2, 3, 4]) t.match(stdout, `cifar10-experiment-${number}: reproduced\n`)
     const size = readFileSync(join(cwd, 'report.html')).length
     t.ok(size < 5e6, `${size} bytes`)

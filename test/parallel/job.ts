@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Finished, finished, userEnvironment } from '../pipeline/cli/millrace.js'
 
@@ -38,6 +39,11 @@ export function spawnJob(
     env: userEnvironment({ ...openMpi, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+}
+
+/** What must not depend on the ranks. */
+export function bytesOf(directory: string): Buffer[] {
+  return ['metrics.csv', 'parameters.arrow'].map((name) => readFileSync(join(directory, name)))
 }
 
 /** Runs a job to its end. */

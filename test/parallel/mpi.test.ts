@@ -2,14 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { millrace } from '../pipeline/cli/millrace.js'
-import { job, mpiMissing } from './job.js'
+import { bytesOf, job, mpiMissing } from './job.js'
 import { pipeline } from './pipeline.js'
 
 const skip = mpiMissing() ?? false
-
-function bytesOf(directory: string): Buffer[] {
-  return ['metrics.csv', 'parameters.arrow'].map((name) => readFileSync(join(directory, name)))
-}
 
 t.test(
   'metrics and parameters have the same bytes for any number of ranks and for one process',
