@@ -80,7 +80,7 @@ export async function workCommand(flags: WorkFlags, output: Output): Promise<voi
       onEvent: (event) => teller.tell(event),
     })
     teller.end()
-    // A moment for the last lines to be read.
+    // What BullMQ leaves behind would keep the process for ever; a moment for the last lines to be read.
     if (!isClosed) setTimeout(() => process.exit(), 500).unref()
   } finally {
     stop.release()

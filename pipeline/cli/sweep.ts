@@ -26,7 +26,6 @@ export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
   readonly over: readonly string[]
   readonly seeds?: string
   readonly monitor?: string
-  readonly jobs: number
   readonly out?: string
   readonly onFail: 'continue' | 'stop'
   readonly retry?: boolean

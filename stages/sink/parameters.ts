@@ -1,7 +1,8 @@
 import { tableToIPC } from 'apache-arrow'
-import { ignoreElements, reduce, tap } from 'rxjs'
+import { ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
 import { copyParameters, defineStage, outputPath, replaceFile, wire } from '../../pipeline/index.js'
+import { onlyLast } from './only-last.js'
 
 /**
  * Writes the last parameters as an Arrow IPC file: one row per array with `name`, `shape` and `values`, and epoch,
@@ -21,7 +22,7 @@ export const parameters = defineStage({
     const file = context.file(path)
     return (parameters) =>
       parameters.pipe(
-        reduce((_, last) => last),
+        onlyLast(),
         tap((table) => replaceFile(file, tableToIPC(copyParameters(table), 'file'))),
         ignoreElements(),
       )

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { forkJoin, map, type Observable, reduce, toArray } from 'rxjs'
+import { forkJoin, map, type Observable, toArray } from 'rxjs'
 import { z } from 'zod'
 import {
   type Checking,
@@ -14,6 +14,7 @@ import {
   splitOf,
   widthOf,
 } from '../../pipeline/index.js'
+import { onlyLast } from './only-last.js'
 import { ofAllRanks } from './predicted-everywhere.js'
 
 /** What the last parameters say about each row of a split. */
@@ -52,13 +53,7 @@ export function predictedAtEnd(
   split: string | undefined,
 ): (inputs: { parameters: Observable<Table>; examples: Observable<Table> }) => Observable<Predicted> {
   return ({ parameters, examples }) =>
-    forkJoin([
-      parameters.pipe(
-        reduce((_, last) => last),
-        map(copyParameters),
-      ),
-      examples.pipe(toArray()),
-    ]).pipe(
+    forkJoin([parameters.pipe(onlyLast(), map(copyParameters)), examples.pipe(toArray())]).pipe(
       context.flow.concatMap(([last, tables]) =>
         context.signal.aborted ? [] : classified(last, tables, split, context),
       ),

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { connect, filter, map, merge, type Observable, reduce } from 'rxjs'
+import { connect, filter, map, merge, type Observable } from 'rxjs'
 import { z } from 'zod'
 import {
   type Bar,
@@ -25,6 +25,7 @@ import {
   wire,
 } from '../../pipeline/index.js'
 import { drawn, figureFiles, figureOptions, figurePaths, type Pause } from './figure-files.js'
+import { onlyLast } from './only-last.js'
 
 const options = z.strictObject({
   ...figureOptions('weights'),
@@ -88,11 +89,7 @@ export const weights = defineStage({
       return endsEpoch(position) && position.epoch % options.every!.epochs === 0
     }
     const { snapshot, finish } = makeArtist(options, context)
-    const atEnd = (parameters: Observable<Table>) =>
-      parameters.pipe(
-        reduce((_, last) => last),
-        map(copied(finish)),
-      )
+    const atEnd = (parameters: Observable<Table>) => parameters.pipe(onlyLast(), map(copied(finish)))
     const onTheWay = (parameters: Observable<Table>) => parameters.pipe(filter(isDue), map(copied(snapshot)))
     return (parameters) => {
       const drawings = options.every

@@ -62,9 +62,10 @@ export async function work(url: string, options: WorkOptions): Promise<boolean> 
   } finally {
     isClosed = await closeOrCut(worker, (signal) => working.end(signal))
     if (!isClosed)
-      trouble(
-        new Error('the server did not answer at the end; points in hand go to others when their lock has run out'),
-      )
+      options.onEvent({
+        type: 'trouble',
+        message: 'the server did not answer at the end; points in hand go to others when their lock has run out',
+      })
     await working.close()
     await server.close()
   }
