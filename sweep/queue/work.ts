@@ -128,7 +128,7 @@ class Working {
       if (lost.signal.aborted) return this.giveUp(given)
       if (outcome.status === 'interrupted') return await this.handBack(job, token, artifacts, given)
       // The last look before its files take their place: it may have been lost a moment ago.
-      if (!(await job.extendLock(token, options.holding.lock))) return this.giveUp(given)
+      if (!(await this.holds(job, token))) return this.giveUp(given)
       artifacts.publish()
       options.onEvent({ type: 'outcome', outcome, task: given })
       if (outcome.status === 'failed') throw new bullmq.UnrecoverableError(outcome.error)
@@ -155,6 +155,13 @@ class Working {
       this.places.delete(point)
       this.definitions.forget(point)
     }
+  }
+
+  /** Renews the hold on a point. An answer that is older than the hold lasts, as where this process was stopped, is none. */
+  private async holds(job: Job, token: string): Promise<boolean> {
+    const { lock } = this.options.holding
+    const asked = performance.now()
+    return (await job.extendLock(token, lock)) > 0 && performance.now() - asked < lock
   }
 
   private giveUp(given: Task): never {

@@ -5,7 +5,7 @@ import { pointDirectory, readOutcomes, readPlan } from '../../../dist/sweep/inde
 import { temporary } from '../../stages/harness.js'
 import { filesOf, pipeline, sweptIn } from '../sweeps.js'
 import { pause, redisMissing, startRedis, until } from './servers.js'
-import { collected, doneAt, executions, freeze, startWorker, submitted } from './workers.js'
+import { collected, doneAt, executions, freeze, pointsInHand, startWorker, submitted } from './workers.js'
 
 const etas = Array.from({ length: 10 }, (_, i) => (i + 1) / 100).join(',')
 const grid = [`eta=${etas}`, 'lambda=0,0.001,0.01,0.1,1']
@@ -52,3 +52,27 @@ t.test(
     t.strictSame(everything(out, there), everything(serial, here))
   },
 )
+
+t.test('a worker that sleeps while the server answers it believes no old answer', { skip: redisMissing }, async (t) => {
+  const folder = temporary(t, { 'a.yaml': pipeline })
+  const artifacts = join(folder, 'shared')
+  const server = await startRedis(t)
+  await submitted(server.url, join(folder, 'a.yaml'), { grid: ['eta=0.01,0.02'], set: ['epochs=3'] }, artifacts)
+
+  const sleeper = startWorker(t, server.url, folder, '--until-done')
+  await until(() => pointsInHand(artifacts, sleeper.process.pid!) > 0, 'a point in hand')
+  process.kill(server.pid, 'SIGSTOP')
+  await pause(2000)
+  await freeze(sleeper, artifacts)
+  process.kill(server.pid, 'SIGCONT')
+  const other = startWorker(t, server.url, folder, '--until-done')
+  t.match(await other.ended, { code: 0, stdout: /2 points done/ })
+
+  sleeper.process.kill('SIGCONT')
+  const { code, stdout } = await sleeper.ended
+  t.equal(code, 0)
+  t.match(stdout, /lost: this worker did not answer for too long/)
+  t.notMatch(stdout, /done +\(/)
+  t.match(await collected(server.url, 'small'), { total: 2, done: 2 })
+  t.equal(await executions(server.url), 3)
+})

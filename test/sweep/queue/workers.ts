@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -16,7 +16,7 @@ import {
   work,
 } from '../../../dist/sweep/queue/index.js'
 import { type Finished, finished, main, userEnvironment } from '../../pipeline/cli/millrace.js'
-import { pause } from './servers.js'
+import { pause, until } from './servers.js'
 
 /** Locks that run out soon, so that tests do not wait long. */
 const holding = { lock: 3000, check: 1000, losses: 5 }
@@ -102,11 +102,17 @@ export function startWorkerOn(
 export async function freeze({ process }: TestWorker, artifacts: string): Promise<void> {
   for (let tries = 0; tries < 1000; tries++) {
     process.kill('SIGSTOP')
+    await until(() => isStopped(process.pid!), 'the worker to stop')
     if (pointsInHand(artifacts, process.pid!) > 0) return
     process.kill('SIGCONT')
     await pause(15)
   }
   throw new Error('the worker never had a point in hand')
+}
+
+/** A signal takes its time to arrive. */
+function isStopped(pid: number): boolean {
+  return execFileSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).startsWith('T')
 }
 
 /** Runs under way of a worker. */
