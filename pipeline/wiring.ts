@@ -1,10 +1,11 @@
 import type { Table } from 'apache-arrow'
-import { type Observable, Subject, type Subscription } from 'rxjs'
+import type { Observable, Subscription } from 'rxjs'
 import { listed } from './definition/wording.js'
 import { inStage, PipelineError } from './errors.js'
 import { StageFlow } from './flow.js'
 import { FlowControl } from './flow-control.js'
 import type { Graph, Node } from './graph.js'
+import { Outlet } from './outlet.js'
 import type { StageContext } from './stage.js'
 
 /** How long the step under way may take to end after an abort, and then the stages, before they are cut off, in milliseconds. */
@@ -39,7 +40,7 @@ export interface Wiring {
 }
 
 /**
- * Lets a graph flow until every stage is done. Each output is a Subject; stages are subscribed from the sinks upwards,
+ * Lets a graph flow until every stage is done. Each output is an Outlet; stages are subscribed from the sinks upwards,
  * so that nobody misses a table.
  *
  * Rejects with the first error, once the stages are unsubscribed (which closes their files), or with code `ABORTED`:
@@ -54,13 +55,13 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
   const ending = new AbortController()
   const control = new FlowControl(ending.signal)
   const flows = new Map(graph.nodes.map((node) => [node.id, new StageFlow(control)]))
-  const wires = new Map<string, Subject<Table>>()
+  const outlets = new Map<string, Outlet>()
   for (const node of graph.nodes) {
     for (const [port, source] of node.inputs) flows.get(source.id)!.feeds(flows.get(node.id)!, port)
     for (const port of Object.keys(node.stage.outputs)) {
-      const wire = new Subject<Table>()
-      wires.set(`${node.id}.${port}`, wire)
-      wiring.watch(node, port, wire.asObservable())
+      const outlet = new Outlet()
+      outlets.set(`${node.id}.${port}`, outlet)
+      wiring.watch(node, port, outlet)
     }
   }
 
@@ -118,17 +119,17 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
 
     function connect(node: Node, port: string, tables: Observable<unknown>): void {
       const key = `${node.id}.${port}`
-      const wire = wires.get(key)
+      const outlet = outlets.get(key)
       open.add(key)
       const subscription = tables.subscribe({
-        next: (table) => wire?.next(table as Table),
+        next: (table) => outlet?.next(table as Table),
         error: (cause) => {
           const error = inStage(cause, node.title, node.where)
-          wire?.error(error)
+          outlet?.error(error)
           finish(error)
         },
         complete: () => {
-          wire?.complete()
+          outlet?.complete()
           open.delete(key)
           wiring.onStageEnd(node)
           if (open.size === 0) finish()
@@ -151,7 +152,7 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
           end('stop')
         }
         const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: stopRun }
-        for (const [port, tables] of outputsOf(node, context, wires)) connect(node, port, tables)
+        for (const [port, tables] of outputsOf(node, context, outlets)) connect(node, port, tables)
       }
       wiring.onWired({ settle: (callback) => control.settle(callback), fail: finish })
     } catch (error) {
@@ -166,12 +167,10 @@ export function flow(graph: Graph, wiring: Wiring): Promise<void> {
 function outputsOf(
   node: Node,
   context: StageContext,
-  wires: ReadonlyMap<string, Subject<Table>>,
+  outlets: ReadonlyMap<string, Outlet>,
 ): [string, Observable<unknown>][] {
   const { stage, inputs, options } = node
-  const sources = [...inputs].map(
-    ([port, source]) => [port, wires.get(`${source.id}.${source.port}`)!.asObservable()] as const,
-  )
+  const sources = [...inputs].map(([port, source]) => [port, outlets.get(`${source.id}.${source.port}`)!] as const)
   const ports = Object.keys(stage.outputs)
   const called = (): unknown => {
     const runner: unknown = stage.run(options, context)
