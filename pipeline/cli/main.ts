@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './patience.js'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { messageOf, PipelineError } from '../errors.js'
