@@ -8,7 +8,6 @@ export {
 } from './directory.js'
 export { executePoint } from './execute.js'
 export type { Executor, Outcome, Surroundings } from './executor.js'
-export { type Job, startJobs } from './job.js'
 export { defaultMonitor } from './monitor.js'
 export { type Plan, type PlanOptions, type Point, planSweep } from './plan.js'
 export { wordPoint } from './point-problems.js'

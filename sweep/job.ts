@@ -16,11 +16,6 @@ function startWorker(): Worker {
   })
 }
 
-/** So many jobs, whose threads start while the caller does something else. */
-export function startJobs(count: number): Job[] {
-  return Array.from({ length: count }, () => new Job())
-}
-
 /** One job: a thread that executes one point at a time. It is started at once, and again after it died. */
 export class Job {
   private worker: Worker | undefined = startWorker()

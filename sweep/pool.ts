@@ -1,12 +1,12 @@
 import type { Trust } from '../pipeline/trust.js'
 import type { Executor, Outcome } from './executor.js'
-import { type Job, startJobs } from './job.js'
+import { Job } from './job.js'
 import type { Point } from './plan.js'
 import { SharedData } from './shared-data.js'
 
 export interface PoolOptions {
-  /** Points executed at the same time, each in a thread of its own: how many, or what `startJobs` has started. */
-  readonly jobs: number | readonly Job[]
+  /** Points executed at the same time, each in a thread of its own. */
+  readonly jobs: number
   /** Threads of each job's kernel. Default: 1, or one per core where there is one job only. */
   readonly threads?: number | undefined
   /** How often to make checkpoints. Default: as the pipeline says. */
@@ -22,8 +22,8 @@ export interface PoolOptions {
  * there are.
  */
 export function threadPool({ jobs, threads, checkpoint, trust = {}, directoryOf }: PoolOptions): Executor {
-  const all = typeof jobs === 'number' ? startJobs(jobs) : jobs
-  const idle = [...all]
+  const idle = Array.from({ length: jobs }, () => new Job())
+  const all = [...idle]
   const data = new SharedData(trust)
 
   async function execute(job: Job, point: Point, signal: AbortSignal): Promise<Outcome> {
@@ -33,7 +33,7 @@ export function threadPool({ jobs, threads, checkpoint, trust = {}, directoryOf 
       directory: directoryOf(point),
       trust,
       checkpoint,
-      threads: threads ?? (all.length > 1 ? 1 : undefined),
+      threads: threads ?? (jobs > 1 ? 1 : undefined),
     }
     return job.execute(point, surroundings, prepared, signal)
   }

@@ -1,5 +1,4 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { startJobs } from '../../sweep/job.js'
 import { atLeastOne, collect, wholeNumber } from './arguments.js'
 import type { Output } from './output.js'
 import { addQueueCommands, addRunOneCommand } from './queue-commands.js'
@@ -25,10 +24,7 @@ export function addSweepCommands(program: Command, output: Output): void {
       'after',
       "\nExamples:\n  millrace sweep digits-grid --jobs 2\n  millrace sweep digits --grid eta=0.001,0.01 --grid lambda=0,0.1 --seeds 3 --out sweeps/mine\n  millrace sweep digits --random 20 --over 'eta={ logUniform: [1e-4, 1] }' --over 'batchSize={ choice: [16, 32] }'",
     )
-    .action(async (name, options) => {
-      const jobs = startJobs(options.jobs)
-      await (await import('./sweep.js')).sweepCommand(name, options, output, jobs)
-    })
+    .action(async (name, options) => (await import('./sweep.js')).sweepCommand(name, options, output))
   addQueueCommands(sweep, sweeping, output)
   addRunOneCommand(sweep, sweeping, output)
 

@@ -12,7 +12,6 @@ import {
   threadPool,
   wordPoint,
 } from '../../sweep/index.js'
-import type { Job } from '../../sweep/job.js'
 import { shortPath } from '../definition/value.js'
 import type { MetricsRow } from '../wires/metrics.js'
 import { interruption } from './interruption.js'
@@ -25,23 +24,20 @@ export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
   readonly random?: number
   readonly over: readonly string[]
   readonly seeds?: string
+  readonly jobs: number
   readonly monitor?: string
   readonly out?: string
   readonly onFail: 'continue' | 'stop'
   readonly retry?: boolean
 }
 
-/** `millrace sweep`: runs what is missing in `jobs`, and closes them; a line for each point that ends. */
-export async function sweepCommand(
-  name: string,
-  flags: SweepCommandFlags,
-  output: Output,
-  jobs: readonly Job[],
-): Promise<void> {
-  const { threads, checkpoint, onFail, retry, plugins, allowAbsolutePaths } = flags
+/** `millrace sweep`: runs what is missing, a line for each point that ends. */
+export async function sweepCommand(name: string, flags: SweepCommandFlags, output: Output): Promise<void> {
+  const { jobs, threads, checkpoint, onFail, retry, plugins, allowAbsolutePaths } = flags
   const stop = interruption()
   let directory = flags.out ?? ''
   const directoryOf = (point: Point): string => pointDirectory(directory, point)
+  // The threads start while the points are being planned.
   const executor = threadPool({ jobs, threads, checkpoint, trust: { plugins, allowAbsolutePaths }, directoryOf })
   try {
     const plan = await planSweep(name, flags)
