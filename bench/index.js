@@ -1,11 +1,10 @@
-// npm run bench [-- reference|kernels|scaling|memory|checkpoint|kills|leaks|fuzz …] [--kills 200] [--inputs 100000] [--seed 1] [--repeats 5] [--data DIR] [--plot FILE] [--install]
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { openKernels } from '../dist/kernels/index.js'
+import { asked } from './arguments.js'
 import { checkpointCost, kills } from './checkpoint.js'
 import { kernelBench } from './kernels.js'
 import { leaks } from './leaks.js'
@@ -13,19 +12,7 @@ import { memory } from './memory.js'
 import { referenceJob } from './reference-job.js'
 import { scaling } from './scaling.js'
 
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    repeats: { type: 'string', default: '5' },
-    data: { type: 'string', default: process.env.MILLRACE_DATA ?? 'data' },
-    plot: { type: 'string' },
-    kills: { type: 'string', default: '200' },
-    inputs: { type: 'string', default: '100000' },
-    seed: { type: 'string', default: '1' },
-    install: { type: 'boolean', default: false },
-  },
-})
-const parts = positionals.length > 0 ? positionals : ['reference', 'kernels', 'scaling']
+const { flags, parts } = asked(process.argv.slice(2))
 const folder = fileURLToPath(new URL('.', import.meta.url))
 if (flags.install)
   execFileSync('npm', ['install', '--no-audit', '--no-package-lock'], { cwd: folder, stdio: 'inherit' })
