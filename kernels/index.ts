@@ -1,12 +1,15 @@
 import { availableParallelism } from 'node:os'
 
+export { rowsPerCall, slices } from './slices.js'
+
 /**
  * Kernels are the arithmetic of Millrace: what a softmax classifier computes, and nothing else.
  *
  * A `Kernels` object owns memory (`allocate`) and makes classifiers (`softmax`). A classifier holds its
- * parameters and offers six things: `step` (one descent step), `accumulate` and `gradient` (the same sums,
- * without descending), `descend` (a step on sums of several processes), `evaluate` (loss and accuracy) and `logits`. There is one interface and there are
- * several implementations: `reference.ts`, in float64, is written to be read and is the oracle for the others.
+ * parameters and offers seven things: `step` (one descent step), `accumulate` and `gradient` (the same sums, without
+ * descending), `descend` (a step on sums of several processes), `evaluate` (loss and accuracy), `penalty` (what lambda
+ * weighs) and `logits`. There is one interface and there are several implementations: `reference.ts`, in float64, is
+ * written to be read and is the oracle for the others.
  *
  * With one implementation, results do not depend on the number of threads: every sum has a fixed order.
  */
@@ -77,6 +80,8 @@ export interface Softmax {
   /** A step on a gradient of the mean loss that was added up outside, see `descend.ts`. */
   descend(slope: Parameters, eta: number, lambda: number): void
   evaluate(rows: Rows): Evaluation
+  /** `Σ W²`, summed in float64: `lambda` times this is what the cost has beyond the loss. */
+  penalty(): number
   /** Writes `W z + b` for each row to the front of `out`, `[rows, classes]`. Labels do not matter. */
   logits(rows: Rows, out: Float32Array | Float64Array): void
   /** Gives its memory back; the classifier must not be used afterwards (but may be freed again). */
@@ -115,17 +120,6 @@ export interface Kernels {
    * classifiers throw.
    */
   close(): void
-}
-
-/**
- * How many rows one call should have at most, see `Kernels.slice`. A row counts as `(features + 128) × classes`: its
- * softmax costs as much as the multiply-adds of some hundred features.
- */
-export function rowsPerCall(
-  { slice }: Pick<Kernels, 'slice'>,
-  { features, classes }: Pick<Softmax, 'features' | 'classes'>,
-): number {
-  return Math.max(1, Math.floor(slice / ((features + 128) * classes)))
 }
 
 export interface KernelOptions {

@@ -110,6 +110,12 @@ function softmax(features: number, classes: number): Softmax {
     return { loss: sum, correct }
   }
 
+  function penalty(): number {
+    let sum = 0
+    for (let i = 0; i < W.length; i++) sum += W[i]! * W[i]!
+    return sum
+  }
+
   function logits(rows: Rows, out: Float32Array | Float64Array): void {
     checkRows(rows, features)
     checkLogits(rows, classes, out)
@@ -136,6 +142,7 @@ function softmax(features: number, classes: number): Softmax {
       descendOn({ W, b }, slope, eta, lambda)
     },
     evaluate,
+    penalty,
     logits,
     free: () => {},
   }

@@ -52,6 +52,7 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
         descend(slope, eta, lambda)
       },
       evaluate: timed(inner.evaluate.bind(inner)),
+      penalty: timed(inner.penalty.bind(inner)),
       logits: inner.logits.bind(inner),
       free: inner.free.bind(inner),
     }

@@ -52,6 +52,7 @@ interface Addon {
     labels: Int32Array,
     out: Float64Array,
   ): void
+  penalty(classifier: Handle, W: Float32Array, b: Float32Array): number
   logits(
     classifier: Handle,
     W: Float32Array,
@@ -179,6 +180,7 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     gradient,
     descend,
     evaluate,
+    penalty: () => addon.penalty(classifier, W, b),
     logits,
     free: () => addon.release(classifier),
   }

@@ -24,6 +24,7 @@ export interface Exports {
   sumScores(items: number): void
   sumSlopes(): void
   descendBias(): void
+  penalty(): number
 }
 
 let compiled: Promise<Module> | undefined

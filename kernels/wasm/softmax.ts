@@ -170,6 +170,11 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     return { loss: sum, correct }
   }
 
+  function penalty(): number {
+    attend()
+    return exports.penalty()
+  }
+
   function logits(rows: Rows, out: Float32Array | Float64Array): void {
     checkRows(rows, features)
     checkLogits(rows, classes, out)
@@ -202,6 +207,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
       descendOn({ W, b }, slope, eta, lambda)
     },
     evaluate,
+    penalty,
     logits,
     free: () => {
       pass.free()

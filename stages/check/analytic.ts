@@ -1,6 +1,13 @@
-import { type KernelName, type Kernels, openKernels, type Parameters, type Rows } from '../../kernels/index.js'
+import {
+  type KernelName,
+  type Kernels,
+  openKernels,
+  type Parameters,
+  type Rows,
+  rowsPerCall,
+  slices,
+} from '../../kernels/index.js'
 import { messageOf, type StageContext } from '../../pipeline/index.js'
-import { sliceSize, slices } from './slices.js'
 import { type Comparison, Tally } from './tally.js'
 
 /** The gradient of the mean cost over all rows, as a kernel computes it: in slices where the rows are many. */
@@ -15,7 +22,7 @@ export async function gradientOf(
   const classifier = kernels.softmax(parameters.W.length / classes, classes)
   try {
     classifier.load(parameters)
-    for (const part of slices(rows, sliceSize(kernels, parameters))) {
+    for (const part of slices(rows, rowsPerCall(kernels, classifier))) {
       classifier.accumulate(part)
       await flow.breathe()
     }

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { type KernelName, openKernels } from '../../kernels/index.js'
+import { type KernelName, openKernels, rowsPerCall } from '../../kernels/index.js'
 import {
   type GradientCheck,
   modelOf,
@@ -14,7 +14,6 @@ import { agreement, gradientOf } from './analytic.js'
 import { lossAround } from './cost.js'
 import { type Analytic, differences } from './differences.js'
 import { observedStep } from './observed.js'
-import { sliceSize } from './slices.js'
 
 /** One step of a run: its batch, and the parameters before and after it. */
 export interface Seen {
@@ -66,7 +65,7 @@ export async function compareGradients(
   const { h, threshold, kernels, kernelThreshold } = options
   const sampled = options.features === 'all' ? width : Math.min(width, options.features)
   const features = context.random('features').permutation(width).subarray(0, sampled).sort()
-  const loss = await lossAround(classifier, rows, sliceSize(reference, parameters), context)
+  const loss = await lossAround(classifier, rows, rowsPerCall(reference, classifier), context)
   const breathe = (): Promise<void> | undefined => {
     context.signal.throwIfAborted()
     return context.flow.breathe()

@@ -1,13 +1,12 @@
 import type { Table } from 'apache-arrow'
 import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, tap, toArray } from 'rxjs'
 import { z } from 'zod'
-import { type Rows, rowsPerCall, type Softmax } from '../../kernels/index.js'
+import { type Rows, rowsPerCall, type Softmax, slices } from '../../kernels/index.js'
 import {
   checkSplit,
   defineStage,
   endsEpoch,
   type Facts,
-  type Model,
   metricsTable,
   modelOf,
   type Parallel,
@@ -115,13 +114,27 @@ function isDue(table: Table, every: Options['every']): boolean {
 
 /** Sums over rows: their cross-entropy, how many were classified rightly, how many there are. */
 interface Sums {
-  readonly loss: number
-  readonly correct: number
+  loss: number
+  correct: number
   readonly count: number
+}
+
+/** Rows that are added up by themselves: all of a split, or those of one shard. In pieces of one kernel call each. */
+interface Part {
+  readonly pieces: readonly Rows[]
+  readonly count: number
+}
+
+/** What is evaluated time and again: by split, its columns of metrics and its parts. */
+interface Plan {
+  readonly split: string
+  readonly columns: readonly [loss: string, cost: string, accuracy: string]
+  readonly parts: readonly Part[]
 }
 
 function makeEvaluator(options: Options, { kernels, flow, parallel }: StageContext) {
   let classifier: Softmax | undefined
+  let plans: readonly Plan[] | undefined
 
   /** Copies the parameters as they are when they come: the examples may come later, when the model has moved on. */
   function take(table: Table): (splits: Splits) => Promise<Table> {
@@ -130,61 +143,64 @@ function makeEvaluator(options: Options, { kernels, flow, parallel }: StageConte
     const taken = classifier ?? kernels.softmax(widthOf(model.shape), model.classes.length)
     classifier = taken
     taken.load(softmaxParameters(model))
-    const penalty = model.lambda * sumOfSquares(model)
-    return (splits) => evaluate(taken, penalty, position, splits)
+    const penalty = model.lambda * taken.penalty()
+    return (splits) => {
+      plans ??= planned(taken, splits)
+      return evaluate(taken, penalty, position, plans)
+    }
   }
 
-  async function evaluate(classifier: Softmax, penalty: number, position: Position, splits: Splits): Promise<Table> {
-    const metrics: Record<string, number> = {}
+  function planned(classifier: Softmax, splits: Splits): Plan[] {
     const names = options.splits ?? [...splits.keys()]
     if (names.length === 0) throw new PipelineError('DATA', 'no examples arrived to evaluate')
-    const sums: Sums[][] = []
-    for (const split of names) sums.push(await measureAll(classifier, splits.get(split) ?? [], split))
-    const totals = (parallel ? await gathered(sums, parallel) : sums).map(added)
-    for (const [i, split] of names.entries()) {
-      const { loss, correct, count } = totals[i]!
-      if (count === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to evaluate`)
-      metrics[`${split}_loss`] = loss / count
-      metrics[`${split}_cost`] = loss / count + penalty
-      metrics[`${split}_accuracy`] = correct / count
-    }
-    return metricsTable(position, metrics)
-  }
-
-  /** Of undivided rows one sum, of shards one for each. */
-  async function measureAll(classifier: Softmax, parts: readonly Rows[], split: string): Promise<Sums[]> {
-    if (!parallel) return [await measure(classifier, parts, split)]
-    const sums: Sums[] = []
-    for (const part of parts) sums.push(await measure(classifier, [part], split))
-    return sums
-  }
-
-  async function measure(classifier: Softmax, parts: readonly Rows[], split: string): Promise<Sums> {
-    const { features } = classifier
-    const most = rowsPerCall(kernels, classifier)
-    let [loss, correct, count] = [0, 0, 0]
-    for (const { values, labels, affine } of parts) {
-      if (values.length !== labels.length * features)
-        throw new PipelineError(
-          'DATA',
-          `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
-        )
-      for (let from = 0; from < labels.length; from += most) {
-        const to = Math.min(labels.length, from + most)
-        const rows = {
-          values: values.subarray(from * features, to * features),
-          labels: labels.subarray(from, to),
-          affine,
-        }
-        const sums = classifier.evaluate(rows)
-        loss += sums.loss
-        correct += sums.correct
-        const pause = flow.breathe()
-        if (pause) await pause
+    return names.map((split) => {
+      const rows = splits.get(split) ?? []
+      const parts = parallel ? rows.map((shard) => [shard]) : [rows]
+      return {
+        split,
+        columns: [`${split}_loss`, `${split}_cost`, `${split}_accuracy`],
+        parts: parts.map((part) => ({
+          pieces: part.flatMap((rows) => [...cut(rows, classifier, split)]),
+          count: part.reduce((sum, { labels }) => sum + labels.length, 0),
+        })),
       }
-      count += labels.length
+    })
+  }
+
+  function cut(rows: Rows, classifier: Softmax, split: string): Iterable<Rows> {
+    const { values, labels } = rows
+    const { features } = classifier
+    if (values.length !== labels.length * features)
+      throw new PipelineError(
+        'DATA',
+        `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
+      )
+    return slices(rows, rowsPerCall(kernels, classifier))
+  }
+
+  async function evaluate(
+    classifier: Softmax,
+    penalty: number,
+    position: Position,
+    plans: readonly Plan[],
+  ): Promise<Table> {
+    const sums: Sums[][] = []
+    for (const { parts } of plans) {
+      const own: Sums[] = []
+      for (const { pieces, count } of parts) {
+        const total = { loss: 0, correct: 0, count }
+        for (const rows of pieces) {
+          const { loss, correct } = classifier.evaluate(rows)
+          total.loss += loss
+          total.correct += correct
+          const pause = flow.breathe()
+          if (pause) await pause
+        }
+        own.push(total)
+      }
+      sums.push(own)
     }
-    return { loss, correct, count }
+    return tabled(parallel ? await gathered(sums, parallel) : sums, penalty, position, plans)
   }
 
   return { take, free: () => classifier?.free() }
@@ -209,17 +225,23 @@ async function gathered(sums: readonly (readonly Sums[])[], parallel: Parallel):
   )
 }
 
+/** The metrics of all splits, from the sums of their parts. */
+function tabled(sums: readonly Sums[][], penalty: number, position: Position, plans: readonly Plan[]): Table {
+  const metrics: Record<string, number> = {}
+  for (const [i, { split, columns }] of plans.entries()) {
+    const { loss, correct, count } = added(sums[i]!)
+    if (count === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to evaluate`)
+    metrics[columns[0]] = loss / count
+    metrics[columns[1]] = loss / count + penalty
+    metrics[columns[2]] = correct / count
+  }
+  return metricsTable(position, metrics)
+}
+
 function added(sums: readonly Sums[]): Sums {
   return sums.reduce((total, next) => ({
     loss: total.loss + next.loss,
     correct: total.correct + next.correct,
     count: total.count + next.count,
   }))
-}
-
-function sumOfSquares(model: Model): number {
-  let sum = 0
-  const { W } = softmaxParameters(model)
-  for (let i = 0; i < W.length; i++) sum += W[i]! * W[i]!
-  return sum
 }

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { type Rows, rowsPerCall, type Softmax } from '../../kernels/index.js'
+import { type Rows, rowsPerCall, type Softmax, slices } from '../../kernels/index.js'
 import { extentOf, type Parallel, type Position, partsOf, type StageContext } from '../../pipeline/index.js'
 
 /** What stands behind the gradient in a vector: the loss, and whether a rank was asked to stop. */
@@ -20,14 +20,12 @@ export function dividedStep(model: Softmax, parallel: Parallel, { kernels, flow 
     return { W: vector.subarray(0, W.length), b: vector.subarray(W.length, W.length + b.length) }
   }
 
-  async function accumulate({ values, labels, affine }: Rows): Promise<number> {
-    const width = model.features
-    for (let from = 0; from < labels.length; from += most) {
-      const to = Math.min(labels.length, from + most)
-      model.accumulate({ values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine })
+  async function accumulate(rows: Rows): Promise<number> {
+    for (const piece of slices(rows, most)) {
+      model.accumulate(piece)
       await flow.breathe()
     }
-    return labels.length
+    return rows.labels.length
   }
 
   /** Writes the share that `count` accumulated rows have in the mean over `rows`. */

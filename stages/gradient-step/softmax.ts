@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { defer, finalize } from 'rxjs'
 import { z } from 'zod'
-import { type Rows, rowsPerCall, type Softmax } from '../../kernels/index.js'
+import { type Rows, rowsPerCall, type Softmax, slices } from '../../kernels/index.js'
 import {
   defineStage,
   layoutOf,
@@ -116,13 +116,13 @@ function makeTrainer(options: Options, context: StageContext) {
 
   /** A batch too large for one stretch of work: all but its last slice are accumulated first. */
   async function inSlices(batch: Table, rows: Rows, most: number): Promise<Table> {
-    const count = rows.labels.length
-    let from = 0
-    for (; count - from > most; from += most) {
-      model!.accumulate(part(rows, from, from + most))
+    const pieces = [...slices(rows, most)]
+    const last = pieces.pop()!
+    for (const piece of pieces) {
+      model!.accumulate(piece)
       await context.flow.breathe()
     }
-    return stepped(batch, part(rows, from, count))
+    return stepped(batch, last)
   }
 
   function stepped(batch: Table, rows: Rows): Table {
@@ -175,11 +175,6 @@ function isSeen(batch: Table, saved: z.output<typeof state>): boolean {
       `the checkpoint was made with ${saved.steps} steps an epoch, now there are ${steps}`,
     )
   return step <= saved.step
-}
-
-function part({ values, labels, affine }: Rows, from: number, to: number): Rows {
-  const width = values.length / labels.length
-  return { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine }
 }
 
 function diverged({ epoch, step }: Position, eta: number, loss: number): PipelineError {

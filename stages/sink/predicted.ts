@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { forkJoin, map, type Observable, toArray } from 'rxjs'
 import { z } from 'zod'
+import { rowsPerCall, slices } from '../../kernels/index.js'
 import {
   type Checking,
   copyParameters,
@@ -82,7 +83,7 @@ async function classified(
   const classifier = kernels.softmax(features, classes)
   try {
     classifier.load(softmaxParameters(model))
-    const most = Math.max(1, Math.floor(kernels.slice / (features * classes)))
+    const most = rowsPerCall(kernels, classifier)
     const Numbers = kernels.precision === 'float64' ? Float64Array : Float32Array
     const room = new Numbers(most * classes)
     let row = 0
@@ -93,12 +94,11 @@ async function classified(
           `the parameters are for ${features} features, the split "${split}" has ${part.values.length / part.labels.length}`,
         )
       labels.set(part.labels, row)
-      for (let from = 0; from < part.labels.length; from += most) {
-        const to = Math.min(part.labels.length, from + most)
-        const values = part.values.subarray(from * features, to * features)
-        const logits = room.subarray(0, (to - from) * classes)
-        classifier.logits({ values, labels: part.labels.subarray(from, to), affine: part.affine }, logits)
-        for (let i = 0; i < to - from; i++) {
+      for (const piece of slices(part, most)) {
+        const size = piece.labels.length
+        const logits = room.subarray(0, size * classes)
+        classifier.logits(piece, logits)
+        for (let i = 0; i < size; i++) {
           const [best, share] = mostProbable(logits, i * classes, classes)
           predicted[row] = best
           probability[row++] = share

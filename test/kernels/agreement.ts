@@ -123,6 +123,10 @@ function compare(kernels: Kernels, shape: Shape): void {
   if (Math.abs(sums.correct - truth.correct) > ties(expected, classes))
     throw new Error(`${sums.correct} correct, not ${truth.correct}`)
 
+  // Squares of float32 are exact in float64, which leaves the sum's own rounding.
+  const [penalty, squares] = [model.penalty(), oracle.penalty()]
+  if (Math.abs(penalty - squares) > 1e-12 * squares) throw new Error(`penalty ${penalty}, expected ${squares}`)
+
   const once = part(rows, features, 0, 1)
   for (const some of [rows, once]) for (const each of [model, oracle]) each.accumulate(some)
   const [gradient, slope] = [model.gradient(0.1), oracle.gradient(0.1)]
@@ -363,7 +367,7 @@ export function fingerprint(kernels: Kernels, cases: Shape[], rowsOf: Rows[]): s
     model.logits(rows, logits)
     const { parameters } = model
     for (const array of [parameters.W, parameters.b, W, b, logits]) bits.push(hash(array))
-    bits.push(String(loss), String(sum), String(correct))
+    bits.push(String(loss), String(sum), String(correct), String(model.penalty()))
     model.free()
   }
   return bits.join()
@@ -546,6 +550,7 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
     t.throws(() => model.step(rows, 0.1, 0), closed)
     t.throws(() => model.accumulate(rows), closed)
     t.throws(() => model.evaluate(rows), closed)
+    t.throws(() => model.penalty(), closed)
     t.throws(() => model.logits(rows, new Float32Array(120)), closed)
     t.throws(() => kernels.softmax(1, 2), closed)
     t.throws(() => kernels.moments(new Uint8Array(10), 10), closed)

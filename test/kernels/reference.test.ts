@@ -211,6 +211,11 @@ t.test('evaluate counts the first of equal largest logits as the prediction', (t
   t.end()
 })
 
+t.test('the penalty is the sum of the squares of W, without b', (t) => {
+  t.equal(loaded(2, { W: Float64Array.of(1, -2, 0.5, 0), b: Float64Array.of(3, 4) }).penalty(), 5.25)
+  t.end()
+})
+
 t.test('evaluate changes nothing, also not a step in progress', (t) => {
   const random = randomStream(6, 'kernels', 'evaluate')
   const [first, second] = [randomRows(random, 3, 2, 3), randomRows(random, 4, 2, 3)]

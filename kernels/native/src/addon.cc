@@ -266,6 +266,9 @@ napi_value evaluate(const Call& call) {
   return nullptr;
 }
 
+/** `penalty(classifier, W, b)` */
+napi_value penalty(const Call& call) { return call.give(call.classifier().penalty(call.parameters(1))); }
+
 /** `logits(classifier, W, b, values, labels, out)` */
 napi_value logits(const Call& call) {
   Classifier& classifier = call.classifier();
@@ -338,6 +341,7 @@ NAPI_MODULE_INIT() {
   add<accumulate>(env, exports, "accumulate");
   add<gradient>(env, exports, "gradient");
   add<evaluate>(env, exports, "evaluate");
+  add<penalty>(env, exports, "penalty");
   add<logits>(env, exports, "logits");
   return exports;
 }

@@ -252,6 +252,20 @@ Evaluation Classifier::evaluate(Parameters parameters, const Labelled& rows) {
   return total;
 }
 
+double Classifier::penalty(Parameters parameters) const {
+  constexpr ptrdiff_t kLanes = 8;  // sums in flight, whatever the vectors are
+  double lanes[kLanes] = {};
+  const float* w = parameters.W;
+  const ptrdiff_t count = ptrdiff_t(model_.features) * model_.classes;
+  ptrdiff_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (ptrdiff_t l = 0; l < kLanes; l++) lanes[l] += double(w[i + l]) * w[i + l];
+  for (; i < count; i++) lanes[i % kLanes] += double(w[i]) * w[i];
+  double sum = 0;
+  for (double lane : lanes) sum += lane;
+  return sum;
+}
+
 template <class T>
 void Classifier::logits(Parameters parameters, const Batch& rows, T* out) {
   fold(parameters);

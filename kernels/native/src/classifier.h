@@ -80,6 +80,8 @@ class Classifier {
   /** Writes the gradient to `W` and `b` of `out`; returns the mean loss. */
   double gradient(Parameters, double lambda, Parameters out);
   Evaluation evaluate(Parameters, const Labelled&);
+  /** Sum of the squares of W. */
+  double penalty(Parameters) const;
   template <class T>
   void logits(Parameters, const Batch&, T* out);
 

@@ -1,0 +1,21 @@
+import type { Kernels, Rows, Softmax } from './index.js'
+
+/**
+ * How many rows one call should have at most, see `Kernels.slice`. A row counts as `(features + 128) × classes`: its
+ * softmax costs as much as the multiply-adds of some hundred features.
+ */
+export function rowsPerCall(
+  { slice }: Pick<Kernels, 'slice'>,
+  { features, classes }: Pick<Softmax, 'features' | 'classes'>,
+): number {
+  return Math.max(1, Math.floor(slice / ((features + 128) * classes)))
+}
+
+/** The same rows in parts of at most `most`: views, nothing is copied. */
+export function* slices({ values, labels, affine }: Rows, most: number): Generator<Rows> {
+  const width = values.length / labels.length
+  for (let from = 0; from < labels.length; from += most) {
+    const to = Math.min(labels.length, from + most)
+    yield { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine }
+  }
+}
