@@ -129,25 +129,11 @@ export class StageFlow implements Flow {
             return
           }
           hold()
-          // Without the code that rxjs goes through to wait for one, which is cold after every evaluation.
-          if (result instanceof Promise) result.then(whileOpen(give), whileOpen(fail))
-          else
-            subscriber.add(
-              from(result).subscribe({ next: (item) => subscriber.next(item), error: fail, complete: done }),
-            )
+          subscriber.add(from(result).subscribe({ next: (item) => subscriber.next(item), error: fail, complete: done }))
         }
         const done = (): void => {
           release()
           proceed()
-        }
-        const whileOpen =
-          <A>(act: (value: A) => void) =>
-          (value: A): void => {
-            if (!subscriber.closed) act(value)
-          }
-        const give = (item: R): void => {
-          subscriber.next(item)
-          done()
         }
         const proceed = (): void => {
           while (!isBusy && waiting.length > 0) {

@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, tap, toArray } from 'rxjs'
 import { z } from 'zod'
-import { type Rows, rowsPerCall, type Softmax, slices } from '../../kernels/index.js'
+import type { Rows, Softmax } from '../../kernels/index.js'
 import {
   checkSplit,
   defineStage,
@@ -20,6 +20,7 @@ import {
   widthOf,
   wire,
 } from '../../pipeline/index.js'
+import { piecesOf } from '../pieces.js'
 
 const options = z.strictObject({
   splits: z
@@ -160,22 +161,11 @@ function makeEvaluator(options: Options, { kernels, flow, parallel }: StageConte
         split,
         columns: [`${split}_loss`, `${split}_cost`, `${split}_accuracy`],
         parts: parts.map((part) => ({
-          pieces: part.flatMap((rows) => [...cut(rows, classifier, split)]),
+          pieces: part.flatMap((rows) => [...piecesOf(rows, split, classifier, kernels)]),
           count: part.reduce((sum, { labels }) => sum + labels.length, 0),
         })),
       }
     })
-  }
-
-  function cut(rows: Rows, classifier: Softmax, split: string): Iterable<Rows> {
-    const { values, labels } = rows
-    const { features } = classifier
-    if (values.length !== labels.length * features)
-      throw new PipelineError(
-        'DATA',
-        `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
-      )
-    return slices(rows, rowsPerCall(kernels, classifier))
   }
 
   async function evaluate(

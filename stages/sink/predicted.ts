@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { forkJoin, map, type Observable, toArray } from 'rxjs'
 import { z } from 'zod'
-import { rowsPerCall, slices } from '../../kernels/index.js'
+import { rowsPerCall } from '../../kernels/index.js'
 import {
   type Checking,
   copyParameters,
@@ -15,6 +15,7 @@ import {
   splitOf,
   widthOf,
 } from '../../pipeline/index.js'
+import { piecesOf } from '../pieces.js'
 import { onlyLast } from './only-last.js'
 import { ofAllRanks } from './predicted-everywhere.js'
 
@@ -83,18 +84,12 @@ async function classified(
   const classifier = kernels.softmax(features, classes)
   try {
     classifier.load(softmaxParameters(model))
-    const most = rowsPerCall(kernels, classifier)
     const Numbers = kernels.precision === 'float64' ? Float64Array : Float32Array
-    const room = new Numbers(most * classes)
+    const room = new Numbers(rowsPerCall(kernels, classifier) * classes)
     let row = 0
     for (const part of parts) {
-      if (part.values.length !== part.labels.length * features)
-        throw new PipelineError(
-          'DATA',
-          `the parameters are for ${features} features, the split "${split}" has ${part.values.length / part.labels.length}`,
-        )
       labels.set(part.labels, row)
-      for (const piece of slices(part, most)) {
+      for (const piece of piecesOf(part, split, classifier, kernels)) {
         const size = piece.labels.length
         const logits = room.subarray(0, size * classes)
         classifier.logits(piece, logits)
