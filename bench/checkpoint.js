@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { fixed, interleaved, median, printTable } from './measure.js'
 
 const job = fileURLToPath(new URL('jobs/millrace.js', import.meta.url))
-const program = fileURLToPath(new URL('../dist/pipeline/cli/main.js', import.meta.url))
+const program = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
 /** What checkpoints cost the reference job: none, as usual (at the end alone, for it takes less than 30 s), every epoch. */
 export async function checkpointCost({ directory, repeats, kernels }) {

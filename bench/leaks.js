@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Pipeline, run } from '../dist/pipeline/index.js'
+import { Pipeline, run } from '../dist/index.js'
 import { printTable } from './measure.js'
 
 /** Resident memory while one process makes thousands of tiny runs, one after another: it must level off. */

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { from } from 'rxjs'
-import { defineStage, exampleFields, examplesTable, Pipeline, run, wire, z } from '../dist/pipeline/index.js'
+import { Pipeline, run } from '../dist/index.js'
+import { defineStage, exampleFields, examplesTable, wire, z } from '../dist/pipeline/stage-kit.js'
 import { fixed, median, printTable } from './measure.js'
 
 const cores = availableParallelism()

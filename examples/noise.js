@@ -1,4 +1,4 @@
-import { defineStage, examplesTable, fieldsOf, positionOf, rowsOf, splitOf, wire, z } from 'millrace'
+import { defineStage, examplesTable, fieldsOf, positionOf, rowsOf, splitOf, wire, z } from 'millrace/stage'
 import { map } from 'rxjs'
 
 /** Adds uniform noise of at most `amount` to every pixel, anew in every step. */

@@ -1,4 +1,4 @@
-import type { MetricsRow } from '../pipeline/index.js'
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { type ChartSpec, chart } from './chart.js'
 import { colours, dashPatterns, theme } from './theme.js'
 

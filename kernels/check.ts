@@ -1,4 +1,4 @@
-import type { Affine, Parameters, Rows } from './index.js'
+import type { Affine, Parameters, Rows } from './contract.js'
 
 /* What the contract says of arguments: the same checks, with the same words, for every kernel. */
 

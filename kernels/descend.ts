@@ -1,4 +1,4 @@
-import type { Parameters } from './index.js'
+import type { Parameters } from './contract.js'
 
 /**
  * One step of descent, in place, on a gradient that was added up outside: `W -= eta * (dW + 2 * lambda * W)`,

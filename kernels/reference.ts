@@ -8,8 +8,8 @@ import {
   checkShape,
   checkWhole,
 } from './check.js'
+import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from './contract.js'
 import { descendOn } from './descend.js'
-import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from './index.js'
 import { allocating } from './memory.js'
 
 /**

@@ -1,4 +1,4 @@
-import type { Kernels, Rows, Softmax } from './index.js'
+import type { Kernels, Rows, Softmax } from './contract.js'
 
 /**
  * How many rows one call should have at most, see `Kernels.slice`. A row counts as `(features + 128) × classes`: its

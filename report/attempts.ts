@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type MetricsRow, PipelineError, type Problem } from '../pipeline/index.js'
+import { PipelineError, type Problem } from '../pipeline/base/errors.js'
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/index.js'
 import { readRecord, readRunText } from './read.js'
 import { metricsIn } from './sheets.js'

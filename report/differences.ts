@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { comparedFiles, differingFiles } from '../pipeline/index.js'
+import { comparedFiles, differingFiles } from './compared-files.js'
 import type { Record } from './read.js'
 import type { Sheet } from './sheets.js'
 import { isTable, sheetOf } from './tables-of-run.js'

@@ -1,5 +1,6 @@
 import { curvesFigure } from '../figures/index.js'
-import { listed, type MetricsRow } from '../pipeline/index.js'
+import { listed } from '../pipeline/base/words.js'
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { dataTable, sheetTable } from './data-table.js'
 import { type Html, html } from './html.js'
 import { image, svgData } from './image.js'

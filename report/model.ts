@@ -1,21 +1,8 @@
-import type { MetricsRow, Published } from '../pipeline/index.js'
+import type { Published } from '../pipeline/definition/published.js'
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import type { RunFiles } from './read.js'
+import { type Parameters, type Summary, summaryOf } from './summary.js'
 import { type Comparison, compare } from './verdict.js'
-
-/** A number over the runs of an experiment; `deviation` is the sample standard deviation, where there are several. */
-export interface Summary {
-  readonly mean: number
-  readonly deviation: number | undefined
-  readonly count: number
-}
-
-/** The options that tell experiments apart, under the names that pipelines give them. */
-export interface Parameters {
-  readonly batchSize?: number | undefined
-  readonly epochs?: number | undefined
-  readonly lambda?: number | undefined
-  readonly eta?: number | string | undefined
-}
 
 /** Runs of one definition that differ in their seed alone. */
 export interface Experiment {
@@ -77,13 +64,6 @@ function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
     isDone,
     comparisons: compare(published, parameters, final, isDone),
   }
-}
-
-export function summaryOf(values: readonly number[]): Summary {
-  const count = values.length
-  const mean = values.reduce((sum, value) => sum + value, 0) / count
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  return { mean, deviation: count > 1 ? Math.sqrt(squares / (count - 1)) : undefined, count }
 }
 
 /** Looks for the options by their names, whichever stages have them. */

@@ -2,15 +2,11 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import {
-  defaultId,
-  type MetricsRow,
-  messageOf,
-  PipelineError,
-  type Published,
-  publishedOf,
-  withVars,
-} from '../pipeline/index.js'
+import { messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { defaultId } from '../pipeline/definition/entries.js'
+import { withVars } from '../pipeline/definition/interpolate.js'
+import { type Published, publishedOf } from '../pipeline/definition/published.js'
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image that lies in a run directory. */

@@ -1,5 +1,5 @@
 import { type SettingsPoint, settingsLineFigure, settingsMapFigure } from '../figures/index.js'
-import { isBetter } from '../pipeline/index.js'
+import { isBetter } from '../pipeline/wires/metrics.js'
 import type { SettingRow, Settings } from './settings-table.js'
 import { wordMetric, wordOf } from './tables.js'
 

@@ -1,7 +1,7 @@
-import { isBetter, type MetricsRow } from '../pipeline/index.js'
+import { isBetter, type MetricsRow } from '../pipeline/wires/metrics.js'
 import { defaultMonitor } from '../sweep/index.js'
 import type { Attempt, Attempts } from './attempts.js'
-import { type Summary, summaryOf } from './model.js'
+import { type Summary, summaryOf } from './summary.js'
 import { type Cell, type Column, type DataTable, summaryCell, wordOf } from './tables.js'
 
 /** The attempts at one setting: they differ in their seeds. */

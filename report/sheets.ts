@@ -1,15 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { parse as parseCsv } from 'csv-parse/sync'
-import {
-  fileProblem,
-  type MetricsRow,
-  messageOf,
-  metricsRows,
-  PipelineError,
-  readRegularFile,
-  tableFromFile,
-} from '../pipeline/index.js'
+import { fileProblem, messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { readRegularFile } from '../pipeline/files/regular-file.js'
+import { tableFromFile } from '../pipeline/formats/ipc.js'
+import { type MetricsRow, metricsRows } from '../pipeline/wires/metrics.js'
 
 /** A CSV as it was read: the names of its columns, then its cells. */
 export interface Sheet {

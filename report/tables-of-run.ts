@@ -1,6 +1,8 @@
 import { extname, join } from 'node:path'
 import type { Table } from 'apache-arrow'
-import { modelOf, readRegularFile, tableFromFile } from '../pipeline/index.js'
+import { readRegularFile } from '../pipeline/files/regular-file.js'
+import { tableFromFile } from '../pipeline/formats/ipc.js'
+import { modelOf } from '../pipeline/wires/parameters.js'
 import { readSheet, readText, type Sheet } from './sheets.js'
 
 /** What is larger was not written by a run. */

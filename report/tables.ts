@@ -1,4 +1,5 @@
-import type { Experiment, Report, Summary } from './model.js'
+import type { Experiment, Report } from './model.js'
+import type { Summary } from './summary.js'
 import type { Comparison, Verdict } from './verdict.js'
 
 export interface Cell {

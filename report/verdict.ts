@@ -1,5 +1,5 @@
-import type { Published } from '../pipeline/index.js'
-import type { Parameters, Summary } from './model.js'
+import type { Published } from '../pipeline/definition/published.js'
+import type { Parameters, Summary } from './summary.js'
 
 export type Verdict = 'reproduced' | 'differs' | 'no verdict'
 

@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path'
-import { attempt, makeFolder, PipelineError, type Problem, replaceFile } from '../pipeline/index.js'
+import { PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
 import { isSweepDirectory } from '../sweep/index.js'
 import { readAttempts } from './attempts.js'
 import { formats } from './formats.js'

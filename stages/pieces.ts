@@ -1,5 +1,5 @@
 import { type Kernels, type Rows, rowsPerCall, type Softmax, slices } from '../kernels/index.js'
-import { PipelineError } from '../pipeline/index.js'
+import { PipelineError } from '../pipeline/stage-kit.js'
 
 /**
  * Rows of a split in pieces of one kernel call each. Throws a PipelineError `DATA` where the parameters are for rows of

@@ -2,11 +2,11 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, writ
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { shortPath } from '../pipeline/definition/value.js'
-import { fileProblem, messageOf, PipelineError } from '../pipeline/errors.js'
-import { attempt, makeFolder, replaceFile } from '../pipeline/files.js'
+import { fileProblem, messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { shortPath } from '../pipeline/base/words.js'
+import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
 import type { Outcome } from './executor.js'
-import type { Plan } from './plan.js'
+import type { Plan } from './point.js'
 
 /**
  * The directory of a sweep: `sweep.json` is the plan, `points/KEY` the run directory of each point, and `results.jsonl`

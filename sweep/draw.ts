@@ -1,6 +1,6 @@
+import { type Random, randomStream } from '../pipeline/base/random.js'
 import type { Distribution } from '../pipeline/definition/sweep.js'
 import { entriesOf, isList, plain, type Value } from '../pipeline/definition/value.js'
-import { type Random, randomStream } from '../pipeline/random.js'
 
 /** Digits of drawn numbers: enough to tell them apart, few enough to be typed. */
 const DIGITS = 6

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { now } from '../pipeline/clock.js'
-import { messageOf, PipelineError } from '../pipeline/errors.js'
-import { Pipeline } from '../pipeline/pipeline.js'
-import type { Prepared } from '../pipeline/prepared.js'
-import { isDone, type ResumeOptions, resume } from '../pipeline/resume.js'
-import { type Result, run } from '../pipeline/run.js'
+import { Pipeline } from '../index.js'
+import { messageOf, PipelineError } from '../pipeline/base/errors.js'
+import type { Result } from '../pipeline/run/contract.js'
+import type { Prepared } from '../pipeline/run/prepared.js'
+import { isDone, type ResumeOptions, resume } from '../pipeline/run/resume.js'
+import { run } from '../pipeline/run/run.js'
+import { now } from '../pipeline/run/timed-kernels.js'
 import type { Outcome, Surroundings } from './executor.js'
 import { definitionDigest } from './identity.js'
-import type { Point } from './plan.js'
+import type { Point } from './point.js'
 
 /**
  * Executes a point in this thread: an ordinary run, with the same bytes as `millrace run` with the same overrides. A

@@ -1,6 +1,6 @@
-import type { Trust } from '../pipeline/trust.js'
+import type { Trust } from '../pipeline/definition/trust.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
-import type { Point } from './plan.js'
+import type { Point } from './point.js'
 
 /** How a point ended. It is plain data. */
 export interface Outcome {

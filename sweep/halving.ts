@@ -1,11 +1,11 @@
+import type { Pipeline } from '../index.js'
+import { PipelineError } from '../pipeline/base/errors.js'
 import type { Halving } from '../pipeline/definition/sweep.js'
 import { plain } from '../pipeline/definition/value.js'
-import { PipelineError } from '../pipeline/errors.js'
-import type { Pipeline } from '../pipeline/pipeline.js'
 import { isBetter } from '../pipeline/wires/metrics.js'
 import type { Outcome } from './executor.js'
 import { defaultMonitor } from './monitor.js'
-import type { Length, Plan, Point } from './plan.js'
+import type { Length, Plan, Point } from './point.js'
 
 /** How long a whole run is. Throws a PipelineError `DEFINITION` where nothing says so, or where it ends before the halving. */
 export function lengthOf(

@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads'
-import { messageOf } from '../pipeline/errors.js'
-import type { Prepared } from '../pipeline/prepared.js'
+import { messageOf } from '../pipeline/base/errors.js'
+import type { Prepared } from '../pipeline/run/prepared.js'
 import type { Outcome, Surroundings } from './executor.js'
-import type { Point } from './plan.js'
+import type { Point } from './point.js'
 import type { Order } from './worker.js'
 
 /** Megabytes for what lives shortly, per thread: V8's default is ten times as much, and no faster here. */

@@ -1,5 +1,7 @@
+import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { openKernels } from '../kernels/index.js'
+import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import {
   type Definition,
   DefinitionProblems,
@@ -8,57 +10,16 @@ import {
   type ReadOptions,
   readDefinition,
 } from '../pipeline/definition/read.js'
-import { type Halving, sweep } from '../pipeline/definition/sweep.js'
+import { sweep } from '../pipeline/definition/sweep.js'
+import type { Trust } from '../pipeline/definition/trust.js'
 import { locate, plain, wordOrigin } from '../pipeline/definition/value.js'
-import { messageOf, PipelineError } from '../pipeline/errors.js'
-import { Pipeline } from '../pipeline/pipeline.js'
-import { prepare } from '../pipeline/prepared.js'
-import type { DataSource } from '../pipeline/stage.js'
-import type { Trust } from '../pipeline/trust.js'
+import { prepare } from '../pipeline/run/prepared.js'
+import type { DataSource } from '../pipeline/stage/stage.js'
 import { lengthOf } from './halving.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
+import type { Plan, Point } from './point.js'
 import { PointProblems } from './point-problems.js'
 import { nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from './settings.js'
-
-/** One run of a sweep. It is plain data: it can be sent to a thread, a queue or another machine. */
-export interface Point {
-  /** What it is, see `keyOf`: points of equal keys give equal results. Also the name of its directory. */
-  readonly key: string
-  /** The values that tell it from other points, by name, without the seed. */
-  readonly settings: Readonly<Record<string, unknown>>
-  readonly seed: number
-  /** The YAML file, or the built-in pipeline. */
-  readonly pipeline: string
-  /** What makes the point of the pipeline, as `--set` takes it; the seed comes on top. */
-  readonly set: readonly string[]
-  readonly kernel: KernelName
-  /** Digest of the definition as it was planned: whoever executes the point can tell that it is still the same. */
-  readonly definition: string
-  /** Points with the same one (and, where it matters, the same seed) share their prepared data. */
-  readonly preparation?: string | undefined
-  /** Says how long to run it, of a point that is run in parts. */
-  readonly length?: Length | undefined
-}
-
-/** How many epochs a run has, and which var or `stage.option` says so. */
-export interface Length {
-  readonly name: string
-  readonly epochs: number
-}
-
-/** Everything a sweep is going to run. */
-export interface Plan {
-  readonly name: string
-  readonly pipeline: string
-  readonly kernel: KernelName
-  /** The metric that says which setting is best, where the definition or the command line names one. */
-  readonly monitor?: string | undefined
-  readonly halving?: Halving | undefined
-  /** Names of the settings, in order. */
-  readonly names: readonly string[]
-  readonly data: readonly DataSource[]
-  readonly points: readonly Point[]
-}
 
 export interface PlanOptions extends SweepFlags, Trust {
   /** For every point. */

@@ -1,12 +1,5 @@
-import { inFileOrder, PipelineError, type Problem, wordProblem } from '../pipeline/errors.js'
-import type { Point } from './plan.js'
-
-/** `eta=0.01 lambda=0.1 seed=400`. */
-export function wordPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
-  return [...Object.entries(settings), ['seed', seed] as const]
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ')
-}
+import { inFileOrder, PipelineError, type Problem, wordProblem } from '../pipeline/base/errors.js'
+import { type Point, wordPoint } from './point.js'
 
 type Which = Pick<Point, 'settings' | 'seed'>
 

@@ -1,7 +1,7 @@
-import type { Trust } from '../pipeline/trust.js'
+import type { Trust } from '../pipeline/definition/trust.js'
 import type { Executor, Outcome } from './executor.js'
 import { Job } from './job.js'
-import type { Point } from './plan.js'
+import type { Point } from './point.js'
 import { SharedData } from './shared-data.js'
 
 export interface PoolOptions {

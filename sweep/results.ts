@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { allOutcomes, appendOutcome, pointDirectory } from './directory.js'
 import type { Outcome } from './executor.js'
-import type { Point } from './plan.js'
+import type { Point } from './point.js'
 
 /** The results that lie in the directory of a sweep, of whole runs and of those that were ended by halving. */
 export class Results {

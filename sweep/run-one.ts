@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { PipelineError } from '../pipeline/errors.js'
-import { version } from '../pipeline/record.js'
-import type { Trust } from '../pipeline/trust.js'
+import { PipelineError } from '../pipeline/base/errors.js'
+import { version } from '../pipeline/base/package.js'
+import type { Trust } from '../pipeline/definition/trust.js'
 import { pointDirectory, readOutcomes, recordOf, sharePlan, writeOwnOutcome } from './directory.js'
 import { executePoint } from './execute.js'
 import type { Outcome } from './executor.js'
-import type { Plan } from './plan.js'
+import type { Plan } from './point.js'
 
 export interface RunOneOptions {
   /** Of the sweep. */

@@ -1,11 +1,11 @@
-import { PipelineError } from '../pipeline/errors.js'
-import { attempt, makeFolder } from '../pipeline/files.js'
-import { lockDirectory } from '../pipeline/lock.js'
-import { version } from '../pipeline/record.js'
+import { PipelineError } from '../pipeline/base/errors.js'
+import { version } from '../pipeline/base/package.js'
+import { attempt, makeFolder } from '../pipeline/files/files.js'
+import { lockDirectory } from '../pipeline/files/lock.js'
 import { recordOf, writePlan } from './directory.js'
 import type { Executor, Outcome } from './executor.js'
 import { promoted, shortened } from './halving.js'
-import type { Plan, Point } from './plan.js'
+import type { Plan, Point } from './point.js'
 import { Results } from './results.js'
 
 export interface SweepOptions {

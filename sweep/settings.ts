@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { inFileOrder, PipelineError, type Problem } from '../pipeline/base/errors.js'
 import { type Override, overrideOf, parseAssignment } from '../pipeline/definition/overrides.js'
 import { type Sweep, sweep } from '../pipeline/definition/sweep.js'
 import {
@@ -12,7 +13,6 @@ import {
   wordOrigin,
 } from '../pipeline/definition/value.js'
 import { wordIssues } from '../pipeline/definition/wording.js'
-import { inFileOrder, PipelineError, type Problem } from '../pipeline/errors.js'
 import { drawn } from './draw.js'
 
 /** What the command line adds to the block `sweep:`; names given here win over the same names there. */

@@ -1,8 +1,8 @@
+import { Pipeline } from '../index.js'
 import { type KernelName, type Kernels, openKernels } from '../kernels/index.js'
-import { Pipeline } from '../pipeline/pipeline.js'
-import { type Prepared, prepare } from '../pipeline/prepared.js'
-import type { Trust } from '../pipeline/trust.js'
-import type { Point } from './plan.js'
+import type { Trust } from '../pipeline/definition/trust.js'
+import { type Prepared, prepare } from '../pipeline/run/prepared.js'
+import type { Point } from './point.js'
 
 /** Prepared data beyond this many bytes is forgotten, the least recently used first; the newest is always kept. */
 const MOST = 1 << 30

@@ -1,9 +1,9 @@
 import { parentPort } from 'node:worker_threads'
-import type { Prepared } from '../pipeline/prepared.js'
-import { builtInStages } from '../pipeline/registry.js'
+import { builtInStages } from '../pipeline/graph/registry.js'
+import type { Prepared } from '../pipeline/run/prepared.js'
 import { executePoint } from './execute.js'
 import type { Surroundings } from './executor.js'
-import type { Point } from './plan.js'
+import type { Point } from './point.js'
 
 /** What a job's thread is told. */
 export type Order =

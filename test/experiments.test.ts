@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { type MetricsRow, Pipeline, run } from '../dist/index.js'
 import type { KernelName } from '../dist/kernels/index.js'
 import { nativeMissing } from '../dist/kernels/native/index.js'
-import { type MetricsRow, Pipeline, run } from '../dist/pipeline/index.js'
 import { data, dataMissing } from './data.js'
 
 const fast: KernelName[] = nativeMissing() ? ['wasm'] : ['native', 'wasm']

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tableFromIPC } from '@uwdata/flechette'
 import t from 'tap'
-import { Pipeline, run } from '../dist/pipeline/index.js'
+import { Pipeline, run } from '../dist/index.js'
 
 t.test('an Arrow reader that is not ours opens every Arrow file of a run', async (t) => {
   const out = join(t.testdir(), 'run')

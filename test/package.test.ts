@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { userEnvironment } from './pipeline/cli/millrace.js'
+import { userEnvironment } from './cli/millrace.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const run = promisify(execFile)
@@ -23,7 +23,7 @@ t.test('the packed package works when it is installed into an empty folder', asy
   const { stdout } = await run('npx', ['--no-install', 'millrace', 'run', 'digits', '--set', 'epochs=2'], { cwd, env })
   t.match(stdout, /\nfiles in runs\/digits-001: .*figures\/curves.png, .*metrics.csv/)
 
-  const main = 'node_modules/millrace/dist/pipeline/cli/main.js'
+  const main = 'node_modules/millrace/dist/cli/main.js'
   for (const [url, driver] of [
     ['redis://127.0.0.1:1', 'ioredis'],
     ['postgres://127.0.0.1:1/x', 'pg'],

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { parse } from 'yaml'
-import { Pipeline } from '../../dist/pipeline/index.js'
+import { Pipeline } from '../../dist/index.js'
 import { absurdNumbers, absurdPaths, data, mutated, prototypeKeys, text } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 

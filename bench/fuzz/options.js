@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { Pipeline, run } from '../../dist/index.js'
 import { optionSchema } from '../../dist/pipeline/definition/wording.js'
-import { Pipeline, run } from '../../dist/pipeline/index.js'
-import { builtInStages } from '../../dist/pipeline/registry.js'
+import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import { absurdNumbers, absurdPaths, data, prototypeKeys, text } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 

@@ -1,4 +1,4 @@
-import { PipelineError } from '../../dist/pipeline/index.js'
+import { PipelineError } from '../../dist/index.js'
 
 /** No input may take so much of the processor; nearly all take a thousandth of it. */
 const PATIENCE_MS = 20_000

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { Pipeline } from '../../dist/pipeline/index.js'
-import { makeRunDirectory } from '../../dist/pipeline/run-directory.js'
+import { Pipeline } from '../../dist/index.js'
+import { makeRunDirectory } from '../../dist/pipeline/directory/run-directory.js'
 import { absurdPaths, data, text } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { Pipeline } from '../../dist/pipeline/index.js'
+import { Pipeline } from '../../dist/index.js'
 import { data, prototypeKeys, text } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 

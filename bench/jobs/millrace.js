@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Pipeline, start } from '../../dist/pipeline/index.js'
+import { Pipeline, start } from '../../dist/index.js'
 
 const { values } = parseArgs({
   options: {

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { Pipeline, PipelineError, run } from '../../dist/pipeline/index.js'
+import { Pipeline, PipelineError, run } from '../../dist/index.js'
 import { writeReport } from '../../dist/report/index.js'
 
 const help = `Runs the four published experiments on CIFAR-10 and writes a report with verdicts.

@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { affineOf, checkLogits, checkParameters, checkRows, checkShape, checkThreads, checkWhole } from '../check.js'
+import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from '../contract.js'
 import { descendOn } from '../descend.js'
-import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from '../index.js'
 import { allocating } from '../memory.js'
 
 /** What `addon.cc` exports. Handles are opaque; arrays are read and written in place, during the call only. */

@@ -1,5 +1,5 @@
 import { checkThreads } from '../check.js'
-import type { Kernels } from '../index.js'
+import type { Kernels } from '../contract.js'
 import { computeMoments } from './moments.js'
 import { leaseArena } from './pool.js'
 import { createSoftmax } from './softmax.js'

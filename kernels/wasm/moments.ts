@@ -1,5 +1,5 @@
 import { checkWhole } from '../check.js'
-import type { Moments } from '../index.js'
+import type { Moments } from '../contract.js'
 import type { Arena } from './arena.js'
 import { roundUp, TILE_COLUMNS, word } from './layout.js'
 

@@ -1,4 +1,4 @@
-import type { Rows } from '../index.js'
+import type { Rows } from '../contract.js'
 import type { Arena } from './arena.js'
 import { roundUp, TILE_ROWS, word } from './layout.js'
 

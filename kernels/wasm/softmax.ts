@@ -1,6 +1,6 @@
 import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows, checkShape } from '../check.js'
+import type { Evaluation, Parameters, Rows, Softmax } from '../contract.js'
 import { descendOn } from '../descend.js'
-import type { Evaluation, Parameters, Rows, Softmax } from '../index.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
 import { createPass } from './pass.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PipelineError, type Problem } from '../errors.js'
+import { PipelineError, type Problem } from '../base/errors.js'
 import { isResolved, plain, type Value } from './value.js'
 import { wordIssues } from './wording.js'
 

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
-import type { Problem } from '../errors.js'
-import { suggestion } from '../nearest.js'
+import type { Problem } from '../base/errors.js'
+import { suggestion } from '../base/nearest.js'
+import { show } from '../base/words.js'
 import { verbOf } from './schema.js'
 import {
   entriesOf,
@@ -14,7 +15,6 @@ import {
   withValue,
   wordOrigin,
 } from './value.js'
-import { show } from './wording.js'
 
 /** One entry of `stages`, resolved: no references left, options not yet checked. */
 export interface StageEntry {

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { PipelineError } from '../errors.js'
-import { suggestion } from '../nearest.js'
+import { PipelineError } from '../base/errors.js'
+import { suggestion } from '../base/nearest.js'
+import { packagePath } from '../base/package.js'
 
 /** The folder of the pipelines that come with Millrace. */
-export const builtInFolder = fileURLToPath(new URL('../../../configs', import.meta.url))
+export const builtInFolder = packagePath('configs')
 
 /** The names under which `run` finds the pipelines that come with Millrace. */
 export function builtInNames(): string[] {

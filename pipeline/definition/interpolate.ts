@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { parseDocument } from 'yaml'
-import type { Problem } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import type { Problem } from '../base/errors.js'
+import { didYouMean } from '../base/nearest.js'
 import {
   type Entry,
   entriesOf,

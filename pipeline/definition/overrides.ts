@@ -1,5 +1,5 @@
 import { parseDocument } from 'yaml'
-import { messageOf, PipelineError, type Problem } from '../errors.js'
+import { messageOf, PipelineError, type Problem } from '../base/errors.js'
 import type { StageEntry } from './entries.js'
 import { lowerFirst } from './syntax.js'
 import { type Value, valueFrom, withValue } from './value.js'

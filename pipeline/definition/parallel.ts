@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Problem } from '../errors.js'
+import type { Problem } from '../base/errors.js'
 import { isResolved, locate, plain, type Value, wordOrigin } from './value.js'
 import { wordIssues } from './wording.js'
 

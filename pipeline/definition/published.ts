@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Problem } from '../errors.js'
+import type { Problem } from '../base/errors.js'
 import { plain, type Value } from './value.js'
 import { wordIssues } from './wording.js'
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
-import { inFileOrder, PipelineError, type Problem } from '../errors.js'
-import { suggestion } from '../nearest.js'
-import { decideTrust, type Trust, type Trusted } from '../trust.js'
+import { inFileOrder, PipelineError, type Problem } from '../base/errors.js'
+import { suggestion } from '../base/nearest.js'
+import { shortPath, show } from '../base/words.js'
 import { type CheckpointRule, checkpointRule } from './checkpoint.js'
 import { type StageEntry, stageEntries } from './entries.js'
 import { findDefinition } from './find.js'
@@ -11,6 +11,7 @@ import { type Override, override, parseOverrides } from './overrides.js'
 import { type ParallelOptions, parallelOf } from './parallel.js'
 import { checkShape } from './schema.js'
 import { readSource } from './source.js'
+import { decideTrust, type Trust, type Trusted } from './trust.js'
 import {
   entriesOf,
   isList,
@@ -18,13 +19,11 @@ import {
   isResolved,
   type Origin,
   plain,
-  shortPath,
   type Value,
   valueFrom,
   withValue,
   wordOrigin,
 } from './value.js'
-import { show } from './wording.js'
 
 /** A pipeline definition, read and resolved. */
 export interface Definition {

@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import type { Problem } from '../errors.js'
+import type { Problem } from '../base/errors.js'
+import { listed } from '../base/words.js'
 import { published } from './published.js'
 import { sweep } from './sweep.js'
 import { entriesOf, isList, isMapping, plain, type Value, wordOrigin } from './value.js'
-import { listed, wordIssues } from './wording.js'
+import { wordIssues } from './wording.js'
 
 const stageName = z.string().min(1)
 const stageId = z.string().min(1)

@@ -1,6 +1,7 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
-import { fileProblem, PipelineError, type Problem } from '../errors.js'
-import { readRegularFile } from '../regular-file.js'
+import { fileProblem, PipelineError, type Problem } from '../base/errors.js'
+import { shortPath, show } from '../base/words.js'
+import { readRegularFile } from '../files/regular-file.js'
 import { syntaxErrors } from './syntax.js'
 import {
   type Entry,
@@ -10,11 +11,9 @@ import {
   type Origin,
   plain,
   type Scalar,
-  shortPath,
   type Value,
   wordOrigin,
 } from './value.js'
-import { show } from './wording.js'
 
 /** A definition is text written by hand: anything near these limits is a mistake or an attack. */
 const MAX_BYTES = 1 << 20

@@ -1,4 +1,4 @@
-import { relative } from 'node:path'
+import { shortPath } from '../base/words.js'
 
 /** Where a value came from. */
 export type Origin =
@@ -55,11 +55,6 @@ export function wordOrigin(origin: Origin): string {
     default:
       return origin.kind
   }
-}
-
-export function shortPath(file: string): string {
-  const short = relative(process.cwd(), file)
-  return short === '' || short.length > file.length ? file : short
 }
 
 /** The value as ordinary JavaScript data. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { Problem } from '../errors.js'
-import { suggestion } from '../nearest.js'
+import type { Problem } from '../base/errors.js'
+import { suggestion } from '../base/nearest.js'
+import { listed, show } from '../base/words.js'
 import { entriesOf, isResolved, locate, plain, type Value, wordOrigin } from './value.js'
 
 /** The parts of JSON Schema that options use. */
@@ -112,11 +113,6 @@ function plural(noun: string): string {
   return `${spaced}s${rest}`
 }
 
-export function listed(words: readonly string[], conjunction = 'or'): string {
-  if (words.length < 2) return words.join('')
-  return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
-}
-
 /**
  * Words the issues zod found in `value`: one problem each, with the place of the offending part. Parts that could not
  * be made out are passed over.
@@ -201,10 +197,4 @@ function dataAt(data: unknown, path: readonly PropertyKey[]): unknown {
     (at, step) => (at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[step] : undefined),
     data,
   )
-}
-
-/** Shows a found value: strings in quotes, long ones and structures shortened. */
-export function show(data: unknown): string {
-  const text = typeof data === 'number' ? String(data) : (JSON.stringify(data) ?? String(data))
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text
 }

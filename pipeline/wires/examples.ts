@@ -12,10 +12,9 @@ import {
   Uint8,
 } from 'apache-arrow'
 import ndarray from 'ndarray'
-import type { Affine, Rows } from '../../kernels/index.js'
-import { widthOf } from '../facts.js'
+import type { Affine, Rows } from '../../kernels/contract.js'
 import { type Position, writePosition } from './position.js'
-import type { Share } from './shares.js'
+import type { Share } from './share.js'
 
 /** What the rows of a table are: fixed for a split, and shared by all tables cut from it. */
 export interface ExamplesLayout {
@@ -25,6 +24,11 @@ export interface ExamplesLayout {
   readonly classes: readonly string[]
   /** Standardisation still to be applied to uint8 features. */
   readonly affine?: Affine | undefined
+}
+
+/** Number of features of an example of this shape. */
+export function widthOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1)
 }
 
 type Values = Uint8Array | Float32Array

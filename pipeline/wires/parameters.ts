@@ -14,7 +14,7 @@ import {
   type Vector,
   vectorFromArray,
 } from 'apache-arrow'
-import type { Parameters } from '../../kernels/index.js'
+import type { Parameters } from '../../kernels/contract.js'
 import { numberOf, type Position, positionOf, reposition } from './position.js'
 
 /** A model as a `parameters` wire carries it. */

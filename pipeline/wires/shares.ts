@@ -1,17 +1,10 @@
 import { type Field, RecordBatch, Schema, Table } from 'apache-arrow'
-import type { Rows } from '../../kernels/index.js'
-import type { Parallel } from '../../parallel/ranks.js'
-import { PipelineError } from '../errors.js'
+import type { Rows } from '../../kernels/contract.js'
+import { PipelineError } from '../base/errors.js'
+import type { Parallel } from '../stage/parallel-contract.js'
 import { examplesTable, rowsOf } from './examples.js'
 import { type Position, writePosition } from './position.js'
-
-/** Which rows of a split a table holds: row `i` of the split where `i % shards = shard`. */
-export interface Share {
-  readonly shard: number
-  readonly shards: number
-  /** Rows of the whole split, on all ranks. */
-  readonly rows: number
-}
+import type { Share } from './share.js'
 
 type Shares = Pick<Parallel, 'shards' | 'own'>
 

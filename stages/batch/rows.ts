@@ -19,7 +19,7 @@ import {
   splitOf,
   widthOf,
   wire,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 
 /**
  * Cuts a split into tables of `size` rows, epoch after epoch, in the order of the rows. Batches are views: no row is

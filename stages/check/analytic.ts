@@ -7,7 +7,7 @@ import {
   rowsPerCall,
   slices,
 } from '../../kernels/index.js'
-import { messageOf, type StageContext } from '../../pipeline/index.js'
+import { messageOf, type StageContext } from '../../pipeline/stage-kit.js'
 import { type Comparison, Tally } from './tally.js'
 
 /** The gradient of the mean cost over all rows, as a kernel computes it: in slices where the rows are many. */

@@ -1,7 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { type KernelName, openKernels, rowsPerCall } from '../../kernels/index.js'
 import {
-  type GradientCheck,
   modelOf,
   PipelineError,
   type Position,
@@ -9,11 +8,12 @@ import {
   rowsOf,
   type StageContext,
   softmaxParameters,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 import { agreement, gradientOf } from './analytic.js'
 import { lossAround } from './cost.js'
 import { type Analytic, differences } from './differences.js'
 import { observedStep } from './observed.js'
+import type { GradientCheck } from './table.js'
 
 /** One step of a run: its batch, and the parameters before and after it. */
 export interface Seen {

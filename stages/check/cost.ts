@@ -1,5 +1,5 @@
 import { type Rows, type Softmax, slices } from '../../kernels/index.js'
-import type { StageContext } from '../../pipeline/index.js'
+import type { StageContext } from '../../pipeline/stage-kit.js'
 
 /** The data loss as a function of a single parameter; the rest stays as it is. */
 export interface Loss {

@@ -15,16 +15,9 @@ import {
   throwIfEmpty,
 } from 'rxjs'
 import { z } from 'zod'
-import {
-  copyParameters,
-  defineStage,
-  gradientCheckTable,
-  PipelineError,
-  positionOf,
-  wire,
-  wordFailure,
-} from '../../pipeline/index.js'
+import { copyParameters, defineStage, PipelineError, positionOf, wire } from '../../pipeline/stage-kit.js'
 import { compareGradients } from './compare.js'
+import { gradientCheckTable, wordFailure } from './table.js'
 
 const options = z.strictObject({
   step: z.int().min(2).default(2).describe('The step to check: from the parameters before it to those after it.'),

@@ -1,5 +1,5 @@
 import type { Parameters } from '../../kernels/index.js'
-import { type Model, PipelineError, softmaxParameters } from '../../pipeline/index.js'
+import { type Model, PipelineError, softmaxParameters } from '../../pipeline/stage-kit.js'
 
 /** Share of the threshold that the rounding of the step may take up. */
 const ROUNDING = 0.1

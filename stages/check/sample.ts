@@ -11,7 +11,7 @@ import {
   type StageContext,
   splitOf,
   wire,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 
 /**
  * Draws a few examples of a split at random, without repetition and in the order of the rows, and hands them out as

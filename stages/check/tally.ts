@@ -1,4 +1,4 @@
-import type { GradientCheck } from '../../pipeline/index.js'
+import type { GradientCheck } from './table.js'
 
 /** A row of the table, but for what is the same in all of them. */
 export type Comparison = Omit<GradientCheck, 'array' | 'examples' | 'size'> & { readonly array: 'W' | 'b' }

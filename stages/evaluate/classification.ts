@@ -19,7 +19,7 @@ import {
   splitOf,
   widthOf,
   wire,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 import { piecesOf } from '../pieces.js'
 
 const options = z.strictObject({

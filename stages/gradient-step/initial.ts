@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Parameters } from '../../kernels/index.js'
-import type { Random } from '../../pipeline/index.js'
+import type { Random } from '../../pipeline/stage-kit.js'
 
 /** How the parameters begin. */
 export const initial = z.union([

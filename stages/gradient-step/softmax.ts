@@ -14,8 +14,8 @@ import {
   type StageContext,
   widthOf,
   wire,
-} from '../../pipeline/index.js'
-import { dividedStep } from './divided.js'
+} from '../../pipeline/stage-kit.js'
+import { dividedStep } from './divided-step.js'
 import { initial, initialParameters } from './initial.js'
 import { etaAt, schedule } from './schedule.js'
 

@@ -10,7 +10,7 @@ import {
   type StageContext,
   sharesOf,
   wire,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 import { openSourceFile, type SourceFile } from './source-file.js'
 
 const classes = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck']

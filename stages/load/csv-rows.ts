@@ -1,5 +1,5 @@
 import { parse } from 'csv-parse'
-import { messageOf, PipelineError, type StageContext } from '../../pipeline/index.js'
+import { messageOf, PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
 import { readSourceFile } from './source-file.js'
 
 /** The rows of one CSV file. */

@@ -9,7 +9,7 @@ import {
   sharesOf,
   widthOf,
   wire,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 import { type CsvRows, readCsv } from './csv-rows.js'
 import { deal, fractions } from './fractions.js'
 

@@ -1,11 +1,18 @@
-import { fileURLToPath } from 'node:url'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
-import { Dealt, defineStage, exampleFields, type StageContext, sharesOf, wire } from '../../pipeline/index.js'
+import {
+  Dealt,
+  defineStage,
+  exampleFields,
+  packagePath,
+  type StageContext,
+  sharesOf,
+  wire,
+} from '../../pipeline/stage-kit.js'
 import { deal, fractions } from './fractions.js'
 import { readSourceFile } from './source-file.js'
 
-const file = fileURLToPath(new URL('../../../stages/load/digits/digits.csv', import.meta.url))
+const file = packagePath('stages/load/digits/digits.csv')
 const classes = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
 const shape = [1, 8, 8]
 const PIXELS = 64

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Random } from '../../pipeline/index.js'
+import type { Random } from '../../pipeline/stage-kit.js'
 
 /** The option that cuts one set of rows into splits. */
 export const fractions = z

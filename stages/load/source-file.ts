@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { fileProblem, messageOf, openRegularFile, PipelineError, type StageContext } from '../../pipeline/index.js'
+import { fileProblem, messageOf, openRegularFile, PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
 
 const unzip = promisify(gunzip)
 

@@ -12,7 +12,7 @@ import {
   shareOf,
   splitOf,
   widthOf,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 
 /**
  * Above this, `mean * scale` is so large that folding the map into float32 weights would cancel away the features'

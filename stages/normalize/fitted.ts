@@ -9,7 +9,7 @@ import {
   PipelineError,
   type StageContext,
   splitOf,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 import { noteConstants, type Statistics, standardised, statisticsOf } from './affine.js'
 
 /** The option every fitted normaliser has. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineStage, wire } from '../../pipeline/index.js'
+import { defineStage, wire } from '../../pipeline/stage-kit.js'
 import { fit, fitted, fittedFacts } from './fitted.js'
 
 /** Maps each feature's range on the `fit` split onto 0 … 1: `(x - min) / (max - min)`. A constant feature becomes 0. */

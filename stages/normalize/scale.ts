@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineStage, layoutOf, widthOf, wire } from '../../pipeline/index.js'
+import { defineStage, layoutOf, widthOf, wire } from '../../pipeline/stage-kit.js'
 import { composed, standardised } from './affine.js'
 
 /** Applies `(x - subtract) / divideBy` to every feature; nothing is fitted, so tables pass one by one. */

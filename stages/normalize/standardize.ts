@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineStage, wire } from '../../pipeline/index.js'
+import { defineStage, wire } from '../../pipeline/stage-kit.js'
 import { fit, fitted, fittedFacts } from './fitted.js'
 
 /**

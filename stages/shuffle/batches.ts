@@ -1,6 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, positionOf, type Random, reposition, wire } from '../../pipeline/index.js'
+import { defineStage, positionOf, type Random, reposition, wire } from '../../pipeline/stage-kit.js'
 import { byEpoch, positionIn } from './epochs.js'
 
 /**

@@ -1,6 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { concat, defer, EMPTY, type Observable, type OperatorFunction } from 'rxjs'
-import { endsEpoch, type Flow, type Position, positionOf } from '../../pipeline/index.js'
+import { endsEpoch, type Flow, type Position, positionOf } from '../../pipeline/stage-kit.js'
 
 /**
  * Gathers the batches of an epoch, then hands them out as `reorder` says, with the positions of the epoch in order.

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineStage, wire } from '../../pipeline/index.js'
+import { defineStage, wire } from '../../pipeline/stage-kit.js'
 
 /** Passes the batches on as they come: the place holder for `use: shuffle/${shuffle}`. */
 export const none = defineStage({

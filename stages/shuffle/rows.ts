@@ -9,8 +9,8 @@ import {
   rowsOf,
   splitOf,
   wire,
-} from '../../pipeline/index.js'
-import { dealtAmongShards } from './divided.js'
+} from '../../pipeline/stage-kit.js'
+import { dealtAmongShards } from './divided-rows.js'
 import { byEpoch, positionIn } from './epochs.js'
 
 /**

@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync }
 import type { Table } from 'apache-arrow'
 import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
-import { attempt, PipelineError, positionOf, type StageContext, syncedPath } from '../../pipeline/index.js'
+import { attempt, PipelineError, positionOf, type StageContext, syncedPath } from '../../pipeline/stage-kit.js'
 
 /** An output file that grows: whatever is appended is handed to the operating system at once. */
 export interface Appender {

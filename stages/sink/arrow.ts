@@ -11,7 +11,7 @@ import {
   Utf8,
 } from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, outputPath, positionOf, splitOf, wire } from '../../pipeline/index.js'
+import { defineStage, outputPath, positionOf, splitOf, wire } from '../../pipeline/stage-kit.js'
 import { type Appender, appended } from './append.js'
 
 /**

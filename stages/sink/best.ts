@@ -3,17 +3,19 @@ import { concatMap, defer, ignoreElements, merge, tap } from 'rxjs'
 import { z } from 'zod'
 import {
   anyNumber,
+  checkMetric,
   copyParameters,
   defineStage,
   isBetter,
+  metricName,
+  metricOf,
   metricsRows,
   outputPath,
   PipelineError,
   positionOf,
   replaceFile,
   wire,
-} from '../../pipeline/index.js'
-import { checkMetric, metricName, metricOf } from '../monitor.js'
+} from '../../pipeline/stage-kit.js'
 
 /**
  * Keeps the parameters with the best value of a metric in an Arrow file, as `sink/parameters` writes it: the first of

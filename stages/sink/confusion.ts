@@ -1,9 +1,9 @@
 import { stringify } from 'csv-stringify/sync'
 import { z } from 'zod'
 import { type Confusion, confusionFigure, confusionOf } from '../../figures/index.js'
-import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
+import { defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
+import { checkSplit, predictedAtEnd, splitOption } from '../evaluate/predicted.js'
 import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure-files.js'
-import { checkSplit, predictedAtEnd, splitOption } from './predicted.js'
 
 /**
  * Classifies one split with the last parameters and draws which class was taken for which, with precision, recall and

@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync'
 import { z } from 'zod'
-import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/index.js'
+import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/stage-kit.js'
 import { appended } from './append.js'
 
 /**

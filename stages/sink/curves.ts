@@ -12,7 +12,7 @@ import {
   rowsState,
   type StageContext,
   wire,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 import { drawn, figureFiles, figureOptions, figurePaths } from './figure-files.js'
 
 /**

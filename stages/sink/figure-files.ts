@@ -1,7 +1,7 @@
 import { EMPTY, from, ignoreElements, type Observable, type OperatorFunction, Subscription, using } from 'rxjs'
 import { z } from 'zod'
 import { pngOf } from '../../figures/index.js'
-import { outputPath, replaceFile, type StageContext } from '../../pipeline/index.js'
+import { outputPath, replaceFile, type StageContext } from '../../pipeline/stage-kit.js'
 
 /** The options that every figure has. */
 export function figureOptions(name: string) {

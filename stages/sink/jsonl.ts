@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/index.js'
+import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/stage-kit.js'
 import { appended } from './append.js'
 
 /**

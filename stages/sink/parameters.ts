@@ -1,7 +1,7 @@
 import { tableToIPC } from 'apache-arrow'
 import { ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
-import { copyParameters, defineStage, outputPath, replaceFile, wire } from '../../pipeline/index.js'
+import { copyParameters, defineStage, outputPath, replaceFile, wire } from '../../pipeline/stage-kit.js'
 import { onlyLast } from './only-last.js'
 
 /**

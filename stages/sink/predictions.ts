@@ -9,9 +9,9 @@ import {
   rangeOf,
   type Tile,
 } from '../../figures/index.js'
-import { defineStage, replaceFile, wire } from '../../pipeline/index.js'
+import { defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
+import { checkSplit, type Predicted, predictedAtEnd, splitOption } from '../evaluate/predicted.js'
 import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure-files.js'
-import { checkSplit, type Predicted, predictedAtEnd, splitOption } from './predicted.js'
 
 /** Images side by side. */
 const COLUMNS = 10

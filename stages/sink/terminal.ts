@@ -10,7 +10,7 @@ import {
   positionOf,
   type Terminal,
   wire,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 
 /** On a terminal, this many lines stay; those between them are overwritten. */
 const MILESTONES = 20

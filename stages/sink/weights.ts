@@ -23,7 +23,7 @@ import {
   type StageContext,
   softmaxParameters,
   wire,
-} from '../../pipeline/index.js'
+} from '../../pipeline/stage-kit.js'
 import { drawn, figureFiles, figureOptions, figurePaths, type Pause } from './figure-files.js'
 import { onlyLast } from './only-last.js'
 

@@ -1,7 +1,6 @@
 import { concatMap, ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
-import { defineStage, metricsRows, wire } from '../../pipeline/index.js'
-import { checkMetric, metricName, metricOf } from '../monitor.js'
+import { checkMetric, defineStage, metricName, metricOf, metricsRows, wire } from '../../pipeline/stage-kit.js'
 
 /** Ends the run when two metrics are further apart than they should be: training and validation cost, say. */
 export const gap = defineStage({

@@ -1,7 +1,15 @@
 import { concatMap, defer, ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
-import { anyNumber, defineStage, isBetter, metricsRows, wire } from '../../pipeline/index.js'
-import { checkMetric, metricName, metricOf } from '../monitor.js'
+import {
+  anyNumber,
+  checkMetric,
+  defineStage,
+  isBetter,
+  metricName,
+  metricOf,
+  metricsRows,
+  wire,
+} from '../../pipeline/stage-kit.js'
 
 const state = z.strictObject({
   best: z.strictObject({ value: anyNumber, epoch: z.int() }).optional(),

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { attempt, makeFolder } from '../../pipeline/files.js'
-import { isDone } from '../../pipeline/resume.js'
+import { attempt, makeFolder } from '../../pipeline/files/files.js'
+import { isDone } from '../../pipeline/run/resume.js'
 import { pointDirectory } from '../directory.js'
 
 /**

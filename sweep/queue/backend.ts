@@ -1,5 +1,5 @@
 import type { BackendFactory } from 'bullmq'
-import { messageOf, PipelineError } from '../../pipeline/errors.js'
+import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
 import { optional } from './packages.js'
 
 /** Milliseconds that a server has to answer at the start. */

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Pipeline } from '../../pipeline/pipeline.js'
-import { version } from '../../pipeline/record.js'
-import type { Trust } from '../../pipeline/trust.js'
+import { Pipeline } from '../../index.js'
+import { version } from '../../pipeline/base/package.js'
+import type { Trust } from '../../pipeline/definition/trust.js'
 import { Checksums } from '../identity.js'
-import type { Point } from '../plan.js'
+import type { Point } from '../point.js'
 import type { Task } from './task.js'
 
 /** The definitions that a worker was sent, as files: threads read them from there. */

@@ -1,4 +1,4 @@
-import { PipelineError } from '../../pipeline/errors.js'
+import { PipelineError } from '../../pipeline/base/errors.js'
 
 /**
  * Imports an optional package. Throws a PipelineError `ARGUMENTS` with the command that installs all of `needed`, where

@@ -1,5 +1,5 @@
-import { PipelineError } from '../../pipeline/errors.js'
-import { suggestion } from '../../pipeline/nearest.js'
+import { PipelineError } from '../../pipeline/base/errors.js'
+import { suggestion } from '../../pipeline/base/nearest.js'
 import { parseRecord } from '../directory.js'
 import type { Announced, Server } from './server.js'
 import { jobIdOf } from './task.js'

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import type { Pipeline } from '../../pipeline/pipeline.js'
-import { version } from '../../pipeline/record.js'
-import { isFile } from '../../pipeline/registry.js'
-import type { Plan, Point } from '../plan.js'
+import type { Pipeline } from '../../index.js'
+import { version } from '../../pipeline/base/package.js'
+import { isFile } from '../../pipeline/graph/registry.js'
+import type { Plan, Point } from '../point.js'
 
 const source = z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { userEnvironment } from '../cli/millrace.js'
 import { data, dataMissing } from '../data.js'
-import { userEnvironment } from '../pipeline/cli/millrace.js'
 
 const script = fileURLToPath(new URL('../../configs/cifar10/reproduce.js', import.meta.url))
 const reproduce = (cwd: string, ...args: string[]) =>

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { finished, spawnMillrace } from '../pipeline/cli/millrace.js'
+import { finished, spawnMillrace } from '../cli/millrace.js'
 import { temporary } from '../stages/harness.js'
 import { checkFailure, checkWhole, millraceInShell, mounting, noMounts, shell } from './sandbox.js'
 

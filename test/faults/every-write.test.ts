@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { Pipeline, PipelineError, resume, run } from '../../dist/pipeline/index.js'
+import { Pipeline, PipelineError, resume, run } from '../../dist/index.js'
 import { temporary } from '../stages/harness.js'
 import { failingDisk } from './failing-disk.js'
 import { checkWhole } from './sandbox.js'

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { finished, millrace, spawnMillrace } from '../pipeline/cli/millrace.js'
+import { finished, millrace, spawnMillrace } from '../cli/millrace.js'
 import { temporary } from '../stages/harness.js'
 import { checkFailure } from './sandbox.js'
 

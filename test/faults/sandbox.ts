@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { tableFromIPC } from 'apache-arrow'
 import type t from 'tap'
-import { decodeCheckpoint } from '../../dist/pipeline/checkpoint.js'
-import { type Finished, finished, userEnvironment } from '../pipeline/cli/millrace.js'
+import { decodeCheckpoint } from '../../dist/pipeline/directory/checkpoint.js'
+import { type Finished, finished, userEnvironment } from '../cli/millrace.js'
 
 export type Tap = Parameters<Parameters<typeof t.test>[1]>[0]
 
-const main = fileURLToPath(new URL('../../dist/pipeline/cli/main.js', import.meta.url))
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 /** What the shell calls the command line. */
 export const millraceInShell = `'${process.execPath}' '${main}'`

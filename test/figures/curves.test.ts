@@ -1,6 +1,6 @@
 import t from 'tap'
 import { curvesFigure } from '../../dist/figures/curves.js'
-import type { MetricsRow } from '../../dist/pipeline/index.js'
+import type { MetricsRow } from '../../dist/index.js'
 
 const row = (epoch: number, more: Record<string, number> = {}, step = 10 * epoch): MetricsRow => ({
   epoch,

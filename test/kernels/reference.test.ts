@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Parameters, Rows } from '../../dist/kernels/index.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
-import { type Random, randomStream } from '../../dist/pipeline/random.js'
+import { type Random, randomStream } from '../../dist/pipeline/base/random.js'
 import { agreement } from './agreement.js'
 
 const kernels = referenceKernels()

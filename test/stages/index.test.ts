@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
 import { type OptionSchema, optionSchema } from '../../dist/pipeline/definition/wording.js'
-import { isStage } from '../../dist/pipeline/stage.js'
+import { isStage } from '../../dist/pipeline/stage/stage.js'
 import * as stages from '../../dist/stages/index.js'
 
 /** Every option, also those inside of options, with its path. */

@@ -7,7 +7,7 @@ import {
   parametersTables,
   positionOf,
   rowsOf,
-} from '../../dist/pipeline/index.js'
+} from '../../dist/pipeline/stage-kit.js'
 
 export interface Layout {
   readonly split?: string

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { Pipeline, run } from '../../dist/pipeline/index.js'
+import { Pipeline, run } from '../../dist/index.js'
 import { readAttempts, settingsFrom } from '../../dist/report/index.js'
 import { planSweep, pointDirectory } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'

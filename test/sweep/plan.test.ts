@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { Pipeline } from '../../dist/pipeline/index.js'
+import { Pipeline } from '../../dist/index.js'
 import { planSweep, wordPoint } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
 import { pipeline } from './sweeps.js'
@@ -54,7 +54,7 @@ t.test('what every point has is told without a point, and a setting may complete
 })
 
 t.test('the key tells points apart by all that decides the result', async (t) => {
-  const stage = `import { defineStage, wire, z } from 'millrace'
+  const stage = `import { defineStage, wire, z } from 'millrace/stage'
     export default defineStage({ name: 'same', summary: 'Passes on.', options: z.strictObject({}),
       inputs: { batches: wire.batch }, outputs: { batches: wire.batch }, example: '', run: () => (batches) => batches })`
   const text = pipeline.replace('- use: shuffle/rows', '- use: ./same.mjs')

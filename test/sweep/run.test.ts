@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { Pipeline, run } from '../../dist/pipeline/index.js'
+import { Pipeline, run } from '../../dist/index.js'
 import { pointDirectory, readOutcomes, readPlan } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
 import { filesOf, pipeline, sweptIn } from './sweeps.js'
@@ -157,7 +157,7 @@ t.test('a directory has one sweep at a time', async (t) => {
 
 t.test('a stage of a user that ends its thread fails its point, not the sweep', async (t) => {
   const stage = `
-    import { defineStage, wire, z } from 'millrace'
+    import { defineStage, wire, z } from 'millrace/stage'
     import { tap } from 'rxjs'
     export default defineStage({
       name: 'leave', summary: 'Leaves.', options: z.strictObject({ now: z.boolean() }),

@@ -1,7 +1,7 @@
 import t from 'tap'
+import { Pipeline, type Problem } from '../../../dist/index.js'
 import { checkpointRule, withCadence, writtenRule } from '../../../dist/pipeline/definition/checkpoint.js'
 import { valueFrom } from '../../../dist/pipeline/definition/value.js'
-import { Pipeline, type Problem } from '../../../dist/pipeline/index.js'
 
 const read = (block: unknown): [rule: ReturnType<typeof checkpointRule>, problems: string[]] => {
   const problems: Problem[] = []

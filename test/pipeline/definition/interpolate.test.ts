@@ -1,8 +1,8 @@
 import t from 'tap'
+import type { Problem } from '../../../dist/pipeline/base/errors.js'
 import { interpolator, withVars } from '../../../dist/pipeline/definition/interpolate.js'
 import { parseSource } from '../../../dist/pipeline/definition/source.js'
 import { entriesOf, locate, plain, wordOrigin } from '../../../dist/pipeline/definition/value.js'
-import type { Problem } from '../../../dist/pipeline/errors.js'
 
 /** Interpolates the YAML `text` with these vars and environment. */
 function interpolated(text: string, vars = '{}', environment: Record<string, string> = {}) {

@@ -1,8 +1,8 @@
 import t from 'tap'
+import type { Problem } from '../../../dist/pipeline/base/errors.js'
 import type { StageEntry } from '../../../dist/pipeline/definition/entries.js'
 import { override, parseOverrides } from '../../../dist/pipeline/definition/overrides.js'
 import { type Origin, plain, valueFrom, wordOrigin } from '../../../dist/pipeline/definition/value.js'
-import type { Problem } from '../../../dist/pipeline/errors.js'
 
 t.test('parseOverrides reads a var or an option by its path, with a value in YAML', async (t) => {
   for (const [text, name, path, value] of [

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Pipeline } from '../../../dist/pipeline/index.js'
-import { millrace } from '../cli/millrace.js'
+import { Pipeline } from '../../../dist/index.js'
+import { millrace } from '../../cli/millrace.js'
 
 const stages = `stages:
   - use: load/digits

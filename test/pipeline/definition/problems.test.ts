@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { Pipeline, PipelineError } from '../../../dist/pipeline/index.js'
+import { Pipeline, PipelineError } from '../../../dist/index.js'
 
 /** What a user is told about a wrong definition, word for word: where it is, what was expected, what is there, the fix. */
 

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { parse } from 'yaml'
-import { Pipeline, publishedOf } from '../../../dist/pipeline/index.js'
+import { Pipeline } from '../../../dist/index.js'
+import { publishedOf } from '../../../dist/pipeline/definition/published.js'
 
 const stages = 'stages:\n  - use: load/digits\n'
 const block = [

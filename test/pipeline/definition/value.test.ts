@@ -1,10 +1,10 @@
 import t from 'tap'
+import { shortPath } from '../../../dist/pipeline/base/words.js'
 import {
   isResolved,
   locate,
   type Origin,
   plain,
-  shortPath,
   unresolved,
   valueFrom,
   withValue,

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { z } from 'zod'
+import { listed, show } from '../../../dist/pipeline/base/words.js'
 import { type Origin, valueFrom } from '../../../dist/pipeline/definition/value.js'
-import { listed, optionSchema, show, wordIssues, wordType } from '../../../dist/pipeline/definition/wording.js'
+import { optionSchema, wordIssues, wordType } from '../../../dist/pipeline/definition/wording.js'
 
 t.test('wordType words what a schema accepts', async (t) => {
   for (const [schema, words] of [

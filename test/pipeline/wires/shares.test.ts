@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Dealt, exampleFields, rowsBefore, rowsByShard, shareOf } from '../../../dist/pipeline/index.js'
+import { Dealt, exampleFields, rowsBefore, rowsByShard, shareOf } from '../../../dist/pipeline/stage-kit.js'
 
 const shares = (own: readonly number[]) => ({ shards: 3, own })
 const fields = exampleFields({ shape: [2], classes: ['a', 'b'] }, new Float32Array(0))

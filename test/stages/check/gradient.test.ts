@@ -1,23 +1,15 @@
 import type { Table } from 'apache-arrow'
 import { EMPTY, lastValueFrom, map, of, throwError, toArray } from 'rxjs'
 import t, { type Test } from 'tap'
+import { Pipeline, run } from '../../../dist/index.js'
 import type { Kernels } from '../../../dist/kernels/index.js'
 import { openKernels } from '../../../dist/kernels/index.js'
 import { nativeMissing } from '../../../dist/kernels/native/index.js'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
-import {
-  copyParameters,
-  type GradientCheck,
-  gradientChecks,
-  modelOf,
-  Pipeline,
-  parametersTables,
-  positionOf,
-  rowsOf,
-  run,
-} from '../../../dist/pipeline/index.js'
-import { randomStream } from '../../../dist/pipeline/random.js'
+import { randomStream } from '../../../dist/pipeline/base/random.js'
+import { copyParameters, modelOf, parametersTables, positionOf, rowsOf } from '../../../dist/pipeline/stage-kit.js'
 import { lossAround } from '../../../dist/stages/check/cost.js'
+import { type GradientCheck, gradientChecks } from '../../../dist/stages/check/table.js'
 import { errorOf, openStage, problemsOf, runStage, temporary } from '../harness.js'
 import { examples } from '../tables.js'
 

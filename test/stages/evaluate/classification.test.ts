@@ -1,7 +1,7 @@
 import { concat, EMPTY, lastValueFrom, NEVER, of, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
-import { metricsRows } from '../../../dist/pipeline/index.js'
+import { metricsRows } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, openStage, problemsOf, runStage } from '../harness.js'
 import { countedExamples, examples, parameters, positionsOf } from '../tables.js'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { randomStream } from '../../../dist/pipeline/random.js'
+import { randomStream } from '../../../dist/pipeline/base/random.js'
 import { initialParameters } from '../../../dist/stages/gradient-step/initial.js'
 
 type Init = Parameters<typeof initialParameters>[0]

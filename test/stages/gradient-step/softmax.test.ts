@@ -3,7 +3,7 @@ import { concat, EMPTY, lastValueFrom, map, of, take, throwError, toArray } from
 import t, { type Test } from 'tap'
 import type { Kernels } from '../../../dist/kernels/index.js'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
-import { copyParameters, modelOf } from '../../../dist/pipeline/index.js'
+import { copyParameters, modelOf } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, openStage, problemsOf, runStage } from '../harness.js'
 import { countedBatches, examples, positionsOf } from '../tables.js'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { lastValueFrom, take, toArray } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/index.js'
+import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { failureOf, openStage, problemsOf, runStage, temporary } from '../harness.js'
 import { labelsIn } from '../tables.js'
 

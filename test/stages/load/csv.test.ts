@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { lastValueFrom, take, toArray } from 'rxjs'
 import t, { type Test } from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/index.js'
+import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { failureOf, openStage, problemsOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/index.js'
+import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { problemsOf, runStage } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 

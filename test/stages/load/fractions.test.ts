@@ -1,5 +1,5 @@
 import t from 'tap'
-import { randomStream } from '../../../dist/pipeline/random.js'
+import { randomStream } from '../../../dist/pipeline/base/random.js'
 import { deal, fractions } from '../../../dist/stages/load/fractions.js'
 import { failureOf, runStage, temporary } from '../harness.js'
 

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
-import { StageFlow } from '../../../dist/pipeline/flow.js'
-import { FlowControl } from '../../../dist/pipeline/flow-control.js'
-import { layoutOf, rowsOf, type StageContext } from '../../../dist/pipeline/index.js'
+import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
+import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
+import { layoutOf, rowsOf, type StageContext } from '../../../dist/pipeline/stage-kit.js'
 import { composed, noteConstants, standardised, statisticsOf } from '../../../dist/stages/normalize/affine.js'
 import { examples, featuresIn, labelsIn } from '../tables.js'
 

@@ -1,6 +1,6 @@
 import { EMPTY, throwError } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf } from '../../../dist/pipeline/index.js'
+import { layoutOf, rowsOf } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, runStage } from '../harness.js'
 import { examples, featuresIn } from '../tables.js'
 

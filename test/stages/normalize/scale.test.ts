@@ -1,6 +1,6 @@
 import { concat, EMPTY, of, throwError } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf } from '../../../dist/pipeline/index.js'
+import { layoutOf, rowsOf } from '../../../dist/pipeline/stage-kit.js'
 import { problemsOf, runStage } from '../harness.js'
 import { examples, featuresIn, labelsIn } from '../tables.js'
 

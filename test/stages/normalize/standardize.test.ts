@@ -1,6 +1,6 @@
 import { EMPTY, Observable, throwError } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/index.js'
+import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, openStage, problemsOf, runStage } from '../harness.js'
 import { examples, featuresIn } from '../tables.js'
 

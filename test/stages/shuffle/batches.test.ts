@@ -1,6 +1,6 @@
 import { concat, EMPTY, lastValueFrom, of, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
-import { rowsOf } from '../../../dist/pipeline/index.js'
+import { rowsOf } from '../../../dist/pipeline/stage-kit.js'
 import { openStage, problemsOf, runStage } from '../harness.js'
 import { countedBatches, featuresIn, labelsIn, positionsOf } from '../tables.js'
 

@@ -1,6 +1,6 @@
 import { concat, EMPTY, lastValueFrom, of, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/index.js'
+import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { openStage, runStage } from '../harness.js'
 import { countedBatches, examples, featuresIn, labelsIn, positionsOf } from '../tables.js'
 

@@ -10,7 +10,7 @@ import {
   metricsTable,
   modelOf,
   rowsOf,
-} from '../../../dist/pipeline/index.js'
+} from '../../../dist/pipeline/stage-kit.js'
 import { openFilesIn, openStage, runStage } from '../harness.js'
 import { countedBatches, parameters } from '../tables.js'
 

@@ -4,7 +4,7 @@ import type { Table } from 'apache-arrow'
 import { tableFromIPC } from 'apache-arrow'
 import { Subject } from 'rxjs'
 import t, { type Test } from 'tap'
-import { metricsTable, modelOf, positionOf } from '../../../dist/pipeline/index.js'
+import { metricsTable, modelOf, positionOf } from '../../../dist/pipeline/stage-kit.js'
 import { openStage } from '../harness.js'
 import { parameters as parametersTable } from '../tables.js'
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { concat, EMPTY, NEVER, of, throwError } from 'rxjs'
 import t from 'tap'
-import { metricsTable } from '../../../dist/pipeline/index.js'
+import { metricsTable } from '../../../dist/pipeline/stage-kit.js'
 import { openFilesIn, openStage, problemsOf, runStage } from '../harness.js'
 
 const entry = '- use: sink/csv\n  with: { path: m.csv }'

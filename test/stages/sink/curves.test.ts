@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { concat, firstValueFrom, of, throwError } from 'rxjs'
 import t from 'tap'
-import { metricsTable, Pipeline, start } from '../../../dist/pipeline/index.js'
+import { Pipeline, start } from '../../../dist/index.js'
+import { metricsTable } from '../../../dist/pipeline/stage-kit.js'
 import { problemsOf, runStage, temporary } from '../harness.js'
 
 const metrics = [1, 2, 3].map((epoch) =>

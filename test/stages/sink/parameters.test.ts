@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import { concat, EMPTY, NEVER, of, throwError } from 'rxjs'
 import t from 'tap'
-import { modelOf, positionOf } from '../../../dist/pipeline/index.js'
+import { modelOf, positionOf } from '../../../dist/pipeline/stage-kit.js'
 import { openStage, runStage } from '../harness.js'
 import { parameters } from '../tables.js'
 

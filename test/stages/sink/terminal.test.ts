@@ -1,6 +1,6 @@
 import { EMPTY, throwError } from 'rxjs'
 import t from 'tap'
-import { metricsTable } from '../../../dist/pipeline/index.js'
+import { metricsTable } from '../../../dist/pipeline/stage-kit.js'
 import { runStage } from '../harness.js'
 
 const entry = '- use: sink/terminal\n  from: metrics'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { decode } from 'fast-png'
 import { EMPTY, lastValueFrom } from 'rxjs'
 import t from 'tap'
-import { parametersTables } from '../../../dist/pipeline/index.js'
+import { parametersTables } from '../../../dist/pipeline/stage-kit.js'
 import { openStage, problemsOf, runStage } from '../harness.js'
 
 const entry = (options = '{}') => `- use: sink/weights\n  from: model\n  with: ${options}`

@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import t from 'tap'
-import { metricsTable, Pipeline, positionOf, run } from '../../../dist/pipeline/index.js'
+import { Pipeline, run } from '../../../dist/index.js'
+import { metricsTable, positionOf } from '../../../dist/pipeline/stage-kit.js'
 import { runStage, temporary } from '../harness.js'
 
 const at = (step: number) => ({ epoch: step, step, epochs: 9, steps: 1 })

@@ -1,6 +1,6 @@
 import { of } from 'rxjs'
 import t, { type Test } from 'tap'
-import { metricsTable } from '../../../dist/pipeline/index.js'
+import { metricsTable } from '../../../dist/pipeline/stage-kit.js'
 import { openStage, problemsOf, runStage } from '../harness.js'
 
 const entry = (options: string) => `- use: stop/patience\n  from: metrics\n  with: { ${options} }`

@@ -6,7 +6,7 @@ import { Tasks } from '../../../dist/sweep/queue/index.js'
 import { errorOf, temporary } from '../../stages/harness.js'
 import { pipeline } from '../sweeps.js'
 
-const stage = `import { defineStage, wire, z } from 'millrace'
+const stage = `import { defineStage, wire, z } from 'millrace/stage'
   export default defineStage({ name: 'same', summary: 'Passes on.', options: z.strictObject({}),
     inputs: { batches: wire.batch }, outputs: { batches: wire.batch }, example: '', run: () => (batches) => batches })`
 

@@ -15,7 +15,7 @@ import {
   type WorkEvent,
   work,
 } from '../../../dist/sweep/queue/index.js'
-import { type Finished, finished, main, userEnvironment } from '../../pipeline/cli/millrace.js'
+import { type Finished, finished, main, userEnvironment } from '../../cli/millrace.js'
 import { pause, until } from './servers.js'
 
 /** Locks that run out soon, so that tests do not wait long. */

@@ -1,0 +1,163 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { tableFromIPC } from 'apache-arrow'
+import { stringify } from 'csv-stringify/sync'
+import { Pipeline } from '../index.js'
+import { PipelineError } from '../pipeline/base/errors.js'
+import { listed, shortPath } from '../pipeline/base/words.js'
+import { replaceFile } from '../pipeline/files/files.js'
+import type { Node } from '../pipeline/graph/graph.js'
+import { run } from '../pipeline/run/run.js'
+import type { Ports, WireType } from '../pipeline/stage/stage.js'
+import { type GradientCheck, gradientChecks, wordFailure } from '../stages/check/table.js'
+import { wordChecks } from './gradient-table.js'
+import { interruption } from './interruption.js'
+import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
+
+export interface CheckGradientFlags extends ReadingFlags {
+  readonly examples?: number
+  readonly features?: number
+  readonly all?: boolean
+  readonly out?: string
+  readonly force?: boolean
+  readonly json?: boolean
+}
+
+const file = 'gradient-check.arrows'
+
+/**
+ * `millrace check-gradient`: runs the part of a pipeline that leads to its training step, on a few examples and with the
+ * reference kernel, and a `check/gradient` behind it.
+ */
+export async function checkGradientCommand(name: string, flags: CheckGradientFlags, output: Output): Promise<void> {
+  const pipeline = (await Pipeline.load(name, readOptions(flags))).undivided()
+  const step = trainingStep(pipeline)
+  const checking = checkingPipeline(pipeline, step, flags)
+  const stop = interruption()
+  const temporary = flags.out === undefined ? mkdtempSync(join(tmpdir(), 'millrace-check-')) : undefined
+  try {
+    const out = flags.out ?? join(temporary!, 'run')
+    const result = await run(checking, { out, force: flags.force, kernel: 'reference', signal: stop.signal })
+    const checks = gradientChecks(tableFromIPC(readFileSync(join(result.directory, file))))
+    const wrong = checks.filter(({ verdict }) => verdict === 'fail')
+    const notes = result.record.notes
+    const record = { pipeline: pipeline.name, seed: pipeline.seed, passed: wrong.length === 0, notes, checks }
+    const json = `${JSON.stringify(record, writable)}\n`
+    if (flags.out !== undefined) {
+      replaceFile(join(result.directory, 'gradient-check.json'), json)
+      replaceFile(join(result.directory, 'gradient-check.csv'), csvOf(checks))
+      replaceFile(join(result.directory, 'gradient-check.svg'), await plotted(checks))
+    }
+    if (flags.json) output.write(json)
+    else {
+      output.write(wordChecks(checks, `${pipeline.name}: ${step.title} (${step.id})`))
+      for (const note of notes) output.write(`note: ${note}\n`)
+      if (flags.out !== undefined)
+        output.write(`files in ${shortPath(result.directory)}: gradient-check.csv, .json, .arrows, .svg\n`)
+    }
+    if (wrong.length > 0)
+      throw new PipelineError(
+        'CHECK',
+        wrong.map((check) => {
+          const isStep = check.gradient === 'step'
+          return {
+            where: isStep ? step.where : undefined,
+            message: `${isStep ? `${step.title}: ` : ''}${wordFailure(check)}`,
+          }
+        }),
+      )
+  } finally {
+    if (temporary) rmSync(temporary, { recursive: true, force: true })
+    stop.release()
+  }
+}
+
+/** The one stage that turns batches into parameters. */
+function trainingStep({ name, graph }: Pipeline): Node {
+  const steps = graph.nodes.filter(({ stage }) => port(stage.inputs, 'batch') && port(stage.outputs, 'parameters'))
+  if (steps.length === 1) return steps[0]!
+  throw new PipelineError(
+    'ARGUMENTS',
+    steps.length === 0
+      ? `${name}: no stage turns batches into parameters: there is no gradient to check`
+      : `${name}: expected one stage that turns batches into parameters, found ${listed(
+          steps.map(({ id }) => id),
+          'and',
+        )}`,
+  )
+}
+
+/** The pipeline up to its training step, with a few examples instead of its batches, and the check behind it. */
+function checkingPipeline(pipeline: Pipeline, step: Node, flags: CheckGradientFlags): Pipeline {
+  const { nodes } = pipeline.graph
+  const above = (node: Node): Node[] => [...node.inputs.values()].map(({ id }) => nodes.find((each) => each.id === id)!)
+  const needed = new Set<Node>()
+  const visit = (node: Node): void => {
+    needed.add(node)
+    for (const each of above(node)) visit(each)
+  }
+  visit(step)
+  const input = port(step.stage.inputs, 'batch')!
+  const source = step.inputs.get(input)!
+  let batching = nodes.find(({ id }) => id === source.id)!
+  while (!port(batching.stage.inputs, 'examples')) {
+    const next = above(batching)[0]
+    if (!next)
+      throw new PipelineError('ARGUMENTS', `${step.title}: expected a stage above it that cuts examples into batches`)
+    batching = next
+  }
+  let checking = pipeline
+  for (const node of [...nodes].reverse()) if (!needed.has(node)) checking = checking.remove(node.id)
+  return checking
+    .replace(batching.id, 'check/sample', {
+      split: step.inputFacts[input]?.splits?.[0] ?? 'train',
+      ...(flags.examples !== undefined && { examples: flags.examples }),
+    })
+    .insertAfter(step.id, {
+      id: 'check-gradient',
+      use: 'check/gradient',
+      from: {
+        batches: `${source.id}.${source.port}`,
+        parameters: `${step.id}.${port(step.stage.outputs, 'parameters')}`,
+      },
+      with: {
+        onFailure: 'continue',
+        ...(flags.all ? { features: 'all' } : flags.features !== undefined && { features: flags.features }),
+      },
+    })
+    .insertAfter('check-gradient', { id: 'table', use: 'sink/arrow', from: 'check-gradient', with: { path: file } })
+}
+
+function port(side: Ports, type: WireType): string | undefined {
+  return Object.keys(side).find((name) => side[name]!.type === type)
+}
+
+/** The error against `h`, of the first gradient and lambda in the table that are compared with differences. */
+async function plotted(checks: readonly GradientCheck[]): Promise<string> {
+  const { gradientErrorsFigure } = await import('../figures/gradient-errors.js')
+  const [first] = checks.filter(({ h }) => h !== null)
+  const shown = checks.filter(
+    ({ h, gradient, lambda }) => h !== null && gradient === first?.gradient && lambda === first.lambda,
+  )
+  return gradientErrorsFigure(
+    shown.map(({ array, method, h, max_absolute_error }) => ({ array, method, h: h!, error: max_absolute_error })),
+  )
+}
+
+function csvOf(checks: readonly GradientCheck[]): string {
+  return stringify([
+    Object.keys(checks[0]!),
+    ...checks.map((check) =>
+      Object.values(check).map((value) =>
+        value === null ? '' : Array.isArray(value) ? value.join(' ') : String(value),
+      ),
+    ),
+  ])
+}
+
+/** JSON has no infinite numbers: such are strings, as in `sink/jsonl`. */
+function writable(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+}

@@ -1,0 +1,67 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { PipelineError } from '../pipeline/base/errors.js'
+import { shortPath } from '../pipeline/base/words.js'
+import { attempt, replaceFile } from '../pipeline/files/files.js'
+import { type ExportFormat, exportParameters, readParameters } from '../pipeline/formats/export.js'
+import { modelOf } from '../pipeline/wires/parameters.js'
+import { positionOf } from '../pipeline/wires/position.js'
+import { readRecord } from '../report/index.js'
+import type { Output } from './output.js'
+
+export interface ExportFlags {
+  readonly format: ExportFormat
+  readonly which: string
+  readonly out?: string
+  readonly force?: boolean
+  readonly json?: boolean
+}
+
+const known = new Map([
+  ['last', 'parameters.arrow'],
+  ['best', 'best.arrow'],
+])
+
+/** `millrace export`: the parameters of a run as a file that other programs read. */
+export function exportCommand(directory: string, flags: ExportFlags, output: Output): void {
+  const { versions } = readRecord(directory)
+  const source = sourceOf(directory, flags.which)
+  const table = readParameters(source)
+  const bytes = exportParameters(table, flags.format, versions.millrace)
+  const target = resolve(flags.out ?? `${source.replace(/\.arrow$/, '')}.${flags.format}`)
+  if (existsSync(target) && flags.force !== true)
+    throw new PipelineError(
+      'ARGUMENTS',
+      `${shortPath(target)} exists already; --force replaces it, --out names another`,
+    )
+  replaceFile(target, bytes)
+
+  const arrays = modelOf(table).arrays.map(({ name, shape, values }) => ({
+    name,
+    shape,
+    type: values instanceof Float64Array ? 'float64' : 'float32',
+  }))
+  const { epoch, step } = positionOf(table)
+  if (flags.json) {
+    output.write(
+      `${JSON.stringify({ file: target, format: flags.format, bytes: bytes.length, epoch, step, arrays })}\n`,
+    )
+    return
+  }
+  const list = arrays.map(({ name, shape, type }) => `${name} ${shape.join('×')} ${type}`)
+  output.write(`${list.join(', ')} of epoch ${epoch}, step ${step}: ${bytes.length} bytes in ${shortPath(target)}\n`)
+}
+
+/** The Arrow file to read; where it is not there, the error names those that are. */
+function sourceOf(directory: string, which: string): string {
+  const name = known.get(which) ?? which
+  const source = resolve(directory, name)
+  if (existsSync(source)) return source
+  const others = attempt('read the directory', directory, () => readdirSync(directory)).filter((file) =>
+    file.endsWith('.arrow'),
+  )
+  throw new PipelineError(
+    'ARGUMENTS',
+    `there is no ${shortPath(join(directory, name))}: ${others.length > 0 ? `give --which ${others.join(' or ')}` : 'the run wrote no parameters; it needs sink/parameters or sink/best, and to reach their end'}`,
+  )
+}

@@ -1,0 +1,20 @@
+import { writeReport } from '../report/index.js'
+import type { Output } from './output.js'
+
+export interface ReportFlags {
+  readonly out: string
+  readonly tables?: string
+  readonly json?: boolean
+}
+
+/** `millrace report`: one HTML file about one run or several, and its tables in other formats. */
+export async function reportCommand(directories: readonly string[], flags: ReportFlags, output: Output): Promise<void> {
+  const { files, bytes, verdicts } = await writeReport(directories, flags)
+  if (flags.json) {
+    output.write(`${JSON.stringify({ files, bytes, verdicts })}\n`)
+    return
+  }
+  for (const { experiment, verdict } of verdicts) if (verdict) output.write(`${experiment}: ${verdict}\n`)
+  output.write(`${Math.ceil(bytes / 1024).toLocaleString('en')} kB in ${files[0]}\n`)
+  if (flags.tables !== undefined) output.write(`${files.length - 1} tables in ${flags.tables}\n`)
+}

@@ -1,0 +1,98 @@
+import { Pipeline } from '../index.js'
+import type { KernelName } from '../kernels/index.js'
+import { PipelineError } from '../pipeline/base/errors.js'
+import { shortPath } from '../pipeline/base/words.js'
+import type { Conditions, Result, Run } from '../pipeline/run/contract.js'
+import { start } from '../pipeline/run/run.js'
+import { interruption } from './interruption.js'
+import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
+
+/** What every command that runs a pipeline is told. */
+export interface RunningFlags {
+  readonly kernel?: KernelName
+  readonly threads?: number
+  readonly checkpoint?: string
+  readonly quiet?: boolean
+  readonly json?: boolean
+}
+
+export interface RunFlags extends RunningFlags, ReadingFlags {
+  readonly out?: string
+  readonly force?: boolean
+}
+
+/** `millrace run`: progress while it goes, then where the files are. */
+export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
+  const pipeline = await Pipeline.load(name, readOptions(flags))
+  const { out, force } = flags
+  if (pipeline.definition.sweep && !flags.quiet && !flags.json)
+    output.write(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
+  await follow(pipeline.name, (conditions) => start(pipeline, { ...conditions, out, force }), flags, output)
+}
+
+/** Shows a run on the terminal until it ends; Ctrl-C and SIGTERM stop it. */
+export async function follow(
+  title: string,
+  launch: (conditions: Conditions) => Run,
+  flags: RunningFlags,
+  output: Output,
+): Promise<void> {
+  const { kernel, threads, checkpoint } = flags
+  let isSilent = flags.quiet === true || flags.json === true
+  const stop = interruption()
+  let directory = ''
+  let rank = 0
+  try {
+    const run = launch({ kernel, threads, checkpoint, signal: stop.signal, ...(!isSilent && { terminal: output }) })
+    run.events.subscribe((event) => {
+      if (event.type === 'start') {
+        // Of the processes of a divided run, one talks and writes.
+        rank = event.rank
+        if (rank > 0) isSilent = true
+        else directory = shortPath(event.directory)
+        if (!isSilent)
+          output.write(
+            `${title}: ${event.kernel} kernel (${event.detail}), ${event.threads} thread${event.threads === 1 ? '' : 's'}; writing ${directory}\n`,
+          )
+      } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
+    })
+    const result = await run.result
+    if (flags.json && rank === 0)
+      output.write(
+        `${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`,
+      )
+    else if (!isSilent) output.write(summary(result, directory))
+  } catch (error) {
+    if (output.interactive && !isSilent) output.write('\n')
+    if (error instanceof PipelineError && directory) {
+      const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'
+      const next = error.code === 'ABORTED' ? `; millrace resume ${directory} goes on` : ''
+      throw new PipelineError(
+        error.code,
+        [...error.problems, { message: `${word}; what was written so far is in ${directory}${next}` }],
+        { cause: error },
+      )
+    }
+    // Only the first of the processes of a divided run speaks for all.
+    if (error instanceof PipelineError && rank > 0)
+      throw new PipelineError(error.code, `rank ${rank}: ${error.message}`, { cause: error })
+    throw error
+  } finally {
+    stop.release()
+  }
+}
+
+function summary({ history, record }: Result, directory: string): string {
+  const timings = record.timings!
+  const last = history.at(-1)
+  const accuracies = Object.entries(last ?? {})
+    .filter(([name]) => name.endsWith('_accuracy'))
+    .map(([name, value]) => `${name.slice(0, -'_accuracy'.length)} ${(100 * value).toFixed(2)} %`)
+  const lines = [
+    `done in ${timings.total.toFixed(2)} s: ${timings.steps} steps`,
+    ...(accuracies.length > 0 ? [`accuracy: ${accuracies.join(', ')}`] : []),
+    `files in ${directory}: ${[...record.files].join(', ')}`,
+  ]
+  return `${lines.join('\n')}\n`
+}

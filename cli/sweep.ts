@@ -1,0 +1,118 @@
+import { join } from 'node:path'
+import { shortPath } from '../pipeline/base/words.js'
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
+import {
+  defaultMonitor,
+  type Outcome,
+  type Part,
+  type Plan,
+  type Point,
+  planSweep,
+  pointDirectory,
+  runSweep,
+  type SweepResult,
+  threadPool,
+  wordPoint,
+} from '../sweep/index.js'
+import { interruption } from './interruption.js'
+import type { Output } from './output.js'
+import type { ReadingFlags } from './reading.js'
+import type { RunningFlags } from './run.js'
+
+export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
+  readonly grid: readonly string[]
+  readonly random?: number
+  readonly over: readonly string[]
+  readonly seeds?: string
+  readonly jobs: number
+  readonly monitor?: string
+  readonly out?: string
+  readonly onFail: 'continue' | 'stop'
+  readonly retry?: boolean
+}
+
+/** `millrace sweep`: runs what is missing, a line for each point that ends. */
+export async function sweepCommand(name: string, flags: SweepCommandFlags, output: Output): Promise<void> {
+  const { jobs, threads, checkpoint, onFail, retry, plugins, allowAbsolutePaths } = flags
+  const stop = interruption()
+  let directory = flags.out ?? ''
+  const directoryOf = (point: Point): string => pointDirectory(directory, point)
+  // The threads start while the points are being planned.
+  const executor = threadPool({ jobs, threads, checkpoint, trust: { plugins, allowAbsolutePaths }, directoryOf })
+  try {
+    const plan = await planSweep(name, flags)
+    directory ||= join('sweeps', plan.name)
+    const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output)
+    const result = await runSweep(plan, {
+      directory,
+      executor,
+      onFail,
+      retry,
+      signal: stop.signal,
+      onStart: (part) => progress?.start(part, shortPath(directory)),
+      onOutcome: (outcome, point) => progress?.tell(outcome, point),
+    })
+    if (flags.json) output.write(`${JSON.stringify(result)}\n`)
+    else progress?.end(result, shortPath(directory))
+    if (result.failed > 0) process.exitCode = 1
+  } finally {
+    await executor.close()
+    stop.release()
+  }
+}
+
+/** Says how a sweep goes on: how far, with what result, how long it will take. */
+class Progress {
+  private readonly plan: Plan
+  private readonly output: Output
+  private began = performance.now()
+  private missing = 0
+  private ended = 0
+
+  constructor(plan: Plan, output: Output) {
+    this.plan = plan
+    this.output = output
+  }
+
+  start({ missing, total, epochs }: Part, directory: string): void {
+    this.missing = missing
+    this.ended = 0
+    this.began = performance.now()
+    const { halving } = this.plan
+    const until = !halving ? '' : epochs === undefined ? ' to the end' : ` for ${epochs} epochs`
+    const before = total - missing
+    this.output.write(
+      `${this.plan.name}: ${total} points${until}, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
+    )
+  }
+
+  tell({ status, error, final, seconds }: Outcome, point: Point): void {
+    this.ended++
+    const left = ((performance.now() - this.began) / 1000 / this.ended) * (this.missing - this.ended)
+    const result = status === 'done' ? this.word(final) : `failed: ${error?.split('\n', 1)[0]}`
+    this.output.write(
+      `${this.ended}/${this.missing}  ${wordPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
+    )
+  }
+
+  end({ done, total, halved, failed }: SweepResult, directory: string): void {
+    const others = [...(halved > 0 ? [`${halved} ended early`] : []), ...(failed > 0 ? [`${failed} failed`] : [])]
+    this.output.write(
+      `${[`${done} of ${total} points done`, ...others].join(', ')}; millrace table ${directory} shows them\n`,
+    )
+  }
+
+  private word(final: MetricsRow | undefined): string {
+    const name = this.plan.monitor ?? defaultMonitor(Object.keys(final ?? {}))
+    const value = name === undefined ? undefined : final?.[name]
+    if (value === undefined) return 'done'
+    return `${name} ${name!.endsWith('accuracy') ? `${(100 * value).toFixed(2)} %` : value.toPrecision(5)}`
+  }
+}
+
+function wordTime(seconds: number): string {
+  const whole = Math.ceil(seconds)
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
+  const two = (part: number): string => String(part).padStart(2, '0')
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
+}

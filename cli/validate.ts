@@ -1,0 +1,30 @@
+import { Pipeline } from '../index.js'
+import { PipelineError, type Problem, wordProblem } from '../pipeline/base/errors.js'
+import type { Output } from './output.js'
+import { type ReadingFlags, readOptions } from './reading.js'
+
+/** `millrace validate`: one line per sound pipeline, every problem of the others. */
+export async function validateCommand(
+  names: readonly string[],
+  flags: ReadingFlags & { readonly json?: boolean },
+  output: Output,
+): Promise<void> {
+  const problems: Problem[] = []
+  const sound: string[] = []
+  for (const name of names) {
+    try {
+      const pipeline = await Pipeline.load(name, readOptions(flags))
+      sound.push(`${name}: sound, ${pipeline.graph.nodes.length} stages`)
+    } catch (error) {
+      if (!(error instanceof PipelineError)) throw error
+      problems.push(...error.problems)
+    }
+  }
+  if (flags.json) output.write(`${JSON.stringify({ valid: problems.length === 0, problems })}\n`)
+  else {
+    for (const line of sound) output.write(`${line}\n`)
+    for (const problem of problems) output.warn(`${wordProblem(problem)}\n`)
+    if (problems.length > 0) output.warn(`${problems.length} problem${problems.length === 1 ? '' : 's'}\n`)
+  }
+  if (problems.length > 0) process.exitCode = 2
+}

@@ -1,0 +1,21 @@
+/**
+ * Millrace for programs: pipelines, runs, and what comes of them. Stages and learners of your own are made with
+ * `millrace/stage`.
+ */
+import { useBuiltInStages } from './pipeline/graph/registry.js'
+
+export type { KernelName } from './kernels/index.js'
+export { type ErrorCode, PipelineError, type Problem } from './pipeline/base/errors.js'
+export type { ParallelOptions } from './pipeline/definition/parallel.js'
+export type { ReadOptions } from './pipeline/definition/read.js'
+export type { Trust } from './pipeline/definition/trust.js'
+export { type ExportFormat, exportParameters, readParameters } from './pipeline/formats/export.js'
+export { decodeTensors, encodeTensors, type Tensor } from './pipeline/formats/safetensors.js'
+export { Pipeline, type PipelineSpec, type StageSpec } from './pipeline/graph/pipeline.js'
+export type { Conditions, Result, Run, RunEvent, RunOptions } from './pipeline/run/contract.js'
+export type { RunRecord, RunStatus } from './pipeline/run/record.js'
+export { type ResumeOptions, resume } from './pipeline/run/resume.js'
+export { run, start } from './pipeline/run/run.js'
+export type { MetricsRow } from './pipeline/wires/metrics.js'
+
+useBuiltInStages(() => import('./stages/index.js'))

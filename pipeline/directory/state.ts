@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import type { Tensor } from '../formats/safetensors.js'
+
+/** Any number in state, those that are not finite included. */
+export const anyNumber = z.custom<number>((value) => typeof value === 'number')
+
+/** Numbers that JSON has no form for. */
+const words = new Map([NaN, Infinity, -Infinity, -0].map((number) => [word(number), number]))
+
+/**
+ * Writes state as JSON. Arrays of numbers are copied into `tensors` under the path that leads to them (`model.W`) and
+ * stand in the JSON as `{ "$tensor": "model.W" }`, numbers that JSON cannot say as `{ "$number": "NaN" }`.
+ */
+export function writeState(value: unknown, path: string, tensors: Map<string, Tensor>): unknown {
+  if (typeof value === 'number')
+    return Number.isFinite(value) && !Object.is(value, -0) ? value : { $number: word(value) }
+  if (isNumbers(value)) {
+    tensors.set(path, { shape: [value.length], values: value.slice() })
+    return { $tensor: path }
+  }
+  if (Array.isArray(value)) return value.map((part, i) => writeState(part, `${path}.${i}`, tensors))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [key, writeState(part, `${path}.${key}`, tensors)]),
+  )
+}
+
+/** Reads what `writeState` wrote. Throws where a tensor is missing. */
+export function readState(written: unknown, tensors: ReadonlyMap<string, Tensor>): unknown {
+  if (Array.isArray(written)) return written.map((value) => readState(value, tensors))
+  if (typeof written !== 'object' || written === null) return written
+  const { $tensor, $number } = written as { $tensor?: unknown; $number?: unknown }
+  if ($number !== undefined) return words.get(String($number))
+  if ($tensor === undefined)
+    return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, readState(value, tensors)]))
+  const tensor = tensors.get(String($tensor))
+  if (!tensor) throw new Error(`the array ${JSON.stringify($tensor)} is missing`)
+  return tensor.values
+}
+
+function word(number: number): string {
+  return Object.is(number, -0) ? '-0' : String(number)
+}
+
+function isNumbers(value: unknown): value is Tensor['values'] {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView)
+}

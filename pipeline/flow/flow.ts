@@ -1,0 +1,176 @@
+import { from, Observable, type ObservableInput, type OperatorFunction, type Subscriber } from 'rxjs'
+import type { Flow } from '../stage/flow-contract.js'
+import type { FlowControl, Pump } from './flow-control.js'
+
+/** Stands for all inputs of a stage. */
+const EVERY = ''
+
+/** The Flow of one stage. */
+export class StageFlow implements Flow {
+  private readonly control: FlowControl
+  private readonly downstream: { readonly stage: StageFlow; readonly input: string }[] = []
+  /** Tables being worked on, by the input they came from. */
+  private readonly held = new Map<string, number>()
+  private seen = -1
+  private isClear = true
+
+  constructor(control: FlowControl) {
+    this.control = control
+    control.join(this)
+  }
+
+  /** Tells that an output of this stage feeds `input` of another. */
+  feeds(stage: StageFlow, input: string): void {
+    this.downstream.push({ stage, input })
+  }
+
+  pull<T>(items: Iterable<T> | AsyncIterable<T>): Observable<T> {
+    return new Observable((subscriber) => {
+      this.pump(items, subscriber).then(
+        () => subscriber.complete(),
+        (error) => subscriber.error(error),
+      )
+    })
+  }
+
+  /** Hands out items in a plain loop as long as nothing has to be waited for: a promise for each would cost more than the item. */
+  private async pump<T>(items: Iterable<T> | AsyncIterable<T>, subscriber: Subscriber<T>): Promise<void> {
+    const { control } = this
+    const pump = control.enter(this)
+    // Whoever subscribes in the same turn must not miss the first item.
+    await undefined
+    const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
+    try {
+      for (;;) {
+        if (!this.clear() || control.isSettling) await this.turn(pump, subscriber)
+        if (control.isAborted || subscriber.closed) return
+        const step = iterator.next()
+        const { done, value } = step instanceof Promise ? await step : step
+        if (done) return
+        if (control.isAborted) return
+        subscriber.next(value)
+        const pause = control.breathe()
+        if (pause) await pause
+      }
+    } finally {
+      control.leave(pump)
+      await iterator.return?.()
+    }
+  }
+
+  /** Waits until no stage downstream is busy, and whoever wants a quiet moment has had it. */
+  private async turn(pump: Pump, subscriber: Subscriber<unknown>): Promise<void> {
+    const { control } = this
+    pump.isIdle = true
+    if (control.isSettling) control.wake()
+    while (!subscriber.closed && !(this.clear() && control.mayGoOn())) {
+      if (control.isAborted && !control.isSettling) break
+      await control.changed()
+    }
+    pump.isIdle = false
+  }
+
+  concatMap<T, R>(project: (value: T) => ObservableInput<R>, input = EVERY): OperatorFunction<T, R> {
+    return (source) =>
+      new Observable((subscriber) => {
+        const waiting: T[] = []
+        let isBusy = false
+        let isHolding = false
+        let isComplete = false
+
+        const hold = (): void => {
+          isHolding = true
+          this.hold(input, 1)
+        }
+        const release = (): void => {
+          isBusy = false
+          isHolding = false
+          this.hold(input, -1)
+        }
+        const fail = (error: unknown): void => {
+          release()
+          subscriber.error(error)
+        }
+        const work = (value: T): void => {
+          isBusy = true
+          let result: ObservableInput<R>
+          try {
+            result = project(value)
+          } catch (error) {
+            isBusy = false
+            subscriber.error(error)
+            return
+          }
+          // What is ready at once needs no hold and no subscription, which would cost more than the rest of the way.
+          if (Array.isArray(result)) {
+            isBusy = false
+            for (const item of result) subscriber.next(item)
+            return
+          }
+          hold()
+          subscriber.add(from(result).subscribe({ next: (item) => subscriber.next(item), error: fail, complete: done }))
+        }
+        const done = (): void => {
+          release()
+          proceed()
+        }
+        const proceed = (): void => {
+          while (!isBusy && waiting.length > 0) {
+            work(waiting.shift()!)
+            this.hold(input, -1)
+          }
+          if (isComplete && !isBusy) subscriber.complete()
+        }
+
+        subscriber.add(() => this.hold(input, -waiting.length - (isHolding ? 1 : 0)))
+        subscriber.add(
+          source.subscribe({
+            next: (value) => {
+              if (!isBusy) return work(value)
+              this.hold(input, 1)
+              waiting.push(value)
+            },
+            error: (error) => subscriber.error(error),
+            complete: () => {
+              isComplete = true
+              proceed()
+            },
+          }),
+        )
+      })
+  }
+
+  private hold(input: string, change: number): void {
+    if (change === 0) return
+    this.held.set(input, (this.held.get(input) ?? 0) + change)
+    this.control.holdChanged(change < 0)
+  }
+
+  breathe(): Promise<void> | undefined {
+    return this.control.breathe()
+  }
+
+  /** True while no stage downstream holds what feeds it. Asked for every table, so it is found out once a change. */
+  private clear(): boolean {
+    const { changes } = this.control
+    if (this.seen !== changes) {
+      this.seen = changes
+      this.isClear = this.findClear()
+    }
+    return this.isClear
+  }
+
+  private findClear(): boolean {
+    for (const { stage, input } of this.downstream) if (stage.holds(input) || !stage.clear()) return false
+    return true
+  }
+
+  isBusy(): boolean {
+    for (const count of this.held.values()) if (count > 0) return true
+    return false
+  }
+
+  private holds(input: string): boolean {
+    return (this.held.get(input) ?? 0) > 0 || (this.held.get(EVERY) ?? 0) > 0
+  }
+}

@@ -1,0 +1,133 @@
+import { DataType, type Table } from 'apache-arrow'
+import { zipSync } from 'fflate'
+import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
+import { shortPath } from '../base/words.js'
+import { readRegularFile } from '../files/regular-file.js'
+import { type Model, modelOf } from '../wires/parameters.js'
+import { positionOf } from '../wires/position.js'
+import { tableFromFile } from './ipc.js'
+import { npyOfNumbers, npyOfTexts } from './npy.js'
+import { encodeTensors } from './safetensors.js'
+
+/** The formats that parameters can be exported to; the name is the ending of the file, too. */
+export const exportFormats = ['safetensors', 'npz'] as const
+export type ExportFormat = (typeof exportFormats)[number]
+
+/** Parameters beyond this size are none of a classifier. */
+const MOST = 1 << 30
+
+/**
+ * Reads a file of parameters that `sink/parameters` or `sink/best` wrote. Throws a PipelineError `DATA` where it cannot
+ * be read, is damaged or holds something else.
+ */
+export function readParameters(file: string): Table {
+  let bytes: Buffer
+  try {
+    bytes = readRegularFile(file, MOST)
+  } catch (error) {
+    throw new PipelineError('DATA', fileProblem('read', shortPath(file), error), { cause: error })
+  }
+  try {
+    const table = tableFromFile(bytes)
+    check(table)
+    return table
+  } catch (error) {
+    // What the reader of Arrow stumbles over is no reason that a user could understand.
+    const isStumble = error instanceof TypeError || error instanceof RangeError
+    const reason = isStumble ? 'it is a damaged Arrow file' : messageOf(error)
+    throw new PipelineError('DATA', `${shortPath(file)} does not hold parameters: ${reason}`, {
+      cause: error,
+    })
+  }
+}
+
+/**
+ * The parameters in a `parameters` table as the bytes of a file; same table, same bytes. `millrace` is the version that
+ * trained them.
+ *
+ * - `safetensors`: the arrays as tensors; model, features, classes (as JSON), lambda, eta, epoch, step and millrace as metadata.
+ * - `npz`: all of these as arrays: `np.load(file)['W']`, `['classes']`, `['epoch']`; no pickles.
+ *
+ * Throws a PipelineError `DATA` where the name of an array cannot stand in the format.
+ */
+export function exportParameters(table: Table, format: ExportFormat, millrace?: string): Uint8Array {
+  const model = modelOf(table)
+  try {
+    return format === 'npz' ? npzOf(table, model, millrace) : safetensorsOf(table, model, millrace)
+  } catch (error) {
+    throw new PipelineError('DATA', `the parameters cannot be written as ${format}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+function safetensorsOf(table: Table, model: Model, millrace: string | undefined): Uint8Array {
+  const { epoch, step } = positionOf(table)
+  return encodeTensors(
+    new Map(model.arrays.map(({ name, shape, values }) => [name, { shape, values }])),
+    new Map([
+      ['model', model.model],
+      ['features', model.shape.join('x')],
+      ['classes', JSON.stringify(model.classes)],
+      ['lambda', String(model.lambda)],
+      ['eta', String(model.eta)],
+      ['epoch', String(epoch)],
+      ['step', String(step)],
+      ...(millrace === undefined ? [] : ([['millrace', millrace]] as const)),
+    ]),
+  )
+}
+
+function npzOf(table: Table, model: Model, millrace: string | undefined): Uint8Array {
+  const { epoch, step } = positionOf(table)
+  const about: [string, Uint8Array][] = [
+    ['model', npyOfTexts([model.model], [])],
+    ['features', npyOfNumbers(BigInt64Array.from(model.shape, BigInt), [model.shape.length])],
+    ['classes', npyOfTexts(model.classes)],
+    ['lambda', npyOfNumbers(Float64Array.of(model.lambda), [])],
+    ['eta', npyOfNumbers(Float64Array.of(model.eta), [])],
+    ['epoch', npyOfNumbers(BigInt64Array.of(BigInt(epoch)), [])],
+    ['step', npyOfNumbers(BigInt64Array.of(BigInt(step)), [])],
+    ...(millrace === undefined ? [] : ([['millrace', npyOfTexts([millrace], [])]] as [string, Uint8Array][])),
+  ]
+  const taken = new Set(['__proto__', ...about.map(([name]) => name)])
+  for (const { name } of model.arrays)
+    if (taken.has(name)) throw new Error(`no array can have the name ${JSON.stringify(name)}`)
+  const arrays = model.arrays.map(({ name, shape, values }): [string, Uint8Array] => [
+    name,
+    npyOfNumbers(values, shape),
+  ])
+  const files = [...arrays, ...about].map(([name, bytes]) => [`${name}.npy`, bytes])
+  // A zip knows local times only, from 1980 on.
+  return zipSync(Object.fromEntries(files), { level: 0, mtime: new Date(1980, 0, 1) })
+}
+
+/** Throws an Error where a table that was read from a file is not what `modelOf` takes for granted. */
+function check(table: Table): void {
+  const wire = table.schema.metadata.get('wire')
+  if (wire !== 'parameters')
+    throw new Error(`expected a table of the wire "parameters", got ${wire ? `"${wire}"` : 'another table or nothing'}`)
+  const [name, shapes, values] = ['name', 'shape', 'values'].map((name) => table.getChild(name)?.type)
+  const isRight =
+    DataType.isUtf8(name) &&
+    [shapes, values].every(DataType.isList) &&
+    DataType.isInt(shapes?.children[0].type) &&
+    DataType.isFloat(values?.children[0].type)
+  if (!isRight) throw new Error('expected the columns name, shape and values')
+  const { arrays, classes, shape, lambda, eta } = modelOf(table)
+  const { epoch, step } = positionOf(table)
+  const names = new Set(arrays.map(({ name }) => name))
+  if (arrays.length === 0) throw new Error('it has no arrays')
+  if (names.size < arrays.length) throw new Error('two arrays have the same name')
+  if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string'))
+    throw new Error('the classes are damaged')
+  if (![...shape, epoch, step].every((count) => Number.isSafeInteger(count) && count >= 0))
+    throw new Error('the metadata is damaged')
+  if (![lambda, eta].every(Number.isFinite)) throw new Error('the metadata is damaged')
+  for (const { name, shape, values } of arrays) {
+    if (!(values instanceof Float32Array || values instanceof Float64Array))
+      throw new Error(`the array "${name}" does not hold floating-point numbers`)
+    if (shape.reduce((count, extent) => count * extent, 1) !== values.length)
+      throw new Error(`the array "${name}" of shape [${shape}] has ${values.length} numbers`)
+  }
+}

@@ -1,0 +1,160 @@
+import type { Problem } from '../base/errors.js'
+import { defaultId, type StageEntry } from '../definition/entries.js'
+import type { Definition } from '../definition/read.js'
+import { entriesOf, plain, type Value, wordOrigin } from '../definition/value.js'
+import { wordIssues } from '../definition/wording.js'
+import type { AnyStage, Facts } from '../stage/stage.js'
+import { type Draft, type Source, wireInputs } from './inputs.js'
+import { checkOutputs } from './outputs.js'
+
+/** A stage in its place: its checked options, where its inputs come from and what is known about its outputs. */
+export interface Node {
+  readonly id: string
+  /** `stages[2] batch/rows`, as errors name it. */
+  readonly title: string
+  readonly where: string
+  readonly entry: StageEntry
+  readonly stage: AnyStage
+  readonly options: Record<string, unknown>
+  readonly inputs: ReadonlyMap<string, Source>
+  readonly facts: Readonly<Record<string, Facts>>
+  readonly inputFacts: Readonly<Record<string, Facts>>
+}
+
+/** The definition, wired: nodes in an order in which everything stands after what feeds it. */
+export interface Graph {
+  readonly nodes: readonly Node[]
+}
+
+/** Wires a definition. Every mistake that can be known without reading data is added to `problems`. */
+export function buildGraph(
+  definition: Definition,
+  stages: ReadonlyMap<StageEntry, AnyStage>,
+  problems: Problem[],
+): Graph {
+  const drafts = definition.stages.map((entry, i): Draft => {
+    const stage = stages.get(entry)
+    return {
+      entry,
+      stage,
+      title: `stages[${i}] ${entry.use}`.trim(),
+      where: wordOrigin(entry.origin),
+      options: undefined,
+      inputs: new Map(),
+    }
+  })
+  const byId = uniqueIds(drafts, problems)
+  for (const draft of drafts) checkOptions(draft, problems)
+  for (const [i, draft] of drafts.entries()) wireInputs(draft, drafts.slice(0, i), byId, problems)
+  const order = inOrder(drafts, byId, problems)
+  const nodes: Node[] = []
+  for (const draft of order) nodes.push(withFacts(draft, nodes, problems))
+  checkOutputs(drafts, definition.trust.allowAbsolutePaths, (draft, option, message) =>
+    problems.push(optionProblem(draft, option, message)),
+  )
+  if (definition.parallel) for (const draft of drafts) checkParallel(draft, problems)
+  return { nodes }
+}
+
+function uniqueIds(drafts: readonly Draft[], problems: Problem[]): Map<string, Draft> {
+  const byId = new Map<string, Draft>()
+  for (const draft of drafts) {
+    const { id, idOrigin: origin, use } = draft.entry
+    const other = byId.get(id)
+    if (!draft.stage && id === defaultId(use)) {
+      byId.set(id, other ?? draft)
+      continue
+    }
+    if (!/^[A-Za-z][\w-]*$/.test(id))
+      problems.push({
+        where: wordOrigin(origin),
+        message: `${draft.title}: id: expected a letter, then letters, digits, "_" and "-", got ${JSON.stringify(id)}`,
+      })
+    if (other)
+      problems.push({
+        where: wordOrigin(origin),
+        message: `${draft.title}: duplicate id "${id}", also the id of ${other.title} at ${other.where}; give one of them another "id"`,
+      })
+    else byId.set(id, draft)
+  }
+  return byId
+}
+
+function checkOptions(draft: Draft, problems: Problem[]): void {
+  if (!draft.stage) return
+  const checked = draft.stage.options.safeParse(plain(draft.entry.with))
+  if (checked.success) draft.options = checked.data as Record<string, unknown>
+  else problems.push(...wordIssues(checked.error, draft.stage.options, draft.entry.with, `${draft.title}: `))
+}
+
+/** A topological order that keeps the order of the file where it can; stages on a circle are reported and left out. */
+function inOrder(drafts: readonly Draft[], byId: ReadonlyMap<string, Draft>, problems: Problem[]): Draft[] {
+  const order: Draft[] = []
+  const state = new Map<Draft, 'visiting' | 'done'>()
+  const path: Draft[] = []
+  function visit(draft: Draft): void {
+    if (state.get(draft) === 'done') return
+    if (state.get(draft) === 'visiting') {
+      const circle = [...path.slice(path.indexOf(draft)), draft].map((each) => each.entry.id)
+      problems.push({ where: draft.where, message: `${draft.title}: the wires form a circle: ${circle.join(' ← ')}` })
+      return
+    }
+    state.set(draft, 'visiting')
+    path.push(draft)
+    for (const source of draft.inputs.values()) {
+      const maker = byId.get(source.id)
+      if (maker) visit(maker)
+    }
+    path.pop()
+    state.set(draft, 'done')
+    order.push(draft)
+  }
+  for (const draft of drafts) visit(draft)
+  return order
+}
+
+function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): Node {
+  const { entry, stage, title, where, options, inputs } = draft
+  const inputFacts = Object.fromEntries(
+    [...inputs].map(([port, source]) => [port, before.find((node) => node.id === source.id)?.facts[source.port] ?? {}]),
+  )
+  let facts: Readonly<Record<string, Facts>> = {}
+  if (stage && options) {
+    const [only] = Object.values(inputFacts)
+    const passed = Object.fromEntries(Object.keys(stage.outputs).map((port) => [port, only ?? {}]))
+    const problem = (path: string, message: string): void => {
+      problems.push(optionProblem(draft, path, message))
+    }
+    facts = (stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined) ?? passed
+  }
+  return { id: entry.id, title, where, entry, stage: stage!, options: options ?? {}, inputs, facts, inputFacts }
+}
+
+/** In a divided run, what has examples must know that it sees only some of them. */
+function checkParallel({ stage, title, where }: Draft, problems: Problem[]): void {
+  if (!stage || stage.parallel) return
+  const ports = [...Object.values(stage.inputs), ...Object.values(stage.outputs)] as AnyStage['inputs'][string][]
+  const met = ports.find(({ type }) => type === 'examples' || type === 'batch')
+  if (met)
+    problems.push({
+      where,
+      message: `${title}: does not work in a parallel run: it has ${met.type === 'batch' ? 'batches' : 'examples'} and does not say what it does with shards of them`,
+    })
+}
+
+function optionProblem({ entry, title, where }: Draft, option: string, message: string): Problem {
+  const at = option ? optionOrigin(entry.with, option) : undefined
+  return { where: at ?? where, message: `${title}: ${option ? `${option}: ` : ''}${message}` }
+}
+
+/** The place of the option `a.b[2]`, or of its deepest part that was written. */
+function optionOrigin(options: Value, path: string): string | undefined {
+  let at: Value | undefined
+  let next: Value | undefined = options
+  for (const step of path.replace(/\[(\d+)\]/g, '.$1').split('.')) {
+    next = Array.isArray(next?.data) ? next.data[Number(step)] : entriesOf(next).get(step)?.value
+    if (!next) break
+    at = next
+  }
+  return at && wordOrigin(at.origin)
+}

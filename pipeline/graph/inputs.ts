@@ -1,0 +1,113 @@
+import type { Problem } from '../base/errors.js'
+import { suggestion } from '../base/nearest.js'
+import { show } from '../base/words.js'
+import type { StageEntry } from '../definition/entries.js'
+import { entriesOf, isMapping, isResolved, plain, type Value, wordOrigin } from '../definition/value.js'
+import type { AnyStage } from '../stage/stage.js'
+
+/** The output that feeds an input. */
+export interface Source {
+  readonly id: string
+  readonly port: string
+}
+
+/** A stage on its way into the graph. */
+export interface Draft {
+  readonly entry: StageEntry
+  readonly stage: AnyStage | undefined
+  readonly title: string
+  readonly where: string
+  options: Record<string, unknown> | undefined
+  readonly inputs: Map<string, Source>
+}
+
+/** What an input asks for, and how errors name the place where it does. */
+interface Request {
+  readonly from: Value
+  readonly label: string
+}
+
+type Report = (where: string, message: string) => void
+
+/** Connects each input: to what `from` says, else to the nearest stage above that has an output (sinks are passed over). */
+export function wireInputs(
+  draft: Draft,
+  above: readonly Draft[],
+  byId: ReadonlyMap<string, Draft>,
+  problems: Problem[],
+): void {
+  if (!draft.stage) return
+  const report: Report = (where, message) => problems.push({ where, message: `${draft.title}: ${message}` })
+  for (const [port, { from, label }] of requestsOf(draft, above, report)) {
+    const wanted = draft.stage.inputs[port]!.type
+    const found = findSource(from, wanted, byId)
+    if (typeof found === 'string') report(wordOrigin(from.origin), `${label}: ${found}`)
+    if (typeof found !== 'object') continue
+    draft.inputs.set(port, found)
+    const maker = byId.get(found.id)!
+    const made = maker.stage!.outputs[found.port]!.type
+    if (wanted !== 'any' && made !== wanted)
+      report(
+        wordOrigin(from.origin),
+        `the input "${port}" takes ${article(wanted)} wire, got ${article(made)} wire from the output "${found.port}" of ${maker.title} at ${maker.where}`,
+      )
+  }
+}
+
+function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], report: Report): Map<string, Request> {
+  const requests = new Map<string, Request>()
+  const ports = Object.keys(stage!.inputs)
+  const { from } = entry
+  if (isMapping(from)) {
+    for (const [port, { key, value }] of entriesOf(from)) {
+      if (ports.includes(port)) requests.set(port, { from: value, label: `from.${port}` })
+      else if (ports.length > 0)
+        report(wordOrigin(key), `from: no input named "${port}"${suggestion(port, ports, 'inputs')}`)
+    }
+  } else if (from && ports.length === 1) requests.set(ports[0]!, { from, label: 'from' })
+  else if (from && ports.length > 1) {
+    if (isResolved(from))
+      report(
+        wordOrigin(from.origin),
+        `from: expected a mapping of the inputs ${ports.join(', ')}, got ${show(plain(from))}`,
+      )
+    return requests
+  }
+  if (from && ports.length === 0) report(wordOrigin(from.origin), 'from: this stage has no inputs')
+
+  const open = ports.filter((port) => !requests.has(port))
+  if (ports.length === 1 && open[0] !== undefined) {
+    const previous = above.findLast((other) => !other.stage || Object.keys(other.stage.outputs).length > 0)
+    if (previous) requests.set(open[0], { from: { data: previous.entry.id, origin: entry.origin }, label: 'from' })
+    else report(where, `needs ${article(stage!.inputs[open[0]]!.type)} wire, but no stage above has an output`)
+  } else if (open.length > 0 && entriesOf(from).size < ports.length) {
+    const all = ports.map((port) => `${port}: …`).join(', ')
+    report(
+      where,
+      `the input${open.length > 1 ? 's' : ''} ${open.join(' and ')} of this stage must be named: from: { ${all} }`,
+    )
+  }
+  return requests
+}
+
+/** The output that `id` or `id.port` names; text for what is wrong; nothing where that is reported already. */
+function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>): Source | string | undefined {
+  if (!isResolved(from)) return undefined
+  if (typeof from.data !== 'string' || from.data === '') return `expected the id of a stage, got ${show(plain(from))}`
+  const [id = '', port] = from.data.split('.', 2)
+  const draft = byId.get(id)
+  if (!draft) return `no stage with id "${id}"${suggestion(id, byId.keys(), 'ids')}`
+  if (!draft.stage) return undefined
+  const ports = Object.keys(draft.stage.outputs)
+  if (ports.length === 0) return `"${id}" (${draft.title}) is a sink and has no output`
+  if (port !== undefined)
+    return ports.includes(port) ? { id, port } : `"${id}" has no output named "${port}"; outputs: ${ports.join(', ')}`
+  const fitting = ports.length === 1 ? ports : ports.filter((name) => draft.stage!.outputs[name]!.type === type)
+  return fitting.length === 1
+    ? { id, port: fitting[0]! }
+    : `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
+}
+
+function article(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} "${noun}"`
+}

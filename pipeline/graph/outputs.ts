@@ -1,0 +1,49 @@
+import { isAbsolute } from 'node:path'
+import { type OptionSchema, optionSchema } from '../definition/wording.js'
+import { isOwnFile, OUTPUT_PATH, sameName } from '../files/output-path.js'
+import type { Draft } from './inputs.js'
+
+/** Reports a mistake in an option of a stage; the empty option is the stage as a whole. */
+type Report = (draft: Draft, option: string, message: string) => void
+
+/**
+ * Checks the files that stages will write: each by one stage, and inside the run directory unless `allowAbsolutePaths`.
+ * Names that differ in their capitals alone are one file on some systems, and so they are here.
+ */
+export function checkOutputs(drafts: readonly Draft[], allowAbsolutePaths: boolean, report: Report): void {
+  const writers = new Map<string, string>()
+  for (const draft of drafts) {
+    const { stage, options } = draft
+    if (!stage || !options) continue
+    const paths = [...outputPathsIn(optionSchema(stage.options), options)]
+    const outside = allowAbsolutePaths ? [] : paths.filter(([, path]) => isAbsolute(path))
+    for (const [option, path] of outside)
+      report(
+        draft,
+        option,
+        `expected a path inside the run directory: relative, without "..", got ${JSON.stringify(path)}; --allow-absolute-paths permits it`,
+      )
+    if (outside.length > 0) continue
+    for (const file of stage.files?.(options) ?? paths.map(([, path]) => path)) {
+      const writer = isOwnFile(file) ? 'the run itself' : writers.get(sameName(file))
+      if (writer) report(draft, paths[0]?.[0] ?? '', `${file} is already written by ${writer}; give another path`)
+      else writers.set(sameName(file), `${draft.title} at ${draft.where}`)
+    }
+  }
+}
+
+/** The output paths among the options of a stage, each with the option it stands in. */
+export function* outputPathsIn(
+  schema: OptionSchema,
+  data: unknown,
+  option = '',
+): Generator<readonly [option: string, path: string]> {
+  if (schema.format === OUTPUT_PATH && typeof data === 'string') yield [option, data]
+  for (const branch of schema.anyOf ?? schema.oneOf ?? []) yield* outputPathsIn(branch, data, option)
+  if (Array.isArray(data) && schema.items)
+    for (const [i, item] of data.entries()) yield* outputPathsIn(schema.items, item, `${option}[${i}]`)
+  if (data === null || typeof data !== 'object' || Array.isArray(data)) return
+  for (const [name, inner] of Object.entries(schema.properties ?? {}))
+    if (Object.hasOwn(data, name))
+      yield* outputPathsIn(inner, (data as Record<string, unknown>)[name], option ? `${option}.${name}` : name)
+}

@@ -1,0 +1,137 @@
+import { PipelineError } from '../base/errors.js'
+import type { Parallel } from '../stage/parallel-contract.js'
+import type { Comm } from './comm.js'
+import { orderedSum } from './sum.js'
+import { type Span, spanOf } from './tree.js'
+
+export interface RanksOptions {
+  readonly shards: number
+  readonly mode: 'ordered' | 'fast'
+  /** Called once, when all ranks have agreed to stop. */
+  readonly onStop: () => void
+}
+
+/** The ranks of one run as its stages see them. */
+export class Ranks {
+  readonly comm: Comm
+  private readonly options: RanksOptions
+  private readonly own: Span
+  private isStopping = false
+  private hasStopped = false
+
+  constructor(comm: Comm, options: RanksOptions) {
+    this.comm = comm
+    this.options = options
+    this.own = spanOf(comm.rank, comm.size, options.shards)
+  }
+
+  /** Asks for a stop at the next step that all ranks make together. */
+  requestStop(): void {
+    this.isStopping = true
+  }
+
+  stop(): void {
+    if (this.hasStopped) return
+    this.hasStopped = true
+    this.options.onStop()
+  }
+
+  /**
+   * What one stage is given. Its channel is its own, and the same on every rank.
+   *
+   * @param before facts that the ranks must agree on before the stage talks to its like for the first time
+   */
+  stage(channel: number, before: () => Readonly<Record<string, unknown>>): Parallel {
+    const { comm, own, options } = this
+    const { shards, mode } = options
+    let last: Promise<unknown> | undefined
+
+    /** One after the other, the agreement first. */
+    function inTurn<T>(operation: () => Promise<T>): Promise<T> {
+      last ??= agree(before())
+      const result = last.then(operation)
+      last = result
+      return result
+    }
+
+    async function collect(bytes: Uint8Array): Promise<Uint8Array[]> {
+      const length = new Uint8Array(Float64Array.of(bytes.length).buffer)
+      const lengths = Array.from({ length: comm.size }, () => new Float64Array(1))
+      await comm.exchange(
+        channel,
+        lengths.map(() => length),
+        lengths.map(({ buffer }) => new Uint8Array(buffer)),
+      )
+      const all = lengths.map(([size], rank) => (rank === comm.rank ? bytes : new Uint8Array(size!)))
+      await comm.exchange(
+        channel,
+        all.map(() => bytes),
+        all,
+      )
+      return all
+    }
+
+    async function agree(facts: Readonly<Record<string, unknown>>): Promise<void> {
+      const told = await collect(new TextEncoder().encode(JSON.stringify(facts)))
+      const all = told.map((bytes) => JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>)
+      for (const [rank, theirs] of all.entries()) checkAgreement(theirs, all[0]!, rank)
+    }
+
+    async function gather(vectors: readonly Float64Array[]): Promise<Float64Array[]> {
+      const length = vectors[0]?.length ?? 0
+      const bytes = length * Float64Array.BYTES_PER_ELEMENT
+      const all = new Float64Array(length * shards)
+      for (const [i, vector] of vectors.entries()) all.set(vector, (own.from + i) * length)
+      const memory = new Uint8Array(all.buffer)
+      const parts = Array.from({ length: comm.size }, (_, rank) => {
+        const { from, to } = spanOf(rank, comm.size, shards)
+        return memory.subarray(from * bytes, to * bytes)
+      })
+      await comm.exchange(
+        channel,
+        parts.map(() => parts[comm.rank]!),
+        parts,
+      )
+      return Array.from({ length: shards }, (_, shard) => all.subarray(shard * length, (shard + 1) * length))
+    }
+
+    const addInOrder = orderedSum(comm, channel, shards)
+    const ranks = this
+    return {
+      rank: comm.rank,
+      ranks: comm.size,
+      shards,
+      own: Array.from({ length: own.to - own.from }, (_, i) => own.from + i),
+      mode,
+      get stopping() {
+        return ranks.isStopping
+      },
+      stop: () => ranks.stop(),
+      at: (position) => comm.at(position),
+      gather: (vectors) => inTurn(() => gather(vectors)),
+      collect: (bytes) => inTurn(() => collect(bytes)),
+      agree: (facts) => inTurn(() => agree(facts)),
+      sum: (vectors) =>
+        inTurn(async () => {
+          if (mode === 'ordered') return addInOrder(vectors)
+          await comm.total(vectors[0]!)
+          return vectors[0]!
+        }),
+    }
+  }
+}
+
+function checkAgreement(
+  theirs: Readonly<Record<string, unknown>>,
+  first: Readonly<Record<string, unknown>>,
+  rank: number,
+): void {
+  for (const name of new Set([...Object.keys(first), ...Object.keys(theirs)])) {
+    const [expected, found] = [first[name], theirs[name]].map((value) => JSON.stringify(value))
+    if (expected !== found)
+      throw new PipelineError(
+        'PARALLEL',
+        `the ranks do not agree on ${name}: rank 0 has ${expected ?? 'none'}, rank ${rank} has ${found ?? 'none'}`,
+      )
+  }
+}

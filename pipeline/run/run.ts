@@ -1,0 +1,42 @@
+import { filter, map, Subject } from 'rxjs'
+import type { PipelineError } from '../base/errors.js'
+import { makeRunDirectory } from '../directory/run-directory.js'
+import type { Pipeline } from '../graph/pipeline.js'
+import type { Conditions, Result, Run, RunEvent, RunOptions } from './contract.js'
+import { execute, type Opening } from './execute.js'
+
+/** Runs a pipeline to its end. Rejects with a PipelineError; the run directory then says why. */
+export function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Result> {
+  return start(pipeline, options).result
+}
+
+/** Starts a pipeline and returns at once: subscribe to `events` or `metrics` before the current turn ends. */
+export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
+  return begin(options, {
+    pipeline: () => pipeline,
+    open: () => ({
+      pipeline,
+      directory: makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths),
+    }),
+  })
+}
+
+/** Starts what `opening` finds, once the kernels are there. */
+export function begin(options: Conditions, opening: Opening): Run {
+  const events = new Subject<RunEvent>()
+  const result = Promise.resolve().then(() => execute(opening, options, events))
+  const settled = result.then(
+    () => events.next({ type: 'end', status: 'done' }),
+    (error: PipelineError) =>
+      events.next({ type: 'end', status: error.code === 'ABORTED' ? 'interrupted' : 'failed', error }),
+  )
+  settled.finally(() => events.complete())
+  return {
+    events: events.asObservable(),
+    metrics: events.pipe(
+      filter((event) => event.type === 'metrics'),
+      map((event) => event.row),
+    ),
+    result,
+  }
+}

@@ -1,0 +1,83 @@
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { shortPath } from '../pipeline/base/words.js'
+
+/** What two equal runs may differ in: times and the machine, checkpoints, locks, and what a kill left half-written. */
+const uncompared = [/^run\.json$/, /^timings\.csv$/, /^checkpoint\//, /(^|[/.])lock$/, /\.part$/]
+
+/**
+ * Compares two run directories byte by byte and names the files that differ or stand in one of them only, sorted.
+ * `run.json`, `timings.csv`, `checkpoint/`, locks and temporary files are left out. Throws a PipelineError `DATA` where
+ * a directory or file cannot be read.
+ */
+export function differingFiles(a: string, b: string): string[] {
+  const [first, second] = [comparedFiles(a), comparedFiles(b)]
+  const names = new Set([...first, ...second])
+  return [...names]
+    .filter((name) => !first.has(name) || !second.has(name) || !isSame(join(a, name), join(b, name)))
+    .sort()
+}
+
+/** The files of a run that an equal run has, too: paths inside the directory, with `/`. */
+export function comparedFiles(directory: string): Set<string> {
+  const entries = reading('the directory', directory, () =>
+    readdirSync(directory, { recursive: true, withFileTypes: true }),
+  )
+  return new Set(
+    entries
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+      .filter((name) => !uncompared.some((pattern) => pattern.test(name)))
+      .sort(),
+  )
+}
+
+const CHUNK = 1 << 20
+
+function isSame(a: string, b: string): boolean {
+  const [one, other] = [sizeOf(a), sizeOf(b)]
+  if (one === undefined || one !== other) return false
+  return reading('', a, () => withFile(a, (x) => reading('', b, () => withFile(b, (y) => isSameContent(x, y)))))
+}
+
+/** The size of a file; undefined for what is none: reading a pipe would wait. */
+function sizeOf(path: string): number | undefined {
+  const status = reading('', path, () => statSync(path))
+  return status.isFile() ? status.size : undefined
+}
+
+function isSameContent(a: number, b: number): boolean {
+  const [one, other] = [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)]
+  for (;;) {
+    const count = fill(a, one)
+    if (fill(b, other) !== count || one.compare(other, 0, count, 0, count) !== 0) return false
+    if (count < CHUNK) return true
+  }
+}
+
+function withFile<T>(path: string, use: (descriptor: number) => T): T {
+  const descriptor = openSync(path, 'r')
+  try {
+    return use(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Reads until the buffer is full or the file ends; the number of bytes. */
+function fill(descriptor: number, buffer: Buffer): number {
+  let length = 0
+  for (let count = -1; count !== 0 && length < buffer.length; length += count)
+    count = readSync(descriptor, buffer, length, buffer.length - length, null)
+  return length
+}
+
+function reading<T>(what: string, path: string, operation: () => T): T {
+  try {
+    return operation()
+  } catch (error) {
+    if (error instanceof PipelineError) throw error
+    throw new PipelineError('DATA', fileProblem(`read${what && ` ${what}`}`, shortPath(path), error), { cause: error })
+  }
+}

@@ -1,0 +1,90 @@
+import { Field, Float64, Int32, List, Schema, Table, Utf8, type Vector, vectorFromArray } from 'apache-arrow'
+import { type Position, writePosition } from '../../pipeline/stage-kit.js'
+
+/** One comparison of a gradient, for one array of the model. */
+export interface GradientCheck {
+  /** Whose gradient: `step` (what the training step did), or the kernel `reference`, `native` or `wasm`. */
+  readonly gradient: string
+  readonly lambda: number
+  /** `W` or `b`. */
+  readonly array: string
+  /** What it is compared with: `forward` or `centred` differences of the cost, or the gradient of the `reference` kernel. */
+  readonly method: string
+  /** Width of the difference; null where there is none. */
+  readonly h: number | null
+  /** Rows the mean is over. */
+  readonly examples: number
+  /** How many elements of the array were compared, and how many it has. */
+  readonly count: number
+  readonly size: number
+  readonly max_absolute_error: number
+  readonly mean_absolute_error: number
+  /** Against differences `|g - e| / max(eps, |g| + |e|)`, against the reference `|g - e| / max |e|`. */
+  readonly max_relative_error: number
+  readonly mean_relative_error: number
+  /** Index of the largest absolute error: `[class, feature]` in `W`, `[class]` in `b`; and both values there. */
+  readonly worst: readonly number[]
+  readonly analytic: number
+  readonly expected: number
+  /** What the largest error may be: the absolute one against differences, the relative one against the reference. */
+  readonly threshold: number
+  /** Null for rows that only show how the error depends on `h`: a method is judged at the `h` at which most elements agree. */
+  readonly verdict: 'pass' | 'fail' | null
+}
+
+const types = {
+  gradient: new Utf8(),
+  lambda: new Float64(),
+  array: new Utf8(),
+  method: new Utf8(),
+  h: new Float64(),
+  examples: new Int32(),
+  count: new Int32(),
+  size: new Int32(),
+  max_absolute_error: new Float64(),
+  mean_absolute_error: new Float64(),
+  max_relative_error: new Float64(),
+  mean_relative_error: new Float64(),
+  worst: new List(new Field('item', new Int32(), false)),
+  analytic: new Float64(),
+  expected: new Float64(),
+  threshold: new Float64(),
+  verdict: new Utf8(),
+} satisfies Record<keyof GradientCheck, unknown>
+
+const names = Object.keys(types) as (keyof GradientCheck)[]
+
+/** A `gradient-check` table, a row per comparison. */
+export function gradientCheckTable(position: Position, rows: readonly GradientCheck[]): Table {
+  const columns = names.map((name) => [
+    name,
+    vectorFromArray(
+      rows.map((row) => row[name]),
+      types[name] as Utf8,
+    ),
+  ])
+  const table = new Table(Object.fromEntries(columns) as Record<string, Vector>)
+  const metadata = writePosition(new Map([['wire', 'gradient-check']]), position)
+  return new Table(new Schema(table.schema.fields, metadata), table.batches)
+}
+
+/** The rows of a `gradient-check` table as objects. */
+export function gradientChecks(table: Table): GradientCheck[] {
+  return Array.from({ length: table.numRows }, (_, i) => {
+    const values = names.map((name) => [name, table.getChild(name)!.get(i)] as const)
+    return Object.fromEntries(
+      values.map(([name, value]) => [name, name === 'worst' ? [...(value as Iterable<number>)] : value]),
+    ) as unknown as GradientCheck
+  })
+}
+
+/** What is wrong with a gradient that failed: `the step's gradient of W[3, 17] is 0.5, …`, array and index first. */
+export function wordFailure(check: GradientCheck): string {
+  const { gradient, lambda, array, worst, method, h, analytic, expected, threshold } = check
+  const whose = gradient === 'step' ? 'the step' : `the ${gradient} kernel`
+  const other = h === null ? 'the reference kernel gives' : `${method} differences (h = ${h}) give`
+  const error = h === null ? check.max_relative_error : check.max_absolute_error
+  const kind = h === null ? 'of the largest magnitude' : 'absolute'
+  const number = (value: number): string => String(Number(value.toPrecision(6)))
+  return `${array}[${worst.join(', ')}]: the gradient of ${whose} is ${number(analytic)} (lambda ${lambda}), ${other} ${number(expected)}; the error is ${error.toExponential(1)} ${kind}, allowed ${threshold}`
+}

@@ -1,0 +1,47 @@
+import { type Parallel, PipelineError, type Rows, rowsBefore } from '../../pipeline/stage-kit.js'
+import type { Predicted } from './predicted.js'
+
+/** What every rank found out about the rows of its shards, joined on every rank in the order of the split. */
+export async function ofAllRanks(
+  own: Omit<Predicted, 'features'>,
+  parts: readonly Rows[],
+  width: number,
+  parallel: Parallel,
+): Promise<Predicted> {
+  const { shards } = parallel
+  const counts = await parallel.gather(parts.map(({ labels }) => Float64Array.of(labels.length)))
+  const most = Math.max(...counts.map(([count]) => count!))
+  const rows = counts.reduce((sum, [count]) => sum + count!, 0)
+  if (rows === 0) throw new PipelineError('DATA', `the split "${own.split}" has no rows to classify`)
+  let at = 0
+  const vectors = parts.map(({ labels }) => {
+    const vector = new Float64Array(3 * most)
+    for (let i = 0; i < labels.length; i++, at++)
+      vector.set([own.labels[at]!, own.predicted[at]!, own.probability[at]!], 3 * i)
+    return vector
+  })
+  const all = await parallel.gather(vectors)
+  const [labels, predicted, probability] = [new Int32Array(rows), new Int32Array(rows), new Float64Array(rows)]
+  for (let row = 0; row < rows; row++) {
+    const found = all[row % shards]!.subarray(3 * Math.floor(row / shards))
+    ;[labels[row], predicted[row], probability[row]] = [found[0]!, found[1]!, found[2]!]
+  }
+
+  /** Each rank writes what it has into a row of zeros, and the sum of the shards has them all. */
+  async function features(asked: readonly number[]): Promise<(Uint8Array | Float32Array)[]> {
+    const Values = parts[0]!.values instanceof Uint8Array ? Uint8Array : Float32Array
+    const own = parallel.own.map((shard, k) => {
+      const vector = new Float64Array(asked.length * width)
+      for (const [i, row] of asked.entries()) {
+        if (row % shards !== shard) continue
+        const from = rowsBefore(row, shard, shards) * width
+        vector.set(parts[k]!.values.subarray(from, from + width), i * width)
+      }
+      return vector
+    })
+    const gathered = await parallel.gather(own)
+    return asked.map((row, i) => Values.from(gathered[row % shards]!.subarray(i * width, (i + 1) * width)))
+  }
+
+  return { ...own, labels, predicted, probability, features }
+}

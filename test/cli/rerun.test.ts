@@ -1,0 +1,183 @@
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { temporary } from '../stages/harness.js'
+import { millrace } from './millrace.js'
+
+/** A folder with a short run of digits in `a`, without figures. */
+async function withRun(t: Test): Promise<string> {
+  const cwd = t.testdir({
+    'p.yaml': `seed: 3
+vars: { eta: 0.05 }
+stages:
+  - use: load/csv
+    with: { path: data.csv, header: true, fractions: { train: 0.5, test: 0.5 } }
+  - { id: examples, use: normalize/standardize }
+  - { use: batch/rows, with: { size: 4, epochs: 3 } }
+  - { id: model, use: gradient-step/softmax, with: { eta: "\${eta}" } }
+  - { id: metrics, use: evaluate/classification, from: { parameters: model, examples: examples } }
+  - { use: sink/csv }
+  - { use: sink/jsonl, with: { path: lines.jsonl } }
+  - { use: sink/arrow, from: metrics, with: { path: stream.arrows } }
+  - { use: sink/parameters, from: model }
+`,
+    'data.csv': data(0),
+  })
+  const { code, stderr } = await millrace(['run', 'p.yaml', '--kernel', 'wasm', '--quiet', '--out', 'a'], cwd)
+  t.equal(code, 0, stderr)
+  return cwd
+}
+
+/** Forty rows of two features and a label; `shift` moves the first. */
+function data(shift: number): string {
+  const rows = Array.from({ length: 40 }, (_, i) => `${i + (i === 0 ? shift : 0)},${(i * 7) % 11},${i % 3}`)
+  return `x,y,label\n${rows.join('\n')}\n`
+}
+
+function edit(cwd: string, file: string, from: string | RegExp, to: string): void {
+  const path = join(cwd, file)
+  const text = readFileSync(path, 'utf8')
+  const changed = text.replace(from, to)
+  if (changed === text) throw new Error(`${file} does not contain ${from}`)
+  writeFileSync(path, changed)
+}
+
+t.test('a run comes out the same again, and leaves nothing behind', async (t) => {
+  const cwd = await withRun(t)
+  const before = readdirSync(cwd)
+  const folder = temporary(t)
+  const { code, stdout, stderr } = await millrace(['rerun', 'a'], cwd, { TMPDIR: folder })
+  t.equal(stderr, '')
+  t.equal(stdout, 'identical: 9 rows, 4 files\n')
+  t.equal(code, 0)
+  t.strictSame(readdirSync(cwd), before)
+  t.strictSame(readdirSync(folder), [])
+
+  const kept = await millrace(['rerun', 'a', '--out', 'b', '--json'], cwd)
+  t.match(JSON.parse(kept.stdout), {
+    identical: true,
+    status: 'done',
+    directory: 'b',
+    rows: 9,
+    files: ['metrics.csv', 'lines.jsonl', 'parameters.arrow', 'stream.arrows'],
+    differing: [],
+    changes: [],
+  })
+  t.ok(existsSync(join(cwd, 'b/run.json')))
+  const onItself = await millrace(['rerun', 'a', '--out', './a', '--force'], cwd)
+  t.equal(onItself.code, 2)
+  t.equal(onItself.stderr, '--out ./a is the run itself; give another directory\n')
+})
+
+t.test('what differs is named, with what changed: definition, kernel, data', async (t) => {
+  const cwd = await withRun(t)
+  const all = 'different files: metrics.csv, lines.jsonl, parameters.arrow, stream.arrows'
+  const first =
+    /^first difference: metrics\.csv, row 1, epoch 1, step 5: \w+_loss was (\S+), is (\S+) \(relative difference \d\.\de-\d+\)$/
+  const rerun = async (...args: string[]): Promise<string[]> => {
+    const { code, stderr } = await millrace(['rerun', 'a', ...args], cwd)
+    t.equal(code, 1)
+    return stderr.split('\n')
+  }
+
+  const otherKernel = await rerun('--kernel', 'reference')
+  t.match(otherKernel[0], first)
+  t.strictSame(otherKernel.slice(1, 3), [all, 'what changed:'])
+  t.match(otherKernel[3], /^ {2}kernel: was wasm \(.+\), is reference \(float64\)$/)
+  t.equal(otherKernel[4], '')
+
+  writeFileSync(join(cwd, 'data.csv'), data(5))
+  const otherData = await rerun()
+  t.match(otherData[0], first)
+  t.match(otherData[3], /^ {2}data: data\.csv was \d+ bytes, SHA-256 [0-9a-f]{64}; is \d+ bytes, [0-9a-f]{64}$/)
+  writeFileSync(join(cwd, 'data.csv'), data(0))
+
+  edit(cwd, 'a/pipeline.yaml', 'eta: 0.05', 'eta: 0.06')
+  t.strictSame((await rerun()).slice(1), [
+    all,
+    'what changed:',
+    '  definition: pipeline.yaml is not what the run was made from',
+    '',
+  ])
+  edit(cwd, 'a/pipeline.yaml', 'eta: 0.06', 'eta: 0.05')
+
+  edit(cwd, 'a/run.json', /"node": ".*?"/, '"node": "18.0.0"')
+  const same = await millrace(['rerun', 'a'], cwd)
+  t.equal(same.code, 0)
+  t.equal(same.stdout, `identical: 9 rows, 4 files\n  although node: was 18.0.0, is ${process.versions.node}\n`)
+})
+
+t.test('a single number that was changed is found', async (t) => {
+  const cwd = await withRun(t)
+  edit(cwd, 'a/lines.jsonl', /("step":10,"train_loss":)[\d.]+/, '$112.5')
+  const { code, stderr } = await millrace(['rerun', 'a'], cwd)
+  t.equal(code, 1)
+  t.match(
+    stderr,
+    /^first difference: lines\.jsonl, row 2, epoch 2, step 10: train_loss was 12\.5, is \S+ \(relative difference 9\.\de-1\)\ndifferent files: lines\.jsonl\nwhat changed:\n {2}nothing that is recorded: /,
+  )
+})
+
+t.test('a run that did not end is compared as far as it goes', async (t) => {
+  const cwd = await withRun(t)
+  edit(cwd, 'a/run.json', '"status": "done"', '"status": "interrupted"')
+  rmSync(join(cwd, 'a/parameters.arrow'))
+  edit(cwd, 'a/metrics.csv', /\n3,.*\n$/, '\n3,15,0.')
+  rmSync(join(cwd, 'a/lines.jsonl'))
+  rmSync(join(cwd, 'a/stream.arrows'))
+  const { code, stdout, stderr } = await millrace(['rerun', 'a'], cwd)
+  t.equal(stderr, '')
+  t.equal(stdout, 'the run is interrupted: compared as far as it goes\nidentical: 2 rows, 1 file\n')
+  t.equal(code, 0)
+
+  rmSync(join(cwd, 'a/metrics.csv'))
+  const nothing = await millrace(['rerun', 'a'], cwd)
+  t.equal(nothing.code, 1)
+  t.equal(nothing.stderr, 'a has no files to compare: the run wrote none, or it ended too early\n')
+})
+
+t.test('a run that failed fails again in the same way', async (t) => {
+  const cwd = await withRun(t)
+  const failing = [
+    'run',
+    'p.yaml',
+    '--set',
+    'eta=1e200',
+    '--set',
+    'model.lambda=1',
+    '--kernel',
+    'reference',
+    '--quiet',
+    '--out',
+    'c',
+  ]
+  t.equal((await millrace(failing, cwd)).code, 1)
+  const { code, stdout } = await millrace(['rerun', 'c'], cwd)
+  t.match(
+    stdout,
+    /^the run is failed: compared as far as it goes\nthe run again failed: .*\nidentical: \d rows?, 3 files\n$/,
+  )
+  t.equal(code, 0)
+})
+
+t.test('what cannot be run again is refused', async (t) => {
+  const cwd = await withRun(t)
+  const copy = (name: string): void => cpSync(join(cwd, 'a'), join(cwd, name), { recursive: true })
+  for (const name of ['bare', 'cut', 'lost', 'wrong']) copy(name)
+  rmSync(join(cwd, 'bare/run.json'))
+  writeFileSync(join(cwd, 'cut/run.json'), '{"status": "done"')
+  rmSync(join(cwd, 'lost/pipeline.yaml'))
+  edit(cwd, 'wrong/pipeline.yaml', 'data.csv', 'gone.csv')
+  for (const [name, code, message] of [
+    ['nowhere', 2, /^nowhere is no run directory: it does not exist\n$/],
+    ['bare', 2, /^bare is no run directory: it has no run\.json; /],
+    ['cut', 1, /^cut\/run\.json is damaged: /],
+    ['lost', 2, /^lost has no pipeline\.yaml, so it cannot be run again\n$/],
+    ['wrong', 1, /gone\.csv: no such file or directory/],
+  ] as const) {
+    const found = await millrace(['rerun', name], cwd)
+    t.match(found.stderr, message)
+    t.equal(found.code, code, name)
+    t.equal(found.stdout, '')
+  }
+})

@@ -1,0 +1,58 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { temporary } from '../stages/harness.js'
+import { millrace } from './millrace.js'
+
+t.test('digits survive twenty kills at random moments', async (t) => {
+  const cwd = temporary(t)
+  const { code, stdout, stderr } = await millrace(['verify-resume', 'digits', '--kills', '20', '--json'], cwd)
+  t.equal(stderr, '')
+  t.match(JSON.parse(stdout), { kills: 20, survived: 20, differing: [] })
+  t.equal(code, 0)
+})
+
+/** A sink that writes the number of its process, which nobody can resume. */
+const careless = `
+import { writeFileSync } from 'node:fs'
+import { defineStage, wire, z } from 'millrace/stage'
+import { finalize, ignoreElements } from 'rxjs'
+export default defineStage({
+  name: 'careless', summary: 'Writes.', options: z.strictObject({}), inputs: { metrics: wire.metrics }, outputs: {}, example: '',
+  run: (_, context) => (metrics) =>
+    metrics.pipe(ignoreElements(), finalize(() => writeFileSync(context.file('pid.txt'), String(process.pid)))),
+})
+`
+
+t.test('a stage that does not survive is found out', async (t) => {
+  const cwd = temporary(t, { 'careless.mjs': careless })
+  writeFileSync(
+    join(cwd, 'p.yaml'),
+    `stages:
+  - { id: examples, use: load/digits }
+  - { use: batch/rows, with: { size: 100, epochs: 30 } }
+  - { id: model, use: gradient-step/softmax, with: { eta: 0.001 } }
+  - { id: metrics, use: evaluate/classification, from: { parameters: model, examples: examples } }
+  - { use: sink/csv }
+  - { use: ./careless.mjs, from: metrics }
+`,
+  )
+  const args = ['verify-resume', 'p.yaml', '--kills', '2', '--kernel', 'reference', '--out', 'kept']
+  const { code, stdout, stderr } = await millrace(args, cwd)
+  t.equal(code, 1)
+  t.match(stdout, /^unbroken: [\d.]+ s, 3 files to compare\n/)
+  t.match(stdout, /\n0 of 2 kills survived with identical files/)
+  t.equal(stderr, 'killed and resumed, the run wrote other files: pid.txt\n')
+  t.match(readdirSync(join(cwd, 'kept')), ['killed-1'], 'what differs is kept')
+  const again = await millrace(args, cwd)
+  t.equal(again.code, 2)
+  t.equal(again.stderr, '--out kept: expected an empty directory, or none\n')
+})
+
+t.test('a pipeline that fails by itself is told as it is', async (t) => {
+  const cwd = temporary(t)
+  const { code, stderr } = await millrace(['verify-resume', 'digits', '--set', 'eta=1e300', '--kills', '1'], cwd)
+  t.equal(code, 1)
+  t.match(stderr, /^millrace run digits .* ended with 1: .*the loss is/)
+  t.equal((await millrace(['verify-resume', 'nowhere.yaml'], cwd)).code, 1)
+})

@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { importProblems } from './rules.js'
+
+const folders = ['cli', 'figures', 'kernels', 'learners', 'pipeline', 'report', 'stages', 'sweep']
+
+function sources(): Map<string, string> {
+  const inFolders = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+  )
+  const own = readdirSync('.').filter((name) => name.endsWith('.ts'))
+  const names = [...own, ...inFolders].map((name) => name.replaceAll('\\', '/'))
+  // AssemblyScript is compiled on its own; generated and installed files are not sources.
+  const isSource = (name: string) => name.endsWith('.ts') && !/\/(assembly|build|prebuilds)\//.test(name)
+  return new Map(names.filter(isSource).map((name) => [name, readFileSync(name, 'utf8')]))
+}
+
+t.test('the sources import only from their own room and the rooms below, without circles', async (t) => {
+  const files = sources()
+  t.ok(files.size > 150, `${files.size} files were read`)
+  t.strictSame(importProblems(files), [])
+})
+
+t.test('a violation is reported with both files and the rule', async (t) => {
+  const files = sources()
+  const add = (file: string, line: string) => files.set(file, `${line}\n${files.get(file)}`)
+  add('kernels/slices.ts', "import type { Flow } from '../pipeline/stage/flow-contract.js'")
+  add('stages/batch/rows.ts', "import { Pipeline } from '../../pipeline/graph/pipeline.js'")
+  add('stages/stop/gap.ts', "import { patience } from './patience.js'")
+  add('pipeline/base/words.ts', "import { suggestion } from './nearest.js'")
+  add('pipeline/base/nearest.ts', "import { listed } from './words.js'")
+  t.strictSame(
+    importProblems(files).sort(),
+    [
+      'kernels/slices.ts imports pipeline/stage/flow-contract.ts: kernels/ lies below pipeline/stage/',
+      'pipeline/base/words.ts → pipeline/base/nearest.ts → pipeline/base/words.ts: the imports form a circle',
+      'stages/batch/rows.ts imports pipeline/graph/pipeline.ts: stages and learners import pipeline/stage-kit.ts alone',
+      'stages/stop/gap.ts imports stages/stop/patience.ts: a stage imports no stage',
+    ].sort(),
+  )
+})

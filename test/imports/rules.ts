@@ -1,0 +1,96 @@
+import { posix } from 'node:path'
+import ts from 'typescript'
+
+/**
+ * The rooms from top to bottom: a file imports from its own room and from rooms below. The first entry that a path
+ * begins with is its room.
+ */
+export const rooms = [
+  'cli/',
+  'report/',
+  'sweep/queue/',
+  'sweep/',
+  'testing.ts',
+  'index.ts',
+  'stages/index.ts',
+  'stages/',
+  'learners/',
+  'figures/',
+  'pipeline/stage-kit.ts',
+  'pipeline/run/',
+  'pipeline/graph/',
+  'pipeline/parallel/',
+  'pipeline/directory/',
+  'pipeline/definition/',
+  'pipeline/formats/',
+  'pipeline/flow/',
+  'pipeline/files/',
+  'pipeline/wires/',
+  'pipeline/stage/',
+  'pipeline/base/',
+  'kernels/index.ts',
+  'kernels/wasm/',
+  'kernels/native/',
+  'kernels/',
+] as const
+
+/** The only thing of the engine that stages and learners may import. */
+const kit = 'pipeline/stage-kit.ts'
+
+/** Finds the imports between source files that break a rule. Each problem names both files and the rule. */
+export function importProblems(files: ReadonlyMap<string, string>): string[] {
+  const imports = new Map([...files].map(([file, text]) => [file, importsOf(file, text, files)]))
+  const stages = new Set(imports.get('stages/index.ts'))
+  const problems: string[] = []
+  for (const [from, targets] of imports)
+    for (const to of targets) {
+      const rule = brokenRule(from, to, stages)
+      if (rule) problems.push(`${from} imports ${to}: ${rule}`)
+    }
+  for (const circle of circles(imports)) problems.push(`${circle.join(' → ')}: the imports form a circle`)
+  return problems
+}
+
+/** The files of this project that a file imports, types included. */
+function importsOf(file: string, text: string, files: ReadonlyMap<string, string>): string[] {
+  const { importedFiles } = ts.preProcessFile(text)
+  const targets = importedFiles
+    .filter(({ fileName }) => fileName.startsWith('.'))
+    .map(({ fileName }) => posix.join(posix.dirname(file), fileName).replace(/\.js$/, '.ts'))
+  return [...new Set(targets)].filter((target) => files.has(target))
+}
+
+function brokenRule(from: string, to: string, stages: ReadonlySet<string>): string | undefined {
+  const [upper, lower] = [roomOf(from), roomOf(to)]
+  if (upper < 0) return `${from} is in no known room`
+  if (lower < upper) return `${rooms[upper]} lies below ${rooms[lower]}`
+  const isStageOrLearner = /^(stages|learners)\//.test(from)
+  if (isStageOrLearner && to.startsWith('pipeline/') && to !== kit) return `stages and learners import ${kit} alone`
+  if (from !== 'stages/index.ts' && from.startsWith('stages/') && stages.has(to)) return 'a stage imports no stage'
+  return undefined
+}
+
+function roomOf(file: string): number {
+  return rooms.findIndex((room) => file.startsWith(room))
+}
+
+/** The circles among the imports, by depth-first search; one for each import that closes a circle. */
+function circles(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = []
+  const done = new Set<string>()
+  const path: string[] = []
+  function visit(file: string): void {
+    if (done.has(file)) return
+    const at = path.indexOf(file)
+    if (at >= 0) {
+      found.push([...path.slice(at), file])
+      return
+    }
+    path.push(file)
+    for (const target of imports.get(file) ?? []) visit(target)
+    path.pop()
+    done.add(file)
+  }
+  for (const file of imports.keys()) visit(file)
+  return found
+}

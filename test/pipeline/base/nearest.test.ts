@@ -1,0 +1,42 @@
+import t from 'tap'
+import { didYouMean, suggestion } from '../../../dist/pipeline/base/nearest.js'
+
+const stages = ['load/digits', 'load/csv', 'batch/rows', 'shuffle/rows', 'sink/csv']
+
+t.test('didYouMean names the nearest candidate, or nothing where none is near', async (t) => {
+  for (const [name, nearest] of [
+    ['load/digitz', 'load/digits'],
+    ['load/dgiits', 'load/digits'],
+    ['LOAD/DIGITS', 'load/digits'],
+    ['digits', 'load/digits'],
+    ['shufle/row', 'shuffle/rows'],
+    ['rows', 'batch/rows'],
+    ['teleport', undefined],
+    ['to', undefined],
+    ['', undefined],
+  ] as const)
+    t.equal(didYouMean(name, stages), nearest ? `; did you mean "${nearest}"?` : '', name)
+})
+
+t.test('didYouMean counts two letters exchanged as one difference', async (t) => {
+  t.equal(didYouMean('eat', ['eta']), '; did you mean "eta"?')
+  t.equal(didYouMean('abc', ['xyc']), '')
+})
+
+t.test('didYouMean takes the first of equally near candidates', async (t) => {
+  t.equal(didYouMean('rowz', ['rows', 'rowy']), '; did you mean "rows"?')
+})
+
+t.test('didYouMean stays quick with absurdly long names', async (t) => {
+  const start = performance.now()
+  t.equal(didYouMean('x'.repeat(1e6), stages), '')
+  t.ok(performance.now() - start < 200)
+})
+
+t.test('suggestion lists all names where none is near, and nothing where there are none', async (t) => {
+  t.equal(suggestion('etta', ['eta', 'lambda'], 'vars'), '; did you mean "eta"?')
+  t.equal(suggestion('teleport', ['eta', 'lambda'], 'vars'), '; vars: eta, lambda')
+  t.equal(suggestion('eta', [], 'vars'), '')
+  const many = Array.from({ length: 1000 }, (_, i) => `name-number-${i}`)
+  t.match(suggestion('teleport', many, 'vars'), /name-number-29, …$/, 'a thousand names help nobody')
+})

@@ -1,0 +1,142 @@
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t from 'tap'
+import {
+  type Checkpoint,
+  checkpointFile,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  freeze,
+  newestCheckpoint,
+  pruneCheckpoints,
+} from '../../../dist/pipeline/directory/checkpoint.js'
+import { writeDurably } from '../../../dist/pipeline/files/files.js'
+import { decodeTensors } from '../../../dist/pipeline/formats/safetensors.js'
+
+const made = (step: number): Checkpoint => ({
+  epoch: 1,
+  step,
+  isLast: false,
+  definition: 'd',
+  data: [{ path: 'x.csv', bytes: 3, sha256: 's' }],
+  states: { model: { step, W: Float32Array.of(step, 0.5), b: new Float64Array(3) }, early: { worse: 2, best: NaN } },
+})
+const encoded = (step: number) => encodeCheckpoint(freeze(made(step)))
+
+t.test('a checkpoint comes back as it was, and is a safetensors file that any tool can look into', async (t) => {
+  t.strictSame(decodeCheckpoint(encoded(7)), made(7))
+  const { tensors, metadata } = decodeTensors(encoded(7))
+  t.strictSame([...tensors.keys()], ['model.W', 'model.b'])
+  t.equal(metadata.get('format'), 'millrace-checkpoint')
+})
+
+t.test('what is frozen does not change when the stages go on', async (t) => {
+  const checkpoint = made(1)
+  const frozen = freeze(checkpoint)
+  const { W } = checkpoint.states.model as { W: Float32Array }
+  W.fill(9)
+  t.strictSame(decodeCheckpoint(encodeCheckpoint(frozen)), made(1))
+})
+
+t.test('a file with any byte changed, cut off or made longer is refused, unless the byte means nothing', async (t) => {
+  const whole = encoded(7)
+  const same = JSON.stringify(decodeCheckpoint(whole))
+  fc.assert(
+    fc.property(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const bytes = whole.slice()
+      bytes[at]! ^= change
+      try {
+        return JSON.stringify(decodeCheckpoint(bytes)) === same
+      } catch {
+        return true
+      }
+    }),
+    { seed: 1, numRuns: 3000 },
+  )
+  for (let length = 0; length < whole.length; length += 50) t.throws(() => decodeCheckpoint(whole.slice(0, length)))
+  t.throws(() => decodeCheckpoint(Uint8Array.of(...whole, 0)))
+})
+
+t.test('other files are told from checkpoints, and versions to come from this one', async (t) => {
+  const { tensors } = decodeTensors(encoded(7))
+  const { encodeTensors } = await import('../../../dist/pipeline/formats/safetensors.js')
+  const other = (metadata: [string, string][]) => () => decodeCheckpoint(encodeTensors(tensors, new Map(metadata)))
+  t.throws(other([]), new Error('it is no checkpoint'))
+  const format: [string, string] = ['format', 'millrace-checkpoint']
+  t.throws(other([format, ['version', '2']]), new Error('it has version 2, this Millrace reads version 1'))
+  t.throws(other([format, ['version', '1']]), new Error('its checksum does not fit'))
+})
+
+function folder(t: Parameters<Parameters<typeof import('tap').test>[1]>[0], files: Record<string, Uint8Array>): string {
+  const directory = t.testdir({})
+  mkdirSync(join(directory, 'checkpoint'))
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(directory, name), bytes)
+  return directory
+}
+
+t.test('the newest sound checkpoint is taken; a damaged one is passed over with a warning', async (t) => {
+  const directory = folder(t, {
+    'checkpoint/step-000000100.safetensors': encoded(100),
+    'checkpoint/step-000000200.safetensors': encoded(200),
+    'checkpoint/step-000000300.safetensors': encoded(300).slice(0, -1),
+    'checkpoint/step-000000400.safetensors': new Uint8Array(0),
+  })
+  const warnings: string[] = []
+  t.equal(newestCheckpoint(directory, (text) => warnings.push(text))?.step, 200)
+  t.equal(warnings.length, 2)
+  t.match(
+    warnings[0],
+    /step-000000400\.safetensors cannot be used: the file is cut off: 0 bytes.*the one before it is taken$/,
+  )
+  t.equal(
+    newestCheckpoint(
+      directory,
+      () => {},
+      ({ step }) => step < 200,
+    )?.step,
+    100,
+  )
+  t.equal(
+    newestCheckpoint(
+      t.testdirName,
+      () => {},
+      () => false,
+    ),
+    undefined,
+  )
+})
+
+t.test('old checkpoints go, and what a kill left half-written', async (t) => {
+  const directory = folder(t, {
+    'checkpoint/step-000000050.safetensors.part': new Uint8Array(3),
+    'checkpoint/x.txt': new Uint8Array(1),
+  })
+  for (const step of [1, 20, 300]) await writeDurably(join(directory, checkpointFile({ step })), encoded(step))
+  pruneCheckpoints(directory, 2)
+  t.strictSame(readdirSync(join(directory, 'checkpoint')).sort(), [
+    'step-000000020.safetensors',
+    'step-000000300.safetensors',
+    'x.txt',
+  ])
+  t.strictSame(decodeCheckpoint(readFileSync(join(directory, checkpointFile({ step: 300 })))), made(300))
+})
+
+t.test('after one that was written comes none: what has a later step would be taken for the newest', async (t) => {
+  const directory = folder(t, { 'checkpoint/step-000000400.safetensors': new Uint8Array(3) })
+  for (const step of [1, 20, 300]) await writeDurably(join(directory, checkpointFile({ step })), encoded(step))
+  pruneCheckpoints(directory, 1, { step: 20 })
+  t.strictSame(readdirSync(join(directory, 'checkpoint')), ['step-000000020.safetensors'])
+})
+
+t.test('a folder of checkpoints that is a link to another is left alone', async (t) => {
+  const directory = t.testdir({ away: { 'x.part': '' }, run: {} })
+  await writeDurably(join(directory, 'away/step-000000001.safetensors'), encoded(1))
+  symlinkSync('../away', join(directory, 'run/checkpoint'))
+  pruneCheckpoints(join(directory, 'run'), 0)
+  t.strictSame(readdirSync(join(directory, 'away')).sort(), ['step-000000001.safetensors', 'x.part'])
+  t.equal(
+    newestCheckpoint(join(directory, 'run'), () => {}),
+    undefined,
+  )
+})

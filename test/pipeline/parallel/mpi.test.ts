@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { millrace } from '../../cli/millrace.js'
+import { bytesOf, job, mpiMissing } from './job.js'
+import { pipeline } from './pipeline.js'
+
+const skip = mpiMissing() ?? false
+
+t.test(
+  'metrics and parameters have the same bytes for any number of ranks and for one process',
+  { skip },
+  async (t) => {
+    const cwd = t.testdir({ 'p.yaml': pipeline })
+    const local = ['--set', 'parallel.engine=local', '--set', 'parallel.ranks=1']
+    t.match(await millrace(['run', 'p.yaml', '--out', 'local', ...local], cwd), { code: 0 })
+    for (const ranks of [1, 2, 3, 4]) {
+      const set = ['--set', `parallel.ranks=${ranks}`]
+      const done = await job(ranks, ['run', 'p.yaml', '--out', `out-${ranks}`, ...set], cwd)
+      t.match(done, { code: 0, stdout: /done in/, stderr: '' })
+      t.equal(done.stdout.match(/done in/g)?.length, 1, 'one of the ranks talks')
+      t.strictSame(bytesOf(join(cwd, `out-${ranks}`)), bytesOf(join(cwd, 'local')), `${ranks} ranks`)
+    }
+    const record = JSON.parse(readFileSync(join(cwd, 'out-2/run.json'), 'utf8'))
+    t.match(record.parallel, { engine: 'mpi', ranks: 2, shards: 8, mode: 'ordered', library: /MPI/ })
+  },
+)
+
+t.test('the published pipelines run divided, with their figures', { skip }, async (t) => {
+  const cwd = t.testdir()
+  const local = await millrace(
+    ['run', 'digits', '--out', 'one', '--set', 'epochs=2', '--set', 'parallel.engine=local'],
+    cwd,
+  )
+  t.match(local, { code: 0 })
+  const set = ['--set', 'epochs=2', '--set', 'parallel.engine=mpi', '--set', 'parallel.ranks=2']
+  t.match(await job(2, ['run', 'digits', '--out', 'two', ...set], cwd), { code: 0 })
+  for (const file of ['metrics.csv', 'parameters.arrow', 'figures/confusion.csv', 'figures/weights.svg'])
+    t.strictSame(readFileSync(join(cwd, 'two', file)), readFileSync(join(cwd, 'one', file)), file)
+})
+
+t.test('mode fast gives the same bytes for the same job', { skip }, async (t) => {
+  const cwd = t.testdir({ 'p.yaml': pipeline })
+  for (const out of ['a', 'b'])
+    t.match(await job(2, ['run', 'p.yaml', '--out', out, '--set', 'parallel.mode=fast'], cwd), { code: 0 })
+  t.strictSame(bytesOf(join(cwd, 'a')), bytesOf(join(cwd, 'b')))
+})

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { Pipeline, PipelineError } from '../../../dist/index.js'
+import { openKernels } from '../../../dist/kernels/index.js'
+import { makeRunDirectory } from '../../../dist/pipeline/directory/run-directory.js'
+import { Recorder } from '../../../dist/pipeline/run/record.js'
+import { type KernelClock, now } from '../../../dist/pipeline/run/timed-kernels.js'
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+t.test('the record says how a run stands: running, then how it ended', async (t) => {
+  const pipeline = await Pipeline.define({ name: 'toy', seed: 4, stages: [{ use: 'load/digits' }] })
+  const kernels = await openKernels({ kernel: 'reference' })
+  const directory = makeRunDirectory('toy', { out: t.testdir({}) })
+  const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
+  const recorder = new Recorder(pipeline, kernels, clock, directory, {
+    definition: 'd',
+    notes: ['earlier'],
+    resumedAt: 3,
+  })
+  const saved = () => JSON.parse(readFileSync(`${directory.path}/run.json`, 'utf8'))
+
+  const running = recorder.save('running')
+  t.strictSame(saved(), running)
+  t.match(running, {
+    status: 'running',
+    name: 'toy',
+    seed: 4,
+    versions: { millrace: version, node: process.versions.node },
+    machine: { platform: `${process.platform}-${process.arch}`, cores: Number },
+    kernel: { name: 'reference', detail: 'float64', threads: 1 },
+    started: /^\d{4}-\d\d-\d\dT.*Z$/,
+    data: [],
+    notes: ['earlier'],
+    definition: 'd',
+    resumedAt: 3,
+  })
+  t.notOk('timings' in running || 'finished' in running || 'error' in running)
+
+  Object.assign(clock, { busy: 80, steps: 7, firstStep: now() - 150, lastCall: now() - 50 })
+  directory.file('b.csv')
+  directory.file('a.csv')
+  recorder.data.push({ path: 'x', bytes: 1, sha256: 'y' })
+  recorder.note('model: slow')
+  const failed = recorder.save('failed', new PipelineError('DATA', [{ where: 'p.yaml:1:1', message: 'bad' }]))
+  t.strictSame(saved(), failed)
+  t.match(failed, {
+    status: 'failed',
+    error: 'p.yaml:1:1  bad',
+    started: running.started,
+    data: [{ path: 'x' }],
+    notes: ['earlier', 'model: slow'],
+    files: ['a.csv', 'b.csv', 'run.json'],
+  })
+  const { total, prepare, train, finish, kernels: busy, overhead, steps } = failed.timings!
+  t.equal(steps, 7)
+  t.equal(busy, 0.08, 'seconds')
+  t.ok(train >= 0.1 && train < 1, String(train))
+  t.ok(finish >= 0.05 && finish < 1, String(finish))
+  t.ok(Math.abs(prepare + train + finish - total) < 1e-5)
+  t.ok(Math.abs(overhead - (1 - busy / train)) < 1e-3)
+  t.ok(Date.parse(failed.finished!) >= Date.parse(failed.started))
+})

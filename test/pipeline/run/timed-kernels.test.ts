@@ -1,0 +1,45 @@
+import t from 'tap'
+import { openKernels } from '../../../dist/kernels/index.js'
+import { type KernelClock, now, timedKernels } from '../../../dist/pipeline/run/timed-kernels.js'
+
+const rows = { values: Float32Array.of(1, 2, 3, 4), labels: Int32Array.of(0, 1) }
+
+t.test('timed kernels compute what the kernels compute', async (t) => {
+  const plain = await openKernels({ kernel: 'reference' })
+  const timed = timedKernels(plain, { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 })
+  t.match(timed, { name: 'reference', detail: 'float64', threads: 1, precision: 'float64', slice: plain.slice })
+  t.equal(timed.allocate(16).length, 16)
+  t.strictSame(timed.moments(Uint8Array.of(1, 2, 3, 4), 2), plain.moments(Uint8Array.of(1, 2, 3, 4), 2))
+  const [a, b] = [plain.softmax(2, 2), timed.softmax(2, 2)]
+  t.match(b, { features: 2, classes: 2 })
+  for (const softmax of [a, b]) softmax.load({ W: Float32Array.of(1, 2, 3, 4), b: Float32Array.of(5, 6) })
+  const out = [new Float64Array(4), new Float64Array(4)] as const
+  a.logits(rows, out[0])
+  b.logits(rows, out[1])
+  t.strictSame(out[1], out[0])
+  for (const softmax of [a, b]) softmax.accumulate(rows)
+  t.strictSame(b.gradient(0.1), a.gradient(0.1))
+  t.equal(b.step(rows, 0.1, 0.1), a.step(rows, 0.1, 0.1))
+  t.strictSame(b.parameters, a.parameters)
+  t.strictSame(b.evaluate(rows), a.evaluate(rows))
+  b.free()
+  timed.close()
+})
+
+t.test('the clock counts steps and begins with the first of them', async (t) => {
+  const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
+  const softmax = timedKernels(await openKernels({ kernel: 'reference' }), clock).softmax(2, 2)
+  softmax.load({ W: new Float32Array(4), b: new Float32Array(2) })
+  softmax.evaluate(rows)
+  t.match(clock, { busy: 0, steps: 0, firstStep: undefined })
+  const before = now()
+  softmax.step(rows, 0.1, 0)
+  const { busy, firstStep } = { ...clock }
+  t.ok(firstStep! >= before && firstStep! <= clock.lastCall && clock.lastCall <= now())
+  t.ok(busy > 0 && busy <= now() - before)
+  softmax.step(rows, 0.1, 0)
+  softmax.evaluate(rows)
+  t.equal(clock.steps, 2)
+  t.equal(clock.firstStep, firstStep)
+  t.ok(clock.busy > busy)
+})

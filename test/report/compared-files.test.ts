@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import t from 'tap'
+import { differingFiles } from '../../dist/report/compared-files.js'
+
+t.test('equal directories have no differing files, whatever times, checkpoints and locks say', async (t) => {
+  const same = (): object => ({ 'metrics.csv': 'epoch\n1\n', figures: { 'a.png': 'x' } })
+  const folder = t.testdir({
+    a: { ...same(), 'run.json': '1', checkpoint: { '1.bin': 'a' }, 'run.lock': '', 'parameters.arrow.part': '' },
+    b: { ...same(), 'run.json': '2', 'timings.csv': '' },
+  })
+  t.strictSame(differingFiles(join(folder, 'a'), join(folder, 'b')), [])
+})
+
+t.test('differing files are named: other bytes, other lengths, missing ones, on either side', async (t) => {
+  const long = 'x'.repeat(3 << 20)
+  const folder = t.testdir({
+    a: { 'run.csv': '1', same: long, late: `${long}a`, length: 'a', figures: { 'only-a.png': '', 'run.json': '1' } },
+    b: { 'run.csv': '2', same: long, late: `${long}b`, length: 'ab', 'only-b': '', figures: { 'run.json': '2' } },
+  })
+  const [a, b] = [join(folder, 'a'), join(folder, 'b')]
+  const names = ['figures/only-a.png', 'figures/run.json', 'late', 'length', 'only-b', 'run.csv']
+  t.strictSame(differingFiles(a, b), names)
+  t.strictSame(differingFiles(b, a), names)
+})
+
+t.test('what is no file differs, and is not read', async (t) => {
+  const folder = t.testdir({ a: {}, b: {} })
+  const [a, b] = [join(folder, 'a'), join(folder, 'b')]
+  execFileSync('mkfifo', [join(a, 'pipe'), join(b, 'pipe')])
+  t.strictSame(differingFiles(a, b), ['pipe'])
+})
+
+t.test('a directory that is not there is an error', async (t) => {
+  const folder = t.testdir({})
+  t.throws(() => differingFiles(join(folder, 'no'), folder), {
+    code: 'DATA',
+    message: /^cannot read the directory .*no: no such file or directory$/,
+  })
+})
