@@ -10,8 +10,8 @@ import { replaceFile } from '../pipeline/files/files.js'
 import type { Node } from '../pipeline/graph/graph.js'
 import { run } from '../pipeline/run/run.js'
 import type { Ports, WireType } from '../pipeline/stage/stage.js'
-import { type GradientCheck, gradientChecks, wordFailure } from '../stages/check/table.js'
-import { wordChecks } from './gradient-table.js'
+import { formatFailure, type GradientCheck, gradientChecks } from '../stages/check/table.js'
+import { formatChecks } from './gradient-table.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
 import { type ReadingFlags, readOptions } from './reading.js'
@@ -52,7 +52,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     }
     if (flags.json) output.write(json)
     else {
-      output.write(wordChecks(checks, `${pipeline.name}: ${step.title} (${step.id})`))
+      output.write(formatChecks(checks, `${pipeline.name}: ${step.title} (${step.id})`))
       for (const note of notes) output.write(`note: ${note}\n`)
       if (flags.out !== undefined)
         output.write(`files in ${shortPath(result.directory)}: gradient-check.csv, .json, .arrows, .svg\n`)
@@ -64,7 +64,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
           const isStep = check.gradient === 'step'
           return {
             where: isStep ? step.where : undefined,
-            message: `${isStep ? `${step.title}: ` : ''}${wordFailure(check)}`,
+            message: `${isStep ? `${step.title}: ` : ''}${formatFailure(check)}`,
           }
         }),
       )

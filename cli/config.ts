@@ -1,6 +1,6 @@
 import { isMap, isScalar, isSeq, type Node, visit } from 'yaml'
 import { Pipeline } from '../index.js'
-import { locate, type Origin, type Value, wordOrigin } from '../pipeline/definition/value.js'
+import { formatOrigin, locate, type Origin, type Value } from '../pipeline/definition/value.js'
 import type { Output } from './output.js'
 import { type ReadingFlags, readOptions } from './reading.js'
 
@@ -22,8 +22,8 @@ export async function configCommand(
   const settings: Setting[] = []
   const say = (node: unknown, path: string, origin: Origin): void => {
     if (!isScalar(node)) return
-    node.comment = ` ${wordOrigin(origin)}`
-    settings.push({ path, value: node.value, origin: wordOrigin(origin) })
+    node.comment = ` ${formatOrigin(origin)}`
+    settings.push({ path, value: node.value, origin: formatOrigin(origin) })
   }
   say(document.get('seed', true), 'seed', definition.seedOrigin)
   for (const [i, entry] of definition.stages.entries()) {

@@ -1,7 +1,7 @@
 import type { GradientCheck } from '../stages/check/table.js'
 
 /** The verdicts as a table, the errors over `h` as another, and what they come to. */
-export function wordChecks(checks: readonly GradientCheck[], title: string): string {
+export function formatChecks(checks: readonly GradientCheck[], title: string): string {
   const judged = checks.filter(({ verdict }) => verdict !== null)
   const failed = judged.filter(({ verdict }) => verdict === 'fail').length
   const verdict = failed === 0 ? `all ${judged.length} checks pass` : `${failed} of ${judged.length} checks fail`

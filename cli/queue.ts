@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import type { KernelName } from '../kernels/index.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { SweepFlags } from '../sweep/index.js'
-import { planSweep, wordPoint } from '../sweep/index.js'
+import { formatPoint, planSweep } from '../sweep/index.js'
 import {
   collect,
   openServer,
@@ -109,7 +109,7 @@ class Teller {
       return
     }
     this.trouble = ''
-    this.say(`${wordPoint(event.task)}  ${this.count(event)}\n`)
+    this.say(`${formatPoint(event.task)}  ${this.count(event)}\n`)
   }
 
   /** Counts what became of a point, and says it. */

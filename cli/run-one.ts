@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
-import { planSweep, runOne, wordPoint } from '../sweep/index.js'
+import { formatPoint, planSweep, runOne } from '../sweep/index.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
 import type { SweepCommandFlags } from './sweep.js'
@@ -19,7 +19,7 @@ export async function runOneCommand(
     const plan = await planSweep(name, flags)
     if (number === undefined) {
       if (json) output.write(`${JSON.stringify(plan.points.map(({ settings, seed }) => ({ settings, seed })))}\n`)
-      else for (const [i, point] of plan.points.entries()) output.write(`${i}  ${wordPoint(point)}\n`)
+      else for (const [i, point] of plan.points.entries()) output.write(`${i}  ${formatPoint(point)}\n`)
       return
     }
     const directory = flags.out ?? join('sweeps', plan.name)
@@ -31,7 +31,7 @@ export async function runOneCommand(
     if (status === 'failed') throw new PipelineError('STAGE', error!)
     if (!json && !quiet)
       output.write(
-        `${number}  ${wordPoint(plan.points[number]!)}  done  (${seconds.toFixed(2)} s); millrace table ${shortPath(directory)} shows what there is\n`,
+        `${number}  ${formatPoint(plan.points[number]!)}  done  (${seconds.toFixed(2)} s); millrace table ${shortPath(directory)} shows what there is\n`,
       )
   } finally {
     stop.release()

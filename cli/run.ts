@@ -2,7 +2,7 @@ import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
-import type { Conditions, Result, Run } from '../pipeline/run/contract.js'
+import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { start } from '../pipeline/run/run.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
@@ -34,7 +34,7 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
 /** Shows a run on the terminal until it ends; Ctrl-C and SIGTERM stop it. */
 export async function follow(
   title: string,
-  launch: (conditions: Conditions) => Run,
+  launch: (conditions: RunSettings) => Run,
   flags: RunningFlags,
   output: Output,
 ): Promise<void> {

@@ -1,6 +1,6 @@
+import { builtInStages, resolveStage } from '../index.js'
+import { formatType, optionSchema } from '../pipeline/definition/option-schema.js'
 import { decideTrust } from '../pipeline/definition/trust.js'
-import { optionSchema, wordType } from '../pipeline/definition/wording.js'
-import { builtInStages, resolveStage } from '../pipeline/graph/registry.js'
 import type { AnyStage, Ports } from '../pipeline/stage/stage.js'
 import type { Output } from './output.js'
 
@@ -39,7 +39,7 @@ function explained(stage: AnyStage): string {
           : 'optional'
         : `default ${JSON.stringify(option.default)}`
     return [
-      `  ${name}: ${wordType(option)} (${fallback})`,
+      `  ${name}: ${formatType(option)} (${fallback})`,
       ...(option.description ? [`      ${option.description}`] : []),
     ]
   })

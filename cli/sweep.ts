@@ -3,6 +3,7 @@ import { shortPath } from '../pipeline/base/words.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import {
   defaultMonitor,
+  formatPoint,
   type Outcome,
   type Part,
   type Plan,
@@ -12,7 +13,6 @@ import {
   runSweep,
   type SweepResult,
   threadPool,
-  wordPoint,
 } from '../sweep/index.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
@@ -91,7 +91,7 @@ class Progress {
     const left = ((performance.now() - this.began) / 1000 / this.ended) * (this.missing - this.ended)
     const result = status === 'done' ? this.word(final) : `failed: ${error?.split('\n', 1)[0]}`
     this.output.write(
-      `${this.ended}/${this.missing}  ${wordPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
+      `${this.ended}/${this.missing}  ${formatPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
     )
   }
 

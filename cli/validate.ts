@@ -1,5 +1,5 @@
 import { Pipeline } from '../index.js'
-import { PipelineError, type Problem, wordProblem } from '../pipeline/base/errors.js'
+import { formatProblem, PipelineError, type Problem } from '../pipeline/base/errors.js'
 import type { Output } from './output.js'
 import { type ReadingFlags, readOptions } from './reading.js'
 
@@ -23,7 +23,7 @@ export async function validateCommand(
   if (flags.json) output.write(`${JSON.stringify({ valid: problems.length === 0, problems })}\n`)
   else {
     for (const line of sound) output.write(`${line}\n`)
-    for (const problem of problems) output.warn(`${wordProblem(problem)}\n`)
+    for (const problem of problems) output.warn(`${formatProblem(problem)}\n`)
     if (problems.length > 0) output.warn(`${problems.length} problem${problems.length === 1 ? '' : 's'}\n`)
   }
   if (problems.length > 0) process.exitCode = 2

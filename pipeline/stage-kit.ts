@@ -21,12 +21,12 @@ export {
   type DataSource,
   defineStage,
   type Facts,
-  type Keeper,
   type Port,
   type Ports,
   type Runner,
   type Stage,
   type StageContext,
+  type StateHooks,
   type Terminal,
   type WireType,
   wire,
@@ -49,11 +49,11 @@ export { copyParameters, type Model, modelOf, parametersTables, softmaxParameter
 export { endsEpoch, type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export type { Share } from './wires/share.js'
 export {
-  Dealt,
   dividedBatch,
   extentOf,
   rowsBefore,
   rowsByShard,
+  ShardBuffer,
   shareOf,
   sharesOf,
 } from './wires/shares.js'

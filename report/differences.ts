@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { comparedFiles, differingFiles } from './compared-files.js'
-import type { Record } from './read.js'
+import type { StoredRecord } from './read.js'
 import type { Sheet } from './sheets.js'
 import { isTable, sheetOf } from './tables-of-run.js'
 
@@ -31,7 +31,11 @@ export interface RunComparison {
 }
 
 /** Of a run that did not end, only the rows that it has are compared, and no files that are written at the end. */
-export function compareRuns(before: string, after: string, record: Pick<Record, 'status' | 'files'>): RunComparison {
+export function compareRuns(
+  before: string,
+  after: string,
+  record: Pick<StoredRecord, 'status' | 'files'>,
+): RunComparison {
   const present = comparedFiles(before)
   const listed = record.files.length > 0 ? record.files : [...present]
   // The definition is what both were made from; where it names files, it names them as seen from its folder.
@@ -97,7 +101,7 @@ function relative(a: string | undefined, b: string | undefined): number | undefi
 }
 
 /** What is not as it was, by what two records say; empty where all of it is. `definition` is the checksum now. */
-export function changesBetween(before: Record, after: Record, definition: string): string[] {
+export function changesBetween(before: StoredRecord, after: StoredRecord, definition: string): string[] {
   const changes: string[] = []
   const compare = (what: string, a: string | number | undefined, b: string | number | undefined): void => {
     if (a !== undefined && a !== b) changes.push(`${what}: was ${a}, is ${b ?? 'unknown'}`)
@@ -121,6 +125,6 @@ export function changesBetween(before: Record, after: Record, definition: string
   return changes
 }
 
-function wordKernel({ kernel }: Record): string | undefined {
+function wordKernel({ kernel }: StoredRecord): string | undefined {
   return kernel && `${kernel.name} (${kernel.detail})`
 }

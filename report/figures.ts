@@ -6,7 +6,7 @@ import { type Html, html } from './html.js'
 import { image, svgData } from './image.js'
 import { curveRows, type Experiment, type Report } from './model.js'
 import type { Figure } from './read.js'
-import { cost, percent, wordMetric } from './tables.js'
+import { cost, formatMetric, percent } from './tables.js'
 
 /** Above this ratio of largest to smallest cost, the small ones need a logarithmic axis to be seen. */
 const LOGARITHMIC = 4
@@ -91,7 +91,7 @@ function curvesAlt(series: readonly Series[], splits: readonly string[]): string
     const [first, last] = [rows[0]!, rows.at(-1)!]
     const ends = numbersOf(last, splits)
       .filter(([metric]) => !metric.endsWith('_loss'))
-      .map(([metric, value]) => `${wordMetric(metric)} from ${word(metric, first[metric])} to ${word(metric, value)}`)
+      .map(([metric, value]) => `${formatMetric(metric)} from ${word(metric, first[metric])} to ${word(metric, value)}`)
     return `${name}: ${ends.join(', ')}`
   })
   return `Curves over epochs ${series[0]!.rows[0]!.epoch} to ${Math.max(...series.map(({ rows }) => rows.at(-1)!.epoch))}. ${told.join('. ')}.`

@@ -20,7 +20,7 @@ export interface Figure {
 /** A run as its directory tells it; what is missing is empty. */
 export interface RunFiles {
   readonly directory: string
-  readonly record: Record
+  readonly record: StoredRecord
   /** `pipeline.yaml` as it stands. */
   readonly text: string
   readonly stages: readonly StageUse[]
@@ -66,7 +66,7 @@ const record = z.object({
   files: z.array(z.string()).default([]),
 })
 
-export type Record = z.output<typeof record>
+export type StoredRecord = z.output<typeof record>
 
 /** As much as a definition may have. */
 const MAX_DEFINITION = 1 << 20
@@ -102,7 +102,7 @@ export function readRunText(directory: string, remarks: string[]): RunText {
 }
 
 /** Reads `run.json`. Throws a PipelineError `ARGUMENTS` where there is none, `DATA` where it is damaged. */
-export function readRecord(directory: string): Record {
+export function readRecord(directory: string): StoredRecord {
   const file = join(directory, 'run.json')
   const refuse = (why: string): PipelineError =>
     new PipelineError('ARGUMENTS', `${directory} is no run directory: ${why}`)

@@ -1,7 +1,7 @@
 import { type SettingsPoint, settingsLineFigure, settingsMapFigure } from '../figures/index.js'
 import { isBetter } from '../pipeline/wires/metrics.js'
 import type { SettingRow, Settings } from './settings-table.js'
-import { wordMetric, wordOf } from './tables.js'
+import { formatMetric, wordOf } from './tables.js'
 
 /** A figure, and what a reader who cannot see it is told. */
 export interface SettingsFigure {
@@ -32,7 +32,7 @@ async function map(
     const at = y.indexOf(wordValue(settings[down])) * x.length + x.indexOf(wordValue(settings[across]))
     results[at] = final.get(monitor)?.mean ?? Number.NaN
   }
-  const metric = wordMetric(monitor)
+  const metric = formatMetric(monitor)
   const svg = await settingsMapFigure({
     metric,
     x: { name: across, values: x },

@@ -97,8 +97,8 @@ function finalTable(report: Report, metric: string, caption: string, word: (valu
     columns: [
       { name: 'Experiment' },
       ...shown.flatMap((name) => [
-        ...(told(name) ? [numeric(`${wordMetric(name)}, published`)] : []),
-        numeric(told(name) ? `${wordMetric(name)}, reproduced` : wordMetric(name)),
+        ...(told(name) ? [numeric(`${formatMetric(name)}, published`)] : []),
+        numeric(told(name) ? `${formatMetric(name)}, reproduced` : formatMetric(name)),
       ]),
     ],
     rows: report.experiments.map((experiment) => [
@@ -124,7 +124,7 @@ function publishedTable({ experiments }: Report): DataTable {
       const about = [...(published?.note ? [published.note] : []), ...comparison.notes]
       return [
         { text: label },
-        { text: wordMetric(metric) },
+        { text: formatMetric(metric) },
         publishedCell(comparison, word, notes.add),
         summaryCell(reproduced, word),
         difference === undefined ? none : { text: signed(pointsOf(word, word(difference))), value: difference },
@@ -190,7 +190,7 @@ function noteList(): { readonly all: string[]; readonly add: (text: string) => n
 }
 
 /** `train_cost` → `training cost`. */
-export function wordMetric(metric: string): string {
+export function formatMetric(metric: string): string {
   return metric.replace(/^train_/, 'training_').replaceAll('_', ' ')
 }
 

@@ -18,7 +18,7 @@ export interface ReportPlace {
   readonly tables?: string | undefined
 }
 
-export interface Written {
+export interface ReportFiles {
   /** The HTML file first. */
   readonly files: readonly string[]
   /** Size of the HTML file. */
@@ -32,7 +32,7 @@ export interface Written {
 }
 
 /** Writes the report on the runs in these directories, or on one sweep. Throws a PipelineError with all that are no run directories. */
-export async function writeReport(directories: readonly string[], { out, tables }: ReportPlace): Promise<Written> {
+export async function writeReport(directories: readonly string[], { out, tables }: ReportPlace): Promise<ReportFiles> {
   const [first] = directories
   if (directories.length === 1 && isSweepDirectory(first!)) return writeSweepReport(first!, { out, tables })
   const report = reportOf(allRuns(directories))
@@ -46,7 +46,7 @@ export async function writeReport(directories: readonly string[], { out, tables 
   return { files, bytes: Buffer.byteLength(page), verdicts }
 }
 
-async function writeSweepReport(directory: string, { out, tables }: ReportPlace): Promise<Written> {
+async function writeSweepReport(directory: string, { out, tables }: ReportPlace): Promise<ReportFiles> {
   const report = await sweepReport(directory, readAttempts([directory]))
   const files = [write(out, report.page), ...writeTables(report.tables, tables)]
   if (tables !== undefined) for (const [name, content] of report.figures) files.push(write(join(tables, name), content))

@@ -7,7 +7,7 @@ import type { Prepared } from '../pipeline/run/prepared.js'
 import { isDone, type ResumeOptions, resume } from '../pipeline/run/resume.js'
 import { run } from '../pipeline/run/run.js'
 import { now } from '../pipeline/run/timed-kernels.js'
-import type { Outcome, Surroundings } from './executor.js'
+import type { Outcome, PointSettings } from './executor.js'
 import { definitionDigest } from './identity.js'
 import type { Point } from './point.js'
 
@@ -17,7 +17,7 @@ import type { Point } from './point.js'
  */
 export async function executePoint(
   point: Point,
-  { directory, threads, checkpoint, trust }: Surroundings,
+  { directory, threads, checkpoint, trust }: PointSettings,
   signal: AbortSignal,
   prepared?: Prepared,
 ): Promise<Outcome> {

@@ -27,7 +27,7 @@ export interface Executor {
 }
 
 /** What it takes to execute one point, beside the point. */
-export interface Surroundings {
+export interface PointSettings {
   /** The directory of the run; an unfinished run there is replaced. */
   readonly directory: string
   readonly threads: number | undefined

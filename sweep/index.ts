@@ -7,10 +7,10 @@ export {
   type SweepRecord,
 } from './directory.js'
 export { executePoint } from './execute.js'
-export type { Executor, Outcome, Surroundings } from './executor.js'
+export type { Executor, Outcome, PointSettings } from './executor.js'
 export { defaultMonitor } from './monitor.js'
 export { type PlanOptions, planSweep } from './plan.js'
-export { type Plan, type Point, wordPoint } from './point.js'
+export { formatPoint, type Plan, type Point } from './point.js'
 export { type PoolOptions, threadPool } from './pool.js'
 export { type Part, runSweep, type SweepOptions, type SweepResult } from './run.js'
 export { type RunOneOptions, runOne } from './run-one.js'

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { messageOf } from '../pipeline/base/errors.js'
 import type { Prepared } from '../pipeline/run/prepared.js'
-import type { Outcome, Surroundings } from './executor.js'
+import type { Outcome, PointSettings } from './executor.js'
 import type { Point } from './point.js'
-import type { Order } from './worker.js'
+import type { WorkerMessage } from './worker.js'
 
 /** Megabytes for what lives shortly, per thread: V8's default is ten times as much, and no faster here. */
 const YOUNG = 4
@@ -23,13 +23,13 @@ export class Job {
   /** Executes a point. Never rejects; a thread that dies on the way is a failure of the point. */
   async execute(
     point: Point,
-    surroundings: Surroundings,
+    surroundings: PointSettings,
     prepared: Prepared | undefined,
     signal: AbortSignal,
   ): Promise<Outcome> {
     this.worker ??= startWorker()
     const worker = this.worker
-    const tell = (order: Order): void => worker.postMessage(order)
+    const tell = (order: WorkerMessage): void => worker.postMessage(order)
     const stop = (): void => tell({ type: 'stop' })
     const listening = new AbortController()
     const outcome = new Promise<Outcome>((resolve) => {

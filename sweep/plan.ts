@@ -12,7 +12,7 @@ import {
 } from '../pipeline/definition/read.js'
 import { sweep } from '../pipeline/definition/sweep.js'
 import type { Trust } from '../pipeline/definition/trust.js'
-import { locate, plain, wordOrigin } from '../pipeline/definition/value.js'
+import { formatOrigin, locate, plain } from '../pipeline/definition/value.js'
 import { prepare } from '../pipeline/run/prepared.js'
 import type { DataSource } from '../pipeline/stage/stage.js'
 import { lengthOf } from './halving.js'
@@ -44,7 +44,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const settings = settingsOf(block)
   const kernel = await kernelName(options.kernel)
   const { monitor, halving } = sweep.parse(plain(block))
-  const where = wordOrigin(locate(block, ['halving']).origin)
+  const where = formatOrigin(locate(block, ['halving']).origin)
   const checksums = new Checksums()
   const problems = new PointProblems()
   const data = new Map<string, DataSource>()

@@ -1,5 +1,5 @@
-import { inFileOrder, PipelineError, type Problem, wordProblem } from '../pipeline/base/errors.js'
-import { type Point, wordPoint } from './point.js'
+import { formatProblem, inFileOrder, PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { formatPoint, type Point } from './point.js'
 
 type Which = Pick<Point, 'settings' | 'seed'>
 
@@ -16,7 +16,7 @@ export class PointProblems {
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error
       for (const problem of error.problems) {
-        const word = wordProblem(problem)
+        const word = formatProblem(problem)
         const { points } = this.found.get(word) ?? { points: [] }
         this.found.set(word, { problem, points: [...points, point] })
       }
@@ -32,7 +32,7 @@ export class PointProblems {
       if (points.length === this.total) return { where, message }
       return {
         where,
-        message: `${message} (point ${wordPoint(points[0]!)}${others > 0 ? `, and ${others} more` : ''})`,
+        message: `${message} (point ${formatPoint(points[0]!)}${others > 0 ? `, and ${others} more` : ''})`,
       }
     })
     throw new PipelineError('DEFINITION', inFileOrder(problems))

@@ -43,7 +43,7 @@ export interface Plan {
 }
 
 /** `eta=0.01 lambda=0.1 seed=400`. */
-export function wordPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
+export function formatPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
   return [...Object.entries(settings), ['seed', seed] as const]
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ')

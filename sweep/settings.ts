@@ -1,18 +1,18 @@
 import { z } from 'zod'
 import { inFileOrder, PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { formatIssues } from '../pipeline/definition/option-schema.js'
 import { type Override, overrideOf, parseAssignment } from '../pipeline/definition/overrides.js'
 import { type Sweep, sweep } from '../pipeline/definition/sweep.js'
 import {
   entriesOf,
+  formatOrigin,
   isList,
   type Origin,
   plain,
   type Value,
   valueFrom,
   withValue,
-  wordOrigin,
 } from '../pipeline/definition/value.js'
-import { wordIssues } from '../pipeline/definition/wording.js'
 import { drawn } from './draw.js'
 
 /** What the command line adds to the block `sweep:`; names given here win over the same names there. */
@@ -63,7 +63,7 @@ export function sweepBlock(written: Value | undefined, flags: SweepFlags): Value
   if (problems.length > 0) throw new PipelineError('ARGUMENTS', problems)
   const whole = withValue(undefined, ['sweep'], block)
   const checked = named.safeParse(plain(whole))
-  if (!checked.success) problems.push(...wordIssues(checked.error, named, whole, '', 'key'))
+  if (!checked.success) problems.push(...formatIssues(checked.error, named, whole, '', 'key'))
   else problems.push(...misplacedSeeds(block))
   if (problems.length > 0) throw new PipelineError('DEFINITION', inFileOrder(problems))
   return block
@@ -75,7 +75,7 @@ function misplacedSeeds(block: Value): Problem[] {
   return mappings.flatMap((mapping) => {
     const seed = entriesOf(mapping).get('seed')
     const message = 'seed: is no setting; give the seeds under repeat: { seeds: [400, 401] }, or as --seeds 400,401'
-    return seed ? [{ where: wordOrigin(seed.key), message }] : []
+    return seed ? [{ where: formatOrigin(seed.key), message }] : []
   })
 }
 
@@ -92,7 +92,7 @@ export function settingsOf(block: Value): Setting[] {
   if (distinct.size > 0 || data.repeat) return distinct.size > 0 ? [...distinct.values()] : [[]]
   throw new PipelineError('ARGUMENTS', [
     {
-      ...(block.origin.kind === 'file' && { where: wordOrigin(block.origin) }),
+      ...(block.origin.kind === 'file' && { where: formatOrigin(block.origin) }),
       message: 'there is nothing to sweep: give settings in a block "sweep:" of the pipeline, or --grid eta=0.01,0.1',
     },
   ])
@@ -106,13 +106,13 @@ export function seedsOf(block: Value, own: number): number[] {
 
 function gridSettings(grid: Value | undefined): Setting[] {
   const axes = [...entriesOf(grid)].map(([name, { key, value }]) =>
-    (value.data as readonly Value[]).map((each) => overrideOf(name, each, wordOrigin(key))),
+    (value.data as readonly Value[]).map((each) => overrideOf(name, each, formatOrigin(key))),
   )
   if (axes.length === 0) return []
   const count = axes.reduce((product, axis) => product * axis.length, 1)
   if (count > MOST)
     throw new PipelineError('DEFINITION', [
-      { where: wordOrigin(grid!.origin), message: `sweep.grid: it has ${count} cells, expected at most ${MOST}` },
+      { where: formatOrigin(grid!.origin), message: `sweep.grid: it has ${count} cells, expected at most ${MOST}` },
     ])
   return axes.reduce<Setting[]>(
     (settings, axis) => settings.flatMap((setting) => axis.map((each) => [...setting, each])),
@@ -123,7 +123,7 @@ function gridSettings(grid: Value | undefined): Setting[] {
 function listSettings(list: Value | undefined): Setting[] {
   if (!isList(list)) return []
   return list.data.map((entry) =>
-    [...entriesOf(entry)].map(([name, { key, value }]) => overrideOf(name, value, wordOrigin(key))),
+    [...entriesOf(entry)].map(([name, { key, value }]) => overrideOf(name, value, formatOrigin(key))),
   )
 }
 
@@ -134,7 +134,7 @@ function drawnSettings(block: Value): Setting[] {
   if (!random || !given) return []
   if (given.n > MOST)
     throw new PipelineError('DEFINITION', [
-      { where: wordOrigin(random.origin), message: `sweep.random.n: expected at most ${MOST}, got ${given.n}` },
+      { where: formatOrigin(random.origin), message: `sweep.random.n: expected at most ${MOST}, got ${given.n}` },
     ])
   const names = [...entriesOf(part(random, 'over'))].map(([name, { key, value }]) => ({
     name,
@@ -142,7 +142,7 @@ function drawnSettings(block: Value): Setting[] {
     draws: drawn(value, given.seed ?? 0, name, given.n),
   }))
   return Array.from({ length: given.n }, (_, i) =>
-    names.map(({ name, key, draws }) => overrideOf(name, draws[i]!, wordOrigin(key))),
+    names.map(({ name, key, draws }) => overrideOf(name, draws[i]!, formatOrigin(key))),
   )
 }
 

@@ -1,16 +1,16 @@
 import { parentPort } from 'node:worker_threads'
-import { builtInStages } from '../pipeline/graph/registry.js'
+import { builtInStages } from '../index.js'
 import type { Prepared } from '../pipeline/run/prepared.js'
 import { executePoint } from './execute.js'
-import type { Surroundings } from './executor.js'
+import type { PointSettings } from './executor.js'
 import type { Point } from './point.js'
 
 /** What a job's thread is told. */
-export type Order =
+export type WorkerMessage =
   | {
       readonly type: 'execute'
       readonly point: Point
-      readonly surroundings: Surroundings
+      readonly surroundings: PointSettings
       readonly prepared: Prepared | undefined
     }
   | { readonly type: 'stop' }
@@ -21,7 +21,7 @@ let stop = new AbortController()
 // Loaded while there is nothing to do yet.
 void builtInStages()
 
-port.on('message', async (order: Order) => {
+port.on('message', async (order: WorkerMessage) => {
   if (order.type === 'stop') return stop.abort()
   stop = new AbortController()
   const { point, surroundings, prepared } = order

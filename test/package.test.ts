@@ -60,7 +60,7 @@ t.test('the package holds what users need and nothing else', async (t) => {
     'dist',
     'kernels',
     'package.json',
-    'parallel',
+    'pipeline',
     'stages',
   ])
 })

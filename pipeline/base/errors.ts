@@ -34,7 +34,7 @@ export class PipelineError extends Error {
     options: { cause?: unknown; stage?: string } = {},
   ) {
     const list = typeof problems === 'string' ? [{ message: problems }] : problems
-    super(list.map(wordProblem).join('\n'), 'cause' in options ? { cause: options.cause } : undefined)
+    super(list.map(formatProblem).join('\n'), 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'PipelineError'
     this.code = code
     this.problems = list
@@ -43,7 +43,7 @@ export class PipelineError extends Error {
 }
 
 /** `file:line:column  message`. */
-export function wordProblem({ where, message }: Problem): string {
+export function formatProblem({ where, message }: Problem): string {
   return where ? `${where}  ${message}` : message
 }
 
@@ -53,7 +53,7 @@ export function inFileOrder(problems: readonly Problem[]): Problem[] {
     const match = /^(.*?):(\d+):(\d+)/.exec(where)
     return match ? [match[1]!, Number(match[2]), Number(match[3])] : ['\uffff', 0, 0]
   }
-  const distinct = new Map(problems.map((problem) => [wordProblem(problem), problem]))
+  const distinct = new Map(problems.map((problem) => [formatProblem(problem), problem]))
   return [...distinct.values()].sort((a, b) => {
     const [x, y] = [key(a), key(b)]
     return x[0] < y[0] ? -1 : x[0] > y[0] ? 1 : x[1] - y[1] || x[2] - y[2]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { PipelineError, type Problem } from '../base/errors.js'
+import { formatIssues } from './option-schema.js'
 import { isResolved, plain, type Value } from './value.js'
-import { wordIssues } from './wording.js'
 
 /** How often checkpoints are made: after so many epochs or steps, or when so many seconds have passed. */
 export type Cadence = { readonly epochs: number } | { readonly steps: number } | { readonly seconds: number }
@@ -34,7 +34,7 @@ export function checkpointRule(value: Value | undefined, problems: Problem[]): C
   if (!value || !isResolved(value)) return usual
   const checked = rule.safeParse(plain(value))
   if (!checked.success) {
-    problems.push(...wordIssues(checked.error, rule, value, 'checkpoint: ', 'key'))
+    problems.push(...formatIssues(checked.error, rule, value, 'checkpoint: ', 'key'))
     return usual
   }
   if (checked.data === 'none') return { ...usual, keep: 0 }

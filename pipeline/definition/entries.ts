@@ -5,6 +5,7 @@ import { show } from '../base/words.js'
 import { verbOf } from './schema.js'
 import {
   entriesOf,
+  formatOrigin,
   isList,
   isMapping,
   isResolved,
@@ -13,7 +14,6 @@ import {
   unresolved,
   type Value,
   withValue,
-  wordOrigin,
 } from './value.js'
 
 /** One entry of `stages`, resolved: no references left, options not yet checked. */
@@ -43,7 +43,7 @@ export function stageEntries(
   for (const change of isList(patch) ? patch.data : []) applyPatch(entries, change, interpolate, problems)
   if (entries.length === 0 && isList(stages))
     problems.push({
-      where: wordOrigin(stages.origin),
+      where: formatOrigin(stages.origin),
       message: 'stages: expected at least one stage, got an empty list',
     })
   return entries
@@ -84,7 +84,7 @@ function stageName(written: Value, interpolate: (value: Value) => Value, problem
   if (typeof use.data === 'string' && use.data !== '') return use
   if (isResolved(use))
     problems.push({
-      where: wordOrigin(use.origin),
+      where: formatOrigin(use.origin),
       message: `use: expected the name of a stage, got ${show(plain(use))}`,
     })
   return unresolved
@@ -116,7 +116,7 @@ function applyPatch(
   if (at < 0) {
     const ids = entries.map((entry) => entry.id)
     problems.push({
-      where: wordOrigin(target.origin),
+      where: formatOrigin(target.origin),
       message: `patch: no stage with id "${target.data}"${suggestion(target.data, ids, 'ids')}`,
     })
     return

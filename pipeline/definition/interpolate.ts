@@ -5,6 +5,7 @@ import { didYouMean } from '../base/nearest.js'
 import {
   type Entry,
   entriesOf,
+  formatOrigin,
   isList,
   isMapping,
   isResolved,
@@ -14,7 +15,6 @@ import {
   unresolved,
   type Value,
   valueFrom,
-  wordOrigin,
 } from './value.js'
 
 /** What all vars together may come to, in values and characters, where they are referred to: more is no definition. */
@@ -61,7 +61,7 @@ export function interpolator(
       if (found === '$${') return '${'
       if (name === undefined) {
         problems.push({
-          where: wordOrigin(origin),
+          where: formatOrigin(origin),
           message: `malformed reference in ${JSON.stringify(text)}; expected \${name} or \${NAME:-default} ($\${ for a literal)`,
         })
         isWhole = false
@@ -71,7 +71,7 @@ export function interpolator(
       if (!isResolved(value)) isWhole = false
       else if (isList(value) || isMapping(value)) {
         problems.push({
-          where: wordOrigin(origin),
+          where: formatOrigin(origin),
           message: `"\${${name}}" is a ${isList(value) ? 'list' : 'mapping'} and cannot stand inside a longer text`,
         })
         isWhole = false
@@ -90,7 +90,7 @@ export function interpolator(
     if (text !== undefined) return { data: typed(text), origin: { kind: 'environment', name, at: origin } }
     if (fallback !== undefined) return { data: typed(fallback), origin }
     problems.push({
-      where: wordOrigin(origin),
+      where: formatOrigin(origin),
       message:
         `"\${${name}}" names neither a var nor an environment variable` +
         ((problems.length < HELPED && didYouMean(name, vars.keys())) ||
@@ -107,7 +107,7 @@ export function interpolator(
     size += sizes.get(name)!
     if (size > MOST)
       problems.push({
-        where: wordOrigin(origin),
+        where: formatOrigin(origin),
         message: `with its references filled in, the definition is too large: "\${${name}}"`,
       })
     return size > MOST
@@ -118,14 +118,14 @@ export function interpolator(
     if (done) return done
     if (resolving.includes(name)) {
       problems.push({
-        where: wordOrigin(origin),
+        where: formatOrigin(origin),
         message: `vars refer to each other in a circle: ${[...resolving.slice(resolving.indexOf(name)), name].join(' → ')}`,
       })
       return unresolved
     }
     if (resolving.length === DEEPEST) {
       problems.push({
-        where: wordOrigin(origin),
+        where: formatOrigin(origin),
         message: `vars refer to each other more than ${DEEPEST} deep: ${resolving[0]} → ${resolving[1]} → …`,
       })
       return unresolved

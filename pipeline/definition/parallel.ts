@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
-import { isResolved, locate, plain, type Value, wordOrigin } from './value.js'
-import { wordIssues } from './wording.js'
+import { formatIssues } from './option-schema.js'
+import { formatOrigin, isResolved, locate, plain, type Value } from './value.js'
 
 /** How one run is divided: which engine joins its processes, and into how many shards the rows are dealt. */
 export const parallel = z.strictObject({
@@ -27,12 +27,12 @@ export function parallelOf(value: Value | undefined, problems: Problem[]): Paral
   if (!value) return undefined
   const checked = parallel.safeParse(plain(value))
   if (!checked.success) {
-    if (isResolved(value)) problems.push(...wordIssues(checked.error, parallel, value, 'parallel: ', 'key'))
+    if (isResolved(value)) problems.push(...formatIssues(checked.error, parallel, value, 'parallel: ', 'key'))
     return undefined
   }
   const { engine, ranks, shards } = checked.data
   const report = (key: string, message: string): void => {
-    problems.push({ where: wordOrigin(locate(value, [key]).origin), message: `parallel: ${message}` })
+    problems.push({ where: formatOrigin(locate(value, [key]).origin), message: `parallel: ${message}` })
   }
   if (engine === 'local' && ranks !== 1)
     report('ranks', `ranks: the engine local is one process, expected 1, got ${ranks} (--set parallel.ranks=1)`)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
+import { formatIssues } from './option-schema.js'
 import { plain, type Value } from './value.js'
-import { wordIssues } from './wording.js'
 
 const metric = z.strictObject({
   value: z.number().describe('As it was printed.'),
@@ -47,5 +47,5 @@ export function publishedOf(data: unknown): Published | undefined {
 /** Checks a block that was given in code; in files the shape of the definition covers it. */
 export function checkPublished(value: Value, problems: Problem[]): void {
   const checked = published.safeParse(plain(value))
-  if (!checked.success) problems.push(...wordIssues(checked.error, published, value, 'published: ', 'key'))
+  if (!checked.success) problems.push(...formatIssues(checked.error, published, value, 'published: ', 'key'))
 }

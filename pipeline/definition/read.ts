@@ -11,9 +11,10 @@ import { type Override, override, parseOverrides } from './overrides.js'
 import { type ParallelOptions, parallelOf } from './parallel.js'
 import { checkShape } from './schema.js'
 import { readSource } from './source.js'
-import { decideTrust, type Trust, type Trusted } from './trust.js'
+import { type DecidedTrust, decideTrust, type Trust } from './trust.js'
 import {
   entriesOf,
+  formatOrigin,
   isList,
   isMapping,
   isResolved,
@@ -22,7 +23,6 @@ import {
   type Value,
   valueFrom,
   withValue,
-  wordOrigin,
 } from './value.js'
 
 /** A pipeline definition, read and resolved. */
@@ -44,7 +44,7 @@ export interface Definition {
   readonly sweep?: Value | undefined
   readonly stages: readonly StageEntry[]
   /** What it may do. */
-  readonly trust: Trusted
+  readonly trust: DecidedTrust
 }
 
 export interface ReadOptions extends Trust {
@@ -154,12 +154,12 @@ function inherit(file: string, below: readonly string[], problems: Problem[]): M
   if (parent) joinInherited(result, inheritFrom(parent, file, below, problems))
   if (vars && vars.data !== null && !isMapping(vars)) throw new PipelineError('DEFINITION', inFileOrder(problems))
   if (below.length === 0 && !result.has('stages'))
-    problems.push({ where: wordOrigin(value.origin), message: 'stages is required: expected a list of stages' })
+    problems.push({ where: formatOrigin(value.origin), message: 'stages is required: expected a list of stages' })
   return result
 }
 
 function inheritFrom(parent: Value, file: string, below: readonly string[], problems: Problem[]): Map<string, Value> {
-  const where = wordOrigin(parent.origin)
+  const where = formatOrigin(parent.origin)
   const stop = (...found: Problem[]): PipelineError =>
     new PipelineError('DEFINITION', inFileOrder([...problems, ...found]))
   if (typeof parent.data !== 'string' || parent.data === '') throw stop()
@@ -207,7 +207,7 @@ export function nameOf(value: Value | undefined, file: string, problems: Problem
   if (NAME.test(name)) return name
   if (!value) return 'pipeline'
   problems.push({
-    where: wordOrigin(value.origin),
+    where: formatOrigin(value.origin),
     message: `name: expected letters, digits, ".", "_" and "-" (it names the run's directory), got ${show(name)}`,
   })
   return 'pipeline'
@@ -219,7 +219,7 @@ export function seedOf(value: Value | undefined, problems: Problem[]): number {
   if (typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0) return seed
   if (isResolved(value))
     problems.push({
-      where: wordOrigin(value.origin),
+      where: formatOrigin(value.origin),
       message: `seed: expected a non-negative integer, got ${show(plain(value))}`,
     })
   return 0

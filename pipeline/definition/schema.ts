@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
 import { listed } from '../base/words.js'
+import { formatIssues } from './option-schema.js'
 import { published } from './published.js'
 import { sweep } from './sweep.js'
-import { entriesOf, isList, isMapping, plain, type Value, wordOrigin } from './value.js'
-import { wordIssues } from './wording.js'
+import { entriesOf, formatOrigin, isList, isMapping, plain, type Value } from './value.js'
 
 const stageName = z.string().min(1)
 const stageId = z.string().min(1)
@@ -55,7 +55,7 @@ export function verbOf(change: Value): Verb | undefined {
 /** Checks the shape of what one file says, references not yet resolved. */
 export function checkShape(source: Value, problems: Problem[]): void {
   const checked = definition.safeParse(plain(source))
-  if (!checked.success) problems.push(...wordIssues(checked.error, definition, source, '', 'key'))
+  if (!checked.success) problems.push(...formatIssues(checked.error, definition, source, '', 'key'))
   const patch = entriesOf(source).get('patch')?.value
   const list: readonly Value[] = isList(patch) ? patch.data : []
   for (const [i, change] of list.entries()) if (isMapping(change)) checkChange(change, `patch[${i}]: `, problems)
@@ -65,11 +65,11 @@ function checkChange(change: Value, prefix: string, problems: Problem[]): void {
   const verb = verbOf(change)
   if (verb) {
     const checked = changes[verb].safeParse(plain(change))
-    if (!checked.success) problems.push(...wordIssues(checked.error, changes[verb], change, prefix, 'key'))
+    if (!checked.success) problems.push(...formatIssues(checked.error, changes[verb], change, prefix, 'key'))
   } else {
     const keys = [...entriesOf(change).keys()].map((key) => `"${key}"`)
     problems.push({
-      where: wordOrigin(change.origin),
+      where: formatOrigin(change.origin),
       message: `${prefix}expected one of ${listed(verbs, 'and')}, got ${listed(keys, 'and') || 'nothing'}`,
     })
   }

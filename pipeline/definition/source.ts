@@ -6,13 +6,13 @@ import { syntaxErrors } from './syntax.js'
 import {
   type Entry,
   entriesOf,
+  formatOrigin,
   isList,
   isMapping,
   type Origin,
   plain,
   type Scalar,
   type Value,
-  wordOrigin,
 } from './value.js'
 
 /** A definition is text written by hand: anything near these limits is a mistake or an attack. */
@@ -44,7 +44,7 @@ export function parseSource(text: string, file: string): Value {
     return { kind: 'file', file, line, column: col }
   }
   const problems: Problem[] = syntaxErrors(document, text, lines).map(({ offset, message }) => ({
-    where: wordOrigin(originAt(offset)),
+    where: formatOrigin(originAt(offset)),
     message: `malformed YAML: ${message}`,
   }))
   if (problems.length > 0) throw new PipelineError('DEFINITION', problems)
@@ -71,14 +71,14 @@ export function parseSource(text: string, file: string): Value {
         return value
       }
       problems.push({
-        where: wordOrigin(origin),
+        where: formatOrigin(origin),
         message: `malformed YAML: no anchor "&${node.source}" stands above the alias "*${node.source}"`,
       })
     }
     if (++values > MAX_VALUES || depth > MAX_DEPTH)
       throw new PipelineError('DEFINITION', [
         {
-          where: wordOrigin(origin),
+          where: formatOrigin(origin),
           message: `expected at most ${MAX_VALUES} values nested at most ${MAX_DEPTH} deep (aliases count where they are used)`,
         },
       ])
@@ -91,7 +91,7 @@ export function parseSource(text: string, file: string): Value {
         const key = pair.key as Node | null
         const keyOrigin = key?.range ? originAt(key.range[0]) : origin
         if (!isScalar(key)) {
-          problems.push({ where: wordOrigin(keyOrigin), message: 'expected a plain key, got a list or mapping' })
+          problems.push({ where: formatOrigin(keyOrigin), message: 'expected a plain key, got a list or mapping' })
           continue
         }
         // The parser marks merge keys with a symbol.
@@ -99,9 +99,9 @@ export function parseSource(text: string, file: string): Value {
         const value = convert(pair.value as Node | null, keyOrigin, depth + 1)
         if (name === '<<') merge(merged, value, problems)
         else if (FORBIDDEN_KEYS.has(name))
-          problems.push({ where: wordOrigin(keyOrigin), message: `"${name}" cannot be used as a key` })
+          problems.push({ where: formatOrigin(keyOrigin), message: `"${name}" cannot be used as a key` })
         else if (own.has(name))
-          problems.push({ where: wordOrigin(keyOrigin), message: `malformed YAML: duplicate key "${name}"` })
+          problems.push({ where: formatOrigin(keyOrigin), message: `malformed YAML: duplicate key "${name}"` })
         else own.set(name, { key: keyOrigin, value })
       }
       return { data: new Map([...merged, ...own]), origin }
@@ -114,7 +114,7 @@ export function parseSource(text: string, file: string): Value {
   if (!(value.data instanceof Map))
     throw new PipelineError('DEFINITION', [
       {
-        where: wordOrigin(value.origin),
+        where: formatOrigin(value.origin),
         message:
           value.data === null
             ? 'the file is empty, expected a pipeline definition (a mapping with "stages")'
@@ -129,7 +129,7 @@ function merge(into: Map<string, Entry>, value: Value, problems: Problem[]): voi
   for (const source of isList(value) ? value.data : [value]) {
     if (!isMapping(source))
       problems.push({
-        where: wordOrigin(source.origin),
+        where: formatOrigin(source.origin),
         message: `expected a mapping to merge, got ${show(plain(source))}`,
       })
     for (const [key, entry] of entriesOf(source)) if (!into.has(key)) into.set(key, entry)

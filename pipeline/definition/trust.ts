@@ -15,13 +15,13 @@ export interface Trust {
 }
 
 /** The same, decided. */
-export type Trusted = { readonly [K in keyof Trust]-?: NonNullable<Trust[K]> }
+export type DecidedTrust = { readonly [K in keyof Trust]-?: NonNullable<Trust[K]> }
 
 /** What forbids plugins forbids them whatever else is said: whoever sets a machine up has the last word. */
 export function decideTrust(
   { plugins = true, allowAbsolutePaths = false }: Trust,
   environment: Readonly<Record<string, string | undefined>> = process.env,
-): Trusted {
+): DecidedTrust {
   const isForbidden = !['', '0', 'false', undefined].includes(environment.MILLRACE_NO_PLUGINS)
   return { plugins: isForbidden ? false : plugins, allowAbsolutePaths }
 }
@@ -31,7 +31,7 @@ export function checkPluginFile(
   file: string,
   use: string,
   folder: string,
-  { plugins }: Pick<Trusted, 'plugins'>,
+  { plugins }: Pick<DecidedTrust, 'plugins'>,
 ): void {
   const folders = [folder, ...(typeof plugins === 'string' ? [resolve(plugins)] : [])]
   if (folders.some((each) => isBelow(file, each))) return

@@ -44,12 +44,12 @@ export function isResolved(value: Value): boolean {
 }
 
 /** `file:line:column` (relative to the current folder where that is shorter), `--set …`, or what else it is. */
-export function wordOrigin(origin: Origin): string {
+export function formatOrigin(origin: Origin): string {
   switch (origin.kind) {
     case 'file':
       return `${shortPath(origin.file)}:${origin.line}:${origin.column}`
     case 'environment':
-      return `${wordOrigin(origin.at)} ($${origin.name})`
+      return `${formatOrigin(origin.at)} ($${origin.name})`
     case 'set':
       return origin.text
     default:

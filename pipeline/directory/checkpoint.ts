@@ -32,14 +32,14 @@ const content = z.strictObject({
 export type Checkpoint = Readonly<z.output<typeof content>>
 
 /** A checkpoint with memory of its own, while the stages go on. */
-export interface Frozen {
+export interface CheckpointCopy {
   readonly step: number
   readonly content: unknown
   readonly tensors: ReadonlyMap<string, Tensor>
 }
 
 /** Copies the states. */
-export function freeze(checkpoint: Checkpoint): Frozen {
+export function copyCheckpoint(checkpoint: Checkpoint): CheckpointCopy {
   const tensors = new Map<string, Tensor>()
   const states = Object.entries(checkpoint.states).map(([id, state]) => [id, writeState(state, id, tensors)])
   return { step: checkpoint.step, content: { ...checkpoint, states: Object.fromEntries(states) }, tensors }
@@ -49,7 +49,7 @@ export function freeze(checkpoint: Checkpoint): Frozen {
  * A checkpoint is a safetensors file: the arrays of the states as tensors, all else as JSON in the metadata, with a
  * checksum over both.
  */
-export function encodeCheckpoint({ content, tensors }: Frozen): Uint8Array {
+export function encodeCheckpoint({ content, tensors }: CheckpointCopy): Uint8Array {
   const text = JSON.stringify(content)
   return encodeTensors(
     tensors,

@@ -27,7 +27,7 @@ export interface RunDirectory {
   release(): void
 }
 
-export interface Place {
+export interface RunPlace {
   /** The directory asked for; default: the next free `runs/NAME-001`. */
   readonly out?: string | undefined
   /** Takes the place of the run that lies in `out`. */
@@ -65,7 +65,7 @@ const itself = 'the run itself'
  */
 export function makeRunDirectory(
   name: string,
-  { out, force = false }: Place,
+  { out, force = false }: RunPlace,
   allowAbsolutePaths = false,
 ): RunDirectory {
   if (out === undefined) return openRunDirectory(nextNumbered(name), allowAbsolutePaths)

@@ -98,7 +98,7 @@ export class FlowControl {
     if (this.pumps.size === 0 && this.isSettling) this.settled(false)
   }
 
-  breathe(): Promise<void> | undefined {
+  yieldToEventLoop(): Promise<void> | undefined {
     // A clock that was set back must not keep the event loop waiting until it has caught up.
     if (Math.abs(Date.now() - this.since) < STRETCH) return undefined
     return new Promise((resume) =>

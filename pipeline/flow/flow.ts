@@ -49,7 +49,7 @@ export class StageFlow implements Flow {
         if (done) return
         if (control.isAborted) return
         subscriber.next(value)
-        const pause = control.breathe()
+        const pause = control.yieldToEventLoop()
         if (pause) await pause
       }
     } finally {
@@ -146,8 +146,8 @@ export class StageFlow implements Flow {
     this.control.holdChanged(change < 0)
   }
 
-  breathe(): Promise<void> | undefined {
-    return this.control.breathe()
+  yieldToEventLoop(): Promise<void> | undefined {
+    return this.control.yieldToEventLoop()
   }
 
   /** True while no stage downstream holds what feeds it. Asked for every table, so it is found out once a change. */

@@ -1,8 +1,8 @@
 import type { Problem } from '../base/errors.js'
 import { defaultId, type StageEntry } from '../definition/entries.js'
+import { formatIssues } from '../definition/option-schema.js'
 import type { Definition } from '../definition/read.js'
-import { entriesOf, plain, type Value, wordOrigin } from '../definition/value.js'
-import { wordIssues } from '../definition/wording.js'
+import { entriesOf, formatOrigin, plain, type Value } from '../definition/value.js'
 import type { AnyStage, Facts } from '../stage/stage.js'
 import { type Draft, type Source, wireInputs } from './inputs.js'
 import { checkOutputs } from './outputs.js'
@@ -38,7 +38,7 @@ export function buildGraph(
       entry,
       stage,
       title: `stages[${i}] ${entry.use}`.trim(),
-      where: wordOrigin(entry.origin),
+      where: formatOrigin(entry.origin),
       options: undefined,
       inputs: new Map(),
     }
@@ -67,12 +67,12 @@ function uniqueIds(drafts: readonly Draft[], problems: Problem[]): Map<string, D
     }
     if (!/^[A-Za-z][\w-]*$/.test(id))
       problems.push({
-        where: wordOrigin(origin),
+        where: formatOrigin(origin),
         message: `${draft.title}: id: expected a letter, then letters, digits, "_" and "-", got ${JSON.stringify(id)}`,
       })
     if (other)
       problems.push({
-        where: wordOrigin(origin),
+        where: formatOrigin(origin),
         message: `${draft.title}: duplicate id "${id}", also the id of ${other.title} at ${other.where}; give one of them another "id"`,
       })
     else byId.set(id, draft)
@@ -84,7 +84,7 @@ function checkOptions(draft: Draft, problems: Problem[]): void {
   if (!draft.stage) return
   const checked = draft.stage.options.safeParse(plain(draft.entry.with))
   if (checked.success) draft.options = checked.data as Record<string, unknown>
-  else problems.push(...wordIssues(checked.error, draft.stage.options, draft.entry.with, `${draft.title}: `))
+  else problems.push(...formatIssues(checked.error, draft.stage.options, draft.entry.with, `${draft.title}: `))
 }
 
 /** A topological order that keeps the order of the file where it can; stages on a circle are reported and left out. */
@@ -156,5 +156,5 @@ function optionOrigin(options: Value, path: string): string | undefined {
     if (!next) break
     at = next
   }
-  return at && wordOrigin(at.origin)
+  return at && formatOrigin(at.origin)
 }

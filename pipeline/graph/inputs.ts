@@ -2,7 +2,7 @@ import type { Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { show } from '../base/words.js'
 import type { StageEntry } from '../definition/entries.js'
-import { entriesOf, isMapping, isResolved, plain, type Value, wordOrigin } from '../definition/value.js'
+import { entriesOf, formatOrigin, isMapping, isResolved, plain, type Value } from '../definition/value.js'
 import type { AnyStage } from '../stage/stage.js'
 
 /** The output that feeds an input. */
@@ -41,14 +41,14 @@ export function wireInputs(
   for (const [port, { from, label }] of requestsOf(draft, above, report)) {
     const wanted = draft.stage.inputs[port]!.type
     const found = findSource(from, wanted, byId)
-    if (typeof found === 'string') report(wordOrigin(from.origin), `${label}: ${found}`)
+    if (typeof found === 'string') report(formatOrigin(from.origin), `${label}: ${found}`)
     if (typeof found !== 'object') continue
     draft.inputs.set(port, found)
     const maker = byId.get(found.id)!
     const made = maker.stage!.outputs[found.port]!.type
     if (wanted !== 'any' && made !== wanted)
       report(
-        wordOrigin(from.origin),
+        formatOrigin(from.origin),
         `the input "${port}" takes ${article(wanted)} wire, got ${article(made)} wire from the output "${found.port}" of ${maker.title} at ${maker.where}`,
       )
   }
@@ -62,18 +62,18 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
     for (const [port, { key, value }] of entriesOf(from)) {
       if (ports.includes(port)) requests.set(port, { from: value, label: `from.${port}` })
       else if (ports.length > 0)
-        report(wordOrigin(key), `from: no input named "${port}"${suggestion(port, ports, 'inputs')}`)
+        report(formatOrigin(key), `from: no input named "${port}"${suggestion(port, ports, 'inputs')}`)
     }
   } else if (from && ports.length === 1) requests.set(ports[0]!, { from, label: 'from' })
   else if (from && ports.length > 1) {
     if (isResolved(from))
       report(
-        wordOrigin(from.origin),
+        formatOrigin(from.origin),
         `from: expected a mapping of the inputs ${ports.join(', ')}, got ${show(plain(from))}`,
       )
     return requests
   }
-  if (from && ports.length === 0) report(wordOrigin(from.origin), 'from: this stage has no inputs')
+  if (from && ports.length === 0) report(formatOrigin(from.origin), 'from: this stage has no inputs')
 
   const open = ports.filter((port) => !requests.has(port))
   if (ports.length === 1 && open[0] !== undefined) {

@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path'
-import { type OptionSchema, optionSchema } from '../definition/wording.js'
+import { type OptionSchema, optionSchema } from '../definition/option-schema.js'
 import { isOwnFile, OUTPUT_PATH, sameName } from '../files/output-path.js'
 import type { Draft } from './inputs.js'
 

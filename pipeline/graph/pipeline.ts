@@ -16,7 +16,7 @@ import {
   seedOf,
 } from '../definition/read.js'
 import { decideTrust, type Trust } from '../definition/trust.js'
-import { entriesOf, type Origin, plain, type Value, valueFrom, wordOrigin } from '../definition/value.js'
+import { entriesOf, formatOrigin, type Origin, plain, type Value, valueFrom } from '../definition/value.js'
 import { written, writtenVars } from '../definition/written.js'
 import { type AnyStage, isStage } from '../stage/stage.js'
 import { buildGraph, type Graph } from './graph.js'
@@ -128,7 +128,7 @@ export class Pipeline {
         const trust = isOwn && definition.trust.plugins !== false ? undefined : definition.trust
         stages.set(entry, await resolveStage(entry.use, entry.folder, trust))
       } catch (error) {
-        found.push({ where: wordOrigin(entry.useOrigin), message: `stages[${i}]: ${messageOf(error)}` })
+        found.push({ where: formatOrigin(entry.useOrigin), message: `stages[${i}]: ${messageOf(error)}` })
       }
     }
     return new Pipeline(definition, stages, registry, found)

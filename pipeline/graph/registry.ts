@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { messageOf, PipelineError } from '../base/errors.js'
 import { didYouMean } from '../base/nearest.js'
 import { shortPath } from '../base/words.js'
-import { checkPluginFile, type Trusted } from '../definition/trust.js'
+import { checkPluginFile, type DecidedTrust } from '../definition/trust.js'
 import { type AnyStage, isStage } from '../stage/stage.js'
 
 /** Stages by name. A Map, because the names come from users. */
@@ -45,7 +45,11 @@ export function builtInStages(): Promise<Registry> {
  *
  * @param trust which code may be loaded; nothing given: any, because the name does not come from a definition
  */
-export async function resolveStage(use: string, folder: string, trust?: Pick<Trusted, 'plugins'>): Promise<AnyStage> {
+export async function resolveStage(
+  use: string,
+  folder: string,
+  trust?: Pick<DecidedTrust, 'plugins'>,
+): Promise<AnyStage> {
   const stages = await builtInStages()
   const known = stages.get(use)
   if (known) return known

@@ -9,7 +9,7 @@ import { called, type Outcome } from './program.js'
 const source = packagePath('pipeline/parallel/native/mpi_napi.c')
 
 /** What is known of a built engine; it stands beside it as JSON. */
-export interface Built {
+export interface EngineBuild {
   readonly path: string
   /** What it was compiled with, and against. */
   readonly compiler: string
@@ -29,11 +29,11 @@ export function mpiEnginePath(): string {
 }
 
 /** The MPI engine as it was built here; undefined where it was not. */
-export function builtMpi(): Built | undefined {
+export function builtMpi(): EngineBuild | undefined {
   const path = mpiEnginePath()
   if (!existsSync(path)) return undefined
   try {
-    const { compiler, library } = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as Built
+    const { compiler, library } = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as EngineBuild
     return { path, compiler, library }
   } catch {
     return { path, compiler: 'unknown', library: 'unknown' }
@@ -52,7 +52,7 @@ export function nodeHeaders(execPath = process.execPath, system = '/usr/include/
 }
 
 /** Compiles the MPI engine with the compiler wrapper of the site's MPI. Throws a PipelineError that says what is missing. */
-export async function buildMpi(compiler = process.env.MPICC || 'mpicc'): Promise<Built> {
+export async function buildMpi(compiler = process.env.MPICC || 'mpicc'): Promise<EngineBuild> {
   const headers = nodeHeaders()
   const path = mpiEnginePath()
   mkdirSync(dirname(path), { recursive: true })

@@ -4,11 +4,11 @@ import type { Pipeline } from '../graph/pipeline.js'
 import type { DataSource } from '../stage/stage.js'
 
 /** What the ranks of a divided run must agree on, by what it is called where they do not. */
-type FactsByName = Record<string, unknown>
+type AgreementTerms = Record<string, unknown>
 
 /** What all ranks must run: everything that the definition says but for texts from the environment, which name places. */
-export function definitionFacts({ name, seed, definition }: Pipeline): FactsByName {
-  const facts: FactsByName = { name, seed, ...leaves('parallel:', definition.parallelValue) }
+export function definitionTerms({ name, seed, definition }: Pipeline): AgreementTerms {
+  const facts: AgreementTerms = { name, seed, ...leaves('parallel:', definition.parallelValue) }
   for (const [i, { id, use, with: options, from }] of definition.stages.entries()) {
     facts[`the stage at stages[${i}]`] = `${id}: ${use}`
     Object.assign(facts, leaves(`stages[${i}] ${use}:`, options), leaves(`stages[${i}] ${use}: from`, from))
@@ -16,7 +16,7 @@ export function definitionFacts({ name, seed, definition }: Pipeline): FactsByNa
   return facts
 }
 
-function leaves(prefix: string, value: Value | undefined): FactsByName {
+function leaves(prefix: string, value: Value | undefined): AgreementTerms {
   if (!value) return {}
   const inner: [string, Value][] = isList(value)
     ? value.data.map((item, i) => [`[${i}]`, item])
@@ -28,8 +28,12 @@ function leaves(prefix: string, value: Value | undefined): FactsByName {
 }
 
 /** What was read above a stage: all of it, by the time that the stage has something to talk about. */
-export function dataFacts(node: Node, graph: Graph, sources: ReadonlyMap<string, readonly DataSource[]>): FactsByName {
-  const facts: FactsByName = {}
+export function dataTerms(
+  node: Node,
+  graph: Graph,
+  sources: ReadonlyMap<string, readonly DataSource[]>,
+): AgreementTerms {
+  const facts: AgreementTerms = {}
   const visit = (at: Node): void => {
     for (const [i, { bytes, sha256 }] of (sources.get(at.id) ?? []).entries())
       facts[`the data of ${at.title}, file ${i + 1}`] = `${bytes} bytes, sha256 ${sha256.slice(0, 16)}…`

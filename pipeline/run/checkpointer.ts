@@ -4,18 +4,18 @@ import { fileProblem, PipelineError } from '../base/errors.js'
 import type { CheckpointRule } from '../definition/checkpoint.js'
 import {
   type Checkpoint,
+  type CheckpointCopy,
   checkpointFile,
+  copyCheckpoint,
   encodeCheckpoint,
-  type Frozen,
-  freeze,
   pruneCheckpoints,
 } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import { removeFile, syncedPath, writeDurably } from '../files/files.js'
 import type { Graph } from '../graph/graph.js'
-import type { Keeper, Ports } from '../stage/stage.js'
+import type { Ports, StateHooks } from '../stage/stage.js'
 import { endsEpoch, type Position } from '../wires/position.js'
-import type { Flowing } from './run-graph.js'
+import type { RunningGraph } from './run-graph.js'
 
 /** What a run knows of itself, and how many checkpoints it has. */
 interface About extends Pick<Checkpoint, 'definition' | 'data'> {
@@ -36,13 +36,13 @@ export class Checkpointer {
   private readonly directory: RunDirectory
   private readonly about: About
   private readonly saved: Checkpoint | undefined
-  private readonly keepers = new Map<string, Keeper<unknown>>()
-  private flowing: Flowing | undefined
+  private readonly keepers = new Map<string, StateHooks<unknown>>()
+  private flowing: RunningGraph | undefined
   private timer: NodeJS.Timeout | undefined
   private position: Position | undefined
   private isDue = false
-  private last: Frozen | undefined
-  private waiting: Frozen | undefined
+  private last: CheckpointCopy | undefined
+  private waiting: CheckpointCopy | undefined
   private writing: Promise<void> | undefined
   private failure: PipelineError | undefined
   private folder: string | undefined
@@ -58,10 +58,10 @@ export class Checkpointer {
   }
 
   /** Registers the state of a stage, and gives it what was saved. */
-  keep<S extends z.ZodType>(stage: string, schema: S, keeper: Keeper<z.output<S>>): void {
+  keep<S extends z.ZodType>(stage: string, schema: S, keeper: StateHooks<z.output<S>>): void {
     if (this.keepers.has(stage))
       throw new PipelineError('STAGE', 'registers its state twice; expected one call of state()')
-    this.keepers.set(stage, keeper as Keeper<unknown>)
+    this.keepers.set(stage, keeper as StateHooks<unknown>)
     const states = this.saved?.states ?? {}
     // A stage may be called `constructor`.
     if (!Object.hasOwn(states, stage)) return
@@ -75,7 +75,7 @@ export class Checkpointer {
   }
 
   /** Every stage is there: from here on checkpoints are made. Throws where they cannot be, though they were asked for. */
-  begin(flowing: Flowing, graph: Graph): void {
+  begin(flowing: RunningGraph, graph: Graph): void {
     this.flowing = flowing
     const trainers = graph.nodes.filter((node) =>
       Object.values(node.stage.outputs as Ports).some(({ type }) => type === 'parameters'),
@@ -145,15 +145,15 @@ export class Checkpointer {
     if (this.rule.keep > 0 && this.position) this.last = this.snapshot(true)
   }
 
-  private snapshot(isLast: boolean): Frozen {
+  private snapshot(isLast: boolean): CheckpointCopy {
     const { epoch, step } = this.position!
     const states = [...this.keepers].map(([stage, keeper]) => [stage, keeper.snapshot()] as const)
     const kept = states.filter(([, state]) => state !== undefined)
     const { definition, data } = this.about
-    return freeze({ epoch, step, isLast, definition, data, states: Object.fromEntries(kept) })
+    return copyCheckpoint({ epoch, step, isLast, definition, data, states: Object.fromEntries(kept) })
   }
 
-  private write(checkpoint: Frozen): void {
+  private write(checkpoint: CheckpointCopy): void {
     this.waiting = checkpoint
     this.writing ??= this.writeAll()
   }
@@ -171,7 +171,7 @@ export class Checkpointer {
     this.writing = undefined
   }
 
-  private async writeOne(checkpoint: Frozen): Promise<void> {
+  private async writeOne(checkpoint: CheckpointCopy): Promise<void> {
     const name = checkpointFile(checkpoint)
     this.about.saveNews()
     try {
@@ -202,7 +202,7 @@ export class Checkpointer {
   }
 
   /** Leaves the newest. Those from before this process go first; after that it knows what lies there, for it alone writes. */
-  private prune(name: string, checkpoint: Frozen): void {
+  private prune(name: string, checkpoint: CheckpointCopy): void {
     if (this.written[0] === name) return
     this.written.unshift(name)
     if (this.written.length <= this.rule.keep) pruneCheckpoints(this.directory.path, this.rule.keep, checkpoint)

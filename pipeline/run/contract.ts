@@ -2,14 +2,14 @@ import type ndarray from 'ndarray'
 import type { Observable } from 'rxjs'
 import type { KernelOptions } from '../../kernels/contract.js'
 import type { PipelineError } from '../base/errors.js'
-import type { Place } from '../directory/run-directory.js'
+import type { RunPlace } from '../directory/run-directory.js'
 import type { Terminal } from '../stage/stage.js'
 import type { MetricsRow } from '../wires/metrics.js'
 import type { Prepared } from './prepared.js'
 import type { RunRecord, RunStatus } from './record.js'
 
 /** How a run is made: the default kernel is the fastest this machine has; threads do not change results. */
-export interface Conditions extends KernelOptions {
+export interface RunSettings extends KernelOptions {
   /** Stops the run at the next step: a checkpoint is made, files are closed, the result rejects with code `ABORTED`. */
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */
@@ -20,7 +20,7 @@ export interface Conditions extends KernelOptions {
   readonly checkpoint?: string | undefined
 }
 
-export interface RunOptions extends Conditions, Place {}
+export interface RunOptions extends RunSettings, RunPlace {}
 
 /** What happens during a run, in order. */
 export type RunEvent =

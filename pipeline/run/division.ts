@@ -3,15 +3,15 @@ import type { Kernels } from '../../kernels/contract.js'
 import { asPipelineError, PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
 import type { ParallelOptions } from '../definition/parallel.js'
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, freeze } from '../directory/checkpoint.js'
+import { type Checkpoint, copyCheckpoint, decodeCheckpoint, encodeCheckpoint } from '../directory/checkpoint.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { openComm } from '../parallel/index.js'
 import { Ranks } from '../parallel/ranks.js'
 import type { Parallel } from '../stage/parallel-contract.js'
 import type { DataSource } from '../stage/stage.js'
-import { dataFacts, definitionFacts } from './agreement.js'
-import type { Conditions } from './contract.js'
+import { dataTerms, definitionTerms } from './agreement.js'
+import type { RunSettings } from './contract.js'
 
 /** How long ranks that were asked to stop may take to agree on the step, in milliseconds. */
 const AGREEMENT = 300
@@ -37,8 +37,8 @@ export interface Division {
  */
 export async function divided<T>(
   options: ParallelOptions,
-  { signal, ...conditions }: Conditions,
-  run: (division: Division, conditions: Conditions) => Promise<T>,
+  { signal, ...conditions }: RunSettings,
+  run: (division: Division, conditions: RunSettings) => Promise<T>,
 ): Promise<T> {
   const comm = await openComm(options)
   const stopped = new AbortController()
@@ -78,12 +78,12 @@ function divisionOf(ranks: Ranks): Division {
   return {
     rank: comm.rank,
     library: comm.library,
-    parallelOf: (node, graph) => ranks.stage(graph.nodes.indexOf(node) + 1, () => dataFacts(node, graph, sources)),
+    parallelOf: (node, graph) => ranks.stage(graph.nodes.indexOf(node) + 1, () => dataTerms(node, graph, sources)),
     read: (node, source) => sources.set(node.id, [...(sources.get(node.id) ?? []), source]),
-    agreeOn: (pipeline) => itself.agree(definitionFacts(pipeline)),
+    agreeOn: (pipeline) => itself.agree(definitionTerms(pipeline)),
     agreeOnKernels: ({ name, detail }) => itself.agree({ 'the kernel': `${name} (${detail})` }),
     checkpointOfFirst: async (checkpoint) => {
-      const own = checkpoint ? encodeCheckpoint(freeze(checkpoint)) : new Uint8Array(0)
+      const own = checkpoint ? encodeCheckpoint(copyCheckpoint(checkpoint)) : new Uint8Array(0)
       const [first] = await itself.collect(own)
       return first!.length > 0 ? decodeCheckpoint(first!) : undefined
     },

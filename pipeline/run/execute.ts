@@ -3,20 +3,20 @@ import { openKernels } from '../../kernels/index.js'
 import { messageOf, PipelineError } from '../base/errors.js'
 import { scratchDirectory } from '../directory/run-directory.js'
 import type { Pipeline } from '../graph/pipeline.js'
-import type { Conditions, Result, RunEvent } from './contract.js'
+import type { Result, RunEvent, RunSettings } from './contract.js'
 import { type Division, divided } from './division.js'
-import { type Begun, Execution } from './execution.js'
+import { Execution, type RunStart } from './execution.js'
 
 /** How a run begins. */
-export interface Opening {
+export interface RunOpener {
   /** The definition, to look at: nothing is claimed yet. */
   readonly pipeline: () => Pipeline | Promise<Pipeline>
   /** Claims the run directory; of the processes of a divided run only the first does. */
-  readonly open: () => Begun | Promise<Begun>
+  readonly open: () => RunStart | Promise<RunStart>
 }
 
 /** Runs to the end. Rejects with a PipelineError; the run directory then says why. */
-export async function execute(opening: Opening, conditions: Conditions, events: Subject<RunEvent>): Promise<Result> {
+export async function execute(opening: RunOpener, conditions: RunSettings, events: Subject<RunEvent>): Promise<Result> {
   const pipeline = await definitionOf(opening)
   const parallel = pipeline?.definition.parallel
   if (!pipeline || !parallel) return executeHere(opening.open, conditions, events)
@@ -26,7 +26,7 @@ export async function execute(opening: Opening, conditions: Conditions, events: 
 }
 
 /** What is wrong with it is told by `open`, which has more to say. */
-async function definitionOf({ pipeline }: Opening): Promise<Pipeline | undefined> {
+async function definitionOf({ pipeline }: RunOpener): Promise<Pipeline | undefined> {
   try {
     return await pipeline()
   } catch {
@@ -35,8 +35,8 @@ async function definitionOf({ pipeline }: Opening): Promise<Pipeline | undefined
 }
 
 async function executeHere(
-  open: () => Begun | Promise<Begun>,
-  conditions: Conditions,
+  open: () => RunStart | Promise<RunStart>,
+  conditions: RunSettings,
   events: Subject<RunEvent>,
   division?: Division,
 ): Promise<Result> {
@@ -57,7 +57,7 @@ async function executeHere(
 }
 
 /** The first rank opens the run; the others go on from the same checkpoint, and write nothing. */
-async function openOn(division: Division, pipeline: Pipeline, { open }: Opening): Promise<Begun> {
+async function openOn(division: Division, pipeline: Pipeline, { open }: RunOpener): Promise<RunStart> {
   await division.agreeOn(pipeline)
   if (division.rank > 0) {
     const checkpoint = await division.checkpointOfFirst(undefined)

@@ -11,28 +11,28 @@ import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { DataSource, StageContext } from '../stage/stage.js'
 import { Checkpointer } from './checkpointer.js'
-import type { Conditions, Result, RunEvent } from './contract.js'
+import type { Result, RunEvent, RunSettings } from './contract.js'
 import type { Division } from './division.js'
 import { withPrepared } from './prepared.js'
 import { Recorder } from './record.js'
-import { Watched } from './result.js'
+import { ResultCollector } from './result.js'
 import { flow } from './run-graph.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
 
 /** A run that is about to flow: in a directory of its own, from the start or from where it was cut off. */
-export interface Begun {
+export interface RunStart {
   readonly pipeline: Pipeline
   readonly directory: RunDirectory
-  readonly resumed?: Resumed
+  readonly resumed?: ResumeState
 }
 
 /** What a run that goes on knows of its past. */
-export interface Resumed {
+export interface ResumeState {
   /** Nothing: from the start. */
   readonly checkpoint: Checkpoint | undefined
   /** What was noted then, and on the way here. */
   readonly notes: readonly string[]
-  /** The kernel and version it was begun with, as `wordMaker` words them. */
+  /** The kernel and version it was begun with, as `formatMaker` words them. */
   readonly maker: string | undefined
   /** Throws where a file is not the one that was read then. */
   readonly checkSource: (source: DataSource) => void
@@ -42,21 +42,21 @@ export interface Resumed {
 export class Execution {
   private readonly pipeline: Pipeline
   private readonly directory: RunDirectory
-  private readonly resumed: Resumed | undefined
+  private readonly resumed: ResumeState | undefined
   private readonly kernels: Kernels
-  private readonly conditions: Conditions
+  private readonly conditions: RunSettings
   private readonly events: Subject<RunEvent>
   private readonly clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
   private readonly recorder: Recorder
   private readonly definition: string
   private readonly checkpointer: Checkpointer
-  private readonly watched: Watched
+  private readonly watched: ResultCollector
   private readonly division: Division | undefined
 
   constructor(
-    { pipeline, directory, resumed }: Begun,
+    { pipeline, directory, resumed }: RunStart,
     kernels: Kernels,
-    conditions: Conditions,
+    conditions: RunSettings,
     events: Subject<RunEvent>,
     division: Division | undefined,
   ) {
@@ -77,7 +77,7 @@ export class Execution {
     const asked = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
     const rule = this.rank === 0 ? asked : { ...asked, keep: 0 }
     this.checkpointer = new Checkpointer(rule, directory, this.recorder, resumed?.checkpoint)
-    this.watched = new Watched(events, this.checkpointer)
+    this.watched = new ResultCollector(events, this.checkpointer)
   }
 
   private get rank(): number {
@@ -120,7 +120,7 @@ export class Execution {
 
   /** The last digits depend on the kernel, and on the instructions it uses. */
   private noteMaker(): void {
-    const maker = wordMaker({ kernel: this.kernels, versions: { millrace: version } })
+    const maker = formatMaker({ kernel: this.kernels, versions: { millrace: version } })
     const before = this.resumed?.maker
     if (before !== undefined && before !== maker)
       this.recorder.note(`begun with the ${before}, resumed with the ${maker}: the last digits may differ`)
@@ -177,7 +177,7 @@ function recorded(error: PipelineError, recorder: Recorder): PipelineError {
 }
 
 /** `native kernel (avx512) of Millrace 1.2.3`. */
-export function wordMaker({ kernel, versions }: Made): string {
+export function formatMaker({ kernel, versions }: Made): string {
   return `${kernel.name} kernel (${kernel.detail}) of Millrace ${versions.millrace}`
 }
 

@@ -10,7 +10,7 @@ import type { Checkpointer } from './checkpointer.js'
 import type { Result, RunEvent } from './contract.js'
 
 /** What passes on the wires and belongs into the result: every row of metrics, the last parameters. */
-export class Watched {
+export class ResultCollector {
   private readonly events: Subject<RunEvent>
   private readonly checkpointer: Checkpointer
   private readonly metrics: Record<string, MetricsRow[]> = {}

@@ -10,15 +10,15 @@ import { openRunDirectory } from '../directory/run-directory.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { Pipeline } from '../graph/pipeline.js'
 import type { DataSource } from '../stage/stage.js'
-import type { Conditions, Run } from './contract.js'
-import { type Begun, wordMaker } from './execution.js'
+import type { Run, RunSettings } from './contract.js'
+import { formatMaker, type RunStart } from './execution.js'
 import { begin } from './run.js'
 
 /**
  * `plugins`: by default a run goes on with the stage files it had, wherever they lie. For a run directory of somebody
  * else: false.
  */
-export interface ResumeOptions extends Conditions, Trust {
+export interface ResumeOptions extends RunSettings, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
   readonly set?: readonly string[] | undefined
   /** Goes on although the definition or the data are not those of the run. */
@@ -92,7 +92,7 @@ async function reopen(
   path: string,
   { set = [], force = false, allowAbsolutePaths }: ResumeOptions,
   read: () => Promise<Stored>,
-): Promise<Begun> {
+): Promise<RunStart> {
   const known = readPast(path).files.filter((name) => existsSync(join(path, name)))
   const directory = openRunDirectory(path, allowAbsolutePaths, known)
   try {
@@ -142,7 +142,7 @@ function checkDefinition(definition: string, record: Past, checkpoint: Checkpoin
 }
 
 function makerOf({ kernel, versions }: Past): string | undefined {
-  return kernel && versions && wordMaker({ kernel, versions })
+  return kernel && versions && formatMaker({ kernel, versions })
 }
 
 function sourceCheck(data: readonly DataSource[], force: boolean): (source: DataSource) => void {

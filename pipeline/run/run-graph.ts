@@ -12,7 +12,7 @@ import type { StageContext } from '../stage/stage.js'
 const GRACE = { step: 5000, end: 500 }
 
 /** A graph that flows. */
-export interface Flowing {
+export interface RunningGraph {
   /** Calls back when nothing is under way between the stages; with `false` where no source gives anything (any more). */
   settle(callback: (isQuiet: boolean) => void): void
   /** Ends the run with an error that happened beside the stages. */
@@ -26,13 +26,13 @@ export function isStop(note: string): boolean {
   return note.startsWith(STOPPED)
 }
 
-export interface Wiring {
+export interface GraphHooks {
   /** What each stage is given, but for what the wiring adds itself. */
   readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'>
   /** Sees every output before the stages downstream do. */
   readonly watch: (node: Node, port: string, wire: Observable<Table>) => void
   /** All stages are made and subscribed; nothing has flowed yet. */
-  readonly onWired: (flowing: Flowing) => void
+  readonly onWired: (flowing: RunningGraph) => void
   /** The run ends before its time, by an abort or because a stage wants it to; nothing is under way between the stages. */
   readonly onEnding: (reason: 'abort' | 'stop') => void
   readonly onStageEnd: (node: Node) => void
@@ -49,7 +49,7 @@ export interface Wiring {
  * When a stage calls `stop`, the sources end early too, but nothing is cut off, and that is a good end.
  * Stages that wait for each other leave the process with nothing to do: that rejects too.
  */
-export function flow(graph: Graph, wiring: Wiring): Promise<void> {
+export function flow(graph: Graph, wiring: GraphHooks): Promise<void> {
   const { signal } = wiring
   const stop = new AbortController()
   const ending = new AbortController()

@@ -2,8 +2,8 @@ import { filter, map, Subject } from 'rxjs'
 import type { PipelineError } from '../base/errors.js'
 import { makeRunDirectory } from '../directory/run-directory.js'
 import type { Pipeline } from '../graph/pipeline.js'
-import type { Conditions, Result, Run, RunEvent, RunOptions } from './contract.js'
-import { execute, type Opening } from './execute.js'
+import type { Result, Run, RunEvent, RunOptions, RunSettings } from './contract.js'
+import { execute, type RunOpener } from './execute.js'
 
 /** Runs a pipeline to its end. Rejects with a PipelineError; the run directory then says why. */
 export function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Result> {
@@ -22,7 +22,7 @@ export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
 }
 
 /** Starts what `opening` finds, once the kernels are there. */
-export function begin(options: Conditions, opening: Opening): Run {
+export function begin(options: RunSettings, opening: RunOpener): Run {
   const events = new Subject<RunEvent>()
   const result = Promise.resolve().then(() => execute(opening, options, events))
   const settled = result.then(

@@ -19,5 +19,5 @@ export interface Flow {
    */
   concatMap<T, R>(project: (value: T) => ObservableInput<R>, input?: string): OperatorFunction<T, R>
   /** Resolves at once, or after a turn of the event loop if the current stretch of work is long: await it in long loops. */
-  breathe(): Promise<void> | undefined
+  yieldToEventLoop(): Promise<void> | undefined
 }

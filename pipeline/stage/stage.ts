@@ -71,7 +71,7 @@ export interface StageContext {
    * passes must ignore the steps it had seen. A stage that keeps nothing, or that is given all of it again within an
    * epoch, needs no state.
    */
-  state<S extends z.ZodType>(schema: S, keeper: Keeper<z.output<S>>): void
+  state<S extends z.ZodType>(schema: S, keeper: StateHooks<z.output<S>>): void
   /** The other processes of a run that is divided, and which shards of the examples are held here; undefined where it is not. */
   readonly parallel?: Parallel | undefined
   /** Where progress goes. */
@@ -79,7 +79,7 @@ export interface StageContext {
 }
 
 /** How a stage gives its state away and takes it back. State is JSON, numbers of any kind, and arrays of numbers. */
-export interface Keeper<S> {
+export interface StateHooks<S> {
   /** The state as it is, between two tables; nothing where there is none yet. Arrays are copied by whoever asks. */
   snapshot(): S | undefined
   restore(state: S): void

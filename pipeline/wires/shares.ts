@@ -25,7 +25,7 @@ export function rowsBefore(end: number, shard: number, shards: number): number {
  * The rows of one split as they are read: those of this process's shards are kept, each shard in memory of its own.
  * Undivided, that is all of them in one piece.
  */
-export class Dealt<V extends Uint8Array | Float32Array> {
+export class ShardBuffer<V extends Uint8Array | Float32Array> {
   readonly width: number
   private readonly rows: number
   private readonly shares: Shares

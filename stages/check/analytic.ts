@@ -24,7 +24,7 @@ export async function gradientOf(
     classifier.load(parameters)
     for (const part of slices(rows, rowsPerCall(kernels, classifier))) {
       classifier.accumulate(part)
-      await flow.breathe()
+      await flow.yieldToEventLoop()
     }
     const { W, b } = classifier.gradient(lambda)
     return { W: W.slice(), b: b.slice() }

@@ -66,11 +66,11 @@ export async function compareGradients(
   const sampled = options.features === 'all' ? width : Math.min(width, options.features)
   const features = context.random('features').permutation(width).subarray(0, sampled).sort()
   const loss = await lossAround(classifier, rows, rowsPerCall(reference, classifier), context)
-  const breathe = (): Promise<void> | undefined => {
+  const yieldToEventLoop = (): Promise<void> | undefined => {
     context.signal.throwIfAborted()
-    return context.flow.breathe()
+    return context.flow.yieldToEventLoop()
   }
-  const compared = await differences({ loss, parameters, gradients, features, h, threshold, breathe })
+  const compared = await differences({ loss, parameters, gradients, features, h, threshold, yieldToEventLoop })
   const fast = { reference, kernels, lambdas, rows, parameters, threshold: kernelThreshold }
   compared.push(...(await agreement(fast, context)))
   const checks = compared.map((row) => ({ ...row, examples: count, size: parameters[row.array].length }))

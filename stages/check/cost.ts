@@ -34,7 +34,7 @@ export async function lossAround(
   for (const part of slices(rows, most)) {
     classifier.logits(part, logits.subarray(done * classes))
     done += part.labels.length
-    await flow.breathe()
+    await flow.yieldToEventLoop()
   }
   const others = otherLogits(logits, classes)
   const column = new Float64Array(count)

@@ -23,7 +23,7 @@ export interface Differencing {
   readonly h: readonly number[]
   readonly threshold: number
   /** Called between two parameters. */
-  breathe(): Promise<void> | undefined
+  yieldToEventLoop(): Promise<void> | undefined
 }
 
 const methods = ['forward', 'centred'] as const
@@ -76,7 +76,7 @@ export async function differences(task: Differencing): Promise<Comparison[]> {
   for (const j of task.features)
     for (let k = 0; k < classes; k++) {
       difference('W', k, j)
-      await task.breathe()
+      await task.yieldToEventLoop()
     }
   return gradients.flatMap(({ gradient, lambda }, g) =>
     (['W', 'b'] as const).flatMap((array) =>

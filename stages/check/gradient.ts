@@ -17,7 +17,7 @@ import {
 import { z } from 'zod'
 import { copyParameters, defineStage, PipelineError, positionOf, wire } from '../../pipeline/stage-kit.js'
 import { compareGradients } from './compare.js'
-import { gradientCheckTable, wordFailure } from './table.js'
+import { formatFailure, gradientCheckTable } from './table.js'
 
 const options = z.strictObject({
   step: z.int().min(2).default(2).describe('The step to check: from the parameters before it to those after it.'),
@@ -110,7 +110,7 @@ export const gradient = defineStage({
           concatMap(([position, checks]) => {
             const wrong = checks
               .filter(({ verdict }) => verdict === 'fail')
-              .map((check) => ({ message: wordFailure(check) }))
+              .map((check) => ({ message: formatFailure(check) }))
             const failure = new PipelineError('CHECK', wrong)
             const isStopped = wrong.length > 0 && options.onFailure === 'stop'
             return concat(of(gradientCheckTable(position, checks)), isStopped ? throwError(() => failure) : EMPTY)

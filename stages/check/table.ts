@@ -79,7 +79,7 @@ export function gradientChecks(table: Table): GradientCheck[] {
 }
 
 /** What is wrong with a gradient that failed: `the step's gradient of W[3, 17] is 0.5, …`, array and index first. */
-export function wordFailure(check: GradientCheck): string {
+export function formatFailure(check: GradientCheck): string {
   const { gradient, lambda, array, worst, method, h, analytic, expected, threshold } = check
   const whose = gradient === 'step' ? 'the step' : `the ${gradient} kernel`
   const other = h === null ? 'the reference kernel gives' : `${method} differences (h = ${h}) give`

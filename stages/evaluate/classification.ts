@@ -183,7 +183,7 @@ function makeEvaluator(options: Options, { kernels, flow, parallel }: StageConte
           const { loss, correct } = classifier.evaluate(rows)
           total.loss += loss
           total.correct += correct
-          const pause = flow.breathe()
+          const pause = flow.yieldToEventLoop()
           if (pause) await pause
         }
         own.push(total)

@@ -98,7 +98,7 @@ async function classified(
           predicted[row] = best
           probability[row++] = share
         }
-        await flow.breathe()
+        await flow.yieldToEventLoop()
       }
     }
   } finally {

@@ -23,7 +23,7 @@ export function dividedStep(model: Softmax, parallel: Parallel, { kernels, flow 
   async function accumulate(rows: Rows): Promise<number> {
     for (const piece of slices(rows, most)) {
       model.accumulate(piece)
-      await flow.breathe()
+      await flow.yieldToEventLoop()
     }
     return rows.labels.length
   }

@@ -120,7 +120,7 @@ function makeTrainer(options: Options, context: StageContext) {
     const last = pieces.pop()!
     for (const piece of pieces) {
       model!.accumulate(piece)
-      await context.flow.breathe()
+      await context.flow.yieldToEventLoop()
     }
     return stepped(batch, last)
   }

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
-  Dealt,
   defineStage,
   exampleFields,
   PipelineError,
+  ShardBuffer,
   type StageContext,
   sharesOf,
   wire,
@@ -82,8 +82,8 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     if (held >= count)
       throw new PipelineError('DATA', `holdOut: ${held} rows cannot be held out of ${count}: none is left to train on`)
     const kept = count - held
-    const deal = (rows: number): Dealt<Uint8Array> =>
-      new Dealt(sharesOf(context), rows, PIXELS, context.kernels.allocate)
+    const deal = (rows: number): ShardBuffer<Uint8Array> =>
+      new ShardBuffer(sharesOf(context), rows, PIXELS, context.kernels.allocate)
     const rows = deal(kept)
     const heldRows = held > 0 ? deal(held) : undefined
     let row = 0

@@ -62,7 +62,7 @@ export async function readCsv(path: string, format: CsvFormat, context: StageCon
       if (label === '') throw new PipelineError('DATA', `${path}:${info.lines}: expected a label, got an empty cell`)
       labels.push(label)
       lines.push(info.lines)
-      await context.flow.breathe()
+      await context.flow.yieldToEventLoop()
     }
   } catch (error) {
     if (error instanceof PipelineError) throw error

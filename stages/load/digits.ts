@@ -1,10 +1,10 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
-  Dealt,
   defineStage,
   exampleFields,
   packagePath,
+  ShardBuffer,
   type StageContext,
   sharesOf,
   wire,
@@ -47,7 +47,7 @@ async function* splitTables(parts: Record<string, number>, context: StageContext
     .map((line) => line.split(',').map(Number))
   const fields = exampleFields({ shape, classes }, new Uint8Array(0))
   for (const [split, order] of deal(rows.length, parts, context.random('split'))) {
-    const dealt = new Dealt(sharesOf(context), order.length, PIXELS, context.kernels.allocate)
+    const dealt = new ShardBuffer(sharesOf(context), order.length, PIXELS, context.kernels.allocate)
     for (const [i, row] of order.entries()) dealt.put(i, rows[row]!.slice(0, PIXELS), rows[row]![PIXELS]!)
     yield* dealt.tables(fields, split)
   }

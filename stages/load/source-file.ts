@@ -82,7 +82,7 @@ async function* read(path: string, size: number, length: number, context: StageC
       const piece = buffer.subarray(0, wanted)
       hash.update(piece)
       yield piece
-      await context.flow.breathe()
+      await context.flow.yieldToEventLoop()
     }
   } finally {
     await handle.close()

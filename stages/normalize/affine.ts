@@ -129,7 +129,7 @@ async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], 
   for (const { values } of parts)
     for (let at = 0; at < values.length; at += step) {
       yield values.subarray(at, at + step)
-      await context.flow.breathe()
+      await context.flow.yieldToEventLoop()
     }
 }
 
@@ -155,7 +155,7 @@ export async function standardised(table: Table, affine: Affine, context: StageC
   const floats = new Float32Array(bytes.buffer, bytes.byteOffset, values.length)
   for (let from = 0; from < values.length; from += mean.length) {
     for (let j = 0; j < mean.length; j++) floats[from + j] = (values[from + j]! - mean[j]!) * scale[j]!
-    await context.flow.breathe()
+    await context.flow.yieldToEventLoop()
   }
   return examplesTable(
     exampleFields({ shape, classes }, floats),

@@ -65,7 +65,7 @@ export function drawn<T>(
       (running) =>
         from(
           draw(value, async () => {
-            await flow.breathe()
+            await flow.yieldToEventLoop()
             if ((running as Subscription).closed) throw new Error('the run was cut off')
           }),
         ),

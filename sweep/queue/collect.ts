@@ -5,7 +5,7 @@ import { attempt, makeFolder } from '../../pipeline/files/files.js'
 import { lockDirectory } from '../../pipeline/files/lock.js'
 import { allOutcomes, outcomeIn, pointDirectory, writeOutcomes, writePlan } from '../directory.js'
 import type { Outcome } from '../executor.js'
-import { wordPoint } from '../point.js'
+import { formatPoint } from '../point.js'
 import type { Announced, Server } from './server.js'
 import { jobIdOf } from './task.js'
 
@@ -57,7 +57,7 @@ export async function collect(
       outcomes.push(outcome)
       if (outcome.status !== 'done') continue
       const from = artifacts === undefined ? place! : pointDirectory(artifacts, point)
-      if (!bring(from, pointDirectory(directory, point))) problems.push(`${wordPoint(point)}: no files in ${from}`)
+      if (!bring(from, pointDirectory(directory, point))) problems.push(`${formatPoint(point)}: no files in ${from}`)
     }
     const keys = new Set(record.points.map(({ key }) => key))
     writePlan(directory, record)
@@ -76,7 +76,7 @@ export async function collect(
 }
 
 function wordMissing(missing: readonly Announced['points'][number][], total: number): string {
-  const some = missing.slice(0, FEW).map(wordPoint).join('; ')
+  const some = missing.slice(0, FEW).map(formatPoint).join('; ')
   const more = missing.length > FEW ? `; and ${missing.length - FEW} more` : ''
   return `${missing.length} of ${total} points are neither done nor failed: ${some}${more}; millrace sweep status tells whether they wait or run`
 }
@@ -94,7 +94,7 @@ async function resultsOf({ points }: Server, wanted: ReadonlySet<string>): Promi
           const { directory } = returnvalue
           found.set(id!, { outcome, directory, artifacts: resolve(directory, '../..') })
         } else {
-          const error = state === 'completed' ? 'its result at the queue is damaged' : wordFailure(failedReason)
+          const error = state === 'completed' ? 'its result at the queue is damaged' : formatFailure(failedReason)
           found.set(id!, { outcome: { key: data.key, status: 'failed', error, seconds: 0 }, artifacts: data.artifacts })
         }
       }
@@ -104,7 +104,7 @@ async function resultsOf({ points }: Server, wanted: ReadonlySet<string>): Promi
 }
 
 /** BullMQ's own reason is the only one that is not worded by a worker. */
-function wordFailure(reason: string): string {
+function formatFailure(reason: string): string {
   return reason.startsWith('job stalled more than')
     ? 'its workers were lost again and again, killed or frozen; it may be what ends them'
     : reason

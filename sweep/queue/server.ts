@@ -19,7 +19,7 @@ export interface Holding {
 }
 
 /** Soon enough for a lost worker to be made up for within 10 s: the lock, and two checks. */
-export const defaultHolding: Holding = { lock: 6000, check: 1500, losses: 5 }
+export const defaultHold: Holding = { lock: 6000, check: 1500, losses: 5 }
 
 /** The queue at a server: points to be run, and the sweeps that they belong to. */
 export interface Server {

@@ -26,7 +26,7 @@ export interface Opened {
   readonly printed: string[]
 }
 
-export interface Surroundings {
+export interface HarnessOptions {
   readonly seed?: number
   readonly kernels?: Kernels
   readonly interactive?: boolean
@@ -39,7 +39,7 @@ export function openStage(
   t: Test,
   entry: string,
   inputs: Readonly<Record<string, ObservableInput<Table>>> = {},
-  { seed = 1, kernels = referenceKernels(), interactive = false }: Surroundings = {},
+  { seed = 1, kernels = referenceKernels(), interactive = false }: HarnessOptions = {},
 ): Opened {
   const [{ use, id = use, with: given = {} }] = parse(entry)
   const stage = stages.get(use)!

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
-import { type OptionSchema, optionSchema } from '../../dist/pipeline/definition/wording.js'
+import { type OptionSchema, optionSchema } from '../../dist/pipeline/definition/option-schema.js'
 import { isStage } from '../../dist/pipeline/stage/stage.js'
 import * as stages from '../../dist/stages/index.js'
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Pipeline } from '../../dist/index.js'
-import { planSweep, wordPoint } from '../../dist/sweep/index.js'
+import { formatPoint, planSweep } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
 import { pipeline } from './sweeps.js'
 
@@ -13,7 +13,7 @@ t.test('a plan has a point for each setting and seed, with what it takes to run 
   const file = join(temporary(t, { 'a.yaml': pipeline + block }), 'a.yaml')
   const plan = await planSweep(file, { kernel, set: ['epochs=3'] })
   t.match(plan, { name: 'small', kernel, monitor: 'test_loss', names: ['eta'] })
-  t.strictSame(plan.points.map(wordPoint), ['eta=0.1 seed=5', 'eta=0.1 seed=6', 'eta=0.2 seed=5', 'eta=0.2 seed=6'])
+  t.strictSame(plan.points.map(formatPoint), ['eta=0.1 seed=5', 'eta=0.1 seed=6', 'eta=0.2 seed=5', 'eta=0.2 seed=6'])
   t.strictSame(plan.points[0]!.set, ['epochs=3', 'eta=0.1'])
   t.equal(new Set(plan.points.map(({ key }) => key)).size, 4)
   t.match(plan.data, [{ path: /digits\.csv$/, bytes: Number, sha256: /^[0-9a-f]{64}$/ }])

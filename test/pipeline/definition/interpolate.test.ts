@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Problem } from '../../../dist/pipeline/base/errors.js'
 import { interpolator, withVars } from '../../../dist/pipeline/definition/interpolate.js'
 import { parseSource } from '../../../dist/pipeline/definition/source.js'
-import { entriesOf, locate, plain, wordOrigin } from '../../../dist/pipeline/definition/value.js'
+import { entriesOf, formatOrigin, locate, plain } from '../../../dist/pipeline/definition/value.js'
 
 /** Interpolates the YAML `text` with these vars and environment. */
 function interpolated(text: string, vars = '{}', environment: Record<string, string> = {}) {
@@ -68,9 +68,9 @@ t.test('what stands in a var is not read a second time', async (t) => {
 })
 
 t.test('a value knows where it was said: the var, or the environment variable and its reference', async (t) => {
-  t.equal(wordOrigin(interpolated('"${a}"', '{ a: 1 }').value.origin), '/folder/p.yaml:1:12')
-  t.equal(wordOrigin(interpolated('"${A}"', '{}', { A: '1' }).value.origin), '/folder/p.yaml:2:8 ($A)')
-  t.equal(wordOrigin(interpolated('"${A:-1}"').value.origin), '/folder/p.yaml:2:8')
+  t.equal(formatOrigin(interpolated('"${a}"', '{ a: 1 }').value.origin), '/folder/p.yaml:1:12')
+  t.equal(formatOrigin(interpolated('"${A}"', '{}', { A: '1' }).value.origin), '/folder/p.yaml:2:8 ($A)')
+  t.equal(formatOrigin(interpolated('"${A:-1}"').value.origin), '/folder/p.yaml:2:8')
 })
 
 t.test('names that objects have are no vars and no environment', async (t) => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Problem } from '../../../dist/pipeline/base/errors.js'
 import type { StageEntry } from '../../../dist/pipeline/definition/entries.js'
 import { override, parseOverrides } from '../../../dist/pipeline/definition/overrides.js'
-import { type Origin, plain, valueFrom, wordOrigin } from '../../../dist/pipeline/definition/value.js'
+import { formatOrigin, type Origin, plain, valueFrom } from '../../../dist/pipeline/definition/value.js'
 
 t.test('parseOverrides reads a var or an option by its path, with a value in YAML', async (t) => {
   for (const [text, name, path, value] of [
@@ -20,7 +20,7 @@ t.test('parseOverrides reads a var or an option by its path, with a value in YAM
   ] as const) {
     const [found, ...others] = parseOverrides([text])
     t.strictSame([found!.name, found!.path, plain(found!.value)], [name, path, value], text)
-    t.equal(wordOrigin(found!.value.origin), `--set ${text}`)
+    t.equal(formatOrigin(found!.value.origin), `--set ${text}`)
     t.strictSame(others, [])
   }
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { parseSource } from '../../../dist/pipeline/definition/source.js'
-import { entriesOf, isList, locate, plain, type Value, wordOrigin } from '../../../dist/pipeline/definition/value.js'
+import { entriesOf, formatOrigin, isList, locate, plain, type Value } from '../../../dist/pipeline/definition/value.js'
 
 const read = (text: string): Value => parseSource(text, `${process.cwd()}/p.yaml`)
 
@@ -34,20 +34,20 @@ t.test('every value and every key knows its line and column', async (t) => {
     [['stages', 0, 'with', 'b', 1], '4:26'],
     [['stages', 0, 'with', 'b', 7], '4:22'],
   ] as const)
-    t.equal(wordOrigin(locate(value, path).origin), `p.yaml:${where}`, path.join('.'))
-  t.equal(wordOrigin(entriesOf(locate(value, ['stages', 0])).get('with')!.key), 'p.yaml:4:5')
+    t.equal(formatOrigin(locate(value, path).origin), `p.yaml:${where}`, path.join('.'))
+  t.equal(formatOrigin(entriesOf(locate(value, ['stages', 0])).get('with')!.key), 'p.yaml:4:5')
 })
 
 t.test('positions count characters, with any line ending, and no byte order mark', async (t) => {
   for (const text of ['# é☃\na:\n  b: 1', '# é☃\r\na:\r\n  b: 1'])
-    t.equal(wordOrigin(locate(read(text), ['a', 'b']).origin), 'p.yaml:3:6')
+    t.equal(formatOrigin(locate(read(text), ['a', 'b']).origin), 'p.yaml:3:6')
   t.strictSame(plain(read('\ufeffa: 1')), { a: 1 })
 })
 
 t.test('an alias stands for its anchor, and carries its place', async (t) => {
   const value = read('a: &x { n: 1 }\nb: *x\nc: [*x, *x]\n')
   t.strictSame(plain(value), { a: { n: 1 }, b: { n: 1 }, c: [{ n: 1 }, { n: 1 }] })
-  t.equal(wordOrigin(locate(value, ['c', 1, 'n']).origin), 'p.yaml:1:12')
+  t.equal(formatOrigin(locate(value, ['c', 1, 'n']).origin), 'p.yaml:1:12')
 })
 
 t.test('an anchor defined twice means the nearest above', async (t) => {

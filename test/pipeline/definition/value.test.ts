@@ -1,6 +1,7 @@
 import t from 'tap'
 import { shortPath } from '../../../dist/pipeline/base/words.js'
 import {
+  formatOrigin,
   isResolved,
   locate,
   type Origin,
@@ -8,7 +9,6 @@ import {
   unresolved,
   valueFrom,
   withValue,
-  wordOrigin,
 } from '../../../dist/pipeline/definition/value.js'
 
 const code: Origin = { kind: 'code' }
@@ -23,7 +23,7 @@ t.test('wordOrigin says where a value comes from', async (t) => {
     [code, 'code'],
     [{ kind: 'default' }, 'default'],
   ] as const)
-    t.equal(wordOrigin(origin), words)
+    t.equal(formatOrigin(origin), words)
 })
 
 t.test('shortPath is relative where that is shorter', async (t) => {

@@ -5,9 +5,9 @@ import t from 'tap'
 import {
   type Checkpoint,
   checkpointFile,
+  copyCheckpoint,
   decodeCheckpoint,
   encodeCheckpoint,
-  freeze,
   newestCheckpoint,
   pruneCheckpoints,
 } from '../../../dist/pipeline/directory/checkpoint.js'
@@ -22,7 +22,7 @@ const made = (step: number): Checkpoint => ({
   data: [{ path: 'x.csv', bytes: 3, sha256: 's' }],
   states: { model: { step, W: Float32Array.of(step, 0.5), b: new Float64Array(3) }, early: { worse: 2, best: NaN } },
 })
-const encoded = (step: number) => encodeCheckpoint(freeze(made(step)))
+const encoded = (step: number) => encodeCheckpoint(copyCheckpoint(made(step)))
 
 t.test('a checkpoint comes back as it was, and is a safetensors file that any tool can look into', async (t) => {
   t.strictSame(decodeCheckpoint(encoded(7)), made(7))
@@ -33,7 +33,7 @@ t.test('a checkpoint comes back as it was, and is a safetensors file that any to
 
 t.test('what is frozen does not change when the stages go on', async (t) => {
   const checkpoint = made(1)
-  const frozen = freeze(checkpoint)
+  const frozen = copyCheckpoint(checkpoint)
   const { W } = checkpoint.states.model as { W: Float32Array }
   W.fill(9)
   t.strictSame(decodeCheckpoint(encodeCheckpoint(frozen)), made(1))

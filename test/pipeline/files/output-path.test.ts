@@ -1,5 +1,5 @@
 import t from 'tap'
-import { optionSchema } from '../../../dist/pipeline/definition/wording.js'
+import { optionSchema } from '../../../dist/pipeline/definition/option-schema.js'
 import { outputPath, sameName } from '../../../dist/pipeline/files/output-path.js'
 import { outputPathsIn } from '../../../dist/pipeline/graph/outputs.js'
 import { z } from '../../../dist/pipeline/stage-kit.js'

@@ -149,17 +149,17 @@ t.test('the event loop gets a turn during a long synchronous pull, before 50 ms 
 
 t.test('breathe costs nothing in a short stretch of work and a turn of the event loop in a long one', async (t) => {
   const [flow] = row(1) as [StageFlow]
-  t.equal(flow.breathe(), undefined)
+  t.equal(flow.yieldToEventLoop(), undefined)
   burn(16)
   let turned = false
   setImmediate(() => {
     turned = true
   })
-  const pause = flow.breathe()
+  const pause = flow.yieldToEventLoop()
   t.type(pause, Promise)
   await pause
   t.ok(turned)
-  t.equal(flow.breathe(), undefined, 'a new stretch begins')
+  t.equal(flow.yieldToEventLoop(), undefined, 'a new stretch begins')
 })
 
 t.test('an abort ends a pull without an error, and closes what it pulled from', async (t) => {

@@ -1,12 +1,12 @@
 import t from 'tap'
-import { Dealt, exampleFields, rowsBefore, rowsByShard, shareOf } from '../../../dist/pipeline/stage-kit.js'
+import { exampleFields, rowsBefore, rowsByShard, ShardBuffer, shareOf } from '../../../dist/pipeline/stage-kit.js'
 
 const shares = (own: readonly number[]) => ({ shards: 3, own })
 const fields = exampleFields({ shape: [2], classes: ['a', 'b'] }, new Float32Array(0))
 
 /** Seven rows, of which the shards `own` are kept. */
 function tables(own: readonly number[]) {
-  const dealt = new Dealt(shares(own), 7, 2, (length) => new Float32Array(length))
+  const dealt = new ShardBuffer(shares(own), 7, 2, (length) => new Float32Array(length))
   for (let i = 0; i < 7; i++) dealt.put(i, [i, -i], i % 2)
   return [...dealt.tables(fields, 'train')]
 }
@@ -47,7 +47,7 @@ t.test('a shard that is missing, doubled or undivided is an error that names it'
     code: 'DATA',
     message: 'shard 1 of the split "train": expected one table of 2 rows, found a second one',
   })
-  const whole = new Dealt({ shards: 1, own: [0] }, 2, 2, (length) => new Float32Array(length))
+  const whole = new ShardBuffer({ shards: 1, own: [0] }, 2, 2, (length) => new Float32Array(length))
   t.throws(read([...whole.tables(fields, 'train')]), {
     code: 'DATA',
     message: 'the split "train" came undivided, expected 3 shards',

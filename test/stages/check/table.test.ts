@@ -2,10 +2,10 @@ import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import t from 'tap'
 import { positionOf } from '../../../dist/pipeline/stage-kit.js'
 import {
+  formatFailure,
   type GradientCheck,
   gradientChecks,
   gradientCheckTable,
-  wordFailure,
 } from '../../../dist/stages/check/table.js'
 
 const position = { epoch: 1, step: 2, epochs: 1, steps: 2 }
@@ -51,11 +51,11 @@ t.test('gradient checks keep every digit, what is missing, and their position, t
 
 t.test('a failure says which element is wrong, by how much and how much is allowed', async (t) => {
   t.equal(
-    wordFailure(difference),
+    formatFailure(difference),
     'W[3, 17]: the gradient of the step is 0.5 (lambda 0.1), centred differences (h = 0.00001) give 0.2; the error is 3.0e-1 absolute, allowed 0.000001',
   )
   t.equal(
-    wordFailure(kernel),
+    formatFailure(kernel),
     'b[2]: the gradient of the wasm kernel is 0.5 (lambda 0.1), the reference kernel gives 0.2; the error is 2.5e-1 of the largest magnitude, allowed 0.000001',
   )
 })

@@ -9,7 +9,17 @@ import { statusOf, submit, sweepNamed, type Task } from '../../../dist/sweep/que
 import { errorOf, temporary } from '../../stages/harness.js'
 import { filesOf, pipeline } from '../sweeps.js'
 import { pause, type TestServer, until } from './servers.js'
-import { at, collected, doneAt, executions, freeze, pointsInHand, startWorker, submitted, worked } from './workers.js'
+import {
+  at,
+  collected,
+  copyCheckpoint,
+  doneAt,
+  executions,
+  pointsInHand,
+  startWorker,
+  submitted,
+  worked,
+} from './workers.js'
 
 /** What holds of sweeps at a queue, whatever server it is at. */
 export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string | undefined): void {
@@ -179,9 +189,9 @@ async function faults(t: Test, { url, crash }: TestServer): Promise<void> {
   const before = await doneAt(url)
   const [frozen, killed] = [startWorker(t, url, folder), startWorker(t, url, folder)]
   await until(async () => (await doneAt(url)) >= before + 2, 'the first points')
-  await freeze(killed, artifacts)
+  await copyCheckpoint(killed, artifacts)
   killed.process.kill('SIGKILL')
-  await freeze(frozen, artifacts)
+  await copyCheckpoint(frozen, artifacts)
   await crash(200)
   t.strictSame([...new Set(await worked(url))], ['done'])
   frozen.process.kill('SIGCONT')

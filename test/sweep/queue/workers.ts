@@ -99,7 +99,7 @@ export function startWorkerOn(
 }
 
 /** Stops a worker (SIGSTOP) at a moment when it has a point in hand. */
-export async function freeze({ process }: TestWorker, artifacts: string): Promise<void> {
+export async function copyCheckpoint({ process }: TestWorker, artifacts: string): Promise<void> {
   for (let tries = 0; tries < 1000; tries++) {
     process.kill('SIGSTOP')
     await until(() => isStopped(process.pid!), 'the worker to stop')

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { z } from 'zod'
 import { listed, show } from '../../../dist/pipeline/base/words.js'
+import { formatIssues, formatType, optionSchema } from '../../../dist/pipeline/definition/option-schema.js'
 import { type Origin, valueFrom } from '../../../dist/pipeline/definition/value.js'
-import { optionSchema, wordIssues, wordType } from '../../../dist/pipeline/definition/wording.js'
 
 t.test('wordType words what a schema accepts', async (t) => {
   for (const [schema, words] of [
@@ -44,7 +44,7 @@ t.test('wordType words what a schema accepts', async (t) => {
     [z.number().nullable(), 'a number'],
     [z.unknown(), 'a value'],
   ] as const)
-    t.equal(wordType(optionSchema(schema)), words)
+    t.equal(formatType(optionSchema(schema)), words)
 })
 
 t.test('listed joins words as a sentence does', async (t) => {
@@ -72,7 +72,7 @@ const origin: Origin = { kind: 'code' }
 function messages(schema: z.ZodType, data: unknown): string[] {
   const checked = schema.safeParse(data)
   if (checked.success) throw new Error('accepted')
-  return wordIssues(checked.error, schema, valueFrom(data, origin), 'stage: ').map(({ message }) => message)
+  return formatIssues(checked.error, schema, valueFrom(data, origin), 'stage: ').map(({ message }) => message)
 }
 
 t.test('wordIssues says path, what was expected and what was found', async (t) => {

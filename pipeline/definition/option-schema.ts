@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { listed, show } from '../base/words.js'
-import { entriesOf, isResolved, locate, plain, type Value, wordOrigin } from './value.js'
+import { entriesOf, formatOrigin, isResolved, locate, plain, type Value } from './value.js'
 
 /** The parts of JSON Schema that options use. */
 export interface OptionSchema {
@@ -40,29 +40,29 @@ export function optionSchema(schema: z.ZodType): OptionSchema {
 }
 
 /** Words what a schema accepts: `a positive integer`, `"zeros" or "normal"`, `a list of strings`. */
-export function wordType(schema: OptionSchema): string {
+export function formatType(schema: OptionSchema): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const)
   if (schema.enum) return listed(schema.enum.map((value) => JSON.stringify(value)))
   const branches = schema.anyOf ?? schema.oneOf
   if (branches) return listed(branches.filter((branch) => branch.type !== 'null').flatMap(alternatives))
   switch (typeof schema.type === 'object' ? schema.type.find((type) => type !== 'null') : schema.type) {
     case 'integer':
-      return wordNumber(schema, 'integer', 'an')
+      return formatNumberType(schema, 'integer', 'an')
     case 'number':
-      return wordNumber(schema, 'number', 'a')
+      return formatNumberType(schema, 'number', 'a')
     case 'string':
-      return wordString(schema)
+      return formatStringType(schema)
     case 'boolean':
       return 'true or false'
     case 'array': {
-      const items = plural(schema.items ? wordType(schema.items) : 'a value')
+      const items = plural(schema.items ? formatType(schema.items) : 'a value')
       if ((schema.minItems ?? 0) > 1) return `a list of at least ${schema.minItems} ${items}`
       return schema.minItems ? `a non-empty list of ${items}` : `a list of ${items}`
     }
     case 'object': {
       if (schema.properties) return `a mapping with ${listed(Object.keys(schema.properties), 'and')}`
       return typeof schema.additionalProperties === 'object'
-        ? `a mapping of names to ${plural(wordType(schema.additionalProperties))}`
+        ? `a mapping of names to ${plural(formatType(schema.additionalProperties))}`
         : 'a mapping'
     }
     default:
@@ -72,10 +72,10 @@ export function wordType(schema: OptionSchema): string {
 
 /** The words of a branch; those of an enumeration one by one, so that `or` stands only before the last. */
 function alternatives(branch: OptionSchema): string[] {
-  return branch.enum ? branch.enum.map((value) => JSON.stringify(value)) : [wordType(branch)]
+  return branch.enum ? branch.enum.map((value) => JSON.stringify(value)) : [formatType(branch)]
 }
 
-function wordString({ minLength = 0, maxLength }: OptionSchema): string {
+function formatStringType({ minLength = 0, maxLength }: OptionSchema): string {
   if (minLength === maxLength) return minLength === 1 ? 'a single character' : `a string of ${minLength} characters`
   if (maxLength !== undefined)
     return `a string of ${minLength || 'at most'}${minLength ? ' to' : ''} ${maxLength} characters`
@@ -83,7 +83,7 @@ function wordString({ minLength = 0, maxLength }: OptionSchema): string {
   return minLength === 1 ? 'a non-empty string' : 'a string'
 }
 
-function wordNumber(schema: OptionSchema, noun: string, article: string): string {
+function formatNumberType(schema: OptionSchema, noun: string, article: string): string {
   const min = schema.minimum === Number.MIN_SAFE_INTEGER ? undefined : schema.minimum
   const max = schema.maximum === Number.MAX_SAFE_INTEGER ? undefined : schema.maximum
   if (schema.exclusiveMinimum === 0 && max === undefined && schema.exclusiveMaximum === undefined)
@@ -119,7 +119,7 @@ function plural(noun: string): string {
  *
  * `prefix` stands before the option's path; `noun` is what an unknown key is called.
  */
-export function wordIssues(
+export function formatIssues(
   error: z.ZodError,
   schema: z.ZodType,
   value: Value,
@@ -130,12 +130,12 @@ export function wordIssues(
   return error.issues
     .flatMap((issue) => innermost(issue, plain(value)))
     .flatMap((issue): Problem[] => {
-      const path = wordPath(issue.path)
+      const path = formatPath(issue.path)
       const at = locate(value, issue.path)
       if (issue.code === 'unrecognized_keys') {
         const known = keysOf(schemaAt(accepted, issue.path))
         return issue.keys.map((key) => ({
-          where: wordOrigin(entriesOf(at).get(key)?.key ?? at.origin),
+          where: formatOrigin(entriesOf(at).get(key)?.key ?? at.origin),
           message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${suggestion(key, known, `${noun}s`)}`,
         }))
       }
@@ -146,10 +146,10 @@ export function wordIssues(
         issue.code === 'custom'
           ? `${issue.message}${path && found !== undefined ? `, got ${show(found)}` : ''}`
           : found === undefined
-            ? `is required: expected ${expected ? wordType(expected) : 'a value'}`
-            : `expected ${expected ? wordType(expected) : issue.message}, got ${show(found)}`
+            ? `is required: expected ${expected ? formatType(expected) : 'a value'}`
+            : `expected ${expected ? formatType(expected) : issue.message}, got ${show(found)}`
       const separator = !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
-      return [{ where: wordOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
+      return [{ where: formatOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
     })
 }
 
@@ -165,7 +165,7 @@ function innermost(issue: z.core.$ZodIssue, data: unknown): z.core.$ZodIssue[] {
   return meant[0]!.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }, data))
 }
 
-function wordPath(path: readonly PropertyKey[]): string {
+function formatPath(path: readonly PropertyKey[]): string {
   return path.reduce<string>(
     (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text ? `${text}.${String(step)}` : String(step)),
     '',
