@@ -1,4 +1,4 @@
-import type { Kernels, Rows, Softmax } from './contract.js'
+import type { Kernels, Rows } from './contract.js'
 
 /**
  * How many rows one call should have at most, see `Kernels.slice`. A row counts as `(features + 128) × classes`: its
@@ -6,12 +6,12 @@ import type { Kernels, Rows, Softmax } from './contract.js'
  */
 export function rowsPerCall(
   { slice }: Pick<Kernels, 'slice'>,
-  { features, classes }: Pick<Softmax, 'features' | 'classes'>,
+  { features, classes }: { readonly features: number; readonly classes: number },
 ): number {
   return Math.max(1, Math.floor(slice / ((features + 128) * classes)))
 }
 
-/** The same rows in parts of at most `most`: views, nothing is copied. */
+/** The same rows in parts of at most `most` rows: views, nothing is copied. */
 export function* slices({ values, labels, affine }: Rows, most: number): Generator<Rows> {
   const width = values.length / labels.length
   for (let from = 0; from < labels.length; from += most) {
