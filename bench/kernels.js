@@ -10,7 +10,7 @@ const shapes = [
   { features: 784, classes: 100, type: 'float32' },
 ]
 
-/** GFLOP/s and GB/s of each kernel's step (100 rows) and evaluation (10,000 rows), beside what the machine can do. */
+/** Prints GFLOP/s and GB/s of each kernel's step (100 rows) and evaluation (10,000 rows), and the machine's limits. */
 export async function kernelBench({ kernels, repeats }) {
   console.log('\nKernels: a step of 100 rows, an evaluation of 10,000; 2 FLOP per multiply-add, GB of rows read')
   await roofline()
