@@ -22,7 +22,7 @@ export {
   type SgdStep,
 } from './contract.js'
 export { fastKernelNames } from './registry.js'
-export { rowsPerCall, slices } from './slices.js'
+export { readRow, rowsPerCall, slices } from './rows.js'
 
 /**
  * Opens kernels: the named ones, or the fastest that this machine has. Throws an Error that says why if the named one

@@ -1,5 +1,4 @@
 import {
-  affineOf,
   checkAny,
   checkedArrays,
   checkedShape,
@@ -9,7 +8,6 @@ import {
   checkWhole,
 } from './check.js'
 import type {
-  Affine,
   Arrays,
   Evaluation,
   Gradient,
@@ -21,6 +19,7 @@ import type {
   SgdStep,
 } from './contract.js'
 import { allocating } from './memory.js'
+import { readRow } from './rows.js'
 
 /**
  * Opens the reference kernels, the oracle: float64, one thread, written as the formulas are.
@@ -59,7 +58,7 @@ function softmax(features: number, classes: number): Network {
 
   /** Standardises row `i` into `z` and computes its scores into `s`. */
   function forward(rows: Rows, i: number): void {
-    standardise(rows.values, i * features, affineOf(rows), z)
+    readRow(rows, i, z)
     for (let k = 0; k < classes; k++) {
       let sum = b[k]!
       for (let j = 0; j < features; j++) sum += W[k * features + j]! * z[j]!
@@ -153,19 +152,6 @@ function softmax(features: number, classes: number): Network {
     scores,
     free: () => {},
   }
-}
-
-function standardise(
-  values: Uint8Array | Float32Array,
-  from: number,
-  affine: Affine | undefined,
-  z: Float64Array,
-): void {
-  if (!affine) {
-    for (let j = 0; j < z.length; j++) z[j] = values[from + j]!
-    return
-  }
-  for (let j = 0; j < z.length; j++) z[j] = (values[from + j]! - affine.mean[j]!) * affine.scale[j]!
 }
 
 /** `log Σ exp(s)`, with the largest term taken out so that nothing overflows. */

@@ -4,7 +4,7 @@
  */
 export { z } from 'zod'
 export type { Affine, Arrays, Gradient, Kernels, Later, Numbers, Rows } from '../kernels/contract.js'
-export { rowsPerCall, slices } from '../kernels/slices.js'
+export { readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './base/errors.js'
 export { packagePath } from './base/package.js'
 export type { Random } from './base/random.js'

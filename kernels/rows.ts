@@ -1,3 +1,4 @@
+import { affineOf } from './check.js'
 import type { Kernels, Rows } from './contract.js'
 
 /**
@@ -18,4 +19,16 @@ export function* slices({ values, labels, affine }: Rows, most: number): Generat
     const to = Math.min(labels.length, from + most)
     yield { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine }
   }
+}
+
+/** Reads row `i` in float64 into `into`, one number per feature, with the rows' affine map applied if they carry one. */
+export function readRow(rows: Rows, i: number, into: Float64Array): void {
+  const { values } = rows
+  const affine = affineOf(rows)
+  const from = i * into.length
+  if (!affine) {
+    for (let j = 0; j < into.length; j++) into[j] = values[from + j]!
+    return
+  }
+  for (let j = 0; j < into.length; j++) into[j] = (values[from + j]! - affine.mean[j]!) * affine.scale[j]!
 }
