@@ -56,7 +56,7 @@ function progress(terminal: Terminal): (table: Table, index: number) => void {
     const total = position.epochs * position.steps
     const perStep = position.step > firstStep ? (now - firstTime!) / (position.step - firstStep) : undefined
     const left = perStep === undefined ? '' : duration(((total - position.step) * perStep) / 1000)
-    const cells = columns.map(({ number, share }) => cellsOf(number && row[number], share && row[share]))
+    const cells = columns.map(({ number, share }) => cellsOf(row[number ?? ''], row[share ?? '']))
     const line = `${epochOf(position)}${cells.join('')}${left.padStart(9)}`
     if (!terminal.interactive) return terminal.write(`${line}\n`)
     const isMilestone =
