@@ -4,7 +4,7 @@ import type { Kernels } from '../../kernels/contract.js'
 import { asPipelineError, messageOf, PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
 import { randomStreams } from '../base/random.js'
-import { withCadence } from '../definition/checkpoint.js'
+import { overrideCheckpointRule } from '../definition/checkpoint.js'
 import type { Checkpoint } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
@@ -74,7 +74,7 @@ export class Execution {
       resumedAt: resumed?.checkpoint?.step,
       library: division?.library,
     })
-    const asked = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
+    const asked = overrideCheckpointRule(pipeline.definition.checkpoint, conditions.checkpoint)
     const rule = this.rank === 0 ? asked : { ...asked, keep: 0 }
     this.checkpointer = new Checkpointer(rule, directory, this.recorder, resumed?.checkpoint)
     this.watched = new ResultCollector(events, this.checkpointer)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Problem } from '../../../dist/pipeline/base/errors.js'
-import { interpolator, withVars } from '../../../dist/pipeline/definition/interpolate.js'
+import { createInterpolator, withVars } from '../../../dist/pipeline/definition/interpolate.js'
 import { parseSource } from '../../../dist/pipeline/definition/source.js'
 import { entriesOf, formatOrigin, locate, plain } from '../../../dist/pipeline/definition/value.js'
 
@@ -9,7 +9,7 @@ function interpolated(text: string, vars = '{}', environment: Record<string, str
   const problems: Problem[] = []
   const source = parseSource(`vars: ${vars}\nvalue: ${text}\n`, '/folder/p.yaml')
   const declared = entriesOf(locate(source, ['vars']))
-  const { interpolate, resolvedVars } = interpolator(declared, environment, problems)
+  const { interpolate, resolvedVars } = createInterpolator(declared, environment, problems)
   const value = interpolate(locate(source, ['value']))
   return { value, data: plain(value), problems: problems.map(({ message }) => message), resolvedVars }
 }
