@@ -103,10 +103,7 @@ export function readDefinition(
       ? `; "${name}" is a stage: ${name}.option=value sets one of its options`
       : suggestion(name, vars.keys(), 'vars')
   for (const { name, text } of unknown)
-    problems.push({
-      where: text,
-      message: `no var named "${name}"${hintFor(name)}`,
-    })
+    problems.push({ where: text, message: `no var named "${name}"${hintFor(name)}` })
   for (const { name, path: rest, value, text } of overrides) {
     if (rest.length === 0 || name === 'parallel') continue
     const at = ids.indexOf(name)

@@ -7,7 +7,9 @@ import { readRegularFile } from './regular-file.js'
 
 /** The process that has locked a directory. The lock file contains it as JSON. */
 interface Owner {
+  /** The process id. */
   readonly pid: number
+  /** The name of the machine. */
   readonly host: string
   /** The start time of the process, in ticks since the machine started. Systems use process ids again. */
   readonly began: string

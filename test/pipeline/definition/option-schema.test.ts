@@ -56,14 +56,14 @@ t.test('formatType describes what a schema accepts', async (t) => {
     t.equal(formatType(optionSchema(schema)), words)
 })
 
-t.test('listed joins words as a sentence does', async (t) => {
+t.test('listed joins words as in a sentence', async (t) => {
   t.equal(listed([]), '')
   t.equal(listed(['a']), 'a')
   t.equal(listed(['a', 'b']), 'a or b')
   t.equal(listed(['a', 'b', 'c'], 'and'), 'a, b and c')
 })
 
-t.test('show quotes strings, keeps odd numbers and shortens what is long', async (t) => {
+t.test('show quotes strings, keeps special numbers and shortens long values', async (t) => {
   for (const [data, text] of [
     ['a"b', '"a\\"b"'],
     [Number.NaN, 'NaN'],

@@ -25,7 +25,7 @@ t.test('parseOverrides reads a var or an option by its path, with a value in YAM
   }
 })
 
-t.test('parseOverrides refuses what is no assignment', async (t) => {
+t.test('parseOverrides refuses a text that is not an assignment', async (t) => {
   for (const text of ['', 'eta', '=1', '.a=1', 'a..b=1', 'a.=1', '1a=1', 'a b=1'])
     t.throws(() => parseOverrides([text]), {
       code: 'ARGUMENTS',

@@ -4,7 +4,7 @@ import { outputPath, pathKey } from '../../../dist/pipeline/files/output-path.js
 import { outputPathsIn } from '../../../dist/pipeline/graph/outputs.js'
 import { z } from '../../../dist/pipeline/stage-kit.js'
 
-t.test('outputPath takes paths that mean the same on every system', async (t) => {
+t.test('outputPath accepts paths that mean the same on every system', async (t) => {
   for (const path of ['a.csv', 'figures/a.png', './a', '..a', 'a..b/c', 'é.csv', '.hidden', 'console', 'a.parts', '/a'])
     t.ok(outputPath.safeParse(path).success, path)
   const outside = ['', '..', '../a', 'a/../../b', 'a/..', '/a/../b', 'a\\..\\b', 'C:\\a', '\\\\server\\a', 'a:b', 3]
