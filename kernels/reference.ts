@@ -1,23 +1,5 @@
-import {
-  checkAny,
-  checkedArrays,
-  checkedShape,
-  checkLabels,
-  checkRows,
-  checkScores,
-  checkWhole,
-} from './check.js'
-import type {
-  Arrays,
-  Evaluation,
-  Gradient,
-  Kernels,
-  Moments,
-  Network,
-  Numbers,
-  Rows,
-  SgdStep,
-} from './contract.js'
+import { checkAny, checkedArrays, checkedShape, checkLabels, checkRows, checkScores, checkWhole } from './check.js'
+import type { Arrays, Evaluation, Gradient, Kernels, Moments, Network, Numbers, Rows, SgdStep } from './contract.js'
 import { allocating } from './memory.js'
 import { readRow } from './rows.js'
 

@@ -6,11 +6,18 @@ export { z } from 'zod'
 export type { Affine, Arrays, Gradient, Kernels, Later, Numbers, Rows } from '../kernels/contract.js'
 export { readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './base/errors.js'
+export {
+  type Every,
+  isDueAt,
+  type StepPosition,
+  type TrainingInterval,
+  trainingInterval,
+} from './base/every.js'
 export { packagePath } from './base/package.js'
 export type { Random } from './base/random.js'
 export { listed } from './base/words.js'
 export { anyNumber } from './directory/state.js'
-export { attempt, replaceFile, syncedPath } from './files/files.js'
+export { attempt, replaceFile, syncPath } from './files/files.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
 export { checkLearner, checkSplit } from './stage/facts.js'

@@ -1,6 +1,6 @@
 import type { Problem } from '../base/errors.js'
 import { defaultId, type StageEntry } from '../definition/entries.js'
-import { formatIssues } from '../definition/option-schema.js'
+import { formatIssues } from '../definition/issues.js'
 import type { Definition } from '../definition/read.js'
 import { entriesOf, formatOrigin, plain, type Value } from '../definition/value.js'
 import type { AnyStage, Facts } from '../stage/stage.js'

@@ -5,7 +5,7 @@ import { asPipelineError, messageOf, PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { version } from '../base/package.js'
 import { randomStreams } from '../base/random.js'
-import { withCadence } from '../definition/checkpoint.js'
+import { overrideCheckpointRule } from '../definition/checkpoint.js'
 import type { Checkpoint } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
@@ -80,7 +80,7 @@ export class Execution {
       library: division?.library,
       metrics: resumed?.metrics ?? {},
     })
-    const asked = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
+    const asked = overrideCheckpointRule(pipeline.definition.checkpoint, conditions.checkpoint)
     const rule = this.rank === 0 ? asked : { ...asked, keep: 0 }
     this.checkpointer = new Checkpointer(rule, directory, this.recorder, resumed?.checkpoint)
     this.watched = new ResultCollector(events, this.checkpointer, this.recorder)

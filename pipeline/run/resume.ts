@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { kernelNames } from '../../kernels/contract.js'
+import { type DataSource, dataSource } from '../base/data-source.js'
 import { PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import type { Trust } from '../definition/trust.js'
@@ -10,7 +11,6 @@ import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from '../director
 import { openRunDirectory } from '../directory/run-directory.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { Pipeline } from '../graph/pipeline.js'
-import type { DataSource } from '../stage/stage.js'
 import { metricInfos } from '../wires/metrics.js'
 import type { Run, RunSettings } from './contract.js'
 import { formatMaker, type RunStart } from './execution.js'
@@ -39,7 +39,7 @@ const past = z.object({
     .catch(undefined),
   versions: z.object({ millrace: z.string() }).optional().catch(undefined),
   definition: z.string().optional().catch(undefined),
-  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })).catch([]),
+  data: z.array(dataSource).catch([]),
   notes: z.array(z.string()).catch([]),
   files: z.array(z.string()).catch([]),
   metrics: metricInfos.catch({}),

@@ -2,6 +2,7 @@ import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
 import type { z } from 'zod'
 import type { Kernels } from '../../kernels/contract.js'
+import type { DataSource } from '../base/data-source.js'
 import type { Random } from '../base/random.js'
 import type { Flow } from './flow-contract.js'
 import type { AnyLearner } from './learner.js'
@@ -97,11 +98,7 @@ export interface StateHooks<S> {
   sync?(): Promise<void>
 }
 
-export interface DataSource {
-  readonly path: string
-  readonly bytes: number
-  readonly sha256: string
-}
+export type { DataSource }
 
 export interface Terminal {
   /** True where lines may be redrawn. */
