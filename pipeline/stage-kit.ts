@@ -11,6 +11,7 @@ export {
   isDueAt,
   type StepPosition,
   type TrainingInterval,
+  toInterval,
   trainingInterval,
 } from './base/every.js'
 export { packagePath } from './base/package.js'
