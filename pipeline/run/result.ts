@@ -1,48 +1,48 @@
 import type { Table } from 'apache-arrow'
 import ndarray from 'ndarray'
 import type { Observable, Subject } from 'rxjs'
-import type { Node } from '../graph/graph.js'
-import { keptRows, rowsFrom, rowsState } from '../wires/kept-rows.js'
+import type { z } from 'zod'
+import type { StateHooks } from '../stage/stage.js'
+import { type keptRows, rowsFrom, rowsState } from '../wires/kept-rows.js'
 import { type MetricsRow, metricsRows } from '../wires/metrics.js'
 import { copyParameters, modelOf } from '../wires/parameters.js'
-import { positionOf } from '../wires/position.js'
-import type { Checkpointer } from './checkpointer.js'
 import type { Result, RunEvent } from './contract.js'
 
-/** What passes on the wires and belongs into the result: every row of metrics, the last parameters. */
+/** Collects the result of a run from the wires: every row of metrics, and the last parameters. */
 export class ResultCollector {
   private readonly events: Subject<RunEvent>
-  private readonly checkpointer: Checkpointer
   private readonly metrics: Record<string, MetricsRow[]> = {}
   private last: Table | undefined
 
-  constructor(events: Subject<RunEvent>, checkpointer: Checkpointer) {
+  constructor(events: Subject<RunEvent>) {
     this.events = events
-    this.checkpointer = checkpointer
   }
 
-  readonly watch = (node: Node, port: string, wire: Observable<Table>): void => {
-    const { type } = node.stage.outputs[port]
-    if (type === 'metrics') this.watchMetrics(node.id, wire)
-    else if (type === 'parameters') this.watchParameters(wire)
-  }
-
-  private watchMetrics(stage: string, wire: Observable<Table>): void {
+  /** Collects the rows of one stage and makes an event of each. Returns the hooks that make the rows part of checkpoints. */
+  collectMetrics(stage: string, wire: Observable<Table>): StateHooks<z.output<typeof keptRows>> {
     this.metrics[stage] = []
-    this.checkpointer.keep(`result of ${stage}`, keptRows, {
+    wire.subscribe({
+      next: (table) => {
+        for (const row of metricsRows(table)) {
+          this.metrics[stage]!.push(row)
+          this.events.next({ type: 'metrics', stage, row })
+        }
+      },
+      error: () => {},
+    })
+    return {
       snapshot: () => rowsState(this.metrics[stage]!),
       restore: (rows) => {
         this.metrics[stage] = rowsFrom(rows)
       },
-    })
-    wire.subscribe({ next: (table) => this.keep(stage, table), error: () => {} })
+    }
   }
 
-  private watchParameters(wire: Observable<Table>): void {
+  /** Keeps the last parameters, and copies them at the end of training, because the kernel's memory goes with the run. */
+  collectParameters(wire: Observable<Table>): void {
     wire.subscribe({
       next: (table) => {
         this.last = table
-        this.checkpointer.onStep(positionOf(table))
       },
       complete: () => {
         this.last &&= copyParameters(this.last)
@@ -51,13 +51,7 @@ export class ResultCollector {
     })
   }
 
-  private keep(stage: string, table: Table): void {
-    for (const row of metricsRows(table)) {
-      this.metrics[stage]!.push(row)
-      this.events.next({ type: 'metrics', stage, row })
-    }
-  }
-
+  /** What has been collected so far. */
   results(): Pick<Result, 'history' | 'metrics' | 'parameters'> {
     const arrays = this.last ? modelOf(this.last).arrays : []
     return {
