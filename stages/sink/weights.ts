@@ -94,7 +94,7 @@ export const weights = defineStage({
   files: (options) => [...figurePaths(options), ...(options.every ? figurePaths(options, '-epochs') : [])],
   run: (options, context) => {
     const every = options.every === undefined ? undefined : toInterval(options.every)
-    const isDue = (table: Table): boolean => every ? isDueAt(every, positionOf(table)) : false
+    const isDue = (table: Table): boolean => (every ? isDueAt(every, positionOf(table)) : false)
     const { snapshot, finish } = makeArtist(options, context)
     const atEnd = (parameters: Observable<Table>) => parameters.pipe(onlyLast(), map(copied(finish)))
     const onTheWay = (parameters: Observable<Table>) => parameters.pipe(filter(isDue), map(copied(snapshot)))
