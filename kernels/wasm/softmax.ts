@@ -95,15 +95,15 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
       const tiles = Math.ceil(size / TILE_ROWS)
       arena.run('train', tiles, work)
       exports.sumScores(tiles)
-      exports.sumSlopes()
+      exports.sumGradients()
       loss += pass.scores[0]!
       words[word.carried] = Number(count > 0)
       count += size
       first += size
       if (descending && first >= total) {
         doubles[double.factor] = 1 / count
-        arena.run('descend', columnTiles, work)
-        exports.descendBias()
+        arena.run('update', columnTiles, work)
+        exports.updateBias()
       } else {
         words[word.sums] = sums ||= place(classes * stride * 8)[1]
         arena.run('accumulate', columnTiles, work)
@@ -144,7 +144,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     words[word.out] = dW.byteOffset
     doubles[double.factor] = 1 / count
     doubles[double.lambda] = lambda
-    arena.run('slope', columnTiles, classes * features)
+    arena.run('gradient', columnTiles, classes * features)
     heap.free(dW.byteOffset)
     const db = Float32Array.from({ length: classes }, (_, k) => gSum[k]! * (1 / count))
     if (!into) return { W: Float32Array.from(dW), b: db, loss: finish() }
