@@ -31,6 +31,7 @@ export {
   type WireType,
   wire,
 } from './stage/stage.js'
+export { ArrowStreamWriter } from './wires/arrow-internals.js'
 export {
   type ExamplesLayout,
   exampleFields,

@@ -1,5 +1,5 @@
 import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table } from 'apache-arrow'
-import { type Position, tableWhenSeen, writePosition } from './position.js'
+import { lazyTable, type Position, writePosition } from './position.js'
 
 /** One evaluation: `epoch`, `step`, then one number per metric. */
 export type MetricsRow = { readonly epoch: number; readonly step: number } & Readonly<Record<string, number>>
@@ -11,7 +11,7 @@ const known = new WeakMap<Table, readonly MetricsRow[]>()
  * for those who look at them.
  */
 export function metricsTable(position: Position, metrics: Readonly<Record<string, number>>): Table {
-  const table = tableWhenSeen(position, () => columnsOf(position, metrics))
+  const table = lazyTable(position, () => columnsOf(position, metrics))
   known.set(table, [{ epoch: position.epoch, step: position.step, ...metrics }])
   return table
 }
