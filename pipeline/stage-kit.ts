@@ -51,6 +51,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { composed } from './wires/affine.js'
+export { ArrowStreamWriter } from './wires/arrow-internals.js'
 export {
   type ExamplesLayout,
   exampleFields,

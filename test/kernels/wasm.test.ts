@@ -91,9 +91,9 @@ t.test('wasm reports a worker that fails while it is waited for', async (t) => {
   const message = /^a worker thread of the wasm kernel failed: RuntimeError: memory access out of bounds/
   t.throws(evaluateUntilItFails, { message })
   t.throws(() => model.evaluate(rows), { message })
-  t.equal(arena.sound, false)
+  t.equal(arena.hasFailed, true)
   for (const worker of arena.workers) worker.ref()
-  await arena.retire()
+  await arena.end()
 })
 
 t.test('wasm reports a worker that has died', async (t) => {
