@@ -10,6 +10,7 @@ import type { Checkpoint } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
+import { localParallel } from '../parallel/local.js'
 import type { AnyLearner } from '../stage/learner.js'
 import type { DataSource, Ports, StageContext } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
@@ -143,7 +144,7 @@ function contextMaker(
       events.next({ type: 'note', stage: node.id, message })
     },
     state: (schema, hooks) => checkpointer.keep(node.id, schema, hooks),
-    parallel: division?.parallelOf(node, pipeline.graph),
+    parallel: division?.parallelOf(node, pipeline.graph) ?? localParallel,
     terminal: settings.terminal ?? { interactive: false, write: () => {} },
   })
 }

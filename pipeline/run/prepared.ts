@@ -3,6 +3,7 @@ import type { Kernels } from '../../kernels/contract.js'
 import { randomStreams } from '../base/random.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
+import { localParallel } from '../parallel/local.js'
 import type { AnyStage, DataSource, Port, StageContext } from '../stage/stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, layoutOf, rowsOf, splitOf } from '../wires/examples.js'
 import { flow, isStop } from './run-graph.js'
@@ -95,6 +96,7 @@ export async function prepare(
       state: () => {
         throw new NotOnlyPreparing()
       },
+      parallel: localParallel,
       terminal: { interactive: false, write: () => {} },
     }
   }

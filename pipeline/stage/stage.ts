@@ -83,8 +83,8 @@ export interface StageContext {
    * epoch, needs no state.
    */
   state<S extends z.ZodType>(schema: S, keeper: StateHooks<z.output<S>>): void
-  /** The other processes of a run that is divided, and which shards of the examples are held here; undefined where it is not. */
-  readonly parallel?: Parallel | undefined
+  /** The part of this process in the run: which shards of the examples it holds, and how it talks to the other processes. */
+  readonly parallel: Parallel
   /** Where progress goes. */
   readonly terminal: Terminal
 }
