@@ -16,7 +16,7 @@ import type { Division } from './division.js'
 import { withPrepared } from './prepared.js'
 import { Recorder } from './record.js'
 import { ResultCollector } from './result.js'
-import { flow } from './run-graph.js'
+import { runGraph } from './run-graph.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
 
 /** A run that is about to flow: in a directory of its own, from the start or from where it was cut off. */
@@ -100,7 +100,7 @@ export class Execution {
       directory.write('pipeline.yaml', this.definition)
       const { name: kernel, detail, threads } = this.kernels
       this.events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
-      await flow(graph, {
+      await runGraph(graph, {
         contextOf: this.contexts(),
         watch: watched.watch,
         onWired: (flowing) => {

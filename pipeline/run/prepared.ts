@@ -5,7 +5,7 @@ import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { AnyStage, DataSource, Port, StageContext } from '../stage/stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, layoutOf, rowsOf, splitOf } from '../wires/examples.js'
-import { flow, isStop } from './run-graph.js'
+import { isStop, runGraph } from './run-graph.js'
 
 /** A table of examples as threads can pass it on: the rows lie in shared memory. */
 export interface PreparedTable {
@@ -109,7 +109,7 @@ export async function prepare(
 
   const quiet = (): void => {}
   try {
-    await flow({ nodes }, { contextOf, watch, onWired: quiet, onEnding: quiet, onStageEnd: quiet, signal })
+    await runGraph({ nodes }, { contextOf, watch, onWired: quiet, onEnding: quiet, onStageEnd: quiet, signal })
   } catch (error) {
     if (isNotForSharing(error)) return undefined
     throw error
