@@ -22,8 +22,8 @@ export interface RunSettings extends KernelOptions {
 
 export interface RunOptions extends RunSettings, RunPlace {}
 
-/** What happens during a run, in order. */
-export type RunEvent =
+/** What happens during a run, in order. `Row` is the type of the rows of metrics, as in `Pipeline`. */
+export type RunEvent<Row extends MetricsRow = MetricsRow> =
   | {
       readonly type: 'start'
       readonly directory: string
@@ -33,27 +33,28 @@ export type RunEvent =
       /** Which of the processes of a divided run this is. */
       readonly rank: number
     }
-  | { readonly type: 'metrics'; readonly stage: string; readonly row: MetricsRow }
+  | { readonly type: 'metrics'; readonly stage: string; readonly row: Row }
   | { readonly type: 'note'; readonly stage: string; readonly message: string }
   | { readonly type: 'stage-end'; readonly stage: string }
   | { readonly type: 'end'; readonly status: RunStatus; readonly error?: PipelineError }
 
-export interface Result {
+/** What a run leaves. `Row` is the type of the rows of metrics, as in `Pipeline`. */
+export interface Result<Row extends MetricsRow = MetricsRow> {
   /** Empty on all ranks of a divided run but the first. */
   readonly directory: string
   /** The evaluations, in order: of the first stage that makes metrics. */
-  readonly history: readonly MetricsRow[]
+  readonly history: readonly Row[]
   /** The evaluations of each stage that makes metrics, by id. */
-  readonly metrics: Readonly<Record<string, readonly MetricsRow[]>>
+  readonly metrics: Readonly<Record<string, readonly Row[]>>
   /** The final parameters by name, as ndarrays with memory of their own; empty where nothing was trained. */
   readonly parameters: Readonly<Record<string, ndarray.NdArray<Float32Array | Float64Array>>>
   readonly record: RunRecord
 }
 
-/** A run under way. */
-export interface Run {
-  readonly events: Observable<RunEvent>
+/** A run under way. `Row` is the type of the rows of metrics, as in `Pipeline`. */
+export interface Run<Row extends MetricsRow = MetricsRow> {
+  readonly events: Observable<RunEvent<Row>>
   /** The evaluations as they happen. */
-  readonly metrics: Observable<MetricsRow>
-  readonly result: Promise<Result>
+  readonly metrics: Observable<Row>
+  readonly result: Promise<Result<Row>>
 }
