@@ -21,7 +21,7 @@ import type { Division } from './division.js'
 import { withPrepared } from './prepared.js'
 import { formatMaker, Recorder } from './record.js'
 import { ResultCollector } from './result.js'
-import { flow } from './run-graph.js'
+import { runGraph } from './run-graph.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
 
 /** A run that is about to start: its pipeline, the directory it has claimed, and its past if it is resumed. */
@@ -94,7 +94,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     directory.write('pipeline.yaml', definition)
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
-    await flow(graph, {
+    await runGraph(graph, {
       contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer),
       watch: (node, port, wire) => {
         const { type } = node.stage.outputs[port]

@@ -53,6 +53,7 @@ export const classification = defineStage({
   options,
   inputs: { parameters: wire.parameters, examples: wire.examples },
   outputs: { metrics: wire.metrics },
+  metrics: ['loss', 'cost', 'accuracy'],
   example:
     '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n  with: { splits: [train, test], every: epoch }',
   holds: 'the examples (by reference), one evaluation in flight',
