@@ -6,15 +6,15 @@ const usage = `npm run bench [-- PART ... OPTIONS]
 
 Parts: ${known.join(', ')} (default: the first three)
 
-  --repeats N   measure each so often, taking turns (default: 5)
-  --data DIR    the folder that has cifar-10-batches-bin (default: MILLRACE_DATA, or data)
-  --plot FILE   scaling: draw it as SVG
-  --install     install tfjs from npm first, to run the reference job with it, too
-  --kills N     kills: how many (default: 200)
-  --inputs N    fuzz: how many (default: 100000)
-  --seed N      fuzz: which (default: 1)`
+  --repeats N   how often to measure each, in turns (default: 5)
+  --data DIR    folder that contains cifar-10-batches-bin (default: MILLRACE_DATA, or data)
+  --plot FILE   scaling: write a plot to this SVG file
+  --install     reference: install tfjs from npm first, to measure it too
+  --kills N     kills: number of kills (default: 200)
+  --inputs N    fuzz: number of inputs (default: 100000)
+  --seed N      fuzz: seed of the inputs (default: 1)`
 
-/** What the command line asks for; prints the usage and exits where it asks for help, or for what there is not. */
+/** Reads the command line: flags and parts. Prints the usage and exits on `--help` (0) and on wrong arguments (2). */
 export function asked(args) {
   const options = Object.fromEntries(
     ['repeats', 'data', 'plot', 'kills', 'inputs', 'seed'].map((name) => [name, { type: 'string' }]),
@@ -37,10 +37,10 @@ export function asked(args) {
       process.exit(0)
     }
     const other = positionals.find((part) => !known.includes(part))
-    if (other !== undefined) throw new Error(`there is no part "${other}"`)
+    if (other !== undefined) throw new Error(`unknown part "${other}"`)
     for (const name of ['repeats', 'kills', 'inputs', 'seed'])
       if (!/^[1-9]\d*$/.test(values[name] ?? '1'))
-        throw new Error(`--${name}: expected a whole number from 1, got "${values[name]}"`)
+        throw new Error(`--${name}: expected a positive integer, got "${values[name]}"`)
     return { flags: { ...defaults, ...values }, parts: positionals.length > 0 ? positionals : known.slice(0, 3) }
   } catch (error) {
     console.error(`${error.message}\n\n${usage}`)

@@ -5,7 +5,10 @@ import { fixed, interleaved, median, printTable } from './measure.js'
 const job = fileURLToPath(new URL('jobs/millrace.js', import.meta.url))
 const program = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
-/** What checkpoints cost the reference job: none, as usual (at the end alone, for it takes less than 30 s), every epoch. */
+/**
+ * Prints the cost of checkpoints in the reference job: without any, with the default ones (one at the end, because the
+ * job takes less than 30 s), and with one every epoch.
+ */
 export async function checkpointCost({ directory, repeats, kernels }) {
   console.log('\nCheckpoints of the reference job: 40 of 123 kB when made every epoch')
   const jobs = kernels.flatMap((kernel) =>
@@ -33,7 +36,7 @@ export async function checkpointCost({ directory, repeats, kernels }) {
   )
 }
 
-/** Kills runs of the digits, and of an experiment where CIFAR-10 is there, and has every file compared. */
+/** Runs `verify-resume` on the digits and, if CIFAR-10 is there, on an experiment. Sets exit code 1 if one fails. */
 export async function kills({ directory, count }) {
   const cases = [['digits', '--kills', String(count)]]
   if (directory)

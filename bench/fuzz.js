@@ -6,8 +6,8 @@ import { shares } from './fuzz/readers.js'
 import { printTable } from './measure.js'
 
 /**
- * Feeds damaged and absurd input to everything that reads, and tells what came of it. Sets exit code 1 where an outcome
- * is not documented, with the smallest input found that shows it.
+ * Gives damaged and absurd inputs to every reader and prints a table of the outcomes. For an outcome that is not
+ * documented, prints the smallest input that causes it and sets exit code 1.
  */
 export async function fuzz({ inputs, seed }) {
   console.log(`\nFuzzing: ${inputs} inputs, seed ${seed}`)

@@ -10,7 +10,7 @@ const shapes = [
   { features: 784, classes: 100, type: 'float32' },
 ]
 
-/** GFLOP/s and GB/s of each kernel's step (100 rows) and evaluation (10,000 rows), beside what the machine can do. */
+/** Prints GFLOP/s and GB/s of each kernel's step (100 rows) and evaluation (10,000 rows), and the machine's limits. */
 export async function kernelBench({ kernels, repeats }) {
   console.log('\nKernels: a step of 100 rows, an evaluation of 10,000; 2 FLOP per multiply-add, GB of rows read')
   await roofline()
@@ -38,11 +38,11 @@ async function measured(kernel, threads, { features, classes, type }, repeats) {
     labels: labels.subarray(from, to),
     ...(affine && { affine }),
   })
-  const softmax = kernels.softmax(features, classes)
+  const softmax = kernels.network({ features, layers: [{ units: classes }], loss: 'cross-entropy' })
   const whole = rows(0, count)
   const batches = Array.from({ length: 100 }, (_, i) => rows(i * 100, i * 100 + 100))
   const epoch = () => {
-    for (const batch of batches) softmax.step(batch, 1e-4, 0.1)
+    for (const batch of batches) softmax.step(batch, { rule: 'sgd', eta: 1e-4, lambda: 0.1 })
   }
   const flop = 2 * count * features * classes
   const [step, evaluate] = [seconds(epoch, repeats), seconds(() => softmax.evaluate(whole), repeats)]

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { Pipeline, run } from '../dist/index.js'
 import { printTable } from './measure.js'
 
-/** Resident memory while one process makes thousands of tiny runs, one after another: it must level off. */
+/** Prints the resident memory of one process during thousands of tiny runs, one after another. It must level off. */
 export async function leaks({ kernels, runs = 10_000 }) {
-  console.log(`\nLeaks: MB resident after so many tiny runs in one process (${runs} in all)`)
+  console.log(`\nLeaks: resident MB after this many tiny runs in one process (${runs} in all)`)
   const marks = [0.1, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * runs))
   const rows = []
   for (const kernel of kernels) {

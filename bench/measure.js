@@ -3,7 +3,10 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** A job is a process that prints one line of JSON with `train`, the seconds of its training loop. */
+/**
+ * Runs a job in a process of its own. Its last line of output is JSON with `train`, the seconds of its training loop;
+ * `scale` multiplies them, for a job that runs only a part of the epochs.
+ */
 export async function runJob({ command, args, scale = 1, env = {} }) {
   const began = performance.now()
   const { stdout } = await run(command, args, { env: { ...process.env, ...env }, maxBuffer: 1 << 20 })
@@ -12,7 +15,7 @@ export async function runJob({ command, args, scale = 1, env = {} }) {
   return { ...result, train: result.train * scale, process: scale === 1 ? process_ : undefined }
 }
 
-/** True where the command runs at all. */
+/** True if the command runs and exits with 0. */
 export async function works(command, args) {
   try {
     await run(command, args)
@@ -22,7 +25,7 @@ export async function works(command, args) {
   }
 }
 
-/** Runs all jobs once, then all again, …: what disturbs the machine disturbs all of them. */
+/** Runs all jobs once, then all again, and so on, so that a disturbance of the machine affects all of them. */
 export async function interleaved(jobs, repeats, onResult = () => {}) {
   const results = new Map(jobs.map((job) => [job, []]))
   for (let repeat = 0; repeat < repeats; repeat++)
@@ -35,6 +38,7 @@ export async function interleaved(jobs, repeats, onResult = () => {}) {
   return results
 }
 
+/** The median of the defined values, or undefined if there are none. */
 export function median(values) {
   const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b)
   if (sorted.length === 0) return undefined
@@ -42,7 +46,7 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** Prints rows of cells as aligned columns; the first is text, the others are numbers. */
+/** Prints rows of cells as aligned columns: the first to the left, the others to the right. */
 export function printTable(header, rows) {
   const cells = [header, ...rows].map((row) => row.map((cell) => cell ?? '–'))
   const widths = header.map((_, column) => Math.max(...cells.map((row) => String(row[column]).length)))
@@ -52,4 +56,5 @@ export function printTable(header, rows) {
     )
 }
 
+/** A number with fixed decimals; undefined stays undefined. */
 export const fixed = (value, digits = 2) => (value === undefined ? undefined : value.toFixed(digits))

@@ -7,9 +7,9 @@ import { fixed, interleaved, median, printTable } from './measure.js'
 const job = fileURLToPath(new URL('jobs/millrace.js', import.meta.url))
 const files = ['data_batch_1.bin', 'data_batch_2.bin', 'data_batch_3.bin', 'data_batch_4.bin', 'data_batch_5.bin']
 
-/** The most memory that a whole process is ever resident in: an experiment as it is, and one on all 60,000 images. */
+/** Prints the largest resident memory of a whole process, for one experiment and for one on all 60,000 images. */
 export async function memory({ directory, repeats, kernels }) {
-  console.log('\nMemory: the most MB resident, of the whole process')
+  console.log('\nMemory: largest resident MB of the whole process')
   const all = allImages(directory)
   const of = (name, kernel, ...args) => ({
     name: `${name}, ${kernel}`,
@@ -35,7 +35,7 @@ export async function memory({ directory, repeats, kernels }) {
   }
 }
 
-/** A folder with all six files; where some are missing, others stand in for them: only their size matters. */
+/** Makes a folder with links to all six files. Other files take the place of missing ones: only the size matters. */
 function allImages(directory) {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
   const present = files.filter((name) => existsSync(join(directory, name)))

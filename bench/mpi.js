@@ -1,6 +1,6 @@
 /**
- * What it costs to add up gradients over the ranks of an MPI job, in milliseconds: the sum in the order of the shards,
- * and MPI_Allreduce (mode fast), by size of the model.
+ * Measures how long it takes to add up gradients over the ranks of an MPI job, in milliseconds: in the order of the
+ * shards, and with MPI_Allreduce (mode `fast`), for several sizes of the model.
  *
  *   millrace engines build mpi && mpirun -n 2 node bench/mpi.js
  */
@@ -12,7 +12,7 @@ const SHARDS = 8
 const sizes = [650, 30730, 307300, 4194304]
 const comm = await openComm({ engine: 'mpi', ranks, timeout: 60 })
 
-/** One sum after the other; with as many shards as ranks, it is what is exchanged, without what is added up before. */
+/** Times one sum after another. With one shard per rank it times the exchange alone: nothing is added up before. */
 async function times(mode, length, channel, shards = SHARDS) {
   const parallel = new Ranks(comm, { shards, mode, onStop: () => {} }).stage(channel, () => ({}))
   const vectors = Array.from({ length: parallel.own.length }, () => new Float32Array(length).fill(1 / 3))

@@ -1,6 +1,10 @@
 /**
- * How long a point waits whose worker was killed: node bench/queue-recovery.js redis://127.0.0.1:6379 [times]
- * The server must be one of its own: the queue is emptied. Two workers with the default settings; the one that has a long point is killed, at another moment of its lock each time.
+ * Measures how long a point waits after its worker was killed.
+ *
+ *   node bench/queue-recovery.js redis://127.0.0.1:6379 [times]
+ *
+ * Use a server for this alone: the queue is emptied. There are two workers with the default settings. The one with the
+ * point is killed, each time at another moment of its lock.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -14,7 +18,7 @@ const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'millrace-recovery-'))
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Process of the worker that has the point of this round in hand. */
+/** Waits for a worker to take the point of this round, other than process `other`; returns its process id. */
 async function holder(round, other) {
   const working = join(folder, String(round), 'working')
   for (;;) {
@@ -29,7 +33,7 @@ function start(...args) {
   return spawn(process.execPath, [main, 'sweep', ...args, '--queue', url], { stdio: 'ignore', cwd: folder })
 }
 
-/** Takes the points away that were never to end. */
+/** Removes all points from the queue. */
 async function clear() {
   const server = await openServer(url)
   await server.points.obliterate({ force: true })
@@ -39,7 +43,7 @@ async function clear() {
 const seconds = []
 for (let round = 0; round < Number(times); round++) {
   const workers = [start('work', '--quiet'), start('work', '--quiet')]
-  // A point of its own in each round, long enough not to end.
+  // Each round has its own point, which is too long to end.
   const given = ['--grid', `eta=0.0${round + 1}`, '--seed', String(process.pid), '--set', 'epochs=100000']
   start('submit', 'digits', ...given, '--artifacts', join(folder, String(round)))
   const first = await holder(round)

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { fixed, interleaved, median, printTable, works } from './measure.js'
 
-/** Debian's Python has Debian's NumPy and PyTorch; another one may come first on the PATH. */
+/** Debian's Python has Debian's NumPy and PyTorch; the PATH may have another Python first. */
 const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'
 const job = (name) => fileURLToPath(new URL(`jobs/${name}`, import.meta.url))
 
-/** One experiment (40 epochs of 100 steps of 100 rows, three splits evaluated every epoch) here and elsewhere. */
+/** Times one experiment (40 epochs of 100 steps of 100 rows, three splits evaluated every epoch) here and elsewhere. */
 export async function referenceJob({ directory, repeats, kernels }) {
   console.log('\nThe reference job: 40 epochs × 100 steps × 100 rows of CIFAR-10, three splits evaluated every epoch')
   const jobs = [
@@ -71,7 +71,7 @@ function ours(kernel, threads, directory, epochs = 40) {
   }
 }
 
-/** Python that fails where Debian's plain BLAS would do the work: seven times slower, and no peer. */
+/** Python code that fails with Debian's plain BLAS, which is seven times slower: comparing with it would be unfair. */
 const fastBlas = "assert '/blas/libblas' not in open('/proc/self/maps').read()"
 
 async function peers(directory) {

@@ -16,7 +16,7 @@ const axes = {
   threads: [1, 2, 4, 8, 16].filter((threads) => threads <= cores),
 }
 
-/** Rows of pseudo-random bytes: what they hold does not matter, how many there are does. */
+/** Makes rows of pseudo-random bytes: only their number matters, not their values. */
 const synthetic = defineStage({
   name: 'load/synthetic',
   summary: 'Makes rows of bytes.',
@@ -34,9 +34,9 @@ const synthetic = defineStage({
   },
 })
 
-/** Milliseconds per epoch (training, and one evaluation of the rows trained on) as each size grows by itself. */
+/** Prints milliseconds per epoch (training, and one evaluation of the training rows) while one size grows at a time. */
 export async function scaling({ kernels, repeats, plot }) {
-  console.log(`\nScaling: milliseconds per epoch, training and evaluation; all else ${describe(base)}`)
+  console.log(`\nScaling: milliseconds per epoch, training and evaluation; the other sizes are ${describe(base)}`)
   const points = []
   for (const [axis, sizes] of Object.entries(axes)) {
     const rows = []

@@ -42,8 +42,15 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     const result = await run(checking, { out, force: flags.force, kernel: 'reference', signal: stop.signal })
     const checks = gradientChecks(tableFromIPC(readFileSync(join(result.directory, file))))
     const wrong = checks.filter(({ verdict }) => verdict === 'fail')
+    const unchecked = checks.filter(({ verdict }) => verdict === 'unchecked')
     const notes = result.record.notes
-    const record = { pipeline: pipeline.name, seed: pipeline.seed, passed: wrong.length === 0, notes, checks }
+    const record = {
+      pipeline: pipeline.name,
+      seed: pipeline.seed,
+      passed: wrong.length === 0 && unchecked.length === 0,
+      notes,
+      checks,
+    }
     const json = `${JSON.stringify(record, writable)}\n`
     if (flags.out !== undefined) {
       replaceFile(join(result.directory, 'gradient-check.json'), json)
@@ -57,17 +64,19 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
       if (flags.out !== undefined)
         output.write(`files in ${shortPath(result.directory)}: gradient-check.csv, .json, .arrows, .svg\n`)
     }
-    if (wrong.length > 0)
-      throw new PipelineError(
-        'CHECK',
-        wrong.map((check) => {
-          const isStep = check.gradient === 'step'
-          return {
-            where: isStep ? step.where : undefined,
-            message: `${isStep ? `${step.title}: ` : ''}${formatFailure(check)}`,
-          }
-        }),
-      )
+    const problems = wrong.map((check) => {
+      const isStep = check.gradient === 'step'
+      return {
+        where: isStep ? step.where : undefined,
+        message: `${isStep ? `${step.title}: ` : ''}${formatFailure(check)}`,
+      }
+    })
+    if (unchecked.length > 0)
+      problems.push({
+        where: step.where,
+        message: `${step.title}: the gradient of its step was not checked, so the check does not pass: its parameters are float32, expected float64 with the reference kernel (allocate them by context.kernels.precision)`,
+      })
+    if (problems.length > 0) throw new PipelineError('CHECK', problems)
   } finally {
     if (temporary) rmSync(temporary, { recursive: true, force: true })
     stop.release()

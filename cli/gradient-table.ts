@@ -3,19 +3,30 @@ import type { GradientCheck } from '../stages/check/table.js'
 /** The verdicts as a table, the errors over `h` as another, and what they come to. */
 export function formatChecks(checks: readonly GradientCheck[], title: string): string {
   const judged = checks.filter(({ verdict }) => verdict !== null)
-  const failed = judged.filter(({ verdict }) => verdict === 'fail').length
-  const verdict = failed === 0 ? `all ${judged.length} checks pass` : `${failed} of ${judged.length} checks fail`
-  return `${[title, scope(judged), '', ...columns(judged.map(verdictRow)), '', ...curve(checks), '', verdict].join('\n')}\n`
+  return `${[title, scope(judged), '', ...columns(judged.map(verdictRow)), '', ...curve(checks), '', summary(judged)].join('\n')}\n`
+}
+
+/** How many checks pass, fail and could not be made. What was not checked never counts as passed. */
+function summary(judged: readonly GradientCheck[]): string {
+  const count = (verdict: GradientCheck['verdict']): number =>
+    judged.filter((check) => check.verdict === verdict).length
+  const [passed, failed, unchecked] = [count('pass'), count('fail'), count('unchecked')]
+  if (unchecked > 0) return `${passed} of ${judged.length} checks pass, ${failed} fail, ${unchecked} could not be made`
+  return failed === 0 ? `all ${judged.length} checks pass` : `${failed} of ${judged.length} checks fail`
 }
 
 /** On how much of the data and of the model. */
 function scope(judged: readonly GradientCheck[]): string {
-  const counted = (array: string) => judged.find((check) => check.array === array && check.h !== null)!
-  const [W, b] = [counted('W'), counted('b')]
-  const [sampled, all] = [W.count / b.size, W.size / b.size].map(grouped)
-  const what = W.count === W.size ? `all ${all} features` : `${sampled} of ${all} features sampled`
-  const parameters = `${grouped(W.count + b.count)} of ${grouped(W.size + b.size)} parameters`
-  return `${grouped(W.examples)} examples, ${what}: ${W.count === W.size ? `all ${grouped(W.size + b.size)} parameters` : parameters}`
+  const arrays = [...new Map(judged.filter(({ h }) => h !== null).map((check) => [check.array, check])).values()]
+  const [counted, all] = [
+    arrays.reduce((sum, { count }) => sum + count, 0),
+    arrays.reduce((sum, { size }) => sum + size, 0),
+  ]
+  const examples = `${grouped(arrays[0]?.examples ?? 0)} examples`
+  const names = arrays.map(({ array, count, size }) =>
+    count === size ? `all ${grouped(size)} of ${array}` : `${grouped(count)} of ${grouped(size)} of ${array}, sampled`,
+  )
+  return `${examples}, ${counted === all ? `all ${grouped(all)}` : `${grouped(counted)} of ${grouped(all)}`} parameters: ${names.join('; ')}`
 }
 
 function verdictRow(check: GradientCheck): Record<string, string> {
@@ -30,15 +41,15 @@ function verdictRow(check: GradientCheck): Record<string, string> {
     mean: error(check.mean_absolute_error),
     'max relative': error(check.max_relative_error),
     mean_: error(check.mean_relative_error),
-    worst: `[${check.worst.join(', ')}]`,
-    threshold: `${exponential(check.threshold)} ${kind}`,
+    worst: check.worst.length > 0 ? `[${check.worst.join(', ')}]` : '',
+    threshold: check.verdict === 'unchecked' ? '' : `${exponential(check.threshold)} ${kind}`,
     verdict: check.verdict ?? '',
   }
 }
 
 /** The largest absolute error at every `h`, of the first gradient. */
 function curve(checks: readonly GradientCheck[]): string[] {
-  const { gradient, lambda } = checks[0]!
+  const { gradient, lambda } = checks.find(({ h }) => h !== null)!
   const ofFirst = checks.filter((check) => check.gradient === gradient && check.lambda === lambda && check.h !== null)
   const rows = [...new Set(ofFirst.map(({ h }) => h!))].map((h) => {
     const cells = ofFirst
@@ -62,6 +73,6 @@ function columns(rows: readonly Record<string, string>[]): string[] {
   )
 }
 
-const error = (value: number): string => value.toExponential(1)
+const error = (value: number): string => (Number.isNaN(value) ? '' : value.toExponential(1))
 const exponential = (value: number): string => value.toExponential()
 const grouped = (value: number): string => value.toLocaleString('en-US')

@@ -4,6 +4,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { start } from '../pipeline/run/run.js'
+import type { MetricInfos } from '../pipeline/wires/metrics.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
 import { type ReadingFlags, readOptions } from './reading.js'
@@ -85,14 +86,22 @@ export async function follow(
 
 function summary({ history, record }: Result, directory: string): string {
   const timings = record.timings!
-  const last = history.at(-1)
-  const accuracies = Object.entries(last ?? {})
-    .filter(([name]) => name.endsWith('_accuracy'))
-    .map(([name, value]) => `${name.slice(0, -'_accuracy'.length)} ${(100 * value).toFixed(2)} %`)
   const lines = [
     `done in ${timings.total.toFixed(2)} s: ${timings.steps} steps`,
-    ...(accuracies.length > 0 ? [`accuracy: ${accuracies.join(', ')}`] : []),
+    ...shares(history.at(-1) ?? {}, record.metrics ?? {}),
     `files in ${directory}: ${[...record.files].join(', ')}`,
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** A line for each metric that is a share, such as the accuracy, with its value on every split. */
+function shares(row: Readonly<Record<string, number>>, infos: MetricInfos): string[] {
+  const byTitle = new Map<string, string[]>()
+  for (const [column, { split, title, unit }] of Object.entries(infos)) {
+    const value = row[column]
+    if (unit !== 'share' || value === undefined) continue
+    const text = `${split ? `${split} ` : ''}${(100 * value).toFixed(2)} %`
+    byTitle.set(title, [...(byTitle.get(title) ?? []), text])
+  }
+  return [...byTitle].map(([title, values]) => `${title}: ${values.join(', ')}`)
 }

@@ -1,11 +1,31 @@
-import type { Affine, Parameters, Rows } from './contract.js'
+import type { Affine, Arrays, NetworkShape, Numbers, Rows } from './contract.js'
 
-/* What the contract says of arguments: the same checks, with the same words, for every kernel. */
+/* The checks of arguments that the contract promises, with the same messages for every kernel. */
 
-/** What a softmax classifier may have at most, far beyond what it is good for. Native code keeps sizes in 32 bits. */
+/** The largest sizes, far beyond what is useful. Native code keeps sizes in 32 bits. */
 const MOST = { features: 2 ** 28, classes: 2 ** 20, weights: 2 ** 31 }
 
-/** Throws a RangeError where there is no classifier of that many features and classes. */
+/** The two arrays of one dense layer. */
+export interface LayerArrays<A extends Numbers = Numbers> {
+  readonly W: A
+  readonly b: A
+}
+
+/**
+ * The features and classes of a network that is one dense layer with cross-entropy on top, the only one that today's
+ * kernels compute. Throws a RangeError for any other, and for sizes out of range.
+ */
+export function checkedShape({ features, layers, loss }: NetworkShape): { features: number; classes: number } {
+  const [layer] = layers
+  if (layers.length !== 1 || !layer || loss !== 'cross-entropy')
+    throw new RangeError(
+      `expected one dense layer with the loss cross-entropy, got ${layers.length} with ${loss}: this kernel has no others`,
+    )
+  checkShape(features, layer.units)
+  return { features, classes: layer.units }
+}
+
+/** Throws a RangeError if there is no layer of that many features and classes. */
 export function checkShape(features: number, classes: number): void {
   for (const [name, size] of Object.entries({ features, classes })) {
     const most = MOST[name as keyof typeof MOST]
@@ -18,7 +38,7 @@ export function checkShape(features: number, classes: number): void {
     )
 }
 
-/** Throws a RangeError where rows have too few values, or an affine map of another width. */
+/** Throws a RangeError if rows have too few values, or an affine map of another width. */
 export function checkRows(rows: Rows, features: number): void {
   const { values, labels } = rows
   const expected = labels.length * features
@@ -35,7 +55,7 @@ function checkWidth({ length }: Float64Array, features: number): void {
   if (length !== features) throw new RangeError(`an affine map of ${features} features cannot have ${length} entries`)
 }
 
-/** Throws a RangeError where a label is not a class. */
+/** Throws a RangeError if a label is not a class. */
 export function checkLabels({ labels }: Rows, classes: number): void {
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i]!
@@ -43,19 +63,20 @@ export function checkLabels({ labels }: Rows, classes: number): void {
   }
 }
 
-/** Throws a RangeError unless `out` has room for a logit per row and class. */
-export function checkLogits(rows: Rows, classes: number, out: ArrayLike<number>): void {
+/** Throws a RangeError unless `out` has room for a score per row and class. */
+export function checkScores(rows: Rows, classes: number, out: ArrayLike<number>): void {
   const expected = rows.labels.length * classes
   if (out.length < expected)
-    throw new RangeError(`${rows.labels.length} rows have ${expected} logits, there is room for ${out.length}`)
+    throw new RangeError(`${rows.labels.length} rows have ${expected} scores, there is room for ${out.length}`)
 }
 
-/** Throws a RangeError unless parameters have these lengths. */
-export function checkParameters({ W, b }: Parameters, features: number, classes: number): void {
-  if (W.length !== classes * features || b.length !== classes)
+/** The arrays `W` and `b`. Throws a RangeError unless they are there and have these lengths. */
+export function checkedArrays({ W, b }: Arrays, features: number, classes: number): LayerArrays {
+  if (W?.length !== classes * features || b?.length !== classes)
     throw new RangeError(
-      `expected W of ${classes * features} and b of ${classes} numbers, got ${W.length} and ${b.length}`,
+      `expected W of ${classes * features} and b of ${classes} numbers, got ${W?.length ?? 'none'} and ${b?.length ?? 'none'}`,
     )
+  return { W, b }
 }
 
 /** Throws a RangeError unless values are whole rows. */
@@ -64,12 +85,12 @@ export function checkWhole(values: Uint8Array, features: number): void {
     throw new RangeError(`${values.length} values are not rows of ${features} features`)
 }
 
-/** Throws where a step or a gradient has no row at all. */
+/** Throws a RangeError if a step or a gradient has no row at all. */
 export function checkAny(count: number): void {
   if (count === 0) throw new RangeError('expected at least one row to take a gradient of')
 }
 
-/** The map that rows carry: float32 values have none. */
+/** The affine map of rows; float32 values have none. */
 export function affineOf({ values, affine }: Rows): Affine | undefined {
   return values instanceof Uint8Array ? affine : undefined
 }

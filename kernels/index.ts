@@ -1,33 +1,41 @@
 import { availableParallelism } from 'node:os'
+import { type KernelOptions, type Kernels, kernelNames } from './contract.js'
+import { implementations } from './registry.js'
 
-import type { KernelOptions, Kernels } from './contract.js'
-
-export type {
-  Affine,
-  Evaluation,
-  KernelName,
-  KernelOptions,
-  Kernels,
-  Moments,
-  Parameters,
-  Rows,
-  Softmax,
+export {
+  type Affine,
+  type Arrays,
+  type DenseLayer,
+  type Evaluation,
+  type Gradient,
+  type KernelName,
+  type KernelOptions,
+  type Kernels,
+  kernelNames,
+  type Later,
+  type LossName,
+  type Moments,
+  type Network,
+  type NetworkShape,
+  type Numbers,
+  type Rows,
+  type SgdStep,
 } from './contract.js'
-export { rowsPerCall, slices } from './slices.js'
+export { fastKernelNames } from './registry.js'
+export { readRow, rowsPerCall, slices } from './rows.js'
 
 /**
- * Opens kernels: the named ones, or the fastest that this machine has. Each implementation is loaded only when it is
- * asked for. Throws an Error that says why where the named one cannot be had.
+ * Opens kernels: the named ones, or the fastest that this machine has. Throws an Error that says why if the named one
+ * cannot be had.
  */
 export async function openKernels(options: KernelOptions = {}): Promise<Kernels> {
-  const { kernel } = options
   const threads = threadsOf(options)
-  if (kernel === 'reference') return (await import('./reference.js')).referenceKernels()
-  if (kernel !== 'wasm') {
-    const { nativeKernels, nativeMissing } = await import('./native/index.js')
-    if (kernel === 'native' || !nativeMissing()) return nativeKernels({ threads })
+  if (options.kernel) return implementations[options.kernel].open({ threads })
+  for (const name of kernelNames) {
+    const implementation = implementations[name]
+    if ((await implementation.missing()) === undefined) return implementation.open({ threads })
   }
-  return (await import('./wasm/index.js')).wasmKernels({ threads })
+  throw new Error('this machine has no kernel')
 }
 
 function threadsOf({ threads, oversubscribe = false }: KernelOptions): number {

@@ -1,19 +1,10 @@
-import {
-  affineOf,
-  checkAny,
-  checkLabels,
-  checkLogits,
-  checkParameters,
-  checkRows,
-  checkShape,
-  checkWhole,
-} from './check.js'
-import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from './contract.js'
-import { descendOn } from './descend.js'
+import { checkAny, checkedArrays, checkedShape, checkLabels, checkRows, checkScores, checkWhole } from './check.js'
+import type { Arrays, Evaluation, Gradient, Kernels, Moments, Network, Numbers, Rows, SgdStep } from './contract.js'
 import { allocating } from './memory.js'
+import { readRow } from './rows.js'
 
 /**
- * The oracle: float64, one thread, written as the formulas are.
+ * Opens the reference kernels, the oracle: float64, one thread, written as the formulas are.
  *
  * For a row `z` of class `y`: `s = W z + b`, `p = softmax(s)`, `loss = -log p[y]`, and the gradients of the loss are
  * `dW = (p - onehot(y)) zᵀ`, `db = p - onehot(y)` (C. Bishop, Pattern Recognition and Machine Learning, 4.3.4).
@@ -26,8 +17,9 @@ export function referenceKernels(): Kernels {
     precision: 'float64',
     slice: 5e6,
     allocate: (bytes) => allocating(bytes, () => new Uint8Array(new SharedArrayBuffer(bytes))),
-    softmax: (features, classes) => {
-      checkShape(features, classes)
+    memoryOutlivesClose: true,
+    network: (shape) => {
+      const { features, classes } = checkedShape(shape)
       return allocating(2 * classes * features * 8, () => softmax(features, classes))
     },
     moments,
@@ -35,7 +27,8 @@ export function referenceKernels(): Kernels {
   }
 }
 
-function softmax(features: number, classes: number): Softmax {
+/** One dense layer with cross-entropy on top. */
+function softmax(features: number, classes: number): Network {
   const W = new Float64Array(classes * features)
   const b = new Float64Array(classes)
   const dW = new Float64Array(classes * features)
@@ -45,9 +38,9 @@ function softmax(features: number, classes: number): Softmax {
   let loss = 0
   let count = 0
 
-  /** Standardises row `i` into `z` and computes its logits into `s`. */
+  /** Standardises row `i` into `z` and computes its scores into `s`. */
   function forward(rows: Rows, i: number): void {
-    standardise(rows.values, i * features, affineOf(rows), z)
+    readRow(rows, i, z)
     for (let k = 0; k < classes; k++) {
       let sum = b[k]!
       for (let j = 0; j < features; j++) sum += W[k * features + j]! * z[j]!
@@ -72,28 +65,26 @@ function softmax(features: number, classes: number): Softmax {
     }
   }
 
-  function gradient(lambda: number, into?: Parameters): Parameters<Float64Array> & { loss: number } {
+  function gradient(lambda: number, into?: Arrays): Gradient {
     checkAny(count)
-    const mean = {
-      W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!),
-      b: db.map((sum) => sum / count),
-      loss: loss / count,
-    }
+    const mean = { W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!), b: db.map((sum) => sum / count) }
+    const meanLoss = loss / count
     dW.fill(0)
     db.fill(0)
     loss = count = 0
-    if (!into) return mean
-    into.W.set(mean.W)
-    into.b.set(mean.b)
-    return { ...(into as Parameters<Float64Array>), loss: mean.loss }
+    if (!into) return { arrays: mean, loss: meanLoss }
+    const target = checkedArrays(into, features, classes)
+    target.W.set(mean.W)
+    target.b.set(mean.b)
+    return { arrays: into, loss: meanLoss }
   }
 
-  function step(rows: Rows, eta: number, lambda: number): number {
+  function step(rows: Rows, { eta, lambda }: SgdStep): number {
     accumulate(rows)
-    const slope = gradient(lambda)
-    for (let i = 0; i < W.length; i++) W[i]! -= eta * slope.W[i]!
-    for (let k = 0; k < classes; k++) b[k]! -= eta * slope.b[k]!
-    return slope.loss
+    const { arrays, loss } = gradient(lambda)
+    for (let i = 0; i < W.length; i++) W[i]! -= eta * arrays.W![i]!
+    for (let k = 0; k < classes; k++) b[k]! -= eta * arrays.b![k]!
+    return loss
   }
 
   function evaluate(rows: Rows): Evaluation {
@@ -116,9 +107,9 @@ function softmax(features: number, classes: number): Softmax {
     return sum
   }
 
-  function logits(rows: Rows, out: Float32Array | Float64Array): void {
+  function scores(rows: Rows, out: Numbers): void {
     checkRows(rows, features)
-    checkLogits(rows, classes, out)
+    checkScores(rows, classes, out)
     for (let i = 0; i < rows.labels.length; i++) {
       forward(rows, i)
       out.set(s, i * classes)
@@ -128,37 +119,21 @@ function softmax(features: number, classes: number): Softmax {
   return {
     features,
     classes,
-    parameters: { W, b },
+    read: () => ({ W, b }),
     load: (parameters) => {
-      checkParameters(parameters, features, classes)
-      W.set(parameters.W)
-      b.set(parameters.b)
+      const given = checkedArrays(parameters, features, classes)
+      W.set(given.W)
+      b.set(given.b)
     },
+    change: (write) => write({ W, b }),
     step,
     accumulate,
     gradient,
-    descend: (slope, eta, lambda) => {
-      checkParameters(slope, features, classes)
-      descendOn({ W, b }, slope, eta, lambda)
-    },
     evaluate,
     penalty,
-    logits,
+    scores,
     free: () => {},
   }
-}
-
-function standardise(
-  values: Uint8Array | Float32Array,
-  from: number,
-  affine: Affine | undefined,
-  z: Float64Array,
-): void {
-  if (!affine) {
-    for (let j = 0; j < z.length; j++) z[j] = values[from + j]!
-    return
-  }
-  for (let j = 0; j < z.length; j++) z[j] = (values[from + j]! - affine.mean[j]!) * affine.scale[j]!
 }
 
 /** `log Σ exp(s)`, with the largest term taken out so that nothing overflows. */
@@ -169,7 +144,7 @@ function logSumExp(s: Float64Array): number {
   return largest + Math.log(sum)
 }
 
-/** Softmax in place. Dividing by the sum keeps `Σ p = 1` however large the logits are. */
+/** Softmax in place. Dividing by the sum keeps `Σ p = 1` however large the scores are. */
 function toProbabilities(s: Float64Array): void {
   const largest = s[argMax(s)]!
   let sum = 0

@@ -3,17 +3,35 @@
  * file beside a pipeline. Programs import it as `millrace/stage`.
  */
 export { z } from 'zod'
-export type { Affine, Kernels, Rows } from '../kernels/contract.js'
+export type { Affine, Arrays, Gradient, Kernels, Later, Numbers, Rows } from '../kernels/contract.js'
+export { readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './base/errors.js'
+export {
+  type Every,
+  isDueAt,
+  type StepPosition,
+  type TrainingInterval,
+  trainingInterval,
+} from './base/every.js'
 export { packagePath } from './base/package.js'
 export type { Random } from './base/random.js'
 export { listed } from './base/words.js'
 export { anyNumber } from './directory/state.js'
-export { attempt, replaceFile, syncedPath } from './files/files.js'
+export { attempt, replaceFile, syncPath } from './files/files.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
-export { checkSplit } from './stage/facts.js'
+export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
+export {
+  type AnyLearner,
+  type ArraySpec,
+  type CostAround,
+  defineLearner,
+  type Learner,
+  type LearnerData,
+  type LearnerMetric,
+  type OpenModel,
+} from './stage/learner.js'
 export type { Parallel, Vector } from './stage/parallel-contract.js'
 export {
   type AnyStage,
@@ -31,11 +49,13 @@ export {
   type WireType,
   wire,
 } from './stage/stage.js'
+export { composed } from './wires/affine.js'
 export {
   type ExamplesLayout,
   exampleFields,
   examplesTable,
   fieldsOf,
+  inputMapOf,
   layoutOf,
   partsOf,
   rowsOf,
@@ -43,9 +63,17 @@ export {
   widthOf,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
-export { isBetter, type MetricsRow, metricsRows, metricsTable } from './wires/metrics.js'
-export { checkMetric, metricName, metricOf } from './wires/monitor.js'
-export { copyParameters, type Model, modelOf, parametersTables, softmaxParameters } from './wires/parameters.js'
+export {
+  isBetter,
+  type MetricInfo,
+  type MetricInfos,
+  type MetricsRow,
+  metricInfosOf,
+  metricsRows,
+  metricsTable,
+} from './wires/metrics.js'
+export { checkMetric, directionOf, metricName, metricOf } from './wires/monitor.js'
+export { arraysOf, copyParameters, type Model, modelOf, parametersTables } from './wires/parameters.js'
 export { endsEpoch, type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export type { Share } from './wires/share.js'
 export {

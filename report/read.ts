@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
+import { dataSource } from '../pipeline/base/data-source.js'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { defaultId } from '../pipeline/definition/entries.js'
 import { withVars } from '../pipeline/definition/interpolate.js'
@@ -61,7 +62,7 @@ const record = z.object({
   started: z.string().optional(),
   finished: z.string().optional(),
   timings: z.record(z.string(), z.number()).optional(),
-  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })).default([]),
+  data: z.array(dataSource).default([]),
   notes: z.array(z.string()).default([]),
   files: z.array(z.string()).default([]),
 })

@@ -39,7 +39,7 @@ async function map(
     y: { name: down, values: y },
     results,
     word: wordOf(monitor),
-    grows: isBetter(monitor, 1, 0),
+    grows: isBetter(monitor.endsWith('accuracy') ? 'higher' : 'lower', 1, 0),
   })
   return { svg, alt: `A heat map of ${metric} by ${down} and ${across}; the table has the numbers.` }
 }

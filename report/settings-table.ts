@@ -78,7 +78,8 @@ function bestOf(rows: readonly Unmarked[], monitor: string | undefined): Unmarke
   for (const row of rows) {
     const isDone = row.attempts.some(({ status }) => status === 'done')
     const value = monitor === undefined || !isDone ? undefined : row.final.get(monitor)?.mean
-    if (value !== undefined && isBetter(monitor!, value, best?.value)) best = { row, value }
+    if (value !== undefined && isBetter(monitor!.endsWith('accuracy') ? 'higher' : 'lower', value, best?.value))
+      best = { row, value }
   }
   return best?.row
 }
@@ -88,7 +89,7 @@ function sorted(rows: readonly SettingRow[], by: string | undefined, bestFirst: 
   if (by === undefined) return [...rows]
   const name = by.replace(/^-/, '')
   // Of metrics that grow, 1 is better than 0.
-  const isDown = bestFirst ? isBetter(name, 1, 0) : by.startsWith('-')
+  const isDown = bestFirst ? isBetter(name.endsWith('accuracy') ? 'higher' : 'lower', 1, 0) : by.startsWith('-')
   const found = ({ settings, final }: SettingRow): unknown => settings[name] ?? final.get(name)?.mean
   const order = (a: unknown, b: unknown): number => {
     if (typeof a === 'number' && typeof b === 'number') return a - b

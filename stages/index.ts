@@ -1,9 +1,13 @@
-/** Every stage that comes with Millrace. The name under which YAML knows a stage is the file it comes from. */
+/**
+ * Every stage that comes with Millrace, and what makes a training stage of a learner. The name of a stage in YAML is the
+ * file it comes from.
+ */
 export { rows as batchRows } from './batch/rows.js'
 export { gradient as checkGradient } from './check/gradient.js'
 export { sample as checkSample } from './check/sample.js'
 export { classification as evaluateClassification } from './evaluate/classification.js'
 export { softmax as gradientStepSoftmax } from './gradient-step/softmax.js'
+export { type GradientStepSpec, gradientStep, type TrainingOptions } from './gradient-step/training.js'
 export { cifar10 as loadCifar10 } from './load/cifar10.js'
 export { csv as loadCsv } from './load/csv.js'
 export { digits as loadDigits } from './load/digits.js'

@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, writ
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { dataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
@@ -30,7 +31,7 @@ const record = z.object({
   kernel: z.string(),
   monitor: z.string().optional(),
   names: z.array(z.string()).readonly(),
-  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() }).readonly()).readonly(),
+  data: z.array(dataSource).readonly(),
   points: z.array(point).readonly(),
 })
 

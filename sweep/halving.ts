@@ -55,7 +55,9 @@ export function promoted(
     return { setting, monitor, mean: isWhole ? mean : Number.NaN }
   })
   const sound = judged.filter(({ mean }) => !Number.isNaN(mean))
-  sound.sort((a, b) => (a.mean === b.mean ? 0 : isBetter(a.monitor!, a.mean, b.mean) ? -1 : 1))
+  sound.sort((a, b) =>
+    a.mean === b.mean ? 0 : isBetter(a.monitor!.endsWith('accuracy') ? 'higher' : 'lower', a.mean, b.mean) ? -1 : 1,
+  )
   const kept = new Set(
     sound.slice(0, Math.max(1, Math.ceil(share(halving!.keep) * groups.size))).map(({ setting }) => setting),
   )

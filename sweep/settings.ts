@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { inFileOrder, PipelineError, type Problem } from '../pipeline/base/errors.js'
-import { formatIssues } from '../pipeline/definition/option-schema.js'
+import { formatIssues } from '../pipeline/definition/issues.js'
 import { type Override, overrideOf, parseAssignment } from '../pipeline/definition/overrides.js'
 import { type Sweep, sweep } from '../pipeline/definition/sweep.js'
 import {

@@ -12,7 +12,7 @@ import { csv } from '../../dist/stages/load/csv.js'
 import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 
-/** Runs a load stage alone. What is wrong with a file is a DATA error that names it. */
+/** Runs a load stage alone. A bad file must give a DATA error that names it. */
 function load(stage, options, file) {
   const { signal } = new AbortController()
   const context = {
@@ -114,6 +114,7 @@ const plain = (bytes) =>
 const zipped = (bytes) => fc.record({ bytes, ending: fc.constant('.gz') })
 const packedTables = tables.map((table) => gzipSync(table))
 
+/** The readers of data files. */
 export const dataFiles = [
   {
     name: 'CIFAR binary',

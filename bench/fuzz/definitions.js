@@ -24,7 +24,7 @@ patch:
   - remove: terminal
 `
 
-/** What is written, and wrong, so many times that saying so takes long. */
+/** A line that is repeated so often that reporting its mistakes takes long. */
 const many = (count, line) => Array.from({ length: count }, (_, i) => line(i)).join('')
 
 const tokens = [
@@ -137,7 +137,7 @@ const edit = fc.record({
   value: values,
 })
 
-/** A definition with up to four of its parts replaced, removed, renamed or added to. */
+/** A definition with up to four changes: parts replaced, removed, renamed or added. */
 const structured = fc
   .tuple(fc.constantFrom(...shipped.slice(0, 2), Buffer.from(patched)), fc.array(edit, { minLength: 1, maxLength: 4 }))
   .map(([base, edits]) => {
@@ -146,7 +146,7 @@ const structured = fc
     return JSON.stringify(definition)
   })
 
-/** Follows `steps` as far as there is something to follow, and changes what they lead to. */
+/** Follows `steps` into the definition as far as possible, and changes the part they lead to. */
 function change(definition, { steps, kind, key, value }) {
   let at = definition
   let name = ''
@@ -167,7 +167,7 @@ function change(definition, { steps, kind, key, value }) {
   else if (kind !== 'remove') put(key, kind === 'rename' ? old : value)
 }
 
-/** Nesting as deep, and aliases as many, as fit into a file. */
+/** Nesting as deep, and aliases and references as many, as fit into a file. */
 const bombs = fc.oneof(
   fc
     .tuple(
@@ -229,6 +229,7 @@ async function load(bytes, folder) {
   )
 }
 
+/** The readers of definitions. */
 export const definitions = [
   { name: 'definition, mutated', weight: 20, inputs: mutated([...shipped, Buffer.from(patched)], tokens), check: load },
   { name: 'definition, structured', weight: 20, inputs: structured, check: load },

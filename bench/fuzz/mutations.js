@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 
-/** Names that mean something to JavaScript's objects. */
+/** Names with a meaning in JavaScript objects. */
 export const prototypeKeys = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf']
 
-/** Numbers that are too large, too small, or none. */
+/** Numbers that are too large or too small, and values that are not finite. */
 export const absurdNumbers = [
   0,
   -0,
@@ -24,7 +24,7 @@ export const absurdNumbers = [
   Number.NaN,
 ]
 
-/** Names of files that lead elsewhere, or nowhere. */
+/** File names that lead out of the folder, that some system forbids, or that are taken. */
 export const absurdPaths = [
   '..',
   '../x',
@@ -78,6 +78,7 @@ export const absurdPaths = [
   '/dev/null',
 ] // prettier-ignore
 
+/** Short texts, many of them names, paths or numbers from above. */
 export const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }),
   fc.constantFrom(...prototypeKeys, ...absurdPaths),
@@ -107,7 +108,10 @@ const change = fc.record({
   byte: fc.nat(255),
 })
 
-/** A buffer after up to six changes: cut off, spans removed, doubled, swapped or overwritten, bits flipped, tokens put in. */
+/**
+ * A buffer after up to six changes: it is cut off, spans are removed, doubled, swapped or overwritten, bits are flipped
+ * or tokens are inserted.
+ */
 export function mutated(bases, tokens) {
   return fc
     .tuple(fc.constantFrom(...bases), fc.array(change, { maxLength: 6 }))

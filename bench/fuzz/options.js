@@ -9,7 +9,7 @@ import { outcomeOf } from './outcome.js'
 
 const all = [...(await builtInStages()).values()]
 
-/** A value such as a schema asks for, or near it. */
+/** A value that fits a schema, or nearly. */
 function near(schema) {
   const branches = schema.anyOf ?? schema.oneOf
   if (branches) return fc.oneof(...branches.map(near))
@@ -40,7 +40,7 @@ function near(schema) {
   }
 }
 
-/** Options of which some are near what they should be, and few are anything. */
+/** Options that mostly fit their schemas, or nearly; a few are arbitrary data. */
 function given({ properties = {} }) {
   const known = Object.entries(properties).map(([name, schema]) => [
     name,
@@ -61,7 +61,7 @@ const uses = fc
   .constantFrom(...all)
   .chain((stage) => fc.record({ use: fc.constant(stage.name), with: given(optionSchema(stage.options)) }))
 
-/** Feeds a stage with what it asks for. */
+/** The stage that provides each wire type. */
 const sources = {
   examples: 'examples',
   batch: 'batches',
@@ -93,7 +93,7 @@ async function pipelineWith({ use, with: options }) {
   })
 }
 
-/** Loads a pipeline in which one stage has absurd options, and runs it for a moment if it is sound. */
+/** Loads a pipeline in which one stage has absurd options. If it is sound, runs it for 0.1 s. */
 async function runFor(entry, folder) {
   const out = join(folder, 'run')
   rmSync(out, { recursive: true, force: true })
@@ -104,6 +104,7 @@ async function runFor(entry, folder) {
   )
 }
 
+/** The readers of stage options. */
 export const options = [
   {
     name: 'options',

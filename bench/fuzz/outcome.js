@@ -1,15 +1,15 @@
 import { PipelineError } from '../../dist/index.js'
 
-/** No input may take so much of the processor; nearly all take a thousandth of it. */
+/** Limit of processor time for one input; nearly all take a thousandth of it. */
 const PATIENCE_MS = 20_000
 
-/** What an internal error, or one of JavaScript's own, looks like in a message. */
+/** Matches messages with an internal error, or with an error of JavaScript itself. */
 const LEAK =
   /\n\s+at |internal error|is not a function|Cannot read propert|is not iterable|\[object |Invalid array length|Maximum call stack/
 
 /**
- * What came of an input: `sound`, or the code of its error. Throws where that is none of `codes`, or where the message
- * does not say where (`place`), or shows something of the inside.
+ * Reads an input and returns the outcome: `sound`, or the code of the error. Throws if the code is not one of `codes`,
+ * if the message does not name the position (`place`), or if it shows internals.
  */
 export async function outcomeOf(read, codes, place) {
   const begun = process.cpuUsage()

@@ -15,7 +15,7 @@ const names = fc.oneof(
 
 const sinks = ['csv', 'parameters']
 
-/** Every name that passes the check is written; whatever its name, nothing but the run directory may change. */
+/** Writes every name that passes the check. For any name, only the run directory may change. */
 async function write([first, second], folder) {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(folder, 'run'), { recursive: true })
@@ -44,6 +44,7 @@ async function write([first, second], folder) {
   return outcome
 }
 
+/** The reader of output paths. */
 export const outputs = [
   {
     name: 'output paths',

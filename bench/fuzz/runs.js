@@ -9,7 +9,7 @@ import { writeReport } from '../../dist/report/index.js'
 import { absurdNumbers, absurdPaths, mutated, prototypeKeys } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 
-/** The files of a short run with everything that a report shows and a checkpoint, by name. */
+/** Makes a short run. Returns its checkpoint and all files that a report reads, by name. */
 export async function filesOfARun() {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-fuzz-'))
   try {
@@ -68,7 +68,7 @@ const tokens = [
   Buffer.alloc(8, 127),
 ] // prettier-ignore
 
-/** A report on a run directory of which one file, or several, are damaged; files that are not there lie elsewhere. */
+/** Writes a report on a run directory in which one or more files are damaged or missing (null). */
 function report(original) {
   return async (changed, folder) => {
     const directory = join(folder, 'run')
@@ -82,7 +82,7 @@ function report(original) {
   }
 }
 
-/** What is wrong with the parameters of a run is a DATA error that names their file. */
+/** Exports the parameters of a run. A bad file must give a DATA error that names it. */
 async function exported(bytes, folder) {
   const file = join(folder, 'parameters.arrow')
   writeFileSync(file, bytes)
@@ -93,7 +93,7 @@ async function exported(bytes, folder) {
   return outcomeOf(read, ['DATA'], /parameters/)
 }
 
-/** A checkpoint is whole, or it is refused with a reason; `newestCheckpoint` passes that on as a warning. */
+/** Reads a checkpoint: it is whole, or it is refused with a reason, which `newestCheckpoint` gives as a warning. */
 async function decode(bytes) {
   try {
     decodeCheckpoint(bytes)
@@ -105,6 +105,7 @@ async function decode(bytes) {
   }
 }
 
+/** The readers of run directories. */
 export async function runs() {
   const original = await filesOfARun()
   const checkpoint = [...original.keys()].at(-1)

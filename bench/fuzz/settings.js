@@ -37,6 +37,7 @@ const assignment = fc.oneof(
   { weight: 1, arbitrary: text },
 )
 
+/** The reader of `--set`. */
 export const settings = [
   {
     name: '--set',

@@ -1,5 +1,5 @@
-// One experiment as Millrace runs it. Prints { train, total, firstEpoch, … }: seconds of the training loop, of the run,
-// and from the start of the process to the first evaluation.
+// One experiment in Millrace. Prints { train, total, firstEpoch, … }: seconds of the training loop, of the run, and
+// from the start of the process to the first evaluation.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ const { values } = parseArgs({
 const pipeline = await Pipeline.load(values.pipeline, {
   set: [`directory=${values.directory}`, `epochs=${values.epochs}`],
 })
-// Figures would be work that the peers do not do.
+// The other programs draw no figures.
 const drawing = values.figures ? [] : ['curves', 'weights', 'confusion', 'predictions']
 const plain = drawing.reduce((rest, id) => rest.remove(id), pipeline)
 const out = mkdtempSync(join(tmpdir(), 'millrace-bench-'))

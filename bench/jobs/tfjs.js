@@ -1,4 +1,5 @@
-// One experiment in tfjs. Prints { train }: seconds of the training loop for the epochs it ran.
+// One experiment in tfjs. Prints { train, cost }: seconds of the training loop for the epochs it ran, and the last
+// cost.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -53,13 +54,13 @@ const batches = Array.from({ length: steps }, (_, i) => ({
   ys: tf.slice(hot, [i * BATCH, 0], [BATCH, 10]),
 }))
 
-/** As tfjs's documentation trains: an optimizer and automatic differentiation. */
+/** A step as the documentation of tfjs shows it: with an optimizer and automatic differentiation. */
 const optimizer = tf.train.sgd(ETA)
 function plainStep({ xs, ys }) {
   optimizer.minimize(() => tf.add(tf.losses.softmaxCrossEntropy(ys, scores(xs)), tf.mul(LAMBDA, tf.sum(tf.square(W)))))
 }
 
-/** Gradients by hand; transposing by itself is ten times faster than matMul's own `transposeA`. */
+/** A step with gradients by hand. A separate transpose is ten times faster than `transposeA` of matMul. */
 function tunedStep({ xs, ys }) {
   tf.tidy(() => {
     const g = tf.div(tf.sub(tf.softmax(scores(xs)), ys), BATCH)

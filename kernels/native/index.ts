@@ -1,9 +1,19 @@
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { affineOf, checkLogits, checkParameters, checkRows, checkShape, checkThreads, checkWhole } from '../check.js'
-import type { Affine, Evaluation, Kernels, Moments, Parameters, Rows, Softmax } from '../contract.js'
-import { descendOn } from '../descend.js'
+import { affineOf, checkedArrays, checkedShape, checkRows, checkScores, checkThreads, checkWhole } from '../check.js'
+import type {
+  Affine,
+  Arrays,
+  Evaluation,
+  Gradient,
+  Kernels,
+  Moments,
+  Network,
+  Numbers,
+  Rows,
+  SgdStep,
+} from '../contract.js'
 import { allocating } from '../memory.js'
 
 /** What `addon.cc` exports. Handles are opaque; arrays are read and written in place, during the call only. */
@@ -67,7 +77,7 @@ type Handle = { readonly handle: unique symbol }
 
 /**
  * Per instruction set, see `Kernels.slice`; one call on one thread takes 50 ms at most, and 3 ms (AVX-512) to 20 ms
- * where there are ten classes or more. With AVX-512, an evaluation of CIFAR-10's size (10,000 × 3072 × 10) is one call.
+ * if there are ten classes or more. With AVX-512, an evaluation of CIFAR-10's size (10,000 × 3072 × 10) is one call.
  */
 const slices: Record<string, number> = { avx512: 3.2e8, avx2: 1.6e8, portable: 1e8 }
 
@@ -86,7 +96,7 @@ export function nativeMissing(): string | undefined {
 
 /**
  * Opens the native kernels: float32 in AVX-512, AVX2 or what the platform has at least. Throws an Error that says why
- * where the addon is absent (`nativeMissing`).
+ * if the addon is absent (`nativeMissing`).
  *
  * `MILLRACE_NATIVE_ISA` (`avx512`, `avx2`, `portable`) chooses the instructions.
  */
@@ -104,21 +114,26 @@ export function nativeKernels({ threads }: { threads: number }): Kernels {
     precision: 'float32',
     slice: slices[detail]!,
     allocate: (bytes) => allocate(addon, bytes),
-    softmax: (features, classes) => softmax(addon, kernels, features, classes),
+    memoryOutlivesClose: true,
+    network: (shape) => softmax(addon, kernels, checkedShape(shape)),
     moments: (values, features) => moments(addon, kernels, values, features),
     close: () => addon.close(kernels),
   }
 }
 
-function softmax(addon: Addon, kernels: Handle, features: number, classes: number): Softmax {
-  checkShape(features, classes)
+/** One dense layer with cross-entropy on top. */
+function softmax(
+  addon: Addon,
+  kernels: Handle,
+  { features, classes }: { readonly features: number; readonly classes: number },
+): Network {
   const classifier = allocating(features * classes * 8, () => addon.create(kernels, features, classes))
   const W = floats(addon, classes * features)
   const b = floats(addon, classes)
   const sums = new Float64Array(2)
   let affine: Affine | undefined
 
-  /** Checks rows, and tells the addon of the map that comes with them unless it is that of the rows before. */
+  /** Checks rows, and passes their affine map to the addon unless it is that of the rows before. */
   function begin(rows: Rows): void {
     checkRows(rows, features)
     const map = affineOf(rows)
@@ -127,14 +142,14 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     affine = map
   }
 
-  function load(parameters: Parameters): void {
+  function load(parameters: Arrays): void {
     addon.loaded(classifier)
-    checkParameters(parameters, features, classes)
-    W.set(parameters.W)
-    b.set(parameters.b)
+    const given = checkedArrays(parameters, features, classes)
+    W.set(given.W)
+    b.set(given.b)
   }
 
-  function step(rows: Rows, eta: number, lambda: number): number {
+  function step(rows: Rows, { eta, lambda }: SgdStep): number {
     begin(rows)
     return addon.step(classifier, W, b, rows.values, rows.labels, eta, lambda)
   }
@@ -144,18 +159,17 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     addon.accumulate(classifier, W, b, rows.values, rows.labels)
   }
 
-  function gradient(lambda: number, into?: Parameters): Parameters<Float32Array> & { loss: number } {
-    if (into) checkParameters(into, features, classes)
-    const dW = (into?.W as Float32Array | undefined) ?? new Float32Array(W.length)
-    const db = (into?.b as Float32Array | undefined) ?? new Float32Array(b.length)
+  function gradient(lambda: number, into?: Arrays): Gradient {
+    const target = into ? checkedArrays(into, features, classes) : undefined
+    const dW = (target?.W as Float32Array | undefined) ?? new Float32Array(W.length)
+    const db = (target?.b as Float32Array | undefined) ?? new Float32Array(b.length)
     const loss = addon.gradient(classifier, W, b, lambda, dW, db)
-    return { W: dW, b: db, loss }
+    return { arrays: { W: dW, b: db }, loss }
   }
 
-  function descend(slope: Parameters, eta: number, lambda: number): void {
+  function change(write: (parameters: Arrays) => void): void {
     addon.loaded(classifier)
-    checkParameters(slope, features, classes)
-    descendOn({ W, b }, slope, eta, lambda)
+    write({ W, b })
   }
 
   function evaluate(rows: Rows): Evaluation {
@@ -164,24 +178,24 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     return { loss: sums[0]!, correct: sums[1]! }
   }
 
-  function logits(rows: Rows, out: Float32Array | Float64Array): void {
+  function scores(rows: Rows, out: Numbers): void {
     begin(rows)
-    checkLogits(rows, classes, out)
+    checkScores(rows, classes, out)
     addon.logits(classifier, W, b, rows.values, rows.labels, out)
   }
 
   return {
     features,
     classes,
-    parameters: { W, b },
+    read: () => ({ W, b }),
     load,
+    change,
     step,
     accumulate,
     gradient,
-    descend,
     evaluate,
     penalty: () => addon.penalty(classifier, W, b),
-    logits,
+    scores,
     free: () => addon.release(classifier),
   }
 }

@@ -1,4 +1,4 @@
-import { checkThreads } from '../check.js'
+import { checkedShape, checkThreads } from '../check.js'
 import type { Kernels } from '../contract.js'
 import { computeMoments } from './moments.js'
 import { leaseArena } from './pool.js'
@@ -22,7 +22,11 @@ export async function wasmKernels({ threads }: { threads: number }): Promise<Ker
     precision: 'float32',
     slice: SLICE,
     allocate: (bytes) => new Uint8Array(...arena.heap.place(bytes), bytes),
-    softmax: (features, classes) => createSoftmax(arena, features, classes),
+    memoryOutlivesClose: false,
+    network: (shape) => {
+      const { features, classes } = checkedShape(shape)
+      return createSoftmax(arena, features, classes)
+    },
     moments: (values, features) => computeMoments(arena, values, features),
     close,
   }

@@ -1,17 +1,15 @@
-import { affineOf, checkAny, checkLabels, checkLogits, checkParameters, checkRows, checkShape } from '../check.js'
-import type { Evaluation, Parameters, Rows, Softmax } from '../contract.js'
-import { descendOn } from '../descend.js'
+import { affineOf, checkAny, checkedArrays, checkLabels, checkRows, checkScores } from '../check.js'
+import type { Arrays, Evaluation, Gradient, Network, Numbers, Rows, SgdStep } from '../contract.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
 import { createPass } from './pass.js'
 
 /**
- * Makes a classifier whose parameters and sums lie in the arena. Each call is a few phases: `fold` the standardisation
- * into the weights; then, for each pass over some of the rows, a forward phase over tiles of rows and a backward phase
- * over tiles of columns.
+ * Makes a dense layer with cross-entropy on top; its parameters and sums lie in the arena. Each call has a few phases:
+ * `fold` the standardisation into the weights; then, for each pass over some of the rows, a forward phase over tiles of
+ * rows and a backward phase over tiles of columns.
  */
-export function createSoftmax(arena: Arena, features: number, classes: number): Softmax {
-  checkShape(features, classes)
+export function createSoftmax(arena: Arena, features: number, classes: number): Network {
   const blocks: number[] = []
   try {
     return placedSoftmax(arena, features, classes, blocks)
@@ -21,8 +19,8 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
   }
 }
 
-/** Notes in `blocks` what it takes from the heap. */
-function placedSoftmax(arena: Arena, features: number, classes: number, blocks: number[]): Softmax {
+/** Makes the network; adds each block that it takes from the heap to `blocks`. */
+function placedSoftmax(arena: Arena, features: number, classes: number, blocks: number[]): Network {
   const { heap, exports, words, doubles } = arena
   const stride = roundUp(features, 16)
   const groups = roundUp(classes, GROUP)
@@ -49,7 +47,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   let count = 0
   let loss = 0
 
-  /** Makes this classifier the subject of the next phases. */
+  /** Writes the addresses of this network to where the next phases read them. */
   function attend(): void {
     arena.check()
     words[word.features] = features
@@ -68,7 +66,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     words[word.scratchBytes] = scratchBytes
   }
 
-  /** Also folds the standardisation of these rows into the weights. */
+  /** The same, and folds the standardisation of these rows into the weights. */
   function begin(rows: Rows): void {
     const affine = affineOf(rows)
     attend()
@@ -119,7 +117,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     return mean
   }
 
-  function step(rows: Rows, eta: number, lambda: number): number {
+  function step(rows: Rows, { eta, lambda }: SgdStep): number {
     check(rows)
     checkAny(count + rows.labels.length)
     begin(rows)
@@ -136,21 +134,22 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     add(rows, false)
   }
 
-  function gradient(lambda: number, into?: Parameters): Parameters<Float32Array> & { loss: number } {
+  function gradient(lambda: number, into?: Arrays): Gradient {
     checkAny(count)
-    const dW = new Float32Array(...heap.place(classes * features * 4), classes * features)
+    const target = into ? checkedArrays(into, features, classes) : undefined
+    const [buffer, at] = heap.place(classes * features * 4)
     sums ||= place(classes * stride * 8)[1]
     attend()
-    words[word.out] = dW.byteOffset
+    words[word.out] = at
     doubles[double.factor] = 1 / count
     doubles[double.lambda] = lambda
     arena.run('slope', columnTiles, classes * features)
-    heap.free(dW.byteOffset)
-    const db = Float32Array.from({ length: classes }, (_, k) => gSum[k]! * (1 / count))
-    if (!into) return { W: Float32Array.from(dW), b: db, loss: finish() }
-    into.W.set(dW)
-    into.b.set(db)
-    return { ...(into as Parameters<Float32Array>), loss: finish() }
+    const computed = new Float32Array(buffer, at, classes * features)
+    const arrays = target ?? { W: new Float32Array(computed.length), b: new Float32Array(classes) }
+    arrays.W.set(computed)
+    heap.free(at)
+    for (let k = 0; k < classes; k++) arrays.b[k] = gSum[k]! * (1 / count)
+    return { arrays: { ...arrays }, loss: finish() }
   }
 
   function evaluate(rows: Rows): Evaluation {
@@ -175,9 +174,9 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     return exports.penalty()
   }
 
-  function logits(rows: Rows, out: Float32Array | Float64Array): void {
+  function scores(rows: Rows, out: Numbers): void {
     checkRows(rows, features)
-    checkLogits(rows, classes, out)
+    checkScores(rows, classes, out)
     if (rows.labels.length > 0) begin(rows)
     for (let first = 0; first < rows.labels.length; ) {
       const size = pass.enter(rows, first)
@@ -191,24 +190,23 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   return {
     features,
     classes,
-    parameters: { W, b },
+    read: () => ({ W, b }),
     load: (parameters) => {
       arena.check()
-      checkParameters(parameters, features, classes)
-      W.set(parameters.W)
-      b.set(parameters.b)
+      const given = checkedArrays(parameters, features, classes)
+      W.set(given.W)
+      b.set(given.b)
+    },
+    change: (write) => {
+      arena.check()
+      write({ W, b })
     },
     step,
     accumulate,
     gradient,
-    descend: (slope, eta, lambda) => {
-      arena.check()
-      checkParameters(slope, features, classes)
-      descendOn({ W, b }, slope, eta, lambda)
-    },
     evaluate,
     penalty,
-    logits,
+    scores,
     free: () => {
       pass.free()
       for (const at of blocks.splice(0)) heap.free(at)

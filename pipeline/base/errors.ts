@@ -1,33 +1,38 @@
 import { isOutOfMemory } from '../../kernels/memory.js'
 
-/** What went wrong, for programs; the exit codes of the command line follow from it. */
+/** The kind of an error, for programs. The command line derives its exit codes from it. */
 export type ErrorCode =
   | 'ARGUMENTS' // the command line or an API argument is wrong
   | 'DEFINITION' // the pipeline definition is wrong; nothing was started
-  | 'DATA' // a data file is missing, damaged or not what was announced
+  | 'DATA' // a data file is missing, damaged or not as declared
   | 'WRITE' // an output could not be written
-  | 'DIVERGED' // training left the finite numbers
-  | 'CHECK' // a check that the pipeline asked for did not hold
+  | 'DIVERGED' // training produced NaN or an infinite number
+  | 'CHECK' // a check in the pipeline failed
   | 'STAGE' // a stage threw
   | 'KERNEL' // a kernel is not available or failed
-  | 'PARALLEL' // the processes of one run do not agree, or one of them is gone
-  | 'SILENT' // a process of the run no longer answers
+  | 'PARALLEL' // the processes of one run disagree, or one of them has ended
+  | 'SILENT' // a process of the run does not answer
   | 'ABORTED' // stopped by a signal
   | 'INTERNAL' // a defect of Millrace
 
-/** One thing that is wrong: where it stands (`file:line:column`, `--set …`), if known, and what it is. */
+/** One mistake and its position. */
 export interface Problem {
+  /** The position: `file:line:column`, or a setting of the command line such as `--set eta=1`. Undefined if unknown. */
   readonly where?: string | undefined
+  /** What is wrong, what was expected, and the fix. Without the position. */
   readonly message: string
 }
 
-/** The one error type: a code, every problem found, and the cause where another error lies behind it. */
+/** The only error type of Millrace: a code, every problem found, and the error that caused it, if there is one. */
 export class PipelineError extends Error {
+  /** The kind of the error. */
   readonly code: ErrorCode
+  /** Every problem found. `message` has one line for each. */
   readonly problems: readonly Problem[]
-  /** The stage it happened in, once known: `stages[2] batch/rows`. */
+  /** The stage that failed, for example `stages[2] batch/rows`. Undefined if the error comes from no stage. */
   readonly stage: string | undefined
 
+  /** A string as `problems` is one problem without a position. */
   constructor(
     code: ErrorCode,
     problems: string | readonly Problem[],
@@ -42,12 +47,15 @@ export class PipelineError extends Error {
   }
 }
 
-/** `file:line:column  message`. */
+/** Formats a problem as one line: `file:line:column  message`. */
 export function formatProblem({ where, message }: Problem): string {
   return where ? `${where}  ${message}` : message
 }
 
-/** Each problem once, by file, line and column; those without a place, and command-line settings, last. */
+/**
+ * Sorts problems by file, line and column, and removes duplicates. Problems without a position in a file come last, in
+ * the order given.
+ */
 export function inFileOrder(problems: readonly Problem[]): Problem[] {
   const key = ({ where = '' }: Problem): [string, number, number] => {
     const match = /^(.*?):(\d+):(\d+)/.exec(where)
@@ -60,7 +68,10 @@ export function inFileOrder(problems: readonly Problem[]): Problem[] {
   })
 }
 
-/** Puts the stage and its line on an error that comes out of it, once; foreign errors become code `STAGE`, memory that a kernel could not get `KERNEL`. */
+/**
+ * Adds a stage and its position to an error that the stage caused. An error that names a stage already is returned
+ * unchanged. Errors of other types get the code `STAGE`, or `KERNEL` if a kernel could not allocate memory.
+ */
 export function inStage(error: unknown, stage: string, where: string | undefined): PipelineError {
   if (error instanceof PipelineError && error.stage) return error
   const code = error instanceof PipelineError ? error.code : isOutOfMemory(error) ? 'KERNEL' : 'STAGE'
@@ -73,11 +84,12 @@ export function inStage(error: unknown, stage: string, where: string | undefined
   )
 }
 
+/** The message of an error, or the text of any other value that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Words a failed file operation: what was tried, on which file, and why it failed, without Node's jargon. */
+/** Describes a failed file operation: the action, the file, and the reason in plain words instead of Node's codes. */
 export function fileProblem(action: string, path: string, error: unknown): string {
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
   return `cannot ${action} ${path}: ${fileReasons.get(code) ?? messageOf(error)}`
@@ -100,7 +112,7 @@ const fileReasons = new Map([
   ['ELOOP', 'too many symbolic links'],
 ])
 
-/** What is no PipelineError is a defect of ours. */
+/** Returns a PipelineError as it is. Any other error is a defect of Millrace and becomes one with code `INTERNAL`. */
 export function asPipelineError(cause: unknown): PipelineError {
   if (cause instanceof PipelineError) return cause
   return new PipelineError('INTERNAL', `internal error: ${messageOf(cause)}`, { cause })

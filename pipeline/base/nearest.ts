@@ -1,11 +1,11 @@
-/** Names are compared up to here: the work is quadratic, and the names come from users. */
-const LONGEST = 100
+/** Characters of a name that are compared. Comparing takes quadratic time, and names come from users. */
+const MAX_LENGTH = 100
 
-/** `; did you mean "x"?` for the candidate that differs least from `name`, or nothing where none is close. */
+/** Returns `; did you mean "x"?` for the candidate most similar to `name`, or an empty string if none is similar. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {
   let best: string | undefined
-  // A third of the letters may differ, two at least, but never more than half of a short name.
-  const length = Math.min(name.length, LONGEST)
+  // Up to a third of the letters may differ. Two may differ in any name of four letters or more, one in shorter ones.
+  const length = Math.min(name.length, MAX_LENGTH)
   let least = Math.max(1, Math.min(2, Math.floor(length / 2)), Math.floor(length / 3)) + 1
   for (const candidate of candidates) {
     const d = Math.min(distance(name, candidate), distance(name, candidate.slice(candidate.lastIndexOf('/') + 1)) + 0.5)
@@ -17,9 +17,12 @@ export function didYouMean(name: string, candidates: Iterable<string>): string {
   return best === undefined ? '' : `; did you mean "${best}"?`
 }
 
-/** Damerau–Levenshtein distance (adjacent transpositions count once), case ignored. */
+/**
+ * The Damerau–Levenshtein distance, in the variant called optimal string alignment: a swap of two neighbours counts
+ * once. Ignores case.
+ */
 function distance(a: string, b: string): number {
-  const [s, t] = [a.toLowerCase().slice(0, LONGEST), b.toLowerCase().slice(0, LONGEST)]
+  const [s, t] = [a.toLowerCase().slice(0, MAX_LENGTH), b.toLowerCase().slice(0, MAX_LENGTH)]
   let before: number[] = []
   let last = Array.from({ length: t.length + 1 }, (_, j) => j)
   for (let i = 1; i <= s.length; i++) {
@@ -36,12 +39,15 @@ function distance(a: string, b: string): number {
   return last[t.length]!
 }
 
-/** More names than this are no help. */
-const LISTED = 30
+/** A longer list of names does not help the user. */
+const MAX_NAMES = 30
 
-/** What to say after an unknown name: the nearest known one, or all of them, if there are few (`; ids: a, b`). */
+/**
+ * The end of a message about an unknown name. It suggests the most similar known name. If none is similar, it lists the
+ * first 30 known names (`; ids: a, b`). Empty if no name is known.
+ */
 export function suggestion(name: string, known: Iterable<string>, noun: string): string {
   const names = [...known]
-  const list = names.length > LISTED ? [...names.slice(0, LISTED), '…'] : names
+  const list = names.length > MAX_NAMES ? [...names.slice(0, MAX_NAMES), '…'] : names
   return didYouMean(name, names) || (names.length > 0 ? `; ${noun}: ${list.join(', ')}` : '')
 }

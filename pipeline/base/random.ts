@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto'
 
-/** Draws from one stream of random numbers. */
+/** One stream of random numbers. Each call draws from it and moves it on. */
 export interface Random {
-  /** Uniform on `0 … 2³² - 1`. */
+  /** An integer, uniform on `0 … 2³² - 1`. */
   uint32(): number
-  /** Uniform on `[0, 1)`, 53 bits. */
+  /** A number, uniform on `[0, 1)`, with 53 random bits. */
   uniform(): number
-  /** Uniform on `0 … n - 1`, without bias; `n` from 1 to 2³². */
+  /** An integer, uniform on `0 … n - 1`, without bias. `n` is an integer from 1 to 2³². */
   below(n: number): number
-  /** Standard normal (Box and Muller, 1958). */
+  /** A standard normal number (Box and Muller, A Note on the Generation of Random Normal Deviates, 1958). */
   normal(): number
-  /** A uniform permutation of `0 … n - 1` (Fisher and Yates). */
+  /** A uniform random permutation of `0 … n - 1` (the shuffle of Fisher and Yates). */
   permutation(n: number): Uint32Array
 }
 
-/** The streams of one stage: `randomStream` for those who open one in every epoch. */
+/**
+ * Returns a function that opens the streams of one stage, as `randomStream` does. It hashes each purpose only once,
+ * which is faster for a stage that opens a stream in every epoch.
+ */
 export function randomStreams(seed: number, stage: string): (purpose: string, epoch?: number) => Random {
   const addresses = new Map<string, Address>()
   return (purpose, epoch = 0) => {
@@ -23,22 +26,22 @@ export function randomStreams(seed: number, stage: string): (purpose: string, ep
       address = addressOf(stage, purpose)
       addresses.set(purpose, address)
     }
-    return opened(seed, address, epoch)
+    return openStream(seed, address, epoch)
   }
 }
 
 /**
- * Opens the stream of `(seed, stage, purpose, epoch)`.
+ * Opens the stream of `(seed, stage, purpose, epoch)`. `seed` is a non-negative safe integer.
  *
- * Streams are counter-based (Philox4x32-10: J. Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011):
- * the seed is the key, a hash of stage and purpose and the epoch are the high part of the counter. So a draw depends
- * on nothing but its own address: no other stage, thread or earlier epoch changes it.
+ * Streams are counter-based (Philox4x32-10: J. Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011).
+ * The seed is the key. The epoch and a hash of stage and purpose are the high words of the counter. So the draws of a
+ * stream depend on these four values alone, and not on other stages, on threads or on earlier epochs.
  */
 export function randomStream(seed: number, stage: string, purpose: string, epoch = 0): Random {
-  return opened(seed, addressOf(stage, purpose), epoch)
+  return openStream(seed, addressOf(stage, purpose), epoch)
 }
 
-/** Half of a counter. */
+/** The two high words of the counter: 64 bits of a hash of stage and purpose. */
 type Address = readonly [number, number]
 
 function addressOf(stage: string, purpose: string): Address {
@@ -46,7 +49,7 @@ function addressOf(stage: string, purpose: string): Address {
   return [hash.readUInt32LE(0), hash.readUInt32LE(4)]
 }
 
-function opened(seed: number, address: Address, epoch: number): Random {
+function openStream(seed: number, address: Address, epoch: number): Random {
   const key0 = seed >>> 0
   const key1 = Math.floor(seed / 2 ** 32) >>> 0
   const counter = new Uint32Array([0, epoch, ...address])
@@ -104,7 +107,10 @@ function opened(seed: number, address: Address, epoch: number): Random {
   return { uint32, uniform, below, normal, permutation }
 }
 
-/** Ten rounds of Philox4x32 on `counter` with the key `(key0, key1)`, into `out`. */
+/**
+ * Encrypts `counter` with the key `(key0, key1)` by ten rounds of Philox4x32. Writes the four random words to `out`.
+ * All words are unsigned 32-bit integers.
+ */
 export function philox(counter: Uint32Array, key0: number, key1: number, out: Uint32Array): void {
   let c0 = counter[0]!
   let c1 = counter[1]!
@@ -115,7 +121,8 @@ export function philox(counter: Uint32Array, key0: number, key1: number, out: Ui
   for (let round = 0; round < 10; round++) {
     const low0 = Math.imul(0xd2511f53, c0) >>> 0
     const low1 = Math.imul(0xcd9e8d57, c2) >>> 0
-    // The upper words: without its lower word, a product rounded to a double is off by less than 2^-20 of them.
+    // The high words. The product is rounded to a double, and its lower word is taken off, so the quotient is within
+    // 2^-20 of an integer. Adding 0.5 makes the truncation below give that integer.
     const high0 = (0xd2511f53 * c0 - low0) / 2 ** 32 + 0.5
     const high1 = (0xcd9e8d57 * c2 - low1) / 2 ** 32 + 0.5
     c0 = (high1 ^ c1 ^ k0) >>> 0

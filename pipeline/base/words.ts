@@ -1,18 +1,18 @@
 import { relative } from 'node:path'
 
-/** A path relative to the current folder, or as given if that is shorter. */
+/** The path relative to the current folder, or as given if that is shorter. */
 export function shortPath(file: string): string {
   const short = relative(process.cwd(), file)
   return short === '' || short.length > file.length ? file : short
 }
 
-/** Joins words for a sentence: `a, b or c`. */
+/** Joins words as a sentence lists them: `a, b or c`. */
 export function listed(words: readonly string[], conjunction = 'or'): string {
   if (words.length < 2) return words.join('')
   return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
 }
 
-/** Shows a found value: strings in quotes, long ones and structures shortened. */
+/** Formats a value for a message: as JSON (strings in quotes), and cut if it is longer than 60 characters. */
 export function show(data: unknown): string {
   const text = typeof data === 'number' ? String(data) : (JSON.stringify(data) ?? String(data))
   return text.length > 60 ? `${text.slice(0, 57)}…` : text

@@ -16,21 +16,32 @@ import {
   withValue,
 } from './value.js'
 
-/** One entry of `stages`, resolved: no references left, options not yet checked. */
+/** One stage of a definition. Its references are resolved, its options are not yet checked. */
 export interface StageEntry {
+  /** The id of the stage, given or derived from `use`. */
   readonly id: string
-  /** What the definition says where it could not be made out; `useOrigin` is then `unresolved`. */
+  /**
+   * The name of the stage, as in `use`. If it contains an error, the text as written; `useOrigin` is then `unresolved`.
+   */
   readonly use: string
+  /** The options, as in `with`. */
   readonly with: Value
+  /** The inputs, as in `from`. Undefined if the stage above is the input. */
   readonly from: Value | undefined
+  /** The position of the entry. */
   readonly origin: Origin
+  /** The position of the id, or of the entry if it gives no id. */
   readonly idOrigin: Origin
+  /** The position of the name in `use`. */
   readonly useOrigin: Origin
-  /** The folder that `./` in `use` starts from. */
+  /** The folder that a relative path in `use` starts from. */
   readonly folder: string
 }
 
-/** The stages of a definition, with its patch applied; `with` and `from` may still hold references. */
+/**
+ * Reads the stages of a definition and applies its patch. `use` is resolved, `with` and `from` may still hold
+ * references. Mistakes are added to `problems`.
+ */
 export function stageEntries(
   source: Map<string, Value>,
   interpolate: (value: Value) => Value,
@@ -73,11 +84,12 @@ function entryOf(
   }
 }
 
+/** The value as text, for messages. */
 function textOf(value: Value): string {
   return isList(value) || isMapping(value) ? show(plain(value)) : String(value.data ?? '')
 }
 
-/** What `use` says; the shape of the definition was checked, but a reference may lead to anything. */
+/** Resolves `use`. Its type is checked again, because a reference in it may lead to a value of any type. */
 function stageName(written: Value, interpolate: (value: Value) => Value, problems: Problem[]): Value {
   if (typeof written.data !== 'string' || written.data === '') return unresolved
   const use = interpolate(written)
@@ -91,8 +103,8 @@ function stageName(written: Value, interpolate: (value: Value) => Value, problem
 }
 
 /**
- * The id of a stage that names none: the last part of its `use`, without an ending (`rows`); where another stage has
- * that, the whole of it (`shuffle-rows`).
+ * The id of a stage that gives none: the last part of its `use`, without the ending of a file (`rows`). If another
+ * stage has that id, the whole `use` (`shuffle-rows`).
  */
 export function defaultId(use: string, others: readonly StageEntry[] = []): string {
   const whole = use.replace(/\.[cm]?[jt]s$/, '').replace(/[^\w/-]/g, '-')
@@ -100,7 +112,10 @@ export function defaultId(use: string, others: readonly StageEntry[] = []): stri
   return others.some(({ id }) => id === last) ? whole.replaceAll('/', '-') : last
 }
 
-/** One change of `patch:`; the same four verbs as in code: `set`, `replace`, `insertAfter`, `remove`. */
+/**
+ * Applies one change of `patch:` to the entries. Its verbs are those of the class Pipeline: `set`, `replace`,
+ * `insertAfter` and `remove`. A change of a wrong shape is ignored here, because it is reported already.
+ */
 function applyPatch(
   entries: StageEntry[],
   change: Value,

@@ -4,10 +4,10 @@ import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { packagePath } from '../base/package.js'
 
-/** The folder of the pipelines that come with Millrace. */
+/** The folder of the built-in pipelines. */
 export const builtInFolder = packagePath('configs')
 
-/** The names under which `run` finds the pipelines that come with Millrace. */
+/** The names of the built-in pipelines, sorted: `cifar10/experiment-1`, `digits`, … */
 export function builtInNames(): string[] {
   return readdirSync(builtInFolder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.yaml'))
@@ -15,7 +15,11 @@ export function builtInNames(): string[] {
     .sort()
 }
 
-/** A file, or the name of a built-in pipeline (`digits`, `cifar10/experiment-3`, `experiment-3`). */
+/**
+ * Returns the path of a definition. `name` is a file, or the name of a built-in pipeline (`digits`,
+ * `cifar10/experiment-3`), or its last part (`experiment-3`). A name that ends in `.yaml` or `.yml` is returned even
+ * if there is no such file. Throws a PipelineError `DEFINITION` for other names that are not found.
+ */
 export function findDefinition(name: string): string {
   if (existsSync(name) && !(statSync(name).isDirectory() && !/[./\\]/.test(name))) return resolve(name)
   const names = builtInNames()

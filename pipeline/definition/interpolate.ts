@@ -17,22 +17,28 @@ import {
   valueFrom,
 } from './value.js'
 
-/** What all vars together may come to, in values and characters, where they are referred to: more is no definition. */
-const MOST = 1 << 22
-const DEEPEST = 100
-/** So many problems are told with a suggestion: finding one compares with every name there is. */
-const HELPED = 100
+/**
+ * Limit on the size of all values that references insert, in values and characters. A real definition stays far below.
+ */
+const MAX_SIZE = 1 << 22
+/** Limit on vars that refer to vars, so that a definition cannot overflow the stack. */
+const MAX_DEPTH = 100
+/** Number of problems with a suggestion. To find one, an unknown name is compared with every known name. */
+const MAX_SUGGESTIONS = 100
 
 const REFERENCE = /\$\$\{|\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}|\$\{/g
 
 /**
- * Replaces `${name}` in strings: by the var of that name, else by the environment variable, else by the default in
- * `${name:-default}`. `${here}` is the folder of the file it stands in, `$${` a literal `${`.
+ * Returns a function that replaces `${name}` in strings, and one that returns all vars, resolved.
  *
- * A string that is one reference takes the type of what it refers to, and remembers the var; inside longer text it becomes text.
- * Every reference that leads nowhere becomes one problem, and the string that holds it is `unresolved`.
+ * A reference is replaced by the var of that name. If there is none, by the environment variable, and then by the
+ * default in `${name:-default}`. `${here}` is the folder of the file that contains it. `$${` is a literal `${`.
+ *
+ * A string that is a single reference becomes the value itself, of any type, and remembers the var in `reference`. In a
+ * longer string a reference becomes text. Each reference that cannot be resolved is added to `problems`, and the string
+ * with it becomes `unresolved`.
  */
-export function interpolator(
+export function createInterpolator(
   vars: ReadonlyMap<string, Entry>,
   environment: Readonly<Record<string, string | undefined>>,
   problems: Problem[],
@@ -42,6 +48,7 @@ export function interpolator(
   const sizes = new Map<string, number>()
   let size = 0
 
+  /** Replaces the references in a value and its parts. */
   function resolve(value: Value): Value {
     if (isList(value)) return { ...value, data: value.data.map(resolve) }
     if (isMapping(value))
@@ -53,80 +60,89 @@ export function interpolator(
     return resolveText(value.data, value.origin)
   }
 
+  /** Replaces the references in one string. */
   function resolveText(text: string, origin: Origin): Value {
     const whole = /^\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}$/.exec(text)
     if (whole) return lookUp(whole[1]!, whole[2], origin)
-    let isWhole = true
+    let isComplete = true
     const data = text.replace(REFERENCE, (found, name: string | undefined, fallback: string | undefined) => {
       if (found === '$${') return '${'
       if (name === undefined) {
         problems.push({
           where: formatOrigin(origin),
-          message: `malformed reference in ${JSON.stringify(text)}; expected \${name} or \${NAME:-default} ($\${ for a literal)`,
+          message:
+            `malformed reference in ${JSON.stringify(text)}; ` +
+            'expected ${name} or ${NAME:-default} ($${ for a literal)',
         })
-        isWhole = false
+        isComplete = false
         return ''
       }
       const value = lookUp(name, fallback, origin)
-      if (!isResolved(value)) isWhole = false
+      if (!isResolved(value)) isComplete = false
       else if (isList(value) || isMapping(value)) {
         problems.push({
           where: formatOrigin(origin),
           message: `"\${${name}}" is a ${isList(value) ? 'list' : 'mapping'} and cannot stand inside a longer text`,
         })
-        isWhole = false
+        isComplete = false
       }
       return String(value.data)
     })
-    return isWhole ? { data, origin } : unresolved
+    return isComplete ? { data, origin } : unresolved
   }
 
+  /** The value of the reference to `name`, with `fallback` as its default. */
   function lookUp(name: string, fallback: string | undefined, origin: Origin): Value {
     if (name === 'here') return { data: origin.kind === 'file' ? dirname(origin.file) : process.cwd(), origin }
     const entry = vars.get(name)
     if (entry)
-      return isTooMuch(name, entry, origin) ? unresolved : { ...lookUpVar(name, entry, origin), reference: name }
+      return isTooLarge(name, entry, origin) ? unresolved : { ...lookUpVar(name, entry, origin), reference: name }
     const text = environment[name]
-    if (text !== undefined) return { data: typed(text), origin: { kind: 'environment', name, at: origin } }
-    if (fallback !== undefined) return { data: typed(fallback), origin }
+    if (text !== undefined) return { data: parseScalar(text), origin: { kind: 'environment', name, at: origin } }
+    if (fallback !== undefined) return { data: parseScalar(fallback), origin }
     problems.push({
       where: formatOrigin(origin),
       message:
         `"\${${name}}" names neither a var nor an environment variable` +
-        ((problems.length < HELPED && didYouMean(name, vars.keys())) ||
+        ((problems.length < MAX_SUGGESTIONS && didYouMean(name, vars.keys())) ||
           `; declare it under vars or give a default: \${${name}:-value}`),
     })
     return unresolved
   }
 
-  /** Each reference counts as what it leads to: twenty vars that name the one above twice are a million. */
-  function isTooMuch(name: string, entry: Entry, origin: Origin): boolean {
+  /**
+   * Adds the size of a var to the total and checks the limit. Each reference counts with the full size of its value: in
+   * a chain of twenty vars that each refer twice to the one before, the last has a million parts.
+   */
+  function isTooLarge(name: string, entry: Entry, origin: Origin): boolean {
     const value = lookUpVar(name, entry, origin)
-    if (size > MOST) return true
+    if (size > MAX_SIZE) return true
     if (!sizes.has(name)) sizes.set(name, sizeOf(value))
     size += sizes.get(name)!
-    if (size > MOST)
+    if (size > MAX_SIZE)
       problems.push({
         where: formatOrigin(origin),
         message: `with its references filled in, the definition is too large: "\${${name}}"`,
       })
-    return size > MOST
+    return size > MAX_SIZE
   }
 
+  /** The value of a var, resolved once. */
   function lookUpVar(name: string, entry: Entry, origin: Origin): Value {
     const done = resolved.get(name)
     if (done) return done
     if (resolving.includes(name)) {
+      const circle = [...resolving.slice(resolving.indexOf(name)), name]
       problems.push({
         where: formatOrigin(origin),
-        message: `vars refer to each other in a circle: ${[...resolving.slice(resolving.indexOf(name)), name].join(' → ')}`,
+        message: `vars refer to each other in a circle: ${circle.join(' → ')}`,
       })
       return unresolved
     }
-    if (resolving.length === DEEPEST) {
+    if (resolving.length === MAX_DEPTH) {
       problems.push({
         where: formatOrigin(origin),
-        message: `vars refer to each other more than ${DEEPEST} deep: ${resolving[0]} → ${resolving[1]} → …`,
+        message: `vars refer to each other more than ${MAX_DEPTH} deep: ${resolving[0]} → ${resolving[1]} → …`,
       })
       return unresolved
     }
@@ -143,22 +159,25 @@ export function interpolator(
   }
 }
 
-/** Ordinary data with `${name}` replaced by vars, as a definition that a run has stored holds them; nothing else is looked up. */
+/**
+ * Replaces `${name}` in plain data by vars, as `pipeline.yaml` of a run directory contains them. Ignores the
+ * environment. A string with an unknown reference becomes null.
+ */
 export function withVars(data: unknown, vars: Readonly<Record<string, unknown>>): unknown {
   const origin: Origin = { kind: 'code' }
-  const { interpolate } = interpolator(entriesOf(valueFrom(vars, origin)), {}, [])
+  const { interpolate } = createInterpolator(entriesOf(valueFrom(vars, origin)), {}, [])
   return plain(interpolate(valueFrom(data, origin)))
 }
 
-/** Values and characters. */
+/** The number of values and characters in a value. */
 function sizeOf(value: Value): number {
   if (isList(value)) return value.data.reduce((sum, item) => sum + sizeOf(item), 1)
   if (isMapping(value)) return [...value.data].reduce((sum, [key, entry]) => sum + key.length + sizeOf(entry.value), 1)
   return typeof value.data === 'string' ? 1 + value.data.length : 1
 }
 
-/** Text from the environment or a default, with the type YAML gives it; structures stay text. */
-function typed(text: string): Scalar {
+/** Text from the environment or a default: a number or boolean if YAML reads it as one, otherwise the text itself. */
+function parseScalar(text: string): Scalar {
   const document = parseDocument(text)
   const data: unknown = document.errors.length > 0 ? text : document.toJS()
   return typeof data === 'number' || typeof data === 'boolean' ? data : text

@@ -1,48 +1,69 @@
 import { z } from 'zod'
-import type { Problem } from '../base/errors.js'
-import { suggestion } from '../base/nearest.js'
-import { listed, show } from '../base/words.js'
-import { entriesOf, formatOrigin, isResolved, locate, plain, type Value } from './value.js'
+import { listed } from '../base/words.js'
 
-/** The parts of JSON Schema that options use. */
+/** The parts of JSON Schema that options of stages use. */
 export interface OptionSchema {
+  /** The JSON type, such as `string`, or a list of types. */
   readonly type?: string | readonly string[]
+  /** What the option does, for users. */
   readonly description?: string
+  /** What the text is, such as `output-path`. */
   readonly format?: string
+  /** A regular expression that the text matches. */
+  readonly pattern?: string
+  /** Examples of values. They describe a text that has a `pattern`. */
+  readonly examples?: readonly unknown[]
+  /** The value if the user writes none. */
   readonly default?: unknown
+  /** The only value accepted. */
   readonly const?: unknown
+  /** The values accepted. */
   readonly enum?: readonly unknown[]
+  /** Alternatives, of which at least one must fit. */
   readonly anyOf?: readonly OptionSchema[]
+  /** Alternatives, of which exactly one must fit. */
   readonly oneOf?: readonly OptionSchema[]
+  /** The known keys of a mapping. */
   readonly properties?: Readonly<Record<string, OptionSchema>>
+  /** The values of all other keys; false if there may be none. */
   readonly additionalProperties?: OptionSchema | boolean
+  /** The keys that must be there. */
   readonly required?: readonly string[]
+  /** The items of a list. */
   readonly items?: OptionSchema
+  /** The smallest length of a list. */
   readonly minItems?: number
+  /** The smallest length of a text, in characters. */
   readonly minLength?: number
+  /** The largest length of a text, in characters. */
   readonly maxLength?: number
+  /** The smallest number accepted. */
   readonly minimum?: number
+  /** The largest number accepted. */
   readonly maximum?: number
+  /** A bound that the number must exceed. */
   readonly exclusiveMinimum?: number
+  /** A bound that the number must not reach. */
   readonly exclusiveMaximum?: number
 }
 
-const known = new WeakMap<z.ZodType, OptionSchema>()
+const schemas = new WeakMap<z.ZodType, OptionSchema>()
 
-/** The JSON Schema of what a user may write for `schema`. */
+/** The JSON Schema of the values that a user may write for a zod schema. Each is computed once. */
 export function optionSchema(schema: z.ZodType): OptionSchema {
-  let found = known.get(schema)
+  let found = schemas.get(schema)
   if (!found) {
     found = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as OptionSchema
-    known.set(schema, found)
+    schemas.set(schema, found)
   }
   return found
 }
 
-/** Words what a schema accepts: `a positive integer`, `"zeros" or "normal"`, `a list of strings`. */
+/** Describes what a schema accepts: `a positive integer`, `"zeros" or "normal"`, `a list of strings`. */
 export function formatType(schema: OptionSchema): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const)
-  if (schema.enum) return listed(schema.enum.map((value) => JSON.stringify(value)))
+  const literals = literalsOf(schema)
+  if (literals) return listed(literals)
   const branches = schema.anyOf ?? schema.oneOf
   if (branches) return listed(branches.filter((branch) => branch.type !== 'null').flatMap(alternatives))
   switch (typeof schema.type === 'object' ? schema.type.find((type) => type !== 'null') : schema.type) {
@@ -70,9 +91,15 @@ export function formatType(schema: OptionSchema): string {
   }
 }
 
-/** The words of a branch; those of an enumeration one by one, so that `or` stands only before the last. */
+/** The values of an enumeration, or the examples of a text with a pattern, in quotes. Undefined for other schemas. */
+function literalsOf(schema: OptionSchema): string[] | undefined {
+  const values = schema.enum ?? (schema.pattern === undefined ? undefined : schema.examples)
+  return values?.map((value) => JSON.stringify(value))
+}
+
+/** Describes one branch of a union. Literals are listed one by one, so that `or` comes only before the last. */
 function alternatives(branch: OptionSchema): string[] {
-  return branch.enum ? branch.enum.map((value) => JSON.stringify(value)) : [formatType(branch)]
+  return literalsOf(branch) ?? [formatType(branch)]
 }
 
 function formatStringType({ minLength = 0, maxLength }: OptionSchema): string {
@@ -105,96 +132,11 @@ function formatNumberType(schema: OptionSchema, noun: string, article: string): 
   return [`${article} ${noun}`, [low, high].filter(Boolean).join(' and ')].filter(Boolean).join(' ')
 }
 
+/** The plural of a description: `a positive integer` becomes `positive integers`. */
 function plural(noun: string): string {
   const [, , word, rest] =
     /^(an?) (\S+)(.*)$/.exec(noun.replace(/^an? (non-empty|positive|non-negative) (\S+)/, 'a $1-$2')) ?? []
   if (!word) return noun
   const spaced = word.replace(/^(non-empty|positive|non-negative)-/, '$1 ')
   return `${spaced}s${rest}`
-}
-
-/**
- * Words the issues zod found in `value`: one problem each, with the place of the offending part. Parts that could not
- * be made out are passed over.
- *
- * `prefix` stands before the option's path; `noun` is what an unknown key is called.
- */
-export function formatIssues(
-  error: z.ZodError,
-  schema: z.ZodType,
-  value: Value,
-  prefix: string,
-  noun = 'option',
-): Problem[] {
-  const accepted = optionSchema(schema)
-  return error.issues
-    .flatMap((issue) => innermost(issue, plain(value)))
-    .flatMap((issue): Problem[] => {
-      const path = formatPath(issue.path)
-      const at = locate(value, issue.path)
-      if (issue.code === 'unrecognized_keys') {
-        const known = keysOf(schemaAt(accepted, issue.path))
-        return issue.keys.map((key) => ({
-          where: formatOrigin(entriesOf(at).get(key)?.key ?? at.origin),
-          message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${suggestion(key, known, `${noun}s`)}`,
-        }))
-      }
-      const expected = schemaAt(accepted, issue.path)
-      const found = dataAt(plain(value), issue.path)
-      if (found !== undefined && !isResolved(at)) return []
-      const message =
-        issue.code === 'custom'
-          ? `${issue.message}${path && found !== undefined ? `, got ${show(found)}` : ''}`
-          : found === undefined
-            ? `is required: expected ${expected ? formatType(expected) : 'a value'}`
-            : `expected ${expected ? formatType(expected) : issue.message}, got ${show(found)}`
-      const separator = !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
-      return [{ where: formatOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
-    })
-}
-
-/** The issues of the one branch of a union that a mapping was meant for; else the issue itself. */
-function innermost(issue: z.core.$ZodIssue, data: unknown): z.core.$ZodIssue[] {
-  if (issue.code !== 'invalid_union') return [issue]
-  const found = dataAt(data, issue.path)
-  if (found === null || typeof found !== 'object' || Array.isArray(found)) return [issue]
-  const meant = issue.errors.filter((branch) =>
-    branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys' || code === 'custom'),
-  )
-  if (meant.length !== 1) return [issue]
-  return meant[0]!.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }, data))
-}
-
-function formatPath(path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text ? `${text}.${String(step)}` : String(step)),
-    '',
-  )
-}
-
-function schemaAt(schema: OptionSchema, path: readonly PropertyKey[]): OptionSchema | undefined {
-  const [step, ...rest] = path
-  if (step === undefined) return schema
-  for (const branch of schema.anyOf ?? schema.oneOf ?? [schema]) {
-    const next =
-      typeof step === 'number'
-        ? branch.items
-        : (branch.properties?.[String(step)] ??
-          (typeof branch.additionalProperties === 'object' ? branch.additionalProperties : undefined))
-    const found = next && schemaAt(next, rest)
-    if (found) return found
-  }
-  return undefined
-}
-
-function keysOf(schema: OptionSchema | undefined): string[] {
-  const branches = schema?.anyOf ?? schema?.oneOf ?? []
-  return [...Object.keys(schema?.properties ?? {}), ...branches.flatMap(keysOf)]
-}
-
-function dataAt(data: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (at, step) => (at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[step] : undefined),
-    data,
-  )
 }

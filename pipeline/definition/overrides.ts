@@ -4,18 +4,21 @@ import type { StageEntry } from './entries.js'
 import { lowerFirst } from './syntax.js'
 import { type Value, valueFrom, withValue } from './value.js'
 
-/** One `--set`, or a setting of a sweep. */
+/** A new value for a var or an option, from one `--set` or from a setting of a sweep. */
 export interface Override {
-  /** How problems name it: itself, or the place it stands at. */
+  /** The position in messages: the flag with its text, or `file:line:column` of the setting. */
   readonly text: string
+  /** The var, or the id of a stage. */
   readonly name: string
+  /** The path of the option within the stage. Empty for a var. */
   readonly path: readonly string[]
+  /** The new value. */
   readonly value: Value
 }
 
 /**
- * Parses `name=value` and `stage.option=value`; values are YAML. What is parsed already passes through. Throws a
- * PipelineError `ARGUMENTS` with all that are wrong.
+ * Parses each `name=value` or `stage.option=value`; values are YAML. Overrides are returned as they are. Throws a
+ * PipelineError `ARGUMENTS` that lists all malformed texts.
  */
 export function parseOverrides(set: readonly (string | Override)[]): Override[] {
   const problems: Problem[] = []
@@ -26,7 +29,10 @@ export function parseOverrides(set: readonly (string | Override)[]): Override[] 
   return overrides
 }
 
-/** Parses what follows `flag`; adds a problem where it is no assignment. `wrap` makes YAML of the value's text. */
+/**
+ * Parses the argument of `flag`, an assignment. If it is malformed, adds a problem and returns undefined. `wrap` turns
+ * the text of the value into YAML.
+ */
 export function parseAssignment(
   flag: string,
   assignment: string,
@@ -40,27 +46,31 @@ export function parseAssignment(
     return undefined
   }
   try {
-    return overrideOf(match[1]!, valueFrom(parsed(wrap(match[2]!)) ?? null, { kind: 'set', text }), text)
+    return overrideOf(match[1]!, valueFrom(parseYaml(wrap(match[2]!)) ?? null, { kind: 'set', text }), text)
   } catch (error) {
     problems.push({ where: text, message: `the value is malformed YAML: ${lowerFirst(messageOf(error))}` })
     return undefined
   }
 }
 
-/** An override of a var or, where `name` is `stage.option`, of an option. */
+/** Makes an override of a var, or of an option if `name` is `stage.option`. */
 export function overrideOf(name: string, value: Value, text: string): Override {
   const [first, ...path] = name.split('.')
   return { text, name: first!, path, value }
 }
 
-function parsed(text: string): unknown {
+/** Parses YAML without aliases, which could make a short text large. Throws the first syntax error. */
+function parseYaml(text: string): unknown {
   const document = parseDocument(text, { prettyErrors: false })
   if (document.errors[0]) throw document.errors[0]
   return document.toJS({ maxAliasCount: 0 })
 }
 
-/** The entry with one option, or its `use`, set to another value. */
-export function override(
+/**
+ * Returns the entry with the option at `path` set to `value`. The path `use` sets another stage; a relative file name
+ * then starts from the current folder. Adds a problem if the new `use` is not a text.
+ */
+export function applyOverride(
   entry: StageEntry,
   path: readonly string[],
   value: Value,

@@ -1,28 +1,36 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
-import { formatIssues } from './option-schema.js'
+import { formatIssues } from './issues.js'
 import { formatOrigin, isResolved, locate, plain, type Value } from './value.js'
 
-/** How one run is divided: which engine joins its processes, and into how many shards the rows are dealt. */
+/** Schema of the block `parallel:`: how one run is divided among several processes. */
 export const parallel = z.strictObject({
-  engine: z.enum(['mpi', 'local']).describe('What joins the processes: mpi, or local, which is one process.'),
-  ranks: z.int().positive().default(1).describe('Processes the run is started with.'),
+  engine: z.enum(['mpi', 'local']).describe('How the processes communicate: mpi, or local for a single process.'),
+  ranks: z.int().positive().default(1).describe('Number of processes.'),
   shards: z
     .int()
     .positive()
     .max(4096)
     .default(8)
-    .describe('Parts every split is dealt into. Results depend on it, not on the number of processes.'),
+    .describe('Parts of every split. Results depend on this number, not on the number of processes.'),
   mode: z
     .enum(['ordered', 'fast'])
     .default('ordered')
-    .describe('How gradients are added: in the order of the shards, or as the engine finds fastest.'),
-  timeout: z.number().positive().max(86400).default(30).describe('Seconds after which a silent rank ends the run.'),
+    .describe('How gradients are added: ordered, by shard, or fast, in whatever order the engine is fastest.'),
+  timeout: z
+    .number()
+    .positive()
+    .max(86400)
+    .default(30)
+    .describe('Seconds without an answer from a rank after which the run fails.'),
 })
 
+/** The values of the block `parallel:`, with defaults. */
 export type ParallelOptions = z.output<typeof parallel>
 
-/** Checks the block `parallel`; undefined where there is none, or where it is wrong. */
+/**
+ * Reads the block `parallel:`. Returns undefined if there is none or if it is wrong; adds its mistakes to `problems`.
+ */
 export function parallelOf(value: Value | undefined, problems: Problem[]): ParallelOptions | undefined {
   if (!value) return undefined
   const checked = parallel.safeParse(plain(value))

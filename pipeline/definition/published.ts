@@ -1,42 +1,49 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
-import { formatIssues } from './option-schema.js'
+import { formatIssues } from './issues.js'
 import { plain, type Value } from './value.js'
 
 const metric = z.strictObject({
-  value: z.number().describe('As it was printed.'),
-  corrected: z.number().optional().describe('What it should have been, where what was printed is a mistake.'),
+  value: z.number().describe('The published number.'),
+  corrected: z.number().optional().describe('The right number, if the published one is a mistake.'),
   tolerance: z
     .number()
     .nonnegative()
     .optional()
-    .describe('How far a reproduction may be away. Without it: no verdict.'),
-  note: z.string().optional().describe('What a reader of the comparison should know.'),
+    .describe('Largest accepted difference of a reproduction. Without it, reports give no verdict.'),
+  note: z.string().optional().describe('A remark for readers of the comparison.'),
 })
 
-/** What somebody published about the experiment that a pipeline describes: numbers to hold its runs against. */
+/**
+ * Schema of the block `published:`: published results of the experiment, to compare runs with. Other keys are metrics.
+ */
 export const published = z
   .strictObject({
-    source: z.string().min(1).describe('Where it was published.'),
-    note: z.string().optional().describe('What holds for all of its numbers.'),
+    source: z.string().min(1).describe('The publication.'),
+    note: z.string().optional().describe('A remark on all numbers.'),
     parameters: z
       .record(z.string(), z.number())
       .optional()
-      .describe('The options it was published for, such as eta: 0.001; a run with others gets no verdict.'),
+      .describe('The published settings, such as eta: 0.001. A run with other settings gets no verdict.'),
   })
   .catchall(metric)
 
+/** The published value of one metric. */
 export type PublishedMetric = z.output<typeof metric>
 
-/** The published numbers, by the names of the metrics' columns. */
+/** The block `published:`, with the metrics apart from the other keys. */
 export interface Published {
+  /** The publication. */
   readonly source: string
+  /** A remark on all numbers. */
   readonly note?: string | undefined
+  /** The published settings by name. A run with other settings gets no verdict. */
   readonly parameters?: Readonly<Record<string, number>> | undefined
+  /** The published values by the name of the metric's column. */
   readonly metrics: Readonly<Record<string, PublishedMetric>>
 }
 
-/** Sorts a `published:` block; undefined where there is none, or where it is wrong. */
+/** Reads a `published:` block. Returns undefined if there is none or if it is wrong. */
 export function publishedOf(data: unknown): Published | undefined {
   const checked = published.safeParse(data)
   if (!checked.success) return undefined
@@ -44,7 +51,7 @@ export function publishedOf(data: unknown): Published | undefined {
   return { source, note, parameters, metrics: metrics as Record<string, PublishedMetric> }
 }
 
-/** Checks a block that was given in code; in files the shape of the definition covers it. */
+/** Checks a block that a program passes. In files, `checkShape` checks it. Mistakes are added to `problems`. */
 export function checkPublished(value: Value, problems: Problem[]): void {
   const checked = published.safeParse(plain(value))
   if (!checked.success) problems.push(...formatIssues(checked.error, published, value, 'published: ', 'key'))

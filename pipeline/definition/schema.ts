@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
 import { listed } from '../base/words.js'
-import { formatIssues } from './option-schema.js'
+import { formatIssues } from './issues.js'
 import { published } from './published.js'
 import { sweep } from './sweep.js'
 import { entriesOf, formatOrigin, isList, isMapping, plain, type Value } from './value.js'
@@ -10,7 +10,7 @@ const stageName = z.string().min(1)
 const stageId = z.string().min(1)
 const options = z.record(z.string(), z.unknown())
 
-/** Checked later, where references are resolved and the stages known: the id must be one, `from` must name ports. */
+/** A value that is checked later, when references are resolved and the stages are known. */
 const later = z.unknown().optional()
 
 const stage = z.strictObject({ use: stageName, id: later, with: options.nullish(), from: later })
@@ -29,7 +29,7 @@ const definition = z.strictObject({
   patch: z.array(options).optional(),
 })
 
-/** The changes that `patch` knows: the same four verbs as in code. */
+/** The changes in a `patch:`, by verb. The verbs are those of the class Pipeline. */
 const changes = {
   set: z.strictObject({ set: stageId, with: options }),
   replace: z.strictObject({ replace: stageId, use: stageName, with: options.nullish(), from: later }),
@@ -43,16 +43,17 @@ const changes = {
   remove: z.strictObject({ remove: stageId }),
 }
 
+/** What a change does: `set`, `replace`, `insertAfter` or `remove`. */
 export type Verb = keyof typeof changes
 const verbs = Object.keys(changes) as Verb[]
 
-/** The verb of a change, if it has exactly one. */
+/** The verb of a change, or undefined if it has none or several. */
 export function verbOf(change: Value): Verb | undefined {
   const found = verbs.filter((verb) => entriesOf(change).has(verb))
   return found.length === 1 ? found[0] : undefined
 }
 
-/** Checks the shape of what one file says, references not yet resolved. */
+/** Checks the keys and types of one file, before references are resolved. Adds mistakes to `problems`. */
 export function checkShape(source: Value, problems: Problem[]): void {
   const checked = definition.safeParse(plain(source))
   if (!checked.success) problems.push(...formatIssues(checked.error, definition, source, '', 'key'))

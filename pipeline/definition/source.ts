@@ -15,15 +15,15 @@ import {
   type Value,
 } from './value.js'
 
-/** A definition is text written by hand: anything near these limits is a mistake or an attack. */
+/** Limits that no definition written by hand comes near. A file beyond them is a mistake or an attack. */
 const MAX_BYTES = 1 << 20
 const MAX_VALUES = 100_000
 const MAX_DEPTH = 64
 
-/** Keys that mean something to JavaScript objects and nothing to a definition. */
+/** Keys with a special meaning in JavaScript objects. */
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** Reads a YAML file as a Value; throws a PipelineError with every syntax error, each with its line and column. */
+/** Reads a YAML file. Throws a PipelineError `DEFINITION` with every syntax error, each with line and column. */
 export function readSource(file: string): Value {
   let text: string
   try {
@@ -34,10 +34,10 @@ export function readSource(file: string): Value {
   return parseSource(text, file)
 }
 
-/** Parses YAML text; `file` is the name its positions carry. */
+/** Parses YAML text, as `readSource` does. `file` is the name of the file in positions. */
 export function parseSource(text: string, file: string): Value {
   const lines = new LineCounter()
-  // Repeated keys are found below: the parser would compare each key with every other.
+  // The parser's check for duplicate keys takes quadratic time, so they are found below.
   const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false, uniqueKeys: false })
   const originAt = (offset: number): Origin => {
     const { line, col } = lines.linePos(offset)
@@ -49,8 +49,8 @@ export function parseSource(text: string, file: string): Value {
   }))
   if (problems.length > 0) throw new PipelineError('DEFINITION', problems)
 
-  // The parser would walk the whole document for each alias. What is met in order is enough: an alias means the last
-  // anchor of its name above it, also where it is met again inside of what another one means.
+  // The parser searches the whole document for each alias, which takes quadratic time. So we remember the last anchor of
+  // each name. An alias inside an anchored value is converted again for each use, and must keep its first target.
   const anchors = new Map<string, Node>()
   const targets = new Map<Alias, Node | undefined>()
   function targetOf(alias: Alias): Node | undefined {
@@ -79,7 +79,9 @@ export function parseSource(text: string, file: string): Value {
       throw new PipelineError('DEFINITION', [
         {
           where: formatOrigin(origin),
-          message: `expected at most ${MAX_VALUES} values nested at most ${MAX_DEPTH} deep (aliases count where they are used)`,
+          message:
+            `expected at most ${MAX_VALUES} values nested at most ${MAX_DEPTH} deep ` +
+            '(aliases count where they are used)',
         },
       ])
     if (node?.anchor && aliases === 0) anchors.set(node.anchor, node)
@@ -94,7 +96,7 @@ export function parseSource(text: string, file: string): Value {
           problems.push({ where: formatOrigin(keyOrigin), message: 'expected a plain key, got a list or mapping' })
           continue
         }
-        // The parser marks merge keys with a symbol.
+        // The parser represents the merge key by a symbol.
         const name = typeof key.value === 'symbol' ? '<<' : String(key.value)
         const value = convert(pair.value as Node | null, keyOrigin, depth + 1)
         if (name === '<<') merge(merged, value, problems)
@@ -111,20 +113,22 @@ export function parseSource(text: string, file: string): Value {
 
   const value = convert(document.contents, { kind: 'file', file, line: 1, column: 1 }, 0)
   if (problems.length > 0) throw new PipelineError('DEFINITION', problems)
-  if (!(value.data instanceof Map))
+  if (!isMapping(value)) {
+    const expected = 'expected a pipeline definition (a mapping with "stages")'
     throw new PipelineError('DEFINITION', [
       {
         where: formatOrigin(value.origin),
         message:
           value.data === null
-            ? 'the file is empty, expected a pipeline definition (a mapping with "stages")'
-            : `expected a pipeline definition (a mapping with "stages"), got ${isList(value) ? 'a list' : show(value.data)}`,
+            ? `the file is empty, ${expected}`
+            : `${expected}, got ${isList(value) ? 'a list' : show(value.data)}`,
       },
     ])
+  }
   return value
 }
 
-/** YAML merge keys (`<<`): earlier mappings win over later ones. */
+/** Adds the entries of a merge key (`<<`), a mapping or a list of them. Earlier mappings win over later ones. */
 function merge(into: Map<string, Entry>, value: Value, problems: Problem[]): void {
   for (const source of isList(value) ? value.data : [value]) {
     if (!isMapping(source))
@@ -136,6 +140,7 @@ function merge(into: Map<string, Entry>, value: Value, problems: Problem[]): voi
   }
 }
 
+/** The parser's scalar as one of ours. */
 function scalarOf(value: unknown): Scalar {
   if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
     return value

@@ -1,28 +1,31 @@
 import { type Document, isScalar, type LineCounter, visit, type YAMLError } from 'yaml'
 
-/** A place in a YAML text that cannot be read, and why, in the words of somebody who writes pipelines. */
+/** A syntax error in a YAML file: its position, and an explanation in user terms. */
 export interface SyntaxError {
+  /** The position, in characters from the start of the text. */
   readonly offset: number
+  /** What is wrong. */
   readonly message: string
 }
 
 /**
- * What is wrong with a YAML text: the first error of each line, because the others follow from it. So do complaints
- * about tokens that are left over once the parser has lost the structure.
+ * The syntax errors and warnings of a YAML text. Returns only the first of each line, because the others are usually
+ * consequences of it. For the same reason it omits messages about superfluous tokens, unless one is the first of all.
  */
 export function syntaxErrors(document: Document.Parsed, text: string, lines: LineCounter): SyntaxError[] {
   const byLine = new Map<number, SyntaxError>()
   const all = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])
   const first = all.filter(({ message }, i) => i === 0 || !message.includes('token in YAML stream'))
   for (const error of first) {
-    const found = worded(error, document, text)
+    const found = explain(error, document, text)
     const { line } = lines.linePos(found.offset)
     if (!byLine.has(line)) byLine.set(line, found)
   }
   return [...byLine.values()]
 }
 
-function worded({ code, message, pos }: YAMLError, document: Document.Parsed, text: string): SyntaxError {
+/** Replaces the parser's message by one in user terms, and moves the position to the mistake. */
+function explain({ code, message, pos }: YAMLError, document: Document.Parsed, text: string): SyntaxError {
   const [offset] = pos
   const at = (message: string, place = offset): SyntaxError => ({ offset: place, message })
   const [, flow, bracket] = /^Flow (sequence|map) .* ([\]}])$/.exec(message) ?? []
@@ -46,7 +49,7 @@ function worded({ code, message, pos }: YAMLError, document: Document.Parsed, te
   }
 }
 
-/** The parser notices a missing quote at the end of the file; the string it belongs to is the last one. */
+/** The offset of the last quoted string. The parser reports a missing quote only at the end of the file. */
 function lastQuoted(document: Document.Parsed): number | undefined {
   let offset: number | undefined
   visit(document, {
@@ -57,7 +60,9 @@ function lastQuoted(document: Document.Parsed): number | undefined {
   return offset
 }
 
-/** The parser's own words begin with a capital, ours do not. */
+/**
+ * Makes the first letter lower case, because messages of Millrace start in lower case and those of the parser do not.
+ */
 export function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1)
 }

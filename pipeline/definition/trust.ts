@@ -3,21 +3,39 @@ import { resolve, sep } from 'node:path'
 import { PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 
-/** What a definition may do beyond reading the files it names and writing into the run directory. */
+/**
+ * Permissions of a definition. Without any, it may read the files and the environment variables that it names, and write
+ * files inside the run directory.
+ */
 export interface Trust {
   /**
-   * Whether it may bring code along: stage files from its own folder and below, and packages installed there. A folder:
-   * stage files from there, too. Default: true, unless the environment has `MILLRACE_NO_PLUGINS`.
+   * Whether the definition may load code. Default: true.
+   *
+   * - `true`: it may load stage files in or below the folder of the definition file, and npm packages that Node finds
+   *   from that folder. With `extends`, each file of the definition counts for the stages that it names. A symbolic link
+   *   counts as the file that it points to.
+   * - A folder: as `true`, and also stage files in or below this folder.
+   * - `false`: it may load neither files nor packages.
+   *
+   * A stage that the user names with `--set` or in a program may lie anywhere, unless this is `false`. If the
+   * environment variable `MILLRACE_NO_PLUGINS` has another value than an empty text, `0` or `false`, this is always
+   * `false`.
    */
   readonly plugins?: boolean | string | undefined
-  /** Whether sinks may write to absolute paths. Default: false. */
+  /**
+   * Whether options may name output files by absolute paths. Such a file may lie anywhere. A relative path always stays
+   * inside the run directory. Default: false.
+   */
   readonly allowAbsolutePaths?: boolean | undefined
 }
 
-/** The same, decided. */
+/** `Trust` with the defaults and the environment applied. */
 export type DecidedTrust = { readonly [K in keyof Trust]-?: NonNullable<Trust[K]> }
 
-/** What forbids plugins forbids them whatever else is said: whoever sets a machine up has the last word. */
+/**
+ * Applies the defaults and `MILLRACE_NO_PLUGINS`. The environment wins over the options, so that the administrator of a
+ * machine can forbid plugins for all its users.
+ */
 export function decideTrust(
   { plugins = true, allowAbsolutePaths = false }: Trust,
   environment: Readonly<Record<string, string | undefined>> = process.env,
@@ -26,7 +44,11 @@ export function decideTrust(
   return { plugins: isForbidden ? false : plugins, allowAbsolutePaths }
 }
 
-/** Throws a PipelineError `DEFINITION` where stage files lie neither below `folder` nor where plugins are allowed besides. */
+/**
+ * Checks that a stage file may be loaded: it must lie in or below `folder`, the folder of the definition file, or in or
+ * below the folder that `plugins` names. Throws a PipelineError `DEFINITION` otherwise. Symbolic links are followed
+ * first. `use` is the name of the stage, for the message.
+ */
 export function checkPluginFile(
   file: string,
   use: string,
@@ -37,11 +59,12 @@ export function checkPluginFile(
   if (folders.some((each) => isBelow(file, each))) return
   throw new PipelineError(
     'DEFINITION',
-    `${use} leads out of ${shortPath(folder)}, the folder of the definition; stage files come from there or below, and from the folder that --plugins names`,
+    `${use} leads out of ${shortPath(folder)}, the folder of the definition; ` +
+      'stage files come from there or below, and from the folder that --plugins names',
   )
 }
 
-/** Whether a file lies in a folder or below it, symbolic links followed. */
+/** Whether a file lies in a folder or below it, after following symbolic links. False if the folder does not exist. */
 function isBelow(file: string, folder: string): boolean {
   if (!existsSync(folder)) return false
   const root = realpathSync(folder)

@@ -1,49 +1,65 @@
 import { shortPath } from '../base/words.js'
 
-/** Where a value came from. */
+/** Where a value comes from. */
 export type Origin =
+  /** A position in a file. `line` and `column` count from 1. */
   | { readonly kind: 'file'; readonly file: string; readonly line: number; readonly column: number }
+  /** The environment variable `name`. `at` is the position of the reference to it. */
   | { readonly kind: 'environment'; readonly name: string; readonly at: Origin }
+  /** The command line. `text` is the flag with its argument, such as `--set eta=1`. */
   | { readonly kind: 'set'; readonly text: string }
+  /** A program that uses the API. */
   | { readonly kind: 'code' }
+  /** The default of an option. */
   | { readonly kind: 'default' }
-  /** Stands where a value could not be made out; that is reported already. */
+  /** Placeholder for a value with an error. The error has already been reported. */
   | { readonly kind: 'unresolved' }
 
+/** A value without parts. */
 export type Scalar = string | number | boolean | null
 
-/** A YAML value that knows where each part of it stands. */
+/** A YAML value in which every part knows its origin. */
 export interface Value {
+  /** The content: a scalar, the items of a list, or the entries of a mapping by key. */
   readonly data: Scalar | readonly Value[] | ReadonlyMap<string, Entry>
+  /** Where the value comes from. */
   readonly origin: Origin
-  /** The var that stood here alone, as `${name}`, and gave this value. */
+  /** The var that this value comes from, if the definition says `${name}` and nothing else here. */
   readonly reference?: string
 }
 
-/** A key's place, and the value under it. */
+/** An entry of a mapping. */
 export interface Entry {
+  /** The position of the key. */
   readonly key: Origin
+  /** The value of the key. */
   readonly value: Value
 }
 
+/** Whether a value is a mapping. */
 export const isMapping = (value: Value | undefined): value is Value & { data: ReadonlyMap<string, Entry> } =>
   value?.data instanceof Map
+/** Whether a value is a list. */
 export const isList = (value: Value | undefined): value is Value & { data: readonly Value[] } =>
   Array.isArray(value?.data)
+/** The entries of a mapping by key. Empty for any other value. */
 export const entriesOf = (value: Value | undefined): ReadonlyMap<string, Entry> =>
   isMapping(value) ? value.data : new Map()
 
-/** What stands for a value that could not be made out. */
+/** Placeholder for a value with an error that is already reported. */
 export const unresolved: Value = { data: null, origin: { kind: 'unresolved' } }
 
-/** False where the value, or a part of it, could not be made out: nothing more need be said about it. */
+/** Returns false if the value, or a part of it, contains an error that is already reported. */
 export function isResolved(value: Value): boolean {
   if (isList(value)) return value.data.every(isResolved)
   if (isMapping(value)) return [...entriesOf(value).values()].every((entry) => isResolved(entry.value))
   return value.origin.kind !== 'unresolved'
 }
 
-/** `file:line:column` (relative to the current folder where that is shorter), `--set …`, or what else it is. */
+/**
+ * Formats an origin for messages: `file:line:column`, `--set …`, `code`, `default` or `unresolved`. An environment
+ * variable is shown behind the position of its reference. Files are relative to the current folder if that is shorter.
+ */
 export function formatOrigin(origin: Origin): string {
   switch (origin.kind) {
     case 'file':
@@ -57,14 +73,17 @@ export function formatOrigin(origin: Origin): string {
   }
 }
 
-/** The value as ordinary JavaScript data. */
+/** The value as plain JavaScript data, without origins. */
 export function plain(value: Value): unknown {
   if (isList(value)) return value.data.map(plain)
   if (isMapping(value)) return Object.fromEntries([...value.data].map(([key, entry]) => [key, plain(entry.value)]))
   return value.data
 }
 
-/** Ordinary data as a Value, every part with the same origin; other things than data throw a TypeError naming their path. */
+/**
+ * Turns plain data into a Value. All parts get the same origin. Entries that are undefined are left out. Throws a
+ * TypeError that names the path if a part is not plain data, such as a function.
+ */
 export function valueFrom(data: unknown, origin: Origin, path = ''): Value {
   if (data === null || typeof data === 'string' || typeof data === 'number' || typeof data === 'boolean')
     return { data, origin }
@@ -84,7 +103,7 @@ export function valueFrom(data: unknown, origin: Origin, path = ''): Value {
   throw new TypeError(`${path || 'value'}: expected plain data, got a ${typeof data}`)
 }
 
-/** The deepest part of `value` on `path` that exists. */
+/** Returns the part of `value` at `path`, or the deepest existing part on the way to it. */
 export function locate(value: Value, path: readonly PropertyKey[]): Value {
   let at = value
   for (const step of path) {
@@ -95,7 +114,7 @@ export function locate(value: Value, path: readonly PropertyKey[]): Value {
   return at
 }
 
-/** A mapping with `value` at `path`; mappings on the way are made where they are missing. */
+/** Returns a copy of a mapping with `value` at `path`. Missing mappings on the way are created. */
 export function withValue(mapping: Value | undefined, path: readonly string[], value: Value): Value {
   const [step, ...rest] = path
   if (step === undefined) return value

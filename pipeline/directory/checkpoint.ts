@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { lstatSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
+import { dataSource } from '../base/data-source.js'
 import { messageOf } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { removeFile } from '../files/files.js'
@@ -24,7 +25,7 @@ const content = z.strictObject({
   /** SHA-256 of the run's `pipeline.yaml`. */
   definition: z.string(),
   /** The files that were read. */
-  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })),
+  data: z.array(dataSource),
   states: z.record(z.string(), z.unknown()),
 })
 

@@ -5,7 +5,7 @@ import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { attempt, makeFolder, replaceFile } from '../files/files.js'
 import { lockDirectory } from '../files/lock.js'
-import { checkAnywhere, checkInside, isOwnFile, sameName } from '../files/output-path.js'
+import { checkTarget, checkTargetInside, isRunFile, pathKey } from '../files/output-path.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
 
@@ -96,11 +96,11 @@ export function openRunDirectory(path: string, allowAbsolutePaths = false, known
     const isInside = target.startsWith(path + sep)
     if (!isInside && !(allowAbsolutePaths && isAbsolute(name)))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
-    const key = sameName(target)
-    const other = isInside && isOwnFile(relative(path, target)) ? itself : (writers.get(key) ?? writer)
+    const key = pathKey(target)
+    const other = isInside && isRunFile(relative(path, target)) ? itself : (writers.get(key) ?? writer)
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
-    attempt('write', target, () => (isInside ? checkInside(path, target, name) : checkAnywhere(target, name)))
+    attempt('write', target, () => (isInside ? checkTargetInside(path, target, name) : checkTarget(target, name)))
     writers.set(key, writer)
     files.add(name)
     return withFolder(target)
@@ -108,7 +108,7 @@ export function openRunDirectory(path: string, allowAbsolutePaths = false, known
 
   function unlisted(name: string): string {
     const target = join(path, name)
-    attempt('write', target, () => checkInside(path, target, name))
+    attempt('write', target, () => checkTargetInside(path, target, name))
     return withFolder(target)
   }
 
@@ -162,7 +162,7 @@ function takeOver(path: string, force: boolean): void {
     const target = resolve(path, file)
     if (!target.startsWith(path + sep)) continue
     attempt('remove', target, () => {
-      checkInside(path, dirname(target), file)
+      checkTargetInside(path, dirname(target), file)
       rmSync(target, { force: true })
     })
   }

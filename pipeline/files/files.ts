@@ -15,7 +15,10 @@ import { promisify } from 'node:util'
 import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 
-/** Writes beside the target, then renames. Throws a PipelineError `WRITE`; nothing half-written stays. */
+/**
+ * Replaces a file, or creates it. Writes a temporary file beside it and renames that, so that no reader sees a part of
+ * the content. Throws a PipelineError `WRITE`; the old content then stays.
+ */
 export function replaceFile(target: string, content: string | Uint8Array): void {
   const temporary = `${target}.part`
   attempt('write', target, () => {
@@ -27,24 +30,27 @@ export function replaceFile(target: string, content: string | Uint8Array): void 
       try {
         unlink(temporary)
       } catch {
-        // The first error is the one to tell.
+        // Report the first error, which is the cause.
       }
       throw error
     }
   })
 }
 
-/** What is smaller is written at once: each wait for the event loop takes longer than that. */
-const SMALL = 1 << 20
+/** Up to this size, in bytes, files are written synchronously. Waiting for the event loop would take longer. */
+const MAX_SYNCHRONOUS = 1 << 20
 
-/** Resolves when what was written through a descriptor is on the disk. */
-const synced = promisify(fsync)
+/** Resolves once the file of a descriptor has been synced to disk. */
+const syncDescriptor = promisify(fsync)
 
-const writing = promisify(write)
+const writeAsync = promisify(write)
 
 /**
- * Writes beside the target, syncs and renames: it is there whole, or not at all, even when the power fails. The folder is
- * not synced: that is most of the cost, and journals keep names in order, so that the one before it goes after it has come.
+ * Creates or replaces a file so that after a power failure it is complete or missing, never a part. Writes a temporary
+ * file, syncs it, waits for `also`, and renames it. Rejects with the error of the system, or of `also`.
+ *
+ * Does not sync the folder, because that is the slowest part. File systems with a journal keep the order of changes to
+ * names: if the removal of an older file has reached the disk, so has this new name.
  */
 export async function writeDurably(
   target: string,
@@ -57,8 +63,11 @@ export async function writeDurably(
   try {
     try {
       for (let at = 0; at < bytes.length; )
-        at += bytes.length <= SMALL ? writeSync(file, bytes, at) : (await writing(file, bytes, at)).bytesWritten
-      await Promise.all([synced(file), also])
+        at +=
+          bytes.length <= MAX_SYNCHRONOUS
+            ? writeSync(file, bytes, at)
+            : (await writeAsync(file, bytes, at)).bytesWritten
+      await Promise.all([syncDescriptor(file), also])
     } finally {
       closeSync(file)
     }
@@ -69,32 +78,35 @@ export async function writeDurably(
   }
 }
 
-/** Resolves when a file or folder is on the disk; at once for devices. */
-export async function syncedPath(path: string): Promise<void> {
+/** Resolves once a file or folder has been synced to disk. Does nothing for devices, pipes and sockets. */
+export async function syncPath(path: string): Promise<void> {
   const status = statSync(path)
-  // Windows cannot sync a folder, nor does it need to.
+  // Windows cannot sync a folder, and does not need it.
   const isSyncable = status.isFile() || (status.isDirectory() && process.platform !== 'win32')
   if (!isSyncable) return
   const file = openSync(path, status.isFile() ? 'r+' : 'r')
   try {
-    await synced(file)
+    await syncDescriptor(file)
   } finally {
     closeSync(file)
   }
 }
 
-/** Makes a folder and those above it. Throws what the system says. */
+/** Makes a folder and the missing folders above it. Throws the error of the system. */
 export function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    // Node says so of a file system that is read-only; making the folder alone tells the reason.
+    // Node reports ENOENT for a read-only file system. Making the folder alone gives the real reason.
     mkdirSync(path)
   }
 }
 
-/** Runs a file operation; its failure becomes a PipelineError that says what was tried and why it failed. */
+/**
+ * Runs a file operation and returns its result. If it fails, throws a PipelineError `WRITE`: `cannot ACTION PATH:
+ * REASON`. A PipelineError is thrown on unchanged.
+ */
 export function attempt<T>(action: string, path: string, operation: () => T): T {
   try {
     return operation()
@@ -104,17 +116,17 @@ export function attempt<T>(action: string, path: string, operation: () => T): T 
   }
 }
 
-/** Removes a file, if it is there. Throws a PipelineError `WRITE`. */
+/** Removes a file if it exists. Throws a PipelineError `WRITE` if that fails. */
 export function removeFile(path: string): void {
   attempt('remove', path, () => unlink(path))
 }
 
-/** Temporary files are made anew: what another run left there may be a link to somewhere else. */
+/** Removes an old temporary file before a new one is made. It might be a symbolic link to another place. */
 function clear(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false })) unlink(path)
 }
 
-/** Removes a file, if it is there, in a fifth of the time that `rmSync` takes. */
+/** Removes a file if it exists. `unlinkSync` takes a fifth of the time of `rmSync`. */
 function unlink(path: string): void {
   try {
     unlinkSync(path)

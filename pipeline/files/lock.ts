@@ -5,26 +5,31 @@ import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { readRegularFile } from './regular-file.js'
 
-/** The process that works in a directory. */
-interface Holder {
+/** The process that has locked a directory. The lock file contains it as JSON. */
+interface Owner {
+  /** The process id. */
   readonly pid: number
+  /** The name of the machine. */
   readonly host: string
-  /** When the process began, as the system counts; numbers of processes are used again. */
+  /** The start time of the process, in ticks since the machine started. Systems use process ids again. */
   readonly began: string
 }
 
-/** Files that processes hold open are no help: Node has no `flock`. A file that names its holder is. */
+/** The lock is a file that names its owner, because Node has no `flock`. */
 const NAME = 'lock'
-/** What is larger names no holder. */
+/** A larger file is not a lock. */
 const MAX_BYTES = 4096
 
 /**
- * Makes this process the only one that writes in `directory`; gives back what ends that. A lock whose process has ended
- * counts for nothing. Throws a PipelineError `ARGUMENTS` where another process has it, or may have it.
+ * Locks a directory, so that only this process writes in it. Returns a function that removes the lock. Replaces the
+ * lock of a process that has ended.
+ *
+ * Throws a PipelineError `ARGUMENTS` if another process owns the lock, or might own it because it runs on another
+ * machine. Throws a PipelineError `WRITE` if the lock cannot be written.
  */
 export function lockDirectory(directory: string): () => void {
   const path = join(directory, NAME)
-  const mine = JSON.stringify({ pid: process.pid, host: hostname(), began: beganAt(process.pid) } satisfies Holder)
+  const mine = JSON.stringify({ pid: process.pid, host: hostname(), began: beganAt(process.pid) } satisfies Owner)
   for (let tries = 0; tries < 5; tries++) {
     try {
       writeLock(path, mine)
@@ -34,14 +39,14 @@ export function lockDirectory(directory: string): () => void {
         throw new PipelineError('WRITE', fileProblem('write', shortPath(path), error), { cause: error })
     }
     const text = contentOf(path)
-    const holder = holderOf(text)
-    if (holder && isAlive(holder)) throw locked(directory, path, holder)
+    const owner = ownerOf(text)
+    if (owner && isAlive(owner)) throw lockedError(directory, path, owner)
     clear(path, text)
   }
   throw new PipelineError('ARGUMENTS', `other processes want to write in ${shortPath(directory)}, too`)
 }
 
-/** One that cannot be written to its end is none. */
+/** Creates the lock file. Throws if it exists. Removes it again if it cannot be written completely. */
 function writeLock(path: string, text: string): void {
   const file = openSync(path, 'wx')
   try {
@@ -54,7 +59,7 @@ function writeLock(path: string, text: string): void {
   }
 }
 
-/** The text of a lock. Its holder may be about to write it. */
+/** The text of a lock file; empty if it cannot be read. Waits up to 0.1 s for an owner that is about to write it. */
 function contentOf(path: string): string {
   for (let tries = 0; ; tries++) {
     try {
@@ -67,7 +72,7 @@ function contentOf(path: string): string {
   }
 }
 
-/** Removes the lock of a process that has ended, but not one that took its place meanwhile. */
+/** Removes the lock of a process that has ended, but not a new lock that has replaced it in the meantime. */
 function clear(path: string, text: string): void {
   const aside = `${path}.${process.pid}`
   try {
@@ -79,29 +84,30 @@ function clear(path: string, text: string): void {
   }
 }
 
-/** The directory may be gone, or another's by now. */
+/** Removes the lock of this process. By now the directory may be gone, or the lock may belong to another process. */
 function release(path: string, mine: string): void {
   if (contentOf(path) === mine) rmSync(path, { force: true })
 }
 
-function locked(directory: string, path: string, { pid, host }: Holder): PipelineError {
+function lockedError(directory: string, path: string, { pid, host }: Owner): PipelineError {
   const where = host === hostname() ? '' : ` on ${host}`
   const help = host === hostname() ? 'wait for its end' : `wait for its end, or remove ${shortPath(path)} if it is gone`
   return new PipelineError('ARGUMENTS', `process ${pid}${where} is writing in ${shortPath(directory)}; ${help}`)
 }
 
-/** Who holds a lock; undefined where it does not say. */
-function holderOf(text: string): Holder | undefined {
+/** The owner that a lock file names, or undefined if it names none. */
+function ownerOf(text: string): Owner | undefined {
   try {
-    const { pid, host, began } = JSON.parse(text) as Partial<Holder>
+    const { pid, host, began } = JSON.parse(text) as Partial<Owner>
     if (typeof pid === 'number' && typeof host === 'string' && typeof began === 'string') return { pid, host, began }
   } catch {
-    // Its process was killed before it could.
+    // The owner was killed before it had written the file.
   }
   return undefined
 }
 
-function isAlive({ pid, host, began }: Holder): boolean {
+/** Whether the owner still runs. True for every process on another machine, because that is not known. */
+function isAlive({ pid, host, began }: Owner): boolean {
   if (host !== hostname()) return true
   try {
     process.kill(pid, 0)
@@ -111,7 +117,7 @@ function isAlive({ pid, host, began }: Holder): boolean {
   return beganAt(pid) === began
 }
 
-/** When a process began, in ticks since the machine did; empty where the system does not tell. */
+/** The start time of a process, in ticks since the machine started. Empty if the system has no `/proc`. */
 function beganAt(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')

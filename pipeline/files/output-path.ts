@@ -4,12 +4,12 @@ import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
 import { kindOf } from './regular-file.js'
 
-/** What marks an option as the name of an output file, in its JSON Schema too. */
+/** The `format` in JSON Schema of an option that names an output file. */
 export const OUTPUT_PATH = 'output-path'
 
 /**
- * An option that names an output file: relative, inside the run directory. Whether an absolute path will do depends on
- * who asks; the graph is checked for that.
+ * Schema of an option that names an output file: a path relative to the run directory, without `..`. It also accepts an
+ * absolute path, because the user may allow these. The check of the graph refuses them otherwise.
  */
 export const outputPath = z
   .string()
@@ -20,7 +20,7 @@ export const outputPath = z
   })
   .meta({ format: OUTPUT_PATH })
 
-/** The same on every system: a definition that is sound on one must not write elsewhere on another. */
+/** Whether a path means the same on every system, so that a definition does not write elsewhere on another system. */
 function isPortable(path: string): boolean {
   if (isForeign(path)) return false
   const parts = path.slice(parse(path).root.length).split(/[/\\]/)
@@ -29,18 +29,23 @@ function isPortable(path: string): boolean {
   )
 }
 
-/** Absolute on Windows, but not here. */
+/** Whether a path is absolute on Windows, but not on this system. */
 function isForeign(path: string): boolean {
   return win32.isAbsolute(path) && !isAbsolute(path)
 }
 
-/** Names that Windows gives to devices, or cuts short; `.part` is what files are called until they are whole. */
+/**
+ * Whether a part of a path is reserved. Windows has devices such as `con`, and drops dots and spaces at the end of a
+ * name. `.part` is the ending of temporary files.
+ */
 function isReserved(part: string): boolean {
   return part !== '.' && /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[. ]$|\.part$/i.test(part)
 }
 
-/** Names that are the same file on some system are the same name: `A.csv` and `a.csv`. */
-export function sameName(path: string): string {
+/**
+ * A key for comparing paths. Paths that are the same file on some system, such as `A.csv` and `a.csv`, have one key.
+ */
+export function pathKey(path: string): string {
   return path
     .split(/[/\\]/)
     .filter((part) => part !== '' && part !== '.')
@@ -49,22 +54,22 @@ export function sameName(path: string): string {
     .toLowerCase()
 }
 
-/** True for what is no stage's to write: files of the run itself, and all in the folder of its checkpoints. */
-export function isOwnFile(path: string): boolean {
-  return /^(pipeline\.yaml|run\.json|lock|checkpoint)(\/|$)/.test(sameName(path))
+/** Whether a path is reserved for the run itself: its record, its definition, its lock, its folder of checkpoints. */
+export function isRunFile(path: string): boolean {
+  return /^(pipeline\.yaml|run\.json|lock|checkpoint)(\/|$)/.test(pathKey(path))
 }
 
-/** Throws a PipelineError `WRITE` where `target` is no file that can be written: nobody may be reading a pipe. */
-export function checkAnywhere(target: string, name: string): void {
+/** Throws a PipelineError `WRITE` if `target` exists and is a pipe, a socket or a block device. */
+export function checkTarget(target: string, name: string): void {
   const found = statSync(target, { throwIfNoEntry: false })
   if (found) checkKind(found, name)
 }
 
 /**
- * Throws a PipelineError `WRITE` where writing `target` would follow a symbolic link out of `root`, or as
- * `checkAnywhere` does.
+ * Throws a PipelineError `WRITE` if a part of the path from `root` to `target` is a symbolic link, which may lead out
+ * of `root`. Also checks `target` as `checkTarget` does.
  */
-export function checkInside(root: string, target: string, name: string): void {
+export function checkTargetInside(root: string, target: string, name: string): void {
   let at = root
   for (const part of relative(root, target).split(sep).filter(Boolean)) {
     at = join(at, part)
@@ -73,13 +78,14 @@ export function checkInside(root: string, target: string, name: string): void {
     if (found.isSymbolicLink())
       throw new PipelineError(
         'WRITE',
-        `cannot write ${name}: ${relative(root, at)} is a symbolic link, which is not followed: it may lead out of the run directory`,
+        `cannot write ${name}: ${relative(root, at)} is a symbolic link, which is not followed: ` +
+          'it may lead out of the run directory',
       )
     if (at === target) checkKind(found, name)
   }
 }
 
-/** Throws where what lies there can neither be replaced nor written to its end. */
+/** Refuses a pipe or socket, because writing waits for a reader, and a block device. */
 function checkKind(status: Stats, name: string): void {
   if (status.isFIFO() || status.isSocket() || status.isBlockDevice())
     throw new PipelineError('WRITE', `cannot write ${name}: it is ${kindOf(status)}, expected a file`)

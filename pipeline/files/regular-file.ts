@@ -1,26 +1,28 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 
-/** Opening a pipe that nobody writes to, or reading a device that has nothing to say, must not wait for ever. */
+/** Without O_NONBLOCK, opening a pipe without a writer, or reading a silent device, waits for ever. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
-const PIECE = 1 << 16
+/** Bytes that are read at a time if the size of the file is not known. */
+const CHUNK = 1 << 16
 
 /**
- * Reads a file of at most `limit` bytes. Throws an Error where it has more, or is no regular file: a pipe may never
- * end, and a device such as `/dev/zero` never does.
+ * Reads a file of at most `limit` bytes. Throws an Error if it is larger, or not a regular file: a pipe may never end,
+ * and a device such as `/dev/zero` never does.
  */
 export function readRegularFile(path: string, limit: number): Buffer {
   const file = openSync(path, FLAGS)
   try {
-    const { size } = checked(fstatSync(file), limit)
-    const pieces: Buffer[] = []
-    // Files that the system makes up, such as those in /proc, say that they are empty.
-    for (let length = 0, wanted = size || PIECE; ; wanted = PIECE) {
-      const piece = Buffer.allocUnsafe(wanted)
-      const count = readSync(file, piece, 0, wanted, null)
-      if (count === 0) return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
-      pieces.push(piece.subarray(0, count))
+    const status = fstatSync(file)
+    checkRegular(status, limit)
+    const chunks: Buffer[] = []
+    // The size is only a hint. Files in /proc report the size 0.
+    for (let length = 0, wanted = status.size || CHUNK; ; wanted = CHUNK) {
+      const chunk = Buffer.allocUnsafe(wanted)
+      const count = readSync(file, chunk, 0, wanted, null)
+      if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+      chunks.push(chunk.subarray(0, count))
       length += count
       if (length > limit) throw tooLarge(limit)
     }
@@ -29,11 +31,11 @@ export function readRegularFile(path: string, limit: number): Buffer {
   }
 }
 
-/** Opens a file to read. Throws as `readRegularFile` does. */
+/** Opens a file for reading. Rejects with an Error if it is not a regular file, or has more than `limit` bytes. */
 export async function openRegularFile(path: string, limit = Number.POSITIVE_INFINITY): Promise<FileHandle> {
   const file = await open(path, FLAGS)
   try {
-    checked(await file.stat(), limit)
+    checkRegular(await file.stat(), limit)
     return file
   } catch (error) {
     await file.close()
@@ -41,7 +43,7 @@ export async function openRegularFile(path: string, limit = Number.POSITIVE_INFI
   }
 }
 
-/** What a path is, where it is no regular file: `a named pipe`, `a device` … */
+/** The kind of a file, for messages: `a directory`, `a named pipe`, `a socket`, `a file` or `a device`. */
 export function kindOf(status: Stats): string {
   if (status.isDirectory()) return 'a directory'
   if (status.isFIFO()) return 'a named pipe'
@@ -49,10 +51,9 @@ export function kindOf(status: Stats): string {
   return status.isFile() ? 'a file' : 'a device'
 }
 
-function checked(status: Stats, limit: number): Stats {
+function checkRegular(status: Stats, limit: number): void {
   if (!status.isFile()) throw new Error(`it is ${kindOf(status)}, expected a file`)
   if (status.size > limit) throw tooLarge(limit)
-  return status
 }
 
 function tooLarge(limit: number): Error {

@@ -7,7 +7,7 @@ import { type Model, modelOf } from '../wires/parameters.js'
 import { positionOf } from '../wires/position.js'
 import { tableFromFile } from './ipc.js'
 import { npyOfNumbers, npyOfTexts } from './npy.js'
-import { encodeTensors } from './safetensors.js'
+import { encodeTensors, type Tensor } from './safetensors.js'
 
 /** The formats that parameters can be exported to; the name is the ending of the file, too. */
 export const exportFormats = ['safetensors', 'npz'] as const
@@ -45,8 +45,12 @@ export function readParameters(file: string): Table {
  * The parameters in a `parameters` table as the bytes of a file; same table, same bytes. `millrace` is the version that
  * trained them.
  *
- * - `safetensors`: the arrays as tensors; model, features, classes (as JSON), lambda, eta, epoch, step and millrace as metadata.
+ * - `safetensors`: the arrays as tensors; model (the learner's name), features (the shape of an example), classes (as JSON),
+ *   lambda, eta, epoch, step and millrace as metadata.
  * - `npz`: all of these as arrays: `np.load(file)['W']`, `['classes']`, `['epoch']`; no pickles.
+ *
+ * If the inputs are standardised, both hold the map from raw features: `mean` and `scale` (float64, one number per
+ * feature), `z = (x - mean) * scale`. `feature_names` and `options` (the learner's, JSON) are there if there are any.
  *
  * Throws a PipelineError `DATA` where the name of an array cannot stand in the format.
  */
@@ -64,15 +68,20 @@ export function exportParameters(table: Table, format: ExportFormat, millrace?: 
 function safetensorsOf(table: Table, model: Model, millrace: string | undefined): Uint8Array {
   const { epoch, step } = positionOf(table)
   return encodeTensors(
-    new Map(model.arrays.map(({ name, shape, values }) => [name, { shape, values }])),
+    new Map<string, Tensor>([
+      ...model.arrays.map(({ name, shape, values }): [string, Tensor] => [name, { shape, values }]),
+      ...inputMap(model),
+    ]),
     new Map([
-      ['model', model.model],
+      ['model', model.learner],
       ['features', model.shape.join('x')],
       ['classes', JSON.stringify(model.classes)],
       ['lambda', String(model.lambda)],
       ['eta', String(model.eta)],
       ['epoch', String(epoch)],
       ['step', String(step)],
+      ...optionsOf(model),
+      ...(model.names ? ([['feature_names', JSON.stringify(model.names)]] as const) : []),
       ...(millrace === undefined ? [] : ([['millrace', millrace]] as const)),
     ]),
   )
@@ -81,25 +90,49 @@ function safetensorsOf(table: Table, model: Model, millrace: string | undefined)
 function npzOf(table: Table, model: Model, millrace: string | undefined): Uint8Array {
   const { epoch, step } = positionOf(table)
   const about: [string, Uint8Array][] = [
-    ['model', npyOfTexts([model.model], [])],
+    ['model', npyOfTexts([model.learner], [])],
     ['features', npyOfNumbers(BigInt64Array.from(model.shape, BigInt), [model.shape.length])],
     ['classes', npyOfTexts(model.classes)],
     ['lambda', npyOfNumbers(Float64Array.of(model.lambda), [])],
     ['eta', npyOfNumbers(Float64Array.of(model.eta), [])],
     ['epoch', npyOfNumbers(BigInt64Array.of(BigInt(epoch)), [])],
     ['step', npyOfNumbers(BigInt64Array.of(BigInt(step)), [])],
+    ...optionsOf(model).map(([name, text]): [string, Uint8Array] => [name, npyOfTexts([text], [])]),
+    ...(model.names ? ([['feature_names', npyOfTexts(model.names)]] as [string, Uint8Array][]) : []),
     ...(millrace === undefined ? [] : ([['millrace', npyOfTexts([millrace], [])]] as [string, Uint8Array][])),
   ]
   const taken = new Set(['__proto__', ...about.map(([name]) => name)])
   for (const { name } of model.arrays)
     if (taken.has(name)) throw new Error(`no array can have the name ${JSON.stringify(name)}`)
-  const arrays = model.arrays.map(({ name, shape, values }): [string, Uint8Array] => [
-    name,
-    npyOfNumbers(values, shape),
-  ])
+  const arrays = [
+    ...model.arrays.map(({ name, shape, values }): [string, Uint8Array] => [name, npyOfNumbers(values, shape)]),
+    ...inputMap(model).map(([name, { shape, values }]): [string, Uint8Array] => [name, npyOfNumbers(values, shape)]),
+  ]
   const files = [...arrays, ...about].map(([name, bytes]) => [`${name}.npy`, bytes])
   // A zip knows local times only, from 1980 on.
   return zipSync(Object.fromEntries(files), { level: 0, mtime: new Date(1980, 0, 1) })
+}
+
+/** The standardisation of the inputs as two arrays of one number per feature: `z = (x - mean) * scale`. */
+function inputMap({ affine, arrays }: Model): [name: 'mean' | 'scale', values: NumberArray][] {
+  if (!affine) return []
+  for (const { name } of arrays)
+    if (name === 'mean' || name === 'scale') throw new Error(`no array can have the name ${JSON.stringify(name)}`)
+  const shape = [affine.mean.length]
+  return [
+    ['mean', { shape, values: affine.mean }],
+    ['scale', { shape, values: affine.scale }],
+  ]
+}
+
+interface NumberArray {
+  readonly shape: readonly number[]
+  readonly values: Float64Array
+}
+
+/** The learner's options as JSON; nothing if it has none. */
+function optionsOf({ options }: Model): ['options', string][] {
+  return Object.keys(options).length > 0 ? [['options', JSON.stringify(options)]] : []
 }
 
 /** Throws an Error where a table that was read from a file is not what `modelOf` takes for granted. */
@@ -114,7 +147,7 @@ function check(table: Table): void {
     DataType.isInt(shapes?.children[0].type) &&
     DataType.isFloat(values?.children[0].type)
   if (!isRight) throw new Error('expected the columns name, shape and values')
-  const { arrays, classes, shape, lambda, eta } = modelOf(table)
+  const { arrays, classes, shape, names: features, affine, lambda, eta } = modelOf(table)
   const { epoch, step } = positionOf(table)
   const names = new Set(arrays.map(({ name }) => name))
   if (arrays.length === 0) throw new Error('it has no arrays')
@@ -124,6 +157,14 @@ function check(table: Table): void {
   if (![...shape, epoch, step].every((count) => Number.isSafeInteger(count) && count >= 0))
     throw new Error('the metadata is damaged')
   if (![lambda, eta].every(Number.isFinite)) throw new Error('the metadata is damaged')
+  const width = shape.reduce((count, extent) => count * extent, 1)
+  if (
+    features &&
+    !(Array.isArray(features) && features.length === width && features.every((name) => typeof name === 'string'))
+  )
+    throw new Error(`expected ${width} feature names`)
+  if (affine && !(affine.mean.length === width && affine.scale.length === width))
+    throw new Error(`expected a standardisation of ${width} features`)
   for (const { name, shape, values } of arrays) {
     if (!(values instanceof Float32Array || values instanceof Float64Array))
       throw new Error(`the array "${name}" does not hold floating-point numbers`)

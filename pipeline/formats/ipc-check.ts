@@ -1,29 +1,30 @@
 import { type Fields, Flatbuffer } from './flatbuffer.js'
 
-/** The formats of Arrow's IPC messages, as far as they have parts: `Schema.fbs`, `Message.fbs`, `File.fbs`. */
+// The tables of Arrow's IPC format: `Schema.fbs`, `Message.fbs` and `File.fbs` of the Arrow project.
 const keyValue: Fields = () => ({ 0: { kind: 'text' }, 1: { kind: 'text' } })
-const notes = { kind: 'tables', fields: keyValue } as const
+const metadata = { kind: 'tables', fields: keyValue } as const
 const field: Fields = () => ({
   0: { kind: 'text' },
   3: { kind: 'table', fields: leaf },
   5: { kind: 'tables', fields: field },
-  6: notes,
+  6: metadata,
 })
 const leaf: Fields = () => ({})
-const schema: Fields = () => ({ 1: { kind: 'tables', fields: field }, 2: notes, 3: { kind: 'records', size: 8 } })
+const schema: Fields = () => ({ 1: { kind: 'tables', fields: field }, 2: metadata, 3: { kind: 'records', size: 8 } })
 
 const SCHEMA = 1
 const DICTIONARY_BATCH = 2
 const RECORD_BATCH = 3
 
-/** The magic that an Arrow file begins and ends with; a stream has none. */
+/** The text that an Arrow file begins and ends with. A stream does not have it. */
 const MAGIC = 'ARROW1'
 
 /**
- * Checks the framework of an Arrow IPC file or stream: everything that a reader follows without looking. Gives the bytes
- * that can be read: of a stream that was cut off, its whole messages. Throws an Error that says what is wrong.
+ * Checks the messages and headers of an Arrow IPC file or stream, because the Arrow reader follows their offsets
+ * without a check. Returns the bytes that can be read: all of a file, and the complete messages of a stream that was
+ * cut off. Throws an Error that says what is wrong.
  */
-export function checkedMessages(bytes: Uint8Array): Uint8Array {
+export function checkMessages(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const isFile = textAt(bytes, 0) === MAGIC
   if (!isFile) return bytes.subarray(0, walk(view, 0, bytes.length).end)
@@ -36,7 +37,9 @@ export function checkedMessages(bytes: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** Goes from message to message; where they end, and where those lie that hold record batches. */
+/**
+ * Checks the messages from `start` to `limit`. Returns the end of the last one and the positions of the record batches.
+ */
 function walk(view: DataView, start: number, limit: number): { end: number; batches: ReadonlySet<number> } {
   const batches = new Set<number>()
   let at = start
@@ -61,12 +64,13 @@ function walk(view: DataView, start: number, limit: number): { end: number; batc
   return { end: at, batches }
 }
 
+/** The type of a message: `SCHEMA`, `DICTIONARY_BATCH`, `RECORD_BATCH` or another number. */
 function typeOf(view: DataView, message: Flatbuffer): number {
   const at = message.field(message.root(), 1)
   return at === undefined ? 0 : view.getUint8(at)
 }
 
-/** Checks all that stands before the body of a message; gives the size of the body. */
+/** Checks the header of a message. Returns the size of the body in bytes. */
 function checkMessage(view: DataView, message: Flatbuffer, type: number): number {
   const root = message.root()
   const sizeAt = message.field(root, 3, 8)
@@ -76,7 +80,7 @@ function checkMessage(view: DataView, message: Flatbuffer, type: number): number
     2: { kind: 'records', size: 16, check: (at, count) => checkLengths(view, at, 2 * count, 8, size) },
     4: { kind: 'records', size: 8 },
   })
-  message.verify(root, () => ({ 2: { kind: 'table', fields: type === RECORD_BATCH ? batch : schema }, 4: notes }))
+  message.verify(root, () => ({ 2: { kind: 'table', fields: type === RECORD_BATCH ? batch : schema }, 4: metadata }))
   const header = message.field(root, 2, 4)
   if (type === RECORD_BATCH && header !== undefined) {
     const table = header + view.getUint32(header, true)
@@ -87,12 +91,16 @@ function checkMessage(view: DataView, message: Flatbuffer, type: number): number
   return size
 }
 
-/** Nothing that a batch holds is longer than its body has bytes: every row takes one at least. */
+/**
+ * Checks `count` numbers, `stride` bytes apart: lengths, offsets and numbers of rows of a record batch. None may exceed
+ * the size of the body in bytes, `limit`, because each row takes at least one byte.
+ */
 function checkLengths(view: DataView, at: number, count: number, stride: number, limit: number): void {
   for (let i = 0; i < count; i++)
-    if (longAt(view, at + i * stride) > limit) throw new Error('a record batch claims more than there is')
+    if (longAt(view, at + i * stride) > limit) throw new Error('the lengths in a record batch are damaged')
 }
 
+/** Checks the footer of a file. It must refer to record batches only, at the positions in `batches`. */
 function checkFooter(view: DataView, start: number, end: number, batches: ReadonlySet<number>): void {
   const footer = new Flatbuffer(view, start, end)
   footer.verify(footer.root(), () => ({
@@ -112,17 +120,18 @@ function checkFooter(view: DataView, start: number, end: number, batches: Readon
           if (!batches.has(longAt(view, at + 24 * i))) throw new Error('its footer leads to no record batch')
       },
     },
-    4: notes,
+    4: metadata,
   }))
 }
 
-/** A 64-bit number that must be a count. */
+/** Reads a 64-bit count. Throws an Error if it is negative or not exact as a double. */
 function longAt(view: DataView, at: number): number {
   const value = view.getBigInt64(at, true)
   if (value < 0n || value > Number.MAX_SAFE_INTEGER) throw new Error('a count is damaged')
   return Number(value)
 }
 
+/** The text at a position, as long as the magic text. */
 function textAt(bytes: Uint8Array, at: number): string {
   return at < 0 ? '' : String.fromCharCode(...bytes.subarray(at, at + MAGIC.length))
 }

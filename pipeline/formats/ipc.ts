@@ -6,20 +6,22 @@ import {
   RecordBatchReader,
   Table,
 } from 'apache-arrow'
-import { checkedMessages } from './ipc-check.js'
+import { checkMessages } from './ipc-check.js'
 
 /**
- * Reads an Arrow IPC file or stream that may be damaged. Unlike with `tableFromIPC`, every length and offset is checked
- * before it is followed, so that no file can make the reader wait or allocate, and the table can be used without care.
- * A stream that was cut off ends with its last whole batch. Columns hold numbers, texts or lists of them, without nulls.
- * Throws an Error that says what is wrong.
+ * Reads an Arrow IPC file or stream that may be damaged. In contrast to Arrow's `tableFromIPC`, it checks every length
+ * and offset before it uses them. So no file can make the reader hang or fill memory, and every row of the table is
+ * readable.
+ *
+ * A stream that was cut off ends with its last complete batch. Columns must contain numbers, texts or lists of them,
+ * without nulls, uncompressed and without dictionaries. Throws an Error that says what is wrong.
  */
 export function tableFromFile(bytes: Uint8Array): Table {
-  const sound = checkedMessages(bytes)
+  const sound = checkMessages(bytes)
   try {
     return read(sound)
   } catch (error) {
-    // What the reader stumbles over when types and parts do not fit each other says nothing to a user.
+    // The Arrow reader's own message for mismatched types does not help users, so we replace it.
     if (error instanceof TypeError || error instanceof RangeError) throw new Error('it is damaged', { cause: error })
     throw error
   }
@@ -43,6 +45,7 @@ function batchesOfFile(reader: RecordBatchFileReader): RecordBatch[] {
   })
 }
 
+/** Checks that a column is as long as it says, and that its offsets lie within its values. */
 function checkData(data: Data): void {
   const { type, length, children } = data
   if (!Number.isSafeInteger(length) || length < 0) throw new Error(`a column claims ${length} rows`)
@@ -67,6 +70,7 @@ function checkData(data: Data): void {
   } else throw new Error(`a column has the type ${type}, expected numbers, texts or lists of them`)
 }
 
+/** Checks that the offsets of a list or text column grow, and end at most at `available`. */
 function checkOffsets({ valueOffsets, length }: Data, available: number): void {
   if (length === 0) return
   if (!(valueOffsets?.length > length)) throw new Error('a column is shorter than its rows')

@@ -1,10 +1,10 @@
-/** JSON with objects as Maps. */
+/** A JSON value. Objects are Maps. */
 export type Json = string | number | boolean | null | readonly Json[] | ReadonlyMap<string, Json>
 
 /**
- * Reads JSON from a file that may be hostile: objects become Maps, in the order written, so that no key can reach a
- * prototype; a key that stands twice, nesting deeper than `depth` and whatever JSON does not allow are errors.
- * Throws an Error that names the offset.
+ * Parses JSON from a file that may be hostile. Objects become Maps, so that no key can reach a prototype; they keep the
+ * order of the keys. Throws an Error that names the offset if the text is not JSON, if an object has a key twice, or if
+ * it is nested more than `depth` deep.
  */
 export function parseJson(text: string, depth = 8): Json {
   let at = 0
@@ -18,7 +18,7 @@ export function parseJson(text: string, depth = 8): Json {
     while (at < text.length && ' \t\n\r'.includes(text[at]!)) at++
   }
 
-  /** Goes past `character` and the space around it, if it stands here. */
+  /** Skips `character` and the space around it. Returns false if the next character is another one. */
   function take(character: string): boolean {
     skipSpace()
     if (text[at] !== character) return false
@@ -38,7 +38,7 @@ export function parseJson(text: string, depth = 8): Json {
     return scalar(start) as string
   }
 
-  /** The value of the token from `start` to here. */
+  /** Parses the token from `start` to the current offset. */
   function scalar(start: number): string | number | boolean | null {
     try {
       return JSON.parse(text.slice(start, at)) as string | number | boolean | null
@@ -60,7 +60,7 @@ export function parseJson(text: string, depth = 8): Json {
     do {
       const start = at
       const key = string()
-      if (entries.has(key)) throw new Error(`offset ${start}: the key ${JSON.stringify(key)} stands twice`)
+      if (entries.has(key)) throw new Error(`offset ${start}: duplicate key ${JSON.stringify(key)}`)
       if (!take(':')) throw fail('":"')
       entries.set(key, value(left))
     } while (take(','))

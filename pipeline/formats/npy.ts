@@ -1,29 +1,34 @@
-const kinds = new Map<unknown, string>([
+/** NumPy's names of element types. */
+const typeNames = new Map<unknown, string>([
   [Float32Array, '<f4'],
   [Float64Array, '<f8'],
   [Int32Array, '<i4'],
   [BigInt64Array, '<i8'],
 ])
 
-/** Numbers as an array in NumPy's format, in row-major order; `[]` is the shape of a scalar. */
+/** Encodes numbers in row-major order as a `.npy` file. The shape `[]` is that of a scalar. */
 export function npyOfNumbers(
   values: Float32Array | Float64Array | Int32Array | BigInt64Array,
   shape: readonly number[],
 ): Uint8Array {
-  return npy(kinds.get(values.constructor)!, shape, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+  return encode(typeNames.get(values.constructor)!, shape, data)
 }
 
-/** Texts as an array of unicode strings, as long as the longest; `[]` is the shape of a scalar. */
+/** Encodes texts as a `.npy` file of unicode strings, padded to the longest. The shape `[]` is that of a scalar. */
 export function npyOfTexts(texts: readonly string[], shape: readonly number[] = [texts.length]): Uint8Array {
   const points = texts.map((text) => Array.from(text, (character) => character.codePointAt(0)!))
   const length = Math.max(1, ...points.map((each) => each.length))
   const data = new Uint32Array(length * texts.length)
   for (const [i, each] of points.entries()) data.set(each, i * length)
-  return npy(`<U${length}`, shape, new Uint8Array(data.buffer))
+  return encode(`<U${length}`, shape, new Uint8Array(data.buffer))
 }
 
-/** Version 1.0 of the format: magic, version, length of the header, the header as a Python literal, the data at a multiple of 64. */
-function npy(type: string, shape: readonly number[], data: Uint8Array): Uint8Array {
+/**
+ * Encodes an array in version 1.0 of NumPy's format (NEP 1): a magic text, the version, the length of the header, the
+ * header as a Python literal, and the data, aligned to 64 bytes.
+ */
+function encode(type: string, shape: readonly number[], data: Uint8Array): Uint8Array {
   const extents = shape.length === 1 ? `${shape[0]},` : shape.join(', ')
   const text = `{'descr': '${type}', 'fortran_order': False, 'shape': (${extents}), }`
   const start = Math.ceil((10 + text.length + 1) / 64) * 64

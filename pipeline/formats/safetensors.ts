@@ -1,7 +1,7 @@
 import { messageOf } from '../base/errors.js'
 import { type Json, parseJson } from './json-maps.js'
 
-/** The element types by the name they have in a file. */
+/** The element types by their name in a file. */
 const types = {
   U8: Uint8Array,
   I8: Int8Array,
@@ -17,9 +17,11 @@ const types = {
 
 type TypeName = keyof typeof types
 
-/** An array of numbers; `values` are in row-major order, as many as the product of `shape` (`[]` is a scalar). */
+/** An array of numbers. */
 export interface Tensor {
+  /** The extent of each dimension. `[]` is the shape of a scalar. */
   readonly shape: readonly number[]
+  /** The numbers in row-major order, as many as the product of `shape`. */
   readonly values:
     | Uint8Array
     | Int8Array
@@ -39,11 +41,12 @@ const MAX_HEADER = 100_000_000
 const METADATA = '__metadata__'
 
 /**
- * Writes tensors as a safetensors file: the length of the header as a little-endian u64, the header as JSON padded with
- * spaces to a multiple of 8, then the numbers, without gaps. The header lists tensors and metadata in the order given;
- * the numbers stand by falling element size, so that each tensor is aligned to its elements. Same input, same bytes.
+ * Encodes tensors as a safetensors file (format: https://github.com/huggingface/safetensors). It has the length of the
+ * header as a little-endian u64, the header as JSON, padded with spaces to a multiple of 8 bytes, and the numbers,
+ * without gaps. The header lists metadata and tensors in the order given. The numbers are sorted by element size, the
+ * largest first, so that each tensor is aligned. The same input gives the same bytes.
  *
- * Throws an Error where a shape and its values disagree, or for a name that the format reserves.
+ * Throws an Error if a shape does not fit its values, or if a name is reserved by the format.
  */
 export function encodeTensors(
   tensors: ReadonlyMap<string, Tensor>,
@@ -57,7 +60,7 @@ export function encodeTensors(
     size += values.byteLength
   }
 
-  // Not an object: that would put names like "0" first.
+  // The JSON is built by hand, because an object would list names such as "0" first.
   const entries = [...tensors].map(([name, { shape, values }]) => {
     checkName(name)
     if (countOf(shape, name) !== values.length)
@@ -80,8 +83,8 @@ export function encodeTensors(
 }
 
 /**
- * Reads a safetensors file, which may come from anywhere: everything is checked before it is used, and no more memory
- * is taken than the file has. The values are copies. Throws an Error that says what is wrong with it.
+ * Decodes a safetensors file, which may be damaged or hostile: everything is checked before it is used, and it takes no
+ * more memory than the file has. The values are copies. Throws an Error that says what is wrong with the file.
  */
 export function decodeTensors(bytes: Uint8Array): { tensors: Map<string, Tensor>; metadata: Map<string, string> } {
   const header = headerOf(bytes)
@@ -98,6 +101,7 @@ export function decodeTensors(bytes: Uint8Array): { tensors: Map<string, Tensor>
   return { tensors, metadata }
 }
 
+/** An entry of the header. The numbers lie from byte `start` to byte `end`, exclusive, after the header. */
 interface Entry {
   readonly name: string
   readonly type: TypeName
@@ -106,6 +110,7 @@ interface Entry {
   readonly end: number
 }
 
+/** Decodes the header. `size` is its length in bytes, with padding. */
 function headerOf(bytes: Uint8Array): { size: number; fields: ReadonlyMap<string, Json> } {
   if (bytes.length < 8) throw new Error(`the file is cut off: ${bytes.length} bytes, expected at least 8`)
   const size = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
@@ -123,6 +128,7 @@ function headerOf(bytes: Uint8Array): { size: number; fields: ReadonlyMap<string
   return { size: Number(size), fields }
 }
 
+/** Checks the metadata, which must be texts. */
 function metadataOf(field: Json | undefined): Map<string, string> {
   if (field === undefined) return new Map()
   if (!(field instanceof Map)) throw new Error(`${METADATA}: expected an object`)
@@ -131,6 +137,7 @@ function metadataOf(field: Json | undefined): Map<string, string> {
   return new Map(field as ReadonlyMap<string, string>)
 }
 
+/** Checks the entry of one tensor. */
 function entryOf(name: string, field: Json): Entry {
   checkName(name)
   const fields: ReadonlyMap<string, Json> = field instanceof Map ? field : new Map()
@@ -139,7 +146,8 @@ function entryOf(name: string, field: Json): Entry {
     throw new Error(`${quoted(name)}: expected an object of dtype, shape and data_offsets`)
   if (typeof type !== 'string' || !Object.hasOwn(types, type))
     throw new Error(
-      `${quoted(name)}: numbers of type ${JSON.stringify(type)} cannot be read; known are ${Object.keys(types).join(', ')}`,
+      `${quoted(name)}: numbers of type ${JSON.stringify(type)} cannot be read; ` +
+        `known are ${Object.keys(types).join(', ')}`,
     )
   const [start, end] = offsets as [number, number]
   const expected = countOf(shape, name) * types[type as TypeName].BYTES_PER_ELEMENT
@@ -150,7 +158,7 @@ function entryOf(name: string, field: Json): Entry {
   return { name, type: type as TypeName, shape, start, end }
 }
 
-/** The format leaves no byte unused and uses none twice. */
+/** Checks that the tensors cover the data completely and without overlap, as the format demands. */
 function checkCover(entries: readonly Entry[], size: number): void {
   let end = 0
   for (const entry of [...entries].sort((a, b) => a.start - b.start || a.end - b.end)) {
@@ -159,24 +167,26 @@ function checkCover(entries: readonly Entry[], size: number): void {
     end = entry.end
   }
   if (end > size) throw new Error(`the file is cut off: the tensors take ${end} bytes, ${size} are there`)
-  if (end < size) throw new Error(`${size - end} bytes too many stand behind the last tensor`)
+  if (end < size) throw new Error(`expected no bytes after the last tensor, got ${size - end}`)
 }
 
+/** Refuses reserved names, and one with a special meaning in JavaScript objects. */
 function checkName(name: string): void {
   if (name === METADATA || name === '__proto__') throw new Error(`no tensor can have the name ${quoted(name)}`)
 }
 
+/** Whether a value is a list of non-negative integers. */
 function isCounts(value: Json | undefined): value is readonly number[] {
   return Array.isArray(value) && value.every((count) => Number.isSafeInteger(count) && count >= 0)
 }
 
-/** The product of a shape. */
+/** The number of elements of a shape. Throws an Error if it is negative or too large. */
 function countOf(shape: readonly number[], name: string): number {
   let count = 1
   for (const extent of shape) {
     count *= extent
     if (!(Number.isSafeInteger(count * 8) && count >= 0))
-      throw new Error(`${quoted(name)}: nothing can have the shape [${shape.slice(0, 8)}]`)
+      throw new Error(`${quoted(name)}: no tensor can have the shape [${shape.slice(0, 8)}]`)
   }
   return count
 }

@@ -1,6 +1,6 @@
 import type { Problem } from '../base/errors.js'
 import { defaultId, type StageEntry } from '../definition/entries.js'
-import { formatIssues } from '../definition/option-schema.js'
+import { formatIssues } from '../definition/issues.js'
 import type { Definition } from '../definition/read.js'
 import { entriesOf, formatOrigin, plain, type Value } from '../definition/value.js'
 import type { AnyStage, Facts } from '../stage/stage.js'
@@ -125,9 +125,27 @@ function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): 
     const problem = (path: string, message: string): void => {
       problems.push(optionProblem(draft, path, message))
     }
-    facts = (stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined) ?? passed
+    const known = (stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined) ?? passed
+    facts = withLearner(stage, known, inputFacts)
   }
   return { id: entry.id, title, where, entry, stage: stage!, options: options ?? {}, inputs, facts, inputFacts }
+}
+
+/** Adds to each `parameters` output which learner made it: the stage's own, or that of the parameters it was given. */
+function withLearner(
+  stage: AnyStage,
+  facts: Readonly<Record<string, Facts>>,
+  inputFacts: Readonly<Record<string, Facts>>,
+): Readonly<Record<string, Facts>> {
+  const given = Object.keys(stage.inputs).find((port) => stage.inputs[port].type === 'parameters')
+  const passed = given === undefined ? null : inputFacts[given]?.learner
+  const entries = Object.keys(stage.outputs).map((port): [string, Facts] => {
+    const known = facts[port] ?? {}
+    if (stage.outputs[port].type !== 'parameters') return [port, known]
+    const learner = stage.learner ?? known.learner ?? passed
+    return [port, learner === undefined ? known : { ...known, learner }]
+  })
+  return Object.fromEntries(entries)
 }
 
 /** In a divided run, what has examples must know that it sees only some of them. */

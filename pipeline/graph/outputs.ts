@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path'
 import { type OptionSchema, optionSchema } from '../definition/option-schema.js'
-import { isOwnFile, OUTPUT_PATH, sameName } from '../files/output-path.js'
+import { isRunFile, OUTPUT_PATH, pathKey } from '../files/output-path.js'
 import type { Draft } from './inputs.js'
 
 /** Reports a mistake in an option of a stage; the empty option is the stage as a whole. */
@@ -25,9 +25,9 @@ export function checkOutputs(drafts: readonly Draft[], allowAbsolutePaths: boole
       )
     if (outside.length > 0) continue
     for (const file of stage.files?.(options) ?? paths.map(([, path]) => path)) {
-      const writer = isOwnFile(file) ? 'the run itself' : writers.get(sameName(file))
+      const writer = isRunFile(file) ? 'the run itself' : writers.get(pathKey(file))
       if (writer) report(draft, paths[0]?.[0] ?? '', `${file} is already written by ${writer}; give another path`)
-      else writers.set(sameName(file), `${draft.title} at ${draft.where}`)
+      else writers.set(pathKey(file), `${draft.title} at ${draft.where}`)
     }
   }
 }

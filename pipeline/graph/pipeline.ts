@@ -1,8 +1,9 @@
 import { relative, resolve } from 'node:path'
 import { Document, isMap, type YAMLMap } from 'yaml'
 import { inFileOrder, messageOf, PipelineError, type Problem } from '../base/errors.js'
+import type { TrainingInterval } from '../base/every.js'
 import { didYouMean, suggestion } from '../base/nearest.js'
-import { checkpointRule, writtenRule } from '../definition/checkpoint.js'
+import { formatCheckpointRule, readCheckpointRule } from '../definition/checkpoint.js'
 import { defaultId, type StageEntry } from '../definition/entries.js'
 import { parallelOf } from '../definition/parallel.js'
 import { checkPublished } from '../definition/published.js'
@@ -15,9 +16,9 @@ import {
   readDefinition,
   seedOf,
 } from '../definition/read.js'
+import { serialise, serialiseVars } from '../definition/serialise.js'
 import { decideTrust, type Trust } from '../definition/trust.js'
 import { entriesOf, formatOrigin, type Origin, plain, type Value, valueFrom } from '../definition/value.js'
-import { written, writtenVars } from '../definition/written.js'
 import { type AnyStage, isStage } from '../stage/stage.js'
 import { buildGraph, type Graph } from './graph.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
@@ -35,7 +36,7 @@ export interface PipelineSpec extends Pick<Trust, 'allowAbsolutePaths'> {
   readonly seed?: number
   readonly description?: string
   /** When to make checkpoints and how many to keep, as in YAML. */
-  readonly checkpoint?: 'none' | { readonly every?: string; readonly keep?: number }
+  readonly checkpoint?: 'none' | { readonly every?: string | TrainingInterval; readonly keep?: number }
   /** What others found, for reports to compare with: `source`, and `{ value, tolerance, … }` by metric. */
   readonly published?: Readonly<Record<string, unknown>>
   /** How the run is divided among processes: `{ engine, ranks, shards, mode, timeout }`. */
@@ -103,7 +104,7 @@ export class Pipeline {
       seed: seedOf(valueFrom(spec.seed ?? 0, code), problems),
       seedOrigin: code,
       vars: new Map(),
-      checkpoint: checkpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
+      checkpoint: readCheckpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
       published,
       parallel: parallelOf(parallelValue, problems),
       parallelValue,
@@ -196,8 +197,8 @@ export class Pipeline {
   /** The same as a document whose values can be commented; without any vars, if it is to be `resolved`. */
   toDocument({ allowObjects = false, base = process.cwd(), resolved = false } = {}): Document<YAMLMap> {
     const { name, description, seed, seedReference, published, parallelValue, stages } = this.definition
-    const vars = resolved ? {} : writtenVars(this.definition)
-    const checkpoint = writtenRule(this.definition.checkpoint)
+    const vars = resolved ? {} : serialiseVars(this.definition)
+    const checkpoint = formatCheckpointRule(this.definition.checkpoint)
     const document = new Document({
       name,
       ...(description !== undefined && { description }),
@@ -222,11 +223,11 @@ export class Pipeline {
         'ARGUMENTS',
         `the stage "${entry.id}" (${entry.use}) was given as an object and cannot be written as YAML; put it into a file and use "./file.js"`,
       )
-    const options = written(entry.with, resolved) as Record<string, unknown>
+    const options = serialise(entry.with, resolved) as Record<string, unknown>
     return {
       ...(entry.id !== defaultId(entry.use) && { id: entry.id }),
       use: isFile(entry.use) ? localPath(base, resolve(entry.folder, entry.use)) : entry.use,
-      ...(entry.from && { from: written(entry.from, resolved) }),
+      ...(entry.from && { from: serialise(entry.from, resolved) }),
       ...(Object.keys(options).length > 0 && { with: options }),
     }
   }

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path'
 import type { z } from 'zod'
 import { fileProblem, PipelineError } from '../base/errors.js'
+import { isDueAt } from '../base/every.js'
 import type { CheckpointRule } from '../definition/checkpoint.js'
 import {
   type Checkpoint,
@@ -11,10 +12,10 @@ import {
   pruneCheckpoints,
 } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
-import { removeFile, syncedPath, writeDurably } from '../files/files.js'
+import { removeFile, syncPath, writeDurably } from '../files/files.js'
 import type { Graph } from '../graph/graph.js'
 import type { Ports, StateHooks } from '../stage/stage.js'
-import { endsEpoch, type Position } from '../wires/position.js'
+import type { Position } from '../wires/position.js'
 import type { RunningGraph } from './run-graph.js'
 
 /** What a run knows of itself, and how many checkpoints it has. */
@@ -98,14 +99,8 @@ export class Checkpointer {
   onStep(position: Position): void {
     this.position = position
     if (this.rule.keep === 0) return
-    const { every } = this.rule
     if (isLast(position)) this.flowing?.settle((isQuiet) => isQuiet && this.takeLast())
-    else if (
-      'steps' in every
-        ? position.step % every.steps === 0
-        : 'epochs' in every && endsEpoch(position) && position.epoch % every.epochs === 0
-    )
-      this.request()
+    else if (isDueAt(this.rule.every, position)) this.request()
   }
 
   /** The run ends before its time: what it has reached is kept. */
@@ -189,7 +184,7 @@ export class Checkpointer {
 
   private async syncFolder(folder: string): Promise<void> {
     try {
-      await syncedPath(folder)
+      await syncPath(folder)
     } catch (error) {
       throw new PipelineError('WRITE', fileProblem('sync', folder, error), { cause: error })
     }

@@ -2,14 +2,17 @@ import { createHash } from 'node:crypto'
 import type { Subject } from 'rxjs'
 import type { Kernels } from '../../kernels/contract.js'
 import { asPipelineError, messageOf, PipelineError } from '../base/errors.js'
+import { suggestion } from '../base/nearest.js'
 import { version } from '../base/package.js'
 import { randomStreams } from '../base/random.js'
-import { withCadence } from '../definition/checkpoint.js'
+import { overrideCheckpointRule } from '../definition/checkpoint.js'
 import type { Checkpoint } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
+import type { AnyLearner } from '../stage/learner.js'
 import type { DataSource, StageContext } from '../stage/stage.js'
+import type { MetricInfos } from '../wires/metrics.js'
 import { Checkpointer } from './checkpointer.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import type { Division } from './division.js'
@@ -34,6 +37,8 @@ export interface ResumeState {
   readonly notes: readonly string[]
   /** The kernel and version it was begun with, as `formatMaker` words them. */
   readonly maker: string | undefined
+  /** What its metrics said about themselves. */
+  readonly metrics?: MetricInfos
   /** Throws where a file is not the one that was read then. */
   readonly checkSource: (source: DataSource) => void
 }
@@ -73,11 +78,12 @@ export class Execution {
       notes: resumed?.notes ?? [],
       resumedAt: resumed?.checkpoint?.step,
       library: division?.library,
+      metrics: resumed?.metrics ?? {},
     })
-    const asked = withCadence(pipeline.definition.checkpoint, conditions.checkpoint)
+    const asked = overrideCheckpointRule(pipeline.definition.checkpoint, conditions.checkpoint)
     const rule = this.rank === 0 ? asked : { ...asked, keep: 0 }
     this.checkpointer = new Checkpointer(rule, directory, this.recorder, resumed?.checkpoint)
-    this.watched = new ResultCollector(events, this.checkpointer)
+    this.watched = new ResultCollector(events, this.checkpointer, this.recorder)
   }
 
   private get rank(): number {
@@ -143,6 +149,7 @@ export class Execution {
       id: node.id,
       inputs: node.inputFacts,
       kernels,
+      learner: (name) => learnerNamed(name, pipeline.graph),
       random: randomStreams(pipeline.seed, node.id),
       file: (path) => directory.file(path, node.title),
       source: (source) => {
@@ -159,6 +166,18 @@ export class Execution {
       terminal: conditions.terminal ?? { interactive: false, write: () => {} },
     })
   }
+}
+
+/** The learner of that name, of those that the stages of a pipeline declare. */
+function learnerNamed(name: string, { nodes }: Graph): AnyLearner {
+  const learners = nodes.flatMap(({ stage }) => stage.learner ?? [])
+  const found = learners.find((learner) => learner.name === name)
+  if (found) return found
+  const names = learners.map((learner) => learner.name)
+  throw new PipelineError(
+    'DATA',
+    `the parameters come from the learner "${name}", which no stage of this pipeline declares${suggestion(name, names, 'learners')}`,
+  )
 }
 
 /** False for what only the first rank of a divided run does; what feeds others is never that. */

@@ -72,6 +72,9 @@ export async function prepare(
       id,
       inputs: nodes.find((node) => node.id === id)!.inputFacts,
       kernels,
+      learner: () => {
+        throw new NotForSharing()
+      },
       random: (purpose, epoch) => {
         usesSeed = true
         return random(purpose, epoch)
@@ -155,8 +158,8 @@ function readFromOutside({ nodes }: Graph, inside: ReadonlySet<string>): Set<str
 }
 
 /** The same array where its memory is shared, and not part of what a kernel takes back; else a copy that is. */
-function shared<A extends Uint8Array | Float32Array | Int32Array>(array: A, { name }: Kernels): A {
-  if (array.buffer instanceof SharedArrayBuffer && name !== 'wasm') return array
+function shared<A extends Uint8Array | Float32Array | Int32Array>(array: A, { memoryOutlivesClose }: Kernels): A {
+  if (array.buffer instanceof SharedArrayBuffer && memoryOutlivesClose) return array
   const copy = new Uint8Array(new SharedArrayBuffer(array.byteLength))
   copy.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength))
   const make = array.constructor as new (buffer: SharedArrayBuffer) => A

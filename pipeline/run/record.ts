@@ -6,6 +6,7 @@ import type { ParallelOptions } from '../definition/parallel.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { DataSource } from '../stage/stage.js'
+import type { MetricInfos } from '../wires/metrics.js'
 import { type KernelClock, now } from './timed-kernels.js'
 
 export type RunStatus = 'done' | 'failed' | 'interrupted'
@@ -43,6 +44,8 @@ export interface RunRecord {
     readonly overhead: number
     readonly steps: number
   }
+  /** What the columns of the metrics say about themselves, by name. */
+  readonly metrics?: MetricInfos
   readonly data: readonly DataSource[]
   readonly notes: readonly string[]
   readonly files: readonly string[]
@@ -53,6 +56,8 @@ interface Beginning {
   readonly definition: string
   readonly notes: readonly string[]
   readonly resumedAt: number | undefined
+  /** What the metrics of a resumed run said about themselves. */
+  readonly metrics: MetricInfos
   /** What joins the processes of a divided run. */
   readonly library?: string | undefined
 }
@@ -61,6 +66,8 @@ interface Beginning {
 export class Recorder {
   readonly data: DataSource[] = []
   checkpoints = 0
+  private metrics: MetricInfos
+  private seenMetrics: MetricInfos | undefined
   private readonly notes: Set<string>
   private readonly beginning: Beginning
   private saved = 0
@@ -80,6 +87,7 @@ export class Recorder {
   constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory, beginning: Beginning) {
     this.beginning = beginning
     this.notes = new Set(beginning.notes)
+    this.metrics = beginning.metrics
     this.pipeline = pipeline
     this.kernels = kernels
     this.clock = clock
@@ -92,6 +100,19 @@ export class Recorder {
 
   note(message: string): void {
     this.notes.add(message)
+  }
+
+  /** Counts a step of training. Stages that train without kernels begin the clock here. */
+  onStep(): void {
+    this.clock.firstStep ??= now()
+    this.clock.steps++
+  }
+
+  /** Takes note of what metrics say about themselves. */
+  onMetrics(infos: MetricInfos): void {
+    if (infos === this.seenMetrics) return
+    this.seenMetrics = infos
+    this.metrics = { ...this.metrics, ...infos }
   }
 
   /** Writes `run.json` as things stand. Throws a PipelineError `WRITE`. */
@@ -109,7 +130,7 @@ export class Recorder {
 
   /** How much there is to tell. */
   private extent(): number {
-    return this.notes.size + this.data.length + this.directory.files.size
+    return this.notes.size + this.data.length + this.directory.files.size + Object.keys(this.metrics).length
   }
 
   private record(status: RunRecord['status'], error: PipelineError | undefined): RunRecord {
@@ -129,6 +150,7 @@ export class Recorder {
       started: this.started,
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
       checkpoints: this.checkpoints,
+      ...(Object.keys(this.metrics).length > 0 && { metrics: this.metrics }),
       data: this.data,
       notes: [...this.notes],
       files: [...this.directory.files].sort(),

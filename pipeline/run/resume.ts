@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join, parse, resolve } from 'node:path'
 import { z } from 'zod'
+import { kernelNames } from '../../kernels/contract.js'
+import { type DataSource, dataSource } from '../base/data-source.js'
 import { PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import type { Trust } from '../definition/trust.js'
@@ -9,7 +11,7 @@ import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from '../director
 import { openRunDirectory } from '../directory/run-directory.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { Pipeline } from '../graph/pipeline.js'
-import type { DataSource } from '../stage/stage.js'
+import { metricInfos } from '../wires/metrics.js'
 import type { Run, RunSettings } from './contract.js'
 import { formatMaker, type RunStart } from './execution.js'
 import { begin } from './run.js'
@@ -32,14 +34,15 @@ const MAX_TEXT = 64 << 20
 const past = z.object({
   status: z.string().catch('running'),
   kernel: z
-    .object({ name: z.enum(['native', 'wasm', 'reference']), detail: z.string() })
+    .object({ name: z.enum(kernelNames), detail: z.string() })
     .optional()
     .catch(undefined),
   versions: z.object({ millrace: z.string() }).optional().catch(undefined),
   definition: z.string().optional().catch(undefined),
-  data: z.array(z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })).catch([]),
+  data: z.array(dataSource).catch([]),
   notes: z.array(z.string()).catch([]),
   files: z.array(z.string()).catch([]),
+  metrics: metricInfos.catch({}),
 })
 
 type Past = z.output<typeof past>
@@ -115,6 +118,7 @@ async function reopen(
         checkpoint,
         notes,
         maker: makerOf(record),
+        metrics: record.metrics,
         checkSource: sourceCheck([...record.data, ...(checkpoint?.data ?? [])], force),
       },
     }

@@ -1,8 +1,8 @@
-import type { Kernels, Softmax } from '../../kernels/contract.js'
+import type { Kernels, Network } from '../../kernels/contract.js'
 
 /**
  * Time spent in steps and evaluations since the first step, in milliseconds, and when that began and the last of them
- * ended (`now()`). Logits do not count: they are asked for when training is over.
+ * ended (`now()`). Scores do not count: they are computed after training.
  */
 export interface KernelClock {
   busy: number
@@ -28,32 +28,27 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
     }
   }
 
-  function timedSoftmax(inner: Softmax): Softmax {
+  function timedNetwork(inner: Network): Network {
     const step = timed(inner.step.bind(inner))
     const accumulate = timed(inner.accumulate.bind(inner))
-    const descend = timed(inner.descend.bind(inner))
     return {
       features: inner.features,
       classes: inner.classes,
-      parameters: inner.parameters,
+      read: inner.read.bind(inner),
       load: inner.load.bind(inner),
-      step: (rows, eta, lambda) => {
+      change: timed(inner.change.bind(inner)),
+      step: (rows, update) => {
         clock.firstStep ??= now()
-        clock.steps++
-        return step(rows, eta, lambda)
+        return step(rows, update)
       },
       accumulate: (rows) => {
         clock.firstStep ??= now()
         accumulate(rows)
       },
       gradient: timed(inner.gradient.bind(inner)),
-      descend: (slope, eta, lambda) => {
-        clock.steps++
-        descend(slope, eta, lambda)
-      },
       evaluate: timed(inner.evaluate.bind(inner)),
       penalty: timed(inner.penalty.bind(inner)),
-      logits: inner.logits.bind(inner),
+      scores: inner.scores.bind(inner),
       free: inner.free.bind(inner),
     }
   }
@@ -65,7 +60,8 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
     precision: kernels.precision,
     slice: kernels.slice,
     allocate: kernels.allocate.bind(kernels),
-    softmax: (features, classes) => timedSoftmax(kernels.softmax(features, classes)),
+    memoryOutlivesClose: kernels.memoryOutlivesClose,
+    network: (shape) => timedNetwork(kernels.network(shape)),
     moments: timed(kernels.moments.bind(kernels)),
     close: kernels.close.bind(kernels),
   }

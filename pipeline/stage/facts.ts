@@ -11,3 +11,12 @@ export function checkSplit(
   if (splits && !splits.includes(split))
     problem(path, `no split named "${split}" reaches this stage; it has ${listed(splits, 'and')}`)
 }
+
+/** Reports parameters that come from a stage that names no learner: nothing could score them. */
+export function checkLearner(parameters: Facts | undefined, problem: (path: string, message: string) => void): void {
+  if (parameters?.learner === null)
+    problem(
+      '',
+      'the parameters come from a stage that names no learner, so they cannot be scored; give that stage a `learner` (see examples/hinge.js)',
+    )
+}

@@ -2,8 +2,10 @@ import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
 import type { z } from 'zod'
 import type { Kernels } from '../../kernels/contract.js'
+import type { DataSource } from '../base/data-source.js'
 import type { Random } from '../base/random.js'
 import type { Flow } from './flow-contract.js'
+import type { AnyLearner } from './learner.js'
 import type { Parallel } from './parallel-contract.js'
 
 /** What kind of table a wire carries. */
@@ -31,6 +33,10 @@ export interface Facts {
   /** Shape of one example; its product is the feature width. */
   readonly shape?: readonly number[]
   readonly classes?: readonly string[]
+  /** Names of the columns of a `metrics` wire. */
+  readonly metrics?: readonly string[]
+  /** The learner of a `parameters` wire; null if the stage that makes it names none. */
+  readonly learner?: AnyLearner | null
 }
 
 /** What a stage may look at when the graph is checked. */
@@ -48,6 +54,11 @@ export interface StageContext {
   /** What is known statically about each input. */
   readonly inputs: Readonly<Record<string, Facts>>
   readonly kernels: Kernels
+  /**
+   * The learner that made parameters, by the name they carry. Throws a PipelineError `DATA` if no stage of the pipeline
+   * declares a learner of that name.
+   */
+  learner(name: string): AnyLearner
   readonly flow: Flow
   readonly signal: AbortSignal
   /** The stream of random numbers for one purpose of this stage, of its own for each epoch. */
@@ -87,11 +98,7 @@ export interface StateHooks<S> {
   sync?(): Promise<void>
 }
 
-export interface DataSource {
-  readonly path: string
-  readonly bytes: number
-  readonly sha256: string
-}
+export type { DataSource }
 
 export interface Terminal {
   /** True where lines may be redrawn. */
@@ -126,6 +133,8 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
    * unless it has examples or batches: then such a run is refused.
    */
   readonly parallel?: 'every' | 'first'
+  /** The learner whose parameters it emits; every stage that makes parameters names one. */
+  readonly learner?: AnyLearner
   /** What is known about the outputs; checks options against what is known about the inputs. Default: the input's facts. */
   facts?(checking: Checking<z.output<O>>): Partial<Record<keyof P, Facts>>
   /**

@@ -11,8 +11,8 @@ import {
   Table,
   Uint8,
 } from 'apache-arrow'
-import ndarray from 'ndarray'
 import type { Affine, Rows } from '../../kernels/contract.js'
+import { composed, readAffine, writeAffine } from './affine.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
 
@@ -22,8 +22,17 @@ export interface ExamplesLayout {
   readonly shape: readonly number[]
   /** Names of the classes; a label is an index into them. */
   readonly classes: readonly string[]
+  /** Names of the features, one per number of an example, if the data names them. */
+  readonly names?: readonly string[] | undefined
   /** Standardisation still to be applied to uint8 features. */
   readonly affine?: Affine | undefined
+  /** Standardisation that float32 features have already gone through. */
+  readonly applied?: Affine | undefined
+}
+
+/** The whole map from the features as they were loaded to what a learner sees; undefined if there is none. */
+export function inputMapOf({ affine, applied }: ExamplesLayout): Affine | undefined {
+  return affine && applied ? composed(applied, affine) : (affine ?? applied)
 }
 
 /** Number of features of an example of this shape. */
@@ -42,10 +51,9 @@ export function exampleFields(layout: ExamplesLayout, values: Values): [Field, F
   const width = widthOf(layout.shape)
   const type = values instanceof Uint8Array ? new Uint8() : new Float32()
   const metadata = new Map([['shape', layout.shape.join('x')]])
-  if (layout.affine) {
-    metadata.set('affine.mean', JSON.stringify([...layout.affine.mean]))
-    metadata.set('affine.scale', JSON.stringify([...layout.affine.scale]))
-  }
+  if (layout.names) metadata.set('names', JSON.stringify(layout.names))
+  writeAffine(metadata, 'affine', layout.affine)
+  writeAffine(metadata, 'applied', layout.applied)
   const field = new Field(features, new FixedSizeList(width, new Field('item', type, false)), false, metadata)
   layouts.set(field, layout)
   return [field, new Field(label, new Int32(), false, new Map([['classes', JSON.stringify(layout.classes)]]))]
@@ -111,14 +119,14 @@ export function layoutOf(table: Table): ExamplesLayout {
   const [field, labelField] = fieldsOf(table)
   const known = layouts.get(field)
   if (known) return known
-  const read = (key: string): unknown => JSON.parse(field.metadata.get(key) ?? 'null')
-  const mean = read('affine.mean') as number[] | null
-  const scale = read('affine.scale') as number[] | null
-  const width = (field.type as FixedSizeList).listSize
-  const layout = {
-    shape: field.metadata.get('shape')?.split('x').map(Number) ?? [width],
+  const { metadata } = field
+  const names = metadata.get('names')
+  const layout: ExamplesLayout = {
+    shape: metadata.get('shape')?.split('x').map(Number) ?? [(field.type as FixedSizeList).listSize],
     classes: JSON.parse(labelField.metadata.get('classes') ?? '[]') as string[],
-    affine: mean && scale ? { mean: Float64Array.from(mean), scale: Float64Array.from(scale) } : undefined,
+    names: names === undefined ? undefined : (JSON.parse(names) as string[]),
+    affine: readAffine(metadata, 'affine'),
+    applied: readAffine(metadata, 'applied'),
   }
   layouts.set(field, layout)
   return layout
@@ -180,12 +188,6 @@ export function partsOf(table: Table): Rows[] {
     }
     return found
   })
-}
-
-/** Features as an ndarray `[rows, features]` over the same memory (before any affine map). */
-export function featuresView(table: Table): ndarray.NdArray<Values> {
-  const { values, labels } = rowsOf(table)
-  return ndarray(values, [labels.length, labels.length === 0 ? 0 : values.length / labels.length])
 }
 
 export function splitOf(table: Table): string {

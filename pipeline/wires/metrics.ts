@@ -1,28 +1,66 @@
 import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table } from 'apache-arrow'
+import { z } from 'zod'
 import { type Position, tableWhenSeen, writePosition } from './position.js'
 
 /** One evaluation: `epoch`, `step`, then one number per metric. */
 export type MetricsRow = { readonly epoch: number; readonly step: number } & Readonly<Record<string, number>>
 
-const known = new WeakMap<Table, readonly MetricsRow[]>()
+/** What a column of metrics says about itself; whoever makes the metric sets it. */
+export interface MetricInfo {
+  /** The split it was computed on. */
+  readonly split?: string
+  /** Which metric it is, the same for all splits: `accuracy`. */
+  readonly name: string
+  /** What people read. */
+  readonly title: string
+  /** `share` for values from 0 to 1 that are shown as per cent, else any text. */
+  readonly unit?: string
+  /** Which direction is better; left out if neither is. */
+  readonly better?: 'higher' | 'lower'
+}
+
+/** Infos by the names of their columns. */
+export type MetricInfos = Readonly<Record<string, MetricInfo>>
+
+/** The same as they stand in `run.json`. */
+export const metricInfos = z.record(
+  z.string(),
+  z.object({
+    split: z.string().exactOptional(),
+    name: z.string(),
+    title: z.string(),
+    unit: z.string().exactOptional(),
+    better: z.enum(['higher', 'lower']).exactOptional(),
+  }),
+)
+
+const knownRows = new WeakMap<Table, readonly MetricsRow[]>()
+const knownInfos = new WeakMap<Table, MetricInfos>()
 
 /**
- * A `metrics` table of one row. Most who receive it want the row (`metricsRows`), which is at hand; the columns are made
- * for those who look at them.
+ * A `metrics` table of one row. Most stages want the row (`metricsRows`), which is at hand; the columns are made when a
+ * stage looks at them.
+ *
+ * @param infos what the columns say about themselves, by name. A metric without `better` cannot be monitored.
  */
-export function metricsTable(position: Position, metrics: Readonly<Record<string, number>>): Table {
-  const table = tableWhenSeen(position, () => columnsOf(position, metrics))
-  known.set(table, [{ epoch: position.epoch, step: position.step, ...metrics }])
+export function metricsTable(
+  position: Position,
+  metrics: Readonly<Record<string, number>>,
+  infos: MetricInfos = {},
+): Table {
+  const table = tableWhenSeen(position, () => columnsOf(position, metrics, infos))
+  knownRows.set(table, [{ epoch: position.epoch, step: position.step, ...metrics }])
+  knownInfos.set(table, infos)
   return table
 }
 
-function columnsOf(position: Position, metrics: Readonly<Record<string, number>>): Table {
+function columnsOf(position: Position, metrics: Readonly<Record<string, number>>, infos: MetricInfos): Table {
   const integers = (['epoch', 'step'] as const).map((name) => ({
     field: new Field(name, new Int32(), false),
     data: makeData({ type: new Int32(), data: Int32Array.of(position[name]), nullCount: 0 }),
   }))
   const numbers = Object.entries(metrics).map(([name, value]) => ({
-    field: new Field(name, new Float64(), false),
+    field: new Field(name, new Float64(), false, new Map(Object.entries(infos[name] ?? {}))),
     data: makeData({ type: new Float64(), data: Float64Array.of(value), nullCount: 0 }),
   }))
   const columns = [...integers, ...numbers]
@@ -34,14 +72,27 @@ function columnsOf(position: Position, metrics: Readonly<Record<string, number>>
   ])
 }
 
-/** The rows of a `metrics` table as objects, columns in their order: the same objects for everybody. */
+/** The rows of a `metrics` table as objects, columns in their order: the same objects for every caller. */
 export function metricsRows(table: Table): readonly MetricsRow[] {
-  let rows = known.get(table)
+  let rows = knownRows.get(table)
   if (!rows) {
     rows = readRows(table)
-    known.set(table, rows)
+    knownRows.set(table, rows)
   }
   return rows
+}
+
+/** What the columns of a `metrics` table say about themselves, by name; columns that say nothing are left out. */
+export function metricInfosOf(table: Table): MetricInfos {
+  let infos = knownInfos.get(table)
+  if (!infos) {
+    const said = table.schema.fields.filter(({ metadata }) => metadata.has('name') && metadata.has('title'))
+    infos = Object.fromEntries(
+      said.map(({ name, metadata }) => [name, Object.fromEntries(metadata) as unknown as MetricInfo]),
+    )
+    knownInfos.set(table, infos)
+  }
+  return infos
 }
 
 function readRows(table: Table): MetricsRow[] {
@@ -50,9 +101,9 @@ function readRows(table: Table): MetricsRow[] {
   ) as MetricsRow[]
 }
 
-/** Whether `value` is better than `best` by more than `margin`: accuracies grow, everything else shrinks. */
-export function isBetter(name: string, value: number, best: number | undefined, margin = 0): boolean {
+/** Whether `value` is better than `best` by more than `margin`. What is not a number is never better. */
+export function isBetter(better: 'higher' | 'lower', value: number, best: number | undefined, margin = 0): boolean {
   if (Number.isNaN(value)) return false
   if (best === undefined) return true
-  return name.endsWith('accuracy') ? value > best + margin : value < best - margin
+  return better === 'higher' ? value > best + margin : value < best - margin
 }

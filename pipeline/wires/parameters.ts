@@ -14,32 +14,49 @@ import {
   type Vector,
   vectorFromArray,
 } from 'apache-arrow'
-import type { Parameters } from '../../kernels/contract.js'
+import type { Affine, Arrays } from '../../kernels/contract.js'
+import { readAffine, writeAffine } from './affine.js'
 import { numberOf, type Position, positionOf, reposition } from './position.js'
 
-/** A model as a `parameters` wire carries it. */
+/** A model as a `parameters` wire carries it: all that is needed to use it alone. */
 export interface Model {
-  readonly model: string
+  /** Name of the learner that made it. */
+  readonly learner: string
+  /** The learner's own options, such as its layers; empty if it has none. */
+  readonly options: Readonly<Record<string, unknown>>
+  /** Shape of one example. */
   readonly shape: readonly number[]
+  /** Names of the features, if the data names them. */
+  readonly names?: readonly string[] | undefined
+  /** Names of the classes, in the order of the scores. */
   readonly classes: readonly string[]
+  /** The map `z = (x - mean) * scale` from features as they are loaded to what the learner sees, if there is one. */
+  readonly affine?: Affine | undefined
+  /** Weight of the penalty. */
   readonly lambda: number
-  /** The step size of the step that led here. */
+  /** Learning rate of the step that led here. */
   readonly eta: number
+  /** The arrays, in the order of the learner. */
   readonly arrays: readonly {
     readonly name: string
     readonly shape: readonly number[]
+    /** Row-major. */
     readonly values: Float32Array | Float64Array
   }[]
 }
 
-/** What is known of tables by the batches that they share. */
+/** The parts that tables of one model share, by their record batches. */
 const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
 
 /**
  * Prepares tables of parameters over live memory: every table shows the arrays as they are *now*, one record batch
- * each. Who needs them beyond the moment of arrival takes `copyParameters`.
+ * each. A stage that needs them later takes `copyParameters`. Throws a TypeError if the model does not name its learner.
  */
 export function parametersTables(model: Omit<Model, 'eta'>): (position: Position, eta: number) => Table {
+  if (typeof model.learner !== 'string' || model.learner === '')
+    throw new TypeError(
+      `parametersTables: expected \`learner\`, the name of the learner that made the parameters, got ${JSON.stringify(model.learner)}`,
+    )
   const number = model.arrays[0]?.values instanceof Float64Array ? new Float64() : new Float32()
   const shapes = new List(new Field('item', new Int32(), false))
   const values = new List(new Field('item', number as Float32, false))
@@ -62,12 +79,17 @@ export function parametersTables(model: Omit<Model, 'eta'>): (position: Position
   )
   const fixed: [string, string][] = [
     ['wire', 'parameters'],
-    ['model', model.model],
+    // Called `model` since version 0.1.0.
+    ['model', model.learner],
     ['features', model.shape.join('x')],
     ['classes', JSON.stringify(model.classes)],
     ['lambda', String(model.lambda)],
   ]
-  const schema = new Schema(fields, new Map(fixed))
+  const metadata = new Map(fixed)
+  if (Object.keys(model.options).length > 0) metadata.set('options', JSON.stringify(model.options))
+  if (model.names) metadata.set('names', JSON.stringify(model.names))
+  writeAffine(metadata, 'affine', model.affine)
+  const schema = new Schema(fields, metadata)
   const table = new Table(
     schema,
     parts.map((part) => new RecordBatch(schema, part)),
@@ -98,18 +120,21 @@ export function modelOf(table: Table): Model {
   if (!fixed) {
     const { metadata } = table.schema
     fixed = {
-      model: metadata.get('model') ?? '',
+      learner: metadata.get('model') ?? '',
+      options: JSON.parse(metadata.get('options') ?? '{}') as Record<string, unknown>,
       shape: (metadata.get('features') ?? '').split('x').map(Number),
+      names: metadata.has('names') ? (JSON.parse(metadata.get('names')!) as string[]) : undefined,
       classes: JSON.parse(metadata.get('classes') ?? '[]') as string[],
+      affine: readAffine(metadata, 'affine'),
       lambda: numberOf(table, 'lambda'),
-      arrays: arraysOf(table),
+      arrays: readArrays(table),
     }
     fixedParts.set(table.batches, fixed)
   }
   return { ...fixed, eta: numberOf(table, 'eta') }
 }
 
-function arraysOf(table: Table): Model['arrays'] {
+function readArrays(table: Table): Model['arrays'] {
   const [names, shapes, values] = ['name', 'shape', 'values'].map((name) => table.getChild(name)!)
   return Array.from({ length: table.numRows }, (_, i) => ({
     name: String(names!.get(i)),
@@ -118,14 +143,9 @@ function arraysOf(table: Table): Model['arrays'] {
   }))
 }
 
-/** The arrays `W` and `b` of a softmax model. Throws where the table holds another model. */
-export function softmaxParameters(model: Model): Parameters {
-  const [W, b] = ['W', 'b'].map((name) => model.arrays.find((array) => array.name === name)?.values)
-  if (!W || !b)
-    throw new Error(
-      `expected a softmax model with the arrays W and b, got ${model.arrays.map((a) => a.name).join(', ')}`,
-    )
-  return { W, b }
+/** The arrays of a model by name, as kernels and learners take them. */
+export function arraysOf({ arrays }: Pick<Model, 'arrays'>): Arrays {
+  return Object.fromEntries(arrays.map(({ name, values }) => [name, values]))
 }
 
 /** A table of parameters with memory of its own. */

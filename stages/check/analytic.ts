@@ -1,54 +1,68 @@
+import { type KernelName, openKernels } from '../../kernels/index.js'
 import {
-  type KernelName,
+  type AnyLearner,
+  type ArraySpec,
+  type Arrays,
   type Kernels,
-  openKernels,
-  type Parameters,
+  type LearnerData,
+  messageOf,
   type Rows,
-  rowsPerCall,
+  type StageContext,
   slices,
-} from '../../kernels/index.js'
-import { messageOf, type StageContext } from '../../pipeline/stage-kit.js'
-import { type Comparison, Tally } from './tally.js'
+} from '../../pipeline/stage-kit.js'
+import { type Comparison, indexOf, Tally } from './tally.js'
 
-/** The gradient of the mean cost over all rows, as a kernel computes it: in slices where the rows are many. */
+/** A learner with its options, and what it must know of the data. */
+export interface Subject {
+  readonly learner: AnyLearner
+  readonly own: Readonly<Record<string, unknown>>
+  readonly data: LearnerData
+  readonly specs: readonly ArraySpec[]
+}
+
+/** The gradient of the mean cost over all rows, as a learner computes it with a kernel: in slices if the rows are many. */
 export async function gradientOf(
+  { learner, own, data }: Subject,
   kernels: Kernels,
   rows: Rows,
-  parameters: Parameters,
+  parameters: Arrays,
   lambda: number,
   { flow }: Pick<StageContext, 'flow'>,
-): Promise<Parameters> {
-  const classes = parameters.b.length
-  const classifier = kernels.softmax(parameters.W.length / classes, classes)
+): Promise<Arrays> {
+  const model = learner.open(kernels, data, own)
   try {
-    classifier.load(parameters)
-    for (const part of slices(rows, rowsPerCall(kernels, classifier))) {
-      classifier.accumulate(part)
+    model.load(parameters)
+    for (const part of slices(rows, model.rowsPerCall)) {
+      model.accumulate(part)
       await flow.yieldToEventLoop()
     }
-    const { W, b } = classifier.gradient(lambda)
-    return { W: W.slice(), b: b.slice() }
+    const { arrays } = await model.gradient(lambda)
+    return Object.fromEntries(Object.entries(arrays).map(([name, values]) => [name, values.slice()]))
   } finally {
-    classifier.free()
+    model.free()
   }
 }
 
+/** What fast kernels are compared on. */
 export interface Agreement {
   readonly reference: Kernels
   readonly kernels: readonly KernelName[]
   readonly lambdas: readonly number[]
   readonly rows: Rows
-  readonly parameters: Parameters
+  readonly parameters: Arrays
   readonly threshold: number
 }
 
 /**
- * Compares the gradients of the fast kernels with the reference's, element by element, relative to the largest magnitude
- * in the array. All start from the same float32 parameters. A kernel that this machine does not have is noted and left out.
+ * Compares the gradients that a learner computes with the fast kernels with those of the reference, element by element,
+ * relative to the largest magnitude in the array. All start from the same float32 parameters. A kernel that this machine
+ * does not have is noted and left out.
  */
-export async function agreement(task: Agreement, context: StageContext): Promise<Comparison[]> {
+export async function agreement(subject: Subject, task: Agreement, context: StageContext): Promise<Comparison[]> {
   const { reference, rows, lambdas, threshold } = task
-  const parameters = { W: Float32Array.from(task.parameters.W), b: Float32Array.from(task.parameters.b) }
+  const parameters = Object.fromEntries(
+    Object.entries(task.parameters).map(([name, values]) => [name, Float32Array.from(values)]),
+  )
   const checks: Comparison[] = []
   for (const kernel of task.kernels) {
     let kernels: Kernels
@@ -60,13 +74,13 @@ export async function agreement(task: Agreement, context: StageContext): Promise
     }
     try {
       for (const lambda of lambdas) {
-        const expected = await gradientOf(reference, rows, parameters, lambda, context)
-        const actual = await gradientOf(kernels, rows, parameters, lambda, context)
-        for (const array of ['W', 'b'] as const) {
-          const compared = compare(array, actual[array], expected[array], actual.W.length / actual.b.length)
+        const expected = await gradientOf(subject, reference, rows, parameters, lambda, context)
+        const actual = await gradientOf(subject, kernels, rows, parameters, lambda, context)
+        for (const { name, shape } of subject.specs) {
+          const compared = compare(actual[name]!, expected[name]!, shape)
           const verdict = compared.max_relative_error <= threshold ? 'pass' : 'fail'
           const method = 'reference'
-          checks.push({ gradient: kernel, lambda, array, method, h: null, ...compared, threshold, verdict })
+          checks.push({ gradient: kernel, lambda, array: name, method, h: null, ...compared, threshold, verdict })
         }
       }
     } finally {
@@ -76,13 +90,10 @@ export async function agreement(task: Agreement, context: StageContext): Promise
   return checks
 }
 
-function compare(array: 'W' | 'b', actual: Parameters['W'], expected: Parameters['W'], features: number) {
+function compare(actual: Arrays[string], expected: Arrays[string], shape: readonly number[]) {
   const tally = new Tally()
   let largest = 0
   for (const value of expected) largest = Math.max(largest, Math.abs(value))
-  for (let i = 0; i < expected.length; i++) {
-    const index = array === 'W' ? [Math.floor(i / features), i % features] : [i]
-    tally.add(index, actual[i]!, expected[i]!, largest || 1)
-  }
+  for (let i = 0; i < expected.length; i++) tally.add(indexOf(i, shape), actual[i]!, expected[i]!, largest || 1)
   return tally.result()
 }

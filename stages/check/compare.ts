@@ -1,29 +1,30 @@
 import type { Table } from 'apache-arrow'
-import { type KernelName, openKernels, rowsPerCall } from '../../kernels/index.js'
+import { type KernelName, openKernels } from '../../kernels/index.js'
 import {
+  arraysOf,
   modelOf,
   PipelineError,
   type Position,
   positionOf,
   rowsOf,
   type StageContext,
-  softmaxParameters,
+  widthOf,
 } from '../../pipeline/stage-kit.js'
-import { agreement, gradientOf } from './analytic.js'
-import { lossAround } from './cost.js'
+import { agreement, gradientOf, type Subject } from './analytic.js'
+import { costAround } from './cost.js'
 import { type Analytic, differences } from './differences.js'
 import { observedStep } from './observed.js'
-import type { GradientCheck } from './table.js'
+import { type GradientCheck, uncheckedStep } from './table.js'
 
 /** One step of a run: its batch, and the parameters before and after it. */
-export interface Seen {
+export interface ObservedStep {
   readonly batch: Table
   readonly before: Table
   readonly after: Table
 }
 
 /** See the options of `check/gradient`. */
-export interface Comparing {
+export interface CompareOptions {
   readonly features: number | 'all'
   readonly h: readonly number[]
   readonly lambdas?: readonly number[] | undefined
@@ -32,47 +33,73 @@ export interface Comparing {
   readonly kernelThreshold: number
 }
 
-/** Makes every comparison of `check/gradient`, and says at which position. */
+/** Makes every comparison of `check/gradient`; returns the rows of its table and the position of the step. */
 export async function compareGradients(
-  seen: Seen,
-  options: Comparing,
+  observed: ObservedStep,
+  options: CompareOptions,
   context: StageContext,
 ): Promise<[Position, GradientCheck[]]> {
-  const rows = rowsOf(seen.batch)
-  const model = modelOf(seen.before)
-  const parameters = softmaxParameters(model)
-  const [count, classes] = [rows.labels.length, parameters.b.length]
-  const width = parameters.W.length / classes
+  const rows = rowsOf(observed.batch)
+  const before = modelOf(observed.before)
+  const parameters = arraysOf(before)
+  const subject = subjectOf(before, context)
+  const { features: width } = subject.data
+  const count = rows.labels.length
   if (rows.values.length !== count * width)
     throw new PipelineError(
       'DATA',
       `the parameters are for ${width} features, the batch has ${rows.values.length / count}`,
     )
-  const lambdas = [...new Set(options.lambdas ?? [0, model.lambda || 0.1])]
+  const lambdas = [...new Set(options.lambdas ?? [0, before.lambda || 0.1])]
   const reference = await openKernels({ kernel: 'reference' })
   const gradients: Analytic[] = []
-  const step = observedStep(parameters, modelOf(seen.after), options.threshold)
+  const step = observedStep(parameters, modelOf(observed.after), options.threshold)
   if (typeof step === 'string') context.note(step)
   else gradients.push({ gradient: 'step', ...step })
-  for (const lambda of lambdas)
-    gradients.push({
-      gradient: 'reference',
-      lambda,
-      ...(await gradientOf(reference, rows, parameters, lambda, context)),
-    })
-  const classifier = reference.softmax(width, classes)
-  classifier.load(parameters)
+  for (const lambda of lambdas) {
+    const arrays = await gradientOf(subject, reference, rows, parameters, lambda, context)
+    gradients.push({ gradient: 'reference', lambda, arrays })
+  }
   const { h, threshold, kernels, kernelThreshold } = options
   const sampled = options.features === 'all' ? width : Math.min(width, options.features)
   const features = context.random('features').permutation(width).subarray(0, sampled).sort()
-  const loss = await lossAround(classifier, rows, rowsPerCall(reference, classifier), context)
-  const yieldToEventLoop = (): Promise<void> | undefined => {
+  const pause = (): Promise<void> | undefined => {
     context.signal.throwIfAborted()
     return context.flow.yieldToEventLoop()
   }
-  const compared = await differences({ loss, parameters, gradients, features, h, threshold, yieldToEventLoop })
+  const model = subject.learner.open(reference, subject.data, subject.own)
+  model.load(parameters)
+  const cost = await costAround(subject, model, rows, parameters, pause)
+  const { specs } = subject
+  const compared = await differences({ cost, specs, parameters, gradients, width, features, h, threshold, pause })
+  model.free()
   const fast = { reference, kernels, lambdas, rows, parameters, threshold: kernelThreshold }
-  compared.push(...(await agreement(fast, context)))
-  const checks = compared.map((row) => ({ ...row, examples: count, size: parameters[row.array].length }))
-  return [positionOf(seen.after), checks]
+  compared.push(...(await agreement(subject, fast, context)))
+  const unchecked =
+    typeof step === 'string' ? specs.map(({ name }) => uncheckedStep(name, before.lambda, threshold)) : []
+  const checks = [...unchecked, ...compared].map((row) => ({
+    ...row,
+    examples: count,
+    size: parameters[row.array]!.length,
+  }))
+  return [positionOf(observed.after), checks]
+}
+
+/** The learner of the parameters. Throws a PipelineError `DATA` if they do not have the arrays that it says. */
+function subjectOf(
+  { learner: name, options: own, shape, classes, arrays }: ReturnType<typeof modelOf>,
+  context: StageContext,
+): Subject {
+  const learner = context.learner(name)
+  const data = { features: widthOf(shape), classes: classes.length }
+  const specs = learner.arrays(data, own)
+  for (const spec of specs) {
+    const array = arrays.find((array) => array.name === spec.name)
+    if (String(array?.shape) !== String(spec.shape))
+      throw new PipelineError(
+        'DATA',
+        `the learner "${name}" has an array ${spec.name} of ${spec.shape.join('×')}, the parameters have ${array ? array.shape.join('×') : 'none of that name'}`,
+      )
+  }
+  return { learner, own, data, specs }
 }

@@ -1,87 +1,90 @@
-import type { Parameters } from '../../kernels/index.js'
-import type { Loss } from './cost.js'
-import { type Comparison, Tally } from './tally.js'
+import type { ArraySpec, Arrays } from '../../pipeline/stage-kit.js'
+import type { SlowCostAround } from './cost.js'
+import { type Comparison, indexOf, Tally } from './tally.js'
 
 /** Below this, gradients count as zero in relative errors: they would compare rounding with rounding. */
 const EPSILON = 1e-6
 
-/** A gradient of the mean cost, and of which cost: lambda is part of it. */
+/** A gradient of the mean cost that is to be checked. */
 export interface Analytic {
+  /** Where it comes from: `step`, or the name of a kernel. */
   readonly gradient: string
+  /** Weight of the penalty in the cost. */
   readonly lambda: number
-  readonly W: ArrayLike<number>
-  readonly b: ArrayLike<number>
+  /** By the names of the parameters. */
+  readonly arrays: Arrays
 }
 
-export interface Differencing {
-  readonly loss: Loss
-  /** Where the gradients were taken. */
-  readonly parameters: Parameters
+/** What is differenced, and against what. */
+export interface DifferenceTask {
+  /** The cost near the parameters. */
+  readonly cost: SlowCostAround
+  /** The arrays of the model. */
+  readonly specs: readonly ArraySpec[]
+  /** The parameters at which the gradients were taken. */
+  readonly parameters: Arrays
   readonly gradients: readonly Analytic[]
-  /** The features whose weights are checked, in every class. */
+  /** Width of a row. In arrays whose last extent is this, only some columns are checked; all others are checked whole. */
+  readonly width: number
+  /** Those columns. */
   readonly features: Iterable<number>
+  /** Widths of the differences. */
   readonly h: readonly number[]
+  /** Largest absolute error that is accepted. */
   readonly threshold: number
-  /** Called between two parameters. */
-  yieldToEventLoop(): Promise<void> | undefined
+  /** Awaited between two parameters. */
+  pause(): Promise<void> | undefined
 }
 
 const methods = ['forward', 'centred'] as const
 
 /**
- * Compares gradients with differences of the cost `J = loss + lambda · Σ W²`: forward `(J(w+h) - J(w)) / h` and centred
- * `(J(w+h) - J(w-h)) / 2h`, in float64. Rows come by gradient, array, method and `h`.
+ * Compares gradients with differences of the cost `J = loss + lambda · penalty`: forward `(J(w+h) - J(w)) / h` and centred
+ * `(J(w+h) - J(w-h)) / 2h`, in float64. Rows are in the order of gradient, array, method and `h`.
  *
- * The error of a difference has the shape of a V over `h`: what is cut off falls with `h` (or `h²`), what is rounded
- * grows with `1/h`. Where the lowest point lies depends on the data, so each method is judged at the `h` at which most
+ * Plotted over `h`, the error of a difference looks like a V: the truncation error falls with `h` (or `h²`), the rounding
+ * error grows with `1/h`. The lowest point depends on the data, so each method is judged at the `h` at which most
  * elements agree (then: the smallest mean error). A wrong gradient is wrong at every `h`; this one shows where.
  */
-export async function differences(task: Differencing): Promise<Comparison[]> {
-  const { loss, parameters, gradients, h, threshold } = task
-  const { W, b } = parameters
-  const [classes, width] = [b.length, W.length / b.length]
-  let squares = 0
-  for (const w of W) squares += w * w
-  const tallies = gradients.map(() => ({ W: curves(h, threshold), b: curves(h, threshold) }))
+export async function differences(task: DifferenceTask): Promise<Comparison[]> {
+  const { cost, specs, parameters, gradients, h, threshold } = task
+  const tallies = gradients.map(() => new Map(specs.map(({ name }) => [name, curves(h, threshold)])))
 
-  /** Differences by one parameter `w`; `penalty(w)` is Σ W² as a function of it. */
-  function difference(array: 'W' | 'b', k: number, j: number | undefined): void {
-    const at = j === undefined ? k : k * width + j
-    const index = j === undefined ? [k] : [k, j]
-    const w = parameters[array][at]!
-    const penalty = (moved: number): number => (j === undefined ? squares : squares - w * w + moved * moved)
+  /** Differences by element `at` of an array. */
+  async function difference({ name, shape }: ArraySpec, at: number): Promise<void> {
+    const index = indexOf(at, shape)
+    const w = parameters[name]![at]!
     for (const [n, step] of h.entries()) {
-      // As in a program that writes w + h into W: what reaches the cost is the rounded sum.
-      const [up, down] = [w + step, w - step]
-      const [lossUp, lossDown] = [loss.moved(k, j, up - w), loss.moved(k, j, down - w)]
-      for (const [g, analytic] of gradients.entries()) {
-        const { lambda } = analytic
-        const costUp = lossUp + lambda * penalty(up)
-        const costDown = lossDown + lambda * penalty(down)
+      const up = cost.moved(name, at, w + step)
+      const above = up instanceof Promise ? await up : up
+      const down = cost.moved(name, at, w - step)
+      const below = down instanceof Promise ? await down : down
+      for (const [g, { lambda, arrays }] of gradients.entries()) {
+        const costUp = above.loss + lambda * above.penalty
+        const costDown = below.loss + lambda * below.penalty
         const numerical = {
-          forward: (costUp - (loss.base + lambda * squares)) / step,
+          forward: (costUp - (cost.loss + lambda * cost.penalty)) / step,
           centred: (costUp - costDown) / (2 * step),
         }
-        const given = analytic[array][at]!
+        const given = arrays[name]![at]!
         for (const method of methods) {
           const expected = numerical[method]
           const scale = Math.max(EPSILON, Math.abs(given) + Math.abs(expected))
-          tallies[g]![array][method][n]!.add(index, given, expected, scale)
+          tallies[g]!.get(name)![method][n]!.add(index, given, expected, scale)
         }
       }
     }
   }
 
-  for (let k = 0; k < classes; k++) difference('b', k, undefined)
-  for (const j of task.features)
-    for (let k = 0; k < classes; k++) {
-      difference('W', k, j)
-      await task.yieldToEventLoop()
+  for (const spec of specs)
+    for (const at of elementsOf(spec, task)) {
+      await difference(spec, at)
+      await task.pause()
     }
   return gradients.flatMap(({ gradient, lambda }, g) =>
-    (['W', 'b'] as const).flatMap((array) =>
+    specs.flatMap(({ name: array }) =>
       methods.flatMap((method) => {
-        const curve = tallies[g]![array][method]
+        const curve = tallies[g]!.get(array)![method]
         const judged = best(curve)
         return curve.map((tally, n): Comparison => {
           const verdict = tally.holds ? 'pass' : 'fail'
@@ -91,6 +94,14 @@ export async function differences(task: Differencing): Promise<Comparison[]> {
       }),
     ),
   )
+}
+
+/** The elements of an array to check: the columns of the chosen features in every row, or all. */
+function* elementsOf({ shape }: ArraySpec, { width, features }: DifferenceTask): Generator<number> {
+  const size = shape.reduce((product, extent) => product * extent, 1)
+  if (shape.length > 1 && shape.at(-1) === width) {
+    for (const j of features) for (let at = j; at < size; at += width) yield at
+  } else for (let at = 0; at < size; at++) yield at
 }
 
 /** One tally per `h`, for each method. */

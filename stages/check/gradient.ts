@@ -15,7 +15,8 @@ import {
   throwIfEmpty,
 } from 'rxjs'
 import { z } from 'zod'
-import { copyParameters, defineStage, PipelineError, positionOf, wire } from '../../pipeline/stage-kit.js'
+import { fastKernelNames } from '../../kernels/index.js'
+import { checkLearner, copyParameters, defineStage, PipelineError, positionOf, wire } from '../../pipeline/stage-kit.js'
 import { compareGradients } from './compare.js'
 import { formatFailure, gradientCheckTable } from './table.js'
 
@@ -36,10 +37,7 @@ const options = z.strictObject({
     .optional()
     .describe("Weight decays to check the kernels with. Default: 0 and the model's own, or 0.1 where that is 0."),
   threshold: z.number().positive().default(1e-6).describe('Largest absolute error against differences.'),
-  kernels: z
-    .array(z.enum(['native', 'wasm']))
-    .default(['native', 'wasm'])
-    .describe('The fast kernels to compare.'),
+  kernels: z.array(z.enum(fastKernelNames)).default(fastKernelNames).describe('The fast kernels to compare.'),
   kernelThreshold: z
     .number()
     .positive()
@@ -57,14 +55,15 @@ const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 const state = z.strictObject({ isChecked: z.boolean(), before: bytes.optional() })
 
 /**
- * Checks gradients of the mean cost `J = mean(-log p[y]) + lambda · Σ W²` of a softmax classifier on one batch of a run:
+ * Checks gradients of the mean cost of a learner (for softmax: `J = mean(-log p[y]) + lambda · Σ W²`) on one batch of a run:
  *
  * - what the training step did, whatever stage did it: `(w_before - w_after) / eta`, seen from the parameters on the
- *   wire (float64 kernels only: float32 parameters hide it in their rounding);
- * - the gradient of the reference kernel, with and without weight decay;
+ *   wire. This needs float64 parameters: float32 ones hide it in their rounding, and then the table says `unchecked`;
+ * - the gradient that the learner computes with the reference kernel, with and without weight decay;
  *
- * both against forward and centred differences, and the gradients of the fast kernels against the reference's.
- * Fails with code `CHECK` and the array and index of each wrong gradient, after the table went out.
+ * both against forward and centred differences of the learner's own cost, and the gradients that it computes with the
+ * fast kernels against the reference's. Fails with code `CHECK` and the array and index of each wrong gradient, after
+ * the table went out.
  */
 export const gradient = defineStage({
   name: 'check/gradient',
@@ -75,6 +74,10 @@ export const gradient = defineStage({
   example:
     '- use: check/gradient\n  from: { batches: shuffle, parameters: model }\n  with: { features: 50, threshold: 1.0e-6 }',
   holds: 'one batch, its logits, and the parameters before and after one step',
+  facts: ({ inputs, problem }) => {
+    checkLearner(inputs.parameters, problem)
+    return {}
+  },
   run:
     (options, context) =>
     ({ batches, parameters }) =>
@@ -106,7 +109,7 @@ export const gradient = defineStage({
           tap(() => {
             isChecked = true
           }),
-          context.flow.concatMap((seen) => compareGradients(seen, options, context)),
+          context.flow.concatMap((observed) => compareGradients(observed, options, context)),
           concatMap(([position, checks]) => {
             const wrong = checks
               .filter(({ verdict }) => verdict === 'fail')

@@ -1,5 +1,5 @@
-import type { Parameters } from '../../kernels/index.js'
-import { type Model, PipelineError, softmaxParameters } from '../../pipeline/stage-kit.js'
+import { type Arrays, arraysOf, type Model, PipelineError } from '../../pipeline/stage-kit.js'
+import type { Analytic } from './differences.js'
 
 /** Share of the threshold that the rounding of the step may take up. */
 const ROUNDING = 0.1
@@ -7,26 +7,27 @@ const ROUNDING = 0.1
 /**
  * The gradient that a step of plain gradient descent took, `(w_before - w_after) / eta`, and the lambda of its cost.
  *
- * Float64 parameters give it to `2⁻⁵² max|w| / eta`: about 1e-14 with weights of 0.05 and eta 0.001. With float32
- * ones, text says why there is none. Throws where eta is so small that rounding would hide an error of the threshold.
+ * Float64 parameters give it to `2⁻⁵² max|w| / eta`: about 1e-14 with weights of 0.05 and eta 0.001. For float32
+ * parameters, returns a text that says why there is none. Throws a PipelineError `DATA` if eta is so small that rounding
+ * would hide an error of the size of the threshold.
  */
-export function observedStep(
-  before: Parameters,
-  after: Model,
-  threshold: number,
-): (Parameters<Float64Array> & { readonly lambda: number }) | string {
+export function observedStep(before: Arrays, after: Model, threshold: number): Omit<Analytic, 'gradient'> | string {
   const { eta, lambda } = after
-  const { W, b } = softmaxParameters(after)
-  if (!(before.W instanceof Float64Array) || !(W instanceof Float64Array))
-    return 'the training step itself was not checked: its parameters are float32; the reference kernel has float64 ones'
+  const moved = arraysOf(after)
+  const all = [...Object.values(before), ...Object.values(moved)]
+  if (!all.every((values) => values instanceof Float64Array))
+    return 'the training step itself was not checked: its parameters are float32, which hides its gradient in their rounding; it is checked with the reference kernel, if the stage takes the precision of its parameters from it (context.kernels.precision)'
   if (!(eta > 0)) throw new PipelineError('DATA', `expected parameters that say the eta of their step, got ${eta}`)
-  const largest = [...before.W, ...before.b].reduce((most, w) => Math.max(most, Math.abs(w)), 0)
+  let largest = 0
+  for (const values of Object.values(before)) for (const w of values) largest = Math.max(largest, Math.abs(w))
   if ((2 ** -52 * largest) / eta > ROUNDING * threshold)
     throw new PipelineError(
       'DATA',
       `a step with eta ${eta} is too small against parameters of ${largest.toPrecision(2)} to show its gradient to ${threshold}; check with a larger eta`,
     )
-  const slope = (w: Parameters['W'], moved: Parameters['W']): Float64Array =>
-    Float64Array.from(w, (value, i) => (value - moved[i]!) / eta)
-  return { W: slope(before.W, W), b: slope(before.b, b), lambda }
+  const arrays = Object.entries(before).map(([name, values]) => [
+    name,
+    Float64Array.from(values, (value, i) => (value - moved[name]![i]!) / eta),
+  ])
+  return { lambda, arrays: Object.fromEntries(arrays) }
 }

@@ -6,9 +6,9 @@ export interface GradientCheck {
   /** Whose gradient: `step` (what the training step did), or the kernel `reference`, `native` or `wasm`. */
   readonly gradient: string
   readonly lambda: number
-  /** `W` or `b`. */
+  /** Name of the array. */
   readonly array: string
-  /** What it is compared with: `forward` or `centred` differences of the cost, or the gradient of the `reference` kernel. */
+  /** What it is compared with: `forward` or `centred` differences of the cost, the gradient of the `reference` kernel, or `none`. */
   readonly method: string
   /** Width of the difference; null where there is none. */
   readonly h: number | null
@@ -22,14 +22,43 @@ export interface GradientCheck {
   /** Against differences `|g - e| / max(eps, |g| + |e|)`, against the reference `|g - e| / max |e|`. */
   readonly max_relative_error: number
   readonly mean_relative_error: number
-  /** Index of the largest absolute error: `[class, feature]` in `W`, `[class]` in `b`; and both values there. */
+  /** Index of the largest absolute error, one number per extent of the array (`[class, feature]`); and both values there. */
   readonly worst: readonly number[]
   readonly analytic: number
   readonly expected: number
   /** What the largest error may be: the absolute one against differences, the relative one against the reference. */
   readonly threshold: number
-  /** Null for rows that only show how the error depends on `h`: a method is judged at the `h` at which most elements agree. */
-  readonly verdict: 'pass' | 'fail' | null
+  /**
+   * `unchecked` if nothing could be compared. Null for rows that only show how the error depends on `h`: a method is
+   * judged at the `h` at which most elements agree.
+   */
+  readonly verdict: 'pass' | 'fail' | 'unchecked' | null
+}
+
+/** The row that says that the gradient of the step was not checked for an array. */
+export function uncheckedStep(
+  array: string,
+  lambda: number,
+  threshold: number,
+): Omit<GradientCheck, 'examples' | 'size'> {
+  const none = Number.NaN
+  return {
+    gradient: 'step',
+    lambda,
+    array,
+    method: 'none',
+    h: null,
+    count: 0,
+    max_absolute_error: none,
+    mean_absolute_error: none,
+    max_relative_error: none,
+    mean_relative_error: none,
+    worst: [],
+    analytic: none,
+    expected: none,
+    threshold,
+    verdict: 'unchecked',
+  }
 }
 
 const types = {
@@ -78,7 +107,7 @@ export function gradientChecks(table: Table): GradientCheck[] {
   })
 }
 
-/** What is wrong with a gradient that failed: `the step's gradient of W[3, 17] is 0.5, …`, array and index first. */
+/** Says what is wrong with a gradient that failed: `the step's gradient of W[3, 17] is 0.5, …`, array and index first. */
 export function formatFailure(check: GradientCheck): string {
   const { gradient, lambda, array, worst, method, h, analytic, expected, threshold } = check
   const whose = gradient === 'step' ? 'the step' : `the ${gradient} kernel`

@@ -1,8 +1,20 @@
 import type { GradientCheck } from './table.js'
 
-/** A row of the table, but for what is the same in all of them. */
-export type Comparison = Omit<GradientCheck, 'array' | 'examples' | 'size'> & { readonly array: 'W' | 'b' }
+/** A row of the table, without what is the same in all rows of an array. */
+export type Comparison = Omit<GradientCheck, 'examples' | 'size'>
 
+/** The index of element `at` of a row-major array, one number per extent. */
+export function indexOf(at: number, shape: readonly number[]): number[] {
+  const index: number[] = []
+  let rest = at
+  for (const extent of [...shape].reverse()) {
+    index.unshift(rest % extent)
+    rest = Math.floor(rest / extent)
+  }
+  return index
+}
+
+/** What a tally found out. */
 export type Compared = Pick<
   GradientCheck,
   | 'count'

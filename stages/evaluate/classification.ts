@@ -1,26 +1,30 @@
 import type { Table } from 'apache-arrow'
 import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, tap, toArray } from 'rxjs'
 import { z } from 'zod'
-import type { Rows, Softmax } from '../../kernels/index.js'
+import { piecesOf } from '../../learners/index.js'
 import {
+  type AnyLearner,
+  arraysOf,
+  checkLearner,
   checkSplit,
   defineStage,
   endsEpoch,
   type Facts,
+  type MetricInfo,
   metricsTable,
   modelOf,
+  type OpenModel,
   type Parallel,
   PipelineError,
   type Position,
   positionOf,
+  type Rows,
   rowsByShard,
   type StageContext,
-  softmaxParameters,
   splitOf,
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
-import { piecesOf } from '../pieces.js'
 
 const options = z.strictObject({
   splits: z
@@ -41,8 +45,9 @@ const options = z.strictObject({
 type Options = z.output<typeof options>
 
 /**
- * Evaluates the parameters on whole splits. For each split: `loss`, the mean cross-entropy; `cost`, the loss plus
- * `lambda · Σ W²`; `accuracy`, the share of rows whose most probable class is their label (0 … 1).
+ * Evaluates the parameters on whole splits. What is measured is up to the learner that made them. The softmax classifier
+ * has for each split: `loss`, the mean cross-entropy; `cost`, the loss plus `lambda · Σ W²`; `accuracy`, the share of
+ * rows whose most probable class is their label (0 … 1).
  */
 export const classification = defineStage({
   name: 'evaluate/classification',
@@ -57,8 +62,11 @@ export const classification = defineStage({
   facts: ({ options, inputs, problem }) => {
     const { examples = {}, parameters = {} } = inputs
     for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)
+    checkLearner(parameters, problem)
     checkFit(parameters, examples, (message) => problem('', message))
-    return { metrics: { splits: options.splits ?? examples.splits ?? [] } }
+    const splits = options.splits ?? examples.splits
+    const metrics = parameters.learner && splits && columnsOf(parameters.learner, splits)
+    return { metrics: { splits: splits ?? [], ...(metrics && { metrics }) } }
   },
   run:
     (options, context) =>
@@ -85,7 +93,12 @@ export const classification = defineStage({
       }),
 })
 
-/** The model must take what the examples are. */
+/** The names of the columns: those of a split stand together. */
+function columnsOf({ metrics }: AnyLearner, splits: readonly string[]): string[] {
+  return splits.flatMap((split) => metrics.map(({ name }) => `${split}_${name}`))
+}
+
+/** Reports parameters that do not fit the examples. */
 function checkFit(parameters: Facts, examples: Facts, problem: (message: string) => void): void {
   const width = ({ shape }: Facts): number | undefined => shape && widthOf(shape)
   const [trained, given] = [width(parameters), width(examples)]
@@ -113,125 +126,136 @@ function isDue(table: Table, every: Options['every']): boolean {
     : endsEpoch(position) && position.epoch % every.epochs === 0
 }
 
-/** Sums over rows: their cross-entropy, how many were classified rightly, how many there are. */
-interface Sums {
-  loss: number
-  correct: number
-  readonly count: number
-}
-
-/** Rows that are added up by themselves: all of a split, or those of one shard. In pieces of one kernel call each. */
+/** Rows that are summed by themselves: all of a split, or those of one shard. In pieces of one kernel call each. */
 interface Part {
   readonly pieces: readonly Rows[]
   readonly count: number
 }
 
-/** What is evaluated time and again: by split, its columns of metrics and its parts. */
+/** How a split is evaluated time and again. */
 interface Plan {
   readonly split: string
-  readonly columns: readonly [loss: string, cost: string, accuracy: string]
+  readonly columns: readonly string[]
   readonly parts: readonly Part[]
 }
 
-function makeEvaluator(options: Options, { kernels, flow, parallel }: StageContext) {
-  let classifier: Softmax | undefined
-  let plans: readonly Plan[] | undefined
+/** Sums over rows, as the learner's metrics take them; the last number is that of the rows. */
+type Sums = number[]
 
-  /** Copies the parameters as they are when they come: the examples may come later, when the model has moved on. */
+/** What is opened when the first parameters arrive. */
+interface Scorer {
+  readonly learner: AnyLearner
+  readonly model: OpenModel
+  readonly features: number
+}
+
+const noRows: Rows = { values: new Float32Array(0), labels: new Int32Array(0) }
+
+function makeEvaluator(options: Options, context: StageContext) {
+  const { kernels, flow, parallel } = context
+  let scorer: Scorer | undefined
+  let plans: readonly Plan[] | undefined
+  let infos: Readonly<Record<string, MetricInfo>> = {}
+
+  /** Copies the parameters as they arrive: the examples may arrive later, when training has moved on. */
   function take(table: Table): (splits: Splits) => Promise<Table> {
     const position = positionOf(table)
-    const model = modelOf(table)
-    const taken = classifier ?? kernels.softmax(widthOf(model.shape), model.classes.length)
-    classifier = taken
-    taken.load(softmaxParameters(model))
-    const penalty = model.lambda * taken.penalty()
-    return (splits) => {
-      plans ??= planned(taken, splits)
-      return evaluate(taken, penalty, position, plans)
+    const parameters = modelOf(table)
+    scorer ??= opened(parameters)
+    const { learner, model } = scorer
+    model.load(arraysOf(parameters))
+    const weighed = model.penalty()
+    return async (splits) => {
+      plans ??= planned(scorer!, splits)
+      const penalty = parameters.lambda * (weighed instanceof Promise ? await weighed : weighed)
+      return tabled(learner, await sumsOf(model, plans), penalty, position)
     }
   }
 
-  function planned(classifier: Softmax, splits: Splits): Plan[] {
+  function opened({ learner: name, options, shape, classes }: ReturnType<typeof modelOf>): Scorer {
+    const learner = context.learner(name)
+    const features = widthOf(shape)
+    return { learner, features, model: learner.open(kernels, { features, classes: classes.length }, options) }
+  }
+
+  function planned({ learner, model, features }: Scorer, splits: Splits): Plan[] {
     const names = options.splits ?? [...splits.keys()]
     if (names.length === 0) throw new PipelineError('DATA', 'no examples arrived to evaluate')
+    infos = infosOf(learner, names)
     return names.map((split) => {
       const rows = splits.get(split) ?? []
       const parts = parallel ? rows.map((shard) => [shard]) : [rows]
       return {
         split,
-        columns: [`${split}_loss`, `${split}_cost`, `${split}_accuracy`],
-        parts: parts.map((part) => ({
-          pieces: part.flatMap((rows) => [...piecesOf(rows, split, classifier, kernels)]),
-          count: part.reduce((sum, { labels }) => sum + labels.length, 0),
-        })),
+        columns: columnsOf(learner, [split]),
+        parts: parts.map((part) => {
+          const pieces = part.flatMap((rows) => [...piecesOf(rows, split, features, model)])
+          // Sums over no rows are zeros, as many as over any.
+          return { pieces: pieces.length > 0 ? pieces : [noRows], count: countOf(part) }
+        }),
       }
     })
   }
 
-  async function evaluate(
-    classifier: Softmax,
-    penalty: number,
-    position: Position,
-    plans: readonly Plan[],
-  ): Promise<Table> {
+  /** The sums of every split, part by part. */
+  async function sumsOf(model: OpenModel, plans: readonly Plan[]): Promise<Sums[][]> {
     const sums: Sums[][] = []
     for (const { parts } of plans) {
       const own: Sums[] = []
       for (const { pieces, count } of parts) {
-        const total = { loss: 0, correct: 0, count }
+        const total: Sums = []
         for (const rows of pieces) {
-          const { loss, correct } = classifier.evaluate(rows)
-          total.loss += loss
-          total.correct += correct
+          const evaluated = model.evaluate(rows)
+          addTo(total, evaluated instanceof Promise ? await evaluated : evaluated)
           const pause = flow.yieldToEventLoop()
           if (pause) await pause
         }
-        own.push(total)
+        own.push([...total, count])
       }
       sums.push(own)
     }
-    return tabled(parallel ? await gathered(sums, parallel) : sums, penalty, position, plans)
+    return parallel ? gathered(sums, parallel) : sums
   }
 
-  return { take, free: () => classifier?.free() }
+  /** The metrics of all splits, from the sums of their parts. */
+  function tabled(learner: AnyLearner, sums: readonly Sums[][], penalty: number, position: Position): Table {
+    const metrics: Record<string, number> = {}
+    for (const [i, { split, columns }] of plans!.entries()) {
+      const total: Sums = []
+      for (const part of sums[i]!) addTo(total, part)
+      const count = total.pop() ?? 0
+      if (count === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to evaluate`)
+      for (const [j, { value }] of learner.metrics.entries()) metrics[columns[j]!] = value(total, count, penalty)
+    }
+    return metricsTable(position, metrics, infos)
+  }
+
+  return { take, free: () => scorer?.model.free() }
 }
 
-/** The sums of all shards, by split: what every rank has is sent to every rank. */
+/** What the columns say about themselves. */
+function infosOf(learner: AnyLearner, splits: readonly string[]): Record<string, MetricInfo> {
+  const entries = splits.flatMap((split) =>
+    learner.metrics.map(({ name, title, unit, better }): [string, MetricInfo] => [
+      `${split}_${name}`,
+      { split, name, title, ...(unit && { unit }), ...(better && { better }) },
+    ]),
+  )
+  return Object.fromEntries(entries)
+}
+
+function countOf(part: readonly Rows[]): number {
+  return part.reduce((sum, { labels }) => sum + labels.length, 0)
+}
+
+function addTo(total: Sums, more: readonly number[]): void {
+  for (let i = 0; i < more.length; i++) total[i] = (total[i] ?? 0) + more[i]!
+}
+
+/** The sums of all shards, by split: every rank sends its own to every rank. */
 async function gathered(sums: readonly (readonly Sums[])[], parallel: Parallel): Promise<Sums[][]> {
-  const own = parallel.own.map((_, i) =>
-    Float64Array.from(
-      sums.flatMap((shards) => {
-        const { loss, correct, count } = shards[i]!
-        return [loss, correct, count]
-      }),
-    ),
-  )
+  const own = parallel.own.map((_, i) => Float64Array.from(sums.flatMap((shards) => shards[i]!)))
   const all = await parallel.gather(own)
-  return sums.map((_, split) =>
-    all.map((vector) => {
-      const [loss, correct, count] = vector.subarray(3 * split)
-      return { loss: loss!, correct: correct!, count: count! }
-    }),
-  )
-}
-
-/** The metrics of all splits, from the sums of their parts. */
-function tabled(sums: readonly Sums[][], penalty: number, position: Position, plans: readonly Plan[]): Table {
-  const metrics: Record<string, number> = {}
-  for (const [i, { split, columns }] of plans.entries()) {
-    const { loss, correct, count } = added(sums[i]!)
-    if (count === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to evaluate`)
-    metrics[columns[0]] = loss / count
-    metrics[columns[1]] = loss / count + penalty
-    metrics[columns[2]] = correct / count
-  }
-  return metricsTable(position, metrics)
-}
-
-function added(sums: readonly Sums[]): Sums {
-  return sums.reduce((total, next) => ({
-    loss: total.loss + next.loss,
-    correct: total.correct + next.correct,
-    count: total.count + next.count,
-  }))
+  const width = sums[0]![0]!.length
+  return sums.map((_, split) => all.map((vector) => [...vector.subarray(split * width, (split + 1) * width)]))
 }

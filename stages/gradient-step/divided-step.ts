@@ -1,60 +1,87 @@
 import type { Table } from 'apache-arrow'
-import { type Rows, rowsPerCall, type Softmax, slices } from '../../kernels/index.js'
-import { extentOf, type Parallel, type Position, partsOf, type StageContext } from '../../pipeline/stage-kit.js'
+import {
+  type ArraySpec,
+  type Arrays,
+  extentOf,
+  type Numbers,
+  type OpenModel,
+  type Parallel,
+  type Position,
+  partsOf,
+  type Rows,
+  type StageContext,
+  slices,
+} from '../../pipeline/stage-kit.js'
+import type { Stepper } from './step.js'
 
-/** What stands behind the gradient in a vector: the loss, and whether a rank was asked to stop. */
+/** Numbers behind the gradient in a vector: the loss, and whether a rank was asked to stop. */
 const EXTRA = 2
 
 /**
  * Makes the function that takes one step of a divided run: each shard's share of the mean gradient and loss of the
  * batch, added up over all shards, and then the same step on every rank. Returns the batch's mean loss.
  */
-export function dividedStep(model: Softmax, parallel: Parallel, { kernels, flow }: StageContext) {
-  const { W, b } = model.parameters
-  const Numbers = kernels.precision === 'float64' ? Float64Array : Float32Array
-  const length = W.length + b.length + EXTRA
-  const vectors = Array.from({ length: parallel.mode === 'fast' ? 1 : parallel.own.length }, () => new Numbers(length))
-  const most = rowsPerCall(kernels, model)
+export function dividedStep(
+  {
+    model,
+    specs,
+    stepper,
+  }: { readonly model: OpenModel; readonly specs: readonly ArraySpec[]; readonly stepper: Stepper },
+  parallel: Parallel,
+  { kernels, flow }: StageContext,
+) {
+  const offsets = new Map<string, readonly [from: number, to: number]>()
+  let size = 0
+  for (const { name, shape } of specs) {
+    const from = size
+    size += shape.reduce((product, extent) => product * extent, 1)
+    offsets.set(name, [from, size])
+  }
+  const vectorOf = kernels.precision === 'float64' ? Float64Array : Float32Array
+  const length = size + EXTRA
+  const count = parallel.mode === 'fast' ? 1 : parallel.own.length
+  const vectors = Array.from({ length: count }, () => new vectorOf(length))
 
-  function gradientIn(vector: Float32Array | Float64Array) {
-    return { W: vector.subarray(0, W.length), b: vector.subarray(W.length, W.length + b.length) }
+  /** The arrays of the gradient as views of a vector. */
+  function gradientIn(vector: Numbers): Arrays {
+    return Object.fromEntries([...offsets].map(([name, [from, to]]) => [name, vector.subarray(from, to)]))
   }
 
   async function accumulate(rows: Rows): Promise<number> {
-    for (const piece of slices(rows, most)) {
+    for (const piece of slices(rows, model.rowsPerCall)) {
       model.accumulate(piece)
       await flow.yieldToEventLoop()
     }
     return rows.labels.length
   }
 
-  /** Writes the share that `count` accumulated rows have in the mean over `rows`. */
-  function share(vector: Float32Array | Float64Array, count: number, rows: number): void {
-    if (count === 0) {
+  /** Writes the share that `own` accumulated rows have in the mean over `rows`. */
+  async function writeShare(vector: Numbers, own: number, rows: number): Promise<void> {
+    if (own === 0) {
       vector.fill(0)
       return
     }
-    const { loss } = model.gradient(0, gradientIn(vector))
+    const { loss } = await model.gradient(0, gradientIn(vector))
     vector[length - 2] = loss
-    const weight = count / rows
+    const weight = own / rows
     for (let i = 0; i < length - 1; i++) vector[i]! *= weight
     vector[length - 1] = 0
   }
 
-  return async (batch: Table, { step }: Position, eta: number, lambda: number): Promise<number> => {
+  return async (batch: Table, { step }: Position, eta: number): Promise<number> => {
     parallel.at(`step ${step}`)
     const { rows } = extentOf(batch)
-    let count = 0
+    let own = 0
     for (const [i, part] of partsOf(batch).entries()) {
-      count += await accumulate(part)
+      own += await accumulate(part)
       if (parallel.mode === 'fast') continue
-      share(vectors[i]!, count, rows)
-      count = 0
+      await writeShare(vectors[i]!, own, rows)
+      own = 0
     }
-    if (parallel.mode === 'fast') share(vectors[0]!, count, rows)
+    if (parallel.mode === 'fast') await writeShare(vectors[0]!, own, rows)
     vectors[0]![length - 1] = Number(parallel.stopping)
-    const sum = await parallel.sum<Float32Array | Float64Array>(vectors)
-    model.descend(gradientIn(sum), eta, lambda)
+    const sum = await parallel.sum<Numbers>(vectors)
+    await stepper.apply(gradientIn(sum), eta, step)
     if (sum[length - 1]! > 0) parallel.stop()
     return sum[length - 2]!
   }

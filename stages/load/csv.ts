@@ -82,7 +82,7 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   if (widthOf(shape) !== first.width)
     throw new PipelineError('DATA', `${first.path}: expected ${shape.join('×')} features, found ${first.width}`)
 
-  const fields = exampleFields({ shape, classes }, new Float32Array(0))
+  const fields = exampleFields({ shape, classes, names: first.names }, new Float32Array(0))
   const index = new Map(classes.map((name, i) => [name, i]))
   for (const [name, rows] of read) {
     const all = Uint32Array.from({ length: rows.labels.length }, (_, i) => i)

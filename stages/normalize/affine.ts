@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
 import {
   type Affine,
+  composed,
   exampleFields,
   examplesTable,
   layoutOf,
@@ -139,12 +140,12 @@ async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], 
  * written as floats into memory of their own.
  */
 export async function standardised(table: Table, affine: Affine, context: StageContext): Promise<Table> {
-  const { shape, classes } = layoutOf(table)
+  const { shape, classes, names, applied } = layoutOf(table)
   const { values, labels } = rowsOf(table)
   const { mean, scale } = affine
   if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
     return examplesTable(
-      exampleFields({ shape, classes, affine }, values),
+      exampleFields({ shape, classes, names, affine }, values),
       values,
       labels,
       splitOf(table),
@@ -158,21 +159,13 @@ export async function standardised(table: Table, affine: Affine, context: StageC
     await context.flow.yieldToEventLoop()
   }
   return examplesTable(
-    exampleFields({ shape, classes }, floats),
+    exampleFields({ shape, classes, names, applied: applied ? composed(applied, affine) : affine }, floats),
     floats,
     labels,
     splitOf(table),
     undefined,
     shareOf(table),
   )
-}
-
-/** `second` after `first`, as one map. A feature that `first` made constant stays so. */
-export function composed(first: Affine, second: Affine): Affine {
-  return {
-    mean: first.mean.map((mean, j) => (first.scale[j] === 0 ? mean : mean + second.mean[j]! / first.scale[j]!)),
-    scale: first.scale.map((scale, j) => scale * second.scale[j]!),
-  }
 }
 
 /** Says which features are constant on the fit split: they become 0. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { defineStage, layoutOf, widthOf, wire } from '../../pipeline/stage-kit.js'
-import { composed, standardised } from './affine.js'
+import { composed, defineStage, layoutOf, widthOf, wire } from '../../pipeline/stage-kit.js'
+import { standardised } from './affine.js'
 
 /** Applies `(x - subtract) / divideBy` to every feature; nothing is fitted, so tables pass one by one. */
 export const scale = defineStage({

@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync }
 import type { Table } from 'apache-arrow'
 import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
-import { attempt, PipelineError, positionOf, type StageContext, syncedPath } from '../../pipeline/stage-kit.js'
+import { attempt, PipelineError, positionOf, type StageContext, syncPath } from '../../pipeline/stage-kit.js'
 
 /** An output file that grows: whatever is appended is handed to the operating system at once. */
 export interface Appender {
@@ -61,7 +61,7 @@ class GrowingFile implements Appender {
         this.saved = { ...saved }
         Object.assign(this.now, saved)
       },
-      sync: () => syncedPath(path),
+      sync: () => syncPath(path),
     })
     // What stands in it beyond the checkpoint goes when there is something to put in its place.
     if (this.saved === this.now) this.open()

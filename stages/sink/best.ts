@@ -6,6 +6,7 @@ import {
   checkMetric,
   copyParameters,
   defineStage,
+  directionOf,
   isBetter,
   metricName,
   metricOf,
@@ -25,7 +26,9 @@ export const best = defineStage({
   name: 'sink/best',
   summary: 'Keeps the parameters that were best by a metric.',
   options: z.strictObject({
-    monitor: metricName.default('validation_cost').describe('The metric: accuracies grow, everything else shrinks.'),
+    monitor: metricName
+      .default('validation_cost')
+      .describe('The metric to look at; it says itself which direction is better.'),
     path: outputPath.default('best.arrow').describe('File inside the run directory.'),
   }),
   inputs: { parameters: wire.parameters, metrics: wire.metrics },
@@ -51,10 +54,10 @@ export const best = defineStage({
           },
         })
         const kept = metrics.pipe(
-          concatMap(metricsRows),
-          tap((row) => {
+          concatMap((table) => metricsRows(table).map((row) => ({ table, row }))),
+          tap(({ table, row }) => {
             const found = metricOf(row, monitor)
-            if (!isBetter(monitor, found, value)) return
+            if (!isBetter(directionOf(table, monitor), found, value)) return
             // An evaluation holds the training, so the parameters are still those that were evaluated.
             if (!last || positionOf(last).step !== row.step)
               throw new PipelineError(

@@ -2,8 +2,8 @@ import { stringify } from 'csv-stringify/sync'
 import { z } from 'zod'
 import { type Confusion, confusionFigure, confusionOf } from '../../figures/index.js'
 import { defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
-import { checkSplit, predictedAtEnd, splitOption } from '../evaluate/predicted.js'
 import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure-files.js'
+import { checkPredicting, predictedAtEnd, splitOption } from './predicted.js'
 
 /**
  * Classifies one split with the last parameters and draws which class was taken for which, with precision, recall and
@@ -20,7 +20,7 @@ export const confusion = defineStage({
   holds: 'the examples (by reference)',
   parallel: 'every',
   facts: (checking) => {
-    checkSplit(checking)
+    checkPredicting(checking)
     return {}
   },
   files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],

@@ -10,8 +10,9 @@ import {
   type Tile,
 } from '../../figures/index.js'
 import { defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
-import { checkSplit, type Predicted, predictedAtEnd, splitOption } from '../evaluate/predicted.js'
 import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure-files.js'
+import { checkPredicting, predictedAtEnd, splitOption } from './predicted.js'
+import type { PredictedRows } from './predicted-rows.js'
 
 /** Images side by side. */
 const COLUMNS = 10
@@ -35,7 +36,7 @@ export const predictions = defineStage({
   holds: 'the examples (by reference)',
   parallel: 'every',
   facts: (checking) => {
-    checkSplit(checking)
+    checkPredicting(checking)
     return {}
   },
   files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
@@ -64,13 +65,13 @@ export const predictions = defineStage({
   },
 })
 
-/** The rows of one kind with the highest probabilities, highest first, the first of equals first. */
-function surest({ probability }: Predicted, count: number, isMeant: (row: number) => boolean): number[] {
+/** The rows of one kind of which the model is most sure, the surest first, the first of equals first. */
+function surest({ confidence }: PredictedRows, count: number, isMeant: (row: number) => boolean): number[] {
   const best: number[] = []
-  for (let row = 0; row < probability.length; row++) {
-    if (!isMeant(row) || (best.length === count && probability[row]! <= probability[best.at(-1)!]!)) continue
+  for (let row = 0; row < confidence.length; row++) {
+    if (!isMeant(row) || (best.length === count && confidence[row]! <= confidence[best.at(-1)!]!)) continue
     let at = best.length
-    while (at > 0 && probability[best[at - 1]!]! < probability[row]!) at--
+    while (at > 0 && confidence[best[at - 1]!]! < confidence[row]!) at--
     best.splice(at, 0, row)
     best.length = Math.min(best.length, count)
   }
@@ -78,20 +79,22 @@ function surest({ probability }: Predicted, count: number, isMeant: (row: number
 }
 
 function sheet(
-  all: Predicted,
+  all: PredictedRows,
   layout: ImageLayout,
   features: readonly (Uint8Array | Float32Array)[],
   wrong: readonly number[],
   right: readonly number[],
 ): Promise<string> {
-  const { split, classes, labels, predicted, probability } = all
+  const { split, classes, labels, predicted, confidence, confidenceIs } = all
   const width = layout.width * layout.height * layout.channels
   const ranges = features.map((values) => rangeOf(values, 0, width))
   const range = [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))] as const
   const tile = (row: number, i: number): Tile => {
-    const sure = `${classes[predicted[row]!]}: ${(100 * probability[row]!).toFixed(0)} %`
+    const value = confidence[row]!
+    const sure = confidenceIs === 'probability' ? `${(100 * value).toFixed(0)} %` : value.toPrecision(3)
     const truth = predicted[row] === labels[row] ? [] : [`is ${classes[labels[row]!]}`]
-    return { image: pixelsOf(features[i]!, layout, range, 0), caption: [sure, ...truth] }
+    const caption = [`${classes[predicted[row]!]}: ${sure}`, ...truth]
+    return { image: pixelsOf(features[i]!, layout, range, 0), caption }
   }
   const tiles = [...wrong, ...right].map(tile)
   const groups = [
@@ -100,19 +103,22 @@ function sheet(
   ]
   return montageFigure(groups, {
     title: `What the model is most sure of, in ${split}`,
-    subtitle: 'predicted class and its probability',
+    subtitle: `predicted class and its ${confidenceIs}`,
   })
 }
 
-function csvOf({ classes, labels, predicted, probability }: Predicted, ...kinds: readonly number[][]): string {
+function csvOf(
+  { classes, labels, predicted, confidence, confidenceIs }: PredictedRows,
+  ...kinds: readonly number[][]
+): string {
   const rows = kinds.flat()
   return stringify([
-    ['row', 'class', 'predicted', 'probability', 'right'],
+    ['row', 'class', 'predicted', confidenceIs, 'right'],
     ...rows.map((row) => [
       String(row),
       classes[labels[row]!]!,
       classes[predicted[row]!]!,
-      String(probability[row]),
+      String(confidence[row]),
       String(predicted[row] === labels[row]),
     ]),
   ])

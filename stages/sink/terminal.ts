@@ -4,7 +4,9 @@ import { defer, ignoreElements, map } from 'rxjs'
 import { z } from 'zod'
 import {
   defineStage,
+  type MetricInfos,
   type MetricsRow,
+  metricInfosOf,
   metricsRows,
   type Position,
   positionOf,
@@ -16,7 +18,8 @@ import {
 const MILESTONES = 20
 
 /**
- * Shows progress: a line per evaluation with epoch, cost and accuracy of each split, and the time that is left.
+ * Shows progress: a line per evaluation with the epoch, two metrics of each split (the cost, and the first that is a
+ * share, such as the accuracy) and the time that is left. Metrics that name no split are shown one by one.
  * On a terminal the current line is redrawn and every few lines one stays; elsewhere each line is printed plainly.
  */
 export const terminal = defineStage({
@@ -37,22 +40,24 @@ export const terminal = defineStage({
 })
 
 function progress(terminal: Terminal): (table: Table, index: number) => void {
+  let columns: readonly Column[] = []
   let firstTime: number | undefined
   let firstStep = 0
   return (table, index) => {
     const position = positionOf(table)
     const row = metricsRows(table).at(-1)!
-    const splits = splitsIn(row)
     const now = performance.now()
     if (index === 0) {
-      terminal.write(`${heading(splits)}\n`)
+      columns = columnsOf(row, metricInfosOf(table))
+      terminal.write(`${heading(columns)}\n`)
       firstTime = now
       firstStep = position.step
     }
     const total = position.epochs * position.steps
     const perStep = position.step > firstStep ? (now - firstTime!) / (position.step - firstStep) : undefined
     const left = perStep === undefined ? '' : duration(((total - position.step) * perStep) / 1000)
-    const line = `${epochOf(position)}${splits.map((split) => cells(row, split)).join('')}${left.padStart(9)}`
+    const cells = columns.map(({ number, share }) => cellsOf(row[number ?? ''], row[share ?? '']))
+    const line = `${epochOf(position)}${cells.join('')}${left.padStart(9)}`
     if (!terminal.interactive) return terminal.write(`${line}\n`)
     const isMilestone =
       position.epoch % Math.max(1, Math.ceil(position.epochs / MILESTONES)) === 0 || position.step === total
@@ -60,19 +65,49 @@ function progress(terminal: Terminal): (table: Table, index: number) => void {
   }
 }
 
-/** The splits of a row of metrics, by its columns `…_cost`. */
-function splitsIn(row: MetricsRow): string[] {
-  return Object.keys(row)
-    .filter((name) => name.endsWith('_cost'))
-    .map((name) => name.slice(0, -'_cost'.length))
+/** What is shown of one split: a number, a share, or both, each by the name of its metric. */
+interface Column {
+  readonly title: string
+  readonly number?: string
+  readonly share?: string
+  /** What stands above the two. */
+  readonly names: readonly [number: string, share: string]
+}
+
+function columnsOf(row: MetricsRow, infos: MetricInfos): Column[] {
+  const names = Object.keys(row).filter((name) => name !== 'epoch' && name !== 'step')
+  const splits = new Set(names.flatMap((name) => infos[name]?.split ?? []))
+  const ofSplits = [...splits].map((split): Column => {
+    const own = names.filter((name) => infos[name]?.split === split)
+    const numbers = own.filter((name) => infos[name]!.unit !== 'share')
+    const number = numbers.find((name) => infos[name]!.name === 'cost') ?? numbers[0]
+    const share = own.find((name) => infos[name]!.unit === 'share')
+    const nameOf = (column: string | undefined): string => (column === undefined ? '' : infos[column]!.name)
+    return {
+      title: split,
+      ...(number !== undefined && { number }),
+      ...(share !== undefined && { share }),
+      names: [nameOf(number), nameOf(share)],
+    }
+  })
+  const others = names.filter((name) => infos[name]?.split === undefined)
+  return [
+    ...ofSplits,
+    ...others.map((name): Column => {
+      const isShare = infos[name]?.unit === 'share'
+      return { title: name, ...(isShare ? { share: name } : { number: name }), names: ['', ''] }
+    }),
+  ]
 }
 
 const WIDTH = 20
 
-function heading(splits: readonly string[]): string {
-  const names = splits.map((split) => `  ${split.slice(0, WIDTH - 3)}`.padEnd(WIDTH)).join('')
-  const columns = splits.map(() => `  ${'cost'.padStart(8)} accuracy`.padEnd(WIDTH)).join('')
-  return `${''.padStart(10)}${names}\n${'epoch'.padStart(10)}${columns}${'left'.padStart(9)}`
+function heading(columns: readonly Column[]): string {
+  const titles = columns.map(({ title }) => `  ${title.slice(0, WIDTH - 3)}`.padEnd(WIDTH)).join('')
+  const names = columns
+    .map(({ names: [number, share] }) => `  ${number.slice(0, 8).padStart(8)} ${share.slice(0, 8)}`.padEnd(WIDTH))
+    .join('')
+  return `${''.padStart(10)}${titles}\n${'epoch'.padStart(10)}${names}${'left'.padStart(9)}`
 }
 
 function epochOf({ epoch, epochs, step, steps }: Position): string {
@@ -80,11 +115,10 @@ function epochOf({ epoch, epochs, step, steps }: Position): string {
   return `${whole}/${epochs}`.padStart(10)
 }
 
-function cells(row: MetricsRow, split: string): string {
-  const cost = row[`${split}_cost`]!
-  const accuracy = row[`${split}_accuracy`] ?? Number.NaN
-  const text = cost >= 1e4 ? cost.toExponential(2) : cost.toFixed(4)
-  return `  ${text.padStart(8)} ${`${(100 * accuracy).toFixed(2)} %`.padStart(8)}`.padEnd(WIDTH)
+function cellsOf(number: number | undefined, share: number | undefined): string {
+  const first = number === undefined ? '' : number >= 1e4 ? number.toExponential(2) : number.toFixed(4)
+  const second = share === undefined ? '' : `${(100 * share).toFixed(2)} %`
+  return `  ${first.padStart(8)} ${second.padStart(8)}`.padEnd(WIDTH)
 }
 
 function duration(seconds: number): string {

@@ -13,15 +13,18 @@ import {
   rangeOf,
 } from '../../figures/index.js'
 import {
+  arraysOf,
+  checkLearner,
   copyParameters,
   defineStage,
   endsEpoch,
   type Model,
   modelOf,
+  type Numbers,
+  PipelineError,
   type Position,
   positionOf,
   type StageContext,
-  softmaxParameters,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { drawn, figureFiles, figureOptions, figurePaths, type Pause } from './figure-files.js'
@@ -75,6 +78,10 @@ export const weights = defineStage({
   example: '- use: sink/weights\n  from: model\n  with: { tiles: 2x5, every: { epochs: 10 } }',
   holds: 'the images of the snapshots',
   facts: ({ options, inputs, problem }) => {
+    checkLearner(inputs.parameters, problem)
+    const learner = inputs.parameters?.learner
+    if (learner && learner.templates === undefined)
+      problem('', `the learner "${learner.name}" has no weights per class to draw`)
     const classes = inputs.parameters?.classes?.length
     if (options.tiles && classes !== undefined) {
       const [rows, columns] = sizeOf(options.tiles)
@@ -141,19 +148,28 @@ function makeArtist(options: Options, context: StageContext) {
     if (snapshots.length > 0) await figureFiles(context, options, '-epochs')(await contactSheet(model.classes), pause)
   }
 
+  /** The weights `[classes, features]` that show what each class looks for. */
+  function weightsOf(model: Model): Numbers {
+    const { name, templates } = context.learner(model.learner)
+    const weights = templates === undefined ? undefined : arraysOf(model)[templates]
+    if (!weights) throw new PipelineError('DATA', `the learner "${name}" has no weights per class to draw`)
+    return weights
+  }
+
   function keep(table: Table): void {
     const model = modelOf(table)
     const layout = imageLayout(model.shape)
-    if (layout) snapshots.push({ epoch: positionOf(table).epoch, images: templates(model, layout) })
+    if (layout)
+      snapshots.push({ epoch: positionOf(table).epoch, images: templates(weightsOf(model), model.classes, layout) })
   }
 
   function draw(table: Table): Promise<string> {
     const model = modelOf(table)
     const layout = imageLayout(model.shape)
     const when = whenOf(positionOf(table))
-    if (!layout) return bars(model, when)
     const { classes } = model
-    const tiles = templates(model, layout).map((image, c) => ({ image, caption: [classes[c]!] }))
+    if (!layout) return bars(weightsOf(model), classes, when)
+    const tiles = templates(weightsOf(model), classes, layout).map((image, c) => ({ image, caption: [classes[c]!] }))
     return montageFigure(inRows(tiles, options.tiles ? sizeOf(options.tiles)[1] : columnsFor(classes.length)), {
       title: 'Weights of each class',
       subtitle: `${when}; each over its own range`,
@@ -183,25 +199,23 @@ function makeArtist(options: Options, context: StageContext) {
 }
 
 /** One image per class, the smallest weight black and the largest white. */
-function templates(model: Model, layout: ImageLayout): Pixels[] {
-  const { W } = softmaxParameters(model)
-  const features = W.length / model.classes.length
-  return model.classes.map((_, c) => {
+function templates(weights: Numbers, classes: readonly string[], layout: ImageLayout): Pixels[] {
+  const features = weights.length / classes.length
+  return classes.map((_, c) => {
     const offset = c * features
-    return pixelsOf(W, layout, rangeOf(W, offset, features), offset)
+    return pixelsOf(weights, layout, rangeOf(weights, offset, features), offset)
   })
 }
 
-function bars(model: Model, when: string): Promise<string> {
-  const { W } = softmaxParameters(model)
-  const features = W.length / model.classes.length
-  const shown = model.classes.slice(0, BARS.classes)
+function bars(weights: Numbers, classes: readonly string[], when: string): Promise<string> {
+  const features = weights.length / classes.length
+  const shown = classes.slice(0, BARS.classes)
   const values = shown.flatMap((group, c): Bar[] => {
-    const row = W.subarray(c * features, (c + 1) * features)
+    const row = weights.subarray(c * features, (c + 1) * features)
     const order = Array.from(row.keys()).sort((i, j) => Math.abs(row[j]!) - Math.abs(row[i]!) || i - j)
     return order.slice(0, BARS.weights).map((j) => ({ group, name: `feature ${j}`, value: row[j]! }))
   })
-  const of = shown.length < model.classes.length ? `${shown.length} of ${model.classes.length} classes` : 'each class'
+  const of = shown.length < classes.length ? `${shown.length} of ${classes.length} classes` : 'each class'
   return barsFigure(values, { title: `Largest weights of ${of}, ${when}` })
 }
 

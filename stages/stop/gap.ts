@@ -2,13 +2,13 @@ import { concatMap, ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
 import { checkMetric, defineStage, metricName, metricOf, metricsRows, wire } from '../../pipeline/stage-kit.js'
 
-/** Ends the run when two metrics are further apart than they should be: training and validation cost, say. */
+/** Ends the run when two metrics are further apart than accepted, for instance training and validation cost. */
 export const gap = defineStage({
   name: 'stop/gap',
   summary: 'Ends the run when two metrics are too far apart.',
   options: z.strictObject({
     between: z.tuple([metricName, metricName]).default(['train_cost', 'validation_cost']).describe('The two metrics.'),
-    above: z.number().nonnegative().describe('The largest absolute difference that is well.'),
+    above: z.number().nonnegative().describe('Largest absolute difference that is accepted.'),
   }),
   inputs: { metrics: wire.metrics },
   outputs: {},

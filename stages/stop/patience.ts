@@ -4,6 +4,7 @@ import {
   anyNumber,
   checkMetric,
   defineStage,
+  directionOf,
   isBetter,
   metricName,
   metricOf,
@@ -18,13 +19,15 @@ const state = z.strictObject({
 
 /**
  * Early stopping (L. Prechelt, 1998): ends the run when a metric has not become better for a number of evaluations.
- * Accuracies become better by growing, everything else by shrinking; what is not a number is not better.
+ * The metric says itself whether higher or lower is better; a value that is not a number is never better.
  */
 export const patience = defineStage({
   name: 'stop/patience',
   summary: 'Ends the run when a metric stops becoming better.',
   options: z.strictObject({
-    monitor: metricName.default('validation_cost').describe('The metric to look at.'),
+    monitor: metricName
+      .default('validation_cost')
+      .describe('The metric to look at; it says itself which direction is better.'),
     patience: z.int().positive().default(10).describe('Evaluations in a row without a better value.'),
     minDelta: z.number().nonnegative().default(0).describe('How much better counts as better.'),
   }),
@@ -49,10 +52,10 @@ export const patience = defineStage({
           },
         })
         return metrics.pipe(
-          concatMap(metricsRows),
-          tap((row) => {
+          concatMap((table) => metricsRows(table).map((row) => ({ table, row }))),
+          tap(({ table, row }) => {
             const value = metricOf(row, monitor)
-            const better = isBetter(monitor, value, best?.value, minDelta)
+            const better = isBetter(directionOf(table, monitor), value, best?.value, minDelta)
             worse = better ? 0 : worse + 1
             if (better) best = { value, epoch: row.epoch }
             if (worse >= patience)

@@ -1,11 +1,10 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { Pipeline } from '../../index.js'
+import { dataSource } from '../../pipeline/base/data-source.js'
 import { version } from '../../pipeline/base/package.js'
 import { isFile } from '../../pipeline/graph/registry.js'
 import type { Plan, Point } from '../point.js'
-
-const source = z.object({ path: z.string(), bytes: z.number(), sha256: z.string() })
 
 /** A point as it travels to a worker, with all that it takes to run it but the data. It comes over the network: checked. */
 export const task = z.object({
@@ -21,7 +20,7 @@ export const task = z.object({
   /** The resolved definition, as YAML. */
   text: z.string(),
   /** What the load stages are going to read, in their order. */
-  data: z.array(source),
+  data: z.array(dataSource),
   /** The folder, shared by all machines, that gets the run directory. */
   artifacts: z.string(),
 })

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import type { Kernels, Parameters, Rows, Softmax } from '../../dist/kernels/index.js'
+import type { HostNetwork, Kernels, Rows } from '../../dist/kernels/index.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
-import { kinds, moved, part, randomBytes, randomParameters, randomRows, type Shape } from './problems.js'
+import { kinds, moved, part, randomBytes, randomrandomRows, type Shape } from './problems.js'
 
 /**
  * What every kernel must do, whatever it runs on: `open` makes the kernel with so many threads. The reference is the
@@ -96,10 +96,10 @@ async function agreesWithTheReference(t: Test, open: Open): Promise<void> {
     const rows = randomRows(shape)
     const [model, oracle] = both(kernels, shape)
     for (let i = 0; i < 30; i++) {
-      const [loss, expected] = [model.step(rows, 0.02, 0.1), oracle.step(rows, 0.02, 0.1)]
+      const [loss, expected] = [model.step(rows, sgd(0.02, 0.1)), oracle.step(rows, sgd(0.02, 0.1))]
       t.ok(Math.abs(loss - expected) <= 1e-4 * expected, `step ${i}: loss ${loss}, expected ${expected}`)
     }
-    near(model.parameters.W, oracle.parameters.W, 'W after training', 1e-4)
+    near(model.read().W, oracle.read().W, 'W after training', 1e-4)
   })
 
   for (const [what, error] of Object.entries(worst)) t.comment(`worst so far: ${what} ${error.toExponential(1)}`)
@@ -111,9 +111,9 @@ function compare(kernels: Kernels, shape: Shape): void {
   const rows = randomRows(shape)
 
   const expected = new Float64Array(count * classes)
-  oracle.logits(rows, expected)
+  oracle.scores(rows, expected)
   for (const logits of [new Float64Array(count * classes), new Float32Array(count * classes)]) {
-    model.logits(rows, logits)
+    model.scores(rows, logits)
     near(logits, expected, 'logits')
   }
 
@@ -130,19 +130,19 @@ function compare(kernels: Kernels, shape: Shape): void {
   const once = part(rows, features, 0, 1)
   for (const some of [rows, once]) for (const each of [model, oracle]) each.accumulate(some)
   const [gradient, slope] = [model.gradient(0.1), oracle.gradient(0.1)]
-  near(gradient.W, slope.W, 'dW')
-  near(gradient.b, slope.b, 'db')
+  near(gradient.arrays.W, slope.arrays.W, 'dW')
+  near(gradient.arrays.b, slope.arrays.b, 'db')
   nearLoss(gradient.loss, slope.loss, 'loss of the gradient')
 
   // From equal parameters, by as much as W is, so that an error of the gradient shows.
-  const eta = 0.1 * (largest(oracle.parameters.W) / largest(slope.W))
+  const eta = 0.1 * (largest(oracle.read().W) / largest(slope.arrays.W))
   for (let i = 0; i < 2; i++) {
-    oracle.load(model.parameters)
-    const [loss, truth] = [model.step(rows, eta, 0.1), oracle.step(rows, eta, 0.1)]
+    oracle.load(model.read())
+    const [loss, truth] = [model.step(rows, sgd(eta, 0.1)), oracle.step(rows, sgd(eta, 0.1))]
     // Of a batch that has been learnt, logits lose what its loss is made of.
     nearLoss(loss, truth, 'loss of the step', Math.max(1, truth))
-    near(model.parameters.W, oracle.parameters.W, 'W after a step')
-    near(model.parameters.b, oracle.parameters.b, 'b after a step')
+    near(model.read().W, oracle.read().W, 'W after a step')
+    near(model.read().b, oracle.read().b, 'b after a step')
   }
   model.free()
 }
@@ -157,15 +157,15 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
     const rows = randomRows(shape)
     const [model, same] = [loaded(kernels, shape), loaded(kernels, shape)]
     t.same(model.evaluate(none), { loss: 0, correct: 0 })
-    model.logits(none, new Float32Array(0))
+    model.scores(none, new Float32Array(0))
     for (const some of [none, rows, none]) model.accumulate(some)
     same.accumulate(rows)
     t.same(model.gradient(0), same.gradient(0))
     for (const each of [model, same]) each.accumulate(rows)
-    model.step(none, 0.01, 0)
-    same.step(part(rows, 5, 0, 0), 0.01, 0)
-    t.same(model.parameters, same.parameters, 'a step may have accumulated rows only')
-    t.notSame(model.parameters.b, randomParameters(shape).b)
+    model.step(none, sgd(0.01, 0))
+    same.step(part(rows, 5, 0, 0), sgd(0.01, 0))
+    t.same(model.read(), same.read(), 'a step may have accumulated rows only')
+    t.notSame(model.read().b, randomParameters(shape).b)
   })
 
   t.test('a map that comes with float32 values means nothing', async (t) => {
@@ -174,8 +174,8 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
     const affine = { mean: new Float64Array(20).fill(5), scale: new Float64Array(20).fill(2) }
     const [model, same] = [loaded(kernels, shape), loaded(kernels, shape)]
     t.same(model.evaluate({ ...rows, affine }), same.evaluate(rows))
-    t.equal(model.step({ ...rows, affine }, 0.1, 0), same.step(rows, 0.1, 0))
-    t.same(model.parameters, same.parameters)
+    t.equal(model.step({ ...rows, affine }, sgd(0.1, 0)), same.step(rows, sgd(0.1, 0)))
+    t.same(model.read(), same.read())
   })
 
   t.test('values may be more than the rows need', async (t) => {
@@ -184,16 +184,16 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
     const model = loaded(kernels, shape)
     const fewer = { ...rows, labels: rows.labels.subarray(0, 4) }
     t.same(model.evaluate(fewer), model.evaluate(part(rows, 6, 0, 4)))
-    t.equal(model.step(fewer, 0.1, 0), loaded(kernels, shape).step(part(rows, 6, 0, 4), 0.1, 0))
+    t.equal(model.step(fewer, sgd(0.1, 0)), loaded(kernels, shape).step(part(rows, 6, 0, 4), sgd(0.1, 0)))
     const out = new Float64Array(13).fill(7)
-    model.logits(fewer, out)
+    model.scores(fewer, out)
     t.equal(out[12], 7, 'what is beyond the logits stays as it was')
   })
 
   t.test('the first of equal logits is the answer', async (t) => {
     for (const classes of [2, 7, 21]) {
       const labels = Int32Array.from({ length: classes }, (_, k) => k)
-      const { loss, correct } = kernels.softmax(5, classes).evaluate({ values: new Uint8Array(5 * classes), labels })
+      const { loss, correct } = network(kernels, 5, classes).evaluate({ values: new Uint8Array(5 * classes), labels })
       t.equal(correct, 1)
       nearLoss(loss, classes * Math.log(classes), 'loss of equal logits')
     }
@@ -204,7 +204,10 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
     for (const scale of [1, 16, 20, 1000, 3e4, 1e30]) {
       const parameters = { W: Float32Array.of(scale, 0, 0, scale, -scale, 0), b: new Float32Array(3) }
       for (const only of [0, 1, 2]) {
-        const [model, oracle] = [kernels, referenceKernels()].map((each) => each.softmax(2, 3)) as [Softmax, Softmax]
+        const [model, oracle] = [kernels, referenceKernels()].map((each) => network(each, 2, 3)) as [
+          HostNetwork,
+          HostNetwork,
+        ]
         const row = part(rows, 2, only, only + 1)
         for (const each of [model, oracle]) {
           each.load(parameters)
@@ -213,7 +216,7 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
         nearLoss(model.evaluate(row).loss, oracle.evaluate(row).loss, `loss at ${scale}`)
         // Where logits are of 1e30, `s - logSumExp(s)` has lost what tells equal logits apart, in float64 too.
         const [gradient, slope] = [model.gradient(0), oracle.gradient(0)]
-        if (scale < 1e30) near(gradient.W, slope.W, 'dW of large logits')
+        if (scale < 1e30) near(gradient.arrays.W, slope.arrays.W, 'dW of large logits')
       }
     }
   })
@@ -226,12 +229,12 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
       rows.values[4 * 700 + 350] = value
       t.ok(Number.isNaN(model.evaluate(rows).loss))
       const logits = new Float32Array(33)
-      model.logits(rows, logits)
+      model.scores(rows, logits)
       t.same(
         [...logits.keys()].filter((i) => !Number.isFinite(logits[i])),
         [12, 13, 14],
       )
-      t.ok(Number.isNaN(model.step(rows, 0.1, 0)))
+      t.ok(Number.isNaN(model.step(rows, sgd(0.1, 0))))
     })
   }
 }
@@ -245,16 +248,16 @@ async function stepsAsGradientSays(t: Test, open: Open): Promise<void> {
       const shape: Shape = { features: 97, classes: 11, rows: 60, kind, seed: 11 }
       const rows = randomRows(shape)
       const model = loaded(kernels, shape)
-      const before = Float64Array.from(model.parameters.W)
+      const before = Float64Array.from(model.read().W)
       model.accumulate(rows)
-      t.same(Float64Array.from(model.parameters.W), before, 'accumulate leaves the parameters alone')
+      t.same(Float64Array.from(model.read().W), before, 'accumulate leaves the parameters alone')
       const gradient = model.gradient(0.25)
       model.accumulate(rows)
       t.same(model.gradient(0.25), gradient, 'gradient clears the sums')
-      nearLoss(model.step(rows, 0.5, 0.25), gradient.loss, 'loss of the step')
+      nearLoss(model.step(rows, sgd(0.5, 0.25)), gradient.loss, 'loss of the step')
       near(
-        model.parameters.W,
-        before.map((w, i) => w - 0.5 * gradient.W[i]!),
+        model.read().W,
+        before.map((w, i) => w - 0.5 * gradient.arrays.W[i]!),
         'W after the gradient',
       )
     })
@@ -266,14 +269,14 @@ async function stepsAsGradientSays(t: Test, open: Open): Promise<void> {
       const eta = 0.01 / (kind === 'uint8' ? 128 ** 2 : 1)
       // The last slice may be empty.
       for (const last of [700, 500]) {
-        const loss = whole.step(rows, eta, 0.1)
+        const loss = whole.step(rows, sgd(eta, 0.1))
         sliced.accumulate(part(rows, 130, 0, 330))
         sliced.accumulate(part(rows, 130, 330, 331))
         sliced.accumulate(part(rows, 130, 331, last))
-        nearLoss(sliced.step(part(rows, 130, last, 700), eta, 0.1), loss, 'loss in slices')
+        nearLoss(sliced.step(part(rows, 130, last, 700), sgd(eta, 0.1)), loss, 'loss in slices')
       }
-      near(sliced.parameters.W, whole.parameters.W, 'W in slices')
-      near(sliced.parameters.b, whole.parameters.b, 'b in slices')
+      near(sliced.read().W, whole.read().W, 'W in slices')
+      near(sliced.read().b, whole.read().b, 'b in slices')
     })
   }
 
@@ -284,9 +287,9 @@ async function stepsAsGradientSays(t: Test, open: Open): Promise<void> {
     for (const each of [model, oracle]) {
       each.accumulate(rows)
       each.accumulate({ ...others, affine: undefined })
-      each.step(others, 0.01, 0.1)
+      each.step(others, sgd(0.01, 0.1))
     }
-    near(model.parameters.W, oracle.parameters.W, 'W with several maps')
+    near(model.read().W, oracle.read().W, 'W with several maps')
   })
 }
 
@@ -343,12 +346,12 @@ async function computesTheSameBits(t: Test, open: Open): Promise<void> {
   t.test('from loaded parameters, of either precision, as if it had not stopped', async (t) => {
     const kernels = await open(2)
     t.teardown(() => kernels.close())
-    const [one, other] = [loaded(kernels, cases[0]!), kernels.softmax(3072, 10)]
-    for (let i = 0; i < 3; i++) one.step(random[0]!, 0.05, 0.1)
-    other.load({ W: Float64Array.from(one.parameters.W), b: Float64Array.from(one.parameters.b) })
-    t.same(other.parameters, one.parameters)
-    t.equal(one.step(random[0]!, 0.05, 0.1), other.step(random[0]!, 0.05, 0.1))
-    t.same(other.parameters, one.parameters)
+    const [one, other] = [loaded(kernels, cases[0]!), network(kernels, 3072, 10)]
+    for (let i = 0; i < 3; i++) one.step(random[0]!, sgd(0.05, 0.1))
+    other.load({ W: Float64Array.from(one.read().W), b: Float64Array.from(one.read().b) })
+    t.same(other.read(), one.read())
+    t.equal(one.step(random[0]!, sgd(0.05, 0.1)), other.step(random[0]!, sgd(0.05, 0.1)))
+    t.same(other.read(), one.read())
   })
 }
 
@@ -358,14 +361,17 @@ export function fingerprint(kernels: Kernels, cases: Shape[], rowsOf: Rows[]): s
   for (const [i, shape] of cases.entries()) {
     const rows = rowsOf[i]!
     const model = loaded(kernels, shape)
-    bits.push(String(model.step(rows, 0.001, 0.1)), String(model.step(rows, 0.001, 0.1)))
+    bits.push(String(model.step(rows, sgd(0.001, 0.1))), String(model.step(rows, sgd(0.001, 0.1))))
     model.accumulate(rows)
     model.accumulate(rows)
-    const { W, b, loss } = model.gradient(0.1)
+    const {
+      arrays: { W, b },
+      loss,
+    } = model.gradient(0.1)
     const { loss: sum, correct } = model.evaluate(rows)
     const logits = new Float64Array(shape.rows * shape.classes)
-    model.logits(rows, logits)
-    const { parameters } = model
+    model.scores(rows, logits)
+    const parameters = model.read()
     for (const array of [parameters.W, parameters.b, W, b, logits]) bits.push(hash(array))
     bits.push(String(loss), String(sum), String(correct), String(model.penalty()))
     model.free()
@@ -380,34 +386,34 @@ async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
   const rows = randomRows(shape)
 
   /** Calls that throw `error` at once, and again with a step in progress, and leave no trace either time. */
-  const refuses = (t: Test, error: Error, calls: (model: Softmax) => (() => void)[], whileEmpty = false) => {
+  const refuses = (t: Test, error: Error, calls: (model: HostNetwork) => (() => void)[], whileEmpty = false) => {
     const [model, fresh] = [loaded(kernels, shape), loaded(kernels, shape)]
-    const before = [hash(model.parameters.W), hash(model.parameters.b)]
+    const before = [hash(model.read().W), hash(model.read().b)]
     for (const call of calls(model)) t.throws(call, error)
     for (const each of [model, fresh]) each.accumulate(rows)
     if (!whileEmpty) for (const call of calls(model)) t.throws(call, error)
-    t.same([hash(model.parameters.W), hash(model.parameters.b)], before, 'parameters are as they were')
+    t.same([hash(model.read().W), hash(model.read().b)], before, 'parameters are as they were')
     t.same(model.gradient(0), fresh.gradient(0), 'sums are as they were')
-    t.equal(model.step(rows, 1e-5, 0), fresh.step(rows, 1e-5, 0))
-    t.same(model.parameters, fresh.parameters)
+    t.equal(model.step(rows, sgd(1e-5, 0)), fresh.step(rows, sgd(1e-5, 0)))
+    t.same(model.read(), fresh.read())
   }
 
   t.test('labels that are no class, before anything is summed', async (t) => {
     for (const label of [-1, 4, 255, 2 ** 31 - 1, -(2 ** 31)]) {
       const wrong = { ...rows, labels: rows.labels.map((y, i) => (i === 299 ? label : y)) }
       refuses(t, new RangeError(`label ${label} of row 299 is not in 0 … 3`), (model) => [
-        () => model.step(wrong, 0.1, 0),
+        () => model.step(wrong, sgd(0.1, 0)),
         () => model.accumulate(wrong),
         () => model.evaluate(wrong),
       ])
     }
-    loaded(kernels, shape).logits({ ...rows, labels: rows.labels.map(() => -1) }, new Float32Array(1200))
+    loaded(kernels, shape).scores({ ...rows, labels: rows.labels.map(() => -1) }, new Float32Array(1200))
   })
 
   t.test('a step and a gradient without any row', async (t) => {
     const none = part(rows, 40, 0, 0)
-    const calls = (model: Softmax) => [
-      () => model.step(none, 0.1, 0.1),
+    const calls = (model: HostNetwork) => [
+      () => model.step(none, sgd(0.1, 0.1)),
       () => model.gradient(0.1),
       () => {
         model.accumulate(none)
@@ -416,7 +422,7 @@ async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
     ]
     refuses(t, new RangeError('expected at least one row to take a gradient of'), calls, true)
     const model = loaded(kernels, shape)
-    model.step(rows, 1e-5, 0)
+    model.step(rows, sgd(1e-5, 0))
     t.throws(() => model.gradient(0), RangeError, 'a step clears the sums')
   })
 
@@ -429,15 +435,15 @@ async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
     ]
     for (const [wrong, message] of cases) {
       refuses(t, new RangeError(message), (model) => [
-        () => model.step(wrong, 0.1, 0),
+        () => model.step(wrong, sgd(0.1, 0)),
         () => model.accumulate(wrong),
         () => model.evaluate(wrong),
-        () => model.logits(wrong, new Float32Array(1200)),
+        () => model.scores(wrong, new Float32Array(1200)),
       ])
     }
-    refuses(t, new RangeError('300 rows have 1200 logits, there is room for 1199'), (model) => [
-      () => model.logits(rows, new Float32Array(1199)),
-      () => model.logits(rows, new Float64Array(1199)),
+    refuses(t, new RangeError('300 rows have 1200 scores, there is room for 1199'), (model) => [
+      () => model.scores(rows, new Float32Array(1199)),
+      () => model.scores(rows, new Float64Array(1199)),
     ])
     const [W, b] = [new Float32Array(160), new Float32Array(4)]
     for (const [w, c] of [
@@ -464,7 +470,7 @@ async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
       [3072, 1e6, '3072 features and 1000000 classes make 3072000000 weights, a classifier has 2147483648 at most'],
     ]
     for (const [features, classes, message] of cases)
-      t.throws(() => kernels.softmax(features, classes), new RangeError(message))
+      t.throws(() => network(kernels, features, classes), new RangeError(message))
   })
 
   t.test('memory that no machine has', async (t) => {
@@ -506,16 +512,16 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
     const rows = moved(randomRows(shape), kernels)
     const bits = hash(rows.values)
     const one = loaded(kernels, shape)
-    const alone = one.step(rows, 0.01, 0)
+    const alone = one.step(rows, sgd(0.01, 0))
     for (let i = 0; i < 20; i++) {
-      const other = kernels.softmax(50 + i, 3)
-      t.notOk(other.parameters.W.some(Boolean), 'new parameters are zero')
+      const other = network(kernels, 50 + i, 3)
+      t.notOk(other.read().W.some(Boolean), 'new parameters are zero')
       other.load({ W: new Float32Array(3 * (50 + i)).fill(9), b: new Float32Array(3).fill(9) })
       other.evaluate({ values: new Float32Array((50 + i) * 7).fill(1), labels: new Int32Array(7) })
       other.free()
     }
     one.load(randomParameters(shape))
-    t.equal(one.step(rows, 0.01, 0), alone)
+    t.equal(one.step(rows, sgd(0.01, 0)), alone)
     t.equal(hash(rows.values), bits)
     kernels.close()
   })
@@ -523,16 +529,16 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
   t.test('a classifier may be freed twice, whoever has its memory by then', async (t) => {
     const kernels = await open(1)
     const freed = loaded(kernels, shape)
-    freed.step(randomRows(shape), 0.01, 0)
+    freed.step(randomRows(shape), sgd(0.01, 0))
     freed.free()
     const [one, same] = [loaded(kernels, shape), loaded(kernels, shape)]
     for (const each of [one, same]) each.accumulate(randomRows(shape))
     freed.free()
     kernels.allocate(100_000).fill(255)
     for (let i = 0; i < 20; i++) kernels.allocate(1000).fill(255)
-    t.equal(one.step(randomRows(shape), 0.01, 0), same.step(randomRows(shape), 0.01, 0))
-    t.same(one.parameters, same.parameters)
-    t.notOk(one.parameters.W.some(Number.isNaN))
+    t.equal(one.step(randomRows(shape), sgd(0.01, 0)), same.step(randomRows(shape), sgd(0.01, 0)))
+    t.same(one.read(), same.read())
+    t.notOk(one.read().W.some(Number.isNaN))
     kernels.close()
   })
 
@@ -547,12 +553,12 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
     const closed = { message: /^(these kernels|the kernels of this classifier) are closed$/ }
     const rows = randomRows(shape)
     t.throws(() => model.load(randomParameters(shape)), closed)
-    t.throws(() => model.step(rows, 0.1, 0), closed)
+    t.throws(() => model.step(rows, sgd(0.1, 0)), closed)
     t.throws(() => model.accumulate(rows), closed)
     t.throws(() => model.evaluate(rows), closed)
     t.throws(() => model.penalty(), closed)
-    t.throws(() => model.logits(rows, new Float32Array(120)), closed)
-    t.throws(() => kernels.softmax(1, 2), closed)
+    t.throws(() => model.scores(rows, new Float32Array(120)), closed)
+    t.throws(() => network(kernels, 1, 2), closed)
     t.throws(() => kernels.moments(new Uint8Array(10), 10), closed)
     model.free()
     t.ok(bytes.every((byte) => byte === 1))
@@ -560,18 +566,16 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
   })
 }
 
-function loaded(kernels: Kernels, shape: Shape): Softmax {
-  const model = kernels.softmax(shape.features, shape.classes)
+function loaded(kernels: Kernels, shape: Shape): HostNetwork {
+  const model = network(kernels, shape.features, shape.classes)
   model.load(randomParameters(shape))
   return model
 }
 
 /** The same classifier of `kernels` and of the reference. */
-function both(kernels: Kernels, shape: Shape): [model: Softmax, oracle: Softmax] {
+function both(kernels: Kernels, shape: Shape): [model: HostNetwork, oracle: HostNetwork] {
   return [loaded(kernels, shape), loaded(referenceKernels(), shape)]
 }
-
-type Numbers = Parameters['W']
 
 function near(actual: Numbers, expected: Numbers, what: string, tolerance = TOLERANCE): void {
   const scale = largest(expected)

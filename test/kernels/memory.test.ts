@@ -67,7 +67,7 @@ t.test(
     skip: limits || nativeMissing(),
   },
   async (t) => {
-    const calls = `() => kernels.softmax(16, 300_000), () => kernels.allocate(2 ** 28), () => kernels.softmax(16, 10)`
+    const calls = `() => network(kernels, 16, 300_000), () => kernels.allocate(2 ** 28), () => network(kernels, 16, 10)`
     const [classifier, rows, after] = starved('native', calls).split('\n')
     t.match(classifier, new RegExp(`^RangeError OUT_OF_MEMORY cannot allocate \\d{8,} bytes: ${advice}$`))
     t.equal(rows, `RangeError OUT_OF_MEMORY cannot allocate 268435456 bytes: ${advice}`)
@@ -76,7 +76,7 @@ t.test(
 )
 
 t.test('wasm: memory that cannot grow is an error, and work goes on', { skip: limits }, async (t) => {
-  const calls = `() => kernels.allocate(2 ** 28), () => kernels.softmax(64, 300_000), () => kernels.softmax(16, 10)`
+  const calls = `() => kernels.allocate(2 ** 28), () => network(kernels, 64, 300_000), () => network(kernels, 16, 10)`
   const [rows, classifier, after] = starved('wasm', calls).split('\n')
   for (const line of [rows, classifier])
     t.match(line, new RegExp(`^RangeError OUT_OF_MEMORY cannot allocate \\d{8,} bytes: ${advice}$`))

@@ -49,7 +49,7 @@ async function native(): Promise<void> {
 
   t.test('native refuses arrays of other types', async (t) => {
     const kernels = open(1)
-    const softmax = kernels.softmax(4, 3)
+    const softmax = network(kernels, 4, 3)
     const labels = new Int32Array(2)
     t.throws(() => softmax.evaluate({ values: Array(8).fill(1) as never, labels }), TypeError)
     t.throws(() => softmax.evaluate({ values: new Uint8Array(8), labels: new Uint8Array(2) as never }), TypeError)
@@ -64,22 +64,22 @@ async function native(): Promise<void> {
       gc()
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
-    t.ok(softmax.step({ values: new Uint8Array(60000), labels: new Int32Array(100) }, 0.1, 0) > 0)
+    t.ok(softmax.step({ values: new Uint8Array(60000), labels: new Int32Array(100) }, sgd(0.1, 0)) > 0)
   })
 
   t.test('native throws, and does not crash, after free and after close', async (t) => {
     const kernels = open(2)
     const rows = { values: new Uint8Array(8), labels: new Int32Array(2) }
-    const freed = kernels.softmax(4, 3)
-    const kept = kernels.softmax(4, 3)
+    const freed = network(kernels, 4, 3)
+    const kept = network(kernels, 4, 3)
     freed.free()
     freed.free()
-    t.throws(() => freed.step(rows, 1, 0), { message: 'this classifier was freed' })
-    t.throws(() => freed.load(kept.parameters), { message: 'this classifier was freed' })
+    t.throws(() => freed.step(rows, sgd(1, 0)), { message: 'this classifier was freed' })
+    t.throws(() => freed.load(kept.read()), { message: 'this classifier was freed' })
     kernels.close()
     kernels.close()
     t.throws(() => kept.evaluate(rows), { message: 'the kernels of this classifier are closed' })
-    t.throws(() => kernels.softmax(4, 3), { message: 'these kernels are closed' })
+    t.throws(() => network(kernels, 4, 3), { message: 'these kernels are closed' })
     t.throws(() => kernels.moments(rows.values, 4), { message: 'these kernels are closed' })
     kept.free()
   })
@@ -89,7 +89,7 @@ async function native(): Promise<void> {
     t.teardown(() => kernels.close())
     const features = 3
     const evaluate = (values: Uint8Array): number => {
-      const softmax = kernels.softmax(features, 2)
+      const softmax = network(kernels, features, 2)
       softmax.load({ W: Float64Array.of(1, 2, 3, -1, 1, 0.5), b: Float64Array.of(0, 1) })
       return softmax.evaluate({ values, labels: new Int32Array(values.length / features) }).loss
     }
@@ -111,11 +111,11 @@ async function native(): Promise<void> {
       import { parentPort } from 'node:worker_threads'
       import { nativeKernels } from '${url}'
       const kernels = nativeKernels({ threads: 2 })
-      const softmax = kernels.softmax(300, 10)
+      const softmax = network(kernels, 300, 10)
       const values = kernels.allocate(300 * 50)
       for (let i = 0; i < values.length; i++) values[i] = (i * 7919) % 251
       const labels = new Int32Array(50).map((_, i) => i % 10)
-      for (let i = 0; i < 200; i++) softmax.step({ values, labels }, 1e-5, 0.1)
+      for (let i = 0; i < 200; i++) softmax.step({ values, labels }, sgd(1e-5, 0.1))
       parentPort.postMessage(softmax.evaluate({ values, labels }).loss)
       // Left open: the end of the thread must end the pool.
     `
@@ -134,7 +134,7 @@ async function native(): Promise<void> {
     for (const end of ['', 'process.exit(0)']) {
       const source = `import { nativeKernels } from '${url.href}'
         const softmax = nativeKernels({ threads: 4 }).softmax(600, 10)
-        softmax.step({ values: new Uint8Array(60000), labels: new Int32Array(100) }, 0.1, 0)
+        softmax.step({ values: new Uint8Array(60000), labels: new Int32Array(100) }, sgd(0.1, 0))
         ${end}`
       const { status, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
         cwd: fileURLToPath(new URL('.', url)),
@@ -148,8 +148,8 @@ async function native(): Promise<void> {
   t.test('native gives back all memory and threads', async (t) => {
     const cycle = (): void => {
       const kernels = open(2)
-      const softmax = kernels.softmax(64, 10)
-      softmax.step({ values: new Uint8Array(640), labels: new Int32Array(10) }, 0.1, 0)
+      const softmax = network(kernels, 64, 10)
+      softmax.step({ values: new Uint8Array(640), labels: new Int32Array(10) }, sgd(0.1, 0))
       softmax.free()
       kernels.close()
     }

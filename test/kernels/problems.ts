@@ -1,4 +1,4 @@
-import type { Affine, Kernels, Rows } from '../../dist/kernels/index.js'
+import type { Affine, Kernels, Network, Rows, SgdStep } from '../../dist/kernels/index.js'
 
 /* Rows and parameters to compare kernels on. */
 
@@ -13,7 +13,23 @@ export interface Shape {
   readonly seed: number
 }
 
-/** Parameters that give logits of about 1, in float32. */
+/** A network of a kernel in this process: its results are there at once. */
+export type HostNetwork = {
+  [K in keyof Network]: Network[K] extends (...args: infer A) => infer R
+    ? (...args: A) => Exclude<R, Promise<unknown>>
+    : Network[K]
+}
+
+/** One dense layer with cross-entropy on top. */
+export function network(kernels: Kernels, features: number, classes: number): HostNetwork {
+  return kernels.network({ features, layers: [{ units: classes }], loss: 'cross-entropy' }) as HostNetwork
+}
+
+export function sgd(eta: number, lambda: number): SgdStep {
+  return { rule: 'sgd', eta, lambda }
+}
+
+/** Parameters that give scores of about 1, in float32. */
 export function randomParameters({ features, classes, kind, seed }: Shape) {
   const normal = gaussian(seed)
   const typical = Math.sqrt(features) * (kind === 'uint8' ? 128 : 1)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Parameters, Rows } from '../../dist/kernels/index.js'
+import type { Rows } from '../../dist/kernels/index.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
 import { type Random, randomStream } from '../../dist/pipeline/base/random.js'
 import { agreement } from './agreement.js'
@@ -30,7 +30,7 @@ function randomParameters(random: Random, features: number, classes: number): Pa
 
 /** A classifier with these parameters. */
 function loaded(features: number, parameters: Parameters) {
-  const classifier = kernels.softmax(features, parameters.b.length)
+  const classifier = network(kernels, features, parameters.b.length)
   classifier.load(parameters)
   return classifier
 }
@@ -38,7 +38,7 @@ function loaded(features: number, parameters: Parameters) {
 t.test('logits are W z + b', (t) => {
   const classifier = loaded(2, { W: Float64Array.of(1, 2, 3, 4, 5, 6), b: Float64Array.of(10, 20, 30) })
   const out = new Float64Array(6)
-  classifier.logits({ values: Float32Array.of(1, 1, 2, -1), labels: Int32Array.of(0, 0) }, out)
+  classifier.scores({ values: Float32Array.of(1, 1, 2, -1), labels: Int32Array.of(0, 0) }, out)
   t.strictSame([...out], [13, 27, 41, 10, 22, 34])
   t.end()
 })
@@ -56,8 +56,8 @@ t.test('uint8 values are mapped by z = (x - mean) * scale, in all that is comput
     { values: mapped, labels },
   ]
   t.ok(close([a.evaluate(rows).loss], [b.evaluate(same).loss], 1e-6))
-  t.ok(close([a.step(rows, 0.1, 0.01)], [b.step(same, 0.1, 0.01)], 1e-6))
-  t.ok(close(a.parameters.W, b.parameters.W, 1e-6))
+  t.ok(close([a.step(rows, sgd(0.1, 0.01))], [b.step(same, sgd(0.1, 0.01))], 1e-6))
+  t.ok(close(a.read().W, b.read().W, 1e-6))
   t.end()
 })
 
@@ -116,18 +116,18 @@ t.test(
     probe.accumulate(rows)
     const { W: dW, b: db, loss } = probe.gradient(0)
     const classifier = loaded(3, before)
-    t.equal(classifier.step(rows, eta, lambda), loss)
+    t.equal(classifier.step(rows, sgd(eta, lambda)), loss)
     t.ok(close([loss], [loaded(3, before).evaluate(rows).loss / 6], 1e-15))
     t.ok(
       close(
-        classifier.parameters.W,
+        classifier.read().W,
         before.W.map((w, i) => w - eta * (dW[i]! + 2 * lambda * w)),
         1e-15,
       ),
     )
     t.ok(
       close(
-        classifier.parameters.b,
+        classifier.read().b,
         before.b.map((b, k) => b - eta * db[k]!),
         1e-15,
       ),
@@ -146,12 +146,12 @@ t.test('accumulating slices before the step is one step over all rows, and clear
   const parameters = randomParameters(random, 3, 4)
   const [whole, sliced] = [loaded(3, parameters), loaded(3, parameters)]
   for (const _ of [1, 2]) {
-    const loss = whole.step(rows, 0.1, 0.01)
+    const loss = whole.step(rows, sgd(0.1, 0.01))
     sliced.accumulate(part(0, 4))
     sliced.accumulate(part(4, 4))
     sliced.accumulate(part(4, 7))
-    t.equal(sliced.step(part(7, 10), 0.1, 0.01), loss)
-    t.strictSame(sliced.parameters, whole.parameters, 'to the last bit')
+    t.equal(sliced.step(part(7, 10), sgd(0.1, 0.01)), loss)
+    t.strictSame(sliced.read(), whole.read(), 'to the last bit')
   }
   t.end()
 })
@@ -198,7 +198,7 @@ t.test('logits of ±1000 neither overflow nor give NaN', (t) => {
     t.ok(close([classifier.evaluate(rows).loss], [loss], 1e-12), `${b} of class ${label}`)
     classifier.accumulate(rows)
     const gradient = classifier.gradient(0)
-    t.ok([...gradient.W, ...gradient.b].every(Number.isFinite))
+    t.ok([...gradient.arrays.W, ...gradient.arrays.b].every(Number.isFinite))
   }
   t.end()
 })
@@ -224,21 +224,21 @@ t.test('evaluate changes nothing, also not a step in progress', (t) => {
   for (const classifier of [plain, evaluated]) {
     classifier.accumulate(first)
     if (classifier === evaluated) classifier.evaluate(second)
-    classifier.step(second, 0.1, 0)
+    classifier.step(second, sgd(0.1, 0))
   }
-  t.strictSame(evaluated.parameters, plain.parameters)
+  t.strictSame(evaluated.read(), plain.read())
   t.end()
 })
 
 t.test('a label out of range is a RangeError that names it', (t) => {
-  const classifier = kernels.softmax(1, 3)
+  const classifier = network(kernels, 1, 3)
   for (const label of [-1, 3, 255]) {
     const rows = { values: Float32Array.of(0, 0), labels: Int32Array.of(2, label) }
     const message = `label ${label} of row 1 is not in 0 … 2`
     const calls = [
       () => classifier.accumulate(rows),
       () => classifier.evaluate(rows),
-      () => classifier.step(rows, 1, 0),
+      () => classifier.step(rows, sgd(1, 0)),
     ]
     for (const call of calls) t.throws(call, new RangeError(message))
   }
@@ -248,12 +248,12 @@ t.test('a label out of range is a RangeError that names it', (t) => {
 t.test('no rows add nothing', (t) => {
   const none = { values: new Float32Array(0), labels: new Int32Array(0) }
   const one = { values: Float32Array.of(1, 2, 3), labels: Int32Array.of(0) }
-  const classifier = kernels.softmax(3, 2)
+  const classifier = network(kernels, 3, 2)
   t.strictSame(classifier.evaluate(none), { loss: 0, correct: 0 })
-  classifier.logits(none, new Float64Array(0))
+  classifier.scores(none, new Float64Array(0))
   classifier.accumulate(none)
-  t.equal(classifier.step(one, 1, 0), kernels.softmax(3, 2).step(one, 1, 0))
-  t.strictSame([...classifier.parameters.b], [0.5, -0.5])
+  t.equal(classifier.step(one, sgd(1, 0)), network(kernels, 3, 2).step(one, sgd(1, 0)))
+  t.strictSame([...classifier.read().b], [0.5, -0.5])
   t.end()
 })
 
@@ -261,7 +261,7 @@ t.test('load copies from either precision, and parameters show what is there', (
   const W = Float32Array.of(1.5, -2)
   const classifier = loaded(1, { W, b: Float32Array.of(0, 0.25) })
   W[0] = 9
-  t.strictSame([...classifier.parameters.W, ...classifier.parameters.b], [1.5, -2, 0, 0.25])
+  t.strictSame([...classifier.read().W, ...classifier.read().b], [1.5, -2, 0, 0.25])
   t.end()
 })
 

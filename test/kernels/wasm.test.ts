@@ -56,8 +56,8 @@ t.test('wasm works beyond 2 GiB', async (t) => {
   kernels.allocate(2 ** 31)
   const far = kernels.allocate(rows.values.length)
   far.set(rows.values)
-  const model = kernels.softmax(512, 3)
-  t.ok(model.parameters.W.byteOffset > 2 ** 31)
+  const model = network(kernels, 512, 3)
+  t.ok(model.read().W.byteOffset > 2 ** 31)
   t.same(model.evaluate({ ...rows, values: far }).correct, 2000)
   t.same(kernels.moments(far, 512).sum, new Float64Array(512).fill(2000))
   kernels.close()
@@ -97,8 +97,8 @@ for (const [threads, cycles] of [
   t.test(`wasm leaks nothing in ${cycles} cycles with ${threads} threads`, async (t) => {
     const cycle = async () => {
       const kernels: Kernels = await wasmKernels({ threads })
-      const model = kernels.softmax(64, 10)
-      model.step({ values: kernels.allocate(6400), labels: new Int32Array(100) }, 0.1, 0)
+      const model = network(kernels, 64, 10)
+      model.step({ values: kernels.allocate(6400), labels: new Int32Array(100) }, sgd(0.1, 0))
       model.free()
       kernels.close()
     }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { outOfMemory } from '../../../dist/kernels/memory.js'
 import { fileProblem, inFileOrder, inStage, messageOf, PipelineError } from '../../../dist/pipeline/base/errors.js'
 
-t.test('a PipelineError says every problem, a line each, with its place', async (t) => {
+t.test('the message of a PipelineError has a line for each problem, with its position', async (t) => {
   const cause = new Error('deep')
   const error = new PipelineError('DATA', [{ where: 'a.yaml:1:2', message: 'one' }, { message: 'two' }], { cause })
   t.ok(error instanceof Error)
@@ -14,7 +14,7 @@ t.test('a PipelineError says every problem, a line each, with its place', async 
   t.notOk('cause' in new PipelineError('WRITE', 'full'))
 })
 
-t.test('inStage puts the stage and its place on an error, once', async (t) => {
+t.test('inStage adds the stage and its position to an error, once', async (t) => {
   const cause = new PipelineError('DATA', 'no rows')
   const once = inStage(cause, 'stages[1] a/b', 'p.yaml:3:5')
   t.equal(once.message, 'p.yaml:3:5  stages[1] a/b: no rows')
@@ -24,12 +24,12 @@ t.test('inStage puts the stage and its place on an error, once', async (t) => {
   t.equal(inStage(once, 'stages[2] c/d', 'p.yaml:9:5'), once)
 })
 
-t.test('inStage keeps a place that the error has', async (t) => {
+t.test('inStage keeps the position of an error', async (t) => {
   const error = new PipelineError('DATA', [{ where: 'data.csv:7', message: 'ragged' }])
   t.equal(inStage(error, 'stages[0] load/csv', 'p.yaml:3:5').message, 'data.csv:7  stages[0] load/csv: ragged')
 })
 
-t.test('inStage gives foreign errors the code STAGE, whatever was thrown', async (t) => {
+t.test('inStage gives other errors the code STAGE, whatever value was thrown', async (t) => {
   for (const [thrown, message] of [
     [new TypeError('x is not a function'), 'x is not a function'],
     [new Error(), 'failed without a message'],
@@ -46,18 +46,18 @@ t.test('inStage gives foreign errors the code STAGE, whatever was thrown', async
   }
 })
 
-t.test('inStage gives memory that a kernel could not get the code KERNEL', async (t) => {
+t.test('inStage gives the code KERNEL to an error of a kernel that could not allocate memory', async (t) => {
   const error = inStage(outOfMemory(7, 'it is full'), 's', undefined)
   t.equal(error.message, 's: cannot allocate 7 bytes: it is full')
   t.equal(error.code, 'KERNEL')
 })
 
-t.test('messageOf reads errors and anything else', async (t) => {
+t.test('messageOf returns the message of an error, or the text of another value', async (t) => {
   t.equal(messageOf(new Error('a')), 'a')
   t.equal(messageOf(3), '3')
 })
 
-t.test('fileProblem words what was tried, on which file, and why it failed', async (t) => {
+t.test('fileProblem names the action, the file and the reason', async (t) => {
   const coded = (code: string) => Object.assign(new Error(`${code}: jargon`), { code })
   for (const [error, reason] of [
     [coded('ENOENT'), 'no such file or directory'],
@@ -71,33 +71,30 @@ t.test('fileProblem words what was tried, on which file, and why it failed', asy
     t.equal(fileProblem('read', 'a.csv', error), `cannot read a.csv: ${reason}`)
 })
 
-t.test(
-  'inFileOrder sorts by file, line and column as numbers, says each once, and puts the rest last as it was',
-  async (t) => {
-    const at = (where: string | undefined, message = 'm') => ({ where, message })
-    const sorted = inFileOrder([
-      at('--set b=1'),
-      at(undefined, 'nowhere'),
-      at('b.yaml:1:1'),
-      at('a.yaml:10:2'),
-      at('a.yaml:9:12 ($NAME)'),
-      at('a.yaml:9:3', 'second'),
-      at('a.yaml:9:3', 'first'),
-      at('a.yaml:9:3', 'second'),
-      at('--set a=1'),
-    ])
-    t.strictSame(
-      sorted.map(({ where, message }) => `${where} ${message}`),
-      [
-        'a.yaml:9:3 second',
-        'a.yaml:9:3 first',
-        'a.yaml:9:12 ($NAME) m',
-        'a.yaml:10:2 m',
-        'b.yaml:1:1 m',
-        '--set b=1 m',
-        'undefined nowhere',
-        '--set a=1 m',
-      ],
-    )
-  },
-)
+t.test('inFileOrder sorts by file, line and column, removes duplicates, and puts other problems last', async (t) => {
+  const at = (where: string | undefined, message = 'm') => ({ where, message })
+  const sorted = inFileOrder([
+    at('--set b=1'),
+    at(undefined, 'nowhere'),
+    at('b.yaml:1:1'),
+    at('a.yaml:10:2'),
+    at('a.yaml:9:12 ($NAME)'),
+    at('a.yaml:9:3', 'second'),
+    at('a.yaml:9:3', 'first'),
+    at('a.yaml:9:3', 'second'),
+    at('--set a=1'),
+  ])
+  t.strictSame(
+    sorted.map(({ where, message }) => `${where} ${message}`),
+    [
+      'a.yaml:9:3 second',
+      'a.yaml:9:3 first',
+      'a.yaml:9:12 ($NAME) m',
+      'a.yaml:10:2 m',
+      'b.yaml:1:1 m',
+      '--set b=1 m',
+      'undefined nowhere',
+      '--set a=1 m',
+    ],
+  )
+})

@@ -3,7 +3,7 @@ import { didYouMean, suggestion } from '../../../dist/pipeline/base/nearest.js'
 
 const stages = ['load/digits', 'load/csv', 'batch/rows', 'shuffle/rows', 'sink/csv']
 
-t.test('didYouMean names the nearest candidate, or nothing where none is near', async (t) => {
+t.test('didYouMean suggests the most similar candidate, or nothing if none is similar', async (t) => {
   for (const [name, nearest] of [
     ['load/digitz', 'load/digits'],
     ['load/dgiits', 'load/digits'],
@@ -18,22 +18,22 @@ t.test('didYouMean names the nearest candidate, or nothing where none is near', 
     t.equal(didYouMean(name, stages), nearest ? `; did you mean "${nearest}"?` : '', name)
 })
 
-t.test('didYouMean counts two letters exchanged as one difference', async (t) => {
+t.test('didYouMean counts a swap of two letters as one difference', async (t) => {
   t.equal(didYouMean('eat', ['eta']), '; did you mean "eta"?')
   t.equal(didYouMean('abc', ['xyc']), '')
 })
 
-t.test('didYouMean takes the first of equally near candidates', async (t) => {
+t.test('didYouMean takes the first of equally similar candidates', async (t) => {
   t.equal(didYouMean('rowz', ['rows', 'rowy']), '; did you mean "rows"?')
 })
 
-t.test('didYouMean stays quick with absurdly long names', async (t) => {
+t.test('didYouMean is fast for very long names', async (t) => {
   const start = performance.now()
   t.equal(didYouMean('x'.repeat(1e6), stages), '')
   t.ok(performance.now() - start < 200)
 })
 
-t.test('suggestion lists all names where none is near, and nothing where there are none', async (t) => {
+t.test('suggestion lists the names if none is similar, and is empty if there are none', async (t) => {
   t.equal(suggestion('etta', ['eta', 'lambda'], 'vars'), '; did you mean "eta"?')
   t.equal(suggestion('teleport', ['eta', 'lambda'], 'vars'), '; vars: eta, lambda')
   t.equal(suggestion('eta', [], 'vars'), '')

@@ -19,7 +19,7 @@ t.test('philox agrees with the known answers of Random123', async (t) => {
   }
 })
 
-t.test('a stream is the Philox of its seed, hashed address and epoch, counted up from 0', async (t) => {
+t.test('a stream is Philox with the seed as key, and a counter of block, epoch and hash of the address', async (t) => {
   const hash = createHash('sha256').update('model\0init').digest()
   const expected = [0, 1].flatMap((i) => {
     const out = new Uint32Array(4)
@@ -29,7 +29,7 @@ t.test('a stream is the Philox of its seed, hashed address and epoch, counted up
   t.strictSame(draws(randomStream(5 + 2 ** 32, 'model', 'init', 7), 8), expected)
 })
 
-t.test('the streams of a stage are those of its address, opened in any order', async (t) => {
+t.test('randomStreams opens the streams of randomStream, in any order', async (t) => {
   const streams = randomStreams(5, 'model')
   for (const [purpose, epoch] of [
     ['init', 0],
@@ -41,7 +41,7 @@ t.test('the streams of a stage are those of its address, opened in any order', a
   t.strictSame(draws(streams('init'), 9), draws(randomStream(5, 'model', 'init'), 9))
 })
 
-t.test('streams with different addresses share nothing', async (t) => {
+t.test('streams with different addresses share no numbers', async (t) => {
   const addresses: [number, string, string, number?][] = [
     [1, 'a', 'b'],
     [2, 'a', 'b'],
@@ -67,7 +67,7 @@ t.test('a stream does not depend on other streams, nor on the order of drawing',
   t.strictSame(mixed, alone)
 })
 
-t.test('below is within its bound and gives every value', async (t) => {
+t.test('below stays within its bound and gives every value', async (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 32 }), fc.nat(), (n, seed) => {
       const value = randomStream(seed, 's', 'below').below(n)
@@ -79,7 +79,7 @@ t.test('below is within its bound and gives every value', async (t) => {
   t.equal(random.below(1), 0)
 })
 
-t.test('below has no bias, even where the bound is three quarters of the range', async (t) => {
+t.test('below has no bias, even if the bound is three quarters of the range', async (t) => {
   // A plain remainder would give values under 2³⁰ twice as often as the others.
   const n = 3 * 2 ** 30
   const random = randomStream(1, 's', 'bias')
@@ -109,7 +109,7 @@ t.test('normal is finite, with the moments and tails of N(0, 1)', async (t) => {
   t.ok(Math.abs(moment(2) - 1) < 0.04)
   t.ok(Math.abs(moment(3)) < 0.1)
   t.ok(Math.abs(moment(4) - 3) < 0.3)
-  // Neighbours come from one pair of draws; they must not be correlated for that.
+  // Two neighbours come from one pair of uniform draws. They must not be correlated.
   let product = 0
   for (let i = 0; i < values.length; i += 2) product += values[i]! * values[i + 1]!
   t.ok(Math.abs(product / (values.length / 2)) < 0.04)

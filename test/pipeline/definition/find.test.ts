@@ -28,7 +28,7 @@ t.test('findDefinition prefers a file, then a built-in pipeline by its name or t
     t.equal(findDefinition(name), resolve(path), name)
 })
 
-t.test('a name that is nothing is told with the nearest one, or all', async (t) => {
+t.test('an unknown name is refused, with the most similar name or a list of all', async (t) => {
   t.throws(() => findDefinition('digit'), {
     code: 'DEFINITION',
     message: 'no file and no built-in pipeline named "digit"; did you mean "digits"?',
@@ -37,6 +37,6 @@ t.test('a name that is nothing is told with the nearest one, or all', async (t) 
   t.throws(() => findDefinition(''), { message: /named ""; built in: / })
 })
 
-t.test('a file name that is not there is left for the reader to complain about', async (t) => {
+t.test('the name of a missing file is returned, and reading it fails later', async (t) => {
   for (const name of ['gone.yaml', 'gone.yml']) t.equal(findDefinition(name), name)
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Problem } from '../../../dist/pipeline/base/errors.js'
-import { interpolator, withVars } from '../../../dist/pipeline/definition/interpolate.js'
+import { createInterpolator, withVars } from '../../../dist/pipeline/definition/interpolate.js'
 import { parseSource } from '../../../dist/pipeline/definition/source.js'
 import { entriesOf, formatOrigin, locate, plain } from '../../../dist/pipeline/definition/value.js'
 
@@ -9,12 +9,12 @@ function interpolated(text: string, vars = '{}', environment: Record<string, str
   const problems: Problem[] = []
   const source = parseSource(`vars: ${vars}\nvalue: ${text}\n`, '/folder/p.yaml')
   const declared = entriesOf(locate(source, ['vars']))
-  const { interpolate, resolvedVars } = interpolator(declared, environment, problems)
+  const { interpolate, resolvedVars } = createInterpolator(declared, environment, problems)
   const value = interpolate(locate(source, ['value']))
   return { value, data: plain(value), problems: problems.map(({ message }) => message), resolvedVars }
 }
 
-t.test('a string that is one reference takes the value and the type of what it refers to', async (t) => {
+t.test('a string that is a single reference becomes the value, of any type', async (t) => {
   for (const [text, vars, environment, data] of [
     ['"${a}"', '{ a: 1 }', {}, 1],
     ['"${a}"', '{ a: "1" }', {}, '1'],
@@ -52,7 +52,7 @@ t.test('inside longer text a reference becomes text', async (t) => {
     t.strictSame(interpolated(text, '{ a: 1, b: true }').data, data, text)
 })
 
-t.test('"$${" is a literal "${", and other dollars are just that', async (t) => {
+t.test('"$${" is a literal "${", and other dollars are kept', async (t) => {
   for (const [text, data] of [
     ['"$${a}"', '${a}'],
     ['"$${a} ${a}"', '${a} 1'],
@@ -63,29 +63,29 @@ t.test('"$${" is a literal "${", and other dollars are just that', async (t) => 
     t.strictSame(interpolated(text, '{ a: 1 }').data, data, text)
 })
 
-t.test('what stands in a var is not read a second time', async (t) => {
+t.test('the result of a reference is not searched for references', async (t) => {
   t.equal(interpolated('"${a}"', '{ a: "$${b}" }').data, '${b}')
 })
 
-t.test('a value knows where it was said: the var, or the environment variable and its reference', async (t) => {
+t.test('the origin of a value is the var, or the environment variable and its reference', async (t) => {
   t.equal(formatOrigin(interpolated('"${a}"', '{ a: 1 }').value.origin), '/folder/p.yaml:1:12')
   t.equal(formatOrigin(interpolated('"${A}"', '{}', { A: '1' }).value.origin), '/folder/p.yaml:2:8 ($A)')
   t.equal(formatOrigin(interpolated('"${A:-1}"').value.origin), '/folder/p.yaml:2:8')
 })
 
-t.test('names that objects have are no vars and no environment', async (t) => {
+t.test('names of members of JavaScript objects are neither vars nor environment variables', async (t) => {
   t.match(interpolated('"${valueOf}"', '{}', Object.create(null)).problems, [
     /^"\$\{valueOf\}" names neither a var nor an environment variable/,
   ])
 })
 
-t.test('every reference that leads nowhere is one problem, and the rest is still resolved', async (t) => {
+t.test('each unknown reference is one problem, and the others are still resolved', async (t) => {
   const { data, problems } = interpolated('{ a: "${x}", b: "1${y}${z}", c: "${v}" }', '{ v: 1 }')
   t.equal(problems.length, 3)
   t.strictSame(data, { a: null, b: null, c: 1 })
 })
 
-t.test('resolvedVars gives all vars, resolved, and reports each problem once', async (t) => {
+t.test('resolvedVars returns all vars, resolved, and reports each problem once', async (t) => {
   const { resolvedVars, problems } = interpolated('"${a}"', '{ a: "${b}", b: 2, c: "${nope}" }')
   t.strictSame(
     [...resolvedVars()].map(([name, value]) => [name, plain(value)]),
@@ -98,7 +98,7 @@ t.test('resolvedVars gives all vars, resolved, and reports each problem once', a
   t.strictSame(problems, [], 'taken before the vars were looked at')
 })
 
-t.test('a value that was one reference to a var remembers it; text, environment and defaults do not', async (t) => {
+t.test('a value from a single reference remembers its var; text, environment and defaults do not', async (t) => {
   const vars = '{ a: "${b}", b: 1, c: ["${b}"] }'
   for (const [text, reference] of [
     ['"${b}"', 'b'],
@@ -117,7 +117,7 @@ t.test('a value that was one reference to a var remembers it; text, environment 
   t.equal(locate(resolvedVars().get('c')!, [0]).reference, 'b')
 })
 
-t.test('withVars replaces references in ordinary data, and looks nowhere else', (t) => {
+t.test('withVars replaces references in plain data, from the vars alone', (t) => {
   t.strictSame(withVars({ x: ['${a}', 'y${a}'], z: '$${a}', p: '${PATH}' }, { a: 1 }), {
     x: [1, 'y1'],
     z: '${a}',
@@ -126,7 +126,7 @@ t.test('withVars replaces references in ordinary data, and looks nowhere else', 
   t.end()
 })
 
-/** Vars of which each is made by `of` from the name of the one above. */
+/** A chain of vars. `of` makes the value of each from a reference to the one before. */
 const tower = (levels: number, first: string, of: (above: string) => string): string =>
   `{ ${Array.from({ length: levels }, (_, i) => `v${i}: ${i === 0 ? first : of(`\${v${i - 1}}`)}`).join(', ')} }`
 
@@ -142,7 +142,7 @@ t.test('vars that double with every level are refused before they fill memory', 
   }
 })
 
-t.test('vars that refer to each other very deep are told, not a stack overflow', async (t) => {
+t.test('vars that refer to each other very deep are reported, without a stack overflow', async (t) => {
   const { problems } = interpolated(
     '"${v4999}"',
     tower(5000, 'x', (above) => `"${above}"`),

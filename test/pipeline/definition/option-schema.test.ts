@@ -1,10 +1,11 @@
 import t from 'tap'
 import { z } from 'zod'
 import { listed, show } from '../../../dist/pipeline/base/words.js'
-import { formatIssues, formatType, optionSchema } from '../../../dist/pipeline/definition/option-schema.js'
+import { formatIssues } from '../../../dist/pipeline/definition/issues.js'
+import { formatType, optionSchema } from '../../../dist/pipeline/definition/option-schema.js'
 import { type Origin, valueFrom } from '../../../dist/pipeline/definition/value.js'
 
-t.test('wordType words what a schema accepts', async (t) => {
+t.test('formatType describes what a schema accepts', async (t) => {
   for (const [schema, words] of [
     [z.string(), 'a string'],
     [z.string().min(1), 'a non-empty string'],
@@ -13,6 +14,14 @@ t.test('wordType words what a schema accepts', async (t) => {
     [z.string().min(2), 'a string of at least 2 characters'],
     [z.string().max(5), 'a string of at most 5 characters'],
     [z.string().min(2).max(5), 'a string of 2 to 5 characters'],
+    [
+      z
+        .string()
+        .regex(/^\d+x\d+$/)
+        .meta({ examples: ['2x5', '1x1'] }),
+      '"2x5" or "1x1"',
+    ],
+    [z.string().meta({ examples: ['a'] }), 'a string'],
     [z.boolean(), 'true or false'],
     [z.number(), 'a number'],
     [z.number().positive(), 'a positive number'],
@@ -47,14 +56,14 @@ t.test('wordType words what a schema accepts', async (t) => {
     t.equal(formatType(optionSchema(schema)), words)
 })
 
-t.test('listed joins words as a sentence does', async (t) => {
+t.test('listed joins words as in a sentence', async (t) => {
   t.equal(listed([]), '')
   t.equal(listed(['a']), 'a')
   t.equal(listed(['a', 'b']), 'a or b')
   t.equal(listed(['a', 'b', 'c'], 'and'), 'a, b and c')
 })
 
-t.test('show quotes strings, keeps odd numbers and shortens what is long', async (t) => {
+t.test('show quotes strings, keeps special numbers and shortens long values', async (t) => {
   for (const [data, text] of [
     ['a"b', '"a\\"b"'],
     [Number.NaN, 'NaN'],
@@ -75,7 +84,7 @@ function messages(schema: z.ZodType, data: unknown): string[] {
   return formatIssues(checked.error, schema, valueFrom(data, origin), 'stage: ').map(({ message }) => message)
 }
 
-t.test('wordIssues says path, what was expected and what was found', async (t) => {
+t.test('formatIssues gives the path, what was expected and what was found', async (t) => {
   const schema = z.strictObject({
     n: z.int().positive(),
     list: z.array(z.strictObject({ a: z.number() })).optional(),

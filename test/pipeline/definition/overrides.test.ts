@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Problem } from '../../../dist/pipeline/base/errors.js'
 import type { StageEntry } from '../../../dist/pipeline/definition/entries.js'
-import { override, parseOverrides } from '../../../dist/pipeline/definition/overrides.js'
+import { applyOverride, parseOverrides } from '../../../dist/pipeline/definition/overrides.js'
 import { formatOrigin, type Origin, plain, valueFrom } from '../../../dist/pipeline/definition/value.js'
 
 t.test('parseOverrides reads a var or an option by its path, with a value in YAML', async (t) => {
@@ -25,7 +25,7 @@ t.test('parseOverrides reads a var or an option by its path, with a value in YAM
   }
 })
 
-t.test('parseOverrides refuses what is no assignment', async (t) => {
+t.test('parseOverrides refuses a text that is not an assignment', async (t) => {
   for (const text of ['', 'eta', '=1', '.a=1', 'a..b=1', 'a.=1', '1a=1', 'a b=1'])
     t.throws(() => parseOverrides([text]), {
       code: 'ARGUMENTS',
@@ -45,26 +45,26 @@ const entry: StageEntry = {
   folder: '/elsewhere',
 }
 
-t.test('override sets one option and leaves the others', async (t) => {
+t.test('applyOverride sets one option and leaves the others', async (t) => {
   const problems: Problem[] = []
-  const changed = override(entry, ['init', 'normal'], valueFrom(2, code), '', problems)
+  const changed = applyOverride(entry, ['init', 'normal'], valueFrom(2, code), '', problems)
   t.strictSame(plain(changed.with), { eta: 1, init: { normal: 2 } })
   t.strictSame(plain(entry.with), { eta: 1, init: { normal: 1 } })
   t.strictSame(problems, [])
 })
 
-t.test('override of "use" puts another stage in, with "./" from where the command runs', async (t) => {
-  const changed = override(entry, ['use'], valueFrom('./mine.js', code), '', [])
+t.test('applyOverride of "use" sets another stage; "./" is then the current folder', async (t) => {
+  const changed = applyOverride(entry, ['use'], valueFrom('./mine.js', code), '', [])
   t.match(changed, { id: 'model', use: './mine.js', folder: process.cwd(), with: entry.with })
 })
 
-t.test('override of "use" by anything but a name is a problem', async (t) => {
+t.test('applyOverride of "use" by anything but a name is a problem', async (t) => {
   for (const [path, value] of [
     [['use'], 3],
     [['use', 'x'], 'a/b'],
   ] as const) {
     const problems: Problem[] = []
-    t.equal(override(entry, path, valueFrom(value, code), '--set x', problems), entry)
+    t.equal(applyOverride(entry, path, valueFrom(value, code), '--set x', problems), entry)
     t.strictSame(problems, [{ where: '--set x', message: 'expected the name of a stage' }])
   }
 })

@@ -24,7 +24,7 @@ t.test('the block parallel has defaults, may hold references, and is inherited a
   t.equal(changed.undivided().definition.parallel, undefined)
 })
 
-t.test('a pipeline in code takes the same block, with the same checks', async (t) => {
+t.test('a program passes the same block, with the same checks', async (t) => {
   const spec = { name: 'p', stages: [{ use: 'load/digits' }] }
   const made = await Pipeline.define({ ...spec, parallel: { engine: 'local', shards: 4 } })
   t.match(made.definition.parallel, { engine: 'local', ranks: 1, shards: 4 })
@@ -34,7 +34,7 @@ t.test('a pipeline in code takes the same block, with the same checks', async (t
   })
 })
 
-t.test('what is wrong with it is told with its place', async (t) => {
+t.test('mistakes are reported with their positions', async (t) => {
   const wrong = async (parallel: string) => {
     const cwd = t.testdir({ 'p.yaml': `parallel: ${parallel}\n${stages}` })
     return (await millrace(['validate', 'p.yaml'], cwd)).stderr.split('\n')[0]

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { Pipeline, PipelineError } from '../../../dist/index.js'
 
-/** What a user is told about a wrong definition, word for word: where it is, what was expected, what is there, the fix. */
+/** The exact messages for wrong definitions: the position, what was expected, what was found, the fix. */
 
 type Files = Record<string, string>
 interface Case {
@@ -15,7 +15,7 @@ interface Case {
   readonly code?: string
 }
 
-/** A sound pipeline with parts replaced. */
+/** A valid pipeline with parts replaced. */
 function trainer(parts: Partial<Record<'top' | 'load' | 'fit' | 'batch' | 'model' | 'evaluate' | 'end', string>> = {}) {
   return `${parts.top ?? ''}stages:
   - use: load/digits
@@ -54,7 +54,7 @@ const families: Record<string, readonly Case[]> = {
       problems: ['wrong.yaml:2:10  stages[0]: no stage named "digits"; did you mean "load/digits"?'],
     },
     {
-      title: 'like no other: where to look',
+      title: 'with no similar name: where to look',
       files: 'stages:\n  - use: teleport/everything\n',
       problems: [
         'wrong.yaml:2:10  stages[0]: no stage named "teleport/everything"; "millrace stages" lists the built-in ones, "./file.js" uses your own',
@@ -76,7 +76,7 @@ const families: Record<string, readonly Case[]> = {
       problems: ['wrong.yaml:2:5  stages[0].use is required: expected a non-empty string'],
     },
     {
-      title: 'that is only its name',
+      title: 'given by its name alone',
       files: 'stages:\n  - load/digits\n',
       problems: ['wrong.yaml:2:5  stages[0]: expected a mapping with use, id, with and from, got "load/digits"'],
     },
@@ -96,7 +96,7 @@ const families: Record<string, readonly Case[]> = {
       problems: ['wrong.yaml:3:11  stages[0].with: expected a mapping of names to values, got ["a"]'],
     },
     {
-      title: 'with text under "with": its options are not asked for as well',
+      title: 'with text under "with": nothing about missing options',
       files: `${digits}  - use: batch/rows\n    with: many\n`,
       problems: ['wrong.yaml:4:11  stages[1].with: expected a mapping of names to values, got "many"'],
     },
@@ -104,7 +104,7 @@ const families: Record<string, readonly Case[]> = {
 
   'an option': [
     {
-      title: 'that does not exist: the nearest name, and what is missing for it',
+      title: 'that does not exist: the nearest name, and the required option that is missing',
       files: trainer({ batch: '{ sise: 10, epochs: 1 }' }),
       problems: [
         'wrong.yaml:8:11  stages[2] batch/rows: size is required: expected a positive integer',
@@ -112,7 +112,7 @@ const families: Record<string, readonly Case[]> = {
       ],
     },
     {
-      title: 'like no other: all there are',
+      title: 'with no similar name: a list of all',
       files: trainer({ batch: '{ size: 10, epochs: 1, teleport: true }' }),
       problems: [
         'wrong.yaml:8:34  stages[2] batch/rows: unknown option "teleport"; options: split, size, epochs, dropLast',
@@ -157,7 +157,7 @@ const families: Record<string, readonly Case[]> = {
       ],
     },
     {
-      title: 'with several forms, where the form meant is plain: what it lacks',
+      title: 'with several forms, if the form meant is clear: its mistakes',
       files: trainer({ model: '{ eta: { start: 1, factor: 2, evry: 3 }, init: { normal: 0 } }' }),
       problems: [
         'wrong.yaml:11:18  stages[3] gradient-step/softmax: eta.every is required: expected a positive integer',
@@ -198,7 +198,7 @@ const families: Record<string, readonly Case[]> = {
 
   'a reference': [
     {
-      title: 'to a var that is not there: the nearest name, and nothing about the option',
+      title: 'to an unknown var: the nearest name, and nothing about the option',
       files: trainer({ top: 'vars: { eta: 1 }\n', model: '{ eta: "${etta}" }' }),
       problems: ['wrong.yaml:12:18  "${etta}" names neither a var nor an environment variable; did you mean "eta"?'],
     },
@@ -221,7 +221,7 @@ const families: Record<string, readonly Case[]> = {
       problems: ['wrong.yaml:8:19  stages[2] batch/rows: size: expected a positive integer, got 0'],
     },
     {
-      title: 'to a var with a wrong value: where the var stands',
+      title: 'to a var with a wrong value: the position of the var',
       files: trainer({ top: 'vars:\n  size: many\n', batch: '{ size: "${size}", epochs: 1 }' }),
       problems: ['wrong.yaml:2:9  stages[2] batch/rows: size: expected a positive integer, got "many"'],
     },
@@ -251,7 +251,7 @@ const families: Record<string, readonly Case[]> = {
       problems: ['wrong.yaml:1:12  vars refer to each other in a circle: a → a'],
     },
     {
-      title: 'in "use" that leads nowhere: nothing about the stages that follow',
+      title: 'in "use" to an unknown var: nothing about the stages that follow',
       files: trainer().replace('normalize/standardize', 'normalize/${how}'),
       problems: [
         'wrong.yaml:5:10  "${how}" names neither a var nor an environment variable; declare it under vars or give a default: ${how:-value}',
@@ -315,7 +315,7 @@ const families: Record<string, readonly Case[]> = {
       ],
     },
     {
-      title: 'to a stage with two inputs, of which one is named',
+      title: 'to a stage with two inputs, of which only one is named',
       files: `${startToModel}  - use: evaluate/classification\n    from: { parameters: model }\n`,
       problems: [
         'wrong.yaml:8:5  stages[3] evaluate/classification: the input examples of this stage must be named: from: { parameters: …, examples: … }',
@@ -362,14 +362,14 @@ const families: Record<string, readonly Case[]> = {
       ],
     },
     {
-      title: 'that two stages have because a third one has the shorter one, and none gives one',
+      title: 'given to none of three stages of one name: two have the same default',
       files: `${digits}  - use: batch/rows\n    with: { size: 1, epochs: 1 }\n${'  - use: shuffle/none\n'.repeat(3)}`,
       problems: [
         'wrong.yaml:7:5  stages[4] shuffle/none: duplicate id "shuffle-none", also the id of stages[3] shuffle/none at wrong.yaml:6:5; give one of them another "id"',
       ],
     },
     {
-      title: 'that is no name',
+      title: 'that is not a name',
       files: 'stages:\n  - use: load/digits\n    id: my data\n',
       problems: [
         'wrong.yaml:3:9  stages[0] load/digits: id: expected a letter, then letters, digits, "_" and "-", got "my data"',
@@ -409,7 +409,7 @@ const families: Record<string, readonly Case[]> = {
       ],
     },
     {
-      title: 'a split that is only the default: where the stage stands',
+      title: 'a split that is only the default: the position of the stage',
       files: trainer({ load: '{ fractions: { a: 0.5, b: 0.5 } }' }),
       problems: [
         'wrong.yaml:4:5  stages[1] normalize/standardize: fit: no split named "train" reaches this stage; it has a and b',
@@ -512,12 +512,12 @@ const families: Record<string, readonly Case[]> = {
       ],
     },
     {
-      title: 'that holds nothing',
+      title: 'that is empty',
       files: '',
       problems: ['wrong.yaml:1:1  the file is empty, expected a pipeline definition (a mapping with "stages")'],
     },
     {
-      title: 'that holds only a comment',
+      title: 'that has only a comment',
       files: '# to do\n',
       problems: ['wrong.yaml:1:1  the file is empty, expected a pipeline definition (a mapping with "stages")'],
     },
@@ -636,7 +636,7 @@ const families: Record<string, readonly Case[]> = {
       problems: ['other.yaml:1:10  files extend each other in a circle: wrong.yaml → other.yaml → wrong.yaml'],
     },
     {
-      title: 'of a file with mistakes: both files are told about',
+      title: 'of a file with mistakes: the mistakes of both files',
       files: {
         'wrong.yaml': 'extends: base.yaml\nseed: -1\n',
         'base.yaml': 'nmae: x\nstages:\n  - use: load/digitz\n',
@@ -648,7 +648,7 @@ const families: Record<string, readonly Case[]> = {
       ],
     },
     {
-      title: 'of a file that is malformed: both files are told about',
+      title: 'of a file that is malformed: the mistakes of both files',
       files: { 'wrong.yaml': 'extends: base.yaml\nnmae: x\n', 'base.yaml': 'stages: [\n' },
       problems: [
         'base.yaml:2:1  malformed YAML: expected "]" here, to close a list',
@@ -750,7 +750,7 @@ const families: Record<string, readonly Case[]> = {
       problems: [`--set ${set}  ${problem}`],
     })),
     {
-      title: 'of bad syntax: all that are',
+      title: 'of bad syntax: all of them',
       files: trainer(),
       set: ['eta', '=1', 'eta=[1', 'eta=&a [*a]'],
       code: 'ARGUMENTS',
@@ -775,7 +775,7 @@ const families: Record<string, readonly Case[]> = {
 
   'many mistakes': [
     {
-      title: 'are all told at once, in the order of the file',
+      title: 'are all reported at once, in the order of the file',
       files: `seed: -1
 nmae: x
 vars:
@@ -817,7 +817,7 @@ stages:
 
 const home = process.cwd()
 
-/** Loads `file` in a folder with these files and returns the error; whatever it is, nothing may have been made. */
+/** Loads `file` in a folder with these files. Returns the error, and checks that no file was made. */
 async function failure(t: Test, files: Files, file: string, options = {}): Promise<PipelineError> {
   const folder = t.testdir(asTree(files))
   process.chdir(folder)
@@ -827,7 +827,7 @@ async function failure(t: Test, files: Files, file: string, options = {}): Promi
     () => undefined,
     (error: unknown) => error,
   )
-  t.strictSame(readdirSync('.', { recursive: true }), before, 'nothing is made on disk')
+  t.strictSame(readdirSync('.', { recursive: true }), before, 'no file is made')
   if (error instanceof PipelineError) return error
   throw error ?? new Error('the definition was accepted')
 }

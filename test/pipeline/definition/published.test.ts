@@ -12,7 +12,7 @@ const block = [
   '',
 ].join('\n')
 
-t.test('what was published is written down with the pipeline', async (t) => {
+t.test('the block published is written with the pipeline', async (t) => {
   const pipeline = await Pipeline.load(`${t.testdir({ 'a.yaml': block + stages })}/a.yaml`)
   const written = parse(pipeline.toYAML()) as { published: unknown }
   t.same(written.published, (parse(block) as { published: unknown }).published)
@@ -24,12 +24,12 @@ t.test('what was published is written down with the pipeline', async (t) => {
   })
 })
 
-t.test('a pipeline that extends another does not inherit what was published of it', async (t) => {
+t.test('a pipeline that extends another does not inherit its block published', async (t) => {
   const folder = t.testdir({ 'a.yaml': block + stages, 'b.yaml': 'extends: a.yaml\n' })
   t.notMatch((await Pipeline.load(`${folder}/b.yaml`)).toYAML(), 'published')
 })
 
-t.test('mistakes are told with their places', async (t) => {
+t.test('mistakes are reported with their positions', async (t) => {
   const text = [
     'published:',
     '  parameters: { eta: a }',
@@ -52,7 +52,7 @@ t.test('mistakes are told with their places', async (t) => {
   })
 })
 
-t.test('programs give it as an object, checked the same way', async (t) => {
+t.test('a program passes it as an object, with the same checks', async (t) => {
   const spec = { name: 'a', stages: [{ use: 'load/digits' }] }
   const made = await Pipeline.define({ ...spec, published: { source: 'x', train_cost: { value: 1 } } })
   t.match(made.toYAML(), 'published:\n  source: x\n')

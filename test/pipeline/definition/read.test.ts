@@ -41,7 +41,7 @@ t.test('a definition is read with its references resolved', async (t) => {
   )
 })
 
-t.test('the name is that of the file where none is given, the seed 0', async (t) => {
+t.test('the default name is that of the file, the default seed is 0', async (t) => {
   const definition = read(t, { 'p.yaml': 'stages:\n  - use: a/load\n' })
   t.match(definition, { name: 'p', seed: 0, description: undefined })
 })
@@ -51,14 +51,14 @@ t.test('a seed may be a reference', async (t) => {
   t.equal(read(t, { 'p.yaml': 'seed: ${SEED:-7}\nstages:\n  - use: a/load\n' }, { environment: { SEED: '9' } }).seed, 9)
 })
 
-t.test('keys that begin with "x-" are for anchors and notes, and read by nobody', async (t) => {
+t.test('keys that begin with "x-" are ignored; they are for anchors and notes', async (t) => {
   const definition = read(t, {
     'p.yaml': 'x-step: &step { n: 1 }\nx-note: any\nstages:\n  - use: a/load\n    with: *step\n',
   })
   t.strictSame(stagesOf(definition), [['load', 'a/load', { n: 1 }, undefined]])
 })
 
-t.test('an id is the last part of "use" where none is given', async (t) => {
+t.test('the default id is the last part of "use"', async (t) => {
   for (const [use, id] of [
     ['load/csv', 'csv'],
     ['./stages/my-step.js', 'my-step'],
@@ -70,7 +70,7 @@ t.test('an id is the last part of "use" where none is given', async (t) => {
     t.equal(defaultId(use), id, use)
 })
 
-t.test('extends inherits: own vars win one by one, own stages as a whole', async (t) => {
+t.test('extends inherits: each own var replaces one, own stages replace all', async (t) => {
   const own = read(t, { 'base.yaml': base, 'p.yaml': 'extends: base.yaml\nvars: { m: 5, k: 6 }\n' })
   t.match(own, { name: 'p', seed: 3, description: 'The base.' })
   t.strictSame(stagesOf(own), [['load', 'a/load', { n: 1, m: 5 }, undefined], model])
@@ -79,7 +79,7 @@ t.test('extends inherits: own vars win one by one, own stages as a whole', async
   t.strictSame(stagesOf(replaced), [['load', 'b/load', {}, undefined]])
 })
 
-t.test('extends goes on over several files, from the folder each one stands in', async (t) => {
+t.test('extends works over several files, each path relative to its own file', async (t) => {
   const folder = t.testdir({
     'p.yaml': 'extends: deep/middle.yaml\nvars: { n: 7 }\n',
     deep: { 'middle.yaml': 'extends: ../base.yaml\nvars: { n: 8, m: "${here}" }\n' },
@@ -111,7 +111,7 @@ t.test('patch changes inherited stages with four verbs, one after the other', as
     t.strictSame(patched(patch), stages, patch)
 })
 
-t.test('patches of inherited files come first, and none where the stages were replaced', async (t) => {
+t.test('inherited patches come first, and are dropped if the stages are replaced', async (t) => {
   const middle = 'extends: base.yaml\npatch:\n  - { set: model, with: { eta: 2, k: 1 } }\n'
   const files = { 'base.yaml': base, 'middle.yaml': middle }
   const both = read(t, { ...files, 'p.yaml': 'extends: middle.yaml\npatch:\n  - { set: model, with: { eta: 3 } }\n' })
@@ -120,7 +120,7 @@ t.test('patches of inherited files come first, and none where the stages were re
   t.strictSame(stagesOf(own), [['model', 'c/c', {}, undefined]])
 })
 
-t.test('overrides win over everything, later ones over earlier ones', async (t) => {
+t.test('overrides win over the definition, later ones over earlier ones', async (t) => {
   const set = ['n=5', 'n=6', 'model.eta=9', 'model.init.normal=8', 'model.lambda=7', 'load.m=4', 'model.use=c/c']
   const definition = read(t, { 'p.yaml': base }, { set })
   t.strictSame(stagesOf(definition), [
@@ -129,12 +129,12 @@ t.test('overrides win over everything, later ones over earlier ones', async (t) 
   ])
 })
 
-t.test('the seed may be overridden both ways; --seed is the stronger one', async (t) => {
+t.test('the seed may be overridden by set and by seed; seed wins', async (t) => {
   t.equal(read(t, { 'p.yaml': base }, { set: ['seed=5'] }).seed, 5)
   t.equal(read(t, { 'p.yaml': base }, { set: ['seed=5'], seed: 6 }).seed, 6)
 })
 
-t.test('stage files start from the folder of the file that names them', async (t) => {
+t.test('paths of stage files are relative to the file that names them', async (t) => {
   const folder = t.testdir({ sub: { 'base.yaml': 'stages:\n  - use: ./x.js\n' }, 'p.yaml': 'extends: sub/base.yaml\n' })
   t.equal(readDefinition(`${folder}/p.yaml`).stages[0]!.folder, `${folder}/sub`)
 })

@@ -22,7 +22,7 @@ t.test('parseSource reads scalars as YAML 1.2 does', async (t) => {
     t.strictSame(plain(read(`a: ${text}`)), { a: data }, text)
 })
 
-t.test('every value and every key knows its line and column', async (t) => {
+t.test('every value and every key has its line and column', async (t) => {
   const value = read('name: x\nstages:\n  - use: load/csv\n    with: { a: 1, b: [2, "three"] }\n')
   for (const [path, where] of [
     [[], '1:1'],
@@ -44,17 +44,17 @@ t.test('positions count characters, with any line ending, and no byte order mark
   t.strictSame(plain(read('\ufeffa: 1')), { a: 1 })
 })
 
-t.test('an alias stands for its anchor, and carries its place', async (t) => {
+t.test('an alias has the value and the position of its anchor', async (t) => {
   const value = read('a: &x { n: 1 }\nb: *x\nc: [*x, *x]\n')
   t.strictSame(plain(value), { a: { n: 1 }, b: { n: 1 }, c: [{ n: 1 }, { n: 1 }] })
   t.equal(formatOrigin(locate(value, ['c', 1, 'n']).origin), 'p.yaml:1:12')
 })
 
-t.test('an anchor defined twice means the nearest above', async (t) => {
+t.test('an alias refers to the nearest anchor above', async (t) => {
   t.strictSame(plain(read('a: &x 1\nb: *x\nc: &x 2\nd: *x\n')), { a: 1, b: 1, c: 2, d: 2 })
 })
 
-t.test('merge keys fill in what a mapping does not say itself, the first one first', async (t) => {
+t.test('merge keys add missing entries, and earlier mappings win', async (t) => {
   const value = read('x: &x { a: 1, b: 1 }\ny: &y { b: 2, c: 2 }\nz:\n  <<: [*x, *y]\n  a: 3\n')
   t.strictSame(plain(locate(value, ['z'])), { a: 3, b: 1, c: 2 })
 })
@@ -68,7 +68,7 @@ t.test('only mappings can be merged', async (t) => {
     )
 })
 
-t.test('keys are text, whatever they look like', async (t) => {
+t.test('keys are text, even if they look like numbers or booleans', async (t) => {
   const value = read('1: a\ntrue: b\n')
   t.strictSame([...entriesOf(value).keys()], ['1', 'true'])
 })
@@ -80,7 +80,7 @@ t.test('a file at the limit of 64 levels is read', async (t) => {
   t.equal(depth, 62)
 })
 
-t.test('an anchor inside of what an alias stands for does not become the nearest again', async (t) => {
+t.test('using an alias does not move the anchors inside its value', async (t) => {
   t.strictSame(plain(read('a: &x [&y 1]\nb: &y 2\nc: *x\nd: *y\n')), { a: [1], b: 2, c: [1], d: 2 })
 })
 

@@ -8,7 +8,7 @@ const stage = `import { defineStage, wire, z } from 'millrace/stage'
 export default defineStage({ name: 'mine', summary: '', options: z.strictObject({}),
   inputs: { examples: wire.examples }, outputs: {}, example: '', run: () => (tables) => tables })`
 
-/** A folder with a stage file beside, below and outside a definition that uses what it is told to. */
+/** A folder with stage files beside, below and outside a definition. The definition uses the stage `use`. */
 function folderWith(t: Test, use: string): { readonly folder: string; readonly definition: string } {
   const folder = t.testdir({
     'outside.js': stage,
@@ -42,8 +42,10 @@ t.test('stage files from elsewhere are refused, by whatever way they are named',
       Pipeline.load(definition),
       {
         code: 'DEFINITION',
-        message:
-          /:3:10 {2}stages\[1\]: .* leads out of .*own, the folder of the definition; stage files come from there or below, and from the folder that --plugins names$/,
+        message: new RegExp(
+          ':3:10 {2}stages\\[1\\]: .* leads out of .*own, the folder of the definition; ' +
+            'stage files come from there or below, and from the folder that --plugins names$',
+        ),
       },
       use,
     )

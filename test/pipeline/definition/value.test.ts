@@ -15,7 +15,7 @@ const code: Origin = { kind: 'code' }
 const set: Origin = { kind: 'set', text: '--set a=1' }
 const at: Origin = { kind: 'file', file: `${process.cwd()}/a/b.yaml`, line: 2, column: 3 }
 
-t.test('wordOrigin says where a value comes from', async (t) => {
+t.test('formatOrigin describes where a value comes from', async (t) => {
   for (const [origin, words] of [
     [at, 'a/b.yaml:2:3'],
     [{ kind: 'environment', name: 'HOME', at }, 'a/b.yaml:2:3 ($HOME)'],
@@ -26,13 +26,13 @@ t.test('wordOrigin says where a value comes from', async (t) => {
     t.equal(formatOrigin(origin), words)
 })
 
-t.test('shortPath is relative where that is shorter', async (t) => {
+t.test('shortPath is relative if that is shorter', async (t) => {
   t.equal(shortPath(`${process.cwd()}/a.yaml`), 'a.yaml')
   t.equal(shortPath('/x'), '/x')
   t.equal(shortPath(process.cwd()), process.cwd())
 })
 
-t.test('valueFrom and plain are each the inverse of the other', async (t) => {
+t.test('valueFrom and plain are inverse to each other', async (t) => {
   const data = { a: [1, 'x', null, { b: true }], c: {} }
   t.strictSame(plain(valueFrom(data, code)), data)
   t.strictSame(plain(valueFrom({ a: undefined, b: 1 }, code)), { b: 1 })
@@ -46,14 +46,14 @@ t.test('plain keeps a key "__proto__" a plain key', async (t) => {
   t.equal(Object.getPrototypeOf(data), Object.prototype)
 })
 
-t.test('locate gives the deepest part of a path that there is', async (t) => {
+t.test('locate returns the deepest existing part of a path', async (t) => {
   const value = valueFrom({ a: [{ b: 1 }] }, code)
   t.equal(plain(locate(value, ['a', 0, 'b'])), 1)
   t.strictSame(plain(locate(value, ['a', 0, 'c', 'd'])), { b: 1 })
   t.equal(locate(value, ['z']), value)
 })
 
-t.test('withValue sets a part, makes mappings on the way, and changes nothing it was given', async (t) => {
+t.test('withValue sets a part of a copy, and creates mappings on the way', async (t) => {
   const before = valueFrom({ a: { b: 1, c: 2 } }, at)
   const one = valueFrom(9, set)
   for (const [path, after] of [
@@ -67,14 +67,14 @@ t.test('withValue sets a part, makes mappings on the way, and changes nothing it
   t.strictSame(plain(withValue(undefined, ['a'], one)), { a: 9 })
 })
 
-t.test('withValue keeps the place of a mapping, and gives a new one the place of the value', async (t) => {
+t.test('withValue keeps the origin of a mapping; a new mapping gets that of the value', async (t) => {
   const before = valueFrom({ a: { b: 1 } }, at)
   const changed = withValue(before, ['a', 'b', 'x'], valueFrom(9, set))
   t.equal(locate(changed, ['a']).origin, at)
   t.equal(locate(changed, ['a', 'b']).origin, set)
 })
 
-t.test('isResolved looks into every part', async (t) => {
+t.test('isResolved checks every part', async (t) => {
   t.ok(isResolved(valueFrom({ a: [1] }, code)))
   t.notOk(isResolved(unresolved))
   t.notOk(

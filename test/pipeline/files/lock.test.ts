@@ -19,7 +19,7 @@ const taking = (directory: string, then: string) =>
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
 
-t.test('one at a time: the next one may when the first has let go', async (t) => {
+t.test('a directory can be locked again once the lock is released', async (t) => {
   const directory = t.testdir({})
   const release = lockDirectory(directory)
   t.throws(() => lockDirectory(directory), {
@@ -31,20 +31,20 @@ t.test('one at a time: the next one may when the first has let go', async (t) =>
   t.strictSame(readdirSync(directory), [])
 })
 
-t.test('another process has it until it ends, however it ends', async (t) => {
+t.test('a lock is valid until its process ends, even by a kill', async (t) => {
   const directory = t.testdir({})
   const child = taking(directory, "console.log('taken'); setInterval(() => {}, 1000)")
   await once(child.stdout!, 'data')
   t.throws(() => lockDirectory(directory), { message: new RegExp(`^process ${child.pid} is writing in`) })
   child.kill('SIGKILL')
   await once(child, 'close')
-  t.ok(existsSync(join(directory, 'lock')), 'it could not clean up')
+  t.ok(existsSync(join(directory, 'lock')), 'the lock is left behind')
   lockDirectory(directory)()
   t.strictSame(readdirSync(directory), [])
 })
 
 t.test(
-  'a number that belongs to another process by now is no lock',
+  'a lock is void if its process id now belongs to another process',
   { skip: !existsSync('/proc/self/stat') },
   async (t) => {
     const directory = t.testdir({})
@@ -55,7 +55,7 @@ t.test(
 )
 
 t.test(
-  'a lock that is a pipe is nobody’s, and nobody waits for it',
+  'a pipe in the place of a lock is replaced without waiting',
   { skip: process.platform === 'win32' },
   async (t) => {
     const directory = t.testdir({})
@@ -65,7 +65,7 @@ t.test(
   },
 )
 
-t.test('a lock that was not written to its end is nobody’s', async (t) => {
+t.test('an incomplete lock is replaced', async (t) => {
   for (const text of ['', '{"pid":', 'null', '{}']) {
     const directory = t.testdir({ lock: text })
     lockDirectory(directory)()
@@ -73,7 +73,7 @@ t.test('a lock that was not written to its end is nobody’s', async (t) => {
   }
 })
 
-t.test('of a process on another machine nobody knows whether it lives', async (t) => {
+t.test('a lock of a process on another machine is kept, because the process may run', async (t) => {
   const directory = t.testdir({})
   writeFileSync(join(directory, 'lock'), JSON.stringify({ pid: 1, host: 'elsewhere', began: '1' }))
   t.throws(() => lockDirectory(directory), {
@@ -81,7 +81,7 @@ t.test('of a process on another machine nobody knows whether it lives', async (t
   })
 })
 
-t.test('of many that find the lock of a dead process, one takes it', async (t) => {
+t.test('if many processes find the lock of a dead process, exactly one gets it', async (t) => {
   const directory = t.testdir({})
   writeFileSync(join(directory, 'lock'), JSON.stringify({ pid: 2 ** 22, host: hostname(), began: '1' }))
   const children = Array.from({ length: 6 }, () => taking(directory, 'setInterval(() => {}, 1000)'))

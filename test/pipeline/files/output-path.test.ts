@@ -1,10 +1,10 @@
 import t from 'tap'
 import { optionSchema } from '../../../dist/pipeline/definition/option-schema.js'
-import { outputPath, sameName } from '../../../dist/pipeline/files/output-path.js'
+import { outputPath, pathKey } from '../../../dist/pipeline/files/output-path.js'
 import { outputPathsIn } from '../../../dist/pipeline/graph/outputs.js'
 import { z } from '../../../dist/pipeline/stage-kit.js'
 
-t.test('outputPath takes paths that mean the same on every system', async (t) => {
+t.test('outputPath accepts paths that mean the same on every system', async (t) => {
   for (const path of ['a.csv', 'figures/a.png', './a', '..a', 'a..b/c', 'é.csv', '.hidden', 'console', 'a.parts', '/a'])
     t.ok(outputPath.safeParse(path).success, path)
   const outside = ['', '..', '../a', 'a/../../b', 'a/..', '/a/../b', 'a\\..\\b', 'C:\\a', '\\\\server\\a', 'a:b', 3]
@@ -18,7 +18,7 @@ t.test('outputPath takes paths that mean the same on every system', async (t) =>
     )
 })
 
-t.test('outputPathsIn finds them wherever they stand among the options', async (t) => {
+t.test('outputPathsIn finds output paths in every part of the options', async (t) => {
   const schema = z.strictObject({
     path: outputPath.default('a').describe('…'),
     other: z.string(),
@@ -35,13 +35,13 @@ t.test('outputPathsIn finds them wherever they stand among the options', async (
   ])
 })
 
-t.test('sameName tells names apart as the least careful system does', async (t) => {
+t.test('pathKey is equal for paths that are one file on some system', async (t) => {
   for (const [a, b] of [
     ['A.csv', './a.CSV'],
     ['x/y', 'x\\\\y'],
     ['e\u0301', 'é'],
     ['x//y', 'x/./y'],
   ] as const)
-    t.equal(sameName(a), sameName(b))
-  t.not(sameName('a/b'), sameName('ab'))
+    t.equal(pathKey(a), pathKey(b))
+  t.not(pathKey('a/b'), pathKey('ab'))
 })

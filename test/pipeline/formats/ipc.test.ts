@@ -28,7 +28,7 @@ const parameters = parametersTables({
 const metrics = metricsTable(position, { train_cost: 2, test_cost: Number.NaN })
 const several = metrics.concat(metricsTable(position, { train_cost: 1, test_cost: 3 }))
 
-t.test('what is written reads back, as a file and as a stream', (t) => {
+t.test('tables read back as they were written, from a file and from a stream', (t) => {
   for (const kind of ['file', 'stream'] as const) {
     t.strictSame(modelOf(tableFromFile(tableToIPC(parameters, kind))), modelOf(parameters))
     t.strictSame(metricsRows(tableFromFile(tableToIPC(several, kind))), metricsRows(several))
@@ -47,7 +47,7 @@ t.test('what is written reads back, as a file and as a stream', (t) => {
   t.end()
 })
 
-t.test('what another program has written is read, too', (t) => {
+t.test('files of other programs are read', (t) => {
   const columns = { name: ['a', 'bc'], values: [[1, 2], []], x: [0.5, 1.5] }
   const types = { name: flechette.utf8(), values: flechette.list(flechette.float32()), x: flechette.float64() }
   for (const format of ['file', 'stream'] as const) {
@@ -64,7 +64,7 @@ t.test('what another program has written is read, too', (t) => {
   t.end()
 })
 
-t.test('a stream that was cut off ends with its last whole batch; a file that was cut off is refused', (t) => {
+t.test('a stream that was cut off ends with its last complete batch; such a file is refused', (t) => {
   const stream = tableToIPC(several, 'stream')
   const counts = new Set<number>()
   for (let length = 8; length < stream.length; length++) {
@@ -82,7 +82,7 @@ t.test('a stream that was cut off ends with its last whole batch; a file that wa
   t.end()
 })
 
-t.test('what a reader of runs does not need is refused', (t) => {
+t.test('dictionaries and missing values are refused', (t) => {
   const words = new ArrowTable({ a: vectorFromArray(['x', 'y'], new Dictionary(new Utf8(), new Int32())) })
   const missing = tableFromArrays({ a: [1.5, null] as unknown as Float64Array })
   for (const [table, kind, message] of [
@@ -95,7 +95,7 @@ t.test('what a reader of runs does not need is refused', (t) => {
   t.end()
 })
 
-t.test('says what is wrong with what is no Arrow file', (t) => {
+t.test('a file that is damaged or not Arrow is refused with the reason', (t) => {
   const file = tableToIPC(metrics, 'file')
   const footer = new DataView(file.buffer, file.byteOffset).getInt32(file.length - 10, true)
   const changed = (at: number, ...values: number[]): Uint8Array => {
@@ -117,7 +117,7 @@ t.test('says what is wrong with what is no Arrow file', (t) => {
   t.end()
 })
 
-t.test('no damage makes the reader wait, allocate or fail otherwise than with an Error', (t) => {
+t.test('damaged files never make the reader hang or throw anything but an Error', (t) => {
   const flips = fc.array(fc.tuple(fc.nat(), fc.nat(7)), { minLength: 1, maxLength: 3 })
   const sound = fc.constantFrom(
     ...[parameters, several].flatMap((table) => (['file', 'stream'] as const).map((kind) => tableToIPC(table, kind))),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { type Json, parseJson } from '../../../dist/pipeline/formats/json-maps.js'
 
-/** What JSON.parse would have made of it. */
+/** The value as JSON.parse returns it. */
 function toObjects(value: Json): unknown {
   if (Array.isArray(value)) return value.map(toObjects)
   if (!(value instanceof Map)) return value
@@ -12,7 +12,7 @@ function toObjects(value: Json): unknown {
   return made
 }
 
-t.test('reads what JSON.parse reads, however it is spaced', async (t) => {
+t.test('parseJson accepts what JSON.parse accepts, with any spacing', async (t) => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), fc.constantFrom(undefined, 1, '\t\n\r '), (text, space) => {
       const spaced = JSON.stringify(JSON.parse(text), null, space)
@@ -22,7 +22,7 @@ t.test('reads what JSON.parse reads, however it is spaced', async (t) => {
   )
 })
 
-t.test('refuses what JSON.parse refuses', async (t) => {
+t.test('parseJson refuses what JSON.parse refuses', async (t) => {
   const characters = fc.string({ unit: fc.constantFrom(...'{}[]":,\\tru1e-.0u" '), maxLength: 12 })
   fc.assert(
     fc.property(characters, (text) => {
@@ -30,7 +30,7 @@ t.test('refuses what JSON.parse refuses', async (t) => {
       try {
         expected = JSON.parse(text)
       } catch {
-        t.throws(() => parseJson(text), /^offset \d+: expected .*, found |^offset \d+: the key .* stands twice/)
+        t.throws(() => parseJson(text), /^offset \d+: expected .*, found |^offset \d+: duplicate key/)
         return
       }
       t.strictSame(toObjects(parseJson(text)), expected)
@@ -46,10 +46,10 @@ t.test('keys keep their order, and none reaches a prototype', async (t) => {
   t.equal(({} as { x?: unknown }).x, undefined)
 })
 
-t.test('says what is wrong and where', async (t) => {
+t.test('errors say what is wrong and where', async (t) => {
   for (const [text, message] of [
-    ['{"a":1,"a":2}', 'offset 7: the key "a" stands twice'],
-    ['{"a":1,"\\u0061":2}', 'offset 7: the key "a" stands twice'],
+    ['{"a":1,"a":2}', 'offset 7: duplicate key "a"'],
+    ['{"a":1,"\\u0061":2}', 'offset 7: duplicate key "a"'],
     ['{"a" 1}', 'offset 5: expected ":", found "1}"'],
     ['{"a":1,}', 'offset 7: expected a string, found "}"'],
     ['[1 2]', 'offset 3: expected "," or "]", found "2]"'],
@@ -61,7 +61,7 @@ t.test('says what is wrong and where', async (t) => {
     t.throws(() => parseJson(text), { message }, text)
 })
 
-t.test('deep nesting is refused before it costs anything', async (t) => {
+t.test('deep nesting is refused early', async (t) => {
   t.ok(parseJson('[[[]]]', 3))
   t.throws(() => parseJson('[[[[]]]]', 3), { message: 'offset 3: nested more than 3 deep' })
   for (const text of ['['.repeat(1e6), '{"a":'.repeat(1e5)]) t.throws(() => parseJson(text), /nested more than 8 deep/)

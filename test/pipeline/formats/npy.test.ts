@@ -1,7 +1,7 @@
 import t from 'tap'
 import { npyOfNumbers, npyOfTexts } from '../../../dist/pipeline/formats/npy.js'
 
-/** The parts of a file: its header, and where the data begins. */
+/** The header and the data of a file. */
 function parts(bytes: Uint8Array): { header: string; data: Buffer } {
   const buffer = Buffer.from(bytes)
   t.equal(buffer.toString('latin1', 0, 8), '\x93NUMPY\x01\x00')
@@ -25,13 +25,13 @@ t.test('numbers carry their type and shape', (t) => {
   t.end()
 })
 
-t.test('a part of a larger array is written alone', (t) => {
+t.test('only the viewed part of a larger buffer is written', (t) => {
   const { data } = parts(npyOfNumbers(Float32Array.of(1, 2, 3, 4).subarray(1, 3), [2]))
   t.strictSame([data.length, data.readFloatLE(0), data.readFloatLE(4)], [8, 2, 3])
   t.end()
 })
 
-t.test('texts are code points, filled up to the longest', (t) => {
+t.test('texts are code points, padded to the longest', (t) => {
   const { header, data } = parts(npyOfTexts(['é☃', '𝒳', '']))
   t.match(header, "{'descr': '<U2', 'fortran_order': False, 'shape': (3,), }")
   t.strictSame([...new Uint32Array(new Uint8Array(data).buffer)], [0xe9, 0x2603, 0x1d4b3, 0, 0, 0])

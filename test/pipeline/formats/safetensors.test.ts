@@ -23,7 +23,7 @@ const name = fc.string({ unit: 'binary' }).filter((text) => text !== '__metadata
 const tensors = fc.uniqueArray(fc.tuple(name, tensor), { selector: ([name]) => name, maxLength: 6 })
 const metadata = fc.uniqueArray(fc.tuple(fc.string(), fc.string()), { selector: ([key]) => key, maxLength: 4 })
 
-/** A file with this header and as many bytes of numbers. */
+/** A file with this header and `size` bytes of data. */
 function file(header: string, size = 0): Uint8Array {
   const text = Buffer.from(header)
   const bytes = Buffer.alloc(8 + text.length + size)
@@ -36,7 +36,7 @@ function bytesOf(values: Tensor['values']): number[] {
   return [...new Uint8Array(values.buffer, values.byteOffset, values.byteLength)]
 }
 
-t.test('what is written reads back, bit for bit and in order', async (t) => {
+t.test('tensors read back as they were written, bit for bit and in order', async (t) => {
   fc.assert(
     fc.property(tensors, metadata, (entries, pairs) => {
       const bytes = encodeTensors(new Map(entries), new Map(pairs))
@@ -80,7 +80,7 @@ t.test('the layout is that of the format', async (t) => {
   t.strictSame([...data.subarray(16)], [1, 2, 3])
 })
 
-t.test('values may be a part of a larger buffer, and a file may lie anywhere in memory', async (t) => {
+t.test('values may be a part of a larger buffer, and a file may start at any byte of a buffer', async (t) => {
   const shared = new Float32Array(new SharedArrayBuffer(40)).fill(7).subarray(3, 5)
   const bytes = encodeTensors(new Map([['a', { shape: [2], values: shared }]]))
   const moved = new Uint8Array(bytes.length + 3)
@@ -93,7 +93,7 @@ t.test('values may be a part of a larger buffer, and a file may lie anywhere in 
   }
 })
 
-t.test('a file of other programs: any order, any spacing', async (t) => {
+t.test('headers of other programs may have any order and spacing', async (t) => {
   const { tensors, metadata } = decodeTensors(
     file(
       ' { "a" : {"data_offsets":[4,4], "shape":[0, 5], "dtype":"F32"},\n"b":{"shape":[4],"dtype":"U8","data_offsets":[0,4]} }  ',
@@ -106,7 +106,7 @@ t.test('a file of other programs: any order, any spacing', async (t) => {
   t.equal(decodeTensors(file('{}')).tensors.size, 0)
 })
 
-t.test('a wrong file is refused with what is wrong', async (t) => {
+t.test('a wrong file is refused with the reason', async (t) => {
   const entry = (type: string, shape: string, offsets: string) =>
     `{"dtype":"${type}","shape":${shape},"data_offsets":${offsets}}`
   for (const [bytes, message] of [
@@ -121,7 +121,7 @@ t.test('a wrong file is refused with what is wrong', async (t) => {
     [file('\ufeff{}'), /^the header is damaged: offset 0: expected a value/],
     [file('[]'), 'the header is damaged: expected an object'],
     [file('{"a":[[[[]]]]}'), /^the header is damaged: offset 7: nested more than 3 deep/],
-    [file('{"a":1,"a":1}'), 'the header is damaged: offset 7: the key "a" stands twice'],
+    [file('{"a":1,"a":1}'), 'the header is damaged: offset 7: duplicate key "a"'],
     [file('{"__proto__":{}}'), 'no tensor can have the name "__proto__"'],
     [file('{"__metadata__":3}'), '__metadata__: expected an object'],
     [file('{"__metadata__":{"a":3}}'), '__metadata__: "a": expected a string'],
@@ -136,7 +136,7 @@ t.test('a wrong file is refused with what is wrong', async (t) => {
     [file(`{"a":${entry('U8', '[2]', '[2,0]')}}`, 4), '"a": U8 in shape [2] takes 2 bytes, its offsets 2 … 0'],
     [
       file(`{"a":${entry('U8', '[1000000,1000000,1000000,1]', '[0,4]')}}`, 4),
-      /^"a": nothing can have the shape \[1000000,/,
+      /^"a": no tensor can have the shape \[1000000,/,
     ],
     [
       file(`{"a":${entry('F64', '[100000000000]', '[0,800000000000]')}}`, 4),
@@ -147,23 +147,23 @@ t.test('a wrong file is refused with what is wrong', async (t) => {
       '"b": starts at byte 1 of the numbers, expected 2',
     ],
     [file(`{"a":${entry('U8', '[2]', '[1,3]')}}`, 3), '"a": starts at byte 1 of the numbers, expected 0'],
-    [file(`{"a":${entry('U8', '[2]', '[0,2]')}}`, 3), '1 bytes too many stand behind the last tensor'],
+    [file(`{"a":${entry('U8', '[2]', '[0,2]')}}`, 3), 'expected no bytes after the last tensor, got 1'],
   ] as const)
     t.throws(() => decodeTensors(bytes), { message }, String(message))
 })
 
-t.test('what cannot be written is refused', async (t) => {
+t.test('wrong shapes and reserved names are refused', async (t) => {
   const values = new Float32Array(2)
   for (const [name, shape, message] of [
     ['a', [3], '"a": its shape [3] does not hold 2 values'],
-    ['a', [-1, -2], '"a": nothing can have the shape [-1,-2]'],
+    ['a', [-1, -2], '"a": no tensor can have the shape [-1,-2]'],
     ['__metadata__', [2], 'no tensor can have the name "__metadata__"'],
     ['__proto__', [2], 'no tensor can have the name "__proto__"'],
   ] as const)
     t.throws(() => encodeTensors(new Map([[name, { shape, values }]])), { message })
 })
 
-t.test('any bytes, and any damage to a sound file, give an Error or tensors of the right size', async (t) => {
+t.test('random bytes and damaged files give an Error, or tensors no larger than the file', async (t) => {
   const survives = (bytes: Uint8Array): void => {
     let read: ReturnType<typeof decodeTensors>
     try {

@@ -1,13 +1,31 @@
 import { type Parallel, PipelineError, type Rows, rowsBefore } from '../../pipeline/stage-kit.js'
-import type { Predicted } from './predicted.js'
+
+/** What the last parameters say about each row of a split. */
+export interface PredictedRows {
+  readonly split: string
+  readonly classes: readonly string[]
+  readonly shape: readonly number[]
+  readonly labels: Int32Array
+  /** The class with the largest score of each row, the first of equals. */
+  readonly predicted: Int32Array
+  /** How sure the model is of it: a probability from 0 to 1, or a score; see `confidenceIs`. */
+  readonly confidence: Float64Array
+  /** What `confidence` holds. */
+  readonly confidenceIs: 'probability' | 'score'
+  /**
+   * The raw features of these rows, one array each. In a divided run they come from the ranks that hold them: all ranks
+   * must ask, for the same rows.
+   */
+  features(rows: readonly number[]): Promise<(Uint8Array | Float32Array)[]>
+}
 
 /** What every rank found out about the rows of its shards, joined on every rank in the order of the split. */
 export async function ofAllRanks(
-  own: Omit<Predicted, 'features'>,
+  own: Omit<PredictedRows, 'features'>,
   parts: readonly Rows[],
   width: number,
   parallel: Parallel,
-): Promise<Predicted> {
+): Promise<PredictedRows> {
   const { shards } = parallel
   const counts = await parallel.gather(parts.map(({ labels }) => Float64Array.of(labels.length)))
   const most = Math.max(...counts.map(([count]) => count!))
@@ -17,14 +35,14 @@ export async function ofAllRanks(
   const vectors = parts.map(({ labels }) => {
     const vector = new Float64Array(3 * most)
     for (let i = 0; i < labels.length; i++, at++)
-      vector.set([own.labels[at]!, own.predicted[at]!, own.probability[at]!], 3 * i)
+      vector.set([own.labels[at]!, own.predicted[at]!, own.confidence[at]!], 3 * i)
     return vector
   })
   const all = await parallel.gather(vectors)
-  const [labels, predicted, probability] = [new Int32Array(rows), new Int32Array(rows), new Float64Array(rows)]
+  const [labels, predicted, confidence] = [new Int32Array(rows), new Int32Array(rows), new Float64Array(rows)]
   for (let row = 0; row < rows; row++) {
     const found = all[row % shards]!.subarray(3 * Math.floor(row / shards))
-    ;[labels[row], predicted[row], probability[row]] = [found[0]!, found[1]!, found[2]!]
+    ;[labels[row], predicted[row], confidence[row]] = [found[0]!, found[1]!, found[2]!]
   }
 
   /** Each rank writes what it has into a row of zeros, and the sum of the shards has them all. */
@@ -43,5 +61,5 @@ export async function ofAllRanks(
     return asked.map((row, i) => Values.from(gathered[row % shards]!.subarray(i * width, (i + 1) * width)))
   }
 
-  return { ...own, labels, predicted, probability, features }
+  return { ...own, labels, predicted, confidence, features }
 }

@@ -1,0 +1,34 @@
+import { affineOf } from './check.js'
+import type { Kernels, Rows } from './contract.js'
+
+/**
+ * How many rows one call should have at most, see `Kernels.slice`. A row counts as `(features + 128) × classes`: its
+ * softmax costs as much as the multiply-adds of some hundred features.
+ */
+export function rowsPerCall(
+  { slice }: Pick<Kernels, 'slice'>,
+  { features, classes }: { readonly features: number; readonly classes: number },
+): number {
+  return Math.max(1, Math.floor(slice / ((features + 128) * classes)))
+}
+
+/** The same rows in parts of at most `most` rows: views, nothing is copied. */
+export function* slices({ values, labels, affine }: Rows, most: number): Generator<Rows> {
+  const width = values.length / labels.length
+  for (let from = 0; from < labels.length; from += most) {
+    const to = Math.min(labels.length, from + most)
+    yield { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine }
+  }
+}
+
+/** Reads row `i` in float64 into `into`, one number per feature, with the rows' affine map applied if they carry one. */
+export function readRow(rows: Rows, i: number, into: Float64Array): void {
+  const { values } = rows
+  const affine = affineOf(rows)
+  const from = i * into.length
+  if (!affine) {
+    for (let j = 0; j < into.length; j++) into[j] = values[from + j]!
+    return
+  }
+  for (let j = 0; j < into.length; j++) into[j] = (values[from + j]! - affine.mean[j]!) * affine.scale[j]!
+}

@@ -1,0 +1,8 @@
+/** The learners that come with Millrace, and what a training step joins with them: first values, schedules, update rules. */
+
+export { type Classified, classify } from './classify.js'
+export { type Initial, initial, initialArrays } from './initial.js'
+export { piecesOf } from './pieces.js'
+export { etaAt, type Schedule, schedule } from './schedules.js'
+export { softmax } from './softmax.js'
+export { sgd, type UpdateRule, type UpdateStep, updateRules } from './update-rules.js'

@@ -1,0 +1,33 @@
+import { type ArraySpec, type Arrays, type Random, z } from '../pipeline/stage-kit.js'
+
+/** How the first parameters are made, as an option. */
+export const initial = z.union([
+  z.enum(['zeros', 'normal', 'xavier']),
+  z.strictObject({ normal: z.number().positive().describe('Standard deviation.') }),
+])
+
+/** How the first parameters are made. */
+export type Initial = z.output<typeof initial>
+
+/**
+ * Draws the first parameters, array by array in the order given, in float64.
+ *
+ * `normal` is N(0, 0.01²) unless it gives another deviation, for weights and biases alike. `xavier` is uniform on
+ * ±√(6 / (inputs + outputs)) for weights `[outputs, inputs]`, with biases zero (X. Glorot, Y. Bengio, 2010).
+ */
+export function initialArrays(init: Initial, specs: readonly ArraySpec[], random: Random): Arrays<Float64Array> {
+  return Object.fromEntries(specs.map((spec) => [spec.name, initialValues(init, spec, random)]))
+}
+
+function initialValues(init: Initial, { shape, kind }: ArraySpec, random: Random): Float64Array {
+  const size = shape.reduce((product, extent) => product * extent, 1)
+  const values = new Float64Array(size)
+  if (init === 'zeros' || (init === 'xavier' && kind === 'bias')) return values
+  if (init === 'xavier') {
+    const outputs = shape[0]!
+    const limit = Math.sqrt(6 / (size / outputs + outputs))
+    return values.map(() => (2 * random.uniform() - 1) * limit)
+  }
+  const sigma = init === 'normal' ? 0.01 : init.normal
+  return values.map(() => sigma * random.normal())
+}

@@ -1,0 +1,15 @@
+import { type OpenModel, PipelineError, type Rows, slices } from '../pipeline/stage-kit.js'
+
+/**
+ * Cuts the rows of a split into pieces of one kernel call each. Throws a PipelineError `DATA` if the parameters are for
+ * rows of another width.
+ */
+export function piecesOf(rows: Rows, split: string, features: number, model: OpenModel): Iterable<Rows> {
+  const { values, labels } = rows
+  if (values.length !== labels.length * features)
+    throw new PipelineError(
+      'DATA',
+      `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
+    )
+  return slices(rows, model.rowsPerCall)
+}

@@ -1,0 +1,99 @@
+import type { z } from 'zod'
+import type { Problem } from '../base/errors.js'
+import { suggestion } from '../base/nearest.js'
+import { show } from '../base/words.js'
+import { formatType, type OptionSchema, optionSchema } from './option-schema.js'
+import { entriesOf, formatOrigin, isResolved, locate, plain, type Value } from './value.js'
+
+/**
+ * Turns the issues that zod found in `value` into problems with positions. Parts of the value that hold an error
+ * already reported get no second one.
+ *
+ * Each message starts with `prefix` and the path of the option. Messages call an unknown key an unknown `noun`.
+ */
+export function formatIssues(
+  error: z.ZodError,
+  schema: z.ZodType,
+  value: Value,
+  prefix: string,
+  noun = 'option',
+): Problem[] {
+  const accepted = optionSchema(schema)
+  return error.issues
+    .flatMap((issue) => innermost(issue, plain(value)))
+    .flatMap((issue): Problem[] => {
+      const path = formatPath(issue.path)
+      const at = locate(value, issue.path)
+      if (issue.code === 'unrecognized_keys') {
+        const known = keysOf(schemaAt(accepted, issue.path))
+        return issue.keys.map((key) => ({
+          where: formatOrigin(entriesOf(at).get(key)?.key ?? at.origin),
+          message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${suggestion(key, known, `${noun}s`)}`,
+        }))
+      }
+      const expected = schemaAt(accepted, issue.path)
+      const found = dataAt(plain(value), issue.path)
+      if (found !== undefined && !isResolved(at)) return []
+      const message =
+        issue.code === 'custom'
+          ? `${issue.message}${path && found !== undefined ? `, got ${show(found)}` : ''}`
+          : found === undefined
+            ? `is required: expected ${expected ? formatType(expected) : 'a value'}`
+            : `expected ${expected ? formatType(expected) : issue.message}, got ${show(found)}`
+      const separator = !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
+      return [{ where: formatOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
+    })
+}
+
+/**
+ * If a mapping fits no branch of a union, but fits the shape of exactly one, returns the issues of that branch.
+ * Otherwise returns the issue itself.
+ */
+function innermost(issue: z.core.$ZodIssue, data: unknown): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const found = dataAt(data, issue.path)
+  if (found === null || typeof found !== 'object' || Array.isArray(found)) return [issue]
+  const meant = issue.errors.filter((branch) =>
+    branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys' || code === 'custom'),
+  )
+  if (meant.length !== 1) return [issue]
+  return meant[0]!.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }, data))
+}
+
+/** Formats a path as `splits[2].name`. */
+function formatPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text ? `${text}.${String(step)}` : String(step)),
+    '',
+  )
+}
+
+/** The schema of the part at `path`, or undefined if the schema has no such part. */
+function schemaAt(schema: OptionSchema, path: readonly PropertyKey[]): OptionSchema | undefined {
+  const [step, ...rest] = path
+  if (step === undefined) return schema
+  for (const branch of schema.anyOf ?? schema.oneOf ?? [schema]) {
+    const next =
+      typeof step === 'number'
+        ? branch.items
+        : (branch.properties?.[String(step)] ??
+          (typeof branch.additionalProperties === 'object' ? branch.additionalProperties : undefined))
+    const found = next && schemaAt(next, rest)
+    if (found) return found
+  }
+  return undefined
+}
+
+/** The keys that a mapping may have, in any branch of a union. */
+function keysOf(schema: OptionSchema | undefined): string[] {
+  const branches = schema?.anyOf ?? schema?.oneOf ?? []
+  return [...Object.keys(schema?.properties ?? {}), ...branches.flatMap(keysOf)]
+}
+
+/** The data at `path`, or undefined if there is none. */
+function dataAt(data: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, step) => (at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[step] : undefined),
+    data,
+  )
+}

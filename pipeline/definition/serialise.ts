@@ -1,0 +1,38 @@
+import type { Definition } from './read.js'
+import { entriesOf, isList, isMapping, type Value } from './value.js'
+
+/**
+ * Turns a value into plain data that a definition can contain. A literal `${` is escaped. A value that comes from a var
+ * is written as a reference to it. With `resolve`, the value of the var is written instead.
+ */
+export function serialise(value: Value, resolve = false): unknown {
+  if (value.reference !== undefined && !resolve) return `\${${value.reference}}`
+  if (isList(value)) return value.data.map((item) => serialise(item, resolve))
+  if (isMapping(value))
+    return Object.fromEntries([...value.data].map(([key, entry]) => [key, serialise(entry.value, resolve)]))
+  return typeof value.data === 'string' ? value.data.replaceAll('${', () => '$${') : value.data
+}
+
+/** The vars that a definition refers to, directly or through other vars, as plain data in their order. */
+export function serialiseVars({ vars, seedReference, stages }: Definition): Record<string, unknown> {
+  const used = new Set<string>()
+  const use = (name: string): void => {
+    if (used.has(name)) return
+    used.add(name)
+    visit(vars.get(name)!)
+  }
+  // A value with a reference is not searched, because `use` searches the var that it refers to.
+  const visit = (value: Value): void => {
+    if (value.reference !== undefined) use(value.reference)
+    else if (isList(value)) value.data.forEach(visit)
+    else for (const entry of entriesOf(value).values()) visit(entry.value)
+  }
+  if (seedReference !== undefined) use(seedReference)
+  for (const entry of stages) {
+    visit(entry.with)
+    if (entry.from) visit(entry.from)
+  }
+  return Object.fromEntries(
+    [...vars].filter(([name]) => used.has(name)).map(([name, value]) => [name, serialise(value)]),
+  )
+}

@@ -1,0 +1,130 @@
+import type { z } from 'zod'
+import type { Arrays, Gradient, Kernels, Later, Numbers, Rows, SgdStep } from '../../kernels/contract.js'
+
+/** What a learner must know of the data. */
+export interface LearnerData {
+  /** Width of a row. */
+  readonly features: number
+  /** Number of classes. */
+  readonly classes: number
+}
+
+/** One array of a learner's parameters. */
+export interface ArraySpec {
+  /** Name on the wire and in files: `W`, `b1` … */
+  readonly name: string
+  /** Extents, the slowest first: `[classes, features]`. */
+  readonly shape: readonly number[]
+  /** Weights are drawn by `init` and belong to the penalty; biases begin at zero unless `init` draws them too. */
+  readonly kind: 'weights' | 'bias'
+}
+
+/** A metric that a learner computes for each split; its column is called `<split>_<name>`. */
+export interface LearnerMetric {
+  /** Second part of the column's name: `loss`, `accuracy` … */
+  readonly name: string
+  /** What people read: `cross-entropy`. */
+  readonly title: string
+  /** `share` for values from 0 to 1 that are shown as per cent, else any text. */
+  readonly unit?: string
+  /** Which direction is better; left out if neither is. */
+  readonly better?: 'higher' | 'lower'
+  /**
+   * The value, from the sums of `OpenModel.evaluate` over all rows, their number, and the penalty
+   * (`lambda · OpenModel.penalty()`).
+   */
+  value(sums: readonly number[], rows: number, penalty: number): number
+}
+
+/** A model that a learner has opened: its parameters, and what is computed from them. */
+export interface OpenModel {
+  /** How many rows one call of `step`, `accumulate`, `evaluate` or `scores` should have at most. */
+  readonly rowsPerCall: number
+  /** The live parameters, in the order of `Learner.arrays`. Write through `load` or `change` only. */
+  read(): Later<Arrays>
+  /** Copies parameters in, from either precision. Throws a RangeError if their lengths do not fit. */
+  load(parameters: Arrays): void
+  /** Lets `write` change the parameters in place. */
+  change(write: (parameters: Arrays) => void): Later<void>
+  /** A whole step of an update rule, if the kernel can make it in one call; see `Network.step`. */
+  step?(rows: Rows, update: SgdStep): Later<number>
+  /** Adds the loss and gradient of these rows to the sums of the step in progress. */
+  accumulate(rows: Rows): void
+  /**
+   * The gradient of the mean loss over the accumulated rows plus `lambda` times the penalty, and the mean loss; clears
+   * the sums. Throws a RangeError if no row was accumulated.
+   *
+   * @param into where to write it; default: memory of its own
+   */
+  gradient(lambda: number, into?: Arrays): Later<Gradient>
+  /** Sums over the rows, as `Learner.metrics` take them. The first is the sum of the losses. */
+  evaluate(rows: Rows): Later<readonly number[]>
+  /** What lambda weighs in the cost, for instance `Σ W²`. */
+  penalty(): Later<number>
+  /** Writes a score per row and class to the front of `out`, `[rows, classes]`; the largest score of a row wins. */
+  scores(rows: Rows, out: Numbers): Later<void>
+  /** Gives memory back; the model must not be used afterwards. */
+  free(): void
+}
+
+/** Loss and penalty near some parameters, one number moved at a time. */
+export interface CostAround {
+  /** Mean loss of the rows at the parameters themselves. */
+  readonly loss: number
+  /** The penalty there, not yet multiplied by lambda. */
+  readonly penalty: number
+  /** Both with element `index` of `array` set to `value`, all else as it was. */
+  moved(array: string, index: number, value: number): { readonly loss: number; readonly penalty: number }
+}
+
+/**
+ * A learner says how scores, loss and gradients come from parameters. It is asked by name: parameters on a wire or in a
+ * file name their learner, and whoever scores them asks it and never guesses from the names of arrays.
+ */
+export interface Learner<O extends z.ZodObject = z.ZodObject> {
+  /** Its name on `parameters` wires and in files: `softmax`. */
+  readonly name: string
+  /** One sentence, third person. */
+  readonly summary: string
+  /** Options that belong to the model, such as its layers or margin; they are options of its training stage too. */
+  readonly options: O
+  /** What is measured on each split, in the order of the columns. */
+  readonly metrics: readonly LearnerMetric[]
+  /** Whether scores are logits, so that their softmax is the probability of each class. */
+  readonly scores: 'logits' | 'other'
+  /** The arrays of a model for such data. */
+  arrays(data: LearnerData, options: z.output<O>): readonly ArraySpec[]
+  /** Opens a model. Its parameters are zero until `load`. Its precision is that of the kernels. */
+  open(kernels: Kernels, data: LearnerData, options: z.output<O>): OpenModel
+  /** The name of the array `[classes, features]` that shows what each class looks for, if there is one. */
+  readonly templates?: string
+  /**
+   * A fast way to evaluate the cost when one parameter is moved, for the gradient check. Default: the whole loss is
+   * computed again each time.
+   *
+   * @param model opened with the reference kernels and loaded with `parameters`
+   * @param pause to be awaited between two calls of the model
+   */
+  costAround?(
+    model: OpenModel,
+    rows: Rows,
+    parameters: Arrays,
+    pause: () => Promise<void> | undefined,
+  ): Promise<CostAround>
+}
+
+/** A learner of any kind, as the engine handles it. */
+// biome-ignore lint/suspicious/noExplicitAny: the options are checked by their schema before they are used
+export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open'> & {
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  arrays(data: LearnerData, options: any): readonly ArraySpec[]
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  open(kernels: Kernels, data: LearnerData, options: any): OpenModel
+}
+
+/** Returns its argument; it lets TypeScript infer the options and the names of the metrics. */
+export function defineLearner<O extends z.ZodObject, const M extends readonly LearnerMetric[]>(
+  learner: Learner<O> & { readonly metrics: M },
+): Learner<O> & { readonly metrics: M } {
+  return learner
+}

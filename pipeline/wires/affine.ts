@@ -1,0 +1,22 @@
+import type { Affine } from '../../kernels/contract.js'
+
+/** `second` after `first`, as one map. A feature that `first` made constant stays so. */
+export function composed(first: Affine, second: Affine): Affine {
+  return {
+    mean: first.mean.map((mean, j) => (first.scale[j] === 0 ? mean : mean + second.mean[j]! / first.scale[j]!)),
+    scale: first.scale.map((scale, j) => scale * second.scale[j]!),
+  }
+}
+
+/** Writes a map into the metadata of a field or schema as `<key>.mean` and `<key>.scale`, JSON lists. */
+export function writeAffine(metadata: Map<string, string>, key: string, affine: Affine | undefined): void {
+  if (!affine) return
+  metadata.set(`${key}.mean`, JSON.stringify([...affine.mean]))
+  metadata.set(`${key}.scale`, JSON.stringify([...affine.scale]))
+}
+
+/** Reads what `writeAffine` wrote; undefined if there is no map. Throws a SyntaxError if it is damaged. */
+export function readAffine(metadata: ReadonlyMap<string, string>, key: string): Affine | undefined {
+  const [mean, scale] = ['mean', 'scale'].map((part) => JSON.parse(metadata.get(`${key}.${part}`) ?? 'null'))
+  return mean && scale ? { mean: Float64Array.from(mean), scale: Float64Array.from(scale) } : undefined
+}

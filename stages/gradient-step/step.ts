@@ -1,0 +1,78 @@
+import type { UpdateRule } from '../../learners/index.js'
+import type { ArraySpec, Arrays, Gradient, Later, Numbers, OpenModel, Rows } from '../../pipeline/stage-kit.js'
+
+/** What all steps of a run share. */
+export interface StepParts {
+  /** The model in training. */
+  readonly model: OpenModel
+  /** Its arrays. */
+  readonly specs: readonly ArraySpec[]
+  /** What a gradient does to them. */
+  readonly rule: UpdateRule
+  /** Weight of the penalty. */
+  readonly lambda: number
+}
+
+/** Makes steps on a model, and keeps the state of the update rule. */
+export interface Stepper {
+  /** One step on the mean cost of the rows accumulated so far and these ones; gives their mean loss before the step. */
+  step(rows: Rows, eta: number, step: number): Later<number>
+  /** Changes the parameters by a gradient of the mean loss (without the penalty) that was computed outside. */
+  apply(gradient: Arrays, eta: number, step: number): Later<void>
+  /** The state of the rule, as `rule.<name>.<array>`; empty if it keeps none. */
+  state(): Readonly<Record<string, Numbers>>
+}
+
+/**
+ * Makes the stepper of a model. If the model can make a whole step of plain gradient descent in one call, it does;
+ * otherwise the gradient is taken and the rule applied to it, with the same result to the precision of the kernel.
+ *
+ * @param saved a checkpoint's state that holds that of the rule, if the run is resumed
+ */
+export function makeStepper(
+  { model, specs, rule, lambda }: StepParts,
+  saved: Readonly<Record<string, unknown>>,
+): Stepper {
+  const states = new Map(
+    specs.map(({ name, shape }) => {
+      const fresh = rule.init(shape.reduce((product, extent) => product * extent, 1))
+      const restored = Object.entries(fresh).map(([key, values]) => [key, saved[`rule.${key}.${name}`] ?? values])
+      return [name, Object.fromEntries(restored) as Record<string, Float64Array>]
+    }),
+  )
+
+  function apply(gradient: Arrays, eta: number, step: number): Later<void> {
+    return model.change((parameters) => {
+      for (const { name, kind } of specs)
+        rule.update(parameters[name]!, gradient[name]!, states.get(name)!, {
+          eta,
+          decay: kind === 'weights' ? 2 * lambda : 0,
+          step,
+        })
+    })
+  }
+
+  async function applyLater(gradient: Later<Gradient>, eta: number, step: number): Promise<number> {
+    const { arrays, loss } = await gradient
+    await apply(arrays, eta, step)
+    return loss
+  }
+
+  function step(rows: Rows, eta: number, number: number): Later<number> {
+    if (model.step && rule.name === 'sgd') return model.step(rows, { rule: 'sgd', eta, lambda })
+    model.accumulate(rows)
+    const gradient = model.gradient(0)
+    if (gradient instanceof Promise) return applyLater(gradient, eta, number)
+    const applied = apply(gradient.arrays, eta, number)
+    return applied instanceof Promise ? applied.then(() => gradient.loss) : gradient.loss
+  }
+
+  function state(): Record<string, Numbers> {
+    const entries = [...states].flatMap(([name, own]) =>
+      Object.entries(own).map(([key, values]) => [`rule.${key}.${name}`, values]),
+    )
+    return Object.fromEntries(entries)
+  }
+
+  return { step, apply, state }
+}

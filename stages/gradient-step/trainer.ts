@@ -1,0 +1,188 @@
+import type { Table } from 'apache-arrow'
+import { etaAt, initialArrays, type UpdateRule } from '../../learners/index.js'
+import {
+  type AnyLearner,
+  type ArraySpec,
+  type Arrays,
+  inputMapOf,
+  layoutOf,
+  type Numbers,
+  type OpenModel,
+  type Parallel,
+  PipelineError,
+  type Position,
+  parametersTables,
+  positionOf,
+  type Rows,
+  rowsOf,
+  type StageContext,
+  slices,
+  widthOf,
+  z,
+} from '../../pipeline/stage-kit.js'
+import { dividedStep } from './divided-step.js'
+import { makeStepper, type Stepper } from './step.js'
+import type { TrainingOptions } from './training.js'
+
+const numbers = z.custom<Numbers>((value) => value instanceof Float32Array || value instanceof Float64Array)
+
+/** The last step that was made, and by name the parameters it led to and the state of the update rule. */
+const state = z.object({ step: z.int(), steps: z.int() }).catchall(numbers)
+
+type State = z.output<typeof state>
+
+/** What a trainer joins. */
+export interface Training {
+  /** What is trained. */
+  readonly learner: AnyLearner
+  /** The learner's own options. */
+  readonly own: Readonly<Record<string, unknown>>
+  /** The options of the stage. */
+  readonly options: TrainingOptions
+  /** What a gradient does to the parameters. */
+  readonly rule: UpdateRule
+}
+
+/** A model in training. */
+interface OpenTraining {
+  readonly model: OpenModel
+  /** The live parameters. */
+  readonly arrays: Arrays
+  readonly specs: readonly ArraySpec[]
+  readonly stepper: Stepper
+  readonly emit: ReturnType<typeof parametersTables>
+}
+
+/** Makes the function that takes one step per batch and returns the parameters after it. */
+export function makeTrainer({ learner, own, options, rule }: Training, context: StageContext) {
+  let open: OpenTraining | undefined
+  let last: Position | undefined
+  let saved: State | undefined
+  let stepTogether: ReturnType<typeof dividedStep> | undefined
+
+  context.state(state, {
+    snapshot: () =>
+      open && last ? ({ step: last.step, steps: last.steps, ...open.arrays, ...open.stepper.state() } as State) : saved,
+    restore: (restored) => {
+      saved = restored
+    },
+  })
+
+  /** Opens the model for the data that the first batch shows. */
+  async function openFor(batch: Table): Promise<OpenTraining> {
+    const layout = layoutOf(batch)
+    const { shape, classes, names } = layout
+    if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
+    const data = { features: widthOf(shape), classes: classes.length }
+    const specs = learner.arrays(data, own)
+    const model = learner.open(context.kernels, data, own)
+    model.load(saved ? fitting(saved, specs) : initialArrays(options.init, specs, context.random('init')))
+    const arrays = await model.read()
+    const emit = parametersTables({
+      learner: learner.name,
+      options: own,
+      shape,
+      names,
+      classes,
+      affine: inputMapOf(layout),
+      lambda: options.lambda,
+      arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
+    })
+    const stepper = makeStepper({ model, specs, rule, lambda: options.lambda }, saved ?? {})
+    return { model, arrays, specs, stepper, emit }
+  }
+
+  function train(batch: Table): Table[] | Promise<Table> | AsyncIterable<Table> {
+    return open ? trainOn(open, batch) : trainFirst(batch)
+  }
+
+  async function* trainFirst(batch: Table): AsyncGenerator<Table> {
+    open = await openFor(batch)
+    const tables = trainOn(open, batch)
+    if (tables instanceof Promise) yield await tables
+    else yield* tables
+  }
+
+  function trainOn(open: OpenTraining, batch: Table): Table[] | Promise<Table> {
+    if (saved && isSeen(batch, saved)) return []
+    if (context.parallel) return trainTogether(open, batch, context.parallel)
+    const rows = rowsOf(batch)
+    const most = open.model.rowsPerCall
+    return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)
+  }
+
+  /** A batch too large for one stretch of work: all but its last slice are accumulated first. */
+  async function stepInSlices(open: OpenTraining, batch: Table, rows: Rows, most: number): Promise<Table> {
+    const pieces = [...slices(rows, most)]
+    const last = pieces.pop()!
+    for (const piece of pieces) {
+      open.model.accumulate(piece)
+      await context.flow.yieldToEventLoop()
+    }
+    const stepped = stepOn(open, batch, last)
+    return stepped instanceof Promise ? stepped : stepped[0]!
+  }
+
+  function stepOn({ stepper, emit }: OpenTraining, batch: Table, rows: Rows): Table[] | Promise<Table> {
+    const position = positionOf(batch)
+    const eta = etaAt(options.eta, position.epoch)
+    const loss = stepper.step(rows, eta, position.step)
+    // A promise costs more than all else here, so there is none if the loss is there already.
+    if (typeof loss === 'number') return [checked(emit, loss, position, eta)]
+    return loss.then((found) => checked(emit, found, position, eta))
+  }
+
+  function checked(emit: OpenTraining['emit'], loss: number, position: Position, eta: number): Table {
+    if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
+    last = position
+    return emit(position, eta)
+  }
+
+  /** The same step on every rank, each with the rows of its shards. */
+  async function trainTogether(open: OpenTraining, batch: Table, parallel: Parallel): Promise<Table> {
+    const position = positionOf(batch)
+    if (!stepTogether) {
+      const { epochs, steps } = position
+      const parameters = Object.values(open.arrays).reduce((sum, { length }) => sum + length, 0)
+      await parallel.agree({ ...options, epochs, steps, parameters })
+      stepTogether = dividedStep(open, parallel, context)
+    }
+    const eta = etaAt(options.eta, position.epoch)
+    return checked(open.emit, await stepTogether(batch, position, eta), position, eta)
+  }
+
+  return { train, free: () => open?.model.free() }
+}
+
+/** The restored parameters. Throws a PipelineError `DATA` if the data has changed its width or classes since. */
+function fitting(saved: Readonly<Record<string, unknown>>, specs: readonly ArraySpec[]): Arrays {
+  const entries = specs.map(({ name, shape }) => {
+    const values = saved[name] as Numbers | undefined
+    const size = shape.reduce((product, extent) => product * extent, 1)
+    if (values?.length !== size)
+      throw new PipelineError(
+        'DATA',
+        `the checkpoint has ${values?.length ?? 'no'} numbers for the array ${name}, the data needs ${shape.join('×')}`,
+      )
+    return [name, values] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Whether a resumed run comes past a batch that it was trained on before. */
+function isSeen(batch: Table, saved: State): boolean {
+  const { step, steps } = positionOf(batch)
+  if (steps !== saved.steps)
+    throw new PipelineError(
+      'DATA',
+      `the checkpoint was made with ${saved.steps} steps an epoch, now there are ${steps}`,
+    )
+  return step <= saved.step
+}
+
+function diverged({ epoch, step }: Position, eta: number, loss: number): PipelineError {
+  return new PipelineError(
+    'DIVERGED',
+    `the loss is ${loss} in epoch ${epoch}, step ${step}, with eta ${eta}; a smaller eta may help (onDivergence: continue goes on)`,
+  )
+}

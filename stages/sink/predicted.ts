@@ -1,0 +1,93 @@
+import type { Table } from 'apache-arrow'
+import { forkJoin, map, type Observable, toArray } from 'rxjs'
+import { z } from 'zod'
+import { type Classified, classify, piecesOf } from '../../learners/index.js'
+import {
+  arraysOf,
+  type Checking,
+  checkLearner,
+  checkSplit,
+  copyParameters,
+  layoutOf,
+  modelOf,
+  PipelineError,
+  rowsByShard,
+  type StageContext,
+  splitOf,
+  widthOf,
+} from '../../pipeline/stage-kit.js'
+import { onlyLast } from './only-last.js'
+import { ofAllRanks, type PredictedRows } from './predicted-rows.js'
+
+export const splitOption = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('The split to look at. Default: test, or the last one where there is no test.')
+
+/** Checks that the split is there and that the parameters can be scored. */
+export function checkPredicting({ options, inputs, problem }: Checking<{ split?: string | undefined }>): void {
+  if (options.split !== undefined) checkSplit(inputs.examples ?? {}, options.split, 'split', problem)
+  checkLearner(inputs.parameters, problem)
+}
+
+/** Classifies one split once, with the parameters the run ends with. Emits nothing where nothing was trained, or where the run was stopped. */
+export function predictedAtEnd(
+  context: StageContext,
+  split: string | undefined,
+): (inputs: { parameters: Observable<Table>; examples: Observable<Table> }) => Observable<PredictedRows> {
+  return ({ parameters, examples }) =>
+    forkJoin([parameters.pipe(onlyLast(), map(copyParameters)), examples.pipe(toArray())]).pipe(
+      context.flow.concatMap(([last, tables]) =>
+        context.signal.aborted ? [] : classified(last, tables, split, context),
+      ),
+    )
+}
+
+async function classified(
+  last: Table,
+  tables: readonly Table[],
+  asked: string | undefined,
+  context: StageContext,
+): Promise<PredictedRows> {
+  const { kernels, flow, parallel } = context
+  const splits = tables.map(splitOf)
+  const split = asked ?? (splits.includes('test') ? 'test' : splits.at(-1))
+  const chosen = tables.filter((table) => splitOf(table) === split && (parallel || table.numRows > 0))
+  if (split === undefined) throw new PipelineError('DATA', 'no examples arrived to classify')
+  if (chosen.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to classify`)
+  const parameters = modelOf(last)
+  const learner = context.learner(parameters.learner)
+  const [features, classes] = [widthOf(parameters.shape), parameters.classes.length]
+  const parts = rowsByShard(chosen, split, context)
+  const rows = parts.reduce((sum, { labels }) => sum + labels.length, 0)
+  const labels = new Int32Array(rows)
+  let at = 0
+  for (const part of parts) {
+    labels.set(part.labels, at)
+    at += part.labels.length
+  }
+  const model = learner.open(kernels, { features, classes }, parameters.options)
+  const pause = (): Promise<void> | undefined => flow.yieldToEventLoop()
+  let classified: Classified
+  try {
+    model.load(arraysOf(parameters))
+    const pieces = parts.flatMap((part) => [...piecesOf(part, split, features, model)])
+    classified = await classify(model, kernels, learner.scores, pieces, { rows, classes }, pause)
+  } finally {
+    model.free()
+  }
+  const { shape } = layoutOf(chosen[0]!)
+  const confidenceIs = learner.scores === 'logits' ? ('probability' as const) : ('score' as const)
+  const own = { split, classes: parameters.classes, shape, labels, ...classified, confidenceIs }
+  if (parallel) return ofAllRanks(own, parts, features, parallel)
+  return { ...own, features: async (rows) => rows.map(valuesOf) }
+
+  function valuesOf(row: number): Uint8Array | Float32Array {
+    for (const { values, labels } of parts) {
+      if (row < labels.length) return values.subarray(row * features, (row + 1) * features)
+      row -= labels.length
+    }
+    throw new RangeError(`the split has no row ${row}`)
+  }
+}
