@@ -7,23 +7,12 @@ import { lastValueFrom, merge, tap, toArray } from 'rxjs'
 import { parse } from 'yaml'
 import { PipelineError, resolveStage } from './index.js'
 import { defaultId } from './pipeline/definition/entries.js'
-import {
-  openStage,
-  type StageInputs,
-  type StageUse,
-  type TestRecord,
-  type TestRun,
-} from './pipeline/run/stage-alone.js'
+import { openStage } from './pipeline/run/stage-alone.js'
+import type { StageInputs, StageUse, TestRecord, TestRun } from './pipeline/run/test-run.js'
 import type { AnyStage } from './pipeline/stage/stage.js'
 
-export {
-  type OpenStage,
-  openStage,
-  type StageInputs,
-  type StageUse,
-  type TestRecord,
-  type TestRun,
-} from './pipeline/run/stage-alone.js'
+export { openStage } from './pipeline/run/stage-alone.js'
+export type { OpenStage, StageInputs, StageUse, TestRecord, TestRun } from './pipeline/run/test-run.js'
 export { batches, examples, type PlainRows } from './pipeline/wires/plain-rows.js'
 
 /** A stage that has run to its end. */

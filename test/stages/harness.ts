@@ -6,6 +6,7 @@ import type { ObservableInput } from 'rxjs'
 import type { Test } from 'tap'
 import { parse } from 'yaml'
 import { builtInStages, Pipeline, PipelineError, type RunRecord, run } from '../../dist/index.js'
+import { softmax } from '../../dist/learners/index.js'
 import {
   type OpenStage,
   openStage as openAnyStage,
@@ -16,6 +17,7 @@ import {
 } from '../../dist/testing.js'
 
 const stages = await builtInStages()
+const learners = [softmax]
 
 /** A built-in stage and its options, from its entry in a pipeline. Random streams go by the whole name. */
 function entryOf(text: string): StageUse {
@@ -27,12 +29,12 @@ type Inputs = Readonly<Record<string, ObservableInput<Table>>>
 
 /** Opens a built-in stage. Its run directory is removed when the test ends. */
 export function openStage(t: Test, entry: string, inputs: Inputs = {}, run: TestRun = {}): OpenStage {
-  return openAnyStage(entryOf(entry), inputs, { directory: join(temporary(t), 'run'), ...run })
+  return openAnyStage(entryOf(entry), inputs, { directory: join(temporary(t), 'run'), learners, ...run })
 }
 
 /** Runs a built-in stage to its end; rejects with its error. */
 export function runStage(t: Test, entry: string, inputs: Inputs = {}, run: TestRun = {}): Promise<StageResult> {
-  return runAnyStage(entryOf(entry), inputs, { directory: join(temporary(t), 'run'), ...run })
+  return runAnyStage(entryOf(entry), inputs, { directory: join(temporary(t), 'run'), learners, ...run })
 }
 
 /** Code and message of the error a run ends with. */

@@ -1,6 +1,13 @@
 import type { Table } from 'apache-arrow'
-import { type Affine, type Position, parametersTables, positionOf, rowsOf } from '../../dist/pipeline/stage-kit.js'
-import { examples as plainExamples } from '../../dist/testing.js'
+import {
+  type Affine,
+  exampleFields,
+  examplesTable,
+  type Position,
+  parametersTables,
+  positionOf,
+  rowsOf,
+} from '../../dist/pipeline/stage-kit.js'
 
 export interface Layout {
   readonly split?: string
@@ -19,9 +26,14 @@ export function examples(
   { split = 'train', shape = [rows[0]?.length ?? 2], classes = letters, affine, position }: Layout = {},
   Values: Uint8ArrayConstructor | Float32ArrayConstructor = Uint8Array,
 ): Table {
-  const values = rows.map((row) => [...Values.from(row)])
-  const type = Values === Uint8Array ? 'uint8' : 'float32'
-  return plainExamples({ values, labels, type, split, shape, classes, ...(affine && { affine }) }, position)
+  const values = Values.from(rows.flat())
+  return examplesTable(
+    exampleFields({ shape, classes, affine }, values),
+    values,
+    Int32Array.from(labels),
+    split,
+    position,
+  )
 }
 
 /** `count` rows `[10 i, 10 i + 1]` with the labels 0, 1, 2, 0, … : the values tell which row it is. */
