@@ -6,14 +6,18 @@ import { openStage, problemsOf, runStage } from '../harness.js'
 const entry = (options: string) => `- use: stop/patience\n  from: metrics\n  with: { ${options} }`
 const rows = (values: readonly number[], name = 'validation_cost') =>
   values.map((value, i) => metricsTable({ epoch: i + 1, step: 10 * (i + 1), epochs: 9, steps: 10 }, { [name]: value }))
-const stopped = async (t: Test, options: string, values: readonly number[], name?: string): Promise<string[]> =>
-  (await runStage(t, entry(options), { metrics: of(...rows(values, name)) })).notes
+const stopped = async (
+  t: Test,
+  options: string,
+  values: readonly number[],
+  name?: string,
+): Promise<readonly string[]> => (await runStage(t, entry(options), { metrics: of(...rows(values, name)) })).stops
 
 t.test('stop/patience stops after so many evaluations in a row without a better one', async (t) => {
   t.strictSame(await stopped(t, 'patience: 2', [3, 2, 2, 2.5, 1, 9, 9, 9]), [
-    'stopped: validation_cost has not become better for 2 evaluations; the best was 2 in epoch 2',
-    'stopped: validation_cost has not become better for 2 evaluations; the best was 1 in epoch 5',
-    'stopped: validation_cost has not become better for 2 evaluations; the best was 1 in epoch 5',
+    'validation_cost has not become better for 2 evaluations; the best was 2 in epoch 2',
+    'validation_cost has not become better for 2 evaluations; the best was 1 in epoch 5',
+    'validation_cost has not become better for 2 evaluations; the best was 1 in epoch 5',
   ])
   t.strictSame(await stopped(t, 'patience: 2', [3, 2, 2, 1, 1, 0.5]), [])
 })
