@@ -5,6 +5,7 @@
 export { z } from 'zod'
 export type { Affine, Kernels, Rows } from '../kernels/contract.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './base/errors.js'
+export { nonFiniteAsText } from './base/json.js'
 export { packagePath } from './base/package.js'
 export type { Random } from './base/random.js'
 export { listed } from './base/words.js'
