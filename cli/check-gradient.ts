@@ -5,6 +5,7 @@ import { tableFromIPC } from 'apache-arrow'
 import { stringify } from 'csv-stringify/sync'
 import { Pipeline } from '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
+import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
 import { replaceFile } from '../pipeline/files/files.js'
 import type { Node } from '../pipeline/graph/graph.js'
@@ -12,9 +13,8 @@ import { run } from '../pipeline/run/run.js'
 import type { Ports, WireType } from '../pipeline/stage/stage.js'
 import { formatFailure, type GradientCheck, gradientChecks } from '../stages/check/table.js'
 import { formatChecks } from './gradient-table.js'
-import { interruption } from './interruption.js'
-import type { Output } from './output.js'
-import { type ReadingFlags, readOptions } from './reading.js'
+import { type ReadingFlags, readOptions } from './options.js'
+import { interruption, type Output } from './terminal.js'
 
 export interface CheckGradientFlags extends ReadingFlags {
   readonly examples?: number
@@ -35,7 +35,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
   const pipeline = (await Pipeline.load(name, readOptions(flags))).undivided()
   const step = trainingStep(pipeline)
   const checking = checkingPipeline(pipeline, step, flags)
-  const stop = interruption()
+  const stop = interruption(output)
   const temporary = flags.out === undefined ? mkdtempSync(join(tmpdir(), 'millrace-check-')) : undefined
   try {
     const out = flags.out ?? join(temporary!, 'run')
@@ -51,7 +51,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
       notes,
       checks,
     }
-    const json = `${JSON.stringify(record, writable)}\n`
+    const json = `${JSON.stringify(record, nonFiniteAsText)}\n`
     if (flags.out !== undefined) {
       replaceFile(join(result.directory, 'gradient-check.json'), json)
       replaceFile(join(result.directory, 'gradient-check.csv'), csvOf(checks))
@@ -164,9 +164,4 @@ function csvOf(checks: readonly GradientCheck[]): string {
       ),
     ),
   ])
-}
-
-/** JSON has no infinite numbers: such are strings, as in `sink/jsonl`. */
-function writable(_: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
 }

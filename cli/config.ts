@@ -1,16 +1,19 @@
 import { isMap, isScalar, isSeq, type Node, visit } from 'yaml'
 import { Pipeline } from '../index.js'
 import { formatOrigin, locate, type Origin, type Value } from '../pipeline/definition/value.js'
-import type { Output } from './output.js'
-import { type ReadingFlags, readOptions } from './reading.js'
+import { type ReadingFlags, readOptions } from './options.js'
+import type { Output } from './terminal.js'
 
+/** A value of a pipeline, as `--json` prints it. */
 interface Setting {
+  /** `seed`, or the stage's id and the option: `model.eta`. */
   readonly path: string
   readonly value: unknown
+  /** Where the value comes from: `file:line:column`, `--set …` or `default`. */
   readonly origin: string
 }
 
-/** `millrace config`: the definition with all defaults filled in, each value with where it came from. */
+/** `millrace config`: prints the definition with all defaults filled in, and the origin of each value. */
 export async function configCommand(
   name: string,
   flags: ReadingFlags & { readonly json?: boolean },
@@ -20,24 +23,24 @@ export async function configCommand(
   const { definition, graph } = pipeline
   const document = pipeline.toDocument({ resolved: true })
   const settings: Setting[] = []
-  const say = (node: unknown, path: string, origin: Origin): void => {
+  const note = (node: unknown, path: string, origin: Origin): void => {
     if (!isScalar(node)) return
     node.comment = ` ${formatOrigin(origin)}`
     settings.push({ path, value: node.value, origin: formatOrigin(origin) })
   }
-  say(document.get('seed', true), 'seed', definition.seedOrigin)
+  note(document.get('seed', true), 'seed', definition.seedOrigin)
   for (const [i, entry] of definition.stages.entries()) {
     const node = graph.nodes.find((each) => each.entry === entry)!
     const options = document.createNode(node.options)
     if (isMap(options) && options.items.length > 0) document.setIn(['stages', i, 'with'], options)
-    say(document.getIn(['stages', i, 'use'], true), `${entry.id}.use`, entry.useOrigin)
-    sayOptions(options, entry.with, (leaf, path, origin) => say(leaf, `${entry.id}.${path}`, origin))
+    note(document.getIn(['stages', i, 'use'], true), `${entry.id}.use`, entry.useOrigin)
+    noteOptions(options, entry.with, (leaf, path, origin) => note(leaf, `${entry.id}.${path}`, origin))
   }
   output.write(flags.json ? `${JSON.stringify(settings)}\n` : String(document))
 }
 
-/** Visits every scalar of the options; what the definition does not hold is a default. */
-function sayOptions(options: Node, given: Value, say: (leaf: unknown, path: string, origin: Origin) => void): void {
+/** Calls `note` for every scalar of the options. One that the definition does not contain has the origin `default`. */
+function noteOptions(options: Node, given: Value, note: (leaf: unknown, path: string, origin: Origin) => void): void {
   visit(options, {
     Scalar(key, node, ancestors) {
       if (key === 'key') return
@@ -52,7 +55,7 @@ function sayOptions(options: Node, given: Value, say: (leaf: unknown, path: stri
       }
       const found = locate(given, steps)
       const isGiven = found !== given && !(found.data instanceof Map)
-      say(node, steps.join('.'), isGiven ? found.origin : { kind: 'default' })
+      note(node, steps.join('.'), isGiven ? found.origin : { kind: 'default' })
     },
   })
 }

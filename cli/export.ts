@@ -7,7 +7,7 @@ import { type ExportFormat, exportParameters, readParameters } from '../pipeline
 import { modelOf } from '../pipeline/wires/parameters.js'
 import { positionOf } from '../pipeline/wires/position.js'
 import { readRecord } from '../report/index.js'
-import type { Output } from './output.js'
+import type { Output } from './terminal.js'
 
 export interface ExportFlags {
   readonly format: ExportFormat

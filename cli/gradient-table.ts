@@ -1,3 +1,4 @@
+import { textColumns } from '../pipeline/base/text-table.js'
 import type { GradientCheck } from '../stages/check/table.js'
 
 /** The verdicts as a table, the errors over `h` as another, and what they come to. */
@@ -63,14 +64,10 @@ function curve(checks: readonly GradientCheck[]): string[] {
 /** Rows in columns as wide as they need; a trailing `_` keeps two headings of the same name apart. */
 function columns(rows: readonly Record<string, string>[]): string[] {
   const names = Object.keys(rows[0]!)
-  const lines = [names.map((name) => name.replace(/_$/, '')), ...rows.map((row) => names.map((name) => row[name]!))]
-  const widths = names.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)))
-  return lines.map((line) =>
-    line
-      .map((cell, i) => cell.padEnd(widths[i]!))
-      .join('  ')
-      .trimEnd(),
-  )
+  return textColumns([
+    names.map((name) => name.replace(/_$/, '')),
+    ...rows.map((row) => names.map((name) => row[name]!)),
+  ])
 }
 
 const error = (value: number): string => (Number.isNaN(value) ? '' : value.toExponential(1))

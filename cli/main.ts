@@ -3,34 +3,41 @@ import './v8-flags.js'
 import { Command, CommanderError } from 'commander'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
+import { reportProblems } from './code-frame.js'
 import { addEngineCommands } from './engine-commands.js'
-import type { Output } from './output.js'
 import { addPipelineCommands } from './pipeline-commands.js'
-import { printable } from './printable.js'
 import { addResultCommands } from './result-commands.js'
 import { addRunCommands } from './run-commands.js'
 import { addSweepCommands } from './sweep-commands.js'
+import { openTerminal } from './terminal.js'
 
 /**
- * The command line. This is the only file that prints or exits; what commands there are stands in the files `…-commands.ts`,
- * and what each does in a file of its own.
+ * The command line. The files `…-commands.ts` declare the commands with their options; each command is in a file of its
+ * own, which is loaded when the command is used. This is the only file that ends the process.
  */
-
-const output: Output = {
-  interactive: process.stdout.isTTY === true,
-  write: (text) => process.stdout.write(printable(text)),
-  warn: (text) => process.stderr.write(printable(text)),
-}
+const output = openTerminal((code) => process.exit(code))
 
 const program = new Command('millrace')
   .description('Train classifiers as a dataflow: stages in YAML, Apache Arrow on every wire.')
   .version(version)
   .option('--debug', 'show stack traces')
   .exitOverride()
+  .configureOutput({ writeOut: output.write, writeErr: output.warn })
   .showSuggestionAfterError()
   .addHelpText(
     'after',
-    '\nExamples:\n  millrace run digits\n  millrace validate pipeline.yaml\n  millrace stages batch/rows\n\nExit codes: 0 done, 1 the run failed, 2 the definition or the arguments are wrong, 130/143 interrupted, 75 a process of a divided run no longer answers.',
+    `
+Examples:
+  millrace run digits
+  millrace validate pipeline.yaml
+  millrace stages batch/rows
+
+Exit codes:
+  0        done
+  1        the run failed
+  2        the definition or the arguments are wrong
+  75       another process of the run no longer answers
+  130/143  interrupted by Ctrl-C / SIGTERM`,
   )
 
 addRunCommands(program, output)
@@ -42,9 +49,9 @@ addEngineCommands(program, output)
 const exitCodes = new Map([
   ['DEFINITION', 2],
   ['ARGUMENTS', 2],
-  // EX_TEMPFAIL: trying again may help.
+  // EX_TEMPFAIL of sysexits.h: another try may succeed.
   ['SILENT', 75],
-  // Without a signal to this process: another one of the run got it.
+  // Used if this process got no signal itself: another process of the run got it.
   ['ABORTED', 143],
 ])
 
@@ -56,19 +63,14 @@ function exitCode(error: unknown): number {
 
 function report(error: unknown): void {
   if (error instanceof CommanderError) return
-  const isOurs = !(error instanceof PipelineError) || error.code === 'INTERNAL'
-  const text = error instanceof PipelineError ? error.message : `internal error: ${messageOf(error)}`
-  output.warn(`${text}\n${isOurs ? 'This is a defect of Millrace; --debug shows where.\n' : ''}`)
+  if (error instanceof PipelineError) reportProblems(error.problems, output)
+  else output.warn(`internal error: ${messageOf(error)}\n`)
+  const isDefect = !(error instanceof PipelineError) || error.code === 'INTERNAL'
+  if (isDefect) output.warn('This is a defect of Millrace; --debug shows where.\n')
   if (program.opts<{ debug?: boolean }>().debug) {
     for (let at: unknown = error; at instanceof Error; at = at.cause) output.warn(`${at.stack}\n`)
   }
 }
-
-// A reader that went away (`millrace … | head`) is no reason to stop training: output ends, the files go on.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
 
 try {
   process.exitCode = (await program.parseAsync().then(() => process.exitCode)) ?? 0
@@ -77,7 +79,7 @@ try {
   process.exitCode = interruptedCode() ?? exitCode(error)
 }
 
-/** 128 + the signal's number when one of them stopped the run. */
+/** The exit code that `interruption` has set, 128 + the number of the signal; undefined without a signal. */
 function interruptedCode(): number | undefined {
   return process.exitCode === 130 || process.exitCode === 143 ? process.exitCode : undefined
 }

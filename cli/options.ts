@@ -1,58 +1,111 @@
-import { type Command, Option } from 'commander'
-import { collect, positiveNumber, wholeNumber } from './arguments.js'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { ReadOptions } from '../pipeline/definition/read.js'
 
-export const noPlugins = ['--no-plugins', 'load no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)'] as const
+/** The flags of every command that reads a pipeline. */
+export interface ReadingFlags {
+  /** Assignments from `--set`, for example `eta=0.01`. */
+  readonly set: readonly string[]
+  /** The seed, if it is not that of the pipeline. */
+  readonly seed?: number
+  /** False after `--no-plugins`, a folder after `--plugins DIR`. */
+  readonly plugins?: boolean | string
+  /** True if sinks may write outside the run directory. */
+  readonly allowAbsolutePaths?: boolean
+}
 
-/** The options of every command that reads a pipeline. */
-export function reading(command: Command): Command {
-  return trusting(
+/** Picks the options of `Pipeline.load` from the flags of a command. */
+export function readOptions({ set, seed, plugins, allowAbsolutePaths }: ReadingFlags): ReadOptions {
+  return { set, seed, plugins, allowAbsolutePaths }
+}
+
+/** `--no-plugins`: its flag and its description. */
+export const noPlugins = [
+  '--no-plugins',
+  'load built-in stages only, no stage files and no packages (also: MILLRACE_NO_PLUGINS=1)',
+] as const
+
+/** Adds the options of every command that reads a pipeline. */
+export function addReadOptions(command: Command): Command {
+  return addTrustOptions(
     command
-      .option('--set <name=value>', 'set a var, or an option as stage.option=value (repeatable)', collect, [])
-      .option('--seed <n>', 'set the seed', wholeNumber),
+      .addOption(repeatable('--set <name=value>', 'set a var (eta=0.01) or an option of a stage (model.eta=0.01)'))
+      .option('--seed <n>', 'seed of the random numbers (default: that of the pipeline)', parseWholeNumber),
   )
 }
 
-/** What a definition may do. */
-export function trusting(command: Command): Command {
+/** Adds the options that say what a pipeline is allowed to do. */
+export function addTrustOptions(command: Command): Command {
   return command
-    .option('--plugins <dir>', 'load stage files from this folder too, not from that of the definition alone')
+    .option('--plugins <dir>', 'load stage files from this folder, too, not only from the folder of the pipeline')
     .option(...noPlugins)
-    .option('--allow-absolute-paths', 'let sinks write outside the run directory')
+    .option('--allow-absolute-paths', 'allow sinks to write outside the run directory')
 }
 
-/** `--kernel`; `byDefault` says what is taken without it. */
-export function kernelOption(byDefault = 'the fastest here'): Option {
-  return new Option('--kernel <name>', `arithmetic to use (default: ${byDefault})`).choices([
+/** Adds the options of every command that runs a pipeline. */
+export function addRunOptions(command: Command): Command {
+  return command
+    .addOption(kernelOption().env('MILLRACE_KERNEL'))
+    .addOption(threadsOption())
+    .option('--quiet', 'print nothing but errors')
+    .option('--json', 'print the result as JSON, and no progress')
+    .option(
+      '--checkpoint <when>',
+      'when to write checkpoints: epoch, "500 steps", 30s, …, or none (default: as the pipeline says)',
+    )
+}
+
+/** Returns the option `--kernel`. Its help names `byDefault` as the default. */
+export function kernelOption(byDefault = 'the fastest on this machine'): Option {
+  return new Option('--kernel <name>', `implementation of the arithmetic (default: ${byDefault})`).choices([
     'native',
     'wasm',
     'reference',
   ])
 }
 
+/** Returns the option `--threads`. */
 export function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads of the kernel (default, and at most: one per core)')
-    .argParser(positiveNumber)
+  return new Option('--threads <n>', 'number of kernel threads (default and maximum: one per core)')
+    .argParser(parseThreadCount)
     .env('MILLRACE_THREADS')
 }
 
-/** The options of every command that runs one. */
-export function running(command: Command): Command {
-  return command
-    .addOption(kernelOption().env('MILLRACE_KERNEL'))
-    .addOption(threadsOption())
-    .option('--quiet', 'print nothing but errors')
-    .option('--json', 'print the record of the run as JSON, and no progress')
-    .option(
-      '--checkpoint <when>',
-      'make checkpoints: epoch, "500 steps", 30s, …, or none (default: as the pipeline says)',
-    )
-}
-
+/** Returns the option `--jobs`. */
 export function jobsOption(): Option {
   return new Option(
     '--jobs <n>',
-    'points to run at the same time; with several, each has one thread unless --threads says otherwise',
+    'points to run at the same time; if there are several, each has one thread unless --threads is given',
   )
-    .argParser(positiveNumber)
+    .argParser(parseThreadCount)
     .default(1)
+}
+
+/** Returns an option that may be given several times. Its value is the list of all values, by default empty. */
+export function repeatable(flags: string, description: string): Option {
+  const collect = (value: string, before: readonly string[]): string[] => [...before, value]
+  return new Option(flags, `${description}; repeatable`).argParser(collect).default([], 'none')
+}
+
+/** Parses a whole number from 0 to 2⁵³ - 1. */
+export function parseWholeNumber(text: string): number {
+  const number = Number(text)
+  if (text.trim() !== '' && Number.isSafeInteger(number) && number >= 0) return number
+  throw new InvalidArgumentError('expected a whole number from 0.')
+}
+
+/** Parses a whole number from 1 to 2⁵³ - 1. */
+export function parseCount(text: string): number {
+  const number = parseWholeNumber(text)
+  if (number >= 1) return number
+  throw new InvalidArgumentError('expected a whole number from 1.')
+}
+
+/** More threads than this are a mistake: each takes memory and a place in the scheduler. */
+const MAX_THREADS = 256
+
+/** Parses a number of threads, or of jobs that have a thread each: from 1 to 256. */
+export function parseThreadCount(text: string): number {
+  const number = parseWholeNumber(text)
+  if (number >= 1 && number <= MAX_THREADS) return number
+  throw new InvalidArgumentError(`expected a whole number from 1 to ${MAX_THREADS}.`)
 }

@@ -1,21 +1,23 @@
 import { type Command, Option } from 'commander'
-import { atLeastOne } from './arguments.js'
-import { noPlugins, reading } from './options.js'
-import type { Output } from './output.js'
+import { addReadOptions, noPlugins, parseCount } from './options.js'
+import type { Output } from './terminal.js'
 
-/** Adds the commands that look at pipelines and stages, and check them. */
+/** Adds the commands that show and check pipelines and stages. */
 export function addPipelineCommands(program: Command, output: Output): void {
-  reading(program.command('validate'))
+  addReadOptions(program.command('validate'))
     .summary('check pipelines without running them')
-    .description('Check pipelines without reading data: every problem is listed with its line and column.')
+    .description('Check pipelines without reading data. Lists every problem with its file, line and column.')
     .argument('<pipelines...>', 'YAML files or built-in names')
     .option('--json', 'print the problems as JSON')
     .addHelpText('after', '\nExample:\n  millrace validate configs/digits.yaml --set batchSize=64')
     .action(async (names, options) => (await import('./validate.js')).validateCommand(names, options, output))
 
-  reading(program.command('config'))
+  addReadOptions(program.command('config'))
     .summary('print a pipeline as it will run')
-    .description('Print the resolved definition: every value with where it came from.')
+    .description(
+      'Print a pipeline with every value filled in, and where each comes from: file, line and column, --set, or ' +
+        'default.',
+    )
     .argument('<pipeline>', 'YAML file or built-in name')
     .option('--json', 'print values and origins as JSON')
     .addHelpText('after', '\nExample:\n  millrace config cifar10/experiment-3 --set eta=0.01')
@@ -31,21 +33,24 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
     .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
 
-  reading(program.command('check-gradient'))
+  addReadOptions(program.command('check-gradient'))
     .summary('check the gradients of a pipeline')
     .description(
-      'Check gradients against differences of the cost, in float64: what the training step of a pipeline does (whichever stage it is), and the kernels. Reads the data as the pipeline does, draws a few examples, trains two steps. Exits 1 where a gradient is wrong.',
+      'Check gradients against differences of the cost, in float64: the gradient of the training step, whichever ' +
+        'stage it is, and those of the kernels. Reads the data as the pipeline does, takes a few examples at ' +
+        'random and trains two steps. Exits with 1 if a gradient is wrong.',
     )
     .argument('<pipeline>', 'YAML file or built-in name')
-    .option('--examples <n>', 'examples to take the gradient on (default: 100)', atLeastOne)
+    .option('--examples <n>', 'number of examples to compute gradients on (default: 100)', parseCount)
     .addOption(
-      new Option('--features <n>', 'features whose weights are differenced, drawn at random (default: 100)').argParser(
-        atLeastOne,
-      ),
+      new Option(
+        '--features <n>',
+        'number of features, drawn at random, whose weights are checked (default: 100)',
+      ).argParser(parseCount),
     )
-    .addOption(new Option('--all', 'difference every parameter').conflicts('features'))
+    .addOption(new Option('--all', 'check every parameter').conflicts('features'))
     .option('--out <dir>', 'keep the table in this run directory, as CSV, JSON and Arrow')
-    .option('--force', 'replace the run that lies in --out')
+    .option('--force', 'replace the run in --out')
     .option('--json', 'print the table as JSON')
     .addHelpText('after', '\nExample:\n  millrace check-gradient cifar10/experiment-3 --examples 20 --all --out check')
     .action(async (name, options) => (await import('./check-gradient.js')).checkGradientCommand(name, options, output))

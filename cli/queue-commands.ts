@@ -1,114 +1,130 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { atLeastOne, wholeNumber } from './arguments.js'
-import { jobsOption, kernelOption, reading, running, threadsOption, trusting } from './options.js'
-import type { Output } from './output.js'
+import {
+  addReadOptions,
+  addRunOptions,
+  addTrustOptions,
+  jobsOption,
+  kernelOption,
+  parseCount,
+  parseWholeNumber,
+  threadsOption,
+} from './options.js'
+import type { Output } from './terminal.js'
 
-/** Adds the options that say what a sweep is made of. */
-type Sweeping = (command: Command) => Command
+/** Adds the options that say which settings and seeds a sweep runs. */
+type AddSweepOptions = (command: Command) => Command
 
 /** Adds the commands about sweeps on many machines, below `sweep`. */
-export function addQueueCommands(sweep: Command, sweeping: Sweeping, output: Output): void {
+export function addQueueCommands(sweep: Command, addSweepOptions: AddSweepOptions, output: Output): void {
   const actions = () => import('./queue.js')
 
-  atQueue(sweeping(reading(sweep.command('submit'))))
+  addQueueOption(addSweepOptions(addReadOptions(sweep.command('submit'))))
     .summary('put a sweep on a queue')
     .description(
-      'Put the points of a sweep on a queue, for workers on any machine. Points that are there already, waiting or done, are left alone.',
+      'Put the points of a sweep on a queue, for workers on any machine. Points that are already there, waiting ' +
+        'or done, stay as they are.',
     )
     .argument('<pipeline>', 'YAML file or built-in name')
     .addOption(kernelOption().env('MILLRACE_KERNEL'))
-    .option('--artifacts <dir>', 'folder that all machines share, for the runs (default: sweeps/NAME)')
+    .option('--artifacts <dir>', 'folder for the runs, shared by all machines (default: sweeps/NAME)')
     .option('--retry', 'run points again that failed before')
-    .option('--json', 'print what was done as JSON')
+    .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
       '\nExample:\n  millrace sweep submit digits-grid --queue redis://queue:6379 --artifacts /shared/digits',
     )
-    .action(async (name, _, command) => (await actions()).submitCommand(name, given(command), output))
+    .action(async (name, _, command) => (await actions()).submitCommand(name, allOptions(command), output))
 
-  atQueue(trusting(sweep.command('work')))
+  addQueueOption(addTrustOptions(sweep.command('work')))
     .summary('run points of a queue')
     .description(
-      'Run points of a queue, as many workers on as many machines as you like. The first SIGTERM or Ctrl-C ends the work: points get --grace seconds to end, and what is not done by then is handed back, with its checkpoint if there is one. The second ends the process at once.',
+      'Run points of a queue. Any number of workers may do so, on any number of machines. After the first Ctrl-C ' +
+        'or SIGTERM, the worker takes no more points; points that run have --grace seconds to end and are then ' +
+        'handed back, with their checkpoint if there is one. A second signal ends the process at once.',
     )
     .addOption(jobsOption())
     .addOption(threadsOption())
-    .option('--artifacts <dir>', 'the shared folder, where it has another path here')
-    .option('--until-done', 'end when no point is left, waiting or run by anyone')
+    .option('--artifacts <dir>', 'path of the shared folder on this machine, if it is another one here')
+    .option('--until-done', 'end when no point is waiting, or running on any worker')
     .addOption(
-      new Option('--grace <s>', 'seconds that points may take to end when the work is to end')
-        .argParser(wholeNumber)
+      new Option('--grace <s>', 'seconds for running points to end after a signal')
+        .argParser(parseWholeNumber)
         .default(10),
     )
     .addOption(
-      new Option('--lock <s>', 'a worker that does not answer for so many seconds loses its points')
-        .argParser(seconds)
+      new Option('--lock <s>', 'seconds without an answer after which a worker loses its points')
+        .argParser(parseSeconds)
         .default(6),
     )
     .addOption(
-      new Option('--check <s>', 'seconds between looks for points that were lost').argParser(seconds).default(1.5),
+      new Option('--check <s>', 'seconds between two searches for lost points').argParser(parseSeconds).default(1.5),
     )
     .addOption(
       new Option('--losses <n>', 'how often a point may be lost before it counts as failed')
-        .argParser(atLeastOne)
+        .argParser(parseCount)
         .default(5),
     )
     .option('--quiet', 'print nothing but errors')
     .addHelpText('after', '\nExample:\n  millrace sweep work --queue redis://queue:6379 --jobs 8')
-    .action(async (_, command) => (await actions()).workCommand(given(command), output))
+    .action(async (_, command) => (await actions()).workCommand(allOptions(command), output))
 
-  atQueue(sweep.command('status'))
-    .summary('tell how far the sweeps of a queue are')
-    .description('Print how many points of each sweep wait, run, are done and failed.')
+  addQueueOption(sweep.command('status'))
+    .summary('print how far the sweeps of a queue are')
+    .description('Print for each sweep of a queue how many points are done, failed, running and waiting.')
     .option('--json', 'print as JSON')
-    .action(async (_, command) => (await actions()).statusCommand(given(command), output))
+    .addHelpText('after', '\nExample:\n  millrace sweep status --queue redis://queue:6379')
+    .action(async (_, command) => (await actions()).statusCommand(allOptions(command), output))
 
-  atQueue(sweep.command('collect'))
+  addQueueOption(sweep.command('collect'))
     .summary('fetch the results of a sweep')
     .description(
-      'Make a directory of a sweep of the results at a queue, for millrace table and report. Exits 1 where points are neither done nor failed, after writing what there is.',
+      'Write the results of a sweep on a queue into a sweep directory, for millrace table and report. If points ' +
+        'are neither done nor failed, writes what there is and exits with 1.',
     )
-    .argument('[name]', 'the sweep, where there are several')
+    .argument('[name]', 'the sweep, if there are several')
     .option('--out <dir>', 'directory of the sweep (default: the shared folder itself)')
-    .option('--artifacts <dir>', 'the shared folder, where it has another path here')
-    .option('--json', 'print what was found as JSON')
+    .option('--artifacts <dir>', 'path of the shared folder on this machine, if it is another one here')
+    .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExample:\n  millrace sweep collect digits --queue redis://queue:6379 --out sweeps/digits')
-    .action(async (name, _, command) => (await actions()).collectCommand(name, given(command), output))
+    .action(async (name, _, command) => (await actions()).collectCommand(name, allOptions(command), output))
 }
 
 /** Adds the command for schedulers that start each point themselves. */
-export function addRunOneCommand(sweep: Command, sweeping: Sweeping, output: Output): void {
-  running(sweeping(reading(sweep.command('run-one'))))
+export function addRunOneCommand(sweep: Command, addSweepOptions: AddSweepOptions, output: Output): void {
+  addRunOptions(addSweepOptions(addReadOptions(sweep.command('run-one'))))
     .summary('run one point of a sweep')
     .description(
-      'Run one point of a sweep into its directory, for job arrays: any number of these may run at the same time, on machines that share the directory. Without a number, list the points.',
+      'Run one point of a sweep into the directory of the sweep, for the job arrays of a scheduler. Any number ' +
+        'of these commands may run at the same time, on machines that share the directory. Without a number, list ' +
+        'the points.',
     )
     .argument('<pipeline>', 'YAML file or built-in name')
-    .argument('[number]', 'which point, from 0', wholeNumber)
+    .argument('[number]', 'number of the point, from 0', parseWholeNumber)
     .option('--out <dir>', 'directory of the sweep (default: sweeps/NAME)')
     .addHelpText(
       'after',
       '\nExample:\n  millrace sweep run-one digits-grid $SLURM_ARRAY_TASK_ID --out /shared/digits-grid',
     )
     .action(async (name, number, _, command) =>
-      (await import('./run-one.js')).runOneCommand(name, number, given(command), output),
+      (await import('./run-one.js')).runOneCommand(name, number, allOptions(command), output),
     )
 }
 
-function atQueue(command: Command): Command {
+function addQueueOption(command: Command): Command {
   return command.addOption(
-    new Option('--queue <url>', 'redis://host:6379 or postgres://user@host/database')
+    new Option('--queue <url>', 'the queue: redis://host:6379 or postgres://user@host/database')
       .env('MILLRACE_QUEUE')
       .makeOptionMandatory(),
   )
 }
 
-/** The options given to a command: those that `sweep` has, too, are found there. */
-function given<T extends object>(command: Command): T {
+/** The options of a command below `sweep`. Options that `sweep` has, too, are parsed there, so both are joined. */
+function allOptions<T extends object>(command: Command): T {
   return command.optsWithGlobals<T>()
 }
 
-function seconds(text: string): number {
+/** Parses a time in seconds, from a tenth of a second to a day. */
+function parseSeconds(text: string): number {
   const number = Number(text)
   if (text.trim() !== '' && number >= 0.1 && number <= 86_400) return number
   throw new InvalidArgumentError('expected seconds, from 0.1.')

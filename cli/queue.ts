@@ -1,31 +1,29 @@
 import { join, resolve } from 'node:path'
 import type { KernelName } from '../kernels/index.js'
+import { textColumns } from '../pipeline/base/text-table.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { SweepFlags } from '../sweep/index.js'
-import { formatPoint, planSweep } from '../sweep/index.js'
-import {
-  collect,
-  openServer,
-  type Server,
-  statusOf,
-  submit,
-  sweepNamed,
-  Tasks,
-  type WorkEvent,
-  work,
-} from '../sweep/queue/index.js'
-import { interruption } from './interruption.js'
-import type { Output } from './output.js'
-import type { ReadingFlags } from './reading.js'
+import { planSweep } from '../sweep/index.js'
+import { collect, openServer, type Server, statusOf, submit, sweepNamed, Tasks, work } from '../sweep/queue/index.js'
+import type { ReadingFlags } from './options.js'
+import { interruption, type Output } from './terminal.js'
+import { WorkLog } from './work-log.js'
 
+/** The flags of every command that talks to a queue. */
 interface QueueFlags {
+  /** The URL of the server. */
   readonly queue: string
+  /** True if the result is printed as JSON. */
   readonly json?: boolean
 }
 
+/** The flags of `millrace sweep submit`. */
 export interface SubmitFlags extends QueueFlags, ReadingFlags, SweepFlags {
+  /** The kernel of all runs. */
   readonly kernel?: KernelName
+  /** The folder for the runs, shared by all machines. */
   readonly artifacts?: string
+  /** True if failed points are to run again. */
   readonly retry?: boolean
 }
 
@@ -39,33 +37,40 @@ export async function submitCommand(name: string, flags: SubmitFlags, output: Ou
     const result = await submit(server, plan, tasks.of(plan, artifacts), flags.retry === true)
     const { total, added, retried } = result
     const again = retried > 0 ? `, ${retried} again` : ''
+    const text = `${plan.name}: ${total} points, ${added} of them new at ${server.name}${again}`
     output.write(
-      flags.json
-        ? `${JSON.stringify({ ...result, artifacts })}\n`
-        : `${plan.name}: ${total} points, ${added} of them new at ${server.name}${again}; runs go to ${shortPath(artifacts)}\n`,
+      flags.json ? `${JSON.stringify({ ...result, artifacts })}\n` : `${text}; runs go to ${shortPath(artifacts)}\n`,
     )
   })
 }
 
-export interface WorkFlags extends QueueFlags {
+/** The flags of `millrace sweep work`; times in seconds. */
+export interface WorkFlags extends QueueFlags, Pick<ReadingFlags, 'plugins' | 'allowAbsolutePaths'> {
+  /** Points that run at the same time. */
   readonly jobs: number
+  /** Kernel threads of each point. */
   readonly threads?: number
+  /** The path of the shared folder on this machine. */
   readonly artifacts?: string
+  /** True if the worker ends when no point is left. */
   readonly untilDone?: boolean
+  /** How long running points may take to end after a signal. */
   readonly grace: number
+  /** After this time without an answer, a worker loses its points. */
   readonly lock: number
+  /** The time between two searches for lost points. */
   readonly check: number
+  /** How often a point may be lost before it counts as failed. */
   readonly losses: number
+  /** True if only errors are printed. */
   readonly quiet?: boolean
-  readonly plugins?: boolean | string
-  readonly allowAbsolutePaths?: boolean
 }
 
-/** `millrace sweep work`: a line for each point that ends. */
+/** `millrace sweep work`: runs points, and prints a line for each that ends. */
 export async function workCommand(flags: WorkFlags, output: Output): Promise<void> {
   const { queue, jobs, threads, artifacts, untilDone, grace, lock, check, losses, plugins, allowAbsolutePaths } = flags
-  const stop = interruption()
-  const teller = new Teller(output, flags.quiet === true)
+  const stop = interruption(output)
+  const log = new WorkLog(output, flags.quiet === true)
   try {
     const isClosed = await work(queue, {
       jobs,
@@ -76,77 +81,18 @@ export async function workCommand(flags: WorkFlags, output: Output): Promise<voi
       holding: { lock: lock * 1000, check: check * 1000, losses },
       trust: { plugins, allowAbsolutePaths },
       signal: stop.signal,
-      onReady: (server) => teller.ready(server, jobs),
-      onEvent: (event) => teller.tell(event),
+      onReady: (server) => log.ready(server, jobs),
+      onEvent: (event) => log.event(event),
     })
-    teller.end()
-    // What BullMQ leaves behind would keep the process for ever; a moment for the last lines to be read.
-    if (!isClosed) setTimeout(() => process.exit(), 500).unref()
+    log.end()
+    // BullMQ's timers would keep the process alive for ever. The delay lets the last lines be read.
+    if (!isClosed) setTimeout(() => output.exit(), 500).unref()
   } finally {
     stop.release()
   }
 }
 
-/** Says what a worker does. */
-class Teller {
-  private readonly output: Output
-  private readonly isQuiet: boolean
-  private readonly counts = { done: 0, failed: 0, lost: 0, back: 0 }
-  private trouble = ''
-
-  constructor(output: Output, isQuiet: boolean) {
-    this.output = output
-    this.isQuiet = isQuiet
-  }
-
-  ready({ name }: Server, jobs: number): void {
-    this.say(`working at ${name} with ${jobs} job${jobs === 1 ? '' : 's'}\n`)
-  }
-
-  tell(event: WorkEvent): void {
-    if (event.type === 'trouble') {
-      this.tellTrouble(event.message)
-      return
-    }
-    this.trouble = ''
-    this.say(`${formatPoint(event.task)}  ${this.count(event)}\n`)
-  }
-
-  /** Counts what became of a point, and says it. */
-  private count(event: Exclude<WorkEvent, { type: 'trouble' }>): string {
-    const { counts } = this
-    if (event.type === 'lost') {
-      counts.lost++
-      return 'lost: this worker did not answer for too long, the point is run again'
-    }
-    if (event.type === 'handed-back') {
-      counts.back++
-      return 'handed back'
-    }
-    const { status, error, seconds } = event.outcome
-    counts[status === 'done' ? 'done' : 'failed']++
-    return `${status === 'done' ? status : `failed: ${error?.split('\n', 1)[0]}`}  (${seconds.toFixed(2)} s)`
-  }
-
-  /** While a server is away, the same is told again and again: once is enough. */
-  private tellTrouble(message: string): void {
-    if (message === this.trouble) return
-    this.trouble = message
-    this.output.warn(`note: ${message}\n`)
-  }
-
-  end(): void {
-    const { done, failed, lost, back } = this.counts
-    const others = [failed > 0 && `${failed} failed`, lost > 0 && `${lost} lost`, back > 0 && `${back} handed back`]
-    this.say(`${[`${done} points done`, ...others.filter(Boolean)].join(', ')}\n`)
-  }
-
-  private say(text: string): void {
-    if (!this.isQuiet) this.output.write(text)
-  }
-}
-
-/** `millrace sweep status`: a row for each sweep. */
+/** `millrace sweep status`: prints a row for each sweep of a queue. */
 export async function statusCommand(flags: QueueFlags, output: Output): Promise<void> {
   await withServer(flags, output, async (server) => {
     const sweeps = await statusOf(server)
@@ -156,29 +102,27 @@ export async function statusCommand(flags: QueueFlags, output: Output): Promise<
       [name, total, done, failed, running, waiting].map(String),
     )
     const head = ['sweep', 'points', 'done', 'failed', 'running', 'waiting']
-    const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)))
-    for (const row of [head, ...rows])
-      output.write(
-        `${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')}\n`,
-      )
+    for (const line of textColumns([head, ...rows], (column) => column > 0)) output.write(`${line}\n`)
   })
 }
 
+/** The flags of `millrace sweep collect`. */
 export interface CollectFlags extends QueueFlags {
+  /** The directory to write. */
   readonly out?: string
+  /** The path of the shared folder on this machine. */
   readonly artifacts?: string
 }
 
-/** `millrace sweep collect`: makes a directory of a sweep. */
+/** `millrace sweep collect`: writes the results of a sweep into a sweep directory. */
 export async function collectCommand(name: string | undefined, flags: CollectFlags, output: Output): Promise<void> {
   await withServer(flags, output, async (server) => {
     const result = await collect(server, await sweepNamed(server, name), flags)
     const { total, done, failed } = result
     if (flags.json) return output.write(`${JSON.stringify(result)}\n`)
+    const failures = failed > 0 ? `, ${failed} failed` : ''
     const directory = shortPath(result.directory)
-    output.write(
-      `${done} of ${total} points done${failed > 0 ? `, ${failed} failed` : ''}; millrace table ${directory} shows them\n`,
-    )
+    output.write(`${done} of ${total} points done${failures}; millrace table ${directory} shows them\n`)
   })
 }
 

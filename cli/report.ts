@@ -1,13 +1,17 @@
 import { writeReport } from '../report/index.js'
-import type { Output } from './output.js'
+import type { Output } from './terminal.js'
 
+/** The flags of `millrace report`. */
 export interface ReportFlags {
+  /** The HTML file to write. */
   readonly out: string
+  /** The directory for the tables, if they are wanted. */
   readonly tables?: string
+  /** True if the result is printed as JSON. */
   readonly json?: boolean
 }
 
-/** `millrace report`: one HTML file about one run or several, and its tables in other formats. */
+/** `millrace report`: writes one HTML file about one run or several, and its tables in other formats. */
 export async function reportCommand(directories: readonly string[], flags: ReportFlags, output: Output): Promise<void> {
   const { files, bytes, verdicts } = await writeReport(directories, flags)
   if (flags.json) {

@@ -9,25 +9,31 @@ import { shortPath } from '../pipeline/base/words.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
 import { start } from '../pipeline/run/run.js'
 import { changesBetween, compareRuns, type Difference, type RunComparison, readRecord } from '../report/index.js'
-import { interruption } from './interruption.js'
-import type { Output } from './output.js'
-import { type ReadingFlags, readOptions } from './reading.js'
+import { type ReadingFlags, readOptions } from './options.js'
+import { interruption, type Output } from './terminal.js'
 
+/** The flags of `millrace rerun`. */
 export interface RerunFlags extends Pick<ReadingFlags, 'plugins' | 'allowAbsolutePaths'> {
+  /** The directory of the new run; by default a temporary one. */
   readonly out?: string
+  /** True if the new run is kept under `runs/`. */
   readonly keep?: boolean
+  /** True if a run in `out` is replaced. */
   readonly force?: boolean
+  /** The kernel, if it is not that of the earlier run. */
   readonly kernel?: KernelName
+  /** Kernel threads. */
   readonly threads?: number
+  /** True if the comparison is printed as JSON. */
   readonly json?: boolean
 }
 
-/** What is larger was not written by a run. */
+/** The largest `pipeline.yaml` that is read, in bytes: no run writes a larger one. */
 const MAX_DEFINITION = 1 << 20
 
 const kernels: readonly string[] = ['native', 'wasm', 'reference'] satisfies KernelName[]
 
-/** `millrace rerun`: runs a stored definition again and compares what comes out. Throws code `CHECK` where it differs. */
+/** `millrace rerun`: repeats a run and compares the files. Throws a PipelineError `CHECK` if they differ. */
 export async function rerunCommand(directory: string, flags: RerunFlags, output: Output): Promise<void> {
   const before = readRecord(directory)
   const file = join(directory, 'pipeline.yaml')
@@ -41,42 +47,43 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
   const kernel = flags.kernel ?? (known && kernels.includes(known) ? (known as KernelName) : undefined)
   const isTemporary = flags.out === undefined && flags.keep !== true
   const folder = isTemporary ? mkdtempSync(join(tmpdir(), 'millrace-rerun-')) : undefined
-  const stop = interruption()
+  const stop = interruption(output)
   try {
     const out = folder === undefined ? flags.out : join(folder, 'run')
     const { threads, force } = flags
     const running = start(pipeline, { out, force, kernel, threads, checkpoint: 'none', signal: stop.signal })
-    let made = ''
+    let newRun = ''
     running.events.subscribe((event) => {
-      if (event.type === 'start') made = event.directory
+      if (event.type === 'start') newRun = event.directory
     })
-    const failure = await running.result.then(() => undefined, accepted(before.status))
-    const after = readRecord(made)
-    const comparison = compareRuns(directory, made, before)
+    const failure = await running.result.then(() => undefined, acceptFailure(before.status))
+    const after = readRecord(newRun)
+    const comparison = compareRuns(directory, newRun, before)
     if (comparison.files.length === 0)
       throw new PipelineError('DATA', `${directory} has no files to compare: the run wrote none, or it ended too early`)
     const changes = changesBetween(before, after, definition)
-    const place = isTemporary ? undefined : shortPath(made)
+    const place = isTemporary ? undefined : shortPath(newRun)
     const isSame = comparison.differing.length === 0
     if (flags.json)
       output.write(
         `${JSON.stringify({ identical: isSame, status: before.status, directory: place, ...comparison, changes })}\n`,
       )
     else {
-      if (before.status !== 'done') output.write(`the run is ${before.status}: compared as far as it goes\n`)
-      if (failure) output.write(`the run again failed: ${failure.message}\n`)
-      if (place !== undefined) output.write(`the run again is in ${place}\n`)
-      if (isSame) output.write(identical(comparison, changes))
+      if (before.status !== 'done')
+        output.write(`the earlier run is not done (${before.status}): its files are compared as far as they go\n`)
+      if (failure) output.write(`the new run failed: ${failure.message}\n`)
+      if (place !== undefined) output.write(`the new run is in ${place}\n`)
+      if (isSame) output.write(formatIdentical(comparison, changes))
     }
-    if (!isSame) throw new PipelineError('CHECK', wordDifferences(comparison, changes))
+    if (!isSame) throw new PipelineError('CHECK', differenceProblems(comparison, changes))
   } finally {
     stop.release()
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   }
 }
 
-/** A run that failed may fail again; any other failure is one of the run again. */
-function accepted(status: string): (error: unknown) => PipelineError {
+/** A new run may fail if the earlier one failed, too: returns that failure. Throws any other. */
+function acceptFailure(status: string): (error: unknown) => PipelineError {
   return (error) => {
     if (status === 'failed' && error instanceof PipelineError && ['DIVERGED', 'STAGE', 'CHECK'].includes(error.code))
       return error
@@ -84,28 +91,28 @@ function accepted(status: string): (error: unknown) => PipelineError {
   }
 }
 
-function identical({ rows, files }: RunComparison, changes: readonly string[]): string {
+function formatIdentical({ rows, files }: RunComparison, changes: readonly string[]): string {
   const but = changes.map((change) => `  although ${change}\n`).join('')
   return `identical: ${rows} row${rows === 1 ? '' : 's'}, ${files.length} file${files.length === 1 ? '' : 's'}\n${but}`
 }
 
-function wordDifferences({ first, differing }: RunComparison, changes: readonly string[]): { message: string }[] {
+function differenceProblems({ first, differing }: RunComparison, changes: readonly string[]): { message: string }[] {
   const changed =
     changes.length > 0
       ? changes
       : ['nothing that is recorded: data, definition, seed, kernel, versions and machine are the same']
   return [
-    ...(first ? [{ message: wordDifference(first) }] : []),
+    ...(first ? [{ message: formatDifference(first) }] : []),
     { message: `different files: ${differing.join(', ')}` },
     { message: `what changed:\n${changed.map((change) => `  ${change}`).join('\n')}` },
   ]
 }
 
-function wordDifference({ file, row, at, column, before, after, relative }: Difference): string {
+function formatDifference({ file, row, at, column, before, after, relative }: Difference): string {
   const place = [`row ${row}`, ...Object.entries(at).map(([name, cell]) => `${name} ${cell}`)].join(', ')
   const values =
     column === undefined
-      ? `the run ${before === undefined ? 'does not have' : 'has'} this row, the run again ${after === undefined ? 'does not' : 'does'}`
+      ? `only the ${before === undefined ? 'new' : 'earlier'} run has this row`
       : `${column} was ${before ?? 'missing'}, is ${after ?? 'missing'}`
   const by = relative === undefined ? '' : ` (relative difference ${relative.toExponential(1)})`
   return `first difference: ${file}, ${place}: ${values}${by}`

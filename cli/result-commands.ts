@@ -1,21 +1,24 @@
 import { type Command, Option } from 'commander'
-import type { Output } from './output.js'
+import type { Output } from './terminal.js'
 
-/** Adds the commands about what runs have left. */
+/** Adds the commands that read what runs have written. */
 export function addResultCommands(program: Command, output: Output): void {
   program
     .command('report')
     .summary('write a report on runs')
     .description(
-      'Write one self-contained HTML file about one run or several side by side: results, verdicts on what was published, curves, figures, data.\nRuns that differ in their seed alone are shown as mean ± standard deviation.',
+      'Write one self-contained HTML file about one run, or about several side by side: results, comparison with ' +
+        'published results, curves, figures, data.\nRuns that differ only in their seed are shown as mean ± ' +
+        'standard deviation.',
     )
     .argument('<runs...>', 'run directories')
     .option('--out <file>', 'the HTML file', 'report.html')
-    .option('--tables <dir>', 'write the tables as Markdown, CSV and LaTeX there, too')
+    .option('--tables <dir>', 'write the tables as Markdown, CSV and LaTeX into this directory, too')
     .option('--json', 'print the files and verdicts as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  millrace report runs/digits-001\n  millrace report runs/cifar10-* --out report.html --tables tables',
+      '\nExamples:\n  millrace report runs/digits-001\n  millrace report runs/cifar10-* --out report.html ' +
+        '--tables tables',
     )
     .action(async (runs, options) => (await import('./report.js')).reportCommand(runs, options, output))
 
@@ -23,17 +26,19 @@ export function addResultCommands(program: Command, output: Output): void {
     .command('export')
     .summary('write the parameters of a run for other programs')
     .description(
-      'Write the parameters of a run, with what describes them, as safetensors or NumPy .npz beside the Arrow file they are read from.',
+      'Write the parameters of a run with their metadata, as safetensors or NumPy .npz, beside the Arrow file ' +
+        'that holds them.',
     )
     .argument('<run>', 'run directory')
     .addOption(new Option('--format <format>', 'file format').choices(['safetensors', 'npz']).default('safetensors'))
-    .option('--which <which>', 'last, best, or an Arrow file in the run directory', 'last')
-    .option('--out <file>', 'the file to write')
+    .option('--which <which>', 'which parameters: last, best, or an Arrow file in the run directory', 'last')
+    .option('--out <file>', 'the file to write (default: the Arrow file with another ending)')
     .option('--force', 'replace the file')
     .option('--json', 'print what was written as JSON')
     .addHelpText(
       'after',
-      "\nExamples:\n  millrace export runs/digits-001\n  millrace export runs/digits-001 --format npz --out digits.npz\n  python3 -c \"import numpy; print(numpy.load('digits.npz')['W'].shape)\"",
+      '\nExamples:\n  millrace export runs/digits-001\n  millrace export runs/digits-001 --format npz --out ' +
+        "digits.npz\n  python3 -c \"import numpy; print(numpy.load('digits.npz')['W'].shape)\"",
     )
     .action(async (run, options) => (await import('./export.js')).exportCommand(run, options, output))
 }

@@ -2,11 +2,10 @@ import { join } from 'node:path'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { formatPoint, planSweep, runOne } from '../sweep/index.js'
-import { interruption } from './interruption.js'
-import type { Output } from './output.js'
 import type { SweepCommandFlags } from './sweep.js'
+import { interruption, type Output } from './terminal.js'
 
-/** `millrace sweep run-one`: runs one point, or lists them. */
+/** `millrace sweep run-one`: runs the point `number` of a sweep; without a number, lists the points. */
 export async function runOneCommand(
   name: string,
   number: number | undefined,
@@ -14,7 +13,7 @@ export async function runOneCommand(
   output: Output,
 ): Promise<void> {
   const { threads, checkpoint, plugins, allowAbsolutePaths, json, quiet } = flags
-  const stop = interruption()
+  const stop = interruption(output)
   try {
     const plan = await planSweep(name, flags)
     if (number === undefined) {
@@ -29,10 +28,9 @@ export async function runOneCommand(
     if (json) output.write(`${JSON.stringify(outcome)}\n`)
     if (status === 'interrupted') throw new PipelineError('ABORTED', `${error}; the same command goes on from here`)
     if (status === 'failed') throw new PipelineError('STAGE', error!)
-    if (!json && !quiet)
-      output.write(
-        `${number}  ${formatPoint(plan.points[number]!)}  done  (${seconds.toFixed(2)} s); millrace table ${shortPath(directory)} shows what there is\n`,
-      )
+    if (json || quiet) return
+    const text = `${number}  ${formatPoint(plan.points[number]!)}  done  (${seconds.toFixed(2)} s)`
+    output.write(`${text}; millrace table ${shortPath(directory)} shows what there is\n`)
   } finally {
     stop.release()
   }

@@ -5,9 +5,8 @@ import { shortPath } from '../pipeline/base/words.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { start } from '../pipeline/run/run.js'
 import type { MetricInfos } from '../pipeline/wires/metrics.js'
-import { interruption } from './interruption.js'
-import type { Output } from './output.js'
-import { type ReadingFlags, readOptions } from './reading.js'
+import { type ReadingFlags, readOptions } from './options.js'
+import { interruption, type Output } from './terminal.js'
 
 /** What every command that runs a pipeline is told. */
 export interface RunningFlags {
@@ -41,7 +40,7 @@ export async function follow(
 ): Promise<void> {
   const { kernel, threads, checkpoint } = flags
   let isSilent = flags.quiet === true || flags.json === true
-  const stop = interruption()
+  const stop = interruption(output)
   let directory = ''
   let rank = 0
   try {

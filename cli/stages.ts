@@ -1,10 +1,11 @@
 import { builtInStages, resolveStage } from '../index.js'
+import { textColumns } from '../pipeline/base/text-table.js'
 import { formatType, optionSchema } from '../pipeline/definition/option-schema.js'
 import { decideTrust } from '../pipeline/definition/trust.js'
 import type { AnyStage, Ports } from '../pipeline/stage/stage.js'
-import type { Output } from './output.js'
+import type { Output } from './terminal.js'
 
-/** `millrace stages [name]`: the list, or all there is to know about one. */
+/** `millrace stages [name]`: lists the stages, or explains one. */
 export async function stagesCommand(
   name: string | undefined,
   flags: { readonly json?: boolean; readonly plugins?: boolean },
@@ -13,22 +14,19 @@ export async function stagesCommand(
   if (name !== undefined) {
     const { plugins } = decideTrust(flags)
     const stage = await resolveStage(name, process.cwd(), plugins === false ? { plugins } : undefined)
-    output.write(flags.json ? `${JSON.stringify(asData(stage))}\n` : explained(stage))
+    output.write(flags.json ? `${JSON.stringify(stageData(stage))}\n` : explanation(stage))
     return
   }
   const stages = [...(await builtInStages()).values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-  if (flags.json) output.write(`${JSON.stringify(stages.map(asData))}\n`)
-  else {
-    const width = Math.max(...stages.map((stage) => stage.name.length))
-    for (const stage of stages) output.write(`${stage.name.padEnd(width)}  ${stage.summary}\n`)
-  }
+  if (flags.json) output.write(`${JSON.stringify(stages.map(stageData))}\n`)
+  else for (const line of textColumns(stages.map((stage) => [stage.name, stage.summary]))) output.write(`${line}\n`)
 }
 
-function asData({ name, summary, options, inputs, outputs, example, holds }: AnyStage) {
+function stageData({ name, summary, options, inputs, outputs, example, holds }: AnyStage) {
   return { name, summary, inputs, outputs, holds: holds ?? null, options: optionSchema(options), example }
 }
 
-function explained(stage: AnyStage): string {
+function explanation(stage: AnyStage): string {
   const schema = optionSchema(stage.options)
   const options = Object.entries(schema.properties ?? {}).flatMap(([name, option]) => {
     const isRequired = schema.required?.includes(name)

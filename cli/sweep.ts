@@ -14,30 +14,39 @@ import {
   type SweepResult,
   threadPool,
 } from '../sweep/index.js'
-import { interruption } from './interruption.js'
-import type { Output } from './output.js'
-import type { ReadingFlags } from './reading.js'
+import type { ReadingFlags } from './options.js'
 import type { RunningFlags } from './run.js'
+import { interruption, type Output } from './terminal.js'
 
+/** The flags of `millrace sweep`. */
 export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
+  /** Values of vars and options, for example `eta=0.01,0.1`. */
   readonly grid: readonly string[]
+  /** How many settings are drawn at random. */
   readonly random?: number
+  /** Distributions to draw from, for example `eta={ logUniform: [1e-4, 1] }`. */
   readonly over: readonly string[]
+  /** Seeds (`400,401`), or how many. */
   readonly seeds?: string
+  /** Points that run at the same time. */
   readonly jobs: number
+  /** The metric that says which setting is best. */
   readonly monitor?: string
+  /** The directory of the sweep. */
   readonly out?: string
+  /** What happens to the other points if one fails. */
   readonly onFail: 'continue' | 'stop'
+  /** True if failed points run again. */
   readonly retry?: boolean
 }
 
-/** `millrace sweep`: runs what is missing, a line for each point that ends. */
+/** `millrace sweep`: runs the missing points of a sweep, and prints a line for each that ends. */
 export async function sweepCommand(name: string, flags: SweepCommandFlags, output: Output): Promise<void> {
   const { jobs, threads, checkpoint, onFail, retry, plugins, allowAbsolutePaths } = flags
-  const stop = interruption()
+  const stop = interruption(output)
   let directory = flags.out ?? ''
   const directoryOf = (point: Point): string => pointDirectory(directory, point)
-  // The threads start while the points are being planned.
+  // The executor comes first, so that its threads start while the points are planned.
   const executor = threadPool({ jobs, threads, checkpoint, trust: { plugins, allowAbsolutePaths }, directoryOf })
   try {
     const plan = await planSweep(name, flags)
@@ -50,7 +59,7 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
       retry,
       signal: stop.signal,
       onStart: (part) => progress?.start(part, shortPath(directory)),
-      onOutcome: (outcome, point) => progress?.tell(outcome, point),
+      onOutcome: (outcome, point) => progress?.outcome(outcome, point),
     })
     if (flags.json) output.write(`${JSON.stringify(result)}\n`)
     else progress?.end(result, shortPath(directory))
@@ -61,12 +70,14 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
   }
 }
 
-/** Says how a sweep goes on: how far, with what result, how long it will take. */
+/** Prints the progress of a sweep: a line per point with its result, and the time that is left. */
 class Progress {
   private readonly plan: Plan
   private readonly output: Output
-  private began = performance.now()
+  private startTime = performance.now()
+  /** Points to run in this part of the sweep. */
   private missing = 0
+  /** Those of them that have ended. */
   private ended = 0
 
   constructor(plan: Plan, output: Output) {
@@ -77,22 +88,19 @@ class Progress {
   start({ missing, total, epochs }: Part, directory: string): void {
     this.missing = missing
     this.ended = 0
-    this.began = performance.now()
+    this.startTime = performance.now()
     const { halving } = this.plan
     const until = !halving ? '' : epochs === undefined ? ' to the end' : ` for ${epochs} epochs`
-    const before = total - missing
-    this.output.write(
-      `${this.plan.name}: ${total} points${until}, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
-    )
+    const before = total > missing ? `${total - missing} there already, ` : ''
+    this.output.write(`${this.plan.name}: ${total} points${until}, ${before}${missing} to run; writing ${directory}\n`)
   }
 
-  tell({ status, error, final, seconds }: Outcome, point: Point): void {
+  outcome({ status, error, final, seconds }: Outcome, point: Point): void {
     this.ended++
-    const left = ((performance.now() - this.began) / 1000 / this.ended) * (this.missing - this.ended)
-    const result = status === 'done' ? this.word(final) : `failed: ${error?.split('\n', 1)[0]}`
-    this.output.write(
-      `${this.ended}/${this.missing}  ${formatPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
-    )
+    const left = ((performance.now() - this.startTime) / 1000 / this.ended) * (this.missing - this.ended)
+    const result = status === 'done' ? this.result(final) : `failed: ${error?.split('\n', 1)[0]}`
+    const time = `${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${formatTime(left)} left` : ''}`
+    this.output.write(`${this.ended}/${this.missing}  ${formatPoint(point)}  ${result}  (${time})\n`)
   }
 
   end({ done, total, halved, failed }: SweepResult, directory: string): void {
@@ -102,7 +110,7 @@ class Progress {
     )
   }
 
-  private word(final: MetricsRow | undefined): string {
+  private result(final: MetricsRow | undefined): string {
     const name = this.plan.monitor ?? defaultMonitor(Object.keys(final ?? {}))
     const value = name === undefined ? undefined : final?.[name]
     if (value === undefined) return 'done'
@@ -110,7 +118,8 @@ class Progress {
   }
 }
 
-function wordTime(seconds: number): string {
+/** `1:02:03` or `2:03`, rounded up to a second. */
+function formatTime(seconds: number): string {
   const whole = Math.ceil(seconds)
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
   const two = (part: number): string => String(part).padStart(2, '0')

@@ -9,16 +9,21 @@ import {
   settingsFrom,
   settingsTable,
 } from '../report/index.js'
-import type { Output } from './output.js'
+import type { Output } from './terminal.js'
 
+/** The flags of `millrace table`. */
 export interface TableFlags {
+  /** Names of columns, with commas between them. */
   readonly cols?: string
+  /** The column to sort by, with `-` in front for the reverse order. */
   readonly sort?: string
+  /** The metric that says which setting is best. */
   readonly monitor?: string
+  /** The format of the table. */
   readonly format: 'text' | 'md' | 'csv' | 'tex' | 'json'
 }
 
-/** `millrace table`: a row for each setting of sweeps and runs. */
+/** `millrace table`: prints a row for each setting of sweeps and runs. */
 export function tableCommand(directories: readonly string[], flags: TableFlags, output: Output): void {
   const { monitor, sort, format } = flags
   const settings = settingsFrom(readAttempts(directories), { monitor, sort })
@@ -32,11 +37,12 @@ export function tableCommand(directories: readonly string[], flags: TableFlags, 
   else output.write((format === 'text' ? plainText : formats[format])(settingsTable(settings, columns)))
 }
 
+/** Throws a PipelineError `ARGUMENTS` that names every unknown column. */
 function checkNames(
   { rows, metrics }: Settings,
   given: Readonly<Record<string, readonly string[] | '' | undefined>>,
 ): void {
-  // Nothing can be said about metrics before there is one.
+  // Before the first evaluation, the names of the metrics are not known.
   if (metrics.length === 0) return
   const known = new Set([...rows.flatMap(({ settings }) => Object.keys(settings)), ...metrics, 'epoch', 'step', 'seed'])
   const problems = Object.entries(given).flatMap(([flag, names]) =>

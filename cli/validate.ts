@@ -1,9 +1,10 @@
 import { Pipeline } from '../index.js'
-import { formatProblem, PipelineError, type Problem } from '../pipeline/base/errors.js'
-import type { Output } from './output.js'
-import { type ReadingFlags, readOptions } from './reading.js'
+import { PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { reportProblems } from './code-frame.js'
+import { type ReadingFlags, readOptions } from './options.js'
+import type { Output } from './terminal.js'
 
-/** `millrace validate`: one line per sound pipeline, every problem of the others. */
+/** `millrace validate`: prints a line for each sound pipeline and every problem of the others. */
 export async function validateCommand(
   names: readonly string[],
   flags: ReadingFlags & { readonly json?: boolean },
@@ -23,7 +24,7 @@ export async function validateCommand(
   if (flags.json) output.write(`${JSON.stringify({ valid: problems.length === 0, problems })}\n`)
   else {
     for (const line of sound) output.write(`${line}\n`)
-    for (const problem of problems) output.warn(`${formatProblem(problem)}\n`)
+    reportProblems(problems, output)
     if (problems.length > 0) output.warn(`${problems.length} problem${problems.length === 1 ? '' : 's'}\n`)
   }
   if (problems.length > 0) process.exitCode = 2

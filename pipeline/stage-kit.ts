@@ -14,6 +14,7 @@ export {
   toInterval,
   trainingInterval,
 } from './base/every.js'
+export { nonFiniteAsText } from './base/json.js'
 export { packagePath } from './base/package.js'
 export type { Random } from './base/random.js'
 export { listed } from './base/words.js'

@@ -1,4 +1,5 @@
 import { stringify } from 'csv-stringify/sync'
+import { textColumns } from '../pipeline/base/text-table.js'
 import type { Cell, DataTable } from './tables.js'
 
 /** The formats that tables are written in, by the ending of their files. */
@@ -113,11 +114,9 @@ export function plainText({ caption, columns, rows, notes }: DataTable): string 
     columns.map(({ name }) => name),
     ...rows.map((row) => row.map(({ text }) => text.replace(/\s+/g, ' '))),
   ]
-  const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)))
-  const written = lines.map((line, at) => {
+  const written = textColumns(lines, (i) => columns[i]!.isNumeric === true).map((line, at) => {
     const star = marked ? (at > 0 && isBest(rows[at - 1]!) ? '* ' : '  ') : ''
-    const cells = line.map((text, i) => (columns[i]!.isNumeric ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)))
-    return (star + cells.join('  ')).trimEnd()
+    return (star + line).trimEnd()
   })
   return [caption, ...written, ...notes.map((note, i) => `${i + 1}. ${note}`), ''].join('\n')
 }

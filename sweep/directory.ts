@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { dataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
 import type { Outcome } from './executor.js'
@@ -132,9 +133,7 @@ export function writeOutcomes(directory: string, outcomes: readonly Outcome[]): 
 
 /** An outcome as one line of JSON. Numbers that JSON does not have are written as text. */
 export function lineOf(outcome: Outcome): string {
-  return JSON.stringify(outcome, (_, value) =>
-    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
-  )
+  return JSON.stringify(outcome, nonFiniteAsText)
 }
 
 /** The last outcome of each point by key. */

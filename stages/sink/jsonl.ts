@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/stage-kit.js'
+import { defineStage, metricsRows, nonFiniteAsText, outputPath, wire } from '../../pipeline/stage-kit.js'
 import { appended } from './append.js'
 
 /**
- * Writes metrics as JSON Lines, one object per evaluation, each on disk as soon as it is known. JSON has no infinite
- * numbers: overflowed ones are the strings `"Infinity"`, `"-Infinity"` and `"NaN"`.
+ * Writes metrics as JSON Lines: one object per evaluation, written as soon as the evaluation is done. Numbers that
+ * overflowed are the strings `"Infinity"`, `"-Infinity"` and `"NaN"`, because JSON has no such numbers.
  */
 export const jsonl = defineStage({
   name: 'sink/jsonl',
@@ -18,10 +18,6 @@ export const jsonl = defineStage({
   example: '- use: sink/jsonl\n  from: metrics\n  with: { path: metrics.jsonl }',
   run: ({ path }, context) =>
     appended(context, path, (table, file) => {
-      for (const row of metricsRows(table)) file.append(`${JSON.stringify(row, writable)}\n`)
+      for (const row of metricsRows(table)) file.append(`${JSON.stringify(row, nonFiniteAsText)}\n`)
     }),
 })
-
-function writable(_: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
-}

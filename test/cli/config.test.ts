@@ -14,7 +14,7 @@ const files = {
   'x.yaml': 'extends: base.yaml\nvars: { epochs: 3 }\n',
 }
 
-t.test('config shows every value with where it came from', async (t) => {
+t.test('config shows every value with its origin', async (t) => {
   const { code, stdout } = await millrace(['config', 'x.yaml', '--set', 'rows.size=7'], t.testdir(files))
   t.equal(code, 0)
   for (const line of [

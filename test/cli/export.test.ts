@@ -4,7 +4,7 @@ import t from 'tap'
 import { decodeTensors } from '../../dist/index.js'
 import { millrace } from './millrace.js'
 
-t.test('export writes the parameters of a run beside them, and replaces nothing unasked', async (t) => {
+t.test('export writes a file beside the parameters, and replaces one only with --force', async (t) => {
   const cwd = t.testdir()
   const args = ['--set', 'epochs=2', '--kernel', 'reference', '--quiet', '--out', 'a']
   t.equal((await millrace(['run', 'digits', ...args], cwd)).code, 0)

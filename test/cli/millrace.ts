@@ -1,16 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** The command line, as a program of Node. */
+/** The path of the built command line. */
 export const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
+/** The result of a process. */
 export interface Finished {
+  /** The exit code; null if a signal ended the process. */
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-/** The environment of a user: without what the test runner adds for its own processes. */
+/** The environment of a user: without the variables of the test runner, and of Millrace. */
 export function userEnvironment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _, MILLRACE_KERNEL: __, MILLRACE_THREADS: ___, CIFAR10_DIR: ____, ...rest } = process.env
   return { ...rest, ...extra }
@@ -30,6 +32,7 @@ export async function millrace(
   return finished(spawnMillrace(args, cwd, env))
 }
 
+/** Collects the output of a process, and waits for its end. */
 export function finished(child: ChildProcess): Promise<Finished> {
   let stdout = ''
   let stderr = ''

@@ -6,7 +6,7 @@ import { redisMissing, startRedis } from '../sweep/queue/servers.js'
 import { pipeline } from '../sweep/sweeps.js'
 import { millrace } from './millrace.js'
 
-t.test('what cannot be a queue is told at once', async (t) => {
+t.test('a queue that cannot be used is an error at once', async (t) => {
   const cwd = temporary(t)
   const told = async (url: string) => {
     const { code, stderr } = await millrace(['sweep', 'status', '--queue', url], cwd)
@@ -52,7 +52,7 @@ t.test('submit, work, status and collect share the options of a sweep', { skip: 
   t.match(await millrace(['table', 'shared'], cwd), { code: 0, stdout: /^2 settings, 4 runs|^2 settings/ })
 })
 
-t.test('run-one runs a point of its own, side by side with others', async (t) => {
+t.test('run-one runs one point, also while others run', async (t) => {
   const cwd = temporary(t, { 'a.yaml': pipeline })
   const given = ['--grid', 'eta=0.1,0.2', '--set', 'epochs=1', '--kernel', 'reference', '--out', 'out']
   const runOne = (...args: string[]) => millrace(['sweep', 'run-one', 'a.yaml', ...args, ...given], cwd)

@@ -42,7 +42,7 @@ function edit(cwd: string, file: string, from: string | RegExp, to: string): voi
   writeFileSync(path, changed)
 }
 
-t.test('a run comes out the same again, and leaves nothing behind', async (t) => {
+t.test('a repeated run is identical, and leaves no files behind', async (t) => {
   const cwd = await withRun(t)
   const before = readdirSync(cwd)
   const folder = temporary(t)
@@ -69,7 +69,7 @@ t.test('a run comes out the same again, and leaves nothing behind', async (t) =>
   t.equal(onItself.stderr, '--out ./a is the run itself; give another directory\n')
 })
 
-t.test('what differs is named, with what changed: definition, kernel, data', async (t) => {
+t.test('the first difference is named, with what has changed: definition, kernel, data', async (t) => {
   const cwd = await withRun(t)
   const all = 'different files: metrics.csv, lines.jsonl, parameters.arrow, stream.arrows'
   const first =
@@ -118,7 +118,7 @@ t.test('a single number that was changed is found', async (t) => {
   )
 })
 
-t.test('a run that did not end is compared as far as it goes', async (t) => {
+t.test('the files of a run that is not done are compared as far as they go', async (t) => {
   const cwd = await withRun(t)
   edit(cwd, 'a/run.json', '"status": "done"', '"status": "interrupted"')
   rmSync(join(cwd, 'a/parameters.arrow'))
@@ -127,7 +127,10 @@ t.test('a run that did not end is compared as far as it goes', async (t) => {
   rmSync(join(cwd, 'a/stream.arrows'))
   const { code, stdout, stderr } = await millrace(['rerun', 'a'], cwd)
   t.equal(stderr, '')
-  t.equal(stdout, 'the run is interrupted: compared as far as it goes\nidentical: 2 rows, 1 file\n')
+  t.equal(
+    stdout,
+    'the earlier run is not done (interrupted): its files are compared as far as they go\nidentical: 2 rows, 1 file\n',
+  )
   t.equal(code, 0)
 
   rmSync(join(cwd, 'a/metrics.csv'))
@@ -155,12 +158,12 @@ t.test('a run that failed fails again in the same way', async (t) => {
   const { code, stdout } = await millrace(['rerun', 'c'], cwd)
   t.match(
     stdout,
-    /^the run is failed: compared as far as it goes\nthe run again failed: .*\nidentical: \d rows?, 3 files\n$/,
+    /^the earlier run is not done \(failed\): its files are compared as far as they go\nthe new run failed: .*\nidentical: \d rows?, 3 files\n$/,
   )
   t.equal(code, 0)
 })
 
-t.test('what cannot be run again is refused', async (t) => {
+t.test('a run that cannot be repeated is refused', async (t) => {
   const cwd = await withRun(t)
   const copy = (name: string): void => cpSync(join(cwd, 'a'), join(cwd, name), { recursive: true })
   for (const name of ['bare', 'cut', 'lost', 'wrong']) copy(name)

@@ -24,7 +24,7 @@ t.test('killed at every step around every checkpoint, a run is resumed to the sa
   }
 })
 
-t.test('killed again and again on its way, too, whatever shuffles', async (t) => {
+t.test('a run that is killed several times is resumed to the same bytes, with and without a shuffle', async (t) => {
   const cwd = folder(t)
   for (const shuffle of ['batches', 'none']) {
     const args = ['run', 'p.yaml', '--set', `shuffle=${shuffle}`, ...common]

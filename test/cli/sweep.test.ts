@@ -5,7 +5,7 @@ import { finished, millrace, spawnMillrace } from './millrace.js'
 const quick = ['--kernel', 'reference', '--set', 'epochs=1']
 const grid = ['--grid', 'eta=0.01,0.05', '--grid', 'lambda=0,0.01', '--seeds', '2']
 
-t.test('sweep tells how it goes on, and the table what came of it', async (t) => {
+t.test('sweep prints its progress, and table its results', async (t) => {
   const cwd = t.testdir()
   const { code, stdout, stderr } = await millrace(['sweep', 'digits-grid', ...grid, ...quick, '--jobs', '2'], cwd)
   t.equal(stderr, '')
@@ -37,7 +37,7 @@ t.test('sweep tells how it goes on, and the table what came of it', async (t) =>
   t.equal(wrong.stderr, '--cols  no column named "eat"; did you mean "eta"?\n')
 })
 
-t.test('a point that fails makes exit code 1 and is told in the table', async (t) => {
+t.test('a point that fails makes exit code 1 and is named in the table', async (t) => {
   const cwd = t.testdir()
   const args = [
     'sweep',
@@ -80,7 +80,7 @@ t.test('wrong points and arguments make exit code 2, and nothing is written', as
   t.notOk(existsSync(`${cwd}/sweeps`))
 })
 
-t.test('Ctrl-C stops the points under way; the same command goes on', async (t) => {
+t.test('Ctrl-C stops the running points; the same command continues the sweep', async (t) => {
   const cwd = t.testdir()
   const args = ['sweep', 'digits-grid', '--kernel', 'reference', '--set', 'epochs=5000', '--jobs', '2']
   const child = spawnMillrace([...args, '--grid', 'eta=0.01,0.05', '--grid', 'lambda=0', '--seeds', '1'], cwd)
@@ -95,7 +95,7 @@ t.test('Ctrl-C stops the points under way; the same command goes on', async (t) 
   t.match(table.stdout, /interrupted|missing/)
 })
 
-t.test('a single run of a pipeline with a sweep says what it leaves out', async (t) => {
+t.test('run notes that it ignores the block "sweep"', async (t) => {
   const { stdout } = await millrace(['run', 'digits-grid', ...quick], t.testdir())
   t.match(stdout, /^note: this is one run; millrace sweep digits-grid runs what its block "sweep" says\n/)
 })

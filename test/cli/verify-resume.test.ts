@@ -12,7 +12,7 @@ t.test('digits survive twenty kills at random moments', async (t) => {
   t.equal(code, 0)
 })
 
-/** A sink that writes the number of its process, which nobody can resume. */
+/** A sink that writes the number of its process, which differs after a resume. */
 const careless = `
 import { writeFileSync } from 'node:fs'
 import { defineStage, wire, z } from 'millrace/stage'
@@ -24,7 +24,7 @@ export default defineStage({
 })
 `
 
-t.test('a stage that does not survive is found out', async (t) => {
+t.test('a stage whose files differ after a resume is found', async (t) => {
   const cwd = temporary(t, { 'careless.mjs': careless })
   writeFileSync(
     join(cwd, 'p.yaml'),
@@ -40,16 +40,16 @@ t.test('a stage that does not survive is found out', async (t) => {
   const args = ['verify-resume', 'p.yaml', '--kills', '2', '--kernel', 'reference', '--out', 'kept']
   const { code, stdout, stderr } = await millrace(args, cwd)
   t.equal(code, 1)
-  t.match(stdout, /^unbroken: [\d.]+ s, 3 files to compare\n/)
+  t.match(stdout, /^without kills: [\d.]+ s, 3 files to compare\n/)
   t.match(stdout, /\n0 of 2 kills survived with identical files/)
-  t.equal(stderr, 'killed and resumed, the run wrote other files: pid.txt\n')
-  t.match(readdirSync(join(cwd, 'kept')), ['killed-1'], 'what differs is kept')
+  t.equal(stderr, 'files differ after kill and resume: pid.txt\n')
+  t.match(readdirSync(join(cwd, 'kept')), ['killed-1'], 'runs that differ are kept')
   const again = await millrace(args, cwd)
   t.equal(again.code, 2)
   t.equal(again.stderr, '--out kept: expected an empty directory, or none\n')
 })
 
-t.test('a pipeline that fails by itself is told as it is', async (t) => {
+t.test('the error of a pipeline that fails without a kill is shown', async (t) => {
   const cwd = temporary(t)
   const { code, stderr } = await millrace(['verify-resume', 'digits', '--set', 'eta=1e300', '--kills', '1'], cwd)
   t.equal(code, 1)

@@ -1,0 +1,66 @@
+import { formatPoint } from '../sweep/index.js'
+import type { Server, WorkEvent } from '../sweep/queue/index.js'
+import type { Output } from './terminal.js'
+
+/** Prints what a worker of a queue does, and counts the points. */
+export class WorkLog {
+  private readonly output: Output
+  private readonly isQuiet: boolean
+  private readonly counts = { done: 0, failed: 0, lost: 0, back: 0 }
+  /** The last note about the server, until the worker goes on. */
+  private trouble = ''
+
+  constructor(output: Output, isQuiet: boolean) {
+    this.output = output
+    this.isQuiet = isQuiet
+  }
+
+  /** Prints that the worker is connected. */
+  ready({ name }: Server, jobs: number): void {
+    this.print(`working at ${name} with ${jobs} job${jobs === 1 ? '' : 's'}\n`)
+  }
+
+  /** Prints one event: a point that has ended, or trouble with the server. */
+  event(event: WorkEvent): void {
+    if (event.type === 'trouble') {
+      this.warnOnce(event.message)
+      return
+    }
+    this.trouble = ''
+    this.print(`${formatPoint(event.task)}  ${this.count(event)}\n`)
+  }
+
+  /** Counts the outcome of a point, and returns it as text. */
+  private count(event: Exclude<WorkEvent, { type: 'trouble' }>): string {
+    const { counts } = this
+    if (event.type === 'lost') {
+      counts.lost++
+      return 'lost: this worker did not answer for too long, the point is run again'
+    }
+    if (event.type === 'handed-back') {
+      counts.back++
+      return 'handed back'
+    }
+    const { status, error, seconds } = event.outcome
+    counts[status === 'done' ? 'done' : 'failed']++
+    return `${status === 'done' ? status : `failed: ${error?.split('\n', 1)[0]}`}  (${seconds.toFixed(2)} s)`
+  }
+
+  /** While a server does not answer, the same message comes again and again: it is printed once. */
+  private warnOnce(message: string): void {
+    if (message === this.trouble) return
+    this.trouble = message
+    this.output.warn(`note: ${message}\n`)
+  }
+
+  /** Prints the totals. */
+  end(): void {
+    const { done, failed, lost, back } = this.counts
+    const others = [failed > 0 && `${failed} failed`, lost > 0 && `${lost} lost`, back > 0 && `${back} handed back`]
+    this.print(`${[`${done} points done`, ...others.filter(Boolean)].join(', ')}\n`)
+  }
+
+  private print(text: string): void {
+    if (!this.isQuiet) this.output.write(text)
+  }
+}
