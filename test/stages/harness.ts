@@ -13,7 +13,7 @@ import { makeRunDirectory } from '../../dist/pipeline/directory/run-directory.js
 import { StageFlow } from '../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../dist/pipeline/flow/flow-control.js'
 import { builtInStages } from '../../dist/pipeline/graph/registry.js'
-import type { DataSource } from '../../dist/pipeline/stage-kit.js'
+import type { AnyLearner, DataSource } from '../../dist/pipeline/stage-kit.js'
 
 /** One stage with tables on its inputs, alone: nothing flows until `tables` is subscribed. */
 export interface Opened {
@@ -34,6 +34,11 @@ export interface HarnessOptions {
 
 const stages = await builtInStages()
 
+/** The learner of that name, of those that built-in stages train. */
+function learnerNamed(name: string): AnyLearner {
+  return [...stages.values()].flatMap(({ learner }) => learner ?? []).find((learner) => learner.name === name)!
+}
+
 /** Builds a stage from its entry in a pipeline, as users write it, with everything around it real. */
 export function openStage(
   t: Test,
@@ -50,6 +55,7 @@ export function openStage(
     id,
     inputs: {},
     kernels,
+    learner: learnerNamed,
     flow: new StageFlow(new FlowControl(signal)),
     signal,
     random: (purpose, epoch) => randomStream(seed, id, purpose, epoch),

@@ -16,7 +16,8 @@ import { countedBatches, examples } from '../../stages/tables.js'
 
 const position = { epoch: 3, step: 120, epochs: 4, steps: 40 }
 const parameters = parametersTables({
-  model: 'softmax',
+  learner: 'softmax',
+  options: {},
   shape: [3, 2],
   classes: ['cat', 'dög', ''],
   lambda: 0.1,
