@@ -96,7 +96,7 @@ t.test('metrics that name no split are shown one by one under their names', asyn
     f1: { name: 'f1', title: 'F1', unit: 'share', better: 'higher' },
     seconds: { name: 'seconds', title: 'seconds', unit: 's' },
   } as const
-  t.match(await shown(t, { f1: 0.25, seconds: 12 }, infos), [/ f1 +seconds /, '', /^ +1\/1 +25\.00 % +12\.0000 +$/])
+  t.match(await shown(t, { f1: 0.25, seconds: 12 }, infos), [/ f1 +seconds /, /./, /^ +1\/1 +25\.00 % +12\.0000 +$/])
   const mixed = await shown(t, { train_cost: 1, seconds: 12 }, infosOf(['train_cost']))
   t.match(mixed, [/^ +train +seconds +$/, /^ +epoch +cost +left$/, /^ +1\/1 +1\.0000 +12\.0000 +$/])
 })

@@ -66,7 +66,7 @@ t.test('a metric that cannot be there is refused before the run, one that is not
   ]
   t.equal(
     await problemsOf(t, pipeline.join('\n')),
-    'pipeline.yaml:11:20  stages[4] stop/patience: monitor: no metric named "validation_cost" is computed; metrics: train_loss, train_cost, train_accuracy, test_loss, test_cost, test_accuracy',
+    'pipeline.yaml:12:22  stages[4] stop/patience: monitor: no metric named "validation_cost" is computed; metrics: train_loss, train_cost, train_accuracy, test_loss, test_cost, test_accuracy',
   )
   t.match(
     await problemsOf(t, pipeline.join('\n').replace('validation_cost', 'test_acuracy')),
