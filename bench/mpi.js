@@ -4,7 +4,7 @@
  *
  *   millrace engines build mpi && mpirun -n 2 node bench/mpi.js
  */
-import { openComm } from '../dist/pipeline/parallel/index.js'
+import { openComm } from '../dist/pipeline/parallel/open.js'
 import { Ranks } from '../dist/pipeline/parallel/ranks.js'
 
 const ranks = Number(process.env.OMPI_COMM_WORLD_SIZE ?? process.env.PMI_SIZE ?? 1)

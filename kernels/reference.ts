@@ -67,16 +67,16 @@ function softmax(features: number, classes: number): Network {
 
   function gradient(lambda: number, into?: Arrays): Gradient {
     checkAny(count)
+    const target = into ? checkedArrays(into, features, classes) : undefined
     const mean = { W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!), b: db.map((sum) => sum / count) }
     const meanLoss = loss / count
     dW.fill(0)
     db.fill(0)
     loss = count = 0
-    if (!into) return { arrays: mean, loss: meanLoss }
-    const target = checkedArrays(into, features, classes)
+    if (!target) return { arrays: mean, loss: meanLoss }
     target.W.set(mean.W)
     target.b.set(mean.b)
-    return { arrays: into, loss: meanLoss }
+    return { arrays: { ...target }, loss: meanLoss }
   }
 
   function step(rows: Rows, { eta, lambda }: SgdStep): number {

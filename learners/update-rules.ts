@@ -20,7 +20,7 @@ export interface UpdateRule {
   /** The state of an array of so many numbers before the first step, by name; empty if the rule keeps none. */
   init(length: number): Readonly<Record<string, Float64Array>>
   /**
-   * Makes one step in place.
+   * Makes one step in place. Throws a RangeError if the gradient has another length than the parameters.
    *
    * @param parameters the array to change
    * @param gradient of the mean loss, without the penalty
@@ -37,6 +37,8 @@ export const sgd: UpdateRule = {
   name: 'sgd',
   init: () => ({}),
   update: (parameters, gradient, _, { eta, decay }) => {
+    if (gradient.length !== parameters.length)
+      throw new RangeError(`a gradient of ${gradient.length} numbers does not fit ${parameters.length} parameters`)
     if (decay === 0) {
       for (let i = 0; i < parameters.length; i++) parameters[i] = parameters[i]! - eta * gradient[i]!
       return

@@ -11,6 +11,7 @@ export {
   isDueAt,
   type StepPosition,
   type TrainingInterval,
+  toInterval,
   trainingInterval,
 } from './base/every.js'
 export { packagePath } from './base/package.js'
@@ -50,6 +51,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { composed } from './wires/affine.js'
+export { ArrowStreamWriter } from './wires/arrow-internals.js'
 export {
   type ExamplesLayout,
   exampleFields,

@@ -10,7 +10,7 @@
         "src/portable.cc"
       ],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
-      # gcc 12 takes the "undefined" vectors of its own headers for mistakes.
+      # GCC 12 warns about vectors that its own headers leave undefined on purpose.
       "cflags_cc": ["-std=c++17", "-O3", "-fexceptions", "-fvisibility=hidden", "-Wno-psabi", "-Wno-maybe-uninitialized", "-Wno-uninitialized"],
       "ldflags": ["-Wl,--as-needed"],
       "xcode_settings": {

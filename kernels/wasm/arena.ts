@@ -1,67 +1,73 @@
 import { Worker } from 'node:worker_threads'
 import { createHeap, type Heap } from './heap.js'
-import { control, FAILURE_TEXT, phase } from './layout.js'
+import { CONSTANTS, control, phase } from './layout.js'
 import { type Exports, instantiate, type Module } from './module.js'
 
-/** Multiply-adds below which a phase is done on the calling thread: about 5 µs of work, what sharing it costs. */
-const WORTH_SHARING = 1e5
+/** Multiply-adds of a phase from which workers share it. To share a phase costs as much as this many: about 5 µs. */
+const MIN_SHARED_WORK = 1e5
 
-/** A worker that has not finished an item for so many naps has died: items take milliseconds. */
-const NAP_MS = 100
-const NAPS = 100
+/** The calling thread waits this often, this long, for a worker to finish an item. Items take a few milliseconds. */
+const WAIT_MS = 100
+const MAX_WAITS = 100
 
-/** A memory, an instance of the module on it, and the worker threads that serve it. */
+/** A memory, an instance of the module that works on it, and the worker threads of that instance. */
 export interface Arena {
+  /** Number of threads, the calling thread included. */
   readonly threads: number
   readonly heap: Heap
+  /** The functions of the instance on the calling thread. */
   readonly exports: Exports
   readonly workers: readonly Worker[]
-  /** The fields of the call in progress, see `layout.ts`. */
+  /** The start of the memory in elements of 4 bytes; `word` has the indexes of the fields of `Call`. */
   readonly words: Uint32Array
+  /** The start of the memory in elements of 8 bytes; `double` has the indexes of the fields of `Call`. */
   readonly doubles: Float64Array
-  /** False once a worker has failed. */
-  readonly sound: boolean
-  /** Throws where this may not be used: before anything is written to it. */
+  /** True once a worker has failed. */
+  readonly hasFailed: boolean
+  /** Throws if the arena cannot be used. Callers check before they write to its memory. */
   check(): void
   /**
-   * Performs `items` independent items of a phase that has `work` multiply-adds, and returns when all are done. Throws
-   * if a worker has failed, now or earlier: items may then be lost.
+   * Does `items` items of a phase that has `work` multiply-adds, and returns when all are done. Throws an Error if a
+   * worker has failed, now or earlier: some items may then not be done.
    */
   run(which: keyof typeof phase, items: number, work: number): void
-  /** Ends the workers; resolves when they have ended. */
-  retire(): Promise<void>
+  /** Ends the workers. Resolves when their threads have ended. */
+  end(): Promise<void>
 }
 
-export function createArena(module: Module, threads: number): Arena {
-  const heap = createHeap()
+/**
+ * Creates an arena and starts its workers. `heap` may have belonged to an arena that has ended; blocks allocated from it
+ * remain.
+ */
+export function createArena(module: Module, threads: number, heap: Heap = createHeap()): Arena {
   const { memory } = heap
+  const words = new Uint32Array(memory.buffer, 0, CONSTANTS / 4).fill(0)
+  const signals = new Int32Array(memory.buffer, 0, CONSTANTS / 4)
+  const doubles = new Float64Array(memory.buffer, 0, CONSTANTS / 8)
   const exports = instantiate(module, memory)
-  const words = new Uint32Array(memory.buffer, 0, 512)
-  const signals = new Int32Array(memory.buffer, 0, 512)
-  const doubles = new Float64Array(memory.buffer, 0, 256)
   let failure: Error | undefined
-  let retired = false
+  let hasEnded = false
 
   function fail(cause?: unknown): void {
-    if (retired || failure) return
-    const told = new Uint8Array(memory.buffer, FAILURE_TEXT + 4, words[FAILURE_TEXT / 4]).slice()
-    const reason = cause instanceof Error ? cause.message : new TextDecoder().decode(told)
+    if (hasEnded || failure) return
+    const message = new Uint8Array(memory.buffer, control.message * 4, words[control.messageLength]).slice()
+    const reason = cause instanceof Error ? cause.message : new TextDecoder().decode(message)
     failure = new Error(`a worker thread of the wasm kernel failed: ${reason || 'it ended or does not answer'}`, {
       cause,
     })
   }
 
-  function wake(): void {
-    Atomics.add(signals, control.signal, 1)
-    Atomics.notify(signals, control.signal)
+  function wakeWorkers(): void {
+    Atomics.add(signals, control.wakeUps, 1)
+    Atomics.notify(signals, control.wakeUps)
   }
 
-  /** Sleeps until the workers have finished what they took; false if they will not. */
-  function settle(): boolean {
+  /** Sleeps until the workers have finished the items they took. Returns false if one has failed or does not answer. */
+  function waitForWorkers(): boolean {
     Atomics.store(signals, control.callerSleeps, 1)
     let left = Atomics.load(signals, control.unfinished)
-    for (let naps = 0; left > 0 && naps < NAPS && !Atomics.load(signals, control.failed); ) {
-      naps = Atomics.wait(signals, control.unfinished, left, NAP_MS) === 'timed-out' ? naps + 1 : 0
+    for (let waits = 0; left > 0 && waits < MAX_WAITS && !Atomics.load(signals, control.failed); ) {
+      waits = Atomics.wait(signals, control.unfinished, left, WAIT_MS) === 'timed-out' ? waits + 1 : 0
       left = Atomics.load(signals, control.unfinished)
     }
     Atomics.store(signals, control.callerSleeps, 0)
@@ -70,7 +76,7 @@ export function createArena(module: Module, threads: number): Arena {
 
   const workers = Array.from({ length: threads - 1 }, (_, i) => {
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      // Workers would otherwise inherit the loaders of the process, and start ten times slower.
+      // By default workers load the loaders of the process, and then start ten times slower.
       execArgv: [],
       workerData: { module, memory, thread: i + 1 },
     })
@@ -78,7 +84,7 @@ export function createArena(module: Module, threads: number): Arena {
     worker.unref()
     return worker
   })
-  const ended = workers.map((worker) => new Promise<void>((resolve) => worker.on('exit', () => resolve(fail()))))
+  const exits = workers.map((worker) => new Promise<void>((resolve) => worker.on('exit', () => resolve(fail()))))
 
   function check(): void {
     if (words[control.failed]) fail()
@@ -92,28 +98,28 @@ export function createArena(module: Module, threads: number): Arena {
     workers,
     words,
     doubles,
-    get sound() {
-      return !failure && !words[control.failed]
+    get hasFailed() {
+      return failure !== undefined || words[control.failed] !== 0
     },
     check,
     run: (which, items, work) => {
       check()
-      if (threads === 1 || items < 2 || work < WORTH_SHARING) {
+      if (threads === 1 || items < 2 || work < MIN_SHARED_WORK) {
         exports.performAll(phase[which], items)
         return
       }
       exports.offer(phase[which], items)
-      if (Atomics.load(signals, control.sleepers) > 0) wake()
-      if (!exports.share() && !settle()) {
+      if (Atomics.load(signals, control.sleepers) > 0) wakeWorkers()
+      if (!exports.share() && !waitForWorkers()) {
         fail()
         throw failure
       }
     },
-    retire: async () => {
-      retired = true
+    end: async () => {
+      hasEnded = true
       Atomics.store(signals, control.closing, 1)
-      wake()
-      await Promise.all(ended)
+      wakeWorkers()
+      await Promise.all(exits)
     },
   }
 }

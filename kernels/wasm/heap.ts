@@ -1,11 +1,12 @@
 import { allocating, outOfMemory } from '../memory.js'
-import { RESERVED, roundUp } from './layout.js'
+import { HEAP_START, roundUp } from './layout.js'
 import { type Memory, WebAssembly } from './module.js'
 
-const LINE = 64
+const CACHE_LINE = 64
 const PAGE = 65536
+/** The most that 32-bit addresses reach. */
 const LIMIT = 65536 * PAGE
-/** Memory grows by at least this much: growing makes a new buffer object, and touches no page. */
+/** Memory grows by at least this much, because each time makes a new buffer object. Unused bytes cost only addresses. */
 const GROWTH = 16 * 1024 * 1024
 
 interface Block {
@@ -13,23 +14,23 @@ interface Block {
   readonly bytes: number
 }
 
-/** Memory of one instance of the module, handed out in zeroed blocks that begin on a cache line. */
+/** The memory of an instance of the module, and an allocator of zeroed blocks that begin on a cache line. */
 export interface Heap {
   readonly memory: Memory
-  /** Bytes that have ever been handed out. */
-  readonly touched: number
+  /** Allocates a block and returns its address. Throws an `outOfMemory`. */
   allocate(bytes: number): number
-  /** Allocates, and gives what a typed array's constructor wants. */
+  /** Allocates a block and returns the first two arguments for the constructor of a typed array in it. */
   place(bytes: number): [buffer: SharedArrayBuffer, at: number]
+  /** Frees the block at an address. Does nothing if there is no block. */
   free(at: number): void
-  /** Takes back all blocks. */
+  /** Frees all blocks. */
   clear(): void
-  /** Whether `buffer` is this memory: growing leaves the older, shorter buffer objects valid. */
+  /** Returns whether `buffer` is this memory. After the memory has grown, its older buffers are still valid. */
   owns(buffer: ArrayBufferLike): boolean
 }
 
-/** A shared memory takes all the addresses it may grow to at once. */
-function reserved(): Memory {
+/** Creates a memory. A shared memory reserves at once all the addresses up to which it may grow. */
+function createMemory(): Memory {
   try {
     return new WebAssembly.Memory({ initial: 16, maximum: LIMIT / PAGE, shared: true })
   } catch {
@@ -40,34 +41,38 @@ function reserved(): Memory {
   }
 }
 
+/** Creates an empty heap. Throws an `outOfMemory` if the system refuses the addresses. */
 export function createHeap(): Heap {
-  const memory = reserved()
-  const generations = new WeakSet<ArrayBufferLike>([memory.buffer])
+  const memory = createMemory()
+  const buffers = new WeakSet<ArrayBufferLike>([memory.buffer])
   const used = new Map<number, number>()
+  /** Free blocks below `top`, by address. */
   let holes: Block[] = []
-  let top = RESERVED
-  let touched = RESERVED
+  /** The end of the last block. */
+  let top = HEAP_START
+  /** The end of the bytes that may not be zero, because they have been part of a block. */
+  let touched = HEAP_START
 
   function allocate(bytes: number): number {
-    const size = Math.max(LINE, roundUp(bytes, LINE))
+    const size = Math.max(CACHE_LINE, roundUp(bytes, CACHE_LINE))
     const hole = holes.findIndex((block) => block.bytes >= size)
-    const at = hole < 0 ? extend(size) : fill(hole, size)
+    const at = hole < 0 ? takeTop(size) : takeHole(hole, size)
     used.set(at, size)
     if (at < touched) new Uint8Array(memory.buffer, at, Math.min(size, touched - at)).fill(0)
     touched = Math.max(touched, at + size)
     return at
   }
 
-  function fill(index: number, size: number): number {
+  function takeHole(index: number, size: number): number {
     const { at, bytes } = holes[index]!
     if (bytes > size) holes[index] = { at: at + size, bytes: bytes - size }
     else holes.splice(index, 1)
     return at
   }
 
-  function extend(size: number): number {
-    // Kernels may read, and ignore, a few bytes past the end of a block.
-    const missing = top + size + LINE - memory.buffer.byteLength
+  function takeTop(size: number): number {
+    // Kernels may read a few bytes past the end of a block. They ignore what they read there.
+    const missing = top + size + CACHE_LINE - memory.buffer.byteLength
     if (missing > 0) grow(missing, size)
     const at = top
     top += size
@@ -85,7 +90,7 @@ export function createHeap(): Heap {
     }
     const bytes = roundUp(Math.min(room, Math.max(missing, GROWTH)), PAGE)
     allocating(bytes, () => memory.grow(bytes / PAGE))
-    generations.add(memory.buffer)
+    buffers.add(memory.buffer)
   }
 
   function free(at: number): void {
@@ -109,9 +114,6 @@ export function createHeap(): Heap {
 
   return {
     memory,
-    get touched() {
-      return touched
-    },
     allocate,
     place: (bytes) => {
       const at = allocate(bytes)
@@ -121,8 +123,8 @@ export function createHeap(): Heap {
     clear: () => {
       used.clear()
       holes = []
-      top = RESERVED
+      top = HEAP_START
     },
-    owns: (buffer) => generations.has(buffer),
+    owns: (buffer) => buffers.has(buffer),
   }
 }

@@ -1,27 +1,30 @@
 import type { Rows } from '../contract.js'
 import type { Arena } from './arena.js'
-import { roundUp, TILE_ROWS, word } from './layout.js'
+import { ROW_BLOCK, roundUp, TILE_ROWS, word } from './layout.js'
 
-/** Bytes that the rows of one pass take at most, as float32 values and as logits: a bound on working memory. */
-const BYTES = 8 * 1024 * 1024
+/** The most bytes that the rows of one pass take as float32 values, or as logits. This bounds the working memory. */
+const PASS_BYTES = 8 * 1024 * 1024
 
-/** Rows of a pass are a multiple of this (if not the last): the row block of `assembly/backward.ts`. */
-const UNIT = 128
-
-/** Rows are worked on in passes whose size depends on the shape alone, so that sums have one order everywhere. */
+/**
+ * The memory of the rows that the phases work on. Rows are divided into passes whose size depends only on the number of
+ * features and classes, so that the order of sums is the same on every machine.
+ */
 export interface Pass {
-  /** Loss and hits, as `sumScores` leaves them. */
+  /** Loss and number of correct rows, after `sumScores`. */
   readonly scores: Float64Array
   /** Logits, float64 `[rows, classes]`. */
   readonly logits: Float64Array
-  /** Makes the rows from `first` on the subject of the next phases, and returns how many they are. */
+  /** Makes the next phases work on the rows from `first`. Returns the number of rows of this pass. */
   enter(rows: Rows, first: number): number
+  /** Frees the memory. A later `enter` allocates it again. */
   free(): void
 }
 
+/** Creates a pass without rows. `lanes` is the padded number of classes. */
 export function createPass(arena: Arena, features: number, classes: number, lanes: number): Pass {
   const { heap, words } = arena
-  const most = Math.max(UNIT, Math.floor(BYTES / Math.max(4 * features, 8 * lanes) / UNIT) * UNIT)
+  const fitting = Math.floor(PASS_BYTES / Math.max(4 * features, 8 * lanes) / ROW_BLOCK) * ROW_BLOCK
+  const maxRows = Math.max(ROW_BLOCK, fitting)
   let capacity = 0
   let scores: Float64Array = new Float64Array(2)
   let labels: Int32Array = new Int32Array(0)
@@ -32,25 +35,25 @@ export function createPass(arena: Arena, features: number, classes: number, lane
   function reserve(rows: number): void {
     if (rows <= capacity && capacity > 0) return
     free()
-    const next = Math.min(most, roundUp(Math.max(rows, 1), UNIT))
+    const next = Math.min(maxRows, roundUp(Math.max(rows, 1), ROW_BLOCK))
     scores = new Float64Array(...heap.place((next / TILE_ROWS) * 16), 2)
     labels = new Int32Array(...heap.place(next * 4), next)
     g = heap.allocate(next * lanes * 4)
-    // Last: where memory runs out, nothing above counts as reserved.
+    // Only now: if an allocation above throws, the pass has no capacity.
     capacity = next
   }
 
   function free(): void {
     for (const at of [scores.byteOffset, labels.byteOffset, g, logits.byteOffset, values.byteOffset]) heap.free(at)
     capacity = g = 0
-    // Forgotten, too: freed twice, a block could be someone else's.
+    // A second `free` must not free these addresses again: they may belong to other blocks by then.
     scores = new Float64Array(2)
     labels = new Int32Array(0)
     logits = new Float64Array(0)
     values = new Uint8Array(0)
   }
 
-  /** Where the module finds `count` bytes of row values: in place, or in a copy. */
+  /** Returns the address of `count` bytes of row values. Copies them unless they lie in the memory of the module. */
   function locate(source: Uint8Array | Float32Array, from: number, count: number): number {
     const at = source.byteOffset + from
     if (heap.owns(source.buffer)) return at
@@ -72,7 +75,7 @@ export function createPass(arena: Arena, features: number, classes: number, lane
       return logits
     },
     enter: (rows, first) => {
-      const size = Math.min(most, rows.labels.length - first)
+      const size = Math.min(maxRows, rows.labels.length - first)
       const width = rows.values.BYTES_PER_ELEMENT
       reserve(size)
       labels.set(size === rows.labels.length ? rows.labels : rows.labels.subarray(first, first + size))

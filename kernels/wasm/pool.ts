@@ -1,43 +1,52 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { type Arena, createArena } from './arena.js'
+import type { Heap } from './heap.js'
 import { wasmModule } from './module.js'
 
-/**
- * A closed arena is kept this long for the next user, its workers asleep. Only the garbage collector can give a shared
- * memory back, and it does not know how large they are: opening and closing in a loop had better use one.
- */
+/** For so long a closed arena keeps its workers, asleep: to start workers takes longer than a short training run. */
 const IDLE_MS = 1000
 
-/** An arena that has used more bytes than this is worth a garbage collection of its own. */
-const WORTH_COLLECTING = 32 * 1024 * 1024
+/** Closed arenas whose workers have not ended yet, each with the timer that ends them. */
+const idleArenas = new Map<Arena, NodeJS.Timeout>()
 
-const idle = new Map<Arena, NodeJS.Timeout>()
+/**
+ * The heaps of ended arenas, the last one at the end. Only V8's garbage collector can free a shared memory, and it may
+ * not run for a long time, because V8 does not count the bytes of shared memory. A new arena therefore takes an old heap
+ * that has not been collected. So the process never holds more heaps than it has had open at the same time.
+ */
+const endedHeaps: WeakRef<Heap>[] = []
 
 /** The use of an arena until `close`. */
 export interface Lease {
+  /** The arena. Its methods throw an Error after `close`. */
   readonly arena: Arena
+  /** Returns the arena to the pool, with all its memory. */
   close(): void
 }
 
-/** Takes an idle arena with that many threads, or makes one. */
+/** Takes an idle arena with that many threads, or creates an arena. */
 export async function leaseArena(threads: number): Promise<Lease> {
   const module = await wasmModule()
-  for (const [arena, timer] of idle) {
-    if (arena.threads !== threads || !arena.sound) continue
+  for (const [arena, timer] of idleArenas) {
+    if (arena.threads !== threads || arena.hasFailed) continue
     clearTimeout(timer)
-    idle.delete(arena)
+    idleArenas.delete(arena)
     return lease(arena)
   }
-  return lease(createArena(module, threads))
+  return lease(createArena(module, threads, takeEndedHeap()))
 }
 
-/** What is left over from a closed lease must not reach the arena, which may be someone else's by then. */
+function takeEndedHeap(): Heap | undefined {
+  let heap: Heap | undefined
+  while (!heap && endedHeaps.length > 0) heap = endedHeaps.pop()!.deref()
+  return heap
+}
+
+/** Wraps an arena so that kernels that use it after they were closed do not reach it: it may have another user then. */
 function lease(arena: Arena): Lease {
   const { heap } = arena
-  let open = true
+  let isOpen = true
   const check = (): void => {
-    if (!open) throw new Error('these kernels are closed')
+    if (!isOpen) throw new Error('these kernels are closed')
   }
   return {
     arena: {
@@ -53,7 +62,7 @@ function lease(arena: Arena): Lease {
           return heap.place(bytes)
         },
         free: (at) => {
-          if (open) heap.free(at)
+          if (isOpen) heap.free(at)
         },
       },
       check: () => {
@@ -66,27 +75,20 @@ function lease(arena: Arena): Lease {
       },
     },
     close: () => {
-      if (open) shelve(arena)
-      open = false
+      if (isOpen) shelve(arena)
+      isOpen = false
     },
   }
 }
 
-/** Takes all memory back. If nobody wants the arena soon, its workers end and the memory returns to the system. */
+/** Frees the arena's blocks, and ends its workers unless the arena is leased again soon. */
 function shelve(arena: Arena): void {
   arena.heap.clear()
-  idle.set(arena, setTimeout(dispose, IDLE_MS, arena).unref())
+  idleArenas.set(arena, setTimeout(endArena, IDLE_MS, arena).unref())
 }
 
-async function dispose(arena: Arena): Promise<void> {
-  idle.delete(arena)
-  await arena.retire()
-  // A turn later, when nothing on the stack refers to the arena.
-  if (arena.heap.touched > WORTH_COLLECTING) setImmediate(collectGarbage)
-}
-
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc')
-  runInNewContext('gc')()
-  setFlagsFromString('--no-expose-gc')
+async function endArena(arena: Arena): Promise<void> {
+  idleArenas.delete(arena)
+  await arena.end()
+  if (!arena.hasFailed) endedHeaps.push(new WeakRef(arena.heap))
 }

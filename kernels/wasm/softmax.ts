@@ -83,8 +83,8 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     checkLabels(rows, classes)
   }
 
-  /** Adds the rows' losses and gradients to the sums; with `descending`, the last pass makes the step instead. */
-  function add(rows: Rows, descending: boolean): void {
+  /** Adds the rows' losses and gradients to the sums; with `isStep`, the last pass makes the step instead. */
+  function add(rows: Rows, isStep: boolean): void {
     const total = rows.labels.length
     let first = 0
     do {
@@ -93,15 +93,15 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
       const tiles = Math.ceil(size / TILE_ROWS)
       arena.run('train', tiles, work)
       exports.sumScores(tiles)
-      exports.sumSlopes()
+      exports.sumGradients()
       loss += pass.scores[0]!
       words[word.carried] = Number(count > 0)
       count += size
       first += size
-      if (descending && first >= total) {
+      if (isStep && first >= total) {
         doubles[double.factor] = 1 / count
-        arena.run('descend', columnTiles, work)
-        exports.descendBias()
+        arena.run('update', columnTiles, work)
+        exports.updateBias()
       } else {
         words[word.sums] = sums ||= place(classes * stride * 8)[1]
         arena.run('accumulate', columnTiles, work)
@@ -143,7 +143,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     words[word.out] = at
     doubles[double.factor] = 1 / count
     doubles[double.lambda] = lambda
-    arena.run('slope', columnTiles, classes * features)
+    arena.run('gradient', columnTiles, classes * features)
     const computed = new Float32Array(buffer, at, classes * features)
     const arrays = target ?? { W: new Float32Array(computed.length), b: new Float32Array(classes) }
     arrays.W.set(computed)

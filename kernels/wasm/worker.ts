@@ -1,9 +1,9 @@
 import { workerData } from 'node:worker_threads'
-import { control, FAILURE_TEXT, FAILURE_TEXT_BYTES } from './layout.js'
+import { CONSTANTS, control } from './layout.js'
 import { instantiate, type Memory, type Module } from './module.js'
 
 const { module, memory, thread } = workerData as { module: Module; memory: Memory; thread: number }
-const signals = new Int32Array(memory.buffer, 0, 512)
+const signals = new Int32Array(memory.buffer, 0, CONSTANTS / 4)
 
 try {
   const { serve, hasItems } = instantiate(module, memory)
@@ -14,19 +14,19 @@ try {
     else sleepUnless(hasItems)
   }
 } catch (error) {
-  // The calling thread may be waiting for this one and see no event: it looks at these words.
-  const text = new TextEncoder().encode(String(error)).subarray(0, FAILURE_TEXT_BYTES)
-  new Uint8Array(memory.buffer).set(text, FAILURE_TEXT + 4)
-  signals[FAILURE_TEXT / 4] = text.length
+  // The calling thread may be asleep until this worker is done. It receives no event then, but reads these words.
+  const message = new Uint8Array(memory.buffer, control.message * 4, CONSTANTS - control.message * 4)
+  signals[control.messageLength] = new TextEncoder().encodeInto(String(error), message).written
   Atomics.store(signals, control.failed, 1)
   Atomics.notify(signals, control.unfinished)
   throw error
 }
 
+/** Sleeps until the calling thread wakes the workers. Returns at once if there are items to do. */
 function sleepUnless(hasItems: () => number): void {
-  const signal = Atomics.load(signals, control.signal)
+  const wakeUps = Atomics.load(signals, control.wakeUps)
   Atomics.add(signals, control.sleepers, 1)
-  // Looks again now that the caller knows of a sleeper: what came in between would wake nobody.
-  if (!hasItems() && !Atomics.load(signals, control.closing)) Atomics.wait(signals, control.signal, signal)
+  // Looks for items only after it counts as a sleeper: the calling thread wakes nobody while there are no sleepers.
+  if (!hasItems() && !Atomics.load(signals, control.closing)) Atomics.wait(signals, control.wakeUps, wakeUps)
   Atomics.sub(signals, control.sleepers, 1)
 }

@@ -32,11 +32,14 @@ const steps = z.strictObject({ steps: z.int().positive().describe('Number of ste
 
 /**
  * Schema of an option that names an interval of training: `epoch`, `"3 epochs"`, `"500 steps"`, `{ epochs: n }` or
- * `{ steps: n }`. Its output is a `TrainingInterval`. Use `prefault`, not `default`, for a default in text form.
+ * `{ steps: n }`. It keeps the form that was written; `toInterval` makes one form of all.
  */
-export const trainingInterval = z
-  .union([intervalText, epochs, steps])
-  .transform((value) => (typeof value === 'string' ? (parseEvery(value) as TrainingInterval) : value))
+export const trainingInterval = z.union([intervalText, epochs, steps])
+
+/** The interval that an option of the schema `trainingInterval` names. */
+export function toInterval(value: z.output<typeof trainingInterval>): TrainingInterval {
+  return typeof value === 'string' ? (parseEvery(value) as TrainingInterval) : value
+}
 
 /**
  * Schema that accepts what `trainingInterval` accepts, and time spans: `30s`, `5m`, `5min`, `1h`. Outputs an `Every`.

@@ -3,16 +3,16 @@ import { lstatSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { dataSource } from '../base/data-source.js'
-import { messageOf } from '../base/errors.js'
+import { messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { removeFile } from '../files/files.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { decodeTensors, encodeTensors, type Tensor } from '../formats/safetensors.js'
 import { readState, writeState } from './state.js'
 
-/** Changes when older checkpoints can no longer be read. */
-const VERSION = '1'
-/** What is larger was not written by a run. */
+/** The version of the format. It grows when an older Millrace cannot read the checkpoints any more. */
+const VERSION = 1
+/** The largest checkpoint that is read, in bytes. */
 const MAX_BYTES = 2 ** 31
 const FOLDER = 'checkpoint'
 const ENDING = '.safetensors'
@@ -20,26 +20,30 @@ const ENDING = '.safetensors'
 const content = z.strictObject({
   epoch: z.int().nonnegative(),
   step: z.int().positive(),
-  /** True where training had come to its end. */
+  /** True at the end of training. */
   isLast: z.boolean(),
   /** SHA-256 of the run's `pipeline.yaml`. */
   definition: z.string(),
-  /** The files that were read. */
+  /** The files that the run had read. */
   data: z.array(dataSource),
+  /** The states of the stages, by id. */
   states: z.record(z.string(), z.unknown()),
 })
 
-/** All that a run needs to go on from a step as if nothing had happened. States are by the ids of their stages. */
+/** Everything that a run needs to go on from a step with the same bytes. */
 export type Checkpoint = Readonly<z.output<typeof content>>
 
-/** A checkpoint with memory of its own, while the stages go on. */
+/** A copy of a checkpoint, with memory of its own, ready to be encoded. The stages can go on meanwhile. */
 export interface CheckpointCopy {
+  /** The step that the states are from. */
   readonly step: number
+  /** The checkpoint as JSON. Its arrays are references to `tensors`. */
   readonly content: unknown
+  /** The arrays of the states, by path: `model.W`. */
   readonly tensors: ReadonlyMap<string, Tensor>
 }
 
-/** Copies the states. */
+/** Copies a checkpoint, with the arrays of its states. */
 export function copyCheckpoint(checkpoint: Checkpoint): CheckpointCopy {
   const tensors = new Map<string, Tensor>()
   const states = Object.entries(checkpoint.states).map(([id, state]) => [id, writeState(state, id, tensors)])
@@ -47,8 +51,8 @@ export function copyCheckpoint(checkpoint: Checkpoint): CheckpointCopy {
 }
 
 /**
- * A checkpoint is a safetensors file: the arrays of the states as tensors, all else as JSON in the metadata, with a
- * checksum over both.
+ * Encodes a checkpoint as a safetensors file: the arrays of the states are its tensors, everything else is JSON in the
+ * metadata. A checksum covers both.
  */
 export function encodeCheckpoint({ content, tensors }: CheckpointCopy): Uint8Array {
   const text = JSON.stringify(content)
@@ -56,21 +60,28 @@ export function encodeCheckpoint({ content, tensors }: CheckpointCopy): Uint8Arr
     tensors,
     new Map([
       ['format', 'millrace-checkpoint'],
-      ['version', VERSION],
+      ['version', String(VERSION)],
       ['content', text],
       ['sha256', checksum(text, tensors)],
     ]),
   )
 }
 
-/** Throws an Error that says what is wrong with it. */
+/** A checkpoint of a newer Millrace. It is sound, so no older checkpoint may be used instead of it. */
+class NewerVersion extends Error {}
+
+/** Decodes a checkpoint. Throws an Error that says what is wrong with it. */
 export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = decodeTensors(bytes)
   if (metadata.get('format') !== 'millrace-checkpoint') throw new Error('it is no checkpoint')
-  const version = metadata.get('version')
-  if (version !== VERSION) throw new Error(`it has version ${version}, this Millrace reads version ${VERSION}`)
+  const version = Number(metadata.get('version'))
+  if (version > VERSION)
+    throw new NewerVersion(
+      `a newer Millrace wrote it: it has version ${version}, this Millrace reads up to version ${VERSION}`,
+    )
+  if (version !== VERSION) throw new Error(`it has version ${metadata.get('version')}, expected ${VERSION}`)
   const text = metadata.get('content') ?? ''
-  if (metadata.get('sha256') !== checksum(text, tensors)) throw new Error('its checksum does not fit')
+  if (metadata.get('sha256') !== checksum(text, tensors)) throw new Error('its checksum is wrong')
   const checked = content.safeParse(JSON.parse(text))
   if (!checked.success) throw new Error(z.prettifyError(checked.error))
   const states = Object.entries(checked.data.states).map(([id, state]) => [id, readState(state, tensors)])
@@ -86,14 +97,16 @@ function checksum(text: string, tensors: ReadonlyMap<string, Tensor>): string {
   return hash.digest('hex')
 }
 
-/** Where the checkpoints of a run lie, relative to its directory. */
+/** Returns the path of a checkpoint, relative to the run directory. */
 export function checkpointFile({ step }: Pick<Checkpoint, 'step'>): string {
   return `${FOLDER}/step-${String(step).padStart(9, '0')}${ENDING}`
 }
 
 /**
- * Removes all but the newest `keep` checkpoints of a run, and what a killed run left half-written. After `written` comes
- * none: what has a later step is damaged, or of a past that the run went back from.
+ * Removes all but the newest `keep` checkpoints of a run, and the half-written files of a killed process.
+ *
+ * @param written the checkpoint that was just written. Later steps are removed, too: they are damaged, or the run has
+ *   gone back to an earlier step.
  */
 export function pruneCheckpoints(directory: string, keep: number, written?: Pick<Checkpoint, 'step'>): void {
   const folder = join(directory, FOLDER)
@@ -105,7 +118,9 @@ export function pruneCheckpoints(directory: string, keep: number, written?: Pick
 }
 
 /**
- * The newest checkpoint of a run that is sound and that `accept` takes. What is wrong with newer ones is told to `warn`.
+ * Returns the newest sound checkpoint of a run that `accept` takes, or undefined if there is none. Passes the problems of
+ * newer, damaged ones to `warn`. Throws a PipelineError `DATA` if a newer Millrace wrote the checkpoint: the run would
+ * otherwise silently go back to an earlier step.
  */
 export function newestCheckpoint(
   directory: string,
@@ -118,20 +133,25 @@ export function newestCheckpoint(
       const checkpoint = decodeCheckpoint(readRegularFile(join(folder, name), MAX_BYTES))
       if (accept(checkpoint)) return checkpoint
     } catch (error) {
-      warn(
-        `the checkpoint ${shortPath(join(folder, name))} cannot be used: ${messageOf(error)}; the one before it is taken`,
-      )
+      const problem = `the checkpoint ${shortPath(join(folder, name))} cannot be used: ${messageOf(error)}`
+      if (error instanceof NewerVersion)
+        throw new PipelineError(
+          'DATA',
+          `${problem}; resume the run with that Millrace, or remove the file to go on from an earlier step`,
+          { cause: error },
+        )
+      warn(`${problem}; the one before it is taken`)
     }
   }
   return undefined
 }
 
-/** Whether a run left checkpoints in a directory. */
+/** True if there are checkpoints of a run in a directory. */
 export function hasCheckpoints(directory: string): boolean {
   return namesIn(join(directory, FOLDER)).some((name) => name.endsWith(ENDING))
 }
 
-/** The files in a folder, the last name first; none where there is no folder, or a link to another one. */
+/** Returns the names in a folder, the last one first; none if it is no folder, or a link to one. */
 function namesIn(folder: string): string[] {
   try {
     if (!lstatSync(folder).isDirectory()) return []

@@ -9,34 +9,38 @@ import { checkTarget, checkTargetInside, isRunFile, pathKey } from '../files/out
 import { readRegularFile } from '../files/regular-file.js'
 import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
 
-/** The directory of one run: numbered under `runs/`, or the one asked for. */
+/** The directory of one run, in which this process alone writes. */
 export interface RunDirectory {
+  /** Its absolute path; empty on a rank that writes nothing. */
   readonly path: string
   /**
-   * The absolute path of an output file; folders on the way are made. Throws a PipelineError if it would lie outside,
-   * or if another writer has it.
+   * Returns the absolute path of an output file, and makes the folders on the way. Throws a PipelineError if the file
+   * would lie outside the directory, or if another writer has it.
+   *
+   * @param writer the title of the stage that writes it; default: the run itself
    */
   file(path: string, writer?: string): string
-  /** Output files so far, relative to the directory. */
+  /** The output files so far, relative to the directory. */
   readonly files: ReadonlySet<string>
-  /** Writes a whole file by way of a temporary one, so that a reader sees the old or the new one. */
+  /** Writes a whole output file. A reader sees the old file or the new one, never a part. Throws a PipelineError `WRITE`. */
   write(path: string, text: string): void
-  /** The absolute path of a file that is no output: folders on the way are made, nobody is told of it. */
+  /** Returns the absolute path of a file that is not listed as an output, and makes the folders on the way. */
   unlisted(path: string): string
   /** Lets other processes write here again. */
   release(): void
 }
 
+/** Where a run writes. */
 export interface RunPlace {
-  /** The directory asked for; default: the next free `runs/NAME-001`. */
+  /** The run directory; default: the next free `runs/NAME-001`. */
   readonly out?: string | undefined
-  /** Takes the place of the run that lies in `out`. */
+  /** Replaces the run that lies in `out`. */
   readonly force?: boolean | undefined
 }
 
 /**
- * The place of a rank that writes nothing: a stage that asks for a file gets one in a temporary folder, which goes with
- * the run.
+ * Returns the directory of a rank that writes nothing. If a stage asks for a file, it gets one in a temporary folder, which
+ * `release` removes.
  */
 export function scratchDirectory(): RunDirectory {
   let path: string | undefined
@@ -54,14 +58,15 @@ export function scratchDirectory(): RunDirectory {
   }
 }
 
-/** Who writes what no stage does. */
+/** The writer of the files that no stage writes, as messages name it. */
 const itself = 'the run itself'
 
 /**
- * Makes the directory of a run, in which this process alone then writes. Throws a PipelineError where one lies already,
- * or where it cannot be made.
+ * Makes the directory of a new run and claims it for this process. Throws a PipelineError if a run lies there already, or
+ * if the directory cannot be made.
  *
- * @param allowAbsolutePaths whether output files may lie anywhere, if their paths are absolute
+ * @param name the name of the pipeline, for a numbered directory
+ * @param allowAbsolutePaths true if output files with absolute paths may lie anywhere
  */
 export function makeRunDirectory(
   name: string,
@@ -70,10 +75,10 @@ export function makeRunDirectory(
 ): RunDirectory {
   if (out === undefined) return openRunDirectory(nextNumbered(name), allowAbsolutePaths)
   const path = resolve(out)
-  prepare(path, force)
+  makeOutFolder(path, force)
   const directory = openRunDirectory(path, allowAbsolutePaths)
   try {
-    takeOver(path, force)
+    if (force) removeOldRun(path)
   } catch (error) {
     directory.release()
     throw error
@@ -82,8 +87,9 @@ export function makeRunDirectory(
 }
 
 /**
- * Opens the directory of a run, in which this process alone then writes. Throws a PipelineError where another one does.
+ * Claims an existing directory of a run for this process. Throws a PipelineError if another process writes there.
  *
+ * @param allowAbsolutePaths true if output files with absolute paths may lie anywhere
  * @param known the output files of the run so far
  */
 export function openRunDirectory(path: string, allowAbsolutePaths = false, known: Iterable<string> = []): RunDirectory {
@@ -119,11 +125,13 @@ export function openRunDirectory(path: string, allowAbsolutePaths = false, known
   return { path, file, files, write, unlisted, release }
 }
 
+/** Makes the folder of a file and returns the path of the file. */
 function withFolder(target: string): string {
   attempt('make the folder of', target, () => makeFolder(dirname(target)))
   return target
 }
 
+/** Makes the next free directory `runs/NAME-001`. */
 function nextNumbered(name: string): string {
   const parent = resolve('runs')
   attempt('make the directory', parent, () => makeFolder(parent))
@@ -144,10 +152,10 @@ function nextNumbered(name: string): string {
   }
 }
 
-function prepare(path: string, force: boolean): void {
+function makeOutFolder(path: string, force: boolean): void {
   if (existsSync(path) && !statSync(path).isDirectory())
     throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is a file, expected a directory`)
-  // Of checkpoints without a record, a run that is killed early would take the newest for its own.
+  // Checkpoints count even without a record: a new run that is killed early would be resumed from them.
   if (!force && (existsSync(join(path, 'run.json')) || hasCheckpoints(path)))
     throw new PipelineError(
       'ARGUMENTS',
@@ -156,9 +164,9 @@ function prepare(path: string, force: boolean): void {
   attempt('make the run directory', path, () => makeFolder(path))
 }
 
-/** Removes the files of the run that lies there. */
-function takeOver(path: string, force: boolean): void {
-  for (const file of force ? filesOf(join(path, 'run.json')) : []) {
+/** Removes the output files and checkpoints of the run that lies in a directory. */
+function removeOldRun(path: string): void {
+  for (const file of filesOf(join(path, 'run.json'))) {
     const target = resolve(path, file)
     if (!target.startsWith(path + sep)) continue
     attempt('remove', target, () => {
@@ -166,13 +174,13 @@ function takeOver(path: string, force: boolean): void {
       rmSync(target, { force: true })
     })
   }
-  if (force) pruneCheckpoints(path, 0)
+  pruneCheckpoints(path, 0)
 }
 
-/** What is larger is no record of a run. */
+/** The largest `run.json` that is read, in bytes. */
 const MAX_RECORD = 64 << 20
 
-/** The output files that a run's record lists. */
+/** Returns the output files that a `run.json` lists; none if it cannot be read. */
 function filesOf(record: string): string[] {
   try {
     const { files } = JSON.parse(String(readRegularFile(record, MAX_RECORD))) as { files?: unknown }

@@ -1,19 +1,19 @@
 import { z } from 'zod'
 import type { Tensor } from '../formats/safetensors.js'
 
-/** Any number in state, those that are not finite included. */
+/** Schema for any number in a state, also for NaN and infinity, which `z.number()` rejects. */
 export const anyNumber = z.custom<number>((value) => typeof value === 'number')
 
-/** Numbers that JSON has no form for. */
-const words = new Map([NaN, Infinity, -Infinity, -0].map((number) => [word(number), number]))
+/** The numbers that JSON cannot represent, by their text. */
+const specialNumbers = new Map([NaN, Infinity, -Infinity, -0].map((number) => [textOf(number), number]))
 
 /**
- * Writes state as JSON. Arrays of numbers are copied into `tensors` under the path that leads to them (`model.W`) and
- * stand in the JSON as `{ "$tensor": "model.W" }`, numbers that JSON cannot say as `{ "$number": "NaN" }`.
+ * Converts a state to JSON values. Copies arrays of numbers into `tensors` under their path (`model.W`) and refers to them
+ * as `{ "$tensor": "model.W" }`. Writes numbers that JSON cannot represent as `{ "$number": "NaN" }`.
  */
 export function writeState(value: unknown, path: string, tensors: Map<string, Tensor>): unknown {
   if (typeof value === 'number')
-    return Number.isFinite(value) && !Object.is(value, -0) ? value : { $number: word(value) }
+    return Number.isFinite(value) && !Object.is(value, -0) ? value : { $number: textOf(value) }
   if (isNumbers(value)) {
     tensors.set(path, { shape: [value.length], values: value.slice() })
     return { $tensor: path }
@@ -25,12 +25,12 @@ export function writeState(value: unknown, path: string, tensors: Map<string, Te
   )
 }
 
-/** Reads what `writeState` wrote. Throws where a tensor is missing. */
+/** Converts the values of `writeState` back to a state. Throws an Error if a tensor is missing. */
 export function readState(written: unknown, tensors: ReadonlyMap<string, Tensor>): unknown {
   if (Array.isArray(written)) return written.map((value) => readState(value, tensors))
   if (typeof written !== 'object' || written === null) return written
   const { $tensor, $number } = written as { $tensor?: unknown; $number?: unknown }
-  if ($number !== undefined) return words.get(String($number))
+  if ($number !== undefined) return specialNumbers.get(String($number))
   if ($tensor === undefined)
     return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, readState(value, tensors)]))
   const tensor = tensors.get(String($tensor))
@@ -38,7 +38,7 @@ export function readState(written: unknown, tensors: ReadonlyMap<string, Tensor>
   return tensor.values
 }
 
-function word(number: number): string {
+function textOf(number: number): string {
   return Object.is(number, -0) ? '-0' : String(number)
 }
 

@@ -4,7 +4,7 @@ import { messageOf, PipelineError } from '../base/errors.js'
 import type { Comm } from './comm.js'
 import { builtMpi, mpiEnginePath } from './engines.js'
 
-/** What `native/mpi_napi.c` exports. Promises reject with an `Ending`. */
+/** The exports of `native/mpi_napi.c`. Promises reject with an `ExchangeFailure`. */
 interface Addon {
   open(): { readonly rank: number; readonly size: number; readonly neighbours: number; readonly library: string }
   exchange(
@@ -20,36 +20,44 @@ interface Addon {
   finalize(): void
 }
 
-/** Why an exchange did not come to its end. */
-interface Ending {
+/** Why an exchange failed. */
+interface ExchangeFailure {
   readonly outcome: 'late' | 'length' | 'failed' | 'cancelled' | 'broken'
   /** The ranks that had not answered: `1, 3`. */
   readonly missing: string
+  /** The rank that sent the wrong length, or that failed. */
   readonly rank: number
+  /** The length that arrived, in bytes; negative: more than expected. */
   readonly length: number
+  /** The message of the failed rank, or of MPI. */
   readonly text: string
 }
 
-/** The channel on which the end of a run is waited for: no stage has it. */
-const CLOSING = 32_000
+/** The tag of the last exchange of a run. It is larger than the tag of any channel. */
+const CLOSING_TAG = 32_000
 
-/** How long a rank that has failed waits to be ended by rank 0, which then has told why, in milliseconds. */
-const PATIENCE = 2000
+/** How long a rank that has failed waits for rank 0 to report the failure and end the job, in milliseconds. */
+const REPORT_TIME = 2000
 
-/** MPI can be opened once in the life of a process, so its runs share it, one after the other. */
+/** The MPI job. A process can open MPI once, so its runs share the job, one after the other. */
 let joined: { readonly addon: Addon; readonly job: ReturnType<Addon['open']> } | undefined
-/** Runs that have not come to a good end: a process that exits now takes the job with it. */
+/** How many runs have not ended well. While there are any, the exit of this process ends the whole job. */
 let unfinished = 0
 
-/** Joins the MPI job that this process was started in. */
+/**
+ * Joins the MPI job that this process was started in. Throws a PipelineError `KERNEL` if the engine is not built or does
+ * not load, and `ARGUMENTS` if the job has another number of processes than `ranks`.
+ *
+ * @param timeout how long a rank may stay silent, in seconds
+ */
 export async function mpiComm({ ranks, timeout }: { readonly ranks: number; readonly timeout: number }): Promise<Comm> {
   joined ??= join()
   const { addon, job } = joined
   const { rank, size } = job
   unfinished++
   if (size !== ranks) {
-    // All have the same to say: the first says it.
-    if (rank > 0) await pause(PATIENCE)
+    // All ranks have the same message. The others leave rank 0 the time to report it and to end the job.
+    if (rank > 0) await pause(REPORT_TIME)
     throw new PipelineError(
       'ARGUMENTS',
       `parallel.ranks is ${ranks}, but this job has ${size} ${size === 1 ? 'process' : 'processes'}: start it with "mpirun -n ${ranks} millrace run …" (or srun --mpi=pmix -n ${ranks}), or say --set parallel.ranks=${size}`,
@@ -62,17 +70,14 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
     try {
       await operation
     } catch (error) {
-      throw reason ?? worded(error as Ending)
+      throw reason ?? errorOf(error as ExchangeFailure)
     }
   }
 
-  function worded({ outcome, missing, rank: other, length, text }: Ending): Error {
+  function errorOf({ outcome, missing, rank: other, length, text }: ExchangeFailure): Error {
     switch (outcome) {
       case 'late':
-        return silence(
-          missing ? `${missing.includes(',') ? 'ranks' : 'rank'} ${missing}` : 'a rank',
-          missing.includes(','),
-        )
+        return silence(missing)
       case 'length':
         return new PipelineError(
           'PARALLEL',
@@ -88,8 +93,10 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
     }
   }
 
-  function silence(who: string, several: boolean): PipelineError {
-    return new PipelineError('SILENT', `${who} ${several ? 'have' : 'has'} not answered for ${timeout} s (${position})`)
+  function silence(missing: string): PipelineError {
+    const subject =
+      missing === '' ? 'a rank has' : missing.includes(',') ? `ranks ${missing} have` : `rank ${missing} has`
+    return new PipelineError('SILENT', `${subject} not answered for ${timeout} s (${position})`)
   }
 
   const byte = Array.from({ length: size }, () => new Uint8Array(1))
@@ -107,18 +114,13 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
     fail: async (message) => {
       if (rank === 0) return
       addon.tell(message)
-      await pause(PATIENCE)
+      await pause(REPORT_TIME)
     },
     close: async () => {
-      // The first rank may still be drawing when the others are done.
-      await guarded(
-        addon.exchange(
-          CLOSING,
-          byte,
-          byte.map(() => new Uint8Array(1)),
-          rank === 0 ? timeout : 0,
-        ),
-      )
+      // The others wait without a limit, because the first rank may still be drawing figures.
+      const limit = rank === 0 ? timeout : 0
+      const answers = byte.map(() => new Uint8Array(1))
+      await guarded(addon.exchange(CLOSING_TAG, byte, answers, limit))
       unfinished--
     },
   }
@@ -128,7 +130,7 @@ function join(): NonNullable<typeof joined> {
   const addon = load()
   const job = addon.open()
   process.once('exit', (code) => {
-    // Whoever leaves without a word leaves the others waiting: MPI must hear of it.
+    // If this process left without telling MPI, the other ranks would wait for it.
     if (unfinished === 0) addon.finalize()
     else addon.abort(code || 1)
   })

@@ -4,15 +4,22 @@ import type { Comm } from './comm.js'
 import { orderedSum } from './sum.js'
 import { type Span, spanOf } from './tree.js'
 
+/** How the ranks of a run share its work. */
 export interface RanksOptions {
+  /** Into how many parts the examples are dealt. */
   readonly shards: number
+  /** `ordered`: sums have the same bits for any number of ranks; `fast`: they may not. */
   readonly mode: 'ordered' | 'fast'
   /** Called once, when all ranks have agreed to stop. */
   readonly onStop: () => void
 }
 
-/** The ranks of one run as its stages see them. */
+/** Values that the ranks must agree on. The key names the value in the message of a disagreement. */
+export type AgreementTerms = Readonly<Record<string, unknown>>
+
+/** The ranks of one run. Gives each stage what it needs to talk to the same stage on the other ranks. */
 export class Ranks {
+  /** The connection between the ranks. */
   readonly comm: Comm
   private readonly options: RanksOptions
   private readonly own: Span
@@ -25,11 +32,12 @@ export class Ranks {
     this.own = spanOf(comm.rank, comm.size, options.shards)
   }
 
-  /** Asks for a stop at the next step that all ranks make together. */
+  /** Asks for a stop at the next step. The stage that trains passes it on to the other ranks, and calls `stop` on all. */
   requestStop(): void {
     this.isStopping = true
   }
 
+  /** Stops this rank, once all ranks have agreed on the step. */
   stop(): void {
     if (this.hasStopped) return
     this.hasStopped = true
@@ -37,18 +45,19 @@ export class Ranks {
   }
 
   /**
-   * What one stage is given. Its channel is its own, and the same on every rank.
+   * Returns what one stage is given.
    *
-   * @param before facts that the ranks must agree on before the stage talks to its like for the first time
+   * @param channel a number of its own, the same on every rank
+   * @param terms returns the values that the ranks must agree on before the stage first talks to the other ranks
    */
-  stage(channel: number, before: () => Readonly<Record<string, unknown>>): Parallel {
+  stage(channel: number, terms: () => AgreementTerms): Parallel {
     const { comm, own, options } = this
     const { shards, mode } = options
     let last: Promise<unknown> | undefined
 
-    /** One after the other, the agreement first. */
+    /** Runs the operations of the stage one after the other, the agreement first. */
     function inTurn<T>(operation: () => Promise<T>): Promise<T> {
-      last ??= agree(before())
+      last ??= agree(terms())
       const result = last.then(operation)
       last = result
       return result
@@ -71,9 +80,9 @@ export class Ranks {
       return all
     }
 
-    async function agree(facts: Readonly<Record<string, unknown>>): Promise<void> {
-      const told = await collect(new TextEncoder().encode(JSON.stringify(facts)))
-      const all = told.map((bytes) => JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>)
+    async function agree(own: AgreementTerms): Promise<void> {
+      const collected = await collect(new TextEncoder().encode(JSON.stringify(own)))
+      const all = collected.map((bytes) => JSON.parse(new TextDecoder().decode(bytes)) as AgreementTerms)
       for (const [rank, theirs] of all.entries()) checkAgreement(theirs, all[0]!, rank)
     }
 
@@ -110,7 +119,7 @@ export class Ranks {
       at: (position) => comm.at(position),
       gather: (vectors) => inTurn(() => gather(vectors)),
       collect: (bytes) => inTurn(() => collect(bytes)),
-      agree: (facts) => inTurn(() => agree(facts)),
+      agree: (terms) => inTurn(() => agree(terms)),
       sum: (vectors) =>
         inTurn(async () => {
           if (mode === 'ordered') return addInOrder(vectors)
@@ -121,11 +130,7 @@ export class Ranks {
   }
 }
 
-function checkAgreement(
-  theirs: Readonly<Record<string, unknown>>,
-  first: Readonly<Record<string, unknown>>,
-  rank: number,
-): void {
+function checkAgreement(theirs: AgreementTerms, first: AgreementTerms, rank: number): void {
   for (const name of new Set([...Object.keys(first), ...Object.keys(theirs)])) {
     const [expected, found] = [first[name], theirs[name]].map((value) => JSON.stringify(value))
     if (expected !== found)

@@ -1,70 +1,58 @@
-import { basename, dirname, join } from 'node:path'
+import type { Table } from 'apache-arrow'
+import type { Observable } from 'rxjs'
 import type { z } from 'zod'
-import { fileProblem, PipelineError } from '../base/errors.js'
+import { PipelineError } from '../base/errors.js'
 import { isDueAt } from '../base/every.js'
 import type { CheckpointRule } from '../definition/checkpoint.js'
-import {
-  type Checkpoint,
-  type CheckpointCopy,
-  checkpointFile,
-  copyCheckpoint,
-  encodeCheckpoint,
-  pruneCheckpoints,
-} from '../directory/checkpoint.js'
+import { type Checkpoint, type CheckpointCopy, copyCheckpoint } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
-import { removeFile, syncPath, writeDurably } from '../files/files.js'
 import type { Graph } from '../graph/graph.js'
 import type { Ports, StateHooks } from '../stage/stage.js'
-import type { Position } from '../wires/position.js'
+import { type Position, positionOf } from '../wires/position.js'
+import { CheckpointWriter } from './checkpoint-writer.js'
+import type { Recorder } from './record.js'
 import type { RunningGraph } from './run-graph.js'
 
-/** What a run knows of itself, and how many checkpoints it has. */
-interface About extends Pick<Checkpoint, 'definition' | 'data'> {
-  checkpoints: number
-  /** Writes down the files and notes so far, which whoever resumes does not find out again. */
-  saveNews(): void
-}
-
-/** The longest time that Node counts, in milliseconds; of what is longer it makes 1. */
-const LONGEST = 2 ** 31 - 1
+/** The longest delay of a timer of Node, in milliseconds. Node replaces a longer one by 1. */
+const MAX_DELAY = 2 ** 31 - 1
 
 /**
- * Makes the checkpoints of a run. States are taken at a moment when nothing is under way between the stages, which costs
- * a copy; encoding, writing and syncing go on beside the training. While one is being written, only the newest waits.
+ * Decides when a run makes checkpoints, and takes the states of its stages. States are copied at a moment when no table
+ * is under way between the stages; encoding, writing and syncing go on beside the training.
  */
 export class Checkpointer {
   private rule: CheckpointRule
-  private readonly directory: RunDirectory
-  private readonly about: About
+  private readonly recorder: Recorder
   private readonly saved: Checkpoint | undefined
-  private readonly keepers = new Map<string, StateHooks<unknown>>()
-  private flowing: RunningGraph | undefined
+  private readonly writer: CheckpointWriter
+  private readonly hooks = new Map<string, StateHooks<unknown>>()
+  private running: RunningGraph | undefined
   private timer: NodeJS.Timeout | undefined
   private position: Position | undefined
   private isDue = false
+  /** The states at the end of training. They are written last. */
   private last: CheckpointCopy | undefined
-  private waiting: CheckpointCopy | undefined
-  private writing: Promise<void> | undefined
-  private failure: PipelineError | undefined
-  private folder: string | undefined
-  /** The checkpoints of this process that are kept, the newest first. */
-  private readonly written: string[] = []
 
-  /** `about` is what the run knows of itself when a checkpoint is made; `saved` is where a resumed run goes on. */
-  constructor(rule: CheckpointRule, directory: RunDirectory, about: About, saved: Checkpoint | undefined) {
+  /** @param saved the checkpoint that a resumed run goes on from */
+  constructor(rule: CheckpointRule, directory: RunDirectory, recorder: Recorder, saved: Checkpoint | undefined) {
     this.rule = rule
-    this.directory = directory
-    this.about = about
+    this.recorder = recorder
     this.saved = saved
+    this.writer = new CheckpointWriter(directory, rule.keep, {
+      // A process that resumes the run cannot find out the earlier notes and files by itself.
+      onWrite: () => recorder.saveNews(),
+      syncOutputs: () => Promise.all([...this.hooks.values()].map((hooks) => hooks.sync?.())),
+      onWritten: () => recorder.checkpoints++,
+    })
   }
 
-  /** Registers the state of a stage, and gives it what was saved. */
-  keep<S extends z.ZodType>(stage: string, schema: S, keeper: StateHooks<z.output<S>>): void {
-    if (this.keepers.has(stage))
+  /** Registers the state of a stage. Restores it from the saved checkpoint, if that holds a state of this stage. */
+  keep<S extends z.ZodType>(stage: string, schema: S, hooks: StateHooks<z.output<S>>): void {
+    if (this.hooks.has(stage))
       throw new PipelineError('STAGE', 'registers its state twice; expected one call of state()')
-    this.keepers.set(stage, keeper as StateHooks<unknown>)
+    this.hooks.set(stage, hooks as StateHooks<unknown>)
     const states = this.saved?.states ?? {}
-    // A stage may be called `constructor`.
+    // A stage may have the id `constructor`.
     if (!Object.hasOwn(states, stage)) return
     const checked = schema.safeParse(states[stage])
     if (!checked.success)
@@ -72,16 +60,19 @@ export class Checkpointer {
         'DATA',
         `the state in the checkpoint of step ${this.saved!.step} is not this stage's: ${checked.error.issues[0]?.message}`,
       )
-    keeper.restore(checked.data)
+    hooks.restore(checked.data)
   }
 
-  /** Every stage is there: from here on checkpoints are made. Throws where they cannot be, though they were asked for. */
-  begin(flowing: RunningGraph, graph: Graph): void {
-    this.flowing = flowing
+  /**
+   * Begins to make checkpoints, once every stage has registered its state. Throws a PipelineError `DEFINITION` if the
+   * pipeline asks for checkpoints and a stage that trains keeps no state.
+   */
+  begin(running: RunningGraph, graph: Graph): void {
+    this.running = running
     const trainers = graph.nodes.filter((node) =>
       Object.values(node.stage.outputs as Ports).some(({ type }) => type === 'parameters'),
     )
-    const stateless = trainers.find((node) => !this.keepers.has(node.id))
+    const stateless = trainers.find((node) => !this.hooks.has(node.id))
     if (stateless && this.rule.isAsked)
       throw new PipelineError('DEFINITION', [
         {
@@ -92,39 +83,41 @@ export class Checkpointer {
     if (stateless) this.rule = { ...this.rule, keep: 0 }
     const { every } = this.rule
     if (this.rule.keep > 0 && 'seconds' in every)
-      this.timer = setInterval(() => this.request(), Math.min(every.seconds * 1000, LONGEST)).unref()
+      this.timer = setInterval(() => this.request(), Math.min(every.seconds * 1000, MAX_DELAY)).unref()
   }
 
-  /** Tells that a step has been made. */
-  onStep(position: Position): void {
-    this.position = position
-    if (this.rule.keep === 0) return
-    if (isLast(position)) this.flowing?.settle((isQuiet) => isQuiet && this.takeLast())
-    else if (isDueAt(this.rule.every, position)) this.request()
+  /** Follows the steps on a wire of parameters, and makes checkpoints when the rule says so. */
+  watchSteps(parameters: Observable<Table>): void {
+    parameters.subscribe({ next: (table) => this.onStep(positionOf(table)), error: () => {} })
   }
 
-  /** The run ends before its time: what it has reached is kept. */
+  /** Makes a last checkpoint of a run that ends early, because of an abort or because a stage stopped it. */
   onEnding(reason: 'abort' | 'stop'): void {
     if (reason === 'stop') this.takeLast()
     else this.take()
   }
 
   /**
-   * Waits for what is being written; after a run that is done, its last state is written, too. Throws a PipelineError
-   * `WRITE` where that failed.
+   * Waits for the checkpoints under way. If the run is done, writes the states at the end of training, too. Throws a
+   * PipelineError `WRITE` if a checkpoint could not be written.
    */
   async close(isDone: boolean): Promise<void> {
     clearInterval(this.timer)
-    await this.writing
-    if (this.failure) throw this.failure
-    if (isDone && this.last) await this.writeOne(this.last)
-    if (this.folder !== undefined) await this.syncFolder(this.folder)
+    await this.writer.close(isDone ? this.last : undefined)
   }
 
+  private onStep(position: Position): void {
+    this.position = position
+    if (this.rule.keep === 0) return
+    if (isLast(position)) this.running?.settle((isQuiet) => isQuiet && this.takeLast())
+    else if (isDueAt(this.rule.every, position)) this.request()
+  }
+
+  /** Makes a checkpoint as soon as no table is under way between the stages. */
   private request(): void {
     if (this.isDue || !this.position) return
     this.isDue = true
-    this.flowing!.settle((isQuiet) => {
+    this.running!.settle((isQuiet) => {
       this.isDue = false
       if (isQuiet) this.take()
     })
@@ -132,76 +125,22 @@ export class Checkpointer {
 
   private take(): void {
     if (this.rule.keep === 0 || !this.position || this.last || isLast(this.position)) return
-    this.write(this.snapshot(false))
+    this.writer.write(this.copyStates(this.position, false), (error) => this.running!.fail(error))
   }
 
-  /** What training ended with is written when everything that follows it is: a run that is cut off before goes back. */
+  /**
+   * Copies the states at the end of training. They are written when the run is done: a run that is killed before that
+   * resumes from an earlier checkpoint, so that the stages behind the training see its end again.
+   */
   private takeLast(): void {
-    if (this.rule.keep > 0 && this.position) this.last = this.snapshot(true)
+    if (this.rule.keep > 0 && this.position) this.last = this.copyStates(this.position, true)
   }
 
-  private snapshot(isLast: boolean): CheckpointCopy {
-    const { epoch, step } = this.position!
-    const states = [...this.keepers].map(([stage, keeper]) => [stage, keeper.snapshot()] as const)
-    const kept = states.filter(([, state]) => state !== undefined)
-    const { definition, data } = this.about
-    return copyCheckpoint({ epoch, step, isLast, definition, data, states: Object.fromEntries(kept) })
-  }
-
-  private write(checkpoint: CheckpointCopy): void {
-    this.waiting = checkpoint
-    this.writing ??= this.writeAll()
-  }
-
-  private async writeAll(): Promise<void> {
-    try {
-      for (let next = this.waiting; next; next = this.waiting) {
-        this.waiting = undefined
-        await this.writeOne(next)
-      }
-    } catch (error) {
-      this.failure = error as PipelineError
-      this.flowing!.fail(this.failure)
-    }
-    this.writing = undefined
-  }
-
-  private async writeOne(checkpoint: CheckpointCopy): Promise<void> {
-    const name = checkpointFile(checkpoint)
-    this.about.saveNews()
-    try {
-      // What it speaks of must be there when it is.
-      const outputs = Promise.all([...this.keepers.values()].map((keeper) => keeper.sync?.()))
-      // Where writing fails first, nobody waits for it any more.
-      outputs.catch(() => {})
-      await writeDurably(this.target(name), encodeCheckpoint(checkpoint), outputs)
-    } catch (error) {
-      throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })
-    }
-    this.prune(name, checkpoint)
-    this.about.checkpoints++
-  }
-
-  private async syncFolder(folder: string): Promise<void> {
-    try {
-      await syncPath(folder)
-    } catch (error) {
-      throw new PipelineError('WRITE', fileProblem('sync', folder, error), { cause: error })
-    }
-  }
-
-  /** Where a checkpoint is written; the folder is looked at once. */
-  private target(name: string): string {
-    this.folder ??= dirname(this.directory.unlisted(name))
-    return join(this.folder, basename(name))
-  }
-
-  /** Leaves the newest. Those from before this process go first; after that it knows what lies there, for it alone writes. */
-  private prune(name: string, checkpoint: CheckpointCopy): void {
-    if (this.written[0] === name) return
-    this.written.unshift(name)
-    if (this.written.length <= this.rule.keep) pruneCheckpoints(this.directory.path, this.rule.keep, checkpoint)
-    else removeFile(this.target(this.written.pop()!))
+  private copyStates({ epoch, step }: Position, isLast: boolean): CheckpointCopy {
+    const states = [...this.hooks].map(([stage, hooks]) => [stage, hooks.snapshot()] as const)
+    const known = states.filter(([, state]) => state !== undefined)
+    const { definition, data } = this.recorder
+    return copyCheckpoint({ epoch, step, isLast, definition, data, states: Object.fromEntries(known) })
   }
 }
 

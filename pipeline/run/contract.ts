@@ -8,52 +8,66 @@ import type { MetricsRow } from '../wires/metrics.js'
 import type { Prepared } from './prepared.js'
 import type { RunRecord, RunStatus } from './record.js'
 
-/** How a run is made: the default kernel is the fastest this machine has; threads do not change results. */
+/** The settings of a run. The default kernel is the fastest of this machine. The number of threads does not change results. */
 export interface RunSettings extends KernelOptions {
-  /** Stops the run at the next step: a checkpoint is made, files are closed, the result rejects with code `ABORTED`. */
+  /** Stops the run at the next step. The run makes a checkpoint and closes its files; the result rejects with code `ABORTED`. */
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */
   readonly terminal?: Terminal | undefined
-  /** The data of this very pipeline, as `prepare` left it: its first stages are not run again. */
+  /** The data of this very pipeline, as `prepare` returned it. The stages that made it are not run again. */
   readonly prepared?: Prepared | undefined
-  /** How often to make checkpoints: `epoch`, `500 steps`, `30s` …, or `none`. Default: as the pipeline says. */
+  /** How often checkpoints are made: `epoch`, `500 steps`, `30s` …, or `none`. Default: as the pipeline says. */
   readonly checkpoint?: string | undefined
 }
 
+/** The settings of a new run, and where it writes. */
 export interface RunOptions extends RunSettings, RunPlace {}
 
-/** What happens during a run, in order. */
+/** The events of a run, in order of time. Stages are named by id. */
 export type RunEvent =
   | {
+      /** The kernels and the directory are open; the stages are made next. */
       readonly type: 'start'
+      /** The absolute path of the run directory; empty on the ranks of a divided run that write nothing. */
       readonly directory: string
+      /** The name of the kernel. */
       readonly kernel: string
+      /** The instructions or the precision that the kernel uses: `avx512`, `float64`. */
       readonly detail: string
+      /** The number of threads of the kernel. */
       readonly threads: number
-      /** Which of the processes of a divided run this is. */
+      /** The number of this process in a divided run, from 0; 0 if the run is not divided. */
       readonly rank: number
     }
+  /** An evaluation. */
   | { readonly type: 'metrics'; readonly stage: string; readonly row: MetricsRow }
+  /** A note of a stage. */
   | { readonly type: 'note'; readonly stage: string; readonly message: string }
+  /** An output of a stage is complete. */
   | { readonly type: 'stage-end'; readonly stage: string }
+  /** The run has ended. */
   | { readonly type: 'end'; readonly status: RunStatus; readonly error?: PipelineError }
 
+/** The result of a run that is done. */
 export interface Result {
-  /** Empty on all ranks of a divided run but the first. */
+  /** The absolute path of the run directory; empty on the ranks of a divided run that write nothing. */
   readonly directory: string
-  /** The evaluations, in order: of the first stage that makes metrics. */
+  /** The evaluations of the first stage that makes metrics, in order. */
   readonly history: readonly MetricsRow[]
   /** The evaluations of each stage that makes metrics, by id. */
   readonly metrics: Readonly<Record<string, readonly MetricsRow[]>>
-  /** The final parameters by name, as ndarrays with memory of their own; empty where nothing was trained. */
+  /** The final parameters by name, as ndarrays with memory of their own; empty if nothing was trained. */
   readonly parameters: Readonly<Record<string, ndarray.NdArray<Float32Array | Float64Array>>>
+  /** The content of `run.json`. */
   readonly record: RunRecord
 }
 
 /** A run under way. */
 export interface Run {
+  /** The events from here on. Completes when the run has ended. */
   readonly events: Observable<RunEvent>
   /** The evaluations as they happen. */
   readonly metrics: Observable<MetricsRow>
+  /** Resolves when the run is done. Rejects with a PipelineError. */
   readonly result: Promise<Result>
 }

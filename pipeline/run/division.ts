@@ -6,7 +6,7 @@ import type { ParallelOptions } from '../definition/parallel.js'
 import { type Checkpoint, copyCheckpoint, decodeCheckpoint, encodeCheckpoint } from '../directory/checkpoint.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
-import { openComm } from '../parallel/index.js'
+import { openComm } from '../parallel/open.js'
 import { Ranks } from '../parallel/ranks.js'
 import type { Parallel } from '../stage/parallel-contract.js'
 import type { DataSource } from '../stage/stage.js'
@@ -14,54 +14,58 @@ import { dataTerms, definitionTerms } from './agreement.js'
 import type { RunSettings } from './contract.js'
 
 /** How long ranks that were asked to stop may take to agree on the step, in milliseconds. */
-const AGREEMENT = 300
+const AGREEMENT_TIME = 300
 
-/** A run that is divided among processes, as the run sees it. */
+/** The part of this process in a divided run. */
 export interface Division {
+  /** The number of this process, from 0. */
   readonly rank: number
+  /** The library that joins the processes, for `run.json`. */
   readonly library: string
-  /** What a stage is given. */
+  /** Returns what a stage is given to talk to the same stage on the other ranks. */
   parallelOf(node: Node, graph: Graph): Parallel
-  /** A stage has read this. */
-  read(node: Node, source: DataSource): void
-  /** Throws a PipelineError `PARALLEL` where the ranks are about to run different things. */
+  /** Adds a file that a stage has read. The ranks must agree on the files above a stage before it talks to the others. */
+  addSource(node: Node, source: DataSource): void
+  /** Throws a PipelineError `PARALLEL` on every rank if the ranks have read different pipelines. */
   agreeOn(pipeline: Pipeline): Promise<void>
+  /** Throws a PipelineError `PARALLEL` on every rank if the ranks use different kernels. */
   agreeOnKernels(kernels: Kernels): Promise<void>
-  /** The checkpoint that the first rank goes on from, on every rank. */
+  /** Returns the checkpoint that the first rank gives, on every rank; undefined if it gives none. */
   checkpointOfFirst(checkpoint: Checkpoint | undefined): Promise<Checkpoint | undefined>
 }
 
 /**
- * Joins the other processes of the run, lets `run` do its part of it, and tells them how that ended. A stop that is asked
- * for on any rank happens on all of them at the same step.
+ * Joins the other processes of the run, calls `run` for the part of this process, and tells the others how it ended. If
+ * any rank is asked to stop, all ranks stop at the same step. The settings that `run` gets share the machine's cores
+ * among its ranks, unless the number of threads was given.
  */
-export async function divided<T>(
+export async function runDivided<T>(
   options: ParallelOptions,
-  { signal, ...conditions }: RunSettings,
-  run: (division: Division, conditions: RunSettings) => Promise<T>,
+  { signal, ...settings }: RunSettings,
+  run: (division: Division, settings: RunSettings) => Promise<T>,
 ): Promise<T> {
   const comm = await openComm(options)
   const stopped = new AbortController()
   const ranks = new Ranks(comm, { ...options, onStop: () => stopped.abort() })
   const request = (): void => {
     ranks.requestStop()
-    // Where no step comes, there is nothing to agree on; and who was sent the signal may not have long to live.
+    // If no step follows, the ranks never agree. The scheduler that sent the signal may kill this process soon.
     setTimeout(() => {
       if (stopped.signal.aborted) return
       stopped.abort()
       comm.cancel(new PipelineError('ABORTED', 'stopped before its end'))
-    }, AGREEMENT).unref()
+    }, AGREEMENT_TIME).unref()
   }
   if (signal?.aborted) request()
   signal?.addEventListener('abort', request, { once: true })
-  const shared = Math.max(1, Math.floor(availableParallelism() / comm.neighbours))
+  const coresOfRank = Math.max(1, Math.floor(availableParallelism() / comm.neighbours))
   try {
-    const threads = conditions.threads ?? shared
-    const result = await run(divisionOf(ranks), { ...conditions, threads, signal: stopped.signal })
+    const threads = settings.threads ?? coresOfRank
+    const result = await run(divisionOf(ranks), { ...settings, threads, signal: stopped.signal })
     await comm.close()
     return result
   } catch (cause) {
-    // Where all ranks have stopped at the same step, the job ends as well as when it is done.
+    // An abort happens on all ranks at the same step. The job then ends as it does after success.
     const error = asPipelineError(cause)
     if (error.code === 'ABORTED') await comm.close().catch(() => {})
     else await comm.fail(error.message)
@@ -74,17 +78,18 @@ export async function divided<T>(
 function divisionOf(ranks: Ranks): Division {
   const { comm } = ranks
   const sources = new Map<string, DataSource[]>()
-  const itself = ranks.stage(0, () => ({ 'the version of Millrace': version }))
+  // Channel 0 is the run's own. Each stage has the channel of its position, from 1.
+  const ofRun = ranks.stage(0, () => ({ 'the version of Millrace': version }))
   return {
     rank: comm.rank,
     library: comm.library,
     parallelOf: (node, graph) => ranks.stage(graph.nodes.indexOf(node) + 1, () => dataTerms(node, graph, sources)),
-    read: (node, source) => sources.set(node.id, [...(sources.get(node.id) ?? []), source]),
-    agreeOn: (pipeline) => itself.agree(definitionTerms(pipeline)),
-    agreeOnKernels: ({ name, detail }) => itself.agree({ 'the kernel': `${name} (${detail})` }),
+    addSource: (node, source) => sources.set(node.id, [...(sources.get(node.id) ?? []), source]),
+    agreeOn: (pipeline) => ofRun.agree(definitionTerms(pipeline)),
+    agreeOnKernels: ({ name, detail }) => ofRun.agree({ 'the kernel': `${name} (${detail})` }),
     checkpointOfFirst: async (checkpoint) => {
       const own = checkpoint ? encodeCheckpoint(copyCheckpoint(checkpoint)) : new Uint8Array(0)
-      const [first] = await itself.collect(own)
+      const [first] = await ofRun.collect(own)
       return first!.length > 0 ? decodeCheckpoint(first!) : undefined
     },
   }

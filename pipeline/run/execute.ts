@@ -4,72 +4,67 @@ import { messageOf, PipelineError } from '../base/errors.js'
 import { scratchDirectory } from '../directory/run-directory.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
-import { type Division, divided } from './division.js'
-import { Execution, type RunStart } from './execution.js'
+import { type Division, runDivided } from './division.js'
+import { type RunStart, runInProcess } from './execution.js'
 
-/** How a run begins. */
+/** The two ways in which a run can start, new or resumed, offer the same two functions. */
 export interface RunOpener {
-  /** The definition, to look at: nothing is claimed yet. */
+  /** Returns the pipeline without claiming anything. Every process of a divided run calls it. Its errors end the run. */
   readonly pipeline: () => Pipeline | Promise<Pipeline>
-  /** Claims the run directory; of the processes of a divided run only the first does. */
+  /** Claims the run directory. Of the processes of a divided run, only the first calls it. */
   readonly open: () => RunStart | Promise<RunStart>
 }
 
-/** Runs to the end. Rejects with a PipelineError; the run directory then says why. */
-export async function execute(opening: RunOpener, conditions: RunSettings, events: Subject<RunEvent>): Promise<Result> {
-  const pipeline = await definitionOf(opening)
-  const parallel = pipeline?.definition.parallel
-  if (!pipeline || !parallel) return executeHere(opening.open, conditions, events)
-  return divided(parallel, conditions, (division, joint) =>
-    executeHere(() => openOn(division, pipeline, opening), joint, events, division),
+/**
+ * Runs a pipeline to its end, in this process or as one of the processes of a divided run. Rejects with a PipelineError;
+ * if the run directory was claimed by then, its `run.json` holds the same message.
+ */
+export async function execute(opener: RunOpener, settings: RunSettings, events: Subject<RunEvent>): Promise<Result> {
+  const pipeline = await opener.pipeline()
+  const { parallel } = pipeline.definition
+  if (!parallel) return runWithKernels(opener.open, settings, events)
+  return runDivided(parallel, settings, (division, divided) =>
+    runWithKernels(() => openOnRank(division, pipeline, opener), divided, events, division),
   )
 }
 
-/** What is wrong with it is told by `open`, which has more to say. */
-async function definitionOf({ pipeline }: RunOpener): Promise<Pipeline | undefined> {
-  try {
-    return await pipeline()
-  } catch {
-    return undefined
-  }
-}
-
-async function executeHere(
-  open: () => RunStart | Promise<RunStart>,
-  conditions: RunSettings,
+/** Opens the kernels before the run directory, so that a kernel that is not available leaves no directory behind. */
+async function runWithKernels(
+  open: RunOpener['open'],
+  settings: RunSettings,
   events: Subject<RunEvent>,
   division?: Division,
 ): Promise<Result> {
-  const kernels = await openKernels(conditions).catch((cause) => {
+  const kernels = await openKernels(settings).catch((cause) => {
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })
   try {
     await division?.agreeOnKernels(kernels)
-    const begun = await open()
+    const start = await open()
     try {
-      return await new Execution(begun, kernels, conditions, events, division).run()
+      return await runInProcess(start, { kernels, settings, events, division })
     } finally {
-      begun.directory.release()
+      start.directory.release()
     }
   } finally {
     kernels.close()
   }
 }
 
-/** The first rank opens the run; the others go on from the same checkpoint, and write nothing. */
-async function openOn(division: Division, pipeline: Pipeline, { open }: RunOpener): Promise<RunStart> {
+/** The first rank claims the run directory. The others write nothing, and go on from the checkpoint of the first. */
+async function openOnRank(division: Division, pipeline: Pipeline, { open }: RunOpener): Promise<RunStart> {
   await division.agreeOn(pipeline)
   if (division.rank > 0) {
     const checkpoint = await division.checkpointOfFirst(undefined)
     const resumed = { checkpoint, notes: [], maker: undefined, checkSource: () => {} }
     return { pipeline, directory: scratchDirectory(), ...(checkpoint && { resumed }) }
   }
-  const begun = await open()
+  const start = await open()
   try {
-    await division.checkpointOfFirst(begun.resumed?.checkpoint)
-    return begun
+    await division.checkpointOfFirst(start.resumed?.checkpoint)
+    return start
   } catch (error) {
-    begun.directory.release()
+    start.directory.release()
     throw error
   }
 }

@@ -11,164 +11,144 @@ import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { AnyLearner } from '../stage/learner.js'
-import type { DataSource, StageContext } from '../stage/stage.js'
+import type { DataSource, Ports, StageContext } from '../stage/stage.js'
+import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { Checkpointer } from './checkpointer.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import type { Division } from './division.js'
 import { withPrepared } from './prepared.js'
-import { Recorder } from './record.js'
+import { formatMaker, Recorder } from './record.js'
 import { ResultCollector } from './result.js'
 import { flow } from './run-graph.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
 
-/** A run that is about to flow: in a directory of its own, from the start or from where it was cut off. */
+/** A run that is about to start: its pipeline, the directory it has claimed, and its past if it is resumed. */
 export interface RunStart {
+  /** The pipeline that runs. */
   readonly pipeline: Pipeline
+  /** The directory of the run. The caller of `runInProcess` releases it. */
   readonly directory: RunDirectory
+  /** The past of a resumed run; undefined for a new one. */
   readonly resumed?: ResumeState
 }
 
-/** What a run that goes on knows of its past. */
+/** What a resumed run knows of its past. */
 export interface ResumeState {
-  /** Nothing: from the start. */
+  /** The checkpoint to go on from; undefined: the run begins anew. */
   readonly checkpoint: Checkpoint | undefined
-  /** What was noted then, and on the way here. */
+  /** The notes of the earlier process, and those made while the directory was opened again. */
   readonly notes: readonly string[]
-  /** The kernel and version it was begun with, as `formatMaker` words them. */
+  /** Kernel and version of the earlier process, as `formatMaker` writes them; undefined if they are not known. */
   readonly maker: string | undefined
-  /** What its metrics said about themselves. */
+  /** What the metrics of the earlier process said about themselves. */
   readonly metrics?: MetricInfos
-  /** Throws where a file is not the one that was read then. */
+  /** Throws a PipelineError `DATA` if a file is not the one that was read before. */
   readonly checkSource: (source: DataSource) => void
 }
 
-/** One run, in the process it runs in. */
-export class Execution {
-  private readonly pipeline: Pipeline
-  private readonly directory: RunDirectory
-  private readonly resumed: ResumeState | undefined
-  private readonly kernels: Kernels
-  private readonly conditions: RunSettings
-  private readonly events: Subject<RunEvent>
-  private readonly clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
-  private readonly recorder: Recorder
-  private readonly definition: string
-  private readonly checkpointer: Checkpointer
-  private readonly watched: ResultCollector
-  private readonly division: Division | undefined
+/** What a run uses in this process. */
+export interface RunTools {
+  /** The opened kernels. The caller closes them. */
+  readonly kernels: Kernels
+  /** The settings that the caller of the run gave. */
+  readonly settings: RunSettings
+  /** Where the events of the run go. */
+  readonly events: Subject<RunEvent>
+  /** The part of this process in a divided run; undefined if the run is not divided. */
+  readonly division: Division | undefined
+}
 
-  constructor(
-    { pipeline, directory, resumed }: RunStart,
-    kernels: Kernels,
-    conditions: RunSettings,
-    events: Subject<RunEvent>,
-    division: Division | undefined,
-  ) {
-    this.division = division
-    this.pipeline = pipeline
-    this.directory = directory
-    this.resumed = resumed
-    this.kernels = kernels
-    this.conditions = conditions
-    this.events = events
-    this.definition = definitionText(pipeline, directory.path)
-    this.recorder = new Recorder(pipeline, kernels, this.clock, directory, {
-      definition: createHash('sha256').update(this.definition).digest('hex'),
-      notes: resumed?.notes ?? [],
-      resumedAt: resumed?.checkpoint?.step,
-      library: division?.library,
-      metrics: resumed?.metrics ?? {},
-    })
-    const asked = overrideCheckpointRule(pipeline.definition.checkpoint, conditions.checkpoint)
-    const rule = this.rank === 0 ? asked : { ...asked, keep: 0 }
-    this.checkpointer = new Checkpointer(rule, directory, this.recorder, resumed?.checkpoint)
-    this.watched = new ResultCollector(events, this.checkpointer, this.recorder)
-  }
-
-  private get rank(): number {
-    return this.division?.rank ?? 0
-  }
-
-  /** What runs here: of the ranks of a divided run, some stages have only the first. */
-  private get graph(): Graph {
-    const { prepared } = this.conditions
-    const graph = prepared ? withPrepared(this.pipeline.graph, prepared) : this.pipeline.graph
-    return this.rank === 0 ? graph : { nodes: graph.nodes.filter(runsEverywhere) }
-  }
-
-  async run(): Promise<Result> {
-    const { graph, rank, directory, recorder, checkpointer, watched } = this
-    try {
-      this.noteMaker()
-      // The record goes first: it knows of the definition by the time that this lies there.
-      if (this.resumed) recorder.save('running')
-      directory.write('pipeline.yaml', this.definition)
-      const { name: kernel, detail, threads } = this.kernels
-      this.events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
-      await flow(graph, {
-        contextOf: this.contexts(),
-        watch: watched.watch,
-        onWired: (flowing) => {
-          checkpointer.begin(flowing, graph)
-          recorder.save('running')
-        },
-        onEnding: (reason) => checkpointer.onEnding(reason),
-        onStageEnd: (node) => this.events.next({ type: 'stage-end', stage: node.id }),
-        signal: this.conditions.signal,
-      })
-      await checkpointer.close(true)
-      return { directory: directory.path, ...watched.results(), record: recorder.save('done') }
-    } catch (cause) {
-      throw recorded(await this.closed(asPipelineError(cause)), recorder)
-    }
-  }
-
-  /** The last digits depend on the kernel, and on the instructions it uses. */
-  private noteMaker(): void {
-    const maker = formatMaker({ kernel: this.kernels, versions: { millrace: version } })
-    const before = this.resumed?.maker
-    if (before !== undefined && before !== maker)
-      this.recorder.note(`begun with the ${before}, resumed with the ${maker}: the last digits may differ`)
-  }
-
-  /** Lets checkpoints come to their end; where that fails as well, both errors are told. */
-  private async closed(error: PipelineError): Promise<PipelineError> {
-    try {
-      await this.checkpointer.close(false)
-      return error
-    } catch (second) {
-      return second === error ? error : withProblem(error, second)
-    }
-  }
-
-  private contexts(): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
-    const { pipeline, conditions, recorder, directory, events, checkpointer, resumed, division } = this
-    const kernels = timedKernels(this.kernels, this.clock)
-    return (node) => ({
-      id: node.id,
-      inputs: node.inputFacts,
-      kernels,
-      learner: (name) => learnerNamed(name, pipeline.graph),
-      random: randomStreams(pipeline.seed, node.id),
-      file: (path) => directory.file(path, node.title),
-      source: (source) => {
-        resumed?.checkSource(source)
-        recorder.data.push(source)
-        division?.read(node, source)
+/**
+ * Lets the stages of a run flow to their end in this process, and writes `pipeline.yaml`, `run.json` and checkpoints.
+ * Rejects with a PipelineError, after it has written the error into `run.json`.
+ */
+export async function runInProcess(start: RunStart, tools: RunTools): Promise<Result> {
+  const { pipeline, directory, resumed } = start
+  const { settings, events, division } = tools
+  const rank = division?.rank ?? 0
+  const definition = definitionText(pipeline, directory.path)
+  const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
+  const kernels = timedKernels(tools.kernels, clock)
+  const recorder = new Recorder({
+    pipeline,
+    kernels,
+    clock,
+    directory,
+    definition: createHash('sha256').update(definition).digest('hex'),
+    notes: resumed?.notes ?? [],
+    resumedAt: resumed?.checkpoint?.step,
+    metrics: resumed?.metrics ?? {},
+    library: division?.library,
+  })
+  const rule = overrideCheckpointRule(pipeline.definition.checkpoint, settings.checkpoint)
+  const ownRule = rank === 0 ? rule : { ...rule, keep: 0 }
+  const checkpointer = new Checkpointer(ownRule, directory, recorder, resumed?.checkpoint)
+  const results = new ResultCollector(events, recorder)
+  const graph = graphOnRank(pipeline.graph, settings, rank)
+  try {
+    noteOtherMaker(resumed, kernels, recorder)
+    // The record of a resumed run must know the definition before the definition is replaced.
+    if (resumed) recorder.save('running')
+    directory.write('pipeline.yaml', definition)
+    const { name: kernel, detail, threads } = kernels
+    events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
+    await flow(graph, {
+      contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer),
+      watch: (node, port, wire) => {
+        const { type } = node.stage.outputs[port]
+        if (type === 'metrics')
+          checkpointer.keep(`result of ${node.id}`, keptRows, results.collectMetrics(node.id, wire))
+        if (type === 'parameters') {
+          results.collectParameters(wire, isTraining(node))
+          checkpointer.watchSteps(wire)
+        }
       },
-      note: (message) => {
-        recorder.note(`${node.id}: ${message}`)
-        events.next({ type: 'note', stage: node.id, message })
+      onWired: (running) => {
+        checkpointer.begin(running, graph)
+        recorder.save('running')
       },
-      state: (schema, keeper) => checkpointer.keep(node.id, schema, keeper),
-      parallel: division?.parallelOf(node, pipeline.graph),
-      terminal: conditions.terminal ?? { interactive: false, write: () => {} },
+      onEnding: (reason) => checkpointer.onEnding(reason),
+      onStageEnd: (node) => events.next({ type: 'stage-end', stage: node.id }),
+      signal: settings.signal,
     })
+    await checkpointer.close(true)
+    return { directory: directory.path, ...results.results(), record: recorder.save('done') }
+  } catch (cause) {
+    throw await closedAfter(asPipelineError(cause), checkpointer, recorder)
   }
 }
 
-/** The learner of that name, of those that the stages of a pipeline declare. */
+/** Returns the function that makes the context of each stage, but for the parts that the wiring adds. */
+function contextMaker(
+  { pipeline, directory, resumed }: RunStart,
+  { kernels, settings, events, division }: RunTools,
+  recorder: Recorder,
+  checkpointer: Checkpointer,
+): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
+  return (node) => ({
+    id: node.id,
+    inputs: node.inputFacts,
+    kernels,
+    learner: (name) => learnerNamed(name, pipeline.graph),
+    random: randomStreams(pipeline.seed, node.id),
+    file: (path) => directory.file(path, node.title),
+    source: (source) => {
+      resumed?.checkSource(source)
+      recorder.data.push(source)
+      division?.addSource(node, source)
+    },
+    note: (message) => {
+      recorder.note(`${node.id}: ${message}`)
+      events.next({ type: 'note', stage: node.id, message })
+    },
+    state: (schema, hooks) => checkpointer.keep(node.id, schema, hooks),
+    parallel: division?.parallelOf(node, pipeline.graph),
+    terminal: settings.terminal ?? { interactive: false, write: () => {} },
+  })
+}
+
+/** The learner of that name, among those that the stages of a pipeline declare. */
 function learnerNamed(name: string, { nodes }: Graph): AnyLearner {
   const learners = nodes.flatMap(({ stage }) => stage.learner ?? [])
   const found = learners.find((learner) => learner.name === name)
@@ -180,36 +160,52 @@ function learnerNamed(name: string, { nodes }: Graph): AnyLearner {
   )
 }
 
-/** False for what only the first rank of a divided run does; what feeds others is never that. */
-function runsEverywhere({ stage }: Node): boolean {
-  return stage.parallel !== 'first' || Object.keys(stage.outputs).length > 0
+/** Whether a stage makes parameters by training, and does not pass on those of another stage. */
+function isTraining({ stage }: Node): boolean {
+  return !Object.values(stage.inputs as Ports).some(({ type }) => type === 'parameters')
 }
 
-/** Writes the failure into `run.json`; where that fails too, the first error is still the one to tell. */
-function recorded(error: PipelineError, recorder: Recorder): PipelineError {
+/** The stages that run in this process. Stages that only the first rank runs are left out elsewhere, if nothing reads them. */
+function graphOnRank(whole: Graph, { prepared }: RunSettings, rank: number): Graph {
+  const graph = prepared ? withPrepared(whole, prepared) : whole
+  if (rank === 0) return graph
+  const runsHere = ({ stage }: Node): boolean => stage.parallel !== 'first' || Object.keys(stage.outputs).length > 0
+  return { nodes: graph.nodes.filter(runsHere) }
+}
+
+/** Notes that a run is resumed with another kernel or version: the last digits depend on both. */
+function noteOtherMaker(resumed: ResumeState | undefined, kernel: Kernels, recorder: Recorder): void {
+  const maker = formatMaker({ kernel, versions: { millrace: version } })
+  const before = resumed?.maker
+  if (before !== undefined && before !== maker)
+    recorder.note(`begun with the ${before}, resumed with the ${maker}: the last digits may differ`)
+}
+
+/** Finishes the checkpoints of a failed run and records its error. Returns the error to report, with all that failed. */
+async function closedAfter(
+  error: PipelineError,
+  checkpointer: Checkpointer,
+  recorder: Recorder,
+): Promise<PipelineError> {
+  let reported = error
   try {
-    recorder.save(error.code === 'ABORTED' ? 'interrupted' : 'failed', error)
-    return error
+    await checkpointer.close(false)
   } catch (second) {
-    return withProblem(error, second)
+    if (second !== error) reported = withProblem(error, second)
   }
-}
-
-/** `native kernel (avx512) of Millrace 1.2.3`. */
-export function formatMaker({ kernel, versions }: Made): string {
-  return `${kernel.name} kernel (${kernel.detail}) of Millrace ${versions.millrace}`
-}
-
-/** What of a record says who made the numbers. */
-interface Made {
-  readonly kernel: { readonly name: string; readonly detail: string }
-  readonly versions: { readonly millrace: string }
+  try {
+    recorder.save(reported.code === 'ABORTED' ? 'interrupted' : 'failed', reported)
+  } catch (second) {
+    reported = withProblem(reported, second)
+  }
+  return reported
 }
 
 function withProblem(error: PipelineError, second: unknown): PipelineError {
   return new PipelineError(error.code, [...error.problems, { message: messageOf(second) }], { cause: error })
 }
 
+/** The text of the run's `pipeline.yaml`; `base` is the folder that its stage files are named from. */
 function definitionText(pipeline: Pipeline, base: string): string {
   const document = pipeline.toDocument({ allowObjects: true, base })
   const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }

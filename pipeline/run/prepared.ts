@@ -7,33 +7,41 @@ import type { AnyStage, DataSource, Port, StageContext } from '../stage/stage.js
 import { type ExamplesLayout, exampleFields, examplesTable, layoutOf, rowsOf, splitOf } from '../wires/examples.js'
 import { flow, isStop } from './run-graph.js'
 
-/** A table of examples as threads can pass it on: the rows lie in shared memory. */
+/** A table of examples that can be sent to another thread, because its rows lie in shared memory. */
 export interface PreparedTable {
+  /** The split of the rows. */
   readonly split: string
+  /** Shape, classes and the like. */
   readonly layout: ExamplesLayout
+  /** The features, row by row: `[rows, width]`. */
   readonly values: Uint8Array | Float32Array
+  /** The label of each row. */
   readonly labels: Int32Array
 }
 
-/** What a stage did that only prepares data. */
+/** Everything that a stage did while it prepared data. */
 export interface PreparedStage {
+  /** The files that it read. */
   readonly sources: readonly DataSource[]
+  /** Its notes. */
   readonly notes: readonly string[]
-  /** By output; only those that the rest of the pipeline reads. */
+  /** The tables of each output that the rest of the pipeline reads. */
   readonly outputs: Readonly<Record<string, readonly PreparedTable[]>>
 }
 
-/** The data of a pipeline, prepared: what stands for its first stages, by id. It can be sent to another thread. */
+/** The prepared data of a pipeline. It can be sent to another thread, and replaces the stages that made it. */
 export interface Prepared {
+  /** The stages that were run, by id. */
   readonly stages: Readonly<Record<string, PreparedStage>>
-  /** Whether another seed would have given other data. */
+  /** True if another seed would have given other data. */
   readonly usesSeed: boolean
+  /** The size of all tables, in bytes. */
   readonly bytes: number
 }
 
 /**
- * The stages that only prepare data: loads that say what they read (`Stage.sources`), and what makes examples of
- * nothing but their examples.
+ * Returns the stages that only prepare data: load stages that name their files (`Stage.sources`), and stages that make
+ * examples from the examples of such stages alone.
  */
 export function preparedNodes(graph: Graph): Node[] {
   const found = new Map<string, Node>()
@@ -46,12 +54,12 @@ export function preparedNodes(graph: Graph): Node[] {
   return [...found.values()]
 }
 
-/** Thrown within stages that do more than prepare data. */
-class NotForSharing extends Error {}
+/** Thrown inside a stage that does more than prepare data. */
+class NotOnlyPreparing extends Error {}
 
 /**
- * Runs the stages of a pipeline that only prepare its data. Gives nothing where one of them does something else as well,
- * such as writing a file. Rejects as a run would. With kernels that lend out their own memory (wasm), rows are copied.
+ * Runs the stages of a pipeline that only prepare its data. Returns undefined if one of them does something else as well,
+ * such as writing a file. Rejects as a run does. Copies the rows if they lie in the kernel's own memory (wasm).
  */
 export async function prepare(
   pipeline: Pipeline,
@@ -73,19 +81,19 @@ export async function prepare(
       inputs: nodes.find((node) => node.id === id)!.inputFacts,
       kernels,
       learner: () => {
-        throw new NotForSharing()
+        throw new NotOnlyPreparing()
       },
       random: (purpose, epoch) => {
         usesSeed = true
         return random(purpose, epoch)
       },
       file: () => {
-        throw new NotForSharing()
+        throw new NotOnlyPreparing()
       },
       source: (source) => sources.push(source),
       note: (message) => notes.push(message),
       state: () => {
-        throw new NotForSharing()
+        throw new NotOnlyPreparing()
       },
       terminal: { interactive: false, write: () => {} },
     }
@@ -114,7 +122,7 @@ export async function prepare(
   try {
     await flow({ nodes }, { contextOf, watch, onWired: quiet, onEnding: quiet, onStageEnd: quiet, signal })
   } catch (error) {
-    if (isNotForSharing(error)) return undefined
+    if (isNotOnlyPreparing(error)) return undefined
     throw error
   }
   if (Object.values(stages).some(({ notes }) => notes.some(isStop))) return undefined
@@ -125,7 +133,7 @@ export async function prepare(
   return { stages, usesSeed, bytes }
 }
 
-/** The graph with the prepared stages giving what they gave then. */
+/** Returns the graph with the prepared stages replaced by stages that emit the prepared tables. */
 export function withPrepared(graph: Graph, { stages }: Prepared): Graph {
   return {
     nodes: graph.nodes.map((node) => {
@@ -135,6 +143,7 @@ export function withPrepared(graph: Graph, { stages }: Prepared): Graph {
   }
 }
 
+/** Returns a stage that repeats the sources, notes and tables of a prepared one. */
 function replaying(stage: AnyStage, { notes, sources, outputs }: PreparedStage): AnyStage {
   return {
     ...stage,
@@ -152,12 +161,16 @@ function tableOf({ split, layout, values, labels }: PreparedTable): Table {
   return examplesTable(exampleFields(layout, values), values, labels, split)
 }
 
+/** Returns the outputs (`id.port`) of the nodes in `inside` that other nodes read. */
 function readFromOutside({ nodes }: Graph, inside: ReadonlySet<string>): Set<string> {
   const outside = nodes.filter(({ id }) => !inside.has(id))
   return new Set(outside.flatMap(({ inputs }) => [...inputs.values()].map(({ id, port }) => `${id}.${port}`)))
 }
 
-/** The same array where its memory is shared, and not part of what a kernel takes back; else a copy that is. */
+/**
+ * Returns the array in shared memory that stays: the array itself if possible, else a copy. Some kernels free their
+ * memory when they close.
+ */
 function shared<A extends Uint8Array | Float32Array | Int32Array>(array: A, { memoryOutlivesClose }: Kernels): A {
   if (array.buffer instanceof SharedArrayBuffer && memoryOutlivesClose) return array
   const copy = new Uint8Array(new SharedArrayBuffer(array.byteLength))
@@ -166,7 +179,7 @@ function shared<A extends Uint8Array | Float32Array | Int32Array>(array: A, { me
   return new make(copy.buffer)
 }
 
-function isNotForSharing(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof NotForSharing) return true
+function isNotOnlyPreparing(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof NotOnlyPreparing) return true
   return false
 }

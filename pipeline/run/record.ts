@@ -9,145 +9,140 @@ import type { DataSource } from '../stage/stage.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { type KernelClock, now } from './timed-kernels.js'
 
+/** How a run ended. */
 export type RunStatus = 'done' | 'failed' | 'interrupted'
 
-/** What `run.json` says. Times are in seconds. */
+/** The content of `run.json`. Times are in seconds. */
 export interface RunRecord {
+  /** `running` until the run has ended; it stays so if the process is killed. */
   readonly status: RunStatus | 'running'
+  /** The message of the error that ended the run. */
   readonly error?: string
+  /** The name of the pipeline. */
   readonly name: string
+  /** The seed of all random numbers of the run. */
   readonly seed: number
+  /** The versions of Millrace and of Node. */
   readonly versions: { readonly millrace: string; readonly node: string }
+  /** The machine, as its operating system describes it. */
   readonly machine: { readonly platform: string; readonly cpu: string; readonly cores: number }
+  /** The kernel: its name, the instructions it used, and its number of threads. */
   readonly kernel: { readonly name: string; readonly detail: string; readonly threads: number }
-  /** How a divided run was divided, and by what. */
+  /** How the run was divided among processes, and the library that joined them; left out if it was not divided. */
   readonly parallel?: ParallelOptions & { readonly library: string }
   /** SHA-256 of `pipeline.yaml`. */
   readonly definition: string
-  /** The step from which the run went on, where it was resumed: times are those of the last part. */
+  /** The step of the checkpoint that a resumed run went on from. Times are then those since the resumption. */
   readonly resumedAt?: number
-  /** How many checkpoints were written. */
+  /** How many checkpoints this process wrote. */
   readonly checkpoints: number
+  /** When the run started, in ISO 8601. */
   readonly started: string
+  /** When the run ended, in ISO 8601. */
   readonly finished?: string
+  /** How long the parts of the run took, once it has ended. */
   readonly timings?: {
+    /** The whole run. */
     readonly total: number
     /** Until the first step: reading, statistics, wiring. */
     readonly prepare: number
     /** From the first step to the end of the last evaluation. */
     readonly train: number
-    /** After that: writing what is written at the end. */
+    /** From the last evaluation to the end: the files that are written at the end. */
     readonly finish: number
-    /** Inside kernels since the first step. */
+    /** Time inside kernels since the first step. */
     readonly kernels: number
     /** Share of `train` spent outside kernels, 0 … 1. */
     readonly overhead: number
+    /** The number of steps made. */
     readonly steps: number
   }
-  /** What the columns of the metrics say about themselves, by name. */
+  /** What the columns of the metrics say about themselves, by name; left out until there are any. */
   readonly metrics?: MetricInfos
+  /** The files that were read. */
   readonly data: readonly DataSource[]
+  /** The notes of the stages and of the run. */
   readonly notes: readonly string[]
+  /** The output files, relative to the run directory, sorted. */
   readonly files: readonly string[]
 }
 
-/** What is known before a run flows. */
-interface Beginning {
+/** What a record is made from. */
+export interface RecordSources {
+  /** The pipeline that runs. */
+  readonly pipeline: Pipeline
+  /** The kernels it runs on. */
+  readonly kernels: Pick<Kernels, 'name' | 'detail' | 'threads'>
+  /** Where the kernels count their time. */
+  readonly clock: KernelClock
+  /** Where `run.json` is written, and which lists the output files. */
+  readonly directory: RunDirectory
+  /** SHA-256 of `pipeline.yaml`. */
   readonly definition: string
+  /** The notes to begin with. */
   readonly notes: readonly string[]
+  /** The step that a resumed run goes on from; undefined: it begins at the start. */
   readonly resumedAt: number | undefined
   /** What the metrics of a resumed run said about themselves. */
   readonly metrics: MetricInfos
-  /** What joins the processes of a divided run. */
+  /** The library that joins the processes of a divided run; undefined if it is not divided. */
   readonly library?: string | undefined
 }
 
-/** Collects what `run.json` says while the run goes on. */
+/** Collects the content of `run.json` while the run goes on, and writes it. */
 export class Recorder {
+  /** The files that were read so far. */
   readonly data: DataSource[] = []
+  /** How many checkpoints this process has written. */
   checkpoints = 0
+  private readonly notes: Set<string>
   private metrics: MetricInfos
   private seenMetrics: MetricInfos | undefined
-  private readonly notes: Set<string>
-  private readonly beginning: Beginning
-  private saved = 0
   private readonly began = now()
-  /** Asked for once: the system takes its time to tell. */
-  private readonly machine = {
-    platform: `${process.platform}-${process.arch}`,
-    cpu: cpus()[0]?.model.trim() ?? '',
-    cores: availableParallelism(),
-  }
-  private readonly started = new Date().toISOString()
-  private readonly pipeline: Pipeline
-  private readonly kernels: Kernels
+  private readonly constant: ReturnType<typeof constantPart>
   private readonly clock: KernelClock
   private readonly directory: RunDirectory
+  /** The number of notes, sources and files when `run.json` was last written. */
+  private savedEntries = 0
 
-  constructor(pipeline: Pipeline, kernels: Kernels, clock: KernelClock, directory: RunDirectory, beginning: Beginning) {
-    this.beginning = beginning
-    this.notes = new Set(beginning.notes)
-    this.metrics = beginning.metrics
-    this.pipeline = pipeline
-    this.kernels = kernels
-    this.clock = clock
-    this.directory = directory
+  constructor(sources: RecordSources) {
+    this.notes = new Set(sources.notes)
+    this.metrics = sources.metrics
+    this.constant = constantPart(sources)
+    this.clock = sources.clock
+    this.directory = sources.directory
   }
 
+  /** SHA-256 of `pipeline.yaml`. */
   get definition(): string {
-    return this.beginning.definition
+    return this.constant.definition
   }
 
+  /** Adds a note, if it is not there yet. */
   note(message: string): void {
     this.notes.add(message)
   }
 
-  /** Counts a step of training. Stages that train without kernels begin the clock here. */
-  onStep(): void {
+  /** Counts a step of training. If the stage trains without a kernel, the clock begins here. */
+  addStep(): void {
     this.clock.firstStep ??= now()
     this.clock.steps++
   }
 
-  /** Takes note of what metrics say about themselves. */
-  onMetrics(infos: MetricInfos): void {
+  /** Adds what metrics say about themselves. */
+  addMetrics(infos: MetricInfos): void {
+    // Tables of one stage share the object.
     if (infos === this.seenMetrics) return
     this.seenMetrics = infos
     this.metrics = { ...this.metrics, ...infos }
   }
 
-  /** Writes `run.json` as things stand. Throws a PipelineError `WRITE`. */
+  /** Writes `run.json` with this status and returns its content. Throws a PipelineError `WRITE`. */
   save(status: RunRecord['status'], error?: PipelineError): RunRecord {
-    const record = this.record(status, error)
-    this.directory.write('run.json', `${JSON.stringify(record, null, 2)}\n`)
-    this.saved = this.extent()
-    return record
-  }
-
-  /** Writes it while the run goes on, if there is anything new to tell. */
-  saveNews(): void {
-    if (this.extent() !== this.saved) this.save('running')
-  }
-
-  /** How much there is to tell. */
-  private extent(): number {
-    return this.notes.size + this.data.length + this.directory.files.size + Object.keys(this.metrics).length
-  }
-
-  private record(status: RunRecord['status'], error: PipelineError | undefined): RunRecord {
-    const { name, detail, threads } = this.kernels
-    const { parallel } = this.pipeline.definition
-    return {
+    const record: RunRecord = {
       status,
       ...(error && { error: error.message }),
-      name: this.pipeline.name,
-      seed: this.pipeline.seed,
-      versions: { millrace: version, node: process.versions.node },
-      machine: this.machine,
-      kernel: { name, detail, threads },
-      ...(parallel && this.beginning.library && { parallel: { ...parallel, library: this.beginning.library } }),
-      definition: this.beginning.definition,
-      ...(this.beginning.resumedAt !== undefined && { resumedAt: this.beginning.resumedAt }),
-      started: this.started,
+      ...this.constant,
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
       checkpoints: this.checkpoints,
       ...(Object.keys(this.metrics).length > 0 && { metrics: this.metrics }),
@@ -155,6 +150,18 @@ export class Recorder {
       notes: [...this.notes],
       files: [...this.directory.files].sort(),
     }
+    this.directory.write('run.json', `${JSON.stringify(record, null, 2)}\n`)
+    this.savedEntries = this.countEntries()
+    return record
+  }
+
+  /** Writes `run.json` of the running run, if notes, sources or files have been added since it was last written. */
+  saveNews(): void {
+    if (this.countEntries() !== this.savedEntries) this.save('running')
+  }
+
+  private countEntries(): number {
+    return this.notes.size + this.data.length + this.directory.files.size + Object.keys(this.metrics).length
   }
 
   private timings(): NonNullable<RunRecord['timings']> {
@@ -176,4 +183,35 @@ export class Recorder {
 
 function seconds(milliseconds: number): number {
   return Math.round(milliseconds * 1e3) / 1e6
+}
+
+/** The part of a record that does not change during a run. */
+function constantPart({ pipeline, kernels, definition, resumedAt, library }: RecordSources) {
+  const { parallel } = pipeline.definition
+  return {
+    name: pipeline.name,
+    seed: pipeline.seed,
+    versions: { millrace: version, node: process.versions.node },
+    machine: {
+      platform: `${process.platform}-${process.arch}`,
+      cpu: cpus()[0]?.model.trim() ?? '',
+      cores: availableParallelism(),
+    },
+    kernel: { name: kernels.name, detail: kernels.detail, threads: kernels.threads },
+    ...(parallel && library && { parallel: { ...parallel, library } }),
+    definition,
+    ...(resumedAt !== undefined && { resumedAt }),
+    started: new Date().toISOString(),
+  }
+}
+
+/** Formats what the last digits of the numbers depend on: `native kernel (avx512) of Millrace 1.2.3`. */
+export function formatMaker({ kernel, versions }: Maker): string {
+  return `${kernel.name} kernel (${kernel.detail}) of Millrace ${versions.millrace}`
+}
+
+/** The part of a record that the last digits of the numbers depend on. */
+interface Maker {
+  readonly kernel: { readonly name: string; readonly detail: string }
+  readonly versions: { readonly millrace: string }
 }

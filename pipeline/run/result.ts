@@ -1,53 +1,58 @@
 import type { Table } from 'apache-arrow'
 import ndarray from 'ndarray'
 import type { Observable, Subject } from 'rxjs'
-import type { Node } from '../graph/graph.js'
-import type { Ports } from '../stage/stage.js'
-import { keptRows, rowsFrom, rowsState } from '../wires/kept-rows.js'
+import type { z } from 'zod'
+import type { StateHooks } from '../stage/stage.js'
+import { type keptRows, rowsFrom, rowsState } from '../wires/kept-rows.js'
 import { type MetricsRow, metricInfosOf, metricsRows } from '../wires/metrics.js'
 import { copyParameters, modelOf } from '../wires/parameters.js'
-import { positionOf } from '../wires/position.js'
-import type { Checkpointer } from './checkpointer.js'
 import type { Result, RunEvent } from './contract.js'
 import type { Recorder } from './record.js'
 
-/** What passes on the wires and belongs into the result: every row of metrics, the last parameters. */
+/** Collects the result of a run from the wires: every row of metrics, and the last parameters. */
 export class ResultCollector {
   private readonly events: Subject<RunEvent>
-  private readonly checkpointer: Checkpointer
   private readonly metrics: Record<string, MetricsRow[]> = {}
   private readonly recorder: Recorder
   private last: Table | undefined
 
-  constructor(events: Subject<RunEvent>, checkpointer: Checkpointer, recorder: Recorder) {
+  /** @param recorder is told of every step, and what metrics say about themselves */
+  constructor(events: Subject<RunEvent>, recorder: Recorder) {
     this.events = events
-    this.checkpointer = checkpointer
     this.recorder = recorder
   }
 
-  readonly watch = (node: Node, port: string, wire: Observable<Table>): void => {
-    const { type } = node.stage.outputs[port]
-    if (type === 'metrics') this.watchMetrics(node.id, wire)
-    else if (type === 'parameters') this.watchParameters(wire, trains(node))
-  }
-
-  private watchMetrics(stage: string, wire: Observable<Table>): void {
+  /** Collects the rows of one stage and makes an event of each. Returns the hooks that make the rows part of checkpoints. */
+  collectMetrics(stage: string, wire: Observable<Table>): StateHooks<z.output<typeof keptRows>> {
     this.metrics[stage] = []
-    this.checkpointer.keep(`result of ${stage}`, keptRows, {
+    wire.subscribe({
+      next: (table) => {
+        this.recorder.addMetrics(metricInfosOf(table))
+        for (const row of metricsRows(table)) {
+          this.metrics[stage]!.push(row)
+          this.events.next({ type: 'metrics', stage, row })
+        }
+      },
+      error: () => {},
+    })
+    return {
       snapshot: () => rowsState(this.metrics[stage]!),
       restore: (rows) => {
         this.metrics[stage] = rowsFrom(rows)
       },
-    })
-    wire.subscribe({ next: (table) => this.keep(stage, table), error: () => {} })
+    }
   }
 
-  private watchParameters(wire: Observable<Table>, isTraining: boolean): void {
+  /**
+   * Keeps the last parameters, and copies them at the end of training, because the kernel's memory goes with the run.
+   *
+   * @param isTraining whether the stage makes parameters by training, and does not pass on those of another stage
+   */
+  collectParameters(wire: Observable<Table>, isTraining: boolean): void {
     wire.subscribe({
       next: (table) => {
         this.last = table
-        if (isTraining) this.recorder.onStep()
-        this.checkpointer.onStep(positionOf(table))
+        if (isTraining) this.recorder.addStep()
       },
       complete: () => {
         this.last &&= copyParameters(this.last)
@@ -56,14 +61,7 @@ export class ResultCollector {
     })
   }
 
-  private keep(stage: string, table: Table): void {
-    this.recorder.onMetrics(metricInfosOf(table))
-    for (const row of metricsRows(table)) {
-      this.metrics[stage]!.push(row)
-      this.events.next({ type: 'metrics', stage, row })
-    }
-  }
-
+  /** What has been collected so far. */
   results(): Pick<Result, 'history' | 'metrics' | 'parameters'> {
     const arrays = this.last ? modelOf(this.last).arrays : []
     return {
@@ -72,9 +70,4 @@ export class ResultCollector {
       parameters: Object.fromEntries(arrays.map(({ name, shape, values }) => [name, ndarray(values, [...shape])])),
     }
   }
-}
-
-/** Whether a stage makes parameters by training, and does not pass on those of another stage. */
-function trains({ stage }: Node): boolean {
-  return !Object.values(stage.inputs as Ports).some(({ type }) => type === 'parameters')
 }

@@ -4,7 +4,7 @@ import { join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { kernelNames } from '../../kernels/contract.js'
 import { type DataSource, dataSource } from '../base/data-source.js'
-import { PipelineError } from '../base/errors.js'
+import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import type { Trust } from '../definition/trust.js'
 import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from '../directory/checkpoint.js'
@@ -13,25 +13,26 @@ import { readRegularFile } from '../files/regular-file.js'
 import { Pipeline } from '../graph/pipeline.js'
 import { metricInfos } from '../wires/metrics.js'
 import type { Run, RunSettings } from './contract.js'
-import { formatMaker, type RunStart } from './execution.js'
-import { begin } from './run.js'
+import type { RunStart } from './execution.js'
+import { formatMaker } from './record.js'
+import { startWith } from './run.js'
 
 /**
- * `plugins`: by default a run goes on with the stage files it had, wherever they lie. For a run directory of somebody
- * else: false.
+ * How a run is resumed. By default a run goes on with the stage files it had, wherever they lie; give `plugins: false` for
+ * a run directory that you do not trust.
  */
 export interface ResumeOptions extends RunSettings, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
   readonly set?: readonly string[] | undefined
-  /** Goes on although the definition or the data are not those of the run. */
+  /** Goes on even if the definition or the data are not those of the run. */
   readonly force?: boolean | undefined
 }
 
-/** What is larger was not written by a run. */
+/** The largest `run.json` and `pipeline.yaml` that are read, in bytes. A run writes far smaller ones. */
 const MAX_TEXT = 64 << 20
 
-/** What is read of `run.json`; the rest may be damaged. */
-const past = z.object({
+/** The part of `run.json` that resuming needs. Damaged entries count as missing. */
+const pastRecord = z.object({
   status: z.string().catch('running'),
   kernel: z
     .object({ name: z.enum(kernelNames), detail: z.string() })
@@ -45,71 +46,84 @@ const past = z.object({
   metrics: metricInfos.catch({}),
 })
 
-type Past = z.output<typeof past>
+type PastRecord = z.output<typeof pastRecord>
 
 /**
- * Goes on with a run that was interrupted or killed, from its last sound checkpoint: what comes out is what would have
- * come out without the interruption, byte by byte. Without a checkpoint it begins anew. A finished run can be made longer.
+ * Goes on with a run that was interrupted or killed, from its last sound checkpoint. The result has the same bytes as
+ * without the interruption. Without a checkpoint the run begins anew. A finished run can be made longer.
  *
- * Rejects with code `ARGUMENTS` where there is nothing to go on with, `DEFINITION` or `DATA` where definition or data
- * are not those of the run.
+ * Rejects with code `ARGUMENTS` if there is nothing to go on with, and `DEFINITION` or `DATA` if definition or data are not
+ * those of the run.
  */
 export function resume(directory: string, options: ResumeOptions = {}): Run {
   const path = resolve(directory)
-  const record = readPast(path)
+  const past = readPast(path)
   const read = definitionReader(path, options)
-  return begin(
-    { kernel: record.kernel?.name, ...defined(options) },
-    { pipeline: async () => (await read()).pipeline, open: () => reopen(path, options, read) },
+  return startWith(
+    { kernel: past.kernel?.name, ...withoutUndefined(options) },
+    {
+      pipeline: async () => {
+        try {
+          return (await read()).pipeline
+        } catch (error) {
+          // A run that is done needs no definition: say that first.
+          checkNotDone(past, path, options)
+          throw error
+        }
+      },
+      open: () => reopen(path, options, read),
+    },
   )
 }
 
-/** The definition of a run as it will go on, and the SHA-256 of its file. */
-interface Stored {
-  readonly definition: string
-  readonly pipeline: Pipeline
-}
-
-/** Reads the definition of a run: once, unless the file has changed when it is asked for again. */
-function definitionReader(
-  path: string,
-  { set = [], plugins, allowAbsolutePaths }: ResumeOptions,
-): () => Promise<Stored> {
-  const file = join(path, 'pipeline.yaml')
-  const trust = { plugins: plugins ?? parse(path).root, allowAbsolutePaths }
-  let stored: Stored | undefined
-  return async () => {
-    const definition = createHash('sha256').update(readRegularFile(file, MAX_TEXT)).digest('hex')
-    if (stored?.definition !== definition)
-      stored = { definition, pipeline: await Pipeline.load(file, { set, ...trust }) }
-    return stored
-  }
-}
-
-/** True where a run came to its end: it can only be made longer. */
+/** True if a run is done: it can only be made longer. Throws a PipelineError `ARGUMENTS` if it is no run directory. */
 export function isDone(directory: string): boolean {
   return readPast(resolve(directory)).status === 'done'
 }
 
-async function reopen(
+/** The definition of a run as it goes on. */
+interface StoredDefinition {
+  /** SHA-256 of `pipeline.yaml`. */
+  readonly sha256: string
+  readonly pipeline: Pipeline
+}
+
+/** Returns a function that reads `pipeline.yaml`; called again, it loads the stages again only if the file has changed. */
+function definitionReader(
   path: string,
-  { set = [], force = false, allowAbsolutePaths }: ResumeOptions,
-  read: () => Promise<Stored>,
-): Promise<RunStart> {
+  { set = [], plugins, allowAbsolutePaths }: ResumeOptions,
+): () => Promise<StoredDefinition> {
+  const file = join(path, 'pipeline.yaml')
+  const trust = { plugins: plugins ?? parse(path).root, allowAbsolutePaths }
+  let stored: StoredDefinition | undefined
+  return async () => {
+    const sha256 = createHash('sha256').update(readDefinitionFile(file)).digest('hex')
+    if (stored?.sha256 !== sha256) stored = { sha256, pipeline: await Pipeline.load(file, { set, ...trust }) }
+    return stored
+  }
+}
+
+function readDefinitionFile(file: string): Buffer {
+  try {
+    return readRegularFile(file, MAX_TEXT)
+  } catch (error) {
+    throw new PipelineError('DEFINITION', fileProblem('read the definition', shortPath(file), error), { cause: error })
+  }
+}
+
+/** Claims the directory of a run and finds the checkpoint to go on from. */
+async function reopen(path: string, options: ResumeOptions, read: () => Promise<StoredDefinition>): Promise<RunStart> {
+  const { set = [], force = false, allowAbsolutePaths } = options
   const known = readPast(path).files.filter((name) => existsSync(join(path, name)))
   const directory = openRunDirectory(path, allowAbsolutePaths, known)
   try {
-    // Only now can no other process change it.
-    const record = readPast(path)
-    if (record.status === 'done' && set.length === 0)
-      throw new PipelineError(
-        'ARGUMENTS',
-        `the run in ${shortPath(path)} is done; change something to make it longer, such as --set epochs=80`,
-      )
-    const { definition, pipeline } = await read()
-    const notes = [...record.notes]
-    const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(definition, set))
-    if (!force) checkDefinition(definition, record, checkpoint, path)
+    // Read again: until the directory was claimed, another process could change the record.
+    const past = readPast(path)
+    checkNotDone(past, path, options)
+    const { sha256, pipeline } = await read()
+    const notes = [...past.notes]
+    const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(sha256, set))
+    if (!force) checkDefinition(sha256, past, checkpoint, path)
     pruneCheckpoints(path, Number.POSITIVE_INFINITY)
     return {
       pipeline,
@@ -117,9 +131,9 @@ async function reopen(
       resumed: {
         checkpoint,
         notes,
-        maker: makerOf(record),
-        metrics: record.metrics,
-        checkSource: sourceCheck([...record.data, ...(checkpoint?.data ?? [])], force),
+        maker: makerOf(past),
+        metrics: past.metrics,
+        checkSource: sourceCheck([...past.data, ...(checkpoint?.data ?? [])], force),
       },
     }
   } catch (error) {
@@ -128,16 +142,24 @@ async function reopen(
   }
 }
 
+function checkNotDone({ status }: PastRecord, path: string, { set = [] }: ResumeOptions): void {
+  if (status === 'done' && set.length === 0)
+    throw new PipelineError(
+      'ARGUMENTS',
+      `the run in ${shortPath(path)} is done; change something to make it longer, such as --set epochs=80`,
+    )
+}
+
 /**
- * What training ended with is no place to go on from: what comes after training would see nothing. It is one where the
- * definition has changed meanwhile, so that there is more to train.
+ * Returns a function that says if a checkpoint can be resumed from. The checkpoint at the end of training cannot, because
+ * the stages behind the training would see no step. It can if the definition has changed: there may be more to train then.
  */
 function isUsable(definition: string, set: readonly string[]): (checkpoint: Checkpoint) => boolean {
   return (checkpoint) => !checkpoint.isLast || set.length > 0 || checkpoint.definition !== definition
 }
 
-function checkDefinition(definition: string, record: Past, checkpoint: Checkpoint | undefined, path: string): void {
-  const known = [record.definition, checkpoint?.definition].filter((each) => each !== undefined)
+function checkDefinition(definition: string, past: PastRecord, checkpoint: Checkpoint | undefined, path: string): void {
+  const known = [past.definition, checkpoint?.definition].filter((each) => each !== undefined)
   if (known.length === 0 || known.includes(definition)) return
   throw new PipelineError(
     'DEFINITION',
@@ -145,10 +167,11 @@ function checkDefinition(definition: string, record: Past, checkpoint: Checkpoin
   )
 }
 
-function makerOf({ kernel, versions }: Past): string | undefined {
+function makerOf({ kernel, versions }: PastRecord): string | undefined {
   return kernel && versions && formatMaker({ kernel, versions })
 }
 
+/** Returns a function that throws a PipelineError `DATA` if a file is not the one in `data`. */
 function sourceCheck(data: readonly DataSource[], force: boolean): (source: DataSource) => void {
   const before = new Map(data.map((source) => [source.path, source]))
   return ({ path, bytes, sha256 }) => {
@@ -161,17 +184,17 @@ function sourceCheck(data: readonly DataSource[], force: boolean): (source: Data
   }
 }
 
-function readPast(path: string): Past {
+function readPast(path: string): PastRecord {
   if (!existsSync(join(path, 'pipeline.yaml')))
     throw new PipelineError('ARGUMENTS', `${shortPath(path)} is not the directory of a run: it has no pipeline.yaml`)
   try {
-    return past.parse(JSON.parse(String(readRegularFile(join(path, 'run.json'), MAX_TEXT))))
+    return pastRecord.parse(JSON.parse(String(readRegularFile(join(path, 'run.json'), MAX_TEXT))))
   } catch {
-    // A process that is killed early leaves none.
-    return past.parse({})
+    // A process that was killed early has written no record.
+    return pastRecord.parse({})
   }
 }
 
-function defined<T extends object>(options: T): T {
+function withoutUndefined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }

@@ -5,14 +5,14 @@ import type { Pipeline } from '../graph/pipeline.js'
 import type { Result, Run, RunEvent, RunOptions, RunSettings } from './contract.js'
 import { execute, type RunOpener } from './execute.js'
 
-/** Runs a pipeline to its end. Rejects with a PipelineError; the run directory then says why. */
+/** Runs a pipeline to its end. Rejects with a PipelineError; `run.json` in the run directory holds the same message. */
 export function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Result> {
   return start(pipeline, options).result
 }
 
-/** Starts a pipeline and returns at once: subscribe to `events` or `metrics` before the current turn ends. */
+/** Starts a pipeline and returns at once. Subscribe to `events` or `metrics` before the current turn of the event loop ends. */
 export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
-  return begin(options, {
+  return startWith(options, {
     pipeline: () => pipeline,
     open: () => ({
       pipeline,
@@ -21,10 +21,10 @@ export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
   })
 }
 
-/** Starts what `opening` finds, once the kernels are there. */
-export function begin(options: RunSettings, opening: RunOpener): Run {
+/** Starts the run that `opener` opens, and returns at once. */
+export function startWith(settings: RunSettings, opener: RunOpener): Run {
   const events = new Subject<RunEvent>()
-  const result = Promise.resolve().then(() => execute(opening, options, events))
+  const result = Promise.resolve().then(() => execute(opener, settings, events))
   const settled = result.then(
     () => events.next({ type: 'end', status: 'done' }),
     (error: PipelineError) =>

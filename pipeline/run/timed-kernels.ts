@@ -1,22 +1,29 @@
 import type { Kernels, Network } from '../../kernels/contract.js'
 
 /**
- * Time spent in steps and evaluations since the first step, in milliseconds, and when that began and the last of them
- * ended (`now()`). Scores do not count: they are computed after training.
+ * Measures the time inside kernels, in milliseconds. The calls of steps and evaluations count; those of scores do not,
+ * because stages ask for them after the training.
  */
 export interface KernelClock {
+  /** Time inside kernels since the first step. */
   busy: number
+  /** The number of steps of training so far. */
   steps: number
+  /** When the first step began, by `now()`; undefined before it. */
   firstStep: number | undefined
+  /** When the last call ended, by `now()`. */
   lastCall: number
 }
 
-/** Milliseconds on a monotonic clock. `performance.now()` is the same clock, at three times the cost in code that is not hot yet. */
+/**
+ * Returns the milliseconds of a monotonic clock. `performance.now()` reads the same clock, but takes three times as long
+ * in code that is not hot yet.
+ */
 export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** The same kernels, with their calls timed. */
+/** Returns the same kernels with their calls timed by `clock`. */
 export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
   function timed<A extends unknown[], R>(call: (...args: A) => R): (...args: A) => R {
     return (...args) => {

@@ -1,30 +1,36 @@
 /** Numbers that several processes add up. */
 export type Vector = Float32Array | Float64Array
 
-/** What a stage of a parallel run knows of the other ranks, and how it talks to its like there. */
+/** The part of one rank in a divided run, as a stage sees it, and the way to talk to the same stage on the other ranks. */
 export interface Parallel {
+  /** The number of this process, from 0. */
   readonly rank: number
+  /** How many processes the run has. */
   readonly ranks: number
-  /** Parts that every split is dealt into: row `i` of a split belongs to shard `i % shards`. */
+  /** How many parts every split is dealt into: row `i` of a split belongs to shard `i % shards`. */
   readonly shards: number
-  /** The shards this rank holds, in order. */
+  /** The shards of this rank, in order. */
   readonly own: readonly number[]
-  /** `fast`: sums may have another order, and other bits, with another number of ranks. */
+  /** `ordered`: sums have the same bits for any number of ranks. `fast`: the order of a sum, and so its bits, may differ. */
   readonly mode: 'ordered' | 'fast'
-  /** True once this rank was asked to stop. Who adds it to a sum and calls `stop` everywhere stops everywhere at the same step. */
+  /**
+   * True once this rank was asked to stop. A stage adds it to a sum, so that all ranks see it at the same step, and then
+   * calls `stop` on all of them.
+   */
   readonly stopping: boolean
+  /** Stops this rank. Call it on every rank at the same step. */
   stop(): void
-  /** What this rank is doing, for the message of a timeout: `step 512`. */
+  /** Says what this rank is doing (`step 512`), for the message of a timeout. */
   at(position: string): void
-  /** One vector per own shard in, one per shard out, in order. All must have the same length, everywhere. */
+  /** Takes one vector per own shard, and returns one per shard of all ranks, in order. All vectors must have the same length. */
   gather(own: readonly Float64Array[]): Promise<Float64Array[]>
   /**
-   * The sum of the vectors of all shards, one per own shard (in mode `fast`: one for all of them). It is the same on
-   * every rank, and lies in memory that the next sum overwrites, as this one overwrites the vectors given.
+   * Returns the sum of the vectors of all shards. Takes one vector per own shard; in mode `fast` one vector for all of
+   * them. The sum is the same on every rank. Its memory is overwritten by the next sum, and the given vectors by this one.
    */
   sum<V extends Vector>(own: readonly V[]): Promise<V>
-  /** The bytes of every rank, by rank; they may differ in length. */
+  /** Returns the bytes that every rank gave, by rank. Their lengths may differ. */
   collect(bytes: Uint8Array): Promise<Uint8Array[]>
-  /** Throws a PipelineError `PARALLEL` on every rank where they do not agree: it names rank and fact. */
-  agree(facts: Readonly<Record<string, unknown>>): Promise<void>
+  /** Throws a PipelineError `PARALLEL` on every rank if the values differ between ranks. It names the value and the rank. */
+  agree(terms: Readonly<Record<string, unknown>>): Promise<void>
 }

@@ -1,6 +1,6 @@
 import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table } from 'apache-arrow'
 import { z } from 'zod'
-import { type Position, tableWhenSeen, writePosition } from './position.js'
+import { lazyTable, type Position, writePosition } from './position.js'
 
 /** One evaluation: `epoch`, `step`, then one number per metric. */
 export type MetricsRow = { readonly epoch: number; readonly step: number } & Readonly<Record<string, number>>
@@ -48,7 +48,7 @@ export function metricsTable(
   metrics: Readonly<Record<string, number>>,
   infos: MetricInfos = {},
 ): Table {
-  const table = tableWhenSeen(position, () => columnsOf(position, metrics, infos))
+  const table = lazyTable(position, () => columnsOf(position, metrics, infos))
   knownRows.set(table, [{ epoch: position.epoch, step: position.step, ...metrics }])
   knownInfos.set(table, infos)
   return table

@@ -1,93 +1,76 @@
-import { Schema, Table } from 'apache-arrow'
+import { Schema, type Table } from 'apache-arrow'
+import { LazySchemaTable, LazyTable } from './arrow-internals.js'
 
-/** Where in the run a table belongs; written to the metadata of its schema. */
+/** The place of a table in the run. It is stored in the metadata of the table's schema. */
 export interface Position {
+  /** Number of the epoch, from 1. It is 0 before training. */
   readonly epoch: number
-  /** Steps done since the run began, this one included. */
+  /** Number of steps since the run began, including this one. */
   readonly step: number
-  /** Epochs of the whole run, and steps of one epoch. */
+  /** Number of epochs of the whole run. */
   readonly epochs: number
+  /** Number of steps in one epoch. */
   readonly steps: number
 }
 
 /**
- * Arrow's Table, but for a schema that is written out when somebody looks at it. There is a table for every step on
- * every wire, and hardly anybody does: schemas made each time took more time than all else around the kernels.
+ * The rows of a table at another position. Such a table is made for every step on every wire, and hardly any stage reads
+ * its schema. To make all these schemas took more time than everything else around the kernels.
  */
-class Repositioned {
-  declare readonly batches: Table['batches']
-  declare readonly _offsets: unknown
-  declare readonly base: Table
-  declare readonly position: Position
-  declare readonly metadata: Readonly<Record<string, number>>
+class RepositionedTable extends LazySchemaTable {
+  private readonly base: Table
+  readonly position: Position
+  readonly numbers: Readonly<Record<string, number>>
 
-  constructor(base: Table, position: Position, metadata: Readonly<Record<string, number>>) {
-    this.batches = base.batches
-    this._offsets = (base as unknown as Repositioned)._offsets
+  constructor(base: Table, position: Position, numbers: Readonly<Record<string, number>>) {
+    super(base)
     this.base = base
     this.position = position
-    this.metadata = metadata
+    this.numbers = numbers
   }
 
-  get schema(): Schema {
-    const { base, position } = this
-    const metadata = writePosition(new Map(base.schema.metadata), position)
-    for (const [key, value] of Object.entries(this.metadata)) metadata.set(key, String(value))
-    const schema = new Schema(base.schema.fields, metadata, base.schema.dictionaries)
-    Object.defineProperty(this, 'schema', { value: schema, enumerable: true })
-    return schema
+  protected override makeSchema(): Schema {
+    const { fields, metadata, dictionaries } = this.base.schema
+    const changed = writePosition(new Map(metadata), this.position)
+    for (const [key, value] of Object.entries(this.numbers)) changed.set(key, String(value))
+    return new Schema(fields, changed, dictionaries)
   }
 }
-// Not `extends`: the constructor of Table would go through the batches.
-Object.setPrototypeOf(Repositioned.prototype, Table.prototype)
 
 const none = {}
 
-/** The same rows at another position, with other numbers in the metadata besides: nothing is copied. */
-export function reposition(base: Table, position: Position, metadata: Readonly<Record<string, number>> = none): Table {
-  return new Repositioned(base, position, metadata) as unknown as Table
+/**
+ * Returns a table with the rows of `base` at another position. The rows are not copied. `numbers` are added to the
+ * metadata of the schema.
+ */
+export function reposition(base: Table, position: Position, numbers: Readonly<Record<string, number>> = none): Table {
+  return new RepositionedTable(base, position, numbers) as unknown as Table
 }
 
-/** What a table not yet made is, behind its types. */
-interface Unmade {
-  position: Position
-  make: () => Table
+/** A table whose position is known before its rows are made. */
+class PositionedTable extends LazyTable {
+  readonly position: Position
+  protected override readonly makeTable: () => Table
+
+  constructor(position: Position, makeTable: () => Table) {
+    super()
+    this.position = position
+    this.makeTable = makeTable
+  }
 }
 
-/** What Arrow's Table holds. */
-const held = ['schema', 'batches', '_offsets'] as const
-
-const unmadeTable: object = Object.create(
-  Table.prototype,
-  Object.fromEntries(
-    held.map((key) => [
-      key,
-      {
-        get(this: Unmade): unknown {
-          const made = this.make() as unknown as Record<string, unknown>
-          for (const each of held) Object.defineProperty(this, each, { value: made[each], enumerable: true })
-          return made[key]
-        },
-      },
-    ]),
-  ),
-)
-
-/** A table that is made when somebody looks at more of it than its position. */
-export function tableWhenSeen(position: Position, make: () => Table): Table {
-  const table: Unmade = Object.create(unmadeTable)
-  table.position = position
-  table.make = make
-  return table as unknown as Table
+/** Returns a table that calls `makeTable` on the first access to its rows or its schema. */
+export function lazyTable(position: Position, makeTable: () => Table): Table {
+  return new PositionedTable(position, makeTable) as unknown as Table
 }
 
-/** A number in the metadata of a table; 0 where there is none. */
+/** Returns a number from the metadata of a table, or 0 if it has no such key. */
 export function numberOf(table: Table, key: string): number {
-  const { metadata } = table as unknown as Partial<Repositioned>
-  return metadata?.[key] ?? Number(table.schema.metadata.get(key) ?? 0)
+  const { numbers } = table as unknown as Partial<RepositionedTable>
+  return numbers?.[key] ?? Number(table.schema.metadata.get(key) ?? 0)
 }
 
-/** Puts a position into the metadata of a schema. */
+/** Writes a position into the metadata of a schema, and returns the metadata. */
 export function writePosition(metadata: Map<string, string>, position: Position): Map<string, string> {
   metadata.set('epoch', String(position.epoch))
   metadata.set('step', String(position.step))
@@ -95,14 +78,15 @@ export function writePosition(metadata: Map<string, string>, position: Position)
   return metadata.set('steps', String(position.steps))
 }
 
+/** Returns the position of a table. All its numbers are 0 if the table has none. */
 export function positionOf(table: Table): Position {
-  const { position } = table as unknown as Partial<Repositioned>
+  const { position } = table as unknown as Partial<RepositionedTable>
   if (position) return position
   const [epoch, step, epochs, steps] = ['epoch', 'step', 'epochs', 'steps'].map((key) => numberOf(table, key))
   return { epoch: epoch!, step: step!, epochs: epochs!, steps: steps! }
 }
 
-/** True for the last step of an epoch. */
+/** Returns true for the last step of an epoch. */
 export function endsEpoch({ step, steps }: Position): boolean {
   return steps > 0 && step > 0 && step % steps === 0
 }

@@ -8,8 +8,8 @@ import {
   checkLearner,
   checkSplit,
   defineStage,
-  endsEpoch,
   type Facts,
+  isDueAt,
   type MetricInfo,
   metricsTable,
   modelOf,
@@ -22,6 +22,9 @@ import {
   rowsByShard,
   type StageContext,
   splitOf,
+  type TrainingInterval,
+  toInterval,
+  trainingInterval,
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
@@ -32,14 +35,9 @@ const options = z.strictObject({
     .min(1)
     .optional()
     .describe('The splits to evaluate, in the order of the columns. Default: all.'),
-  every: z
-    .union([
-      z.literal('epoch'),
-      z.strictObject({ epochs: z.int().positive().describe('Epochs between evaluations.') }),
-      z.strictObject({ steps: z.int().positive().describe('Steps between evaluations.') }),
-    ])
+  every: trainingInterval
     .default('epoch')
-    .describe('When: epoch, { epochs: n } or { steps: n }; always after the last step.'),
+    .describe('When: epoch, "5 epochs", "500 steps", { epochs: n } or { steps: n }; always after the last step.'),
 })
 
 type Options = z.output<typeof options>
@@ -73,6 +71,7 @@ export const classification = defineStage({
     ({ parameters, examples }) =>
       defer(() => {
         const evaluator = makeEvaluator(options, context)
+        const every = toInterval(options.every)
         let arrived: Splits | undefined
         const held = examples.pipe(
           toArray(),
@@ -83,7 +82,7 @@ export const classification = defineStage({
           shareReplay(1),
         )
         const due = parameters.pipe(
-          filter((table) => isDue(table, options.every)),
+          filter((table) => isDue(table, every)),
           context.flow.concatMap((table) => {
             const measure = evaluator.take(table)
             return arrived ? measure(arrived) : held.pipe(concatMap(measure))
@@ -117,13 +116,10 @@ function bySplit(tables: readonly Table[], context: StageContext): Splits {
   return new Map([...splits].map(([split, parts]) => [split, rowsByShard(parts, split, context)]))
 }
 
-function isDue(table: Table, every: Options['every']): boolean {
+/** Whether parameters are to be evaluated: at the end of each interval, and after the last step. */
+function isDue(table: Table, every: TrainingInterval): boolean {
   const position = positionOf(table)
-  if (position.step === position.epochs * position.steps) return true
-  if (every === 'epoch') return endsEpoch(position)
-  return 'steps' in every
-    ? position.step % every.steps === 0
-    : endsEpoch(position) && position.epoch % every.epochs === 0
+  return position.step === position.epochs * position.steps || isDueAt(every, position)
 }
 
 /** Rows that are summed by themselves: all of a split, or those of one shard. In pieces of one kernel call each. */

@@ -1,18 +1,7 @@
-import {
-  type Data,
-  Field,
-  Int32,
-  makeData,
-  RecordBatch,
-  RecordBatchStreamWriter,
-  Schema,
-  Struct,
-  type Table,
-  Utf8,
-} from 'apache-arrow'
+import { type Data, Field, Int32, makeData, RecordBatch, Schema, Struct, type Table, Utf8 } from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, outputPath, positionOf, splitOf, wire } from '../../pipeline/stage-kit.js'
-import { type Appender, appended } from './append.js'
+import { ArrowStreamWriter, defineStage, outputPath, positionOf, splitOf, wire } from '../../pipeline/stage-kit.js'
+import { appended } from './append.js'
 
 /**
  * Writes any wire as an Arrow IPC stream, each table on disk as soon as it passes; a stream cut off by a crash reads up
@@ -30,43 +19,13 @@ export const arrow = defineStage({
   parallel: 'first',
   example: '- use: sink/arrow\n  from: metrics\n  with: { path: metrics.arrows }',
   run: ({ path }, context) => {
-    let writer: StreamWriter | undefined
+    let writer: ArrowStreamWriter | undefined
     return appended(context, path, (table, file, index) => {
-      writer ??= new StreamWriter(file, index > 0)
+      writer ??= new ArrowStreamWriter((bytes) => file.append(bytes), index > 0)
       for (const batch of positioned(table)) writer.write(batch)
     })
   },
 })
-
-/** Writes every message straight into the file, instead of into the unbounded queue of its base class. */
-class StreamWriter extends RecordBatchStreamWriter {
-  private readonly file: Appender
-  /** True while the schema passes that a resumed run finds in the file. */
-  private isMute: boolean
-
-  constructor(file: Appender, hasSchema: boolean) {
-    super({ autoDestroy: false })
-    this.file = file
-    this.isMute = hasSchema
-  }
-
-  protected override _writeSchema(schema: Schema): this {
-    super._writeSchema(schema)
-    this.isMute = false
-    return this
-  }
-
-  protected override _write(chunk: ArrayBufferLike | ArrayBufferView): this {
-    const bytes = ArrayBuffer.isView(chunk)
-      ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-      : new Uint8Array(chunk)
-    if (this._started && bytes.length > 0) {
-      if (!this.isMute) this.file.append(bytes)
-      this._position += bytes.length
-    }
-    return this
-  }
-}
 
 /**
  * The table with what stands in the metadata of its schema as columns; where there are such, nothing is added. What the

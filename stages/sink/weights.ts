@@ -17,7 +17,7 @@ import {
   checkLearner,
   copyParameters,
   defineStage,
-  endsEpoch,
+  isDueAt,
   type Model,
   modelOf,
   type Numbers,
@@ -25,6 +25,8 @@ import {
   type Position,
   positionOf,
   type StageContext,
+  toInterval,
+  trainingInterval,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { drawn, figureFiles, figureOptions, figurePaths, type Pause } from './figure-files.js'
@@ -37,10 +39,10 @@ const options = z.strictObject({
     .refine((tiles) => /^[1-9]\d{0,3}x[1-9]\d{0,3}$/.test(tiles), { error: 'expected rows x columns, such as 2x5' })
     .optional()
     .describe('Rows and columns of images, such as 2x5. Default: as the number of classes suggests.'),
-  every: z
-    .strictObject({ epochs: z.int().positive().describe('Epochs between snapshots.') })
+  every: trainingInterval
+    .refine((every) => 'epochs' in toInterval(every), { error: 'expected epochs, such as "5 epochs" or { epochs: 5 }' })
     .optional()
-    .describe('Snapshots on the way (PATH-epoch-0010 …), and how they came about on one sheet (PATH-epochs).'),
+    .describe('When to draw snapshots on the way (PATH-epoch-0010 …), and all of them on one sheet (PATH-epochs).'),
 })
 
 type Options = z.output<typeof options>
@@ -91,10 +93,8 @@ export const weights = defineStage({
   },
   files: (options) => [...figurePaths(options), ...(options.every ? figurePaths(options, '-epochs') : [])],
   run: (options, context) => {
-    const isDue = (table: Table): boolean => {
-      const position = positionOf(table)
-      return endsEpoch(position) && position.epoch % options.every!.epochs === 0
-    }
+    const every = options.every === undefined ? undefined : toInterval(options.every)
+    const isDue = (table: Table): boolean => (every ? isDueAt(every, positionOf(table)) : false)
     const { snapshot, finish } = makeArtist(options, context)
     const atEnd = (parameters: Observable<Table>) => parameters.pipe(onlyLast(), map(copied(finish)))
     const onTheWay = (parameters: Observable<Table>) => parameters.pipe(filter(isDue), map(copied(snapshot)))

@@ -1,21 +1,32 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import type { HostNetwork, Kernels, Rows } from '../../dist/kernels/index.js'
+import type { Kernels, LossName, Numbers, Rows } from '../../dist/kernels/index.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
-import { kinds, moved, part, randomBytes, randomrandomRows, type Shape } from './problems.js'
+import {
+  type HostNetwork,
+  kinds,
+  moved,
+  network,
+  part,
+  randomBytes,
+  randomParameters,
+  randomRows,
+  type Shape,
+  sgd,
+} from './problems.js'
 
 /**
- * What every kernel must do, whatever it runs on: `open` makes the kernel with so many threads. The reference is the
- * oracle, and is put through the same checks where there is anything to check.
+ * Checks that a kernel keeps the contract. `open` opens it with a number of threads. The reference kernel takes the
+ * same checks, except those that compare a kernel with it or count threads.
  */
 export async function agreement(t: Test, name: string, open: Open): Promise<void> {
   const groups = {
     'agrees with the reference': agreesWithTheReference,
-    'stands awkward rows': standsAwkwardRows,
-    'steps as accumulate and gradient say': stepsAsGradientSays,
-    'counts moments exactly': countsMoments,
+    'accepts unusual rows': acceptsUnusualRows,
+    'steps by the gradient that it returns': stepsByItsGradient,
+    'computes moments exactly': computesMoments,
     'computes the same bits again': computesTheSameBits,
-    'refuses what the contract forbids': refusesWhatIsWrong,
+    'refuses wrong arguments': refusesWrongArguments,
     'manages memory': managesMemory,
   }
   for (const [what, group] of Object.entries(groups)) {
@@ -24,6 +35,7 @@ export async function agreement(t: Test, name: string, open: Open): Promise<void
   }
 }
 
+/** Opens a kernel with a number of threads. */
 export type Open = (threads: number) => Kernels | Promise<Kernels>
 
 /** Largest difference from the reference, relative to the largest magnitude in the reference's array. */
@@ -31,13 +43,13 @@ const TOLERANCE = 1e-5
 /** Relative difference of a sum of losses. */
 const LOSS_TOLERANCE = 5e-6
 
-/** The worst difference seen in this process so far, by what differed. */
+/** The largest relative difference in this process so far, by the name of the compared value. */
 const worst: Record<string, number> = {}
 
-/** Multiply-adds per shape: the reference takes its time. */
+/** Most multiply-adds per shape, because the reference is slow. */
 const MOST_WORK = 2e5
 
-/** The whole range that is promised, mostly small; rows give way where the product is too much work. */
+/** Sizes over the promised range, most of them small. If all three are large, there are fewer rows. */
 const shapes: fc.Arbitrary<Shape> = fc
   .record({
     features: fc.oneof(
@@ -60,7 +72,7 @@ const shapes: fc.Arbitrary<Shape> = fc
   })
   .map((shape) => ({ ...shape, rows: Math.min(shape.rows, Math.ceil(MOST_WORK / shape.features / shape.classes)) }))
 
-/** Shapes at the ends of the range, and at the edges of the pieces that kernels cut work into. */
+/** Shapes at the ends of the range, and next to the sizes of the pieces that kernels cut work into. */
 const edges: Omit<Shape, 'seed'>[] = [
   { features: 1, classes: 2, rows: 1, kind: 'uint8' },
   { features: 1, classes: 300, rows: 1000, kind: 'float32' },
@@ -73,7 +85,7 @@ const edges: Omit<Shape, 'seed'>[] = [
   { features: 37, classes: 301, rows: 31, kind: 'float32' },
   { features: 130, classes: 300, rows: 70, kind: 'uint8 with affine' },
   { features: 64, classes: 10, rows: 1000, kind: 'uint8' },
-  // More than the working memory of the wasm kernel holds at a time.
+  // More rows than the working memory of the wasm kernel holds at a time.
   { features: 5001, classes: 3, rows: 450, kind: 'uint8 with affine' },
 ]
 
@@ -102,7 +114,7 @@ async function agreesWithTheReference(t: Test, open: Open): Promise<void> {
     near(model.read().W, oracle.read().W, 'W after training', 1e-4)
   })
 
-  for (const [what, error] of Object.entries(worst)) t.comment(`worst so far: ${what} ${error.toExponential(1)}`)
+  for (const [what, error] of Object.entries(worst)) t.comment(`largest difference: ${what} ${error.toExponential(1)}`)
 }
 
 function compare(kernels: Kernels, shape: Shape): void {
@@ -119,27 +131,27 @@ function compare(kernels: Kernels, shape: Shape): void {
 
   const [sums, truth] = [model.evaluate(rows), oracle.evaluate(rows)]
   nearLoss(sums.loss, truth.loss, 'loss')
-  // Rows whose two largest logits are nearer to each other than the tolerance may go either way.
+  // Two kernels may put a row into different classes if its two largest logits differ by less than the tolerance.
   if (Math.abs(sums.correct - truth.correct) > ties(expected, classes))
     throw new Error(`${sums.correct} correct, not ${truth.correct}`)
 
-  // Squares of float32 are exact in float64, which leaves the sum's own rounding.
+  // Squares of float32 are exact in float64. Only the sum is rounded.
   const [penalty, squares] = [model.penalty(), oracle.penalty()]
   if (Math.abs(penalty - squares) > 1e-12 * squares) throw new Error(`penalty ${penalty}, expected ${squares}`)
 
   const once = part(rows, features, 0, 1)
   for (const some of [rows, once]) for (const each of [model, oracle]) each.accumulate(some)
-  const [gradient, slope] = [model.gradient(0.1), oracle.gradient(0.1)]
-  near(gradient.arrays.W, slope.arrays.W, 'dW')
-  near(gradient.arrays.b, slope.arrays.b, 'db')
-  nearLoss(gradient.loss, slope.loss, 'loss of the gradient')
+  const [gradient, exact] = [model.gradient(0.1), oracle.gradient(0.1)]
+  near(gradient.arrays.W, exact.arrays.W, 'dW')
+  near(gradient.arrays.b, exact.arrays.b, 'db')
+  nearLoss(gradient.loss, exact.loss, 'loss of the gradient')
 
-  // From equal parameters, by as much as W is, so that an error of the gradient shows.
-  const eta = 0.1 * (largest(oracle.read().W) / largest(slope.arrays.W))
+  // The steps start from equal parameters and are as large as W, so that an error of the gradient shows.
+  const eta = 0.1 * (largest(oracle.read().W) / largest(exact.arrays.W))
   for (let i = 0; i < 2; i++) {
     oracle.load(model.read())
     const [loss, truth] = [model.step(rows, sgd(eta, 0.1)), oracle.step(rows, sgd(eta, 0.1))]
-    // Of a batch that has been learnt, logits lose what its loss is made of.
+    // If the batch is learnt, its loss is smaller than the rounding of the logits.
     nearLoss(loss, truth, 'loss of the step', Math.max(1, truth))
     near(model.read().W, oracle.read().W, 'W after a step')
     near(model.read().b, oracle.read().b, 'b after a step')
@@ -147,11 +159,11 @@ function compare(kernels: Kernels, shape: Shape): void {
   model.free()
 }
 
-async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
+async function acceptsUnusualRows(t: Test, open: Open): Promise<void> {
   const kernels = await open(2)
   t.teardown(() => kernels.close())
 
-  t.test('no rows are nothing to evaluate, and add nothing', async (t) => {
+  t.test('no rows have a loss of 0, and add nothing', async (t) => {
     const none = { values: new Uint8Array(0), labels: new Int32Array(0) }
     const shape: Shape = { features: 5, classes: 3, rows: 9, kind: 'uint8', seed: 1 }
     const rows = randomRows(shape)
@@ -164,11 +176,11 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
     for (const each of [model, same]) each.accumulate(rows)
     model.step(none, sgd(0.01, 0))
     same.step(part(rows, 5, 0, 0), sgd(0.01, 0))
-    t.same(model.read(), same.read(), 'a step may have accumulated rows only')
+    t.same(model.read(), same.read(), 'a step may consist of accumulated rows alone')
     t.notSame(model.read().b, randomParameters(shape).b)
   })
 
-  t.test('a map that comes with float32 values means nothing', async (t) => {
+  t.test('float32 values ignore an affine map', async (t) => {
     const shape: Shape = { features: 20, classes: 3, rows: 9, kind: 'float32', seed: 2 }
     const rows = randomRows(shape)
     const affine = { mean: new Float64Array(20).fill(5), scale: new Float64Array(20).fill(2) }
@@ -178,7 +190,7 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
     t.same(model.read(), same.read())
   })
 
-  t.test('values may be more than the rows need', async (t) => {
+  t.test('there may be more values than the rows need', async (t) => {
     const shape: Shape = { features: 6, classes: 3, rows: 9, kind: 'uint8', seed: 3 }
     const rows = randomRows(shape)
     const model = loaded(kernels, shape)
@@ -187,10 +199,10 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
     t.equal(model.step(fewer, sgd(0.1, 0)), loaded(kernels, shape).step(part(rows, 6, 0, 4), sgd(0.1, 0)))
     const out = new Float64Array(13).fill(7)
     model.scores(fewer, out)
-    t.equal(out[12], 7, 'what is beyond the logits stays as it was')
+    t.equal(out[12], 7, 'numbers behind the logits do not change')
   })
 
-  t.test('the first of equal logits is the answer', async (t) => {
+  t.test('the predicted class is the first of equal logits', async (t) => {
     for (const classes of [2, 7, 21]) {
       const labels = Int32Array.from({ length: classes }, (_, k) => k)
       const { loss, correct } = network(kernels, 5, classes).evaluate({ values: new Uint8Array(5 * classes), labels })
@@ -214,15 +226,15 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
           each.accumulate(row)
         }
         nearLoss(model.evaluate(row).loss, oracle.evaluate(row).loss, `loss at ${scale}`)
-        // Where logits are of 1e30, `s - logSumExp(s)` has lost what tells equal logits apart, in float64 too.
-        const [gradient, slope] = [model.gradient(0), oracle.gradient(0)]
-        if (scale < 1e30) near(gradient.arrays.W, slope.arrays.W, 'dW of large logits')
+        // At logits of 1e30, `s - logSumExp(s)` loses the difference of equal logits, in float64 too.
+        const [gradient, exact] = [model.gradient(0), oracle.gradient(0)]
+        if (scale < 1e30) near(gradient.arrays.W, exact.arrays.W, 'dW of large logits')
       }
     }
   })
 
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-    t.test(`${value} shows as a loss of NaN, in its row only`, async (t) => {
+    t.test(`${value} gives a loss of NaN, and logits that are not finite in its row only`, async (t) => {
       const shape: Shape = { features: 700, classes: 3, rows: 11, kind: 'float32', seed: 3 }
       const model = loaded(kernels, shape)
       const rows = randomRows(shape)
@@ -239,18 +251,18 @@ async function standsAwkwardRows(t: Test, open: Open): Promise<void> {
   }
 }
 
-async function stepsAsGradientSays(t: Test, open: Open): Promise<void> {
+async function stepsByItsGradient(t: Test, open: Open): Promise<void> {
   const kernels = await open(2)
   t.teardown(() => kernels.close())
 
   for (const kind of kinds) {
-    t.test(`a step descends by the gradient (${kind})`, async (t) => {
+    t.test(`a step subtracts eta times the gradient (${kind})`, async (t) => {
       const shape: Shape = { features: 97, classes: 11, rows: 60, kind, seed: 11 }
       const rows = randomRows(shape)
       const model = loaded(kernels, shape)
       const before = Float64Array.from(model.read().W)
       model.accumulate(rows)
-      t.same(Float64Array.from(model.read().W), before, 'accumulate leaves the parameters alone')
+      t.same(Float64Array.from(model.read().W), before, 'accumulate does not change the parameters')
       const gradient = model.gradient(0.25)
       model.accumulate(rows)
       t.same(model.gradient(0.25), gradient, 'gradient clears the sums')
@@ -258,7 +270,7 @@ async function stepsAsGradientSays(t: Test, open: Open): Promise<void> {
       near(
         model.read().W,
         before.map((w, i) => w - 0.5 * gradient.arrays.W[i]!),
-        'W after the gradient',
+        'W after the step',
       )
     })
 
@@ -280,7 +292,7 @@ async function stepsAsGradientSays(t: Test, open: Open): Promise<void> {
     })
   }
 
-  t.test('each slice may carry a map of its own', async () => {
+  t.test('each slice may have an affine map of its own', async () => {
     const shape: Shape = { features: 40, classes: 4, rows: 30, kind: 'uint8 with affine', seed: 13 }
     const [rows, others] = [randomRows(shape), randomRows({ ...shape, seed: 14 })]
     const [model, oracle] = both(kernels, shape)
@@ -293,7 +305,7 @@ async function stepsAsGradientSays(t: Test, open: Open): Promise<void> {
   })
 }
 
-async function countsMoments(t: Test, open: Open): Promise<void> {
+async function computesMoments(t: Test, open: Open): Promise<void> {
   const kernels = await open(2)
   t.teardown(() => kernels.close())
   const same = (values: Uint8Array, features: number) =>
@@ -322,7 +334,7 @@ async function computesTheSameBits(t: Test, open: Open): Promise<void> {
     for (const threads of [1, 2, 3, 8]) {
       const kernels = await open(threads)
       t.equal(kernels.threads, threads)
-      // Several rounds, so that threads that start late take part.
+      // Several rounds, because some threads start late.
       for (let round = 0; round < (threads === 1 ? 1 : 3); round++) {
         all.add(fingerprint(kernels, cases, random))
         await new Promise((resolve) => setTimeout(resolve, 20))
@@ -332,7 +344,7 @@ async function computesTheSameBits(t: Test, open: Open): Promise<void> {
     t.equal(all.size, 1)
   })
 
-  t.test('from its own memory, from older memory and from foreign memory', async (t) => {
+  t.test('for rows in its memory, in memory from before it grew and in other memory', async (t) => {
     const kernels = await open(2)
     const own = random.map((rows) => moved(rows, kernels))
     kernels.allocate(64 * 1024 * 1024)
@@ -343,7 +355,7 @@ async function computesTheSameBits(t: Test, open: Open): Promise<void> {
     kernels.close()
   })
 
-  t.test('from loaded parameters, of either precision, as if it had not stopped', async (t) => {
+  t.test('after parameters are loaded, from either precision', async (t) => {
     const kernels = await open(2)
     t.teardown(() => kernels.close())
     const [one, other] = [loaded(kernels, cases[0]!), network(kernels, 3072, 10)]
@@ -355,7 +367,7 @@ async function computesTheSameBits(t: Test, open: Open): Promise<void> {
   })
 }
 
-/** Everything that a short training run leaves behind, to the bit. */
+/** The bits of all results of a short training run. */
 export function fingerprint(kernels: Kernels, cases: Shape[], rowsOf: Rows[]): string {
   const bits: string[] = []
   for (const [i, shape] of cases.entries()) {
@@ -379,26 +391,26 @@ export function fingerprint(kernels: Kernels, cases: Shape[], rowsOf: Rows[]): s
   return bits.join()
 }
 
-async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
+async function refusesWrongArguments(t: Test, open: Open): Promise<void> {
   const kernels = await open(2)
   t.teardown(() => kernels.close())
   const shape: Shape = { features: 40, classes: 4, rows: 300, kind: 'uint8', seed: 31 }
   const rows = randomRows(shape)
 
-  /** Calls that throw `error` at once, and again with a step in progress, and leave no trace either time. */
+  /** Checks that calls throw `error` before and during a step, and change neither parameters nor sums. */
   const refuses = (t: Test, error: Error, calls: (model: HostNetwork) => (() => void)[], whileEmpty = false) => {
     const [model, fresh] = [loaded(kernels, shape), loaded(kernels, shape)]
     const before = [hash(model.read().W), hash(model.read().b)]
     for (const call of calls(model)) t.throws(call, error)
     for (const each of [model, fresh]) each.accumulate(rows)
     if (!whileEmpty) for (const call of calls(model)) t.throws(call, error)
-    t.same([hash(model.read().W), hash(model.read().b)], before, 'parameters are as they were')
-    t.same(model.gradient(0), fresh.gradient(0), 'sums are as they were')
+    t.same([hash(model.read().W), hash(model.read().b)], before, 'parameters have not changed')
+    t.same(model.gradient(0), fresh.gradient(0), 'sums have not changed')
     t.equal(model.step(rows, sgd(1e-5, 0)), fresh.step(rows, sgd(1e-5, 0)))
     t.same(model.read(), fresh.read())
   }
 
-  t.test('labels that are no class, before anything is summed', async (t) => {
+  t.test('labels that are not classes, before it sums anything', async (t) => {
     for (const label of [-1, 4, 255, 2 ** 31 - 1, -(2 ** 31)]) {
       const wrong = { ...rows, labels: rows.labels.map((y, i) => (i === 299 ? label : y)) }
       refuses(t, new RangeError(`label ${label} of row 299 is not in 0 … 3`), (model) => [
@@ -455,10 +467,27 @@ async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
         () => model.load({ W: w > 160 ? new Float32Array(w) : W.subarray(0, w), b: b.subarray(0, c) }),
       ])
     }
+    for (const [w, c] of [
+      [159, 4],
+      [161, 4],
+      [160, 3],
+      [160, 5],
+    ] as const) {
+      const arrays = kernels.precision === 'float64' ? Float64Array : Float32Array
+      const message = `expected W of 160 and b of 4 numbers, got ${w} and ${c}`
+      const [model, same] = [loaded(kernels, shape), loaded(kernels, shape)]
+      for (const each of [model, same]) each.accumulate(rows)
+      t.throws(() => model.gradient(0.1, { W: new arrays(w), b: new arrays(c) }), new RangeError(message))
+      t.same(model.gradient(0.1), same.gradient(0.1), 'sums have not changed')
+    }
+    t.throws(
+      () => loaded(kernels, shape).load({ W } as never),
+      /expected W of 160 and b of 4 numbers, got 160 and none/,
+    )
     t.throws(() => kernels.moments(new Uint8Array(11), 10), new RangeError('11 values are not rows of 10 features'))
   })
 
-  t.test('features and classes that make no classifier', async (t) => {
+  t.test('numbers of features and classes out of range', async (t) => {
     const cases: [features: number, classes: number, message: string][] = [
       [0, 2, 'expected 1 to 268435456 features, got 0'],
       [-1, 2, 'expected 1 to 268435456 features, got -1'],
@@ -473,14 +502,31 @@ async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
       t.throws(() => network(kernels, features, classes), new RangeError(message))
   })
 
+  t.test('networks that it cannot compute', async (t) => {
+    const cases: [units: number[], loss: string][] = [
+      [[3, 2], 'cross-entropy'],
+      [[], 'cross-entropy'],
+      [[2], 'hinge'],
+      [[3, 2], 'hinge'],
+    ]
+    for (const [units, loss] of cases) {
+      const message =
+        `expected one dense layer with the loss cross-entropy, got ${units.length} with ${loss}: ` +
+        'this kernel has no others'
+      const layers = units.map((units) => ({ units }))
+      t.throws(() => kernels.network({ features: 4, layers, loss: loss as LossName }), new RangeError(message))
+    }
+    t.same(network(kernels, 4, 2).penalty(), 0, 'the kernel still works')
+  })
+
   t.test('memory that no machine has', async (t) => {
     const message = /^cannot allocate 1125899906842624 bytes: /
     t.throws(() => kernels.allocate(2 ** 50), { name: 'RangeError', code: 'OUT_OF_MEMORY', message })
-    t.equal(kernels.allocate(10).length, 10, 'it goes on working')
+    t.equal(kernels.allocate(10).length, 10, 'the kernel still works')
   })
 
   if (kernels.name === 'reference') return
-  t.test('a number of threads that is none', async (t) => {
+  t.test('numbers of threads that are not positive integers', async (t) => {
     for (const threads of [0, -1, 1.5, Number.NaN]) {
       const message = `expected at least 1 thread, got ${threads}`
       await t.rejects(async () => open(threads), new RangeError(message))
@@ -491,7 +537,7 @@ async function refusesWhatIsWrong(t: Test, open: Open): Promise<void> {
 async function managesMemory(t: Test, open: Open): Promise<void> {
   const shape: Shape = { features: 50, classes: 6, rows: 20, kind: 'uint8 with affine', seed: 41 }
 
-  t.test('what it allocates is zeroed, shared, and on cache lines', async (t) => {
+  t.test('allocated memory is zeroed, shared, and starts on a cache line', async (t) => {
     const kernels = await open(1)
     for (const bytes of [0, 1, 63, 64, 100, 5_000_000]) {
       const memory = kernels.allocate(bytes)
@@ -503,11 +549,11 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
     }
     kernels.close()
     const next = await open(1)
-    t.notOk(next.allocate(5_000_000).some(Boolean), 'zeroed again for the next user')
+    t.notOk(next.allocate(5_000_000).some(Boolean), 'zeroed again after close and open')
     next.close()
   })
 
-  t.test('rows, classifiers and their parameters lie apart', async (t) => {
+  t.test('rows, networks and their parameters do not overlap', async (t) => {
     const kernels = await open(2)
     const rows = moved(randomRows(shape), kernels)
     const bits = hash(rows.values)
@@ -526,7 +572,33 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
     kernels.close()
   })
 
-  t.test('a classifier may be freed twice, whoever has its memory by then', async (t) => {
+  t.test('a gradient is not in memory that is freed', async (t) => {
+    const kernels = await open(1)
+    t.teardown(() => kernels.close())
+    const model = loaded(kernels, shape)
+    const [bytes, arrays] = kernels.precision === 'float64' ? [8, Float64Array] : [4, Float32Array]
+    const layer = { W: new arrays(300), b: new arrays(6) }
+    /** Allocates blocks of the size of W, of b and larger, until no freed block can be left. */
+    const overwriteFreeMemory = (): void => {
+      for (const length of [300, 6, 300, 6, 3000]) kernels.allocate(length * bytes).fill(255)
+    }
+    for (const into of [undefined, layer]) {
+      model.accumulate(randomRows(shape))
+      const gradient = model.gradient(0.1, into)
+      const [W, b] = [Array.from(gradient.arrays.W), Array.from(gradient.arrays.b)]
+      t.notOk([...W, ...b].some(Number.isNaN))
+      t.ok(W.some(Boolean))
+      overwriteFreeMemory()
+      t.same(Array.from(gradient.arrays.W), W)
+      t.same(Array.from(gradient.arrays.b), b)
+      model.accumulate(randomRows({ ...shape, seed: 42 }))
+      model.gradient(0.1)
+      model.step(randomRows(shape), sgd(0.01, 0))
+      t.same([Array.from(gradient.arrays.W), Array.from(gradient.arrays.b)], [W, b], 'later calls do not change it')
+    }
+  })
+
+  t.test('a network may be freed twice, also if its memory is in use again', async (t) => {
     const kernels = await open(1)
     const freed = loaded(kernels, shape)
     freed.step(randomRows(shape), sgd(0.01, 0))
@@ -542,9 +614,10 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
     kernels.close()
   })
 
-  t.test('it may be closed twice, and then throws and writes nowhere', async (t) => {
+  t.test('it may be closed twice; after that it throws and writes nothing', async (t) => {
     const kernels = await open(2)
     const model = loaded(kernels, shape)
+    model.accumulate(randomRows(shape))
     kernels.close()
     kernels.close()
     if (kernels.name === 'reference') return
@@ -556,6 +629,8 @@ async function managesMemory(t: Test, open: Open): Promise<void> {
     t.throws(() => model.step(rows, sgd(0.1, 0)), closed)
     t.throws(() => model.accumulate(rows), closed)
     t.throws(() => model.evaluate(rows), closed)
+    t.throws(() => model.gradient(0), closed)
+    t.throws(() => model.change(() => t.fail('changed')), closed)
     t.throws(() => model.penalty(), closed)
     t.throws(() => model.scores(rows, new Float32Array(120)), closed)
     t.throws(() => network(kernels, 1, 2), closed)
@@ -572,7 +647,7 @@ function loaded(kernels: Kernels, shape: Shape): HostNetwork {
   return model
 }
 
-/** The same classifier of `kernels` and of the reference. */
+/** The same network of `kernels` and of the reference. */
 function both(kernels: Kernels, shape: Shape): [model: HostNetwork, oracle: HostNetwork] {
   return [loaded(kernels, shape), loaded(referenceKernels(), shape)]
 }

@@ -1,14 +1,14 @@
 import { availableParallelism } from 'node:os'
 import t from 'tap'
-import { type KernelName, openKernels } from '../../dist/kernels/index.js'
-import { nativeMissing } from '../../dist/kernels/native/index.js'
+import { fastKernelNames, openKernels } from '../../dist/kernels/index.js'
+import { implementations } from '../../dist/kernels/registry.js'
 
 const many = availableParallelism() + 2
 
-for (const kernel of ['native', 'wasm'] as KernelName[])
+for (const kernel of fastKernelNames)
   t.test(
-    `${kernel}: a thread per core, and no more unless oversubscribed`,
-    { skip: kernel === 'native' && nativeMissing() },
+    `${kernel}: one thread per core, and more only with oversubscribe`,
+    { skip: (await implementations[kernel].missing()) ?? false },
     async (t) => {
       for (const [options, threads] of [
         [{}, availableParallelism()],

@@ -4,6 +4,7 @@ import t from 'tap'
 import type { KernelName } from '../../dist/kernels/index.js'
 import { allocating, isOutOfMemory, outOfMemory } from '../../dist/kernels/memory.js'
 import { nativeMissing } from '../../dist/kernels/native/index.js'
+import { helpersSource } from './problems.js'
 
 const advice =
   'the machine does not have that much memory left; use fewer rows, features or classes, or a larger machine'
@@ -40,19 +41,20 @@ t.test('other errors are left alone', async (t) => {
 
 const limits = spawnSync('prlimit', ['--version']).status === 0 ? false : 'needs prlimit'
 
-/** What a process prints that opens kernels, forbids itself more than some 64 MiB more of memory, and runs `calls`. */
+/** Runs `calls` in a process that opens kernels and then may take only 64 MiB more memory. Returns its output. */
 function starved(kernel: KernelName, calls: string): string {
   const source = `
     import { execFileSync } from 'node:child_process'
     import { readFileSync } from 'node:fs'
     const { openKernels } = await import('${new URL('../../dist/kernels/index.js', import.meta.url)}')
+    ${helpersSource}
     const kernels = await openKernels({ kernel: '${kernel}', threads: 1 })
     const held = 1024 * Number(/VmData:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1])
     execFileSync('prlimit', ['--pid', String(process.pid), '--data=' + (held + 2 ** 26)])
-    const told = (call) => {
+    const outcome = (call) => {
       try { call(); return 'done' } catch (error) { return error.name + ' ' + error.code + ' ' + error.message }
     }
-    console.log([${calls}].map(told).join('\\n'))`
+    console.log([${calls}].map(outcome).join('\\n'))`
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
     encoding: 'utf8',
     env: {},
@@ -64,7 +66,7 @@ function starved(kernel: KernelName, calls: string): string {
 t.test(
   'native: memory that the system refuses is an error, and work goes on',
   {
-    skip: limits || nativeMissing(),
+    skip: limits || (nativeMissing() ?? false),
   },
   async (t) => {
     const calls = `() => network(kernels, 16, 300_000), () => kernels.allocate(2 ** 28), () => network(kernels, 16, 10)`

@@ -8,7 +8,7 @@ import t from 'tap'
 import type { Kernels } from '../../dist/kernels/index.js'
 import { nativeKernels, nativeMissing } from '../../dist/kernels/native/index.js'
 import { agreement, fingerprint } from './agreement.js'
-import { randomRows, type Shape } from './problems.js'
+import { helpersSource, network, randomRows, type Shape, sgd } from './problems.js'
 
 const missing = nativeMissing()
 if (missing) {
@@ -57,7 +57,7 @@ async function native(): Promise<void> {
   })
 
   t.test('native classifiers work on when nothing but they refers to the kernels', async (t) => {
-    const softmax = open(2).softmax(600, 10)
+    const softmax = network(open(2), 600, 10)
     setFlagsFromString('--expose-gc')
     const gc = runInNewContext('gc') as () => void
     for (let i = 0; i < 3; i++) {
@@ -110,6 +110,7 @@ async function native(): Promise<void> {
     const source = `
       import { parentPort } from 'node:worker_threads'
       import { nativeKernels } from '${url}'
+      ${helpersSource}
       const kernels = nativeKernels({ threads: 2 })
       const softmax = network(kernels, 300, 10)
       const values = kernels.allocate(300 * 50)
@@ -133,7 +134,8 @@ async function native(): Promise<void> {
     const url = new URL('../../dist/kernels/native/index.js', import.meta.url)
     for (const end of ['', 'process.exit(0)']) {
       const source = `import { nativeKernels } from '${url.href}'
-        const softmax = nativeKernels({ threads: 4 }).softmax(600, 10)
+        ${helpersSource}
+        const softmax = network(nativeKernels({ threads: 4 }), 600, 10)
         softmax.step({ values: new Uint8Array(60000), labels: new Int32Array(100) }, sgd(0.1, 0))
         ${end}`
       const { status, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {

@@ -1,10 +1,13 @@
-import type { Affine, Kernels, Network, Rows, SgdStep } from '../../dist/kernels/index.js'
+import type { Affine, Kernels, Network, Numbers, Rows, SgdStep } from '../../dist/kernels/index.js'
 
 /* Rows and parameters to compare kernels on. */
 
+/** Type of the values, and whether they have an affine map. */
 export type Kind = 'uint8' | 'uint8 with affine' | 'float32'
+/** All kinds of values. */
 export const kinds: Kind[] = ['uint8', 'uint8 with affine', 'float32']
 
+/** What is drawn: how many rows, of which kind, for a layer of which size. */
 export interface Shape {
   readonly features: number
   readonly classes: number
@@ -13,24 +16,35 @@ export interface Shape {
   readonly seed: number
 }
 
-/** A network of a kernel in this process: its results are there at once. */
-export type HostNetwork = {
-  [K in keyof Network]: Network[K] extends (...args: infer A) => infer R
-    ? (...args: A) => Exclude<R, Promise<unknown>>
-    : Network[K]
+/** The parameters of one dense layer, or their gradient. */
+export type Layer<A extends Numbers = Numbers> = { readonly W: A; readonly b: A }
+
+type Immediate<F> = F extends (...args: infer A) => infer R ? (...args: A) => Exclude<R, Promise<unknown>> : F
+
+/** A network of one dense layer whose kernel runs in this process: it returns results and never promises. */
+export type HostNetwork = { [K in Exclude<keyof Network, 'read' | 'gradient'>]: Immediate<Network[K]> } & {
+  read(): Layer
+  gradient(lambda: number, into?: Layer): { readonly arrays: Layer; readonly loss: number }
 }
 
-/** One dense layer with cross-entropy on top. */
+/** Makes one dense layer with cross-entropy on top. */
 export function network(kernels: Kernels, features: number, classes: number): HostNetwork {
   return kernels.network({ features, layers: [{ units: classes }], loss: 'cross-entropy' }) as HostNetwork
 }
 
+/** The step `W -= eta * (dW + 2 * lambda * W)`, `b -= eta * db`. */
 export function sgd(eta: number, lambda: number): SgdStep {
   return { rule: 'sgd', eta, lambda }
 }
 
+/** Source text of `network` and `sgd`, for programs that tests run in another process or thread. */
+export const helpersSource = `
+  const network = (kernels, features, classes) =>
+    kernels.network({ features, layers: [{ units: classes }], loss: 'cross-entropy' })
+  const sgd = (eta, lambda) => ({ rule: 'sgd', eta, lambda })`
+
 /** Parameters that give scores of about 1, in float32. */
-export function randomParameters({ features, classes, kind, seed }: Shape) {
+export function randomParameters({ features, classes, kind, seed }: Shape): Layer<Float32Array> {
   const normal = gaussian(seed)
   const typical = Math.sqrt(features) * (kind === 'uint8' ? 128 : 1)
   return {
@@ -39,6 +53,7 @@ export function randomParameters({ features, classes, kind, seed }: Shape) {
   }
 }
 
+/** Draws rows; `uint8` values have a typical magnitude of 128, `float32` values of 1. */
 export function randomRows({ features, classes, rows, kind, seed }: Shape): Rows {
   const next = random(seed + 1)
   const byte = randomBytes(seed + 1)
@@ -63,7 +78,7 @@ export function part(rows: Rows, features: number, from: number, to: number): Ro
   }
 }
 
-/** The same rows in memory of the kernel's own, at an odd place. */
+/** Copies rows into memory of the kernel, 4 bytes behind the start of a cache line. */
 export function moved(rows: Rows, kernels: Kernels): Rows {
   const bytes = kernels.allocate(rows.values.byteLength + 4)
   const Values = rows.values.constructor as Uint8ArrayConstructor
@@ -72,12 +87,13 @@ export function moved(rows: Rows, kernels: Kernels): Rows {
   return { ...rows, values }
 }
 
+/** Integers uniform in 0 … 255. */
 export function randomBytes(seed: number): () => number {
   const next = random(seed)
   return () => next() >>> 24
 }
 
-/** Uniform in [0, 2^32): mulberry32. */
+/** Integers uniform in [0, 2^32): mulberry32. */
 function random(seed: number): () => number {
   let state = seed
   return () => {

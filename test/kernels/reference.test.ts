@@ -3,6 +3,7 @@ import type { Rows } from '../../dist/kernels/index.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
 import { type Random, randomStream } from '../../dist/pipeline/base/random.js'
 import { agreement } from './agreement.js'
+import { type Layer, network, sgd } from './problems.js'
 
 const kernels = referenceKernels()
 
@@ -21,7 +22,7 @@ function randomRows(random: Random, count: number, features: number, classes: nu
   }
 }
 
-function randomParameters(random: Random, features: number, classes: number): Parameters<Float64Array> {
+function randomParameters(random: Random, features: number, classes: number): Layer<Float64Array> {
   return {
     W: Float64Array.from({ length: classes * features }, () => random.normal()),
     b: Float64Array.from({ length: classes }, () => random.normal()),
@@ -29,7 +30,7 @@ function randomParameters(random: Random, features: number, classes: number): Pa
 }
 
 /** A classifier with these parameters. */
-function loaded(features: number, parameters: Parameters) {
+function loaded(features: number, parameters: Layer) {
   const classifier = network(kernels, features, parameters.b.length)
   classifier.load(parameters)
   return classifier
@@ -64,10 +65,10 @@ t.test('uint8 values are mapped by z = (x - mean) * scale, in all that is comput
 t.test('the loss of equal logits is log(classes), and its gradient p - onehot(y)', (t) => {
   const classifier = loaded(1, { W: new Float64Array(4), b: new Float64Array(4) })
   classifier.accumulate({ values: Float32Array.of(2), labels: Int32Array.of(1) })
-  const { W, b, loss } = classifier.gradient(0)
+  const { arrays, loss } = classifier.gradient(0)
   t.ok(close([loss], [Math.log(4)], 1e-15))
-  t.ok(close(b, [0.25, -0.75, 0.25, 0.25], 1e-15))
-  t.ok(close(W, [0.5, -1.5, 0.5, 0.5], 1e-15))
+  t.ok(close(arrays.b, [0.25, -0.75, 0.25, 0.25], 1e-15))
+  t.ok(close(arrays.W, [0.5, -1.5, 0.5, 0.5], 1e-15))
   t.end()
 })
 
@@ -88,7 +89,7 @@ t.test('the gradient agrees with centred differences of the cost', (t) => {
     }
     const classifier = loaded(features, at)
     classifier.accumulate(rows)
-    const gradient = classifier.gradient(lambda)
+    const gradient = classifier.gradient(lambda).arrays
     for (const array of ['W', 'b'] as const) {
       const h = 1e-5
       const numeric = at[array].map((value, i) => {
@@ -114,21 +115,21 @@ t.test(
     const [eta, lambda] = [0.3, 0.2]
     const probe = loaded(3, before)
     probe.accumulate(rows)
-    const { W: dW, b: db, loss } = probe.gradient(0)
+    const { arrays: gradient, loss } = probe.gradient(0)
     const classifier = loaded(3, before)
     t.equal(classifier.step(rows, sgd(eta, lambda)), loss)
     t.ok(close([loss], [loaded(3, before).evaluate(rows).loss / 6], 1e-15))
     t.ok(
       close(
         classifier.read().W,
-        before.W.map((w, i) => w - eta * (dW[i]! + 2 * lambda * w)),
+        before.W.map((w, i) => w - eta * (gradient.W[i]! + 2 * lambda * w)),
         1e-15,
       ),
     )
     t.ok(
       close(
         classifier.read().b,
-        before.b.map((b, k) => b - eta * db[k]!),
+        before.b.map((b, k) => b - eta * gradient.b[k]!),
         1e-15,
       ),
     )
@@ -162,8 +163,8 @@ t.test('gradient clears the sums: the same rows give the same again, and accumul
   const classifier = loaded(3, randomParameters(random, 3, 3))
   const gradient = (times: number) => {
     for (let i = 0; i < times; i++) classifier.accumulate(rows)
-    const { W, b, loss } = classifier.gradient(0.1)
-    return [...W, ...b, loss]
+    const { arrays, loss } = classifier.gradient(0.1)
+    return [...arrays.W, ...arrays.b, loss]
   }
   const first = gradient(1)
   t.strictSame(gradient(1), first)

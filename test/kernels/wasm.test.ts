@@ -7,6 +7,7 @@ import { word } from '../../dist/kernels/wasm/layout.js'
 import { wasmModule } from '../../dist/kernels/wasm/module.js'
 import { createSoftmax } from '../../dist/kernels/wasm/softmax.js'
 import { agreement } from './agreement.js'
+import { network, sgd } from './problems.js'
 
 const rows = { values: new Uint8Array(2000 * 512).fill(1), labels: new Int32Array(2000) }
 
@@ -51,6 +52,19 @@ t.test('wasm says what its limit is, and who has none', async (t) => {
   kernels.close()
 })
 
+t.test('wasm copies a gradient before it frees the memory that it was computed in', async (t) => {
+  const kernels = await wasmKernels({ threads: 1 })
+  const model = network(kernels, 512, 3)
+  model.accumulate(rows)
+  const { W, b } = model.gradient(0).arrays
+  for (const array of [W, b]) t.not(array.buffer, model.read().W.buffer, 'it is outside the memory of the kernel')
+  const before = W.slice()
+  t.ok(before.some(Boolean))
+  for (let i = 0; i < 4; i++) kernels.allocate(W.byteLength).fill(255)
+  t.same(W, before)
+  kernels.close()
+})
+
 t.test('wasm works beyond 2 GiB', async (t) => {
   const kernels = await wasmKernels({ threads: 1 })
   kernels.allocate(2 ** 31)
@@ -77,9 +91,9 @@ t.test('wasm reports a worker that fails while it is waited for', async (t) => {
   const message = /^a worker thread of the wasm kernel failed: RuntimeError: memory access out of bounds/
   t.throws(evaluateUntilItFails, { message })
   t.throws(() => model.evaluate(rows), { message })
-  t.equal(arena.sound, false)
+  t.equal(arena.hasFailed, true)
   for (const worker of arena.workers) worker.ref()
-  await arena.retire()
+  await arena.end()
 })
 
 t.test('wasm reports a worker that has died', async (t) => {

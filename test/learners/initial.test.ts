@@ -1,10 +1,18 @@
 import t from 'tap'
-import { randomStream } from '../../../dist/pipeline/base/random.js'
-import { initialParameters } from '../../../dist/stages/gradient-step/initial.js'
+import { type Initial, initial, initialArrays } from '../../dist/learners/index.js'
+import { randomStream } from '../../dist/pipeline/base/random.js'
+import type { ArraySpec } from '../../dist/pipeline/stage-kit.js'
 
-type Init = Parameters<typeof initialParameters>[0]
-
-const draw = (init: Init, seed = 1) => initialParameters(init, 3000, 10, randomStream(seed, 'model', 'init'))
+/** The arrays of a dense layer. */
+const layer = (features: number, classes: number): ArraySpec[] => [
+  { name: 'W', shape: [classes, features], kind: 'weights' },
+  { name: 'b', shape: [classes], kind: 'bias' },
+]
+const initialLayer = (init: Initial, features: number, classes: number, seed = 1) => {
+  const { W, b } = initialArrays(init, layer(features, classes), randomStream(seed, 'model', 'init'))
+  return { W: W!, b: b! }
+}
+const draw = (init: Initial, seed = 1) => initialLayer(init, 3000, 10, seed)
 const deviation = (xs: Float64Array) => Math.sqrt(xs.reduce((sum, x) => sum + x * x, 0) / xs.length)
 
 t.test('zeros are zeros', (t) => {
@@ -14,17 +22,17 @@ t.test('zeros are zeros', (t) => {
   t.end()
 })
 
-t.test('normal has mean 0 and the deviation it is told, 0.01 by default', (t) => {
+t.test('normal has mean 0 and the given deviation, 0.01 by default', (t) => {
   for (const [init, sigma] of [
     ['normal', 0.01],
     [{ normal: 2 }, 2],
-  ] as [Init, number][]) {
+  ] as [Initial, number][]) {
     const { W, b } = draw(init)
     t.ok(Math.abs(deviation(W) / sigma - 1) < 0.02)
     t.ok(Math.abs(W.reduce((sum, x) => sum + x, 0) / W.length / sigma) < 0.02)
     t.ok(
       b.every((x) => x !== 0 && Math.abs(x) < 5 * sigma),
-      'b is drawn from the same law',
+      'b has the same distribution',
     )
   }
   t.end()
@@ -40,13 +48,46 @@ t.test('xavier is uniform on ±√(6 / (features + classes)), with b zero', (t) 
   t.end()
 })
 
-t.test('the draw depends on the stream alone, and takes W first', (t) => {
+t.test('xavier takes the inputs and outputs of each array', (t) => {
+  const specs = [...layer(300, 50), { name: 'W2', shape: [10, 50], kind: 'weights' as const }]
+  const { W, W2 } = initialArrays('xavier', specs, randomStream(1, 'model', 'init'))
+  const most = (xs: Float64Array) => xs.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+  for (const [array, limit] of [
+    [W!, Math.sqrt(6 / 350)],
+    [W2!, Math.sqrt(6 / 60)],
+  ] as const)
+    t.ok(most(array) <= limit && most(array) > 0.98 * limit)
+  t.end()
+})
+
+t.test('the draw depends on the stream alone, and draws W first', (t) => {
   const bytes = (seed: number) => Buffer.from(draw('normal', seed).W.buffer)
   t.ok(bytes(1).equals(bytes(1)))
   t.notOk(bytes(1).equals(bytes(2)))
   const random = randomStream(1, 'model', 'init')
   const first = Array.from({ length: 6 }, () => 0.01 * random.normal())
-  const { W, b } = initialParameters('normal', 2, 2, randomStream(1, 'model', 'init'))
+  const { W, b } = initialLayer('normal', 2, 2)
   t.strictSame([...W, ...b], first)
+  t.end()
+})
+
+t.test('the arrays have the names, the order and the sizes of their specs', (t) => {
+  const specs: ArraySpec[] = [
+    { name: 'b2', shape: [4], kind: 'bias' },
+    { name: 'W1', shape: [2, 3, 4], kind: 'weights' },
+  ]
+  const random = randomStream(1, 'model', 'init')
+  const first = Array.from({ length: 28 }, () => 3 * random.normal())
+  const arrays = initialArrays({ normal: 3 }, specs, randomStream(1, 'model', 'init'))
+  t.strictSame(Object.keys(arrays), ['b2', 'W1'])
+  t.strictSame([...arrays.b2!, ...arrays.W1!], first)
+  t.strictSame(initialArrays('normal', [], random), {})
+  t.end()
+})
+
+t.test('init is zeros, normal, xavier or a positive deviation', (t) => {
+  for (const init of ['zeros', 'normal', 'xavier', { normal: 0.5 }]) t.ok(initial.safeParse(init).success)
+  for (const init of ['ones', 0.01, {}, { normal: 0 }, { normal: -1 }, { normal: 1, mean: 0 }])
+    t.notOk(initial.safeParse(init).success, JSON.stringify(init))
   t.end()
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { etaAt, schedule } from '../../../dist/stages/gradient-step/schedule.js'
+import { etaAt, schedule } from '../../dist/learners/schedules.js'
 
 t.test('etaAt is constant, or multiplied by factor after every so many epochs', (t) => {
   const cases: [eta: Parameters<typeof etaAt>[0], etas: number[]][] = [

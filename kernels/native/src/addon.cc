@@ -1,4 +1,4 @@
-// What JavaScript calls. Arrays are read and written in place and no address is kept after a call.
+// The functions that JavaScript calls. They read and write arrays in place, and keep no address after a call.
 #define NAPI_VERSION 8
 #include <node_api.h>
 
@@ -15,25 +15,29 @@
 namespace millrace {
 namespace {
 
-struct Refused {
+/** An error that becomes a JavaScript error of the class that `raise` throws. */
+struct ArgumentError {
   napi_status (*raise)(napi_env, const char* code, const char* text);
   std::string text;
 };
 
-[[noreturn]] void refuse_type(const char* text) { throw Refused{napi_throw_type_error, text}; }
-[[noreturn]] void refuse_range(const std::string& text) { throw Refused{napi_throw_range_error, text}; }
-[[noreturn]] void refuse(const char* text) { throw Refused{napi_throw_error, text}; }
+[[noreturn]] void throw_type_error(const char* text) { throw ArgumentError{napi_throw_type_error, text}; }
+[[noreturn]] void throw_range_error(const std::string& text) { throw ArgumentError{napi_throw_range_error, text}; }
+[[noreturn]] void throw_error(const char* text) { throw ArgumentError{napi_throw_error, text}; }
 
+/** What a handle of kernels refers to. */
 struct Kernels {
   std::shared_ptr<Pool> pool;
   const Arithmetic* arithmetic;
 };
 
-struct Holder {
+/** What a handle of a classifier refers to. `classifier` is null once it has been freed. */
+struct ClassifierHandle {
   std::shared_ptr<Pool> pool;
   std::unique_ptr<Classifier> classifier;
 };
 
+/** A typed array. */
 struct View {
   napi_typedarray_type type;
   size_t length;
@@ -44,86 +48,97 @@ struct View {
 class Call {
  public:
   Call(napi_env env, napi_callback_info info) : env(env) {
-    size_t count = kMost;
+    size_t count = kMaxArguments;
     napi_get_cb_info(env, info, &count, values_, nullptr, nullptr);
   }
 
   napi_env const env;
 
+  /** Argument `i` as a number. */
   double number(int i) const {
     double value;
-    if (napi_get_value_double(env, values_[i], &value) != napi_ok) refuse_type("expected a number");
+    if (napi_get_value_double(env, values_[i], &value) != napi_ok) throw_type_error("expected a number");
     return value;
   }
+  /** Argument `i` as a positive integer. */
   int size(int i, const char* what) const {
     const double value = number(i);
     if (!(value >= 1 && value <= 1 << 28) || value != static_cast<int>(value))
-      refuse_range(std::string(what) + " must be a positive integer");
+      throw_range_error(std::string(what) + " must be a positive integer");
     return static_cast<int>(value);
   }
-  bool given(int i) const {
+  /** Returns false if argument `i` is undefined. */
+  bool has(int i) const {
     napi_valuetype type;
     return napi_typeof(env, values_[i], &type) == napi_ok && type != napi_undefined;
   }
+  /** Argument `i` as a text; empty if it is undefined. */
   std::string text(int i) const {
     char buffer[32] = "";
-    if (given(i) && napi_get_value_string_utf8(env, values_[i], buffer, sizeof buffer, nullptr) != napi_ok)
-      refuse_type("expected a string");
+    if (has(i) && napi_get_value_string_utf8(env, values_[i], buffer, sizeof buffer, nullptr) != napi_ok)
+      throw_type_error("expected a string");
     return buffer;
   }
+  /** Argument `i` as a typed array. */
   View view(int i) const {
     View view;
     if (napi_get_typedarray_info(env, values_[i], &view.type, &view.length, &view.data, nullptr, nullptr) != napi_ok)
-      refuse_type("expected a typed array");
+      throw_type_error("expected a typed array");
     return view;
   }
+  /** Argument `i` as a typed array of this type and length. */
   template <class T>
   T* array(int i, napi_typedarray_type type, size_t length) const {
     const View array = view(i);
-    if (array.length != length) refuse_range("a typed array is of the wrong length");
-    return room<T>(i, type, length);
+    if (array.length != length) throw_range_error("a typed array is of the wrong length");
+    return array_of_at_least<T>(i, type, length);
   }
+  /** Argument `i` as a typed array of this type and at least this length. */
   template <class T>
-  T* room(int i, napi_typedarray_type type, size_t length) const {
+  T* array_of_at_least(int i, napi_typedarray_type type, size_t length) const {
     const View array = view(i);
-    if (array.type != type) refuse_type("a typed array is of the wrong type");
-    if (array.length < length) refuse_range("a typed array is too short");
+    if (array.type != type) throw_type_error("a typed array is of the wrong type");
+    if (array.length < length) throw_range_error("a typed array is too short");
     return static_cast<T*>(array.data);
   }
   float* floats(int i, size_t length) const { return array<float>(i, napi_float32_array, length); }
   double* doubles(int i, size_t length) const { return array<double>(i, napi_float64_array, length); }
 
+  /** The kernels of argument 0. Throws if they are closed. */
   Kernels& kernels() const {
-    Kernels* kernels = held<Kernels>();
-    if (kernels->pool->closed()) refuse("these kernels are closed");
+    Kernels* kernels = handle<Kernels>();
+    if (kernels->pool->is_closed()) throw_error("these kernels are closed");
     return *kernels;
   }
+  /** The classifier of argument 0. Throws if it was freed, or if its kernels are closed. */
   Classifier& classifier() const {
-    Holder* holder = held<Holder>();
-    if (!holder->classifier) refuse("this classifier was freed");
-    if (holder->pool->closed()) refuse("the kernels of this classifier are closed");
-    return *holder->classifier;
+    ClassifierHandle* owner = handle<ClassifierHandle>();
+    if (!owner->classifier) throw_error("this classifier was freed");
+    if (owner->pool->is_closed()) throw_error("the kernels of this classifier are closed");
+    return *owner->classifier;
   }
+  /** The object that the handle in argument 0 refers to. */
   template <class T>
-  T* held() const {
+  T* handle() const {
     void* data;
-    if (napi_get_value_external(env, values_[0], &data) != napi_ok) refuse_type("expected a handle");
+    if (napi_get_value_external(env, values_[0], &data) != napi_ok) throw_type_error("expected a handle");
     return static_cast<T*>(data);
   }
 
+  /** Arguments `i` and `i + 1` as W and b. */
   Parameters parameters(int i) const {
     const Classifier& c = classifier();
     return {floats(i, size_t(c.features()) * c.classes()), floats(i + 1, c.classes())};
   }
-  Labelled rows(int i) const {
+  /** Arguments `i` and `i + 1` as values and labels. */
+  LabelledBatch rows(int i) const {
     const View values = view(i), labels = view(i + 1);
-    if (labels.type != napi_int32_array) refuse_type("labels must be an Int32Array");
+    if (labels.type != napi_int32_array) throw_type_error("labels must be an Int32Array");
     if (values.type != napi_uint8_array && values.type != napi_float32_array)
-      refuse_type("values must be a Uint8Array or a Float32Array");
+      throw_type_error("values must be a Uint8Array or a Float32Array");
     const size_t features = classifier().features();
-    if (values.length < labels.length * features)
-      refuse_range("too few values");
-    Labelled rows;
+    if (values.length < labels.length * features) throw_range_error("too few values");
+    LabelledBatch rows;
     rows.values = values.data;
     rows.bytes = values.type == napi_uint8_array;
     rows.rows = static_cast<ptrdiff_t>(labels.length);
@@ -131,32 +146,33 @@ class Call {
     return rows;
   }
 
-  napi_value give(double value) const {
+  napi_value to_js(double value) const {
     napi_value result;
     napi_create_double(env, value, &result);
     return result;
   }
-  napi_value give(const char* text) const {
+  napi_value to_js(const char* text) const {
     napi_value result;
     napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &result);
     return result;
   }
+  /** Makes a handle that owns `object`. */
   template <class T>
-  napi_value hold(std::unique_ptr<T> object, napi_finalize finalize) const {
+  napi_value new_handle(std::unique_ptr<T> object, napi_finalize finalize) const {
     napi_value result;
-    if (napi_create_external(env, object.get(), finalize, nullptr, &result) != napi_ok) refuse("out of handles");
+    if (napi_create_external(env, object.get(), finalize, nullptr, &result) != napi_ok) throw_error("out of handles");
     object.release();
     return result;
   }
 
  private:
-  static constexpr size_t kMost = 8;
-  napi_value values_[kMost];
+  static constexpr size_t kMaxArguments = 8;
+  napi_value values_[kMaxArguments];
 };
 
 void close_pool(void* kernels) { static_cast<Kernels*>(kernels)->pool->close(); }
 
-/** `open(threads, isa | undefined)`: the best arithmetic this processor has, or the one named. */
+/** `open(threads, isa | undefined)`: kernels with the named instructions, or with the best that this processor has. */
 napi_value open(const Call& call) {
   const int threads = call.size(0, "threads");
   const std::string isa = call.text(1);
@@ -164,11 +180,11 @@ napi_value open(const Call& call) {
   for (const Arithmetic* candidate : {avx512(), avx2(), portable()}) {
     if (candidate && !arithmetic && (isa.empty() || isa == candidate->name)) arithmetic = candidate;
   }
-  if (!arithmetic) refuse(("this processor has no " + isa).c_str());
+  if (!arithmetic) throw_error(("this processor has no " + isa).c_str());
   auto kernels = std::make_unique<Kernels>(Kernels{std::make_shared<Pool>(threads), arithmetic});
   Kernels* opened = kernels.get();
-  const napi_value handle = call.hold(std::move(kernels), [](napi_env env, void* data, void*) {
-    // Without closing the pool: classifiers that are still in use share it, and the last of them ends it.
+  const napi_value handle = call.new_handle(std::move(kernels), [](napi_env env, void* data, void*) {
+    // Does not close the pool: classifiers that are still in use share it, and the last of them destroys it.
     napi_remove_env_cleanup_hook(env, close_pool, data);
     delete static_cast<Kernels*>(data);
   });
@@ -176,17 +192,20 @@ napi_value open(const Call& call) {
   return handle;
 }
 
+/** `close(kernels)` */
 napi_value close(const Call& call) {
-  close_pool(call.held<Kernels>());
+  close_pool(call.handle<Kernels>());
   return nullptr;
 }
 
-napi_value detail(const Call& call) { return call.give(call.kernels().arithmetic->name); }
-napi_value threads(const Call& call) { return call.give(double(call.kernels().pool->size())); }
+/** `detail(kernels)`: name of the instructions. */
+napi_value detail(const Call& call) { return call.to_js(call.kernels().arithmetic->name); }
+/** `threads(kernels)`: number of threads. */
+napi_value threads(const Call& call) { return call.to_js(double(call.kernels().pool->size())); }
 
-/** `misalignment(bytes)`: distance of an array from the cache line before it. */
+/** `misalignment(array)`: bytes from the start of a cache line to the array. */
 napi_value misalignment(const Call& call) {
-  return call.give(double(reinterpret_cast<uintptr_t>(call.view(0).data) % 64));
+  return call.to_js(double(reinterpret_cast<uintptr_t>(call.view(0).data) % 64));
 }
 
 /** `moments(kernels, values, features, sum, squares, min, max)` */
@@ -194,9 +213,8 @@ napi_value moments(const Call& call) {
   const Kernels& kernels = call.kernels();
   const View values = call.view(1);
   const int features = call.size(2, "features");
-  if (values.type != napi_uint8_array) refuse_type("values must be a Uint8Array");
-  if (values.length % features != 0)
-    refuse_range("values are not whole rows");
+  if (values.type != napi_uint8_array) throw_type_error("values must be a Uint8Array");
+  if (values.length % features != 0) throw_range_error("values are not whole rows");
   double* sum = call.doubles(3, features);
   double* squares = call.doubles(4, features);
   uint8_t* min = call.array<uint8_t>(5, napi_uint8_array, features);
@@ -206,26 +224,28 @@ napi_value moments(const Call& call) {
     kernels.arithmetic->moments(static_cast<const uint8_t*>(values.data), values.length / features, features, from, to,
                                 sum + from, squares + from, min + from, max + from);
   };
-  kernels.pool->each((features + kStrip - 1) / kStrip, strip);
+  kernels.pool->run((features + kStrip - 1) / kStrip, strip);
   return nullptr;
 }
 
 /** `create(kernels, features, classes)` */
 napi_value create(const Call& call) {
   const Kernels& kernels = call.kernels();
-  auto holder = std::make_unique<Holder>();
-  holder->pool = kernels.pool;
-  holder->classifier = std::make_unique<Classifier>(kernels.pool, *kernels.arithmetic, call.size(1, "features"),
+  auto handle = std::make_unique<ClassifierHandle>();
+  handle->pool = kernels.pool;
+  handle->classifier = std::make_unique<Classifier>(kernels.pool, *kernels.arithmetic, call.size(1, "features"),
                                                     call.size(2, "classes"));
-  return call.hold(std::move(holder), [](napi_env, void* data, void*) { delete static_cast<Holder*>(data); });
+  const napi_finalize destroy = [](napi_env, void* data, void*) { delete static_cast<ClassifierHandle*>(data); };
+  return call.new_handle(std::move(handle), destroy);
 }
 
+/** `release(classifier)`: frees the memory of the classifier. */
 napi_value release(const Call& call) {
-  call.held<Holder>()->classifier.reset();
+  call.handle<ClassifierHandle>()->classifier.reset();
   return nullptr;
 }
 
-/** `loaded(classifier)` */
+/** `loaded(classifier)`: must be called after W or b were written in JavaScript. */
 napi_value loaded(const Call& call) {
   call.classifier().loaded();
   return nullptr;
@@ -234,16 +254,16 @@ napi_value loaded(const Call& call) {
 /** `standardise(classifier, mean | undefined, scale | undefined)` */
 napi_value standardise(const Call& call) {
   Classifier& classifier = call.classifier();
-  if (call.given(1))
+  if (call.has(1))
     classifier.standardise(call.doubles(1, classifier.features()), call.doubles(2, classifier.features()));
   else
     classifier.standardise(nullptr, nullptr);
   return nullptr;
 }
 
-/** `step(classifier, W, b, values, labels, eta, lambda)` */
+/** `step(classifier, W, b, values, labels, eta, lambda)`: returns the mean loss. */
 napi_value step(const Call& call) {
-  return call.give(call.classifier().step(call.parameters(1), call.rows(3), call.number(5), call.number(6)));
+  return call.to_js(call.classifier().step(call.parameters(1), call.rows(3), call.number(5), call.number(6)));
 }
 
 /** `accumulate(classifier, W, b, values, labels)` */
@@ -252,12 +272,12 @@ napi_value accumulate(const Call& call) {
   return nullptr;
 }
 
-/** `gradient(classifier, W, b, lambda, dW, db)` */
+/** `gradient(classifier, W, b, lambda, dW, db)`: writes to dW and db, and returns the mean loss. */
 napi_value gradient(const Call& call) {
-  return call.give(call.classifier().gradient(call.parameters(1), call.number(3), call.parameters(4)));
+  return call.to_js(call.classifier().gradient(call.parameters(1), call.number(3), call.parameters(4)));
 }
 
-/** `evaluate(classifier, W, b, values, labels, out)`: loss and correct into `out` [2]. */
+/** `evaluate(classifier, W, b, values, labels, out)`: writes the loss and the number of correct rows to `out` [2]. */
 napi_value evaluate(const Call& call) {
   double* out = call.doubles(5, 2);
   const Evaluation evaluation = call.classifier().evaluate(call.parameters(1), call.rows(3));
@@ -267,21 +287,21 @@ napi_value evaluate(const Call& call) {
 }
 
 /** `penalty(classifier, W, b)` */
-napi_value penalty(const Call& call) { return call.give(call.classifier().penalty(call.parameters(1))); }
+napi_value penalty(const Call& call) { return call.to_js(call.classifier().penalty(call.parameters(1))); }
 
 /** `logits(classifier, W, b, values, labels, out)` */
 napi_value logits(const Call& call) {
   Classifier& classifier = call.classifier();
-  const Labelled rows = call.rows(3);
+  const LabelledBatch rows = call.rows(3);
   const size_t length = size_t(rows.rows) * classifier.classes();
   if (call.view(5).type == napi_float32_array)
-    classifier.logits(call.parameters(1), rows, call.room<float>(5, napi_float32_array, length));
+    classifier.logits(call.parameters(1), rows, call.array_of_at_least<float>(5, napi_float32_array, length));
   else
-    classifier.logits(call.parameters(1), rows, call.room<double>(5, napi_float64_array, length));
+    classifier.logits(call.parameters(1), rows, call.array_of_at_least<double>(5, napi_float64_array, length));
   return nullptr;
 }
 
-/** What `memory.ts` calls an `outOfMemory`. */
+/** Throws the same error as `outOfMemory` in `memory.ts`. */
 void throw_out_of_memory(napi_env env, const std::string& what) {
   const std::string text = "cannot allocate " + what +
                            ": the machine does not have that much memory left; use fewer rows, features or classes, "
@@ -291,22 +311,22 @@ void throw_out_of_memory(napi_env env, const std::string& what) {
 
 using Function = napi_value (*)(const Call&);
 
-/** Runs `function` and turns what it throws into what JavaScript throws. */
+/** Calls `function`, and turns the errors it throws into JavaScript errors. */
 template <Function function>
 napi_value guarded(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   try {
     return function(call);
-  } catch (const Refused& refused) {
-    refused.raise(env, nullptr, refused.text.c_str());
+  } catch (const ArgumentError& error) {
+    error.raise(env, nullptr, error.text.c_str());
   } catch (const BadLabel& bad) {
     const std::string text = "label " + std::to_string(bad.label) + " of row " + std::to_string(bad.row) +
                              " is not in 0 … " + std::to_string(call.classifier().classes() - 1);
     napi_throw_range_error(env, nullptr, text.c_str());
   } catch (const NoRows&) {
     napi_throw_range_error(env, nullptr, "expected at least one row to take a gradient of");
-  } catch (const NoMemory& none) {
-    throw_out_of_memory(env, std::to_string(static_cast<uint64_t>(none.bytes)) + " bytes");
+  } catch (const OutOfMemory& error) {
+    throw_out_of_memory(env, std::to_string(static_cast<uint64_t>(error.bytes)) + " bytes");
   } catch (const std::bad_alloc&) {
     throw_out_of_memory(env, "what this call needs");
   } catch (const std::exception& error) {
@@ -315,6 +335,7 @@ napi_value guarded(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** Adds a function to the exports of the addon. */
 template <Function function>
 void add(napi_env env, napi_value exports, const char* name) {
   napi_value value;

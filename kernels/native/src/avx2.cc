@@ -23,12 +23,12 @@ struct V {
   static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
   static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
-  /** `b` where either is NaN. */
+  /** Takes the lane of `b` if either lane is NaN. */
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
 
   static F load(const float* p) { return _mm256_loadu_ps(p); }
   static F load(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
-  static F once(const float* p) { return load(p); }
+  static F load_once(const float* p) { return load(p); }
   static F load(const uint8_t* p) { return convert(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))); }
   static F load(const uint8_t* p, int n) {
     uint64_t bytes = 0;

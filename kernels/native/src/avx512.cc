@@ -22,13 +22,13 @@ struct V {
   static F sub(F a, F b) { return _mm512_sub_ps(a, b); }
   static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
-  /** `b` where either is NaN. */
+  /** Takes the lane of `b` if either lane is NaN. */
   static F max(F a, F b) { return _mm512_max_ps(a, b); }
 
   static F load(const float* p) { return _mm512_loadu_ps(p); }
   static F load(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
-  /** For a value used several times: the compiler would rather read memory again each time. */
-  static F once(const float* p) {
+  /** Loads a value that is used several times. Without this, the compiler reads it from memory each time. */
+  static F load_once(const float* p) {
     F a = load(p);
     __asm__("" : "+v"(a));
     return a;
@@ -54,7 +54,8 @@ struct V {
   template <int K>
   static void totals(const F (&a)[K], float* out) {
     int k = 0;
-    _Pragma("GCC unroll 4") for (; k + 4 <= K; k += 4) _mm_storeu_ps(out + k, total4(a[k], a[k + 1], a[k + 2], a[k + 3]));
+    _Pragma("GCC unroll 4") for (; k + 4 <= K; k += 4)
+      _mm_storeu_ps(out + k, total4(a[k], a[k + 1], a[k + 2], a[k + 3]));
     _Pragma("GCC unroll 4") for (; k < K; k++) out[k] = _mm512_reduce_add_ps(a[k]);
   }
 

@@ -9,8 +9,8 @@ namespace millrace {
 
 namespace {
 
-// Below this many multiplications a phase is over before another thread has noticed it.
-constexpr double kWorthSharing = 100000;
+// With fewer multiplications, a phase ends before another thread has noticed that it began.
+constexpr double kMinSharedWork = 100000;
 
 constexpr int padded(int n) { return (n + kPad - 1) / kPad * kPad; }
 constexpr int64_t parts(int64_t n, int64_t of) { return (n + of - 1) / of; }
@@ -48,9 +48,10 @@ Classifier::Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic,
 
 void Classifier::standardise(const double* mean, const double* scale) {
   const size_t size = model_.features * sizeof(double);
-  const bool same = mean ? model_.affine && !std::memcmp(mean_.get(), mean, size) && !std::memcmp(scale_.get(), scale, size)
-                         : !model_.affine && scale_.get()[0] == 1;
-  if (same) return;
+  const bool is_same = mean ? model_.affine && !std::memcmp(mean_.get(), mean, size) &&
+                                  !std::memcmp(scale_.get(), scale, size)
+                            : !model_.affine && scale_.get()[0] == 1;
+  if (is_same) return;
   for (int j = 0; j < model_.features; j++) {
     mean_.get()[j] = mean ? mean[j] : 0;
     scale_.get()[j] = scale ? scale[j] : 1;
@@ -58,17 +59,18 @@ void Classifier::standardise(const double* mean, const double* scale) {
     shift32_.get()[j] = static_cast<float>(-mean_.get()[j] * scale_.get()[j]);
   }
   model_.affine = mean != nullptr;
-  folded_ = false;
+  is_folded_ = false;
 }
 
-/** Runs `work(unit, thread)` on the pool if it is worth it; results are the same either way. */
+/** Calls `work(unit, thread)` for every unit, on all threads if there is enough work. The results are the same. */
 template <class Work>
 void Classifier::share(int64_t units, double multiplications, Work&& work) {
-  if (multiplications >= kWorthSharing) return pool_->each(units, work);
+  if (multiplications >= kMinSharedWork) return pool_->run(units, work);
   for (int64_t unit = 0; unit < units; unit++) work(unit, 0);
 }
 
-void Classifier::check(const Labelled& rows) {
+/** Checks the labels and copies them to `labels_`. Throws BadLabel. */
+void Classifier::check(const LabelledBatch& rows) {
   if (labels_.size() < size_t(rows.rows)) labels_.resize(rows.rows);
   const int32_t* from = rows.labels;
   int32_t* to = labels_.data();
@@ -80,17 +82,17 @@ void Classifier::check(const Labelled& rows) {
   }
 }
 
-/** Makes W' and b' those of these parameters. */
+/** Computes W' and b' unless they are those of these parameters already. */
 void Classifier::fold(Parameters parameters) {
   model_.W = parameters.W;
-  if (folded_) return;
+  if (is_folded_) return;
   share(parts(model_.features, kStrip), double(model_.features) * model_.classes,
         [&](int64_t strip, int) { arithmetic_.fold(model_, static_cast<int>(strip)); });
   sum_bias(parameters.b);
-  folded_ = true;
+  is_folded_ = true;
 }
 
-/** `b' = b - sum of W' * mean` */
+/** Computes `b' = b - sum of W' * mean`. */
 void Classifier::sum_bias(const float* b) {
   const int64_t strips = parts(model_.features, kStrip);
   for (int k = 0; k < model_.classes; k++) {
@@ -100,13 +102,15 @@ void Classifier::sum_bias(const float* b) {
   }
 }
 
-/** From at most kPiece rows to `g_` = softmax - onehot, `s_` its sum over rows; returns the sum of their losses. */
+/** Computes `g_` = softmax - onehot of at most kPiece rows, and `s_`, its sum over rows. Returns the sum of losses. */
 double Classifier::softmax(const Batch& rows, const int32_t* labels) {
   const Model& m = model_;
   const int64_t groups = parts(rows.rows, kGroup);
   const ptrdiff_t block_length = rows.rows * m.stride;
   const int64_t blocks = parts(m.features, kBlock);
-  const auto size = [&](int64_t group) { return static_cast<int>(std::min<ptrdiff_t>(kGroup, rows.rows - group * kGroup)); };
+  const auto size = [&](int64_t group) {
+    return static_cast<int>(std::min<ptrdiff_t>(kGroup, rows.rows - group * kGroup));
+  };
 
   share(blocks * groups, double(rows.rows) * m.features * m.classes, [&](int64_t unit, int) {
     const int64_t block = unit / groups, group = unit % groups;
@@ -121,7 +125,8 @@ double Classifier::softmax(const Batch& rows, const int32_t* labels) {
       arithmetic_.add(s, s + block * block_length, ptrdiff_t(size(group)) * m.stride);
     for (int i = 0; i < size(group); i++) {
       arithmetic_.add(s + i * m.stride, m.bias, m.stride);
-      losses_[from + i] = arithmetic_.softmax(m, s + i * m.stride, labels[from + i], g_.get() + (from + i) * m.stride).loss;
+      float* g = g_.get() + (from + i) * m.stride;
+      losses_[from + i] = arithmetic_.softmax(m, s + i * m.stride, labels[from + i], g).loss;
     }
   });
 
@@ -135,7 +140,7 @@ double Classifier::softmax(const Batch& rows, const int32_t* labels) {
   return loss;
 }
 
-double Classifier::step(Parameters parameters, const Labelled& rows, double eta, double lambda) {
+double Classifier::step(Parameters parameters, const LabelledBatch& rows, double eta, double lambda) {
   check(rows);
   if (rows_ == 0 && rows.rows == 0) throw NoRows{};
   fold(parameters);
@@ -143,41 +148,42 @@ double Classifier::step(Parameters parameters, const Labelled& rows, double eta,
   const int64_t strips = parts(m.features, kStrip);
   if (rows_ == 0 && rows.rows <= kPiece) {
     const double loss = softmax(rows, labels_.data());
-    const Descent descent = {eta, lambda, double(rows.rows)};
+    const Update update = {eta, lambda, double(rows.rows)};
     share(strips, double(rows.rows + 1) * m.features * m.classes, [&](int64_t strip, int) {
-      arithmetic_.descend(m, rows, g_.get(), s_.data(), descent, static_cast<int>(strip));
+      arithmetic_.update(m, rows, g_.get(), s_.data(), update, static_cast<int>(strip));
     });
     for (int k = 0; k < m.classes; k++)
-      parameters.b[k] = static_cast<float>(parameters.b[k] - eta * s_[k] / descent.rows);
+      parameters.b[k] = static_cast<float>(parameters.b[k] - eta * s_[k] / update.rows);
     sum_bias(parameters.b);
-    return loss / descent.rows;
+    return loss / update.rows;
   }
-  collect(rows);
-  spend([&](int k, int j, double mean) {
+  add_gradient(rows);
+  consume_gradient([&](int k, int j, double mean) {
     float& w = m.W[ptrdiff_t(k) * m.features + j];
     w = static_cast<float>(w - eta * (mean + 2 * lambda * w));
   });
   for (int k = 0; k < m.classes; k++) parameters.b[k] = static_cast<float>(parameters.b[k] - eta * db_[k] / rows_);
-  folded_ = false;
-  return forget();
+  is_folded_ = false;
+  return clear_sums();
 }
 
-void Classifier::accumulate(Parameters parameters, const Labelled& rows) {
+void Classifier::accumulate(Parameters parameters, const LabelledBatch& rows) {
   check(rows);
   fold(parameters);
-  collect(rows);
+  add_gradient(rows);
 }
 
-void Classifier::collect(const Labelled& rows) {
+/** Adds the gradient of rows whose labels have been checked to the sums of the step. */
+void Classifier::add_gradient(const LabelledBatch& rows) {
   const Model& m = model_;
-  if (!m.sums) hold_sums();
+  if (!m.sums) allocate_sums();
   const ptrdiff_t row_size = ptrdiff_t(m.features) * (rows.bytes ? 1 : sizeof(float));
   for (ptrdiff_t from = 0; from < rows.rows; from += kPiece) {
     const Batch piece = {static_cast<const char*>(rows.values) + from * row_size, rows.bytes,
                          std::min<ptrdiff_t>(kPiece, rows.rows - from)};
     loss_ += softmax(piece, labels_.data() + from);
     share(parts(m.features, kStrip), double(piece.rows) * m.features * m.classes, [&](int64_t strip, int) {
-      arithmetic_.collect(m, piece, g_.get(), s_.data(), static_cast<int>(strip));
+      arithmetic_.accumulate(m, piece, g_.get(), s_.data(), static_cast<int>(strip));
     });
     for (int k = 0; k < m.classes; k++) db_[k] += s_[k];
   }
@@ -186,22 +192,22 @@ void Classifier::collect(const Labelled& rows) {
 
 double Classifier::gradient(Parameters parameters, double lambda, Parameters out) {
   if (rows_ == 0) throw NoRows{};
-  spend([&](int k, int j, double mean) {
+  consume_gradient([&](int k, int j, double mean) {
     const ptrdiff_t at = ptrdiff_t(k) * model_.features + j;
     out.W[at] = static_cast<float>(mean + 2 * lambda * parameters.W[at]);
   });
   for (int k = 0; k < model_.classes; k++) out.b[k] = static_cast<float>(db_[k] / rows_);
-  return forget();
+  return clear_sums();
 }
 
-void Classifier::hold_sums() {
+void Classifier::allocate_sums() {
   sums_ = Array<double>(size_t(model_.width) * model_.classes);
   model_.sums = sums_.get();
 }
 
-/** Calls `use(k, j, mean)` with the mean gradient of every weight, and clears its sum. */
+/** Calls `use(k, j, mean)` with the mean gradient of every weight, and sets the sums of the gradient to 0. */
 template <class Use>
-void Classifier::spend(Use use) {
+void Classifier::consume_gradient(Use use) {
   const Model& m = model_;
   share(parts(m.features, kStrip), double(m.features) * m.classes, [&](int64_t strip, int) {
     const int from = static_cast<int>(strip) * kStrip, to = std::min(m.features, from + kStrip);
@@ -213,15 +219,15 @@ void Classifier::spend(Use use) {
   });
 }
 
-/** Clears the other sums of the step; returns the mean loss. */
-double Classifier::forget() {
+/** Sets the other sums of the step to 0. Returns the mean loss. */
+double Classifier::clear_sums() {
   const double mean = loss_ / rows_;
   std::fill(db_.begin(), db_.end(), 0.0);
   loss_ = rows_ = 0;
   return mean;
 }
 
-Evaluation Classifier::evaluate(Parameters parameters, const Labelled& rows) {
+Evaluation Classifier::evaluate(Parameters parameters, const LabelledBatch& rows) {
   check(rows);
   fold(parameters);
   const Model& m = model_;
@@ -238,9 +244,9 @@ Evaluation Classifier::evaluate(Parameters parameters, const Labelled& rows) {
     for (int i = 0; i < size; i++) {
       float* s = logits + i * m.stride;
       arithmetic_.add(s, m.bias, m.stride);
-      const Outcome outcome = arithmetic_.softmax(m, s, labels_[from + i], g);
-      sum.loss += outcome.loss;
-      sum.correct += outcome.correct;
+      const RowResult result = arithmetic_.softmax(m, s, labels_[from + i], g);
+      sum.loss += result.loss;
+      sum.correct += result.correct;
     }
     parts_of[group] = sum;
   });
@@ -253,7 +259,7 @@ Evaluation Classifier::evaluate(Parameters parameters, const Labelled& rows) {
 }
 
 double Classifier::penalty(Parameters parameters) const {
-  constexpr ptrdiff_t kLanes = 8;  // sums in flight, whatever the vectors are
+  constexpr ptrdiff_t kLanes = 8;  // independent sums, the same number for every instruction set
   double lanes[kLanes] = {};
   const float* w = parameters.W;
   const ptrdiff_t count = ptrdiff_t(model_.features) * model_.classes;

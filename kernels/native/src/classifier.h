@@ -1,4 +1,4 @@
-// A softmax classifier: its memory, and the order in which the arithmetic is done.
+// A softmax classifier: its memory, and the order of its arithmetic.
 #pragma once
 
 #include <cstring>
@@ -11,20 +11,20 @@
 
 namespace millrace {
 
-/** Memory that could not be had: how much. */
-struct NoMemory {
+/** Thrown if memory cannot be allocated. */
+struct OutOfMemory {
   double bytes;
 };
 
-/** Zeroed memory on a cache line of its own. Throws NoMemory. */
+/** Zeroed memory that begins on a cache line. Throws OutOfMemory. */
 template <class T>
 class Array {
  public:
   Array() = default;
   explicit Array(size_t length) : length_(length) {
-    if (length > PTRDIFF_MAX / sizeof(T)) throw NoMemory{double(length) * sizeof(T)};
+    if (length > PTRDIFF_MAX / sizeof(T)) throw OutOfMemory{double(length) * sizeof(T)};
     memory_.reset(static_cast<T*>(::operator new(length * sizeof(T), kLine, std::nothrow)));
-    if (!memory_) throw NoMemory{double(length) * sizeof(T)};
+    if (!memory_) throw OutOfMemory{double(length) * sizeof(T)};
     std::memset(memory_.get(), 0, length * sizeof(T));
   }
   T* get() const { return memory_.get(); }
@@ -39,30 +39,36 @@ class Array {
   size_t length_ = 0;
 };
 
-/** The parameters of one call, `W` [classes, features] and `b` [classes], in memory that JavaScript owns. */
+/** `W` [classes, features] and `b` [classes] in memory of JavaScript, valid during one call. */
 struct Parameters {
   float* W;
   float* b;
 };
 
-struct Labelled : Batch {
+/** Rows with a class each, [rows]. */
+struct LabelledBatch : Batch {
   const int32_t* labels;
 };
 
-/** A label that is not a class. */
+/** Thrown if a label is not a class. */
 struct BadLabel {
   ptrdiff_t row;
   int32_t label;
 };
 
-/** A step or a gradient without any row. */
+/** Thrown if a step or a gradient has no rows. */
 struct NoRows {};
 
+/** Sums over rows. */
 struct Evaluation {
   double loss;
-  double correct;
+  double correct;  // number of rows whose largest logit is that of the label
 };
 
+/**
+ * A softmax classifier. JavaScript keeps the parameters and passes them to every call. Throws BadLabel before anything
+ * changes.
+ */
 class Classifier {
  public:
   Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic, int features, int classes);
@@ -70,49 +76,53 @@ class Classifier {
   int features() const { return model_.features; }
   int classes() const { return model_.classes; }
 
-  /** The affine map of the rows to come, [features] each; null for none. Copied. */
+  /** Sets the affine map of the rows to come, [features] each, or null for none. The arrays are copied. */
   void standardise(const double* mean, const double* scale);
-  /** Parameters were written from outside. */
-  void loaded() { folded_ = false; }
+  /** Must be called after JavaScript has written to the parameters. */
+  void loaded() { is_folded_ = false; }
 
-  double step(Parameters, const Labelled&, double eta, double lambda);
-  void accumulate(Parameters, const Labelled&);
-  /** Writes the gradient to `W` and `b` of `out`; returns the mean loss. */
+  /** Updates the parameters with the gradient of these rows and the accumulated ones; returns the mean loss before. */
+  double step(Parameters, const LabelledBatch&, double eta, double lambda);
+  /** Adds the gradient of these rows to the sums of the step. */
+  void accumulate(Parameters, const LabelledBatch&);
+  /** Writes the mean gradient of the accumulated rows to `out` and returns their mean loss. Clears the sums. */
   double gradient(Parameters, double lambda, Parameters out);
-  Evaluation evaluate(Parameters, const Labelled&);
-  /** Sum of the squares of W. */
+  /** Returns the loss and the number of correct rows. */
+  Evaluation evaluate(Parameters, const LabelledBatch&);
+  /** Returns the sum of the squares of W. */
   double penalty(Parameters) const;
+  /** Writes the logits of the rows to `out` [rows, classes]. */
   template <class T>
   void logits(Parameters, const Batch&, T* out);
 
  private:
   template <class Work>
   void share(int64_t units, double multiplications, Work&& work);
-  void check(const Labelled&);
+  void check(const LabelledBatch&);
   void fold(Parameters);
   void sum_bias(const float* b);
   double softmax(const Batch&, const int32_t* labels);
-  void collect(const Labelled&);
-  void hold_sums();
+  void add_gradient(const LabelledBatch&);
+  void allocate_sums();
   template <class Use>
-  void spend(Use use);
-  double forget();
+  void consume_gradient(Use use);
+  double clear_sums();
 
   const std::shared_ptr<Pool> pool_;
   const Arithmetic& arithmetic_;
   Model model_ = {};
-  bool folded_ = false;
+  bool is_folded_ = false;      // false if the parameters or the affine map have changed since W' was computed
   Array<float> weights_, bias_, scale32_, shift32_;
   Array<double> fold_, mean_, scale_, sums_;
   Array<float> partial_;        // logits of each block, [blocks, rows, stride]
   Array<float> g_;              // [rows, stride]
   Array<float> scratch_;        // of each thread, [2, kGroup, stride]
-  std::vector<int32_t> labels_;  // copied as they are checked: their memory may be shared
+  std::vector<int32_t> labels_;  // a copy that has been checked: another thread may write to the original
   std::vector<double> s_;       // sum of g over the rows of a piece, [classes]
-  std::vector<double> db_;      // and over all accumulated rows
-  double losses_[kPiece];
-  double loss_ = 0;
-  double rows_ = 0;
+  std::vector<double> db_;      // sum of g over all accumulated rows, [classes]
+  double losses_[kPiece];       // loss of each row of a piece
+  double loss_ = 0;             // sum over the accumulated rows
+  double rows_ = 0;             // number of accumulated rows
 };
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-// Threads that share numbered units of work with the thread that asks for it.
+// Threads that share numbered units of work with the calling thread.
 #pragma once
 
 #include <atomic>
@@ -13,17 +13,17 @@
 namespace millrace {
 
 /**
- * `each(count, work)` calls `work(unit, thread)` once for every unit and returns when all are done.
+ * `run(count, work)` calls `work(unit, thread)` once for every unit, and returns when all units are done.
  *
- * Every thread starts on a range of its own, the same from call to call, so that data stays in its cache; then it
- * takes what is left of the others'. The caller waits for units, not for threads: a thread that is asleep, or has lost
- * its core to another program, is done without.
+ * Every thread starts with a range of units of its own. The range is the same in every call, so that data stays in the
+ * thread's cache. Then the thread takes units that are left in the other ranges. The caller waits for units, not for
+ * threads: if a thread sleeps, or another program has its core, the other threads do its units.
  */
 class Pool {
  public:
   explicit Pool(int threads) : ranges_(new Range[threads]), size_(threads) {
     try {
-      for (int t = 1; t < threads; t++) threads_.emplace_back([this, t] { live(t); });
+      for (int t = 1; t < threads; t++) threads_.emplace_back([this, t] { work_until_closed(t); });
     } catch (...) {
       close();
       throw;
@@ -34,8 +34,9 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   int size() const { return size_; }
-  bool closed() const { return closing_.load(std::memory_order_relaxed); }
+  bool is_closed() const { return closing_.load(std::memory_order_relaxed); }
 
+  /** Ends the threads. */
   void close() {
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -47,28 +48,28 @@ class Pool {
   }
 
   template <class Work>
-  void each(int64_t count, Work& work) {
+  void run(int64_t count, Work& work) {
     if (threads_.empty() || count < 2) {
       for (int64_t unit = 0; unit < count; unit++) work(unit, 0);
       return;
     }
     start(count, [](void* context, int64_t unit, int thread) { (*static_cast<Work*>(context))(unit, thread); }, &work);
-    share(0, job_.load(std::memory_order_relaxed));
+    take_units(0, job_.load(std::memory_order_relaxed));
     const auto done = [this] { return left_.load(std::memory_order_acquire) == 0; };
-    if (awake(kPatience, done)) return;
-    // The thread we wait for has lost its core. Asleep, we leave it ours.
+    if (spin_until(kCallerSpin, done)) return;
+    // Another program has the core of the thread that is not done. That thread can have our core while we sleep.
     while (!done()) std::this_thread::sleep_for(std::chrono::microseconds(5));
   }
 
  private:
   using Call = void (*)(void*, int64_t, int);
 
-  /** Units not yet taken. `next` carries the number of its job, so that a late thread cannot take from another. */
+  /** Units not taken yet. `next` contains the number of the job, so that a late thread takes none of another job. */
   struct alignas(128) Range {
     std::atomic<uint64_t> next{0};  // job << 32 | unit
     std::atomic<uint32_t> end{0};
 
-    /** A late thread that has read the old `next` and sees the new `end` must find `next` changed when it takes. */
+    /** A late thread may have read the old `next` and the new `end`. It must then fail to exchange `next`. */
     void set(uint32_t job, uint32_t from, uint32_t to) {
       next.store(uint64_t(job) << 32 | UINT32_MAX, std::memory_order_relaxed);
       end.store(to, std::memory_order_release);
@@ -77,11 +78,12 @@ class Pool {
   };
 
   using Microseconds = std::chrono::microseconds;
-  static constexpr Microseconds kPatience{50};
-  // Longer than the pause between two steps of training. A thread that waits awake is soon made to wait by the system.
-  static constexpr Microseconds kLinger{20};
+  static constexpr Microseconds kCallerSpin{50};
+  // Longer than the pause between two steps of training. The system takes the core from threads that spin for long.
+  static constexpr Microseconds kWorkerSpin{20};
 
-  static void relax() {
+  /** Tells the processor that this is a spinning loop. */
+  static void pause() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -89,20 +91,21 @@ class Pool {
 #endif
   }
 
-  /** Waits for `event` for some time, without sleeping; returns whether it came. */
+  /** Waits for `event` for some time, without sleeping. Returns whether it is true. */
   template <class Event>
-  static bool awake(Microseconds time, Event event) {
+  static bool spin_until(Microseconds time, Event event) {
     if (event()) return true;
     const auto until = std::chrono::steady_clock::now() + time;
     do {
       for (int i = 0; i < 16; i++) {
         if (event()) return true;
-        relax();
+        pause();
       }
     } while (std::chrono::steady_clock::now() < until);
     return false;
   }
 
+  /** Offers a job to all threads. */
   void start(int64_t count, Call call, void* context) {
     const uint32_t job = job_.load(std::memory_order_relaxed) + 1;
     left_.store(count, std::memory_order_relaxed);
@@ -111,11 +114,13 @@ class Pool {
     for (int t = 0; t < size_; t++)
       ranges_[t].set(job, static_cast<uint32_t>(count * t / size_), static_cast<uint32_t>(count * (t + 1) / size_));
     job_.store(job);
-    // Without the lock, which a thread that has lost its core may hold: one that misses the call is done without.
+    // Without the lock, because a thread that has lost its core may hold it. A thread that misses this call sleeps on,
+    // and the others do its units.
     if (sleeping_.load() > 0) wake_.notify_all();
   }
 
-  void share(int thread, uint32_t job) {
+  /** Takes units of a job and does them until none is left. */
+  void take_units(int thread, uint32_t job) {
     for (int i = 0; i < size_; i++) {
       Range& range = ranges_[(thread + i) % size_];
       uint64_t next = range.next.load(std::memory_order_acquire);
@@ -123,7 +128,7 @@ class Pool {
         const Call call = call_.load(std::memory_order_relaxed);
         void* context = context_.load(std::memory_order_relaxed);
         if (!range.next.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel)) continue;
-        // The unit is ours, so its job cannot end before us, and what was read above belongs to it.
+        // The job cannot end before this unit is done, so `call` and `context`, which were read before, belong to it.
         call(context, static_cast<uint32_t>(next), thread);
         left_.fetch_sub(1, std::memory_order_release);
         next = range.next.load(std::memory_order_acquire);
@@ -131,22 +136,23 @@ class Pool {
     }
   }
 
-  void live(int thread) {
+  void work_until_closed(int thread) {
     uint32_t done = 0;
     while (!closing_.load(std::memory_order_relaxed)) {
       const uint32_t job = job_.load(std::memory_order_acquire);
       if (job == done) {
-        linger(done);
+        wait_for_job(done);
         continue;
       }
-      share(thread, job);
+      take_units(thread, job);
       done = job;
     }
   }
 
-  /** Waits for a job after `done`: awake for a moment, then asleep. */
-  void linger(uint32_t done) {
-    if (awake(kLinger, [&] { return job_.load(std::memory_order_acquire) != done || closing_.load(); })) return;
+  /** Waits for a job after `done`. Spins for a moment, then sleeps. */
+  void wait_for_job(uint32_t done) {
+    const auto is_over = [&] { return job_.load(std::memory_order_acquire) != done || closing_.load(); };
+    if (spin_until(kWorkerSpin, is_over)) return;
     std::unique_lock<std::mutex> lock(mutex_);
     sleeping_.fetch_add(1);
     wake_.wait(lock, [&] { return job_.load() != done || closing_.load(); });

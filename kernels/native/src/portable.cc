@@ -1,4 +1,5 @@
-// What every processor of the platform can do, in the vector extensions of GCC and Clang: SSE2 on x86, NEON on ARM.
+// Instructions that every processor of the platform has: SSE2 on x86, NEON on ARM. They are used through the vector
+// extensions of GCC and Clang.
 #include "arithmetic.h"
 
 #include <type_traits>
@@ -20,7 +21,7 @@ struct V {
   static F sub(F a, F b) { return a - b; }
   static F mul(F a, F b) { return a * b; }
   static F fma(F a, F b, F c) { return a * b + c; }
-  /** `b` where either is NaN. */
+  /** Takes the lane of `b` if either lane is NaN. */
   static F max(F a, F b) { return a > b ? a : b; }
 
   static F load(const float* p) {
@@ -33,7 +34,7 @@ struct V {
     for (int i = 0; i < n; i++) a[i] = p[i];
     return a;
   }
-  static F once(const float* p) { return load(p); }
+  static F load_once(const float* p) { return load(p); }
   static F load(const uint8_t* p) {
     B bytes;
     __builtin_memcpy(&bytes, p, sizeof bytes);
@@ -50,7 +51,7 @@ struct V {
   }
 
   static F times_power_of_two(F a, F n) {
-    // NaN has no integer: it is taken as 0 here, and is NaN in `a`.
+    // NaN converts to no integer, so it counts as 0 here. The result is still NaN, because `a` is NaN.
     const I exponent = __builtin_convertvector(n == n ? n : set(0), I) + 127;
     return a * reinterpret_cast<F>(exponent << 23);
   }

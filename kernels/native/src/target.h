@@ -1,5 +1,6 @@
-// Everything between TARGET_BEGIN and TARGET_END is compiled for an instruction set of its own. A flag for the whole
-// file would also reach the inline functions of the headers above it, of which the linker keeps any one copy.
+// Code between TARGET_BEGIN and TARGET_END is compiled for an instruction set of its own. A compiler flag for the whole
+// file would also apply to the inline functions of its headers. The linker keeps only one copy of such a function, and
+// that copy could then fail on older processors.
 #pragma once
 
 #define MILLRACE_PRAGMA(text) _Pragma(#text)

@@ -1,13 +1,11 @@
-import { call, GROUP, TILE_COLUMNS } from './call'
+import { call, GROUP, ROW_BLOCK, TILE_COLUMNS } from './call'
 import { narrow } from './fold'
 import { readTile } from './tile'
 
-/** Rows summed in float32 before the sum is added in float64. */
-const BLOCK: u32 = 128
+/** Bytes of working memory for one block of rows. */
+export const BACKWARD_SCRATCH: u32 = ROW_BLOCK * TILE_COLUMNS * 4
 
-export const BACKWARD_SCRATCH: u32 = BLOCK * TILE_COLUMNS * 4
-
-/** Adds the gradients `G^T Z` of the rows at hand to `sums`, in the columns of tile `item`. */
+/** Adds the gradient `G^T Z` of the rows of this pass to `sums`, in the columns of tile `item`. */
 export function accumulate(item: u32, scratch: usize): void {
   const tile = sumTile(item, scratch)
   const first = item * TILE_COLUMNS
@@ -17,8 +15,11 @@ export function accumulate(item: u32, scratch: usize): void {
   }
 }
 
-/** The same, and then a step: `W -= eta * (dW + 2 * lambda * W)` in the columns of tile `item`. */
-export function descend(item: u32, scratch: usize): void {
+/**
+ * Adds the gradient of the rows of this pass to `sums` and updates the weights with the result, in the columns of tile
+ * `item`: `W -= eta * (dW + 2 * lambda * W)`. `sums` itself does not change.
+ */
+export function update(item: u32, scratch: usize): void {
   const tile = sumTile(item, scratch)
   const features = call.features
   const first = item * TILE_COLUMNS
@@ -30,7 +31,7 @@ export function descend(item: u32, scratch: usize): void {
     let sum = tile + <usize>(k * TILE_COLUMNS) * 8
     let w = call.W + (<usize>k * features + first) * 4
     for (let left = <i32>columns; left > 0; left -= 4) {
-      const step = f32x4.mul(eta, meanSlope(sum, factor, w, decay))
+      const step = f32x4.mul(eta, meanGradient(sum, factor, w, decay))
       storeFirst(w, f32x4.sub(v128.load(w), step), left)
       sum += 32
       w += 16
@@ -38,8 +39,8 @@ export function descend(item: u32, scratch: usize): void {
   }
 }
 
-/** Gradient of the mean cost over the accumulated rows, in the columns of tile `item`, to `out`. */
-export function slope(item: u32): void {
+/** Writes the gradient of the mean cost over the accumulated rows to `out`, in the columns of tile `item`. */
+export function gradient(item: u32): void {
   const features = call.features
   const first = item * TILE_COLUMNS
   const columns = min(TILE_COLUMNS, features - first)
@@ -49,26 +50,28 @@ export function slope(item: u32): void {
     const at = (<usize>k * features + first) * 4
     for (let j: u32 = 0; j < columns; j += 4) {
       const offset = at + <usize>j * 4
-      storeFirst(call.out + offset, meanSlope(sumsAt(k, first + j), factor, call.W + offset, decay), <i32>(columns - j))
+      const gradient = meanGradient(sumsAt(k, first + j), factor, call.W + offset, decay)
+      storeFirst(call.out + offset, gradient, <i32>(columns - j))
     }
   }
 }
 
-/** Four columns of the gradient of the mean cost: `dW + 2 * lambda * W`, where `dW` is `sum / n`. */
+/** Returns four columns of the gradient of the mean cost: `dW + 2 * lambda * W`, where `dW` is `sum / n`. */
 // @ts-ignore: decorator
 @inline
-function meanSlope(sum: usize, factor: v128, w: usize, decay: v128): v128 {
+function meanGradient(sum: usize, factor: v128, w: usize, decay: v128): v128 {
   const dW = narrow(f64x2.mul(v128.load(sum), factor), f64x2.mul(v128.load(sum, 16), factor))
   return f32x4.add(dW, f32x4.mul(decay, v128.load(w)))
 }
 
+/** Returns the address of `sums[k, j]`. */
 // @ts-ignore: decorator
 @inline
 function sumsAt(k: u32, j: u32): usize {
   return call.sums + (<usize>k * call.stride + j) * 8
 }
 
-/** Stores the first `count` of four float32. */
+/** Stores the first `count` of four float32 values. */
 // @ts-ignore: decorator
 @inline
 function storeFirst(to: usize, v: v128, count: i32): void {
@@ -82,8 +85,8 @@ function storeFirst(to: usize, v: v128, count: i32): void {
 }
 
 /**
- * Gradients `G^T Z` of the rows at hand, plus `sums`, in the columns of tile `item`: into working memory, float64
- * `[classes, TILE_COLUMNS]`.
+ * Computes the gradient `G^T Z` of the rows of this pass, plus `sums` if `carried` is 1, in the columns of tile `item`.
+ * Returns the address of the result in working memory: float64 `[lanes, TILE_COLUMNS]`.
  */
 function sumTile(item: u32, scratch: usize): usize {
   const rows = call.rows
@@ -94,8 +97,8 @@ function sumTile(item: u32, scratch: usize): usize {
   const x = scratch
   const tile = scratch + BACKWARD_SCRATCH
   memory.fill(tile, 0, <usize>(lanes * TILE_COLUMNS) * 8)
-  for (let i: u32 = 0; i < rows; i += BLOCK) {
-    const count = min(BLOCK, rows - i)
+  for (let i: u32 = 0; i < rows; i += ROW_BLOCK) {
+    const count = min(ROW_BLOCK, rows - i)
     readTile(x, TILE_COLUMNS, i, count, first, columns)
     for (let k: u32 = 0; k < classes; k += GROUP) {
       const g = call.g + (<usize>k * call.pitch + i) * 4
@@ -107,12 +110,12 @@ function sumTile(item: u32, scratch: usize): usize {
   for (let k: u32 = 0; k < classes; k++) {
     const row = tile + <usize>(k * TILE_COLUMNS) * 8
     if (call.scale) standardise(row, load<f64>(call.gPass + <usize>k * 8), first, columns)
-    if (call.carried) carry(row, sumsAt(k, first), columns)
+    if (call.carried) addSums(row, sumsAt(k, first), columns)
   }
   return tile
 }
 
-/** Turns `sum(g * x)` into `sum(g * z)`, which is `(sum(g * x) - sum(g) * mean) * scale`. */
+/** Turns `sum(g * x)` into `sum(g * z)`: `sum(g * z) = (sum(g * x) - sum(g) * mean) * scale`. */
 function standardise(row: usize, gSum: f64, first: u32, columns: u32): void {
   const g = f64x2.splat(gSum)
   const mean = call.mean + <usize>first * 8
@@ -125,15 +128,16 @@ function standardise(row: usize, gSum: f64, first: u32, columns: u32): void {
   }
 }
 
-function carry(row: usize, from: usize, columns: u32): void {
+/** Adds the row of `sums` at `from` to a row of the tile. */
+function addSums(row: usize, from: usize, columns: u32): void {
   for (let j: usize = 0; j < <usize>columns * 8; j += 16) {
     v128.store(row + j, f64x2.add(v128.load(row + j), v128.load(from + j)))
   }
 }
 
 /**
- * Adds the products of two rows of `g` and sixteen columns of `x` to `R`: `R[k, j] += sum_i g[k, i] * x[i, j]`. The shape is
- * that of `dot4x2`, for the same reason.
+ * Adds the products of two rows of `g` and sixteen columns of `x` to `R`: `R[k, j] += sum_i g[k, i] * x[i, j]`. Like
+ * `dot4x2` in `forward.ts`, it uses as many registers as V8 can keep without spilling.
  */
 function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void {
   let a0 = f32x4.splat(0)
@@ -169,7 +173,7 @@ function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void
   addTo(R + 64, b2, b3)
 }
 
-/** Adds eight float32 to eight float64 in memory. */
+/** Adds eight float32 values to eight float64 values in memory. */
 // @ts-ignore: decorator
 @inline
 function addTo(R: usize, a: v128, b: v128): void {

@@ -1,20 +1,22 @@
-/** Classes that one register tile of `forward` and `backward` covers. */
+import { CALL } from './memory-map'
+
+/** Classes in one register tile of the forward and the backward pass. */
 export const GROUP: u32 = 2
 
-/** Rows of one item of the forward pass. Losses are summed by item, so this is part of the order of sums. */
+/** Rows in one item of the forward pass. Losses are summed per item, so this number is part of the order of sums. */
 export const TILE_ROWS: u32 = 8
 
-/** Columns of one item of the backward pass: a cache line of uint8 values. */
+/** Columns in one item of the backward pass: a cache line of uint8 values. */
 export const TILE_COLUMNS: u32 = 64
 
-/** Bytes at the start of memory where `call` lies; the words of `parallel.ts` follow. */
-const CALL: usize = 64
+/** Rows that the backward pass sums in float32 before it adds the sum in float64. */
+export const ROW_BLOCK: u32 = 128
 
 /**
- * What the call in progress works on. The calling thread writes it between phases, all threads read it.
- * `layout.ts` on the JavaScript side lists the same fields in the same order, 4 bytes each and then 8 bytes each.
+ * The input and output of the phases. The calling thread writes these fields between phases, and all threads read them.
  *
- * Padded sizes: `stride` is `features` rounded up to 16, `lanes` is `classes` rounded up to 4. What lies in the padding is zero, or ignored.
+ * Padded sizes: `stride` is `features` rounded up to 16, and `lanes` is `classes` rounded up to 4. The padding is zero,
+ * or is ignored. All pointers are addresses in bytes.
  */
 @unmanaged
 export class Call {
@@ -23,44 +25,49 @@ export class Call {
   classes: u32
   stride: u32
   lanes: u32
-  /** float32 `[classes, features]` */
+  /** The weights, float32 `[classes, features]`. */
   W: usize
-  /** float32 `[classes]` */
+  /** The biases, float32 `[classes]`. */
   b: usize
-  /** The weights as `forward` reads them, float32 `[classes rounded up to GROUP, stride]`. */
+  /** The weights that the forward pass reads, see `fold.ts`: float32 `[classes rounded up to GROUP, stride]`. */
   folded: usize
-  /** The biases that go with them, float64 `[lanes]`. */
+  /** The biases that the forward pass reads, float64 `[lanes]`. */
   bias: usize
-  /** float64 `[features]` each; 0 where rows need no standardisation. */
+  /** Standardisation of the rows, float64 `[features]` each. `scale` is 0 if the rows need none. */
   mean: usize
   scale: usize
+  /** Number of rows of this pass. */
   rows: u32
-  /** uint8 or float32 `[rows, features]` */
+  /** Row values, uint8 or float32 `[rows, features]`. */
   values: usize
-  /** 1 for uint8, 4 for float32. */
+  /** Bytes per value: 1 for uint8, 4 for float32. */
   width: u32
-  /** int32 `[rows]` */
+  /** Class of each row, int32 `[rows]`. */
   labels: usize
-  /** Gradient of each row's loss by its logits, transposed: float32 `[lanes, pitch]`, with room for `pitch` rows. */
+  /** Gradient of each row's loss with respect to its logits, transposed: float32 `[lanes, pitch]`. */
   g: usize
+  /** Number of rows that `g` has room for. */
   pitch: u32
-  /** Its sum over all rows of the step so far, and over the rows at hand: float64 `[lanes]` each. */
+  /** Sum of `g` over all rows of the step so far, float64 `[lanes]`. */
   gSum: usize
+  /** Sum of `g` over the rows of this pass, float64 `[lanes]`. */
   gPass: usize
-  /** Loss and hits of each item of the forward pass, float64 `[items, 2]`. */
+  /** Loss and number of correct rows of each item of the forward pass, float64 `[items, 2]`. */
   scores: usize
-  /** `logits`: float64 `[rows, classes]`. `slope`: float32 `[classes, features]`. `moments`: see there. */
+  /** Result. `logits`: float64 `[rows, classes]`. `gradient`: float32 `[classes, features]`. `moments`: see there. */
   out: usize
-  /** Sums `G^T Z` of the rows accumulated so far, float64 `[classes, stride]`. */
+  /** Sum of `G^T Z` over the rows accumulated so far, float64 `[classes, stride]`. */
   sums: usize
-  /** 1 when `sums` counts. */
+  /** 1 if `sums` is part of the gradient, 0 if this pass is the first of the step. */
   carried: u32
-  /** Working memory of the threads, `scratchBytes` each. */
+  /** Working memory: `scratchBytes` for each thread. */
   scratch: usize
   scratchBytes: u32
-  /** One over the rows of the step. */
+  /** One over the number of rows of the step. */
   factor: f64
+  /** Step size. */
   eta: f64
+  /** Weight of the penalty. */
   lambda: f64
 }
 

@@ -1,8 +1,9 @@
 /**
- * `e^x` of four `x <= 0`, to about 1 ulp; 0 below -87, where float32 becomes subnormal. NaN stays NaN.
+ * Returns `e^x` for four `x <= 0`, with an error of about 1 ulp. Returns 0 below -87, where float32 becomes subnormal.
+ * NaN stays NaN.
  *
  * `e^x = 2^n e^r` with `n = round(x / ln 2)` and a polynomial for `e^r`: S. Moshier's `expf`, Cephes Math Library 2.2.
- * `ln 2` is taken in two parts so that `r = x - n ln 2` is exact.
+ * `ln 2` is split into two parts so that `r = x - n ln 2` is exact.
  */
 // @ts-ignore: decorator
 @inline
@@ -19,6 +20,6 @@ export function exp4(x: v128): v128 {
   p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1))
   p = f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), f32x4.add(r, f32x4.splat(1)))
   const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23)
-  // Not `and(…, inRange)`: that comparison is false for NaN, which must pass.
+  // `and(…, inRange)` would turn NaN into 0, because the comparison is false for NaN.
   return v128.andnot(f32x4.mul(p, power), v128.andnot(f32x4.eq(x, x), inRange))
 }

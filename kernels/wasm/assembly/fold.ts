@@ -1,10 +1,11 @@
 import { call } from './call'
 
 /**
- * Folds the standardisation `z = (x - mean) * scale` of class `k` into its weights and bias, so that the forward pass
- * reads rows as they are: `W z + b = W' x + b'` with `W' = W * scale` and `b' = b - sum(W' * mean)`.
+ * Folds the standardisation `z = (x - mean) * scale` into the weights and the bias of class `k`. The forward pass can
+ * then read rows without standardising them: `W z + b = W' x + b'` with `W' = W * scale` and `b' = b - sum(W' * mean)`.
  *
- * The sum is in float64 and over the rounded `W'`, so that its rounding errors cancel as far as `x` is near the mean.
+ * The sum is taken in float64 over the rounded `W'`. Its rounding errors and those of `W' x` then cancel for `x` near
+ * the mean.
  */
 export function fold(k: u32): void {
   const features = call.features
@@ -15,6 +16,7 @@ export function fold(k: u32): void {
   store<f64>(call.bias + <usize>k * 8, <f64>load<f32>(call.b + <usize>k * 4) - offset)
 }
 
+/** Writes `W'` of one class to `to`, and returns `sum(W' * mean)`. */
 function foldScale(from: usize, to: usize, features: u32): f64 {
   const mean = call.mean
   const scale = call.scale
@@ -41,14 +43,14 @@ function foldScale(from: usize, to: usize, features: u32): f64 {
   return sum
 }
 
-/** Two pairs of float64 as four float32. */
+/** Converts two pairs of float64 values to four float32 values. */
 // @ts-ignore: decorator
 @inline
 export function narrow(low: v128, high: v128): v128 {
   return v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5)
 }
 
-/** The upper two of four float32 as float64. */
+/** Converts the last two of four float32 values to float64. */
 // @ts-ignore: decorator
 @inline
 export function promoteHigh(v: v128): v128 {

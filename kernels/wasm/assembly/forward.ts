@@ -1,16 +1,17 @@
 import { call, GROUP, TILE_ROWS } from './call'
-import { descendRow, scoreRow } from './rows'
+import { differentiateRow, scoreRow } from './rows'
 import { readTile } from './tile'
 
 /**
- * Columns read at a time. A block of a class group and of a row tile stay in the first-level cache, and no float32 sum
- * runs over more than `BLOCK / 4` terms: blocks are added in float64.
+ * Columns in one block. A block of a class group and a block of a row tile fit into the first-level cache together. No
+ * float32 sum has more than `BLOCK / 4` terms, because blocks are added in float64.
  */
 const BLOCK: u32 = 512
 
+/** Bytes of working memory for one block of a row tile. */
 export const FORWARD_SCRATCH: u32 = TILE_ROWS * BLOCK * 4
 
-/** Logits `W z + b` of the rows of tile `item`, to `out`. */
+/** Writes the logits `W z + b` of the rows of tile `item` to `out`. */
 export function logits(item: u32, scratch: usize): void {
   const s = forward(item, scratch)
   const classes = call.classes
@@ -23,7 +24,7 @@ export function logits(item: u32, scratch: usize): void {
   }
 }
 
-/** Loss and hits of the rows of tile `item`, to `scores`. */
+/** Writes the loss and the number of correct rows of tile `item` to `scores`. */
 export function evaluate(item: u32, scratch: usize): void {
   const s = forward(item, scratch)
   const first = item * TILE_ROWS
@@ -34,7 +35,7 @@ export function evaluate(item: u32, scratch: usize): void {
     const label = load<u32>(call.labels + <usize>(first + i) * 4)
     const row = s + <usize>i * call.lanes * 8
     loss += scoreRow(row, label)
-    // `scoreRow` leaves the class of the largest logit in front of the logits it has used up.
+    // `scoreRow` has overwritten the first logit with the class of the largest one.
     if (load<u32>(row) == label) correct++
   }
   const score = call.scores + <usize>item * 16
@@ -42,7 +43,7 @@ export function evaluate(item: u32, scratch: usize): void {
   store<f64>(score, <f64>correct, 8)
 }
 
-/** Loss of the rows of tile `item`, to `scores`, and its gradient by their logits, to `g`. */
+/** Writes the loss of the rows of tile `item` to `scores`, and its gradient with respect to their logits to `g`. */
 export function train(item: u32, scratch: usize): void {
   const s = forward(item, scratch)
   const lanes = <usize>call.lanes
@@ -51,12 +52,12 @@ export function train(item: u32, scratch: usize): void {
   let loss: f64 = 0
   for (let i: usize = 0; i < <usize>rows; i++) {
     const row = <usize>first + i
-    loss += descendRow(s + i * lanes * 8, load<u32>(call.labels + row * 4), call.g + row * 4)
+    loss += differentiateRow(s + i * lanes * 8, load<u32>(call.labels + row * 4), call.g + row * 4)
   }
   store<f64>(call.scores + <usize>item * 16, loss)
 }
 
-/** Computes the logits of the rows of tile `item` into working memory, float64 `[TILE_ROWS, lanes]`. */
+/** Computes the logits of the rows of tile `item`. Returns their address: float64 `[TILE_ROWS, lanes]`. */
 function forward(item: u32, scratch: usize): usize {
   const stride = call.stride
   const classes = call.classes
@@ -66,7 +67,9 @@ function forward(item: u32, scratch: usize): usize {
   const tile = scratch
   const s = scratch + FORWARD_SCRATCH
   for (let i: u32 = 0; i < TILE_ROWS; i++) {
-    for (let k: u32 = 0; k < lanes; k += 2) v128.store(s + <usize>(i * lanes + k) * 8, v128.load(call.bias + <usize>k * 8))
+    for (let k: u32 = 0; k < lanes; k += 2) {
+      v128.store(s + <usize>(i * lanes + k) * 8, v128.load(call.bias + <usize>k * 8))
+    }
   }
   for (let j: u32 = 0; j < stride; j += BLOCK) {
     const columns = min(BLOCK, stride - j)
@@ -84,8 +87,8 @@ function forward(item: u32, scratch: usize): usize {
 /**
  * Adds the products of four rows `x` and two rows `w` to the logits `s`: `s[i, k] += sum_j x[i, j] * w[k, j]`.
  *
- * The shape is what 16 registers hold: V8 loads all six operands before it multiplies, and spills from 3 x 3, 2 x 5 or
- * an unrolled loop on, which halves the speed.
+ * A tile of 4 x 2 fits into 16 registers: V8 loads all six operands before it multiplies. With 3 x 3, 2 x 5 or an
+ * unrolled loop, V8 spills registers to memory, which halves the speed.
  */
 function dot4x2(x: usize, w: usize, wPitch: usize, bytes: usize, s: usize, sPitch: usize): void {
   let a0 = f32x4.splat(0)
@@ -120,7 +123,7 @@ function dot4x2(x: usize, w: usize, wPitch: usize, bytes: usize, s: usize, sPitc
   addTo(s + 3 * sPitch, d0, d1)
 }
 
-/** Adds the sum of four lanes, of `a` and of `b`, to two float64 in memory. */
+/** Adds the sum of the four lanes of `a`, and that of `b`, to two float64 values in memory. */
 // @ts-ignore: decorator
 @inline
 function addTo(at: usize, a: v128, b: v128): void {

@@ -1,10 +1,10 @@
 import { call, TILE_COLUMNS } from './call'
 
 /**
- * Adds the rows at hand, uint8, to the statistics of the columns of tile `item`, at `out`: sum and sum of squares,
- * float64 `[2, stride]`, then least and largest value, uint8 `[2, stride]`.
+ * Adds the uint8 rows of this pass to the statistics at `out`, in the columns of tile `item`: the sums and the sums of
+ * squares, float64 `[2, stride]`, then the smallest and the largest values, uint8 `[2, stride]`.
  *
- * Exact: float64 holds integers up to 2^53.
+ * The sums are exact: float64 holds all integers up to 2^53.
  */
 export function moments(item: u32): void {
   const features = call.features
@@ -15,11 +15,11 @@ export function moments(item: u32): void {
   for (; j < end; j++) moments1(j)
 }
 
-/** Sums in uint32, which 65,536 squares of 255 fit; callers pass fewer rows. */
+/** Sixteen columns from `j`. The sums are uint32, so there may be 65,536 rows at most: 65536 * 255^2 < 2^32. */
 function moments16(j: u32): void {
   const features = <usize>call.features
   const stride = <usize>call.stride
-  let least = v128.load(call.out + stride * 16 + j)
+  let smallest = v128.load(call.out + stride * 16 + j)
   let largest = v128.load(call.out + stride * 17 + j)
   let s0 = i32x4.splat(0)
   let s1 = s0
@@ -32,7 +32,7 @@ function moments16(j: u32): void {
   let from = call.values + j
   for (let i: u32 = 0; i < call.rows; i++) {
     const x = v128.load(from)
-    least = i8x16.min_u(least, x)
+    smallest = i8x16.min_u(smallest, x)
     largest = i8x16.max_u(largest, x)
     const low = i16x8.extend_low_i8x16_u(x)
     const high = i16x8.extend_high_i8x16_u(x)
@@ -46,7 +46,7 @@ function moments16(j: u32): void {
     q3 = i32x4.add(q3, i32x4.extmul_high_i16x8_u(high, high))
     from += features
   }
-  v128.store(call.out + stride * 16 + j, least)
+  v128.store(call.out + stride * 16 + j, smallest)
   v128.store(call.out + stride * 17 + j, largest)
   const sum = call.out + <usize>j * 8
   addTo(sum, s0)
@@ -60,17 +60,18 @@ function moments16(j: u32): void {
   addTo(squares + 96, q3)
 }
 
+/** Column `j`. */
 function moments1(j: u32): void {
   const features = <usize>call.features
   const stride = <usize>call.stride
-  let least = call.out + stride * 16 + j
-  let largest = call.out + stride * 17 + j
+  const smallest = call.out + stride * 16 + j
+  const largest = call.out + stride * 17 + j
   let sum: u64 = 0
   let squares: u64 = 0
   let from = call.values + j
   for (let i: u32 = 0; i < call.rows; i++) {
     const x = load<u8>(from)
-    if (x < load<u8>(least)) store<u8>(least, x)
+    if (x < load<u8>(smallest)) store<u8>(smallest, x)
     if (x > load<u8>(largest)) store<u8>(largest, x)
     sum += x
     squares += <u32>x * x
@@ -81,7 +82,7 @@ function moments1(j: u32): void {
   store<f64>(at + stride * 8, load<f64>(at + stride * 8) + <f64>squares)
 }
 
-/** Adds four uint32 to four float64 in memory. */
+/** Adds four uint32 values to four float64 values in memory. */
 // @ts-ignore: decorator
 @inline
 function addTo(at: usize, v: v128): void {

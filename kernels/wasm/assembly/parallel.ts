@@ -1,32 +1,28 @@
 import { call } from './call'
+import { CALLER_SLEEPS, TICKET, UNFINISHED } from './memory-map'
 import { perform } from './phases'
 
 /*
- * A phase is a number of independent items. The calling thread offers them by one 64-bit word, `TICKET`: the number of
- * the phase above, the items left below. Whoever takes one off may work on item `left - 1`, and takes it off
- * `UNFINISHED` when it is done. The calling thread works as well and leaves when `UNFINISHED` is zero, so it never
- * waits for a worker that has taken nothing: workers that sleep, start late or have died cost no time.
+ * A phase is a number of independent items. The calling thread offers them in one 64-bit word, `TICKET`. A thread that
+ * decrements the number of items in it may do item `left - 1`, and decrements `UNFINISHED` when it has done it. The
+ * calling thread works too and returns when `UNFINISHED` is 0, so it never waits for a worker that has taken no item:
+ * a worker that sleeps, starts late or has died costs no time.
  *
- * Which thread does which item is left to chance; what an item computes does not depend on it.
+ * Which thread does which item depends on chance. The result of an item does not depend on the thread.
  *
- * All waiting here is spinning; sleeping and waking is JavaScript's, in `arena.ts` and `worker.ts`. (In V8 11.3, the
- * baseline code of `memory.atomic.wait32` overwrites a local variable: it spills a 32-bit address as 64 bits.)
- *
- * Words that are written by different threads lie on different cache lines.
+ * Threads only spin here. They sleep and wake in JavaScript (`arena.ts` and `worker.ts`), because V8 11.3 compiles
+ * `memory.atomic.wait32` wrongly: its baseline code spills a 32-bit address as 64 bits and overwrites a local variable.
  */
-const TICKET: usize = 256
-const UNFINISHED: usize = 320
-/** 1: the caller sleeps until `UNFINISHED` is zero. */
-const CALLER_SLEEPS: usize = 384
 
-/** About 50 µs: longer than the pause between two steps of a training loop, shorter than anyone minds. */
+/** About 50 µs: longer than the pause between two steps of a training loop, too short to matter to other programs. */
 const WORKER_SPINS: u32 = 40000
-/** Longer than most items take: sleeping costs several µs on both sides. */
+/** Longer than most items take. To sleep and wake costs several µs on both sides. */
 const CALLER_SPINS: u32 = 100000
 
+/** Number of phases offered so far. */
 let phases: i64 = 0
 
-/** Performs a phase on the calling thread alone. */
+/** Does all items of a phase on the calling thread. */
 export function performAll(phase: u32, items: u32): void {
   for (let item: u32 = 0; item < items; item++) perform(phase, item, 0)
 }
@@ -38,7 +34,7 @@ export function offer(phase: u32, items: u32): void {
   atomic.store<i64>(TICKET, (++phases << 32) | <i64>items)
 }
 
-/** The calling thread's share of a phase. Returns whether all items are done; if not, others are still at work. */
+/** Works on the offered phase on the calling thread. Returns false if workers are still busy with items they took. */
 export function share(): bool {
   drain(0)
   let spins = CALLER_SPINS
@@ -46,7 +42,10 @@ export function share(): bool {
   return !atomic.load<u32>(UNFINISHED)
 }
 
-/** The share of worker `thread`, 1 and up. Returns when there has been nothing to do for a while, or the caller sleeps. */
+/**
+ * Works on phases on worker `thread`, from 1. Returns if there has been nothing to do for a while, or if the calling
+ * thread sleeps.
+ */
 export function serve(thread: u32): void {
   let spins = WORKER_SPINS
   while (--spins) {
@@ -57,11 +56,12 @@ export function serve(thread: u32): void {
   }
 }
 
-/** Whether items are on offer. */
+/** Returns whether the ticket has items that no thread has taken. */
 export function hasItems(): bool {
   return <u32>atomic.load<i64>(TICKET) != 0
 }
 
+/** Takes items and does them until no item is left. */
 function drain(thread: u32): void {
   let ticket = atomic.load<i64>(TICKET)
   while (<u32>ticket != 0) {

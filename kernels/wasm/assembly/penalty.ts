@@ -1,7 +1,7 @@
 import { call } from './call'
 import { promoteHigh } from './fold'
 
-/** Sum of the squares of all weights, in float64. */
+/** Returns the sum of the squares of all weights, in float64. */
 export function penalty(): f64 {
   const end = call.W + ((<usize>call.features * call.classes) << 2)
   let even = f64x2.splat(0)
@@ -17,7 +17,7 @@ export function penalty(): f64 {
   return sum
 }
 
-/** Of four float32, the sums of the squares of the first and third, and of the second and fourth. */
+/** Returns `v0^2 + v2^2` and `v1^2 + v3^2` of four float32 values. */
 // @ts-ignore: decorator
 @inline
 function squaredPairs(v: v128): v128 {

@@ -1,40 +1,52 @@
-import { accumulate, BACKWARD_SCRATCH, descend, slope } from './backward'
+import { accumulate, BACKWARD_SCRATCH, gradient, update } from './backward'
 import { call, TILE_COLUMNS, TILE_ROWS } from './call'
 import { fold } from './fold'
 import { evaluate, FORWARD_SCRATCH, logits, train } from './forward'
 import { moments } from './moments'
 
-/** Works on one item of a phase; the phases are numbered as in `layout.ts`. */
+/** The parts of the work that all threads share. The items of a phase do not depend on each other. */
+export enum Phase {
+  fold,
+  logits,
+  evaluate,
+  train,
+  accumulate,
+  update,
+  gradient,
+  moments,
+}
+
+/** Does one item of a phase, on thread `thread`. */
 export function perform(phase: u32, item: u32, thread: u32): void {
   const scratch = call.scratch + <usize>thread * call.scratchBytes
   switch (phase) {
-    case 0:
+    case Phase.fold:
       return fold(item)
-    case 1:
+    case Phase.logits:
       return logits(item, scratch)
-    case 2:
+    case Phase.evaluate:
       return evaluate(item, scratch)
-    case 3:
+    case Phase.train:
       return train(item, scratch)
-    case 4:
+    case Phase.accumulate:
       return accumulate(item, scratch)
-    case 5:
-      return descend(item, scratch)
-    case 6:
-      return slope(item)
-    case 7:
+    case Phase.update:
+      return update(item, scratch)
+    case Phase.gradient:
+      return gradient(item)
+    case Phase.moments:
       return moments(item)
     default:
       unreachable()
   }
 }
 
-/** Working memory per thread in bytes, for `lanes` padded classes. */
+/** Returns the bytes of working memory that one thread needs for `lanes` padded classes. */
 export function scratchBytes(lanes: u32): u32 {
   return max(FORWARD_SCRATCH + TILE_ROWS * lanes * 8, BACKWARD_SCRATCH + lanes * TILE_COLUMNS * 8)
 }
 
-/** Adds the scores of the first `items` tiles in order; `[loss, hits]` in place of the first. */
+/** Adds the scores of the first `items` items in order, and replaces the first score with the two sums. */
 export function sumScores(items: u32): void {
   let loss: f64 = 0
   let correct: f64 = 0
@@ -47,8 +59,8 @@ export function sumScores(items: u32): void {
   store<f64>(call.scores, correct, 8)
 }
 
-/** Sums `g` over the rows at hand into `gPass`, and adds that to `gSum`. */
-export function sumSlopes(): void {
+/** Sums `g` over the rows of this pass into `gPass`, and adds that to `gSum`. */
+export function sumGradients(): void {
   const end = <usize>call.rows * 4
   for (let k: u32 = 0; k < call.classes; k++) {
     const g = call.g + <usize>k * call.pitch * 4
@@ -59,8 +71,8 @@ export function sumSlopes(): void {
   }
 }
 
-/** `b -= eta * db`, where `db` is the mean of `g`. */
-export function descendBias(): void {
+/** Updates the biases: `b -= eta * db`, where `db` is the mean of `g`. */
+export function updateBias(): void {
   for (let k: u32 = 0; k < call.classes; k++) {
     const b = call.b + <usize>k * 4
     store<f32>(b, <f32>(<f64>load<f32>(b) - call.eta * load<f64>(call.gSum + <usize>k * 8) * call.factor))

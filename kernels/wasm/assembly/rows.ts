@@ -3,8 +3,9 @@ import { exp4 } from './exp'
 import { narrow, promoteHigh } from './fold'
 
 /**
- * Loss of one row, `log(sum(exp(s))) - s[label]`, from its logits `s`, float64 `[lanes]`. The largest logit is taken
- * out first, so that nothing overflows; its class (the first of equals) replaces the first logit, as a uint32.
+ * Returns the loss of one row, `log(sum(exp(s))) - s[label]`, for its logits `s`, float64 `[lanes]`. The largest logit
+ * is subtracted first, so that nothing overflows. Overwrites the logits: the first one with the class of the largest
+ * logit (the first of equals) as a uint32.
  */
 export function scoreRow(s: usize, label: u32): f64 {
   const best = argMax(s)
@@ -16,10 +17,11 @@ export function scoreRow(s: usize, label: u32): f64 {
 }
 
 /**
- * Loss of one row, as above, and its gradient by the logits, `softmax(s) - onehot(label)`, to `g`: float32, one every
- * `pitch`. Uses the logits up.
+ * Returns the loss of one row as `scoreRow` does, and writes its gradient with respect to the logits,
+ * `softmax(s) - onehot(label)`, to a column of the float32 matrix `call.g`. `g` is the address of the column's first
+ * element. Overwrites the logits.
  */
-export function descendRow(s: usize, label: u32, g: usize): f64 {
+export function differentiateRow(s: usize, label: u32, g: usize): f64 {
   const largest = load<f64>(s + <usize>argMax(s) * 8)
   const own = load<f64>(s + <usize>label * 8)
   const sum = exponentials(s, largest)
@@ -27,12 +29,12 @@ export function descendRow(s: usize, label: u32, g: usize): f64 {
   const pitch = <usize>call.pitch * 4
   const classes = <usize>call.classes
   for (let k: usize = 0; k < classes; k++) store<f32>(g + k * pitch, load<f32>(s + k * 4) * factor)
-  // Not `p - 1`, which in float32 loses all digits once the row is learnt.
+  // `p - 1` in float32 would lose all digits as `p` approaches 1.
   store<f32>(g + <usize>label * pitch, <f32>((<f64>load<f32>(s + <usize>label * 4) - sum) / sum))
   return largest - own + Math.log(sum)
 }
 
-/** Replaces logits by `exp(s - largest)`, float32 `[lanes]`, zero in the padding, and returns the sum. */
+/** Replaces the logits with `exp(s - largest)`, float32 `[lanes]`, zero in the padding. Returns their sum. */
 function exponentials(s: usize, largest: f64): f64 {
   const lanes = call.lanes
   for (let k = call.classes; k < lanes; k++) store<f64>(s + <usize>k * 8, -Infinity)
@@ -47,6 +49,7 @@ function exponentials(s: usize, largest: f64): f64 {
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1)
 }
 
+/** Returns the class of the largest logit, the first of equals. */
 function argMax(s: usize): u32 {
   const classes = call.classes
   let best: u32 = 0

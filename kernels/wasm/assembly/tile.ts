@@ -1,23 +1,24 @@
 import { call } from './call'
 
 /**
- * Reads a tile of the rows at hand as float32: `rows` rows from `row`, `columns` columns from `column`, into `to`,
- * `[rows, pitch]`. Columns from `features` on read as zero up to `columns`, a multiple of 8.
+ * Copies a tile of the row values to `to` as float32 `[rows, pitch]`: `rows` rows from `row`, `columns` columns from
+ * `column`. `columns` is a multiple of 8. Columns beyond `features` are filled with zeros.
  */
 export function readTile(to: usize, pitch: u32, row: u32, rows: u32, column: u32, columns: u32): void {
   const features = call.features
   const width = call.width
-  const real = min(columns, features - column)
+  const inside = min(columns, features - column)
   let from = call.values + (<usize>row * features + column) * width
   for (let i: u32 = 0; i < rows; i++) {
-    if (width == 1) readBytes(to, from, real)
-    else memory.copy(to, from, <usize>real * 4)
-    if (real < columns) memory.fill(to + <usize>real * 4, 0, <usize>(columns - real) * 4)
+    if (width == 1) readBytes(to, from, inside)
+    else memory.copy(to, from, <usize>inside * 4)
+    if (inside < columns) memory.fill(to + <usize>inside * 4, 0, <usize>(columns - inside) * 4)
     to += <usize>pitch * 4
     from += <usize>features * width
   }
 }
 
+/** Converts `count` uint8 values to float32. */
 function readBytes(to: usize, from: usize, count: u32): void {
   const end = from + (count & ~15)
   for (; from < end; from += 16) {

@@ -1,8 +1,8 @@
-// Bytes between the ranks of an MPI job, for ../mpi.ts. Built on demand against the MPI of the site:
-// the handles of communicators and types differ between implementations, so they must come from its own mpi.h.
+// Moves bytes between the ranks of an MPI job, for ../mpi.ts. It is built on demand against the MPI of the site, because
+// the handles of communicators and types differ between implementations and must come from the site's own mpi.h.
 //
-// Everything is non-blocking and polled: a thread that waits can be told to stop, knows which rank it waits for, and
-// never holds the lock while it sleeps, so that one call at a time is inside MPI (MPI_THREAD_SERIALIZED).
+// All operations are non-blocking and polled. A waiting thread can therefore be stopped, and it knows which rank it waits
+// for. It does not hold the lock while it sleeps, so that one call at a time is inside MPI (MPI_THREAD_SERIALIZED).
 #define NAPI_VERSION 8
 #define _GNU_SOURCE
 #include <limits.h>
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum { FAILURE_BYTES = 4096 };
-// How long a call may keep the event loop before a thread takes over: most messages are there by then.
+// How long a call polls on the event loop before a thread takes over, in seconds. Most messages arrive in this time.
 static const double kSpin = 150e-6;
 
 typedef enum { UNDER_WAY, DONE, LATE, WRONG_LENGTH, FAILED, CANCELLED, BROKEN } Outcome;
@@ -27,13 +27,13 @@ typedef struct {
   napi_async_work work;
   napi_deferred deferred;
   napi_ref memory;
-  int count;  // of requests
+  int count;  // number of requests
   MPI_Request* requests;
-  int* ranks;      // whom each request waits for; `-1 - rank`: for it to take what is sent
-  int* lengths;    // what each receive expects, in bytes
-  int* completed;  // scratch of MPI_Testsome
+  int* ranks;      // the rank of each request: `rank` for a receive from it, `-1 - rank` for a send to it
+  int* lengths;    // the length that each receive expects, in bytes
+  int* completed;  // output of MPI_Testsome: indices of completed requests
   MPI_Status* statuses;
-  double deadline;  // 0: none
+  double deadline;  // on the clock of `now`; 0: none
   Outcome outcome;
   int rank, length;
   char text[FAILURE_BYTES];
@@ -59,8 +59,8 @@ static napi_value fail(napi_env env, const char* message) {
   return NULL;
 }
 
-/** What a completed request says: whether the other side sent as much as was expected. */
-static void judge(Operation* op, int i, MPI_Status* status, int error) {
+/** Checks a completed request: sets the outcome if it failed or if the other rank sent another length. */
+static void check_request(Operation* op, int i, MPI_Status* status, int error) {
   if (op->ranks[i] < 0) {
     if (error != MPI_SUCCESS) op->outcome = BROKEN;
     return;
@@ -79,8 +79,8 @@ static void judge(Operation* op, int i, MPI_Status* status, int error) {
   }
 }
 
-/** One look at what has arrived. Holds the lock. */
-static void look(Operation* op) {
+/** Tests once which requests have completed. The caller holds the lock. */
+static void test_requests(Operation* op) {
   int found = 0;
   const int error = MPI_Testsome(op->count, op->requests, &found, op->completed, op->statuses);
   if (found == MPI_UNDEFINED) {
@@ -88,7 +88,7 @@ static void look(Operation* op) {
     return;
   }
   for (int i = 0; i < found && op->outcome == UNDER_WAY; i++)
-    judge(op, op->completed[i], &op->statuses[i], error == MPI_ERR_IN_STATUS ? op->statuses[i].MPI_ERROR : error);
+    check_request(op, op->completed[i], &op->statuses[i], error == MPI_ERR_IN_STATUS ? op->statuses[i].MPI_ERROR : error);
   if (op->outcome == UNDER_WAY && failure != MPI_REQUEST_NULL) {
     int arrived = 0;
     MPI_Status status;
@@ -100,26 +100,26 @@ static void look(Operation* op) {
   }
 }
 
-/** Polls until the operation is over or `until` has passed (0: until it is over). */
+/** Polls until the operation has ended or the time `until` has passed; 0: until it has ended. */
 static void poll(Operation* op, double until) {
   const double start = now();
   while (op->outcome == UNDER_WAY) {
     pthread_mutex_lock(&lock);
-    look(op);
+    test_requests(op);
     pthread_mutex_unlock(&lock);
     if (op->outcome != UNDER_WAY) return;
     if (atomic_load(&cancelled)) op->outcome = CANCELLED;
     const double time = now();
     if (op->deadline > 0 && time > op->deadline) op->outcome = LATE;
     if (until > 0 && time > until) return;
-    // Whoever waits long leaves the core to others: with more ranks than cores, to the one that is waited for.
+    // A long wait gives the core to other processes: if there are more ranks than cores, the awaited rank may need it.
     const double waited = time - start;
     if (waited < 2e-3) sched_yield();
     else nanosleep(&(struct timespec){0, waited < 0.1 ? 50000 : 1000000}, NULL);
   }
 }
 
-/** The ranks that have not answered, as text: "1, 3". */
+/** Writes the ranks that have not answered as text: "1, 3". */
 static void missing(Operation* op, char* out, size_t room) {
   size_t at = 0;
   out[0] = 0;
@@ -147,7 +147,7 @@ static napi_value number(napi_env env, double n) {
   return value;
 }
 
-/** Settles the promise: with nothing, or with an object that says what went wrong. */
+/** Resolves the promise, or rejects it with an object that says what went wrong: `ExchangeFailure` in ../mpi.ts. */
 static void settle(napi_env env, Operation* op) {
   napi_value value;
   if (op->outcome == DONE) {
@@ -162,7 +162,7 @@ static void settle(napi_env env, Operation* op) {
     free(op);
     return;
   }
-  // MPI may still write to the memory of what is left: it is never given back.
+  // MPI may still write to the memory of open requests, so a failed operation never frees its memory.
   static const char* const names[] = {"", "", "late", "length", "failed", "cancelled", "broken"};
   char ranks[256];
   missing(op, ranks, sizeof ranks);
@@ -200,7 +200,7 @@ static Operation* operation(int count, double timeout) {
   return op;
 }
 
-/** Waits a moment here, then in a thread; returns the promise. */
+/** Returns the promise of an operation. Polls for a moment on the event loop, then in a thread. */
 static napi_value begin(napi_env env, Operation* op, napi_value memory) {
   napi_value promise, name;
   napi_create_promise(env, &op->deferred, &promise);
@@ -265,7 +265,7 @@ static napi_value exchange(napi_env env, napi_callback_info info) {
   return begin(env, op, memory);
 }
 
-/** total(values, seconds): Promise. MPI_Allreduce with MPI_SUM, in place. */
+/** total(values, seconds): Promise. MPI_Iallreduce with MPI_SUM, in place. See `Comm.total`. */
 static napi_value total(napi_env env, napi_callback_info info) {
   size_t argc = 2, length;
   napi_value argv[2];
@@ -287,7 +287,7 @@ static napi_value total(napi_env env, napi_callback_info info) {
   return begin(env, op, argv[0]);
 }
 
-/** open(): { rank, size, neighbours, library } */
+/** open(): { rank, size, neighbours, library }. Joins the job. Call it once per process. */
 static napi_value open_mpi(napi_env env, napi_callback_info info) {
   (void)info;
   int provided, neighbours, length;
@@ -323,7 +323,7 @@ static napi_value open_mpi(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/** tell(text): sends it to rank 0, which finds it while it waits for something. */
+/** tell(text): sends the message of a failure to rank 0, which receives it when it next waits for an exchange. */
 static napi_value tell(napi_env env, napi_callback_info info) {
   size_t argc = 1, length;
   napi_value argv[1];
@@ -343,7 +343,7 @@ static napi_value tell(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/** cancel(): everything under way ends, and everything that follows. */
+/** cancel(): makes every operation under way, and every later one, fail. */
 static napi_value cancel(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
   atomic_store(&cancelled, 1);
@@ -358,16 +358,16 @@ static napi_value abort_job(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
   napi_get_value_int32(env, argv[0], &code);
   atomic_store(&cancelled, 1);
-  // A thread that hangs inside MPI keeps the lock; the job must end all the same.
+  // A thread that hangs inside MPI holds the lock. The job must end nevertheless, so wait for the lock a second at most.
   for (double until = now() + 1; pthread_mutex_trylock(&lock) != 0 && now() < until;)
     nanosleep(&(struct timespec){0, 1000000}, NULL);
-  // Where the way to the launcher is cut, MPI_Abort may wait for ever.
+  // If the launcher cannot be reached, MPI_Abort may wait for ever. The alarm then ends this process.
   alarm(5);
   if (is_open) MPI_Abort(MPI_COMM_WORLD, code);
   _exit(code);
 }
 
-/** finalize(): leaves the job; waits until all have come here. */
+/** finalize(): leaves the job, once all ranks have called it. */
 static napi_value finalize(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
   if (!is_open) return NULL;

@@ -8,6 +8,7 @@ import {
   formatEvery,
   isDueAt,
   parseEvery,
+  toInterval,
   trainingInterval,
 } from '../../../dist/pipeline/base/every.js'
 import { formatIssues } from '../../../dist/pipeline/definition/issues.js'
@@ -39,7 +40,7 @@ const spans = [
 
 t.test('an interval of training is a number of epochs or steps, in words or as a mapping', async (t) => {
   for (const [given, expected] of intervals) {
-    t.strictSame(trainingInterval.parse(given), expected, JSON.stringify(given))
+    t.strictSame(toInterval(trainingInterval.parse(given)), expected, JSON.stringify(given))
     t.strictSame(every.parse(given), expected, JSON.stringify(given))
     if (typeof given === 'string') t.strictSame(parseEvery(given), expected, given)
   }
@@ -120,8 +121,8 @@ t.test('a refusal names all forms, or the number that is wrong', async (t) => {
 })
 
 t.test('the schemas can be shown as JSON Schema, with a default in words', async (t) => {
-  const options = z.strictObject({ every: trainingInterval.prefault('epoch').describe('When.') })
-  t.strictSame(options.parse({}), { every: { epochs: 1 } })
+  const options = z.strictObject({ every: trainingInterval.default('epoch').describe('When.') })
+  t.strictSame(options.parse({}), { every: 'epoch' })
   const { every: shown } = optionSchema(options).properties!
   t.match(shown, { default: 'epoch', description: 'When.' })
   t.equal(formatType(shown!), '"epoch", "5 epochs", "500 steps", a mapping with epochs or a mapping with steps')

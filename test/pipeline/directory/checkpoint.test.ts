@@ -12,7 +12,7 @@ import {
   pruneCheckpoints,
 } from '../../../dist/pipeline/directory/checkpoint.js'
 import { writeDurably } from '../../../dist/pipeline/files/files.js'
-import { decodeTensors } from '../../../dist/pipeline/formats/safetensors.js'
+import { decodeTensors, encodeTensors } from '../../../dist/pipeline/formats/safetensors.js'
 
 const made = (step: number): Checkpoint => ({
   epoch: 1,
@@ -58,14 +58,16 @@ t.test('a file with any byte changed, cut off or made longer is refused, unless 
   t.throws(() => decodeCheckpoint(Uint8Array.of(...whole, 0)))
 })
 
-t.test('other files are told from checkpoints, and versions to come from this one', async (t) => {
+t.test('other files and other versions are refused', async (t) => {
   const { tensors } = decodeTensors(encoded(7))
-  const { encodeTensors } = await import('../../../dist/pipeline/formats/safetensors.js')
   const other = (metadata: [string, string][]) => () => decodeCheckpoint(encodeTensors(tensors, new Map(metadata)))
   t.throws(other([]), new Error('it is no checkpoint'))
   const format: [string, string] = ['format', 'millrace-checkpoint']
-  t.throws(other([format, ['version', '2']]), new Error('it has version 2, this Millrace reads version 1'))
-  t.throws(other([format, ['version', '1']]), new Error('its checksum does not fit'))
+  t.throws(other([format, ['version', '2']]), {
+    message: 'a newer Millrace wrote it: it has version 2, this Millrace reads up to version 1',
+  })
+  t.throws(other([format, ['version', 'x']]), new Error('it has version x, expected 1'))
+  t.throws(other([format, ['version', '1']]), new Error('its checksum is wrong'))
 })
 
 function folder(t: Parameters<Parameters<typeof import('tap').test>[1]>[0], files: Record<string, Uint8Array>): string {
@@ -105,6 +107,20 @@ t.test('the newest sound checkpoint is taken; a damaged one is passed over with 
     ),
     undefined,
   )
+})
+
+t.test('a checkpoint of a newer version is not passed over for an older one', async (t) => {
+  const { tensors, metadata } = decodeTensors(encoded(300))
+  const newer = encodeTensors(tensors, new Map([...metadata, ['version', '2']]))
+  const directory = folder(t, {
+    'checkpoint/step-000000200.safetensors': encoded(200),
+    'checkpoint/step-000000300.safetensors': newer,
+  })
+  t.throws(() => newestCheckpoint(directory, (text) => t.fail(text)), {
+    code: 'DATA',
+    message:
+      /step-000000300\.safetensors cannot be used: a newer Millrace wrote it: it has version 2, this Millrace reads up to version 1; resume the run with that Millrace, or remove the file to go on from an earlier step$/,
+  })
 })
 
 t.test('old checkpoints go, and what a kill left half-written', async (t) => {

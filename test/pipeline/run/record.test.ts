@@ -15,7 +15,11 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
   const kernels = await openKernels({ kernel: 'reference' })
   const directory = makeRunDirectory('toy', { out: t.testdir({}) })
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
-  const recorder = new Recorder(pipeline, kernels, clock, directory, {
+  const recorder = new Recorder({
+    pipeline,
+    kernels,
+    clock,
+    directory,
     definition: 'd',
     notes: ['earlier'],
     resumedAt: 3,

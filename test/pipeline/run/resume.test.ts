@@ -1,4 +1,4 @@
-import {
+import fs, {
   appendFileSync,
   copyFileSync,
   cpSync,
@@ -8,9 +8,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Pipeline, type PipelineError, resume, run, start } from '../../../dist/index.js'
+import { decodeTensors, encodeTensors, Pipeline, type PipelineError, resume, run, start } from '../../../dist/index.js'
 import { differingFiles } from '../../../dist/report/compared-files.js'
 import { millrace } from '../../cli/millrace.js'
 import { errorOf } from '../../stages/harness.js'
@@ -118,6 +119,47 @@ t.test('a divided run with a stage file of its own stays divided', async (t) => 
   t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, 'a')), [])
 })
 
+/** Makes the first attempt to open a file of this name fail, as a network file system does now and then. */
+function failFirstRead(t: Test, name: string): void {
+  const { openSync } = fs
+  let attempts = 0
+  const restore = (): void => {
+    fs.openSync = openSync
+    syncBuiltinESMExports()
+  }
+  fs.openSync = (path, ...rest) => {
+    if (String(path).endsWith(name) && ++attempts === 1) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    return openSync(path, ...rest)
+  }
+  syncBuiltinESMExports()
+  t.teardown(restore)
+}
+
+t.test('a definition that cannot be read ends the run with that error; the run never goes on undivided', async (t) => {
+  const cwd = inside(t)
+  const text = definition.replace(/^.*use: sink\/arrow, with: .*batches\.arrows.*$|^.*examples\.arrows.*$/gm, '')
+  writeFileSync('p.yaml', `parallel: { engine: local, ranks: 1, shards: 4 }${text}`)
+  await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
+  cpSync('a', 'before', { recursive: true })
+  failFirstRead(t, 'pipeline.yaml')
+  t.match(await errorOf(resume('a', options).result), [
+    'DEFINITION',
+    /^cannot read the definition a\/pipeline\.yaml: the device failed$/,
+  ])
+  t.strictSame(readdirSync('a', { recursive: true }), readdirSync('before', { recursive: true }))
+  for (const file of ['run.json', 'metrics.csv', 'pipeline.yaml'])
+    t.ok(readFileSync(join('a', file)).equals(readFileSync(join('before', file))), file)
+  t.ok((await resume('a', options).result).record.parallel, 'the next attempt goes on, divided as before')
+})
+
+t.test('a finished run is told to be finished, even if its definition no longer loads', async (t) => {
+  inside(t)
+  await run(await load(), { ...options, out: 'a' })
+  rmSync('mortal.mjs')
+  t.match(await errorOf(resume('a', options).result), ['ARGUMENTS', /^the run in a is done; change something/])
+  t.match(await errorOf(resume('a', { ...options, set: ['epochs=6'] }).result), ['DEFINITION', /no stage file/])
+})
+
 t.test('another kernel than before is noted', async (t) => {
   const cwd = inside(t)
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
@@ -143,6 +185,20 @@ t.test('a checkpoint that is damaged is passed over with a note; without any, th
   for (const name of [older, newer]) writeFileSync(`b/checkpoint/${name}`, 'rubbish')
   t.equal((await resume('b', options).result).record.resumedAt, undefined)
   for (const out of ['a', 'b']) t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, out)), [], out)
+})
+
+t.test('a checkpoint of a newer Millrace is refused, and nothing is written', async (t) => {
+  const cwd = inside(t)
+  await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(14, 'a', 12))
+  const file = 'a/checkpoint/step-000000012.safetensors'
+  const { tensors, metadata } = decodeTensors(readFileSync(file))
+  writeFileSync(file, encodeTensors(tensors, new Map([...metadata, ['version', '2']])))
+  const before = readFileSync('a/metrics.csv', 'utf8')
+  t.match(await errorOf(resume('a', options).result), ['DATA', /a newer Millrace wrote it: it has version 2/])
+  t.equal(readFileSync('a/metrics.csv', 'utf8'), before)
+  t.notOk(existsSync('a/lock'))
+  rmSync(file)
+  t.equal((await resume('a', options).result).record.resumedAt, 9)
 })
 
 t.test('what was changed meanwhile is refused, unless one insists', async (t) => {

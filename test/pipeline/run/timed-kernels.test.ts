@@ -1,6 +1,7 @@
 import t from 'tap'
 import { openKernels } from '../../../dist/kernels/index.js'
 import { type KernelClock, now, timedKernels } from '../../../dist/pipeline/run/timed-kernels.js'
+import { network, sgd } from '../../kernels/problems.js'
 
 const rows = { values: Float32Array.of(1, 2, 3, 4), labels: Int32Array.of(0, 1) }
 
@@ -8,6 +9,7 @@ t.test('timed kernels compute what the kernels compute', async (t) => {
   const plain = await openKernels({ kernel: 'reference' })
   const timed = timedKernels(plain, { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 })
   t.match(timed, { name: 'reference', detail: 'float64', threads: 1, precision: 'float64', slice: plain.slice })
+  t.equal(timed.memoryOutlivesClose, plain.memoryOutlivesClose)
   t.equal(timed.allocate(16).length, 16)
   t.strictSame(timed.moments(Uint8Array.of(1, 2, 3, 4), 2), plain.moments(Uint8Array.of(1, 2, 3, 4), 2))
   const [a, b] = [network(plain, 2, 2), network(timed, 2, 2)]
@@ -20,15 +22,21 @@ t.test('timed kernels compute what the kernels compute', async (t) => {
   for (const softmax of [a, b]) softmax.accumulate(rows)
   t.strictSame(b.gradient(0.1), a.gradient(0.1))
   t.equal(b.step(rows, sgd(0.1, 0.1)), a.step(rows, sgd(0.1, 0.1)))
+  for (const softmax of [a, b])
+    softmax.change(({ W }) => {
+      W![0] = 0.5
+    })
+  t.equal(b.read().W[0], 0.5)
+  t.equal(b.penalty(), a.penalty())
   t.strictSame(b.read(), a.read())
   t.strictSame(b.evaluate(rows), a.evaluate(rows))
   b.free()
   timed.close()
 })
 
-t.test('the clock counts steps and begins with the first of them', async (t) => {
+t.test('the clock begins with the first step, and leaves the count of steps to the recorder', async (t) => {
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
-  const softmax = timedKernels(await openKernels({ kernel: 'reference' }), clock).softmax(2, 2)
+  const softmax = network(timedKernels(await openKernels({ kernel: 'reference' }), clock), 2, 2)
   softmax.load({ W: new Float32Array(4), b: new Float32Array(2) })
   softmax.evaluate(rows)
   t.match(clock, { busy: 0, steps: 0, firstStep: undefined })
@@ -39,7 +47,30 @@ t.test('the clock counts steps and begins with the first of them', async (t) => 
   t.ok(busy > 0 && busy <= now() - before)
   softmax.step(rows, sgd(0.1, 0))
   softmax.evaluate(rows)
-  t.equal(clock.steps, 2)
+  t.equal(clock.steps, 0)
   t.equal(clock.firstStep, firstStep)
   t.ok(clock.busy > busy)
+})
+
+t.test('the clock begins with accumulated rows, and counts all calls of a step but not scores', async (t) => {
+  const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
+  const softmax = network(timedKernels(await openKernels({ kernel: 'reference' }), clock), 2, 2)
+  const before = now()
+  const calls = [
+    () => softmax.accumulate(rows),
+    () => softmax.gradient(0),
+    () => softmax.change(({ W }) => W!.fill(1)),
+    () => softmax.penalty(),
+    () => softmax.evaluate(rows),
+  ]
+  for (const call of calls) {
+    const { busy } = clock
+    call()
+    t.ok(clock.busy > busy)
+  }
+  t.ok(clock.firstStep! >= before)
+  const after = { ...clock }
+  softmax.scores(rows, new Float64Array(4))
+  softmax.read()
+  t.strictSame(clock, after)
 })

@@ -2,10 +2,10 @@ import { Int32, Schema, Table, vectorFromArray } from 'apache-arrow'
 import t from 'tap'
 import {
   endsEpoch,
+  lazyTable,
   numberOf,
   positionOf,
   reposition,
-  tableWhenSeen,
   writePosition,
 } from '../../../dist/pipeline/wires/position.js'
 
@@ -20,10 +20,10 @@ t.test('a table without a position is at 0', async (t) => {
   t.strictSame(positionOf(new Table(new Schema([]))), { epoch: 0, step: 0, epochs: 0, steps: 0 })
 })
 
-t.test('a table is made when it is seen, once, and its position is known before', async (t) => {
+t.test('a lazy table is made once, on first access, and its position is known before', async (t) => {
   const position = { epoch: 1, step: 2, epochs: 3, steps: 4 }
   let made = 0
-  const table = tableWhenSeen(position, () => {
+  const table = lazyTable(position, () => {
     made++
     return new Table({ x: vectorFromArray([1, 2, 3], new Int32()) })
   })
