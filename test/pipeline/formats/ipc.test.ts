@@ -19,7 +19,9 @@ const parameters = parametersTables({
   learner: 'softmax',
   options: {},
   shape: [3, 2],
+  names: undefined,
   classes: ['cat', 'dög', ''],
+  affine: { mean: Float64Array.of(1, 2, 3, 4, 5, 6), scale: new Float64Array(6).fill(0.1) },
   lambda: 0.1,
   arrays: [
     { name: 'W', shape: [3, 2], values: Float32Array.of(1, 2, 3, 4, 5, 6) },
