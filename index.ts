@@ -11,8 +11,19 @@ export type { ReadOptions } from './pipeline/definition/read.js'
 export type { Trust } from './pipeline/definition/trust.js'
 export { type ExportFormat, exportParameters, readParameters } from './pipeline/formats/export.js'
 export { decodeTensors, encodeTensors, type Tensor } from './pipeline/formats/safetensors.js'
-export { Pipeline, type PipelineSpec, type StageSpec } from './pipeline/graph/pipeline.js'
+export type { DocumentOptions } from './pipeline/graph/document.js'
+export { Pipeline } from './pipeline/graph/pipeline.js'
 export { builtInStages, resolveStage } from './pipeline/graph/registry.js'
+export type {
+  Inferred,
+  OptionsArgument,
+  OptionsOf,
+  PipelineSpec,
+  RowOf,
+  RowOfOptions,
+  RowOfRun,
+  StageSpec,
+} from './pipeline/graph/spec.js'
 export type { Result, Run, RunEvent, RunOptions, RunSettings } from './pipeline/run/contract.js'
 export type { RunRecord, RunStatus } from './pipeline/run/record.js'
 export { type ResumeOptions, resume } from './pipeline/run/resume.js'

@@ -79,11 +79,10 @@ export { arraysOf, copyParameters, type Model, modelOf, parametersTables } from 
 export { endsEpoch, type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export type { Share } from './wires/share.js'
 export {
-  dividedBatch,
+  batchOfShards,
   extentOf,
   rowsBefore,
   rowsByShard,
   ShardBuffer,
   shareOf,
-  sharesOf,
 } from './wires/shares.js'

@@ -1,26 +1,28 @@
-/** How long work may go on before the event loop gets a turn, in milliseconds. */
-const STRETCH = 15
+/** How long a source may go on emitting before the event loop gets a turn, in milliseconds. */
+const LONGEST_STRETCH = 15
 
-/** A stage that can have work under way. */
+/** A stage that can be busy with a table. */
 export interface Worker {
+  /** Whether the stage is working on a table now. */
   isBusy(): boolean
 }
 
-/** One source that is handing out its items. */
+/** One source that is emitting its items. */
 export interface Pump {
+  /** The stage that emits them. */
   readonly flow: Worker
-  /** True while it waits before its next item. */
+  /** True while the source waits before its next item. */
   isIdle: boolean
 }
 
-/** What the flows of one run share: the abort signal, who waits for a hold to end, and who wants a quiet moment. */
+/** What the flows of one run share: the abort signal, the waiting sources, and the callbacks for a quiet moment. */
 export class FlowControl {
-  /** Asked for before every table, which a signal's own property is too slow for. */
+  /** Whether the sources must end. A plain field, because `signal.aborted` is too slow to read before every table. */
   isAborted: boolean
-  /** How often a hold began or ended. */
+  /** Counts how often a stage became busy, or less busy. */
   changes = 0
   private waiting: (() => void)[] = []
-  private since = Date.now()
+  private lastTurn = Date.now()
   private readonly flows: Worker[] = []
   private readonly pumps = new Set<Pump>()
   private settling: ((isQuiet: boolean) => void)[] = []
@@ -34,11 +36,13 @@ export class FlowControl {
     signal.addEventListener('abort', abort, { once: true })
   }
 
+  /** Tells that a stage has taken a table, or is done with one. */
   holdChanged(isEnd: boolean): void {
     this.changes++
     if (isEnd) this.wake()
   }
 
+  /** Wakes all sources that wait for `changed`. */
   wake(): void {
     if (this.waiting.length === 0) return
     const waiting = this.waiting
@@ -46,28 +50,30 @@ export class FlowControl {
     for (const resume of waiting) resume()
   }
 
+  /** Resolves when a stage is done with a table, or at an abort. */
   changed(): Promise<void> {
     return new Promise((resume) => this.waiting.push(resume))
   }
 
   /**
-   * Calls back at the next quiet moment: each source is about to give its next item, or its end, and no stage has work
-   * of its own. With `false`, and perhaps at once, where no source has anything to give: nothing is quiet then.
+   * Calls back at the next quiet moment: each source is about to emit its next item, or its end, and no other stage is
+   * busy. If all sources have ended, no such moment comes: the callback then gets false, possibly before this returns.
    */
   settle(callback: (isQuiet: boolean) => void): void {
     this.settling.push(callback)
-    if (this.pumps.size === 0) this.settled(false)
+    if (this.pumps.size === 0) this.callSettled(false)
   }
 
+  /** Whether a callback waits for a quiet moment. */
   get isSettling(): boolean {
     return this.settling.length > 0
   }
 
-  /** True where no quiet moment is wanted, or where this is it. */
+  /** Whether a source may emit: no callback waits for a quiet moment, or this is the moment and they have been called. */
   mayGoOn(): boolean {
     if (this.settling.length === 0) return true
     if (!this.isQuiet()) return false
-    this.settled(true)
+    this.callSettled(true)
     return true
   }
 
@@ -76,34 +82,38 @@ export class FlowControl {
     return this.flows.every((flow) => !flow.isBusy() || [...this.pumps].some((pump) => pump.flow === flow))
   }
 
-  private settled(isQuiet: boolean): void {
+  private callSettled(isQuiet: boolean): void {
     const callbacks = this.settling
     this.settling = []
     for (const callback of callbacks) callback(isQuiet)
     this.wake()
   }
 
+  /** Adds a stage to the run. */
   join(flow: Worker): void {
     this.flows.push(flow)
   }
 
+  /** Tells that a stage begins to emit items. */
   enter(flow: Worker): Pump {
     const pump = { flow, isIdle: false }
     this.pumps.add(pump)
     return pump
   }
 
+  /** Tells that a source has emitted its last item. */
   leave(pump: Pump): void {
     this.pumps.delete(pump)
-    if (this.pumps.size === 0 && this.isSettling) this.settled(false)
+    if (this.pumps.size === 0 && this.isSettling) this.callSettled(false)
   }
 
+  /** As in `Flow`. */
   yieldToEventLoop(): Promise<void> | undefined {
-    // A clock that was set back must not keep the event loop waiting until it has caught up.
-    if (Math.abs(Date.now() - this.since) < STRETCH) return undefined
+    // `Math.abs`: if the clock is set back, the event loop must not wait until it has caught up.
+    if (Math.abs(Date.now() - this.lastTurn) < LONGEST_STRETCH) return undefined
     return new Promise((resume) =>
       setImmediate(() => {
-        this.since = Date.now()
+        this.lastTurn = Date.now()
         resume()
       }),
     )

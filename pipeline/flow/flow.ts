@@ -2,16 +2,17 @@ import { from, Observable, type ObservableInput, type OperatorFunction, type Sub
 import type { Flow } from '../stage/flow-contract.js'
 import type { FlowControl, Pump } from './flow-control.js'
 
-/** Stands for all inputs of a stage. */
-const EVERY = ''
+/** The name that means every input of a stage. */
+const EVERY_INPUT = ''
 
-/** The Flow of one stage. */
+/** The backpressure of one stage: it knows the stages downstream, and which of its inputs are being worked on. */
 export class StageFlow implements Flow {
   private readonly control: FlowControl
   private readonly downstream: { readonly stage: StageFlow; readonly input: string }[] = []
-  /** Tables being worked on, by the input they came from. */
+  /** How many tables are being worked on or wait for that, by the input they came from. */
   private readonly held = new Map<string, number>()
-  private seen = -1
+  /** `isClear` was found out when `control.changes` had this value. */
+  private clearAt = -1
   private isClear = true
 
   constructor(control: FlowControl) {
@@ -19,11 +20,12 @@ export class StageFlow implements Flow {
     control.join(this)
   }
 
-  /** Tells that an output of this stage feeds `input` of another. */
+  /** Tells that an output of this stage feeds `input` of another stage. */
   feeds(stage: StageFlow, input: string): void {
     this.downstream.push({ stage, input })
   }
 
+  /** As in `Flow`. */
   pull<T>(items: Iterable<T> | AsyncIterable<T>): Observable<T> {
     return new Observable((subscriber) => {
       this.pump(items, subscriber).then(
@@ -33,16 +35,16 @@ export class StageFlow implements Flow {
     })
   }
 
-  /** Hands out items in a plain loop as long as nothing has to be waited for: a promise for each would cost more than the item. */
+  /** Emits the items in a plain loop and awaits only if it must: a promise for each item would cost more than the item. */
   private async pump<T>(items: Iterable<T> | AsyncIterable<T>, subscriber: Subscriber<T>): Promise<void> {
     const { control } = this
     const pump = control.enter(this)
-    // Whoever subscribes in the same turn must not miss the first item.
+    // Stages that subscribe in the same turn must not miss the first item.
     await undefined
     const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
     try {
       for (;;) {
-        if (!this.clear() || control.isSettling) await this.turn(pump, subscriber)
+        if (!this.isDownstreamClear() || control.isSettling) await this.waitForTurn(pump, subscriber)
         if (control.isAborted || subscriber.closed) return
         const step = iterator.next()
         const { done, value } = step instanceof Promise ? await step : step
@@ -58,19 +60,20 @@ export class StageFlow implements Flow {
     }
   }
 
-  /** Waits until no stage downstream is busy, and whoever wants a quiet moment has had it. */
-  private async turn(pump: Pump, subscriber: Subscriber<unknown>): Promise<void> {
+  /** Waits until no stage downstream is busy, and until the callbacks of `settle` have been called. */
+  private async waitForTurn(pump: Pump, subscriber: Subscriber<unknown>): Promise<void> {
     const { control } = this
     pump.isIdle = true
     if (control.isSettling) control.wake()
-    while (!subscriber.closed && !(this.clear() && control.mayGoOn())) {
+    while (!subscriber.closed && !(this.isDownstreamClear() && control.mayGoOn())) {
       if (control.isAborted && !control.isSettling) break
       await control.changed()
     }
     pump.isIdle = false
   }
 
-  concatMap<T, R>(project: (value: T) => ObservableInput<R>, input = EVERY): OperatorFunction<T, R> {
+  /** As in `Flow`. */
+  concatMap<T, R>(project: (value: T) => ObservableInput<R>, input = EVERY_INPUT): OperatorFunction<T, R> {
     return (source) =>
       new Observable((subscriber) => {
         const waiting: T[] = []
@@ -101,7 +104,7 @@ export class StageFlow implements Flow {
             subscriber.error(error)
             return
           }
-          // What is ready at once needs no hold and no subscription, which would cost more than the rest of the way.
+          // Results that are ready need no hold and no subscription, which would cost more than everything else here.
           if (Array.isArray(result)) {
             isBusy = false
             for (const item of result) subscriber.next(item)
@@ -140,37 +143,35 @@ export class StageFlow implements Flow {
       })
   }
 
+  /** Changes how many tables of an input are held. */
   private hold(input: string, change: number): void {
     if (change === 0) return
     this.held.set(input, (this.held.get(input) ?? 0) + change)
     this.control.holdChanged(change < 0)
   }
 
+  /** As in `Flow`. */
   yieldToEventLoop(): Promise<void> | undefined {
     return this.control.yieldToEventLoop()
   }
 
-  /** True while no stage downstream holds what feeds it. Asked for every table, so it is found out once a change. */
-  private clear(): boolean {
+  /** Whether no stage downstream is busy. Kept until the next change, because a source asks before every table. */
+  private isDownstreamClear(): boolean {
     const { changes } = this.control
-    if (this.seen !== changes) {
-      this.seen = changes
-      this.isClear = this.findClear()
+    if (this.clearAt !== changes) {
+      this.clearAt = changes
+      this.isClear = this.downstream.every(({ stage, input }) => !stage.holds(input) && stage.isDownstreamClear())
     }
     return this.isClear
   }
 
-  private findClear(): boolean {
-    for (const { stage, input } of this.downstream) if (stage.holds(input) || !stage.clear()) return false
-    return true
-  }
-
+  /** Whether the stage is working on a table of any input. */
   isBusy(): boolean {
     for (const count of this.held.values()) if (count > 0) return true
     return false
   }
 
   private holds(input: string): boolean {
-    return (this.held.get(input) ?? 0) > 0 || (this.held.get(EVERY) ?? 0) > 0
+    return (this.held.get(input) ?? 0) > 0 || (this.held.get(EVERY_INPUT) ?? 0) > 0
   }
 }

@@ -7,26 +7,35 @@ import type { AnyStage, Facts } from '../stage/stage.js'
 import { type Draft, type Source, wireInputs } from './inputs.js'
 import { checkOutputs } from './outputs.js'
 
-/** A stage in its place: its checked options, where its inputs come from and what is known about its outputs. */
+/** One stage of a graph: its checked options, the sources of its inputs, and what is known about its wires. */
 export interface Node {
+  /** Unique in the graph. */
   readonly id: string
-  /** `stages[2] batch/rows`, as errors name it. */
+  /** The name of the stage in error messages: `stages[2] batch/rows`. */
   readonly title: string
+  /** Where the definition lists the stage: `file:line:column`, or `code`. */
   readonly where: string
+  /** The stage as the definition lists it. */
   readonly entry: StageEntry
+  /** The stage itself. */
   readonly stage: AnyStage
+  /** The options after the check by the schema of the stage, with its defaults. */
   readonly options: Record<string, unknown>
+  /** The output that feeds each input, by port. */
   readonly inputs: ReadonlyMap<string, Source>
+  /** What is known about each output, by port. */
   readonly facts: Readonly<Record<string, Facts>>
+  /** What is known about each input, by port. */
   readonly inputFacts: Readonly<Record<string, Facts>>
 }
 
-/** The definition, wired: nodes in an order in which everything stands after what feeds it. */
+/** The stages of a definition, connected by wires. */
 export interface Graph {
+  /** In topological order: each node comes after the nodes that feed it. */
   readonly nodes: readonly Node[]
 }
 
-/** Wires a definition. Every mistake that can be known without reading data is added to `problems`. */
+/** Connects the stages of a definition. Adds every mistake that can be found without reading data to `problems`. */
 export function buildGraph(
   definition: Definition,
   stages: ReadonlyMap<StageEntry, AnyStage>,
@@ -46,7 +55,7 @@ export function buildGraph(
   const byId = uniqueIds(drafts, problems)
   for (const draft of drafts) checkOptions(draft, problems)
   for (const [i, draft] of drafts.entries()) wireInputs(draft, drafts.slice(0, i), byId, problems)
-  const order = inOrder(drafts, byId, problems)
+  const order = topologicalOrder(drafts, byId, problems)
   const nodes: Node[] = []
   for (const draft of order) nodes.push(withFacts(draft, nodes, problems))
   checkOutputs(drafts, definition.trust.allowAbsolutePaths, (draft, option, message) =>
@@ -73,7 +82,9 @@ function uniqueIds(drafts: readonly Draft[], problems: Problem[]): Map<string, D
     if (other)
       problems.push({
         where: formatOrigin(origin),
-        message: `${draft.title}: duplicate id "${id}", also the id of ${other.title} at ${other.where}; give one of them another "id"`,
+        message:
+          `${draft.title}: duplicate id "${id}", also the id of ${other.title} at ${other.where}; ` +
+          'give one of them another "id"',
       })
     else byId.set(id, draft)
   }
@@ -87,8 +98,8 @@ function checkOptions(draft: Draft, problems: Problem[]): void {
   else problems.push(...formatIssues(checked.error, draft.stage.options, draft.entry.with, `${draft.title}: `))
 }
 
-/** A topological order that keeps the order of the file where it can; stages on a circle are reported and left out. */
-function inOrder(drafts: readonly Draft[], byId: ReadonlyMap<string, Draft>, problems: Problem[]): Draft[] {
+/** A topological order, close to the order of the file. Circles are reported. */
+function topologicalOrder(drafts: readonly Draft[], byId: ReadonlyMap<string, Draft>, problems: Problem[]): Draft[] {
   const order: Draft[] = []
   const state = new Map<Draft, 'visiting' | 'done'>()
   const path: Draft[] = []
@@ -120,23 +131,17 @@ function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): 
   )
   let facts: Readonly<Record<string, Facts>> = {}
   if (stage && options) {
-    const [only] = Object.values(inputFacts)
-    const passed = Object.fromEntries(Object.keys(stage.outputs).map((port) => [port, only ?? {}]))
     const problem = (path: string, message: string): void => {
       problems.push(optionProblem(draft, path, message))
     }
-    const known = (stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined) ?? passed
-    facts = withLearner(stage, known, inputFacts)
+    const known = stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined
+    facts = withLearner(stage, known ?? defaultFacts(stage, inputFacts), inputFacts)
   }
   return { id: entry.id, title, where, entry, stage: stage!, options: options ?? {}, inputs, facts, inputFacts }
 }
 
 /** Adds to each `parameters` output which learner made it: the stage's own, or that of the parameters it was given. */
-function withLearner(
-  stage: AnyStage,
-  facts: Readonly<Record<string, Facts>>,
-  inputFacts: Readonly<Record<string, Facts>>,
-): Readonly<Record<string, Facts>> {
+function withLearner(stage: AnyStage, facts: Node['facts'], inputFacts: Node['inputFacts']): Node['facts'] {
   const given = Object.keys(stage.inputs).find((port) => stage.inputs[port].type === 'parameters')
   const passed = given === undefined ? null : inputFacts[given]?.learner
   const entries = Object.keys(stage.outputs).map((port): [string, Facts] => {
@@ -148,31 +153,43 @@ function withLearner(
   return Object.fromEntries(entries)
 }
 
-/** In a divided run, what has examples must know that it sees only some of them. */
+/**
+ * What is known about the outputs of a stage that does not say so itself: the facts of its input if it has exactly one.
+ * With several inputs, nothing says which of them the outputs are like.
+ */
+function defaultFacts(stage: AnyStage, inputFacts: Node['inputFacts']): Node['facts'] {
+  const [input, ...others] = Object.keys(stage.inputs)
+  const facts = input !== undefined && others.length === 0 ? inputFacts[input] : undefined
+  return Object.fromEntries(Object.keys(stage.outputs).map((port) => [port, facts ?? {}]))
+}
+
+/** Reports a stage that cannot work in a divided run: it has examples, and does not say that it can work on shards. */
 function checkParallel({ stage, title, where }: Draft, problems: Problem[]): void {
   if (!stage || stage.parallel) return
   const ports = [...Object.values(stage.inputs), ...Object.values(stage.outputs)] as AnyStage['inputs'][string][]
-  const met = ports.find(({ type }) => type === 'examples' || type === 'batch')
-  if (met)
+  const port = ports.find(({ type }) => type === 'examples' || type === 'batch')
+  if (port)
     problems.push({
       where,
-      message: `${title}: does not work in a parallel run: it has ${met.type === 'batch' ? 'batches' : 'examples'} and does not say what it does with shards of them`,
+      message:
+        `${title}: does not work in a parallel run: it has ${port.type === 'batch' ? 'batches' : 'examples'} ` +
+        'and does not say what it does with shards of them',
     })
 }
 
 function optionProblem({ entry, title, where }: Draft, option: string, message: string): Problem {
-  const at = option ? optionOrigin(entry.with, option) : undefined
-  return { where: at ?? where, message: `${title}: ${option ? `${option}: ` : ''}${message}` }
+  const origin = option ? optionOrigin(entry.with, option) : undefined
+  return { where: origin ?? where, message: `${title}: ${option ? `${option}: ` : ''}${message}` }
 }
 
-/** The place of the option `a.b[2]`, or of its deepest part that was written. */
+/** The position of the option at `path` (`a.b[2]`). If the definition gives only `a`, this is the position of `a`. */
 function optionOrigin(options: Value, path: string): string | undefined {
-  let at: Value | undefined
+  let deepest: Value | undefined
   let next: Value | undefined = options
   for (const step of path.replace(/\[(\d+)\]/g, '.$1').split('.')) {
     next = Array.isArray(next?.data) ? next.data[Number(step)] : entriesOf(next).get(step)?.value
     if (!next) break
-    at = next
+    deepest = next
   }
-  return at && formatOrigin(at.origin)
+  return deepest && formatOrigin(deepest.origin)
 }

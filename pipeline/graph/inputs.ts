@@ -7,29 +7,39 @@ import type { AnyStage } from '../stage/stage.js'
 
 /** The output that feeds an input. */
 export interface Source {
+  /** The id of the stage. */
   readonly id: string
+  /** The name of its output. */
   readonly port: string
 }
 
-/** A stage on its way into the graph. */
+/** A stage before it becomes a node of the graph. Mistakes leave parts of it empty. */
 export interface Draft {
+  /** The stage as the definition lists it. */
   readonly entry: StageEntry
+  /** Undefined if no stage was found. */
   readonly stage: AnyStage | undefined
+  /** As in `Node`. */
   readonly title: string
+  /** As in `Node`. */
   readonly where: string
+  /** The checked options, or undefined if the check failed. */
   options: Record<string, unknown> | undefined
+  /** The sources found so far, by input. */
   readonly inputs: Map<string, Source>
 }
 
-/** What an input asks for, and how errors name the place where it does. */
+/** What the definition says about the source of one input. */
 interface Request {
+  /** The text that names the source. */
   readonly from: Value
+  /** What error messages call it: `from`, or `from.examples`. */
   readonly label: string
 }
 
 type Report = (where: string, message: string) => void
 
-/** Connects each input: to what `from` says, else to the nearest stage above that has an output (sinks are passed over). */
+/** Connects each input of a stage to the output that `from` names. Default: the nearest stage above that has outputs. */
 export function wireInputs(
   draft: Draft,
   above: readonly Draft[],
@@ -39,17 +49,18 @@ export function wireInputs(
   if (!draft.stage) return
   const report: Report = (where, message) => problems.push({ where, message: `${draft.title}: ${message}` })
   for (const [port, { from, label }] of requestsOf(draft, above, report)) {
-    const wanted = draft.stage.inputs[port]!.type
-    const found = findSource(from, wanted, byId)
-    if (typeof found === 'string') report(formatOrigin(from.origin), `${label}: ${found}`)
-    if (typeof found !== 'object') continue
-    draft.inputs.set(port, found)
-    const maker = byId.get(found.id)!
-    const made = maker.stage!.outputs[found.port]!.type
-    if (wanted !== 'any' && made !== wanted)
+    const expected = draft.stage.inputs[port]!.type
+    const source = findSource(from, expected, byId)
+    if (typeof source === 'string') report(formatOrigin(from.origin), `${label}: ${source}`)
+    if (typeof source !== 'object') continue
+    draft.inputs.set(port, source)
+    const feeder = byId.get(source.id)!
+    const actual = feeder.stage!.outputs[source.port]!.type
+    if (expected !== 'any' && actual !== expected)
       report(
         formatOrigin(from.origin),
-        `the input "${port}" takes ${article(wanted)} wire, got ${article(made)} wire from the output "${found.port}" of ${maker.title} at ${maker.where}`,
+        `the input "${port}" takes ${withArticle(expected)} wire, got ${withArticle(actual)} wire ` +
+          `from the output "${source.port}" of ${feeder.title} at ${feeder.where}`,
       )
   }
 }
@@ -79,7 +90,7 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
   if (ports.length === 1 && open[0] !== undefined) {
     const previous = above.findLast((other) => !other.stage || Object.keys(other.stage.outputs).length > 0)
     if (previous) requests.set(open[0], { from: { data: previous.entry.id, origin: entry.origin }, label: 'from' })
-    else report(where, `needs ${article(stage!.inputs[open[0]]!.type)} wire, but no stage above has an output`)
+    else report(where, `needs ${withArticle(stage!.inputs[open[0]]!.type)} wire, but no stage above has an output`)
   } else if (open.length > 0 && entriesOf(from).size < ports.length) {
     const all = ports.map((port) => `${port}: …`).join(', ')
     report(
@@ -90,7 +101,7 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
   return requests
 }
 
-/** The output that `id` or `id.port` names; text for what is wrong; nothing where that is reported already. */
+/** The output that `id` or `id.port` names. Returns a message if there is none, undefined if that is already reported. */
 function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>): Source | string | undefined {
   if (!isResolved(from)) return undefined
   if (typeof from.data !== 'string' || from.data === '') return `expected the id of a stage, got ${show(plain(from))}`
@@ -108,6 +119,6 @@ function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>)
     : `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
 }
 
-function article(noun: string): string {
+function withArticle(noun: string): string {
   return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} "${noun}"`
 }

@@ -3,12 +3,13 @@ import { type OptionSchema, optionSchema } from '../definition/option-schema.js'
 import { isRunFile, OUTPUT_PATH, pathKey } from '../files/output-path.js'
 import type { Draft } from './inputs.js'
 
-/** Reports a mistake in an option of a stage; the empty option is the stage as a whole. */
+/** Reports a mistake in an option of a stage, or in the stage as a whole if the option is the empty string. */
 type Report = (draft: Draft, option: string, message: string) => void
 
 /**
- * Checks the files that stages will write: each by one stage, and inside the run directory unless `allowAbsolutePaths`.
- * Names that differ in their capitals alone are one file on some systems, and so they are here.
+ * Checks the files that stages will write: one stage writes each file, and all files lie in the run directory unless
+ * `allowAbsolutePaths` is set. Names that differ only in upper and lower case count as one file, because they are one
+ * file on some systems.
  */
 export function checkOutputs(drafts: readonly Draft[], allowAbsolutePaths: boolean, report: Report): void {
   const writers = new Map<string, string>()
@@ -21,7 +22,8 @@ export function checkOutputs(drafts: readonly Draft[], allowAbsolutePaths: boole
       report(
         draft,
         option,
-        `expected a path inside the run directory: relative, without "..", got ${JSON.stringify(path)}; --allow-absolute-paths permits it`,
+        `expected a path inside the run directory: relative, without "..", got ${JSON.stringify(path)}; ` +
+          '--allow-absolute-paths permits it',
       )
     if (outside.length > 0) continue
     for (const file of stage.files?.(options) ?? paths.map(([, path]) => path)) {
@@ -32,7 +34,7 @@ export function checkOutputs(drafts: readonly Draft[], allowAbsolutePaths: boole
   }
 }
 
-/** The output paths among the options of a stage, each with the option it stands in. */
+/** Yields each output path in the options of a stage, with the path of its option (`a.b[2]`). */
 export function* outputPathsIn(
   schema: OptionSchema,
   data: unknown,

@@ -8,25 +8,25 @@ import { shortPath } from '../base/words.js'
 import { checkPluginFile, type DecidedTrust } from '../definition/trust.js'
 import { type AnyStage, isStage } from '../stage/stage.js'
 
-/** Stages by name. A Map, because the names come from users. */
+/** Stages by name. A Map, because names come from users: `__proto__` must not find anything. */
 export type Registry = ReadonlyMap<string, AnyStage>
 
 /** Loads a module that exports stages. */
-type StageModule = () => Promise<Readonly<Record<string, unknown>>>
+type StageModuleLoader = () => Promise<Readonly<Record<string, unknown>>>
 
-let load: StageModule = async () => ({})
+let load: StageModuleLoader = async () => ({})
 let builtIn: Promise<Registry> | undefined
 
 /**
- * Sets the module with the stages that come with Millrace. It is loaded once, when a pipeline is first read. The public
- * entry calls this: the engine itself knows no stage.
+ * Tells the engine where the built-in stages are. They are loaded once, when the first pipeline is made. The public
+ * entry calls this, because the engine itself imports no stage.
  */
-export function useBuiltInStages(module: StageModule): void {
-  load = module
+export function useBuiltInStages(loader: StageModuleLoader): void {
+  load = loader
   builtIn = undefined
 }
 
-/** The stages that come with Millrace, by name. */
+/** Returns the built-in stages by name. */
 export function builtInStages(): Promise<Registry> {
   builtIn ??= load().then(
     (exports) =>
@@ -40,10 +40,12 @@ export function builtInStages(): Promise<Registry> {
 }
 
 /**
- * Finds what `use:` names: a built-in stage, a file (`./my-stage.js`, from `folder`) or an npm package installed there.
- * A module may export several stages; `./stages.js#name` picks one. Throws a PipelineError that says what was looked for.
+ * Finds the stage that `use` names: a built-in one, or one from a file (`./my-stage.js`) or an npm package.
+ * `./stages.js#name` picks a stage from a module that exports several. Throws a PipelineError `DEFINITION` if there is
+ * no such stage, or if it cannot be loaded.
  *
- * @param trust which code may be loaded; nothing given: any, because the name does not come from a definition
+ * @param folder paths are relative to this folder, and packages are resolved from it
+ * @param trust which code may be loaded. Default: any; right only if the name does not come from a definition.
  */
 export async function resolveStage(
   use: string,
@@ -54,40 +56,39 @@ export async function resolveStage(
   const known = stages.get(use)
   if (known) return known
   const [path, pick] = splitPick(use)
+  const mayLoad = trust?.plugins !== false
   if (isFile(path)) {
-    if (trust?.plugins === false)
+    if (!mayLoad)
       throw new PipelineError('DEFINITION', `${use} is code, which --no-plugins or MILLRACE_NO_PLUGINS forbids`)
     const file = resolve(folder, path)
     if (!existsSync(file)) throw new PipelineError('DEFINITION', `no stage file ${shortPath(file)}`)
     if (trust) checkPluginFile(file, use, folder, trust)
     return pickStage(await importModule(file, use), pick, use)
   }
-  const file = trust?.plugins === false ? undefined : packageFile(path, folder)
+  const file = mayLoad ? packageFile(path, folder) : undefined
   if (!file) {
     const files = ['.js', '.mjs', '.ts'].map((ending) => `./${path}${ending}`)
     const local = files.find((name) => existsSync(join(folder, name)))
     const suggestion = local ? `; did you mean "${local}"?` : didYouMean(use, stages.keys())
-    throw new PipelineError(
-      'DEFINITION',
-      `no stage named "${use}"${suggestion || '; "millrace stages" lists the built-in ones, "./file.js" uses your own'}`,
-    )
+    const help = '; "millrace stages" lists the built-in ones, "./file.js" uses your own'
+    throw new PipelineError('DEFINITION', `no stage named "${use}"${suggestion || help}`)
   }
   return pickStage(await importModule(file, use), pick, use)
 }
 
-/** True for `use:` values that name a file rather than a stage or package. */
+/** Whether a `use:` value names a file rather than a stage or a package. */
 export function isFile(use: string): boolean {
   return /^\.{1,2}[/\\]/.test(use) || /^([/\\]|[A-Za-z]:[/\\])/.test(use)
 }
 
-/** `./stages.js#name`: the file, and which of its stages. */
+/** Splits `./stages.js#name` into the file and the name of the stage in it, which is undefined if there is no `#`. */
 export function splitPick(use: string): [path: string, pick: string | undefined] {
-  const at = use.lastIndexOf('#')
-  return at < 0 ? [use, undefined] : [use.slice(0, at), use.slice(at + 1)]
+  const hash = use.lastIndexOf('#')
+  return hash < 0 ? [use, undefined] : [use.slice(0, hash), use.slice(hash + 1)]
 }
 
 function packageFile(name: string, folder: string): string | undefined {
-  // A name with ".." could lead out of the folder of packages.
+  // A name with ".." could lead out of `node_modules`.
   if (!/^(@[\w.-]+\/)?[\w.-]+(\/[\w./-]+)?$/.test(name) || /(^|\/)\.{1,2}(\/|$)/.test(name)) return undefined
   try {
     return isBuiltin(name) ? undefined : createRequire(join(folder, 'noop.js')).resolve(name)
@@ -96,12 +97,11 @@ function packageFile(name: string, folder: string): string | undefined {
   }
 }
 
-let hooked = false
+let hasHook = false
 
 async function importModule(file: string, use: string): Promise<Record<string, unknown>> {
-  // A stage file beside a pipeline may stand where no `node_modules` is: `import 'millrace'` then means this one.
-  if (!hooked) register(fallbackHook(import.meta.url))
-  hooked = true
+  if (!hasHook) register(fallbackHook(import.meta.url))
+  hasHook = true
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
@@ -109,6 +109,10 @@ async function importModule(file: string, use: string): Promise<Record<string, u
   }
 }
 
+/**
+ * A module hook for stage files in a folder without `node_modules`: their `import 'millrace'` finds this Millrace, and
+ * `rxjs`, `zod` … the ones that Millrace uses. Returned as a `data:` URL.
+ */
 function fallbackHook(home: string): string {
   const source = `
     const ours = /^(millrace|zod|rxjs|apache-arrow|ndarray)(\\/|$)/
@@ -134,6 +138,7 @@ function pickStage(module: Record<string, unknown>, pick: string | undefined, us
     'DEFINITION',
     names.length === 0
       ? `${use} exports no stage; expected "export default defineStage({ … })"`
-      : `${use} exports ${names.join(', ')}${pick ? `, not ${pick}` : ''}; pick one with "${splitPick(use)[0]}#${names[0]}"`,
+      : `${use} exports ${names.join(', ')}${pick ? `, not ${pick}` : ''}; ` +
+          `pick one with "${splitPick(use)[0]}#${names[0]}"`,
   )
 }

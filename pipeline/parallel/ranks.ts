@@ -107,6 +107,7 @@ export class Ranks {
     const addInOrder = orderedSum(comm, channel, shards)
     const ranks = this
     return {
+      isDivided: true,
       rank: comm.rank,
       ranks: comm.size,
       shards,

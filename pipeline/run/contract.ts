@@ -23,8 +23,8 @@ export interface RunSettings extends KernelOptions {
 /** The settings of a new run, and where it writes. */
 export interface RunOptions extends RunSettings, RunPlace {}
 
-/** The events of a run, in order of time. Stages are named by id. */
-export type RunEvent =
+/** The events of a run, in order of time. Stages are named by id. `Row` is the type of the rows of metrics, as in `Pipeline`. */
+export type RunEvent<Row extends MetricsRow = MetricsRow> =
   | {
       /** The kernels and the directory are open; the stages are made next. */
       readonly type: 'start'
@@ -40,7 +40,7 @@ export type RunEvent =
       readonly rank: number
     }
   /** An evaluation. */
-  | { readonly type: 'metrics'; readonly stage: string; readonly row: MetricsRow }
+  | { readonly type: 'metrics'; readonly stage: string; readonly row: Row }
   /** A note of a stage. */
   | { readonly type: 'note'; readonly stage: string; readonly message: string }
   /** An output of a stage is complete. */
@@ -48,26 +48,26 @@ export type RunEvent =
   /** The run has ended. */
   | { readonly type: 'end'; readonly status: RunStatus; readonly error?: PipelineError }
 
-/** The result of a run that is done. */
-export interface Result {
+/** The result of a run that is done. `Row` is the type of the rows of metrics, as in `Pipeline`. */
+export interface Result<Row extends MetricsRow = MetricsRow> {
   /** The absolute path of the run directory; empty on the ranks of a divided run that write nothing. */
   readonly directory: string
   /** The evaluations of the first stage that makes metrics, in order. */
-  readonly history: readonly MetricsRow[]
+  readonly history: readonly Row[]
   /** The evaluations of each stage that makes metrics, by id. */
-  readonly metrics: Readonly<Record<string, readonly MetricsRow[]>>
+  readonly metrics: Readonly<Record<string, readonly Row[]>>
   /** The final parameters by name, as ndarrays with memory of their own; empty if nothing was trained. */
   readonly parameters: Readonly<Record<string, ndarray.NdArray<Float32Array | Float64Array>>>
   /** The content of `run.json`. */
   readonly record: RunRecord
 }
 
-/** A run under way. */
-export interface Run {
+/** A run under way. `Row` is the type of the rows of metrics, as in `Pipeline`. */
+export interface Run<Row extends MetricsRow = MetricsRow> {
   /** The events from here on. Completes when the run has ended. */
-  readonly events: Observable<RunEvent>
+  readonly events: Observable<RunEvent<Row>>
   /** The evaluations as they happen. */
-  readonly metrics: Observable<MetricsRow>
+  readonly metrics: Observable<Row>
   /** Resolves when the run is done. Rejects with a PipelineError. */
-  readonly result: Promise<Result>
+  readonly result: Promise<Result<Row>>
 }

@@ -10,6 +10,7 @@ import type { Checkpoint } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
+import { localParallel } from '../parallel/local.js'
 import type { AnyLearner } from '../stage/learner.js'
 import type { DataSource, Ports, StageContext } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
@@ -20,7 +21,7 @@ import type { Division } from './division.js'
 import { withPrepared } from './prepared.js'
 import { formatMaker, Recorder } from './record.js'
 import { ResultCollector } from './result.js'
-import { flow } from './run-graph.js'
+import { runGraph } from './run-graph.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
 
 /** A run that is about to start: its pipeline, the directory it has claimed, and its past if it is resumed. */
@@ -93,7 +94,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     directory.write('pipeline.yaml', definition)
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
-    await flow(graph, {
+    await runGraph(graph, {
       contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer),
       watch: (node, port, wire) => {
         const { type } = node.stage.outputs[port]
@@ -143,7 +144,7 @@ function contextMaker(
       events.next({ type: 'note', stage: node.id, message })
     },
     state: (schema, hooks) => checkpointer.keep(node.id, schema, hooks),
-    parallel: division?.parallelOf(node, pipeline.graph),
+    parallel: division?.parallelOf(node, pipeline.graph) ?? localParallel,
     terminal: settings.terminal ?? { interactive: false, write: () => {} },
   })
 }

@@ -3,9 +3,10 @@ import type { Kernels } from '../../kernels/contract.js'
 import { randomStreams } from '../base/random.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
+import { localParallel } from '../parallel/local.js'
 import type { AnyStage, DataSource, Port, StageContext } from '../stage/stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, layoutOf, rowsOf, splitOf } from '../wires/examples.js'
-import { flow, isStop } from './run-graph.js'
+import { isStop, runGraph } from './run-graph.js'
 
 /** A table of examples that can be sent to another thread, because its rows lie in shared memory. */
 export interface PreparedTable {
@@ -95,6 +96,7 @@ export async function prepare(
       state: () => {
         throw new NotOnlyPreparing()
       },
+      parallel: localParallel,
       terminal: { interactive: false, write: () => {} },
     }
   }
@@ -120,7 +122,7 @@ export async function prepare(
 
   const quiet = (): void => {}
   try {
-    await flow({ nodes }, { contextOf, watch, onWired: quiet, onEnding: quiet, onStageEnd: quiet, signal })
+    await runGraph({ nodes }, { contextOf, watch, onWired: quiet, onEnding: quiet, onStageEnd: quiet, signal })
   } catch (error) {
     if (isNotOnlyPreparing(error)) return undefined
     throw error

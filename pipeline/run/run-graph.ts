@@ -1,72 +1,78 @@
 import type { Table } from 'apache-arrow'
-import type { Observable, Subscription } from 'rxjs'
+import { type Observable, Subject, type Subscription } from 'rxjs'
 import { inStage, PipelineError } from '../base/errors.js'
 import { listed } from '../base/words.js'
 import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
-import { Outlet } from '../flow/outlet.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { StageContext } from '../stage/stage.js'
 
-/** How long the step under way may take to end after an abort, and then the stages, before they are cut off, in milliseconds. */
+/** Time limits after an abort, in milliseconds: first for the current step, then for the stages to end. */
 const GRACE = { step: 5000, end: 500 }
 
-/** A graph that flows. */
+/** A graph whose stages are connected and subscribed. */
 export interface RunningGraph {
-  /** Calls back when nothing is under way between the stages; with `false` where no source gives anything (any more). */
+  /**
+   * Calls back at the next quiet moment, when no stage is working on a table. The callback gets false if every source
+   * has ended, because no such moment comes then.
+   */
   settle(callback: (isQuiet: boolean) => void): void
-  /** Ends the run with an error that happened beside the stages. */
+  /** Ends the run with an error from outside the stages. */
   fail(error: PipelineError): void
 }
 
 const STOPPED = 'stopped the run: '
 
-/** Whether a note says that a stage ended the run. */
+/** Whether a note says that a stage stopped the run. */
 export function isStop(note: string): boolean {
   return note.startsWith(STOPPED)
 }
 
+/** What the caller of `runGraph` provides, and what it wants to be told. */
 export interface GraphHooks {
-  /** What each stage is given, but for what the wiring adds itself. */
+  /** Makes the context of a stage. `runGraph` adds the rest. */
   readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'>
-  /** Sees every output before the stages downstream do. */
+  /** Called with each wire before any stage subscribes to it: a subscriber made here gets each table first. */
   readonly watch: (node: Node, port: string, wire: Observable<Table>) => void
-  /** All stages are made and subscribed; nothing has flowed yet. */
-  readonly onWired: (flowing: RunningGraph) => void
-  /** The run ends before its time, by an abort or because a stage wants it to; nothing is under way between the stages. */
+  /** Called when all stages are subscribed, before the first table. */
+  readonly onWired: (graph: RunningGraph) => void
+  /** Called at a quiet moment if the run ends early, because of an abort or because a stage stopped it. */
   readonly onEnding: (reason: 'abort' | 'stop') => void
+  /** Called when an output of a stage, or a sink, completes. */
   readonly onStageEnd: (node: Node) => void
+  /** Aborts the run. */
   readonly signal: AbortSignal | undefined
 }
 
 /**
- * Lets a graph flow until every stage is done. Each output is an Outlet; stages are subscribed from the sinks upwards,
- * so that nobody misses a table.
+ * Runs a graph until every stage is done. Each output is a Subject. Stages are subscribed from the sinks upwards, so
+ * that no stage misses a table.
  *
- * Rejects with the first error, once the stages are unsubscribed (which closes their files), or with code `ABORTED`:
- * on abort the step under way is finished, the sources end early and the stages below them in their own time, or are
- * cut off where that takes too long.
- * When a stage calls `stop`, the sources end early too, but nothing is cut off, and that is a good end.
- * Stages that wait for each other leave the process with nothing to do: that rejects too.
+ * Rejects with the first error, after all stages are unsubscribed (which closes their files).
+ * Rejects with code `ABORTED` after an abort: the current step is finished, then the sources end early, then the stages
+ * below them end. Stages that take longer than the limits are unsubscribed.
+ * Resolves if a stage calls `stop`: the sources end early, without a time limit for the other stages.
+ * Rejects if the process has nothing left to do while stages are still open: they wait for each other.
  */
-export function flow(graph: Graph, wiring: GraphHooks): Promise<void> {
-  const { signal } = wiring
+export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
+  const { signal } = hooks
   const stop = new AbortController()
   const ending = new AbortController()
   const control = new FlowControl(ending.signal)
   const flows = new Map(graph.nodes.map((node) => [node.id, new StageFlow(control)]))
-  const outlets = new Map<string, Outlet>()
+  const wires = new Map<string, Subject<Table>>()
   for (const node of graph.nodes) {
     for (const [port, source] of node.inputs) flows.get(source.id)!.feeds(flows.get(node.id)!, port)
     for (const port of Object.keys(node.stage.outputs)) {
-      const outlet = new Outlet()
-      outlets.set(`${node.id}.${port}`, outlet)
-      wiring.watch(node, port, outlet)
+      const wire = new Subject<Table>()
+      wires.set(`${node.id}.${port}`, wire)
+      hooks.watch(node, port, wire)
     }
   }
 
   return new Promise((resolve, reject) => {
     const subscriptions: Subscription[] = []
+    /** Outputs that have not completed yet. */
     const open = new Set<string>()
     let timer: NodeJS.Timeout | undefined
     let isEnding = false
@@ -76,7 +82,7 @@ export function flow(graph: Graph, wiring: GraphHooks): Promise<void> {
       if (isOver) return
       isOver = true
       clearTimeout(timer)
-      process.off('beforeExit', stuck)
+      process.off('beforeExit', failStuck)
       signal?.removeEventListener('abort', abort)
       stop.abort()
       ending.abort()
@@ -86,29 +92,29 @@ export function flow(graph: Graph, wiring: GraphHooks): Promise<void> {
       else resolve()
     }
 
-    function stuck(): void {
+    function failStuck(): void {
       const ids = new Set([...open].map((key) => key.slice(0, key.indexOf('.'))))
       const waiting = listed([...ids].reverse(), 'and')
-      const message = `nothing is left to do, but ${waiting} did not end: they wait for each other, or for what never comes`
-      finish(new PipelineError('STAGE', message))
+      const reason = 'they wait for each other, or for what never comes'
+      finish(new PipelineError('STAGE', `nothing is left to do, but ${waiting} did not end: ${reason}`))
     }
 
     function abort(): void {
       timer = setTimeout(finish, GRACE.step)
       stop.abort()
-      end('abort', () => {
+      endSources('abort', () => {
         clearTimeout(timer)
         timer = setTimeout(finish, GRACE.end)
       })
     }
 
-    /** Lets the sources end at the next quiet moment. */
-    function end(reason: 'abort' | 'stop', then = () => {}): void {
+    /** Ends the sources at the next quiet moment. */
+    function endSources(reason: 'abort' | 'stop', then = () => {}): void {
       isEnding = true
       control.settle((isQuiet) => {
         if (isOver) return
         try {
-          if (isQuiet) wiring.onEnding(reason)
+          if (isQuiet) hooks.onEnding(reason)
         } catch (error) {
           return finish(error as PipelineError)
         }
@@ -119,19 +125,19 @@ export function flow(graph: Graph, wiring: GraphHooks): Promise<void> {
 
     function connect(node: Node, port: string, tables: Observable<unknown>): void {
       const key = `${node.id}.${port}`
-      const outlet = outlets.get(key)
+      const wire = wires.get(key)
       open.add(key)
       const subscription = tables.subscribe({
-        next: (table) => outlet?.next(table as Table),
+        next: (table) => wire?.next(table as Table),
         error: (cause) => {
           const error = inStage(cause, node.title, node.where)
-          outlet?.error(error)
+          wire?.error(error)
           finish(error)
         },
         complete: () => {
-          outlet?.complete()
+          wire?.complete()
           open.delete(key)
-          wiring.onStageEnd(node)
+          hooks.onStageEnd(node)
           if (open.size === 0) finish()
         },
       })
@@ -139,22 +145,23 @@ export function flow(graph: Graph, wiring: GraphHooks): Promise<void> {
     }
 
     if (signal?.aborted) return finish()
-    process.once('beforeExit', stuck)
+    process.once('beforeExit', failStuck)
     signal?.addEventListener('abort', abort)
+    // Keeps the run open while stages are still being connected: one of them may complete at once.
     const wiringKey = ''
     open.add(wiringKey)
     try {
       for (const node of [...graph.nodes].reverse()) {
-        const given = wiring.contextOf(node)
+        const given = hooks.contextOf(node)
         const stopRun = (reason: string): void => {
           if (isEnding) return
           given.note(`${STOPPED}${reason}`)
-          end('stop')
+          endSources('stop')
         }
         const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: stopRun }
-        for (const [port, tables] of outputsOf(node, context, outlets)) connect(node, port, tables)
+        for (const [port, tables] of outputsOf(node, context, wires)) connect(node, port, tables)
       }
-      wiring.onWired({ settle: (callback) => control.settle(callback), fail: finish })
+      hooks.onWired({ settle: (callback) => control.settle(callback), fail: finish })
     } catch (error) {
       return finish(error as PipelineError)
     }
@@ -163,37 +170,41 @@ export function flow(graph: Graph, wiring: GraphHooks): Promise<void> {
   })
 }
 
-/** Calls the stage and returns its outputs by port; a sink's one Observable goes under the empty name. */
+/** Calls the stage and returns its outputs by port. The one Observable of a sink has the empty string as its port. */
 function outputsOf(
   node: Node,
   context: StageContext,
-  outlets: ReadonlyMap<string, Outlet>,
+  wires: ReadonlyMap<string, Observable<Table>>,
 ): [string, Observable<unknown>][] {
-  const { stage, inputs, options } = node
-  const sources = [...inputs].map(([port, source]) => [port, outlets.get(`${source.id}.${source.port}`)!] as const)
+  const { stage } = node
   const ports = Object.keys(stage.outputs)
-  const called = (): unknown => {
-    const runner: unknown = stage.run(options, context)
-    if (sources.length === 0) return runner
-    if (typeof runner !== 'function')
-      throw new TypeError(`expected run to give a function of its inputs, got ${typeof runner}`)
-    const given = sources.length === 1 ? sources[0]![1] : Object.fromEntries(sources)
-    return runner(given)
-  }
   try {
-    const made = called()
-    const named =
+    const result = callStage(node, context, wires)
+    const outputs =
       ports.length > 1
-        ? ports.map((port) => [port, (made as Record<string, unknown> | undefined)?.[port]] as const)
-        : [[ports[0] ?? '', made] as const]
-    // Not `instanceof`: a stage may come with an rxjs of its own.
-    for (const [port, tables] of named)
+        ? ports.map((port) => [port, (result as Record<string, unknown> | undefined)?.[port]] as const)
+        : [[ports[0] ?? '', result] as const]
+    // Not `instanceof`: a stage may have its own copy of rxjs.
+    for (const [port, tables] of outputs)
       if (typeof (tables as Partial<Observable<unknown>> | undefined)?.subscribe !== 'function')
         throw new TypeError(
           `expected run to give an Observable${port && ` for the output "${port}"`}, got ${typeof tables}`,
         )
-    return named as [string, Observable<unknown>][]
+    return outputs as [string, Observable<unknown>][]
   } catch (error) {
     throw inStage(error, node.title, node.where)
   }
+}
+
+function callStage(
+  { stage, inputs, options }: Node,
+  context: StageContext,
+  wires: ReadonlyMap<string, Observable<Table>>,
+): unknown {
+  const runner: unknown = stage.run(options, context)
+  const sources = [...inputs].map(([port, source]) => [port, wires.get(`${source.id}.${source.port}`)!] as const)
+  if (sources.length === 0) return runner
+  if (typeof runner !== 'function')
+    throw new TypeError(`expected run to give a function of its inputs, got ${typeof runner}`)
+  return runner(sources.length === 1 ? sources[0]![1] : Object.fromEntries(sources))
 }

@@ -2,23 +2,28 @@ import { filter, map, Subject } from 'rxjs'
 import type { PipelineError } from '../base/errors.js'
 import { makeRunDirectory } from '../directory/run-directory.js'
 import type { Pipeline } from '../graph/pipeline.js'
+import type { RowOfRun } from '../graph/spec.js'
+import type { MetricsRow } from '../wires/metrics.js'
 import type { Result, Run, RunEvent, RunOptions, RunSettings } from './contract.js'
 import { execute, type RunOpener } from './execute.js'
 
 /** Runs a pipeline to its end. Rejects with a PipelineError; `run.json` in the run directory holds the same message. */
-export function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Result> {
+export function run<Row extends MetricsRow>(
+  pipeline: Pipeline<Row>,
+  options: RunOptions = {},
+): Promise<Result<RowOfRun<Row>>> {
   return start(pipeline, options).result
 }
 
 /** Starts a pipeline and returns at once. Subscribe to `events` or `metrics` before the current turn of the event loop ends. */
-export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
+export function start<Row extends MetricsRow>(pipeline: Pipeline<Row>, options: RunOptions = {}): Run<RowOfRun<Row>> {
   return startWith(options, {
     pipeline: () => pipeline,
     open: () => ({
       pipeline,
       directory: makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths),
     }),
-  })
+  }) as Run<RowOfRun<Row>>
 }
 
 /** Starts the run that `opener` opens, and returns at once. */

@@ -1,8 +1,13 @@
 /** Numbers that several processes add up. */
 export type Vector = Float32Array | Float64Array
 
-/** The part of one rank in a divided run, as a stage sees it, and the way to talk to the same stage on the other ranks. */
+/**
+ * The part of one rank in a run, as a stage sees it, and the way to talk to the same stage on the other ranks. A run that
+ * is not divided has one rank with one shard.
+ */
 export interface Parallel {
+  /** Whether the run is divided among ranks. */
+  readonly isDivided: boolean
   /** The number of this process, from 0. */
   readonly rank: number
   /** How many processes the run has. */

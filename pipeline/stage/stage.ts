@@ -8,8 +8,19 @@ import type { Flow } from './flow-contract.js'
 import type { AnyLearner } from './learner.js'
 import type { Parallel } from './parallel-contract.js'
 
-/** What kind of table a wire carries. */
-export type WireType = 'examples' | 'batch' | 'parameters' | 'metrics' | 'gradient-check' | 'any'
+/**
+ * What kind of table a wire carries: one of the kinds that Millrace knows, or any other name that a stage of a user
+ * gives. A wire connects ports of the same type only.
+ */
+export type WireType =
+  | 'examples'
+  | 'batch'
+  | 'parameters'
+  | 'metrics'
+  | 'gradient-check'
+  | 'any'
+  // Any other string. The intersection keeps the names above in the suggestions of an editor.
+  | (string & Record<never, never>)
 
 /** A named input or output of a stage: what kind of table goes through it. */
 export interface Port<T extends WireType = WireType> {
@@ -83,8 +94,8 @@ export interface StageContext {
    * epoch, needs no state.
    */
   state<S extends z.ZodType>(schema: S, keeper: StateHooks<z.output<S>>): void
-  /** The other processes of a run that is divided, and which shards of the examples are held here; undefined where it is not. */
-  readonly parallel?: Parallel | undefined
+  /** The part of this process in the run: which shards of the examples it holds, and how it talks to the other processes. */
+  readonly parallel: Parallel
   /** Where progress goes. */
   readonly terminal: Terminal
 }
@@ -115,7 +126,12 @@ export type Runner<I extends Ports, P extends Ports> = [keyof I] extends [never]
   ? Outcome<P>
   : (inputs: Side<I>) => Outcome<P>
 
-export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports, P extends Ports = Ports> {
+export interface Stage<
+  O extends z.ZodType = z.ZodType,
+  I extends Ports = Ports,
+  P extends Ports = Ports,
+  M extends readonly string[] = readonly string[],
+> {
   /** `family/name`, which is also the file it lives in. */
   readonly name: string
   /** One sentence, third person. */
@@ -123,6 +139,11 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
   readonly options: O
   readonly inputs: I
   readonly outputs: P
+  /**
+   * For a stage that makes metrics: what they measure. A metric is named by the split and one of these, `test_loss`.
+   * Only TypeScript uses it, for the type of the rows. If left out, rows have any metric.
+   */
+  readonly metrics?: M
   /** YAML of one use. */
   readonly example: string
   /** What it keeps in memory and how many tables are in flight, in words; nothing said: nothing held. */
@@ -135,7 +156,10 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
   readonly parallel?: 'every' | 'first'
   /** The learner whose parameters it emits; every stage that makes parameters names one. */
   readonly learner?: AnyLearner
-  /** What is known about the outputs; checks options against what is known about the inputs. Default: the input's facts. */
+  /**
+   * What is known about the outputs; checks options against what is known about the inputs. Default: the facts of the
+   * input if the stage has exactly one, else nothing.
+   */
   facts?(checking: Checking<z.output<O>>): Partial<Record<keyof P, Facts>>
   /**
    * The files whose content decides what it emits, of a stage that reads data: all of them. A sweep knows by them which
@@ -155,9 +179,12 @@ export interface Stage<O extends z.ZodType = z.ZodType, I extends Ports = Ports,
 export type AnyStage = Omit<Stage<any, any, any>, 'run'> & { run(options: any, context: StageContext): unknown }
 
 /** Returns its argument: it is there so that TypeScript infers the options and ports. */
-export function defineStage<O extends z.ZodType, const I extends Ports, const P extends Ports>(
-  stage: Stage<O, I, P>,
-): Stage<O, I, P> {
+export function defineStage<
+  O extends z.ZodType,
+  const I extends Ports,
+  const P extends Ports,
+  const M extends readonly string[] = readonly string[],
+>(stage: Stage<O, I, P, M>): Stage<O, I, P, M> {
   return stage
 }
 

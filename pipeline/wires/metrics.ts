@@ -2,8 +2,11 @@ import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table } f
 import { z } from 'zod'
 import { lazyTable, type Position, writePosition } from './position.js'
 
-/** One evaluation: `epoch`, `step`, then one number per metric. */
-export type MetricsRow = { readonly epoch: number; readonly step: number } & Readonly<Record<string, number>>
+/** One evaluation: `epoch`, `step`, then one number per metric. `Name` is the union of the names of the metrics. */
+export type MetricsRow<Name extends string = string> = {
+  readonly epoch: number
+  readonly step: number
+} & Readonly<Record<Name, number>>
 
 /** What a column of metrics says about itself; whoever makes the metric sets it. */
 export interface MetricInfo {

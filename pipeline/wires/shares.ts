@@ -6,15 +6,7 @@ import { examplesTable, rowsOf } from './examples.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
 
-type Shares = Pick<Parallel, 'shards' | 'own'>
-
-/** What a run that is not divided holds: everything is one shard. */
-const undivided: Shares = { shards: 1, own: [0] }
-
-/** Which shards this process holds. */
-export function sharesOf({ parallel }: { readonly parallel?: Shares | undefined }): Shares {
-  return parallel ?? undivided
-}
+type Shares = Pick<Parallel, 'isDivided' | 'shards' | 'own'>
 
 /** How many of `rows` rows lie before row `end` and belong to `shard`. */
 export function rowsBefore(end: number, shard: number, shards: number): number {
@@ -22,8 +14,8 @@ export function rowsBefore(end: number, shard: number, shards: number): number {
 }
 
 /**
- * The rows of one split as they are read: those of this process's shards are kept, each shard in memory of its own.
- * Undivided, that is all of them in one piece.
+ * Takes the rows of one split as they are read, and keeps those of this process's shards, each shard in memory of its
+ * own.
  */
 export class ShardBuffer<V extends Uint8Array | Float32Array> {
   readonly width: number
@@ -43,7 +35,7 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
     )
   }
 
-  /** Keeps row `i` if it belongs here. */
+  /** Keeps row `i` if it belongs to a shard of this process. */
   put(i: number, values: ArrayLike<number>, label: number): void {
     const { shards } = this.shares
     const part = this.parts.get(i % shards)
@@ -53,17 +45,17 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
     part.labels[at] = label
   }
 
-  /** One table per shard that is held. */
+  /** One table per shard of this process. */
   *tables(fields: readonly [Field, Field], split: string): Generator<Table> {
-    const { shards } = this.shares
+    const { isDivided, shards } = this.shares
     for (const [shard, { values, labels }] of this.parts) {
-      const share = this.shares === undivided ? undefined : { shard, shards, rows: this.rows }
+      const share = isDivided ? { shard, shards, rows: this.rows } : undefined
       yield examplesTable(fields, values, labels, split, undefined, share)
     }
   }
 }
 
-/** The share of a split that a table holds; undefined where it holds a whole split. */
+/** The share of a split that a table holds; undefined if the run is not divided. */
 export function shareOf(table: Table): Share | undefined {
   const { metadata } = table.schema
   const [shard, shards, rows] = ['shard', 'shards', 'rows'].map((key) => metadata.get(key))
@@ -71,16 +63,12 @@ export function shareOf(table: Table): Share | undefined {
 }
 
 /**
- * The rows of a split by shard: an entry per shard that this process holds, in order. Throws a PipelineError `DATA`
- * where a shard did not come, or came with another number of rows than the others leave to it.
+ * The rows of a split by shard: an entry per shard of this process, in order, with its rows as they came, one piece per
+ * table. In a divided run that is one table per shard. Throws a PipelineError `DATA` if a shard did not arrive, or has
+ * another number of rows than it should have.
  */
-export function rowsByShard(
-  tables: readonly Table[],
-  split: string,
-  context: { parallel?: Shares | undefined },
-): Rows[] {
-  if (!context.parallel) return tables.map(rowsOf)
-  const { shards, own } = context.parallel
+export function rowsByShard(tables: readonly Table[], split: string, { isDivided, shards, own }: Shares): Rows[][] {
+  if (!isDivided) return [tables.map(rowsOf)]
   const found = new Map<number, Rows>()
   let all: number | undefined
   for (const table of tables) {
@@ -100,18 +88,23 @@ export function rowsByShard(
   return own.map((shard) => {
     const rows = found.get(shard)
     if (!rows) throw new PipelineError('DATA', `shard ${shard} of ${shards} of the split "${split}" did not arrive`)
-    return rows
+    return [rows]
   })
 }
 
-/** A batch of a divided run: one record batch per shard that is held. `first` is its first row in the split. */
-export function dividedBatch(
+/**
+ * A batch with one record batch per shard of this process. In a divided run its metadata says where it lies in the split:
+ * `first` is its first row, `rows` its number of rows on all ranks.
+ */
+export function batchOfShards(
   fields: readonly [Field, Field],
   parts: readonly Rows[],
   split: string,
   position: Position,
   { first, rows }: { readonly first: number; readonly rows: number },
+  { isDivided }: Pick<Parallel, 'isDivided'>,
 ): Table {
+  if (!isDivided) return examplesTable(fields, parts[0]!.values, parts[0]!.labels, split, position)
   const metadata = writePosition(new Map([['wire', 'batch']]), position)
   metadata.set('split', split).set('first', String(first)).set('rows', String(rows))
   const schema = new Schema([...fields], metadata)
@@ -122,8 +115,8 @@ export function dividedBatch(
   )
 }
 
-/** Where a batch of a divided run lies in its split, and how many rows it has on all ranks. */
+/** Where a batch lies in its split, and how many rows it has on all ranks. Without that metadata it has all its rows. */
 export function extentOf(table: Table): { readonly first: number; readonly rows: number } {
   const { metadata } = table.schema
-  return { first: Number(metadata.get('first')), rows: Number(metadata.get('rows')) }
+  return { first: Number(metadata.get('first') ?? 0), rows: Number(metadata.get('rows') ?? table.numRows) }
 }

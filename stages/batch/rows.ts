@@ -2,10 +2,9 @@ import type { Table } from 'apache-arrow'
 import { defer, filter, toArray } from 'rxjs'
 import { z } from 'zod'
 import {
+  batchOfShards,
   checkSplit,
   defineStage,
-  dividedBatch,
-  examplesTable,
   fieldsOf,
   layoutOf,
   PipelineError,
@@ -13,7 +12,6 @@ import {
   reposition,
   rowsBefore,
   rowsByShard,
-  rowsOf,
   type StageContext,
   shareOf,
   splitOf,
@@ -59,7 +57,7 @@ export const rows = defineStage({
           filter((table) => splitOf(table) === split),
           toArray(),
           context.flow.concatMap((tables) => {
-            const { count, cut } = context.parallel ? divided(tables, split, context) : whole(tables, split)
+            const { count, cut } = cuttable(tables, split, context)
             return context.flow.pull(batches(count, cut, split, size, epochs, dropLast, at))
           }),
         )
@@ -72,41 +70,30 @@ const progress = z.strictObject({ epoch: z.int().positive() })
 /** Batches kept from the first epoch for the next ones; more of them would cost more memory than they save time. */
 const KEPT = 10_000
 
-/** How many rows a split has, and what cuts rows `from … to - 1` out of it. */
+/** How many rows a split has, and the function that cuts the rows `from … to - 1` out of it. */
 interface Cuttable {
   readonly count: number
   readonly cut: (from: number, to: number, position: Position) => Table
 }
 
-function whole(tables: readonly Table[], split: string): Cuttable {
+/** The same batches on every rank, each with those of their rows that its shards have. */
+function cuttable(tables: readonly Table[], split: string, { parallel }: StageContext): Cuttable {
   const [first, ...others] = tables
   if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
-  const { values, labels } = rowsOf(others.length > 0 ? first.concat(...others) : first)
-  const fields = fieldsOf(first)
-  const width = values.length / labels.length
-  return {
-    count: labels.length,
-    cut: (from, to, position) =>
-      examplesTable(fields, values.subarray(from * width, to * width), labels.subarray(from, to), split, position),
-  }
-}
-
-/** The same batches on every rank, each with those of their rows that its shards have. */
-function divided(tables: readonly Table[], split: string, context: StageContext): Cuttable {
-  const [first] = tables
-  if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
-  const { shards, own } = context.parallel!
-  const parts = rowsByShard(tables, split, context)
+  const { isDivided, shards, own } = parallel
+  // Without shards, several tables are joined into one.
+  const joined = isDivided || others.length === 0 ? tables : [first.concat(...others)]
+  const parts = rowsByShard(joined, split, parallel).map(([rows]) => rows!)
   const fields = fieldsOf(first)
   const width = widthOf(layoutOf(first).shape)
   return {
-    count: shareOf(first)!.rows,
+    count: shareOf(first)?.rows ?? parts[0]!.labels.length,
     cut: (from, to, position) => {
       const cuts = parts.map(({ values, labels }, i) => {
         const [start, end] = [rowsBefore(from, own[i]!, shards), rowsBefore(to, own[i]!, shards)]
         return { values: values.subarray(start * width, end * width), labels: labels.subarray(start, end) }
       })
-      return dividedBatch(fields, cuts, split, position, { first: from, rows: to - from })
+      return batchOfShards(fields, cuts, split, position, { first: from, rows: to - from }, parallel)
     },
   }
 }

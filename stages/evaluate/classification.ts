@@ -53,6 +53,7 @@ export const classification = defineStage({
   options,
   inputs: { parameters: wire.parameters, examples: wire.examples },
   outputs: { metrics: wire.metrics },
+  metrics: ['loss', 'cost', 'accuracy'],
   example:
     '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n  with: { splits: [train, test], every: epoch }',
   holds: 'the examples (by reference), one evaluation in flight',
@@ -107,13 +108,13 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
     problem(`the parameters are for ${parameters.classes.length} classes, the examples have ${examples.classes.length}`)
 }
 
-type Splits = ReadonlyMap<string, readonly Rows[]>
+type Splits = ReadonlyMap<string, readonly (readonly Rows[])[]>
 
-/** The rows of each split: of each of its tables, or of each shard held here. */
+/** The rows of each split, by the shards of this process. */
 function bySplit(tables: readonly Table[], context: StageContext): Splits {
   const splits = new Map<string, Table[]>()
   for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), table])
-  return new Map([...splits].map(([split, parts]) => [split, rowsByShard(parts, split, context)]))
+  return new Map([...splits].map(([split, parts]) => [split, rowsByShard(parts, split, context.parallel)]))
 }
 
 /** Whether parameters are to be evaluated: at the end of each interval, and after the last step. */
@@ -179,8 +180,7 @@ function makeEvaluator(options: Options, context: StageContext) {
     if (names.length === 0) throw new PipelineError('DATA', 'no examples arrived to evaluate')
     infos = infosOf(learner, names)
     return names.map((split) => {
-      const rows = splits.get(split) ?? []
-      const parts = parallel ? rows.map((shard) => [shard]) : [rows]
+      const parts = splits.get(split) ?? [[]]
       return {
         split,
         columns: columnsOf(learner, [split]),
@@ -210,7 +210,7 @@ function makeEvaluator(options: Options, context: StageContext) {
       }
       sums.push(own)
     }
-    return parallel ? gathered(sums, parallel) : sums
+    return gathered(sums, parallel)
   }
 
   /** The metrics of all splits, from the sums of their parts. */

@@ -109,7 +109,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   function trainOn(open: OpenTraining, batch: Table): Table[] | Promise<Table> {
     if (saved && isSeen(batch, saved)) return []
-    if (context.parallel) return trainTogether(open, batch, context.parallel)
+    if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
     const rows = rowsOf(batch)
     const most = open.model.rowsPerCall
     return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)

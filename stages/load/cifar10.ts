@@ -8,7 +8,6 @@ import {
   PipelineError,
   ShardBuffer,
   type StageContext,
-  sharesOf,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { openSourceFile, type SourceFile } from './source-file.js'
@@ -83,7 +82,7 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
       throw new PipelineError('DATA', `holdOut: ${held} rows cannot be held out of ${count}: none is left to train on`)
     const kept = count - held
     const deal = (rows: number): ShardBuffer<Uint8Array> =>
-      new ShardBuffer(sharesOf(context), rows, PIXELS, context.kernels.allocate)
+      new ShardBuffer(context.parallel, rows, PIXELS, context.kernels.allocate)
     const rows = deal(kept)
     const heldRows = held > 0 ? deal(held) : undefined
     let row = 0

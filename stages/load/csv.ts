@@ -6,7 +6,6 @@ import {
   PipelineError,
   ShardBuffer,
   type StageContext,
-  sharesOf,
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
@@ -89,7 +88,7 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     const splits =
       options.path === undefined ? [[name, all] as const] : deal(all.length, options.fractions, context.random('split'))
     for (const [split, order] of splits) {
-      const dealt = new ShardBuffer(sharesOf(context), order.length, first.width, (length) => floats(length, context))
+      const dealt = new ShardBuffer(context.parallel, order.length, first.width, (length) => floats(length, context))
       for (const [i, row] of order.entries()) {
         const values = rows.values.subarray(row * first.width, (row + 1) * first.width)
         dealt.put(i, values, labelOf(rows, row, index, classes))

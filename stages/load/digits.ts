@@ -6,7 +6,6 @@ import {
   packagePath,
   ShardBuffer,
   type StageContext,
-  sharesOf,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { deal, fractions } from './fractions.js'
@@ -47,7 +46,7 @@ async function* splitTables(parts: Record<string, number>, context: StageContext
     .map((line) => line.split(',').map(Number))
   const fields = exampleFields({ shape, classes }, new Uint8Array(0))
   for (const [split, order] of deal(rows.length, parts, context.random('split'))) {
-    const dealt = new ShardBuffer(sharesOf(context), order.length, PIXELS, context.kernels.allocate)
+    const dealt = new ShardBuffer(context.parallel, order.length, PIXELS, context.kernels.allocate)
     for (const [i, row] of order.entries()) dealt.put(i, rows[row]!.slice(0, PIXELS), rows[row]![PIXELS]!)
     yield* dealt.tables(fields, split)
   }

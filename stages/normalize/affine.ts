@@ -31,30 +31,27 @@ export interface Statistics {
 }
 
 /**
- * Statistics of the rows of all tables, in float64, before any affine map they carry. Throws where there are no rows.
- * In a divided run the sums of the shards are added in their order, so that every rank has the same bits.
+ * Statistics of the rows of all tables, in float64, before any affine map they carry. Throws a PipelineError `DATA` if
+ * there are no rows. The sums of the shards are added in their order, so that every rank has the same bits.
  */
 export async function statisticsOf(tables: readonly Table[], context: StageContext): Promise<Statistics> {
   const [first] = tables
   if (!first) throw new PipelineError('DATA', 'there are no rows to compute statistics on')
   const width = widthOf(layoutOf(first).shape)
-  // What one process has in several tables is one sum; each shard of a divided run has a sum of its own.
-  const parts: Rows[][] = context.parallel
-    ? rowsByShard(tables, splitOf(first), context).map((rows) => [rows])
-    : [tables.map(rowsOf)]
-  const together = (own: Float64Array[]): Promise<Float64Array[]> | Float64Array[] =>
-    context.parallel ? context.parallel.gather(own) : own
+  const { parallel } = context
+  const parts = rowsByShard(tables, splitOf(first), parallel)
+  const gather = (own: Float64Array[]): Promise<Float64Array[]> => parallel.gather(own)
 
   const sums: Float64Array[] = []
   for (const part of parts) sums.push(await sumsOf(part, width, context))
-  const { sum, squares, min, max, count } = joined(await together(sums), width)
+  const { sum, squares, min, max, count } = joined(await gather(sums), width)
   if (count === 0) throw new PipelineError('DATA', 'there are no rows to compute statistics on')
   const mean = sum.map((total) => total / count)
   if (parts[0]?.[0]?.values instanceof Uint8Array)
     return { mean, deviation: exactDeviation(sum, squares, count), min, max }
   const spreads: Float64Array[] = []
   for (const part of parts) spreads.push(await spreadOf(part, mean, context))
-  const spread = (await together(spreads)).reduce((total, next) => total.map((value, j) => value + next[j]!))
+  const spread = (await gather(spreads)).reduce((total, next) => total.map((value, j) => value + next[j]!))
   return { mean, deviation: spread.map((total) => Math.sqrt(total / count)), min, max }
 }
 

@@ -38,7 +38,9 @@ export function fitted(
     )
 
   async function* normalised(tables: readonly Table[]): AsyncGenerator<Table> {
-    const fitTables = tables.filter((table) => splitOf(table) === split && (context.parallel || table.numRows > 0))
+    const fitTables = tables.filter(
+      (table) => splitOf(table) === split && (context.parallel.isDivided || table.numRows > 0),
+    )
     if (fitTables.length === 0) throw new PipelineError('DATA', `no rows of the split "${split}" arrived to fit on`)
     const affine = mapFrom(await statisticsOf(fitTables, context))
     noteConstants(affine.scale, split, context)

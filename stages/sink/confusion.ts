@@ -33,7 +33,7 @@ export const confusion = defineStage({
         options.split,
       )(inputs).pipe(
         drawn(context, async ({ split, classes, labels, predicted }, pause) => {
-          if (context.parallel && context.parallel.rank > 0) return
+          if (context.parallel.rank > 0) return
           const confusion = confusionOf(labels, predicted, classes)
           replaceFile(file, csvOf(confusion))
           const count = `${confusion.rows.toLocaleString('en')} row${confusion.rows === 1 ? '' : 's'}`

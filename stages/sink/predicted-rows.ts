@@ -22,20 +22,20 @@ export interface PredictedRows {
 /** What every rank found out about the rows of its shards, joined on every rank in the order of the split. */
 export async function ofAllRanks(
   own: Omit<PredictedRows, 'features'>,
-  parts: readonly Rows[],
+  held: readonly (readonly Rows[])[],
   width: number,
   parallel: Parallel,
 ): Promise<PredictedRows> {
   const { shards } = parallel
-  const counts = await parallel.gather(parts.map(({ labels }) => Float64Array.of(labels.length)))
+  const ownCounts = held.map((parts) => parts.reduce((sum, { labels }) => sum + labels.length, 0))
+  const counts = await parallel.gather(ownCounts.map((count) => Float64Array.of(count)))
   const most = Math.max(...counts.map(([count]) => count!))
   const rows = counts.reduce((sum, [count]) => sum + count!, 0)
   if (rows === 0) throw new PipelineError('DATA', `the split "${own.split}" has no rows to classify`)
   let at = 0
-  const vectors = parts.map(({ labels }) => {
+  const vectors = ownCounts.map((count) => {
     const vector = new Float64Array(3 * most)
-    for (let i = 0; i < labels.length; i++, at++)
-      vector.set([own.labels[at]!, own.predicted[at]!, own.confidence[at]!], 3 * i)
+    for (let i = 0; i < count; i++, at++) vector.set([own.labels[at]!, own.predicted[at]!, own.confidence[at]!], 3 * i)
     return vector
   })
   const all = await parallel.gather(vectors)
@@ -45,21 +45,30 @@ export async function ofAllRanks(
     ;[labels[row], predicted[row], confidence[row]] = [found[0]!, found[1]!, found[2]!]
   }
 
-  /** Each rank writes what it has into a row of zeros, and the sum of the shards has them all. */
+  /** The vector of a rank has the rows that its shards hold; the rest is zero. */
   async function features(asked: readonly number[]): Promise<(Uint8Array | Float32Array)[]> {
-    const Values = parts[0]!.values instanceof Uint8Array ? Uint8Array : Float32Array
+    const isBytes = held.flat()[0]?.values instanceof Uint8Array
     const own = parallel.own.map((shard, k) => {
       const vector = new Float64Array(asked.length * width)
-      for (const [i, row] of asked.entries()) {
-        if (row % shards !== shard) continue
-        const from = rowsBefore(row, shard, shards) * width
-        vector.set(parts[k]!.values.subarray(from, from + width), i * width)
-      }
+      for (const [i, row] of asked.entries())
+        if (row % shards === shard) vector.set(valuesOf(held[k]!, rowsBefore(row, shard, shards), width), i * width)
       return vector
     })
     const gathered = await parallel.gather(own)
-    return asked.map((row, i) => Values.from(gathered[row % shards]!.subarray(i * width, (i + 1) * width)))
+    return asked.map((row, i) =>
+      (isBytes ? Uint8Array : Float32Array).from(gathered[row % shards]!.subarray(i * width, (i + 1) * width)),
+    )
   }
 
   return { ...own, labels, predicted, confidence, features }
+}
+
+/** The features of row `row` of some tables. */
+function valuesOf(parts: readonly Rows[], row: number, width: number): Rows['values'] {
+  let at = row
+  for (const { values, labels } of parts) {
+    if (at < labels.length) return values.subarray(at * width, (at + 1) * width)
+    at -= labels.length
+  }
+  throw new RangeError(`there is no row ${row}`)
 }

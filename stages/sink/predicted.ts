@@ -53,13 +53,14 @@ async function classified(
   const { kernels, flow, parallel } = context
   const splits = tables.map(splitOf)
   const split = asked ?? (splits.includes('test') ? 'test' : splits.at(-1))
-  const chosen = tables.filter((table) => splitOf(table) === split && (parallel || table.numRows > 0))
+  const chosen = tables.filter((table) => splitOf(table) === split && (parallel.isDivided || table.numRows > 0))
   if (split === undefined) throw new PipelineError('DATA', 'no examples arrived to classify')
   if (chosen.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to classify`)
   const parameters = modelOf(last)
   const learner = context.learner(parameters.learner)
   const [features, classes] = [widthOf(parameters.shape), parameters.classes.length]
-  const parts = rowsByShard(chosen, split, context)
+  const shards = rowsByShard(chosen, split, parallel)
+  const parts = shards.flat()
   const rows = parts.reduce((sum, { labels }) => sum + labels.length, 0)
   const labels = new Int32Array(rows)
   let at = 0
@@ -80,14 +81,5 @@ async function classified(
   const { shape } = layoutOf(chosen[0]!)
   const confidenceIs = learner.scores === 'logits' ? ('probability' as const) : ('score' as const)
   const own = { split, classes: parameters.classes, shape, labels, ...classified, confidenceIs }
-  if (parallel) return ofAllRanks(own, parts, features, parallel)
-  return { ...own, features: async (rows) => rows.map(valuesOf) }
-
-  function valuesOf(row: number): Uint8Array | Float32Array {
-    for (const { values, labels } of parts) {
-      if (row < labels.length) return values.subarray(row * features, (row + 1) * features)
-      row -= labels.length
-    }
-    throw new RangeError(`the split has no row ${row}`)
-  }
+  return ofAllRanks(own, shards, features, parallel)
 }

@@ -54,7 +54,7 @@ export const predictions = defineStage({
           const wrong = surest(all, options.count, (i) => all.predicted[i] !== all.labels[i])
           const right = surest(all, options.count, (i) => all.predicted[i] === all.labels[i])
           const values = await all.features([...wrong, ...right])
-          if (context.parallel && context.parallel.rank > 0) return
+          if (context.parallel.rank > 0) return
           replaceFile(file, csvOf(all, wrong, right))
           const layout = imageLayout(all.shape)
           const write = claimed ?? (layout && figureFiles(context, options))

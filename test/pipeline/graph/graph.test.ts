@@ -150,6 +150,60 @@ t.test('facts flow from load to sink, and each stage may change them', async (t)
   })
 })
 
+t.test(
+  'without facts, a stage with one input keeps its facts, and nothing is known about a stage with several',
+  async (t) => {
+    const { graph } = await define(
+      { use: source },
+      { use: parted },
+      { use: train },
+      { use: judge, from: { parameters: 'train', examples: 'source' } },
+      { use: sink },
+    )
+    const facts = Object.fromEntries(graph.nodes.map((node) => [node.id, node.facts]))
+    t.strictSame(facts, {
+      source: { examples: known },
+      parted: { batches: known, rest: known },
+      train: { parameters: known },
+      judge: { metrics: {} },
+      sink: {},
+    })
+    t.strictSame(graph.nodes.at(-1)!.inputFacts, { tables: {} })
+  },
+)
+
+t.test('the metric of an evaluation with two inputs and no facts may be monitored, whatever its name', async (t) => {
+  await t.resolves(
+    define(
+      { use: source },
+      { use: parted },
+      { use: train },
+      { use: judge, from: { parameters: 'train', examples: 'source' } },
+      { use: 'stop/patience', with: { monitor: 'validation_f1' } },
+    ),
+  )
+})
+
+t.test('a wire of a type of its own connects ports of that type, and no others', async (t) => {
+  const embeddings = { type: 'embeddings' }
+  const embed = stage('embed', { examples }, { embeddings })
+  const project = stage('project', { embeddings }, { embeddings })
+  const other = stage('other', { vectors: { type: 'vectors' } }, {})
+  t.strictSame(wires(await define({ use: source }, { use: embed }, { use: project }, { use: sink })), [
+    ['source'],
+    ['embed', 'examples=source.examples'],
+    ['project', 'embeddings=embed.embeddings'],
+    ['sink', 'tables=project.embeddings'],
+  ])
+  t.strictSame(await problems({ use: source }, { use: embed }, { use: other }, { use: train }), [
+    'stages[2] other: the input "vectors" takes a "vectors" wire, got an "embeddings" wire from the output "embeddings" of stages[1] embed at code',
+    'stages[3] train: the input "batches" takes a "batch" wire, got an "embeddings" wire from the output "embeddings" of stages[1] embed at code',
+  ])
+  t.strictSame(await problems({ use: source }, { use: project }), [
+    'stages[1] project: the input "embeddings" takes an "embeddings" wire, got an "examples" wire from the output "examples" of stages[0] source at code',
+  ])
+})
+
 t.test('a stage reports what does not fit, at the option it is about', async (t) => {
   const picky = stage('picky', { examples }, {}, ({ options, problem }) => {
     const { list = [] } = options as { list?: number[] }

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { Pipeline, PipelineError } from '../../../dist/index.js'
 import { type AnyStage, defineStage, wire, z } from '../../../dist/pipeline/stage-kit.js'
+import { batchRows, loadDigits } from '../../../dist/stages/index.js'
 
 const home = process.cwd()
 function inFolder(t: Test, files: Parameters<Test['testdir']>[0] = {}): void {
@@ -206,6 +207,14 @@ t.test('toYAML writes what load reads back as the same pipeline', async (t) => {
   )
   t.equal(again.seed, 3)
   t.equal(again.definition.description, pipeline.definition.description)
+})
+
+t.test('toYAML writes a built-in stage that was given as an object by its name', async (t) => {
+  const stages = [{ use: loadDigits }, { use: batchRows, with: { size: 10, epochs: 1 } }] as const
+  t.equal(
+    (await Pipeline.define({ name: 'x', stages })).toYAML(),
+    'name: x\nseed: 0\nstages:\n  - use: load/digits\n  - use: batch/rows\n    with:\n      size: 10\n      epochs: 1\n',
+  )
 })
 
 t.test('toYAML says only what was given', async (t) => {

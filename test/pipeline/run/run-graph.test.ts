@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
-import type { Table } from 'apache-arrow'
+import { type Table, tableFromArrays } from 'apache-arrow'
 import { concatMap, EMPTY, filter, ignoreElements, map, type Observable, of, tap } from 'rxjs'
 import t, { type Test } from 'tap'
 import { Pipeline, run } from '../../../dist/index.js'
@@ -170,6 +170,35 @@ t.test('a stage with two outputs feeds each consumer from the right one', async 
   })
   await run(pipeline)
   t.strictSame(seen, { short: ['a', 'c'], long: ['bb'] })
+})
+
+t.test('tables flow on a wire of a type of its own', async (t) => {
+  inFolder(t)
+  const seen: number[] = []
+  const count = defineStage({
+    name: 'count',
+    summary: 'Counts the rows of each table.',
+    options: z.strictObject({}),
+    inputs: { examples: wire.examples },
+    outputs: { counts: { type: 'counts' } },
+    example: '',
+    run: () => map((table: Table) => tableFromArrays({ count: Int32Array.of(table.numRows) })),
+  })
+  const keep = defineStage({
+    name: 'keep',
+    summary: 'Keeps the counts.',
+    options: z.strictObject({}),
+    inputs: { counts: { type: 'counts' } },
+    outputs: {},
+    example: '',
+    run: () => tap((table: Table) => seen.push(table.getChild('count')!.get(0))),
+  })
+  const pipeline = await Pipeline.define({
+    name: 'counts',
+    stages: [{ use: slowLoad, with: { splits: ['a', 'b'], pause: 0 } }, { use: count }, { use: keep }],
+  })
+  await run(pipeline)
+  t.strictSame(seen, [40, 40])
 })
 
 t.test('a slow sink slows the training down: no more than one batch is on its way', async (t) => {

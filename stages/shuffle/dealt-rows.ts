@@ -1,6 +1,6 @@
 import type { Table } from 'apache-arrow'
 import {
-  dividedBatch,
+  batchOfShards,
   extentOf,
   fieldsOf,
   layoutOf,
@@ -16,10 +16,11 @@ import {
 import { positionIn } from './epochs.js'
 
 /**
- * The rows of an epoch dealt anew, in a divided run: every rank draws the same permutation of all rows and gathers those
- * that its shards have.
+ * Deals the rows of an epoch anew into its batches, which keep their sizes. Every rank draws the same permutation of all
+ * rows and gathers those that its shards have.
  */
-export function* dealtAmongShards(held: readonly Table[], random: Random, { own, shards }: Parallel): Generator<Table> {
+export function* dealtRows(held: readonly Table[], random: Random, parallel: Parallel): Generator<Table> {
+  const { own, shards } = parallel
   const first = positionOf(held[0]!)
   const extents = held.map(extentOf)
   const parts = held.map(partsOf)
@@ -33,21 +34,21 @@ export function* dealtAmongShards(held: readonly Table[], random: Random, { own,
     const dealt = Array.from(order.subarray(next, next + rows), (at) => owners[at]!)
     next += rows
     const gathered = own.map((shard, k) => {
-      const mine = dealt.filter(([, row]) => row % shards === shard)
+      const mine = shards === 1 ? dealt : dealt.filter(([, row]) => row % shards === shard)
       const places = mine.map(([batch, row]) => [parts[batch]![k]!, at(row, extents[batch]!.first, shard)] as const)
       return copied(places, widthOf(layoutOf(table).shape), parts[i]![k]!.values)
     })
-    const position = positionIn(first, i)
-    yield dividedBatch(fieldsOf(table), gathered, splitOf(table), position, { first: extents[i]!.first, rows })
+    const extent = { first: extents[i]!.first, rows }
+    yield batchOfShards(fieldsOf(table), gathered, splitOf(table), positionIn(first, i), extent, parallel)
   }
 
-  /** Where row `row` of the split lies in its shard's part of the batch that begins with row `from`. */
+  /** The place of row `row` of the split in its shard's part of the batch that begins with row `from`. */
   function at(row: number, from: number, shard: number): number {
     return rowsBefore(row, shard, shards) - rowsBefore(from, shard, shards)
   }
 }
 
-/** These rows in memory of their own. */
+/** Copies these rows into memory of their own. */
 function copied(places: readonly (readonly [Rows, number])[], width: number, like: Rows['values']): Rows {
   const size = places.length * width
   const values = like instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
