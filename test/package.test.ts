@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,18 +8,22 @@ import t from 'tap'
 import { userEnvironment } from './cli/millrace.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+const tsc = join(root, 'node_modules/typescript/bin/tsc')
 const run = promisify(execFile)
 
-t.test('the packed package works when it is installed into an empty folder', async (t) => {
-  // Not below the project, whose packages would be found from there.
-  const cwd = mkdtempSync(join(tmpdir(), 'millrace-package-'))
-  t.teardown(() => rmSync(cwd, { recursive: true, force: true }))
-  const env = userEnvironment()
+// Not below the project, whose packages would be found from there.
+const cwd = mkdtempSync(join(tmpdir(), 'millrace-package-'))
+const env = userEnvironment()
+t.teardown(() => rmSync(cwd, { recursive: true, force: true }))
+
+t.before(async () => {
   await run('npm', ['pack', '--ignore-scripts', '--pack-destination', cwd], { cwd: root, env })
   const [tarball] = readdirSync(cwd)
   writeFileSync(join(cwd, 'package.json'), '{ "private": true, "type": "module" }')
   await run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', `./${tarball}`], { cwd, env })
+})
 
+t.test('the packed package works when it is installed into an empty folder', async (t) => {
   const { stdout } = await run('npx', ['--no-install', 'millrace', 'run', 'digits', '--set', 'epochs=2'], { cwd, env })
   t.match(stdout, /\nfiles in runs\/digits-001: .*figures\/curves.png, .*metrics.csv/)
 
@@ -43,6 +47,31 @@ t.test('the packed package works when it is installed into an empty folder', asy
     kernels.close()`
   writeFileSync(join(cwd, 'program.js'), program)
   t.equal((await run(process.execPath, ['program.js'], { cwd, env })).stdout, 'batch/rows reference 1\n')
+})
+
+t.test('a strict TypeScript project compiles against every entry of the package', async (t) => {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { exports: object }
+  const entries = Object.keys(exports)
+    .filter((entry) => entry !== './package.json')
+    .map((entry) => entry.replace('.', 'millrace'))
+  const program = `
+    ${entries.map((entry, i) => `export * as entry${i} from '${entry}'`).join('\n    ')}
+    import type { Result } from 'millrace'
+    type IsAny<T> = 0 extends 1 & T ? true : false
+    export const isUntyped: IsAny<Result['parameters'][string]> = false`
+  const compilerOptions = {
+    target: 'es2022',
+    module: 'nodenext',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    noEmit: true,
+  }
+  writeFileSync(join(cwd, 'program.ts'), program)
+  writeFileSync(join(cwd, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.ts'] }))
+  const { stdout } = await run(process.execPath, [tsc, '--project', '.'], { cwd, env }).catch((error) => error)
+  t.equal(stdout, '', 'types that the published ones import come from dependencies')
 })
 
 t.test('the package holds what users need and nothing else', async (t) => {

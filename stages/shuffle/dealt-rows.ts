@@ -24,38 +24,41 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
   const first = positionOf(held[0]!)
   const extents = held.map(extentOf)
   const parts = held.map(partsOf)
-  const owners = extents.flatMap(({ first: from, rows }, batch) =>
-    Array.from({ length: rows }, (_, i) => [batch, from + i] as const),
-  )
-  const order = random.permutation(owners.length)
+  const total = extents.reduce((sum, { rows }) => sum + rows, 0)
+  // Which batch each row of the epoch came in, and its number in the split.
+  const [batchOf, rowOf] = [new Int32Array(total), new Int32Array(total)]
+  let at = 0
+  for (const [batch, { first: from, rows }] of extents.entries())
+    for (let i = 0; i < rows; i++, at++) {
+      batchOf[at] = batch
+      rowOf[at] = from + i
+    }
+  const order = random.permutation(total)
   let next = 0
   for (const [i, table] of held.entries()) {
-    const { rows } = extents[i]!
-    const dealt = Array.from(order.subarray(next, next + rows), (at) => owners[at]!)
+    const { first: from, rows } = extents[i]!
+    const dealt = order.subarray(next, next + rows)
     next += rows
-    const gathered = own.map((shard, k) => {
-      const mine = shards === 1 ? dealt : dealt.filter(([, row]) => row % shards === shard)
-      const places = mine.map(([batch, row]) => [parts[batch]![k]!, at(row, extents[batch]!.first, shard)] as const)
-      return copied(places, widthOf(layoutOf(table).shape), parts[i]![k]!.values)
-    })
-    const extent = { first: extents[i]!.first, rows }
-    yield batchOfShards(fieldsOf(table), gathered, splitOf(table), positionIn(first, i), extent, parallel)
+    const width = widthOf(layoutOf(table).shape)
+    const gathered = own.map((shard, k) => gather(dealt, shard, k, width, parts[i]![k]!.values))
+    const position = positionIn(first, i)
+    yield batchOfShards(fieldsOf(table), gathered, splitOf(table), position, { first: from, rows }, parallel)
   }
 
-  /** The place of row `row` of the split in its shard's part of the batch that begins with row `from`. */
-  function at(row: number, from: number, shard: number): number {
-    return rowsBefore(row, shard, shards) - rowsBefore(from, shard, shards)
+  /** Copies those of the dealt rows that belong to a shard, the `k`th of this process, into new memory. */
+  function gather(dealt: Uint32Array, shard: number, k: number, width: number, like: Rows['values']): Rows {
+    const mine = shards === 1 ? dealt : dealt.filter((at) => rowOf[at]! % shards === shard)
+    const size = mine.length * width
+    const values = like instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
+    const labels = new Int32Array(mine.length)
+    for (let to = 0; to < mine.length; to++) {
+      const batch = batchOf[mine[to]!]!
+      const start = rowsBefore(extents[batch]!.first, shard, shards)
+      const row = rowsBefore(rowOf[mine[to]!]!, shard, shards) - start
+      const source = parts[batch]![k]!
+      values.set(source.values.subarray(row * width, (row + 1) * width), to * width)
+      labels[to] = source.labels[row]!
+    }
+    return { values, labels }
   }
-}
-
-/** Copies these rows into memory of their own. */
-function copied(places: readonly (readonly [Rows, number])[], width: number, like: Rows['values']): Rows {
-  const size = places.length * width
-  const values = like instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
-  const labels = new Int32Array(places.length)
-  for (const [to, [rows, row]] of places.entries()) {
-    values.set(rows.values.subarray(row * width, (row + 1) * width), to * width)
-    labels[to] = rows.labels[row]!
-  }
-  return { values, labels }
 }

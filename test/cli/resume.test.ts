@@ -2,8 +2,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { differingFiles } from '../../dist/report/compared-files.js'
+import { checkFigures } from '../docs/figures.js'
 import { common, dying, folder } from '../pipeline/run/mortal.js'
 import { finished, millrace, spawnMillrace } from './millrace.js'
+
+let killsAroundCheckpoints = 0
+let killsInARow = 0
 
 /** 30 rows train, 8 a batch: 4 steps an epoch, 16 in all; checkpoints at 3, 6, 9, 12 and 15. */
 t.test('killed at every step around every checkpoint, a run is resumed to the same bytes', async (t) => {
@@ -13,6 +17,7 @@ t.test('killed at every step around every checkpoint, a run is resumed to the sa
     const out = `killed-${step}`
     const killed = await millrace(['run', 'p.yaml', '--out', out, ...common], cwd, dying(step, out, after))
     t.equal(killed.code, null, `killed at step ${step}`)
+    killsAroundCheckpoints++
     t.same(await millrace(['resume', out, ...common], cwd), { code: 0, stdout: '', stderr: '' })
     t.equal(JSON.parse(readFileSync(join(cwd, out, 'run.json'), 'utf8')).resumedAt, after, 'from its checkpoint')
     t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, out)), [], `killed at step ${step}`)
@@ -25,16 +30,23 @@ t.test('killed again and again on its way, too, whatever shuffles', async (t) =>
     const args = ['run', 'p.yaml', '--set', `shuffle=${shuffle}`, ...common]
     await millrace([...args, '--out', `whole-${shuffle}`], cwd)
     const out = `killed-${shuffle}`
-    await millrace([...args, '--out', out], cwd, dying(5, out, 3))
+    t.equal((await millrace([...args, '--out', out], cwd, dying(5, out, 3))).code, null)
+    killsInARow++
     for (const [step, after] of [
       [5, 3],
       [8, 6],
       [16, 15],
-    ] as const)
+    ] as const) {
       t.equal((await millrace(['resume', out, ...common], cwd, dying(step, out, after))).code, null)
+      killsInARow++
+    }
     t.equal((await millrace(['resume', out, ...common], cwd)).code, 0)
     t.strictSame(differingFiles(join(cwd, `whole-${shuffle}`), join(cwd, out)), [])
   }
+})
+
+t.test('the documentation has the number of kills', async (t) => {
+  checkFigures(t, 'test/cli/resume.test.ts', [killsAroundCheckpoints, killsInARow])
 })
 
 t.test('two processes do not write into one run', async (t) => {

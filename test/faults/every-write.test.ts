@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Pipeline, PipelineError, resume, run } from '../../dist/index.js'
+import { checkFigures } from '../docs/figures.js'
 import { temporary } from '../stages/harness.js'
 import { failingDisk } from './failing-disk.js'
 import { checkWhole } from './sandbox.js'
@@ -58,6 +59,6 @@ t.test(
         if (!readFileSync(join(out, name)).equals(readFileSync(join(unbroken, name))))
           t.fail(`${what}: ${name} differs`)
     }
-    t.comment(`${count} faults, ${resumed} runs resumed to the same bytes`)
+    checkFigures(t, 'test/faults/every-write.test.ts', [count, count, resumed])
   },
 )

@@ -2,80 +2,39 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
-import { from, lastValueFrom, type Observable, type ObservableInput, toArray } from 'rxjs'
+import type { ObservableInput } from 'rxjs'
 import type { Test } from 'tap'
 import { parse } from 'yaml'
-import { Pipeline, PipelineError, type RunRecord, run } from '../../dist/index.js'
-import type { Kernels } from '../../dist/kernels/index.js'
-import { referenceKernels } from '../../dist/kernels/reference.js'
-import { randomStream } from '../../dist/pipeline/base/random.js'
-import { makeRunDirectory } from '../../dist/pipeline/directory/run-directory.js'
-import { StageFlow } from '../../dist/pipeline/flow/flow.js'
-import { FlowControl } from '../../dist/pipeline/flow/flow-control.js'
-import { builtInStages } from '../../dist/pipeline/graph/registry.js'
-import type { AnyLearner, DataSource } from '../../dist/pipeline/stage-kit.js'
-
-/** One stage with tables on its inputs, alone: nothing flows until `tables` is subscribed. */
-export interface Opened {
-  /** What comes out of its one output, or the end of a sink. */
-  readonly tables: Observable<Table>
-  readonly directory: string
-  readonly notes: string[]
-  readonly sources: DataSource[]
-  /** What was written to the terminal. */
-  readonly printed: string[]
-}
-
-export interface HarnessOptions {
-  readonly seed?: number
-  readonly kernels?: Kernels
-  readonly interactive?: boolean
-}
+import { builtInStages, Pipeline, PipelineError, type RunRecord, run } from '../../dist/index.js'
+import { softmax } from '../../dist/learners/index.js'
+import {
+  type OpenStage,
+  openStage as openAnyStage,
+  runStage as runAnyStage,
+  type StageResult,
+  type StageUse,
+  type TestRun,
+} from '../../dist/testing.js'
 
 const stages = await builtInStages()
+const learners = [softmax]
 
-/** The learner of that name, of those that built-in stages train. */
-function learnerNamed(name: string): AnyLearner {
-  return [...stages.values()].flatMap(({ learner }) => learner ?? []).find((learner) => learner.name === name)!
+/** A built-in stage and its options, from its entry in a pipeline. Random streams go by the whole name. */
+function entryOf(text: string): StageUse {
+  const [{ use, id = use, with: options = {} }] = parse(text)
+  return { use: stages.get(use)!, id, with: options }
 }
 
-/** Builds a stage from its entry in a pipeline, as users write it, with everything around it real. */
-export function openStage(
-  t: Test,
-  entry: string,
-  inputs: Readonly<Record<string, ObservableInput<Table>>> = {},
-  { seed = 1, kernels = referenceKernels(), interactive = false }: HarnessOptions = {},
-): Opened {
-  const [{ use, id = use, with: given = {} }] = parse(entry)
-  const stage = stages.get(use)!
-  const run = makeRunDirectory('', { out: join(temporary(t), 'run') })
-  const [notes, sources, printed]: [string[], DataSource[], string[]] = [[], [], []]
-  const { signal } = new AbortController()
-  const runner: unknown = stage.run(stage.options.parse(given), {
-    id,
-    inputs: {},
-    kernels,
-    learner: learnerNamed,
-    flow: new StageFlow(new FlowControl(signal)),
-    signal,
-    random: (purpose, epoch) => randomStream(seed, id, purpose, epoch),
-    file: run.file,
-    source: (source) => sources.push(source),
-    note: (message) => notes.push(message),
-    stop: (reason) => notes.push(`stopped: ${reason}`),
-    state: () => {},
-    terminal: { interactive, write: (text) => printed.push(text) },
-  })
-  const wires = Object.keys(stage.inputs).map((port) => [port, from(inputs[port]!)])
-  const fed = wires.length === 1 ? wires[0]![1] : Object.fromEntries(wires)
-  const tables = wires.length === 0 ? runner : (runner as (inputs: unknown) => unknown)(fed)
-  return { tables: tables as Observable<Table>, directory: run.path, notes, sources, printed }
+type Inputs = Readonly<Record<string, ObservableInput<Table>>>
+
+/** Opens a built-in stage. Its run directory is removed when the test ends. */
+export function openStage(t: Test, entry: string, inputs: Inputs = {}, run: TestRun = {}): OpenStage {
+  return openAnyStage(entryOf(entry), inputs, { directory: join(temporary(t), 'run'), learners, ...run })
 }
 
-/** Runs a stage to its end; rejects with its error. */
-export async function runStage(...given: Parameters<typeof openStage>) {
-  const { tables, ...opened } = openStage(...given)
-  return { ...opened, tables: await lastValueFrom(tables.pipe(toArray())) }
+/** Runs a built-in stage to its end; rejects with its error. */
+export function runStage(t: Test, entry: string, inputs: Inputs = {}, run: TestRun = {}): Promise<StageResult> {
+  return runAnyStage(entryOf(entry), inputs, { directory: join(temporary(t), 'run'), learners, ...run })
 }
 
 /** Code and message of the error a run ends with. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { lockDirectory } from '../../../dist/pipeline/files/lock.js'
+import { checkFigures } from '../../docs/figures.js'
 
 const module = new URL('../../../dist/pipeline/files/lock.js', import.meta.url).href
 const taking = (directory: string, then: string) =>
@@ -92,4 +93,5 @@ t.test('if many processes find the lock of a dead process, exactly one gets it',
   for (let tries = 0; alive() > 1 && tries < 400; tries++) await sleep(50)
   await sleep(300)
   t.equal(alive(), 1)
+  checkFigures(t, 'test/pipeline/files/lock.test.ts', [1, children.length])
 })

@@ -11,8 +11,8 @@ const at = (step: number) => ({ epoch: step, step, epochs: 9, steps: 1 })
 t.test('stop/gap stops where two metrics are further apart than they should be', async (t) => {
   const entry = '- use: stop/gap\n  from: metrics\n  with: { above: 0.5 }'
   const metrics = [0.5, 0.75].map((gap, i) => metricsTable(at(i + 1), { train_cost: 1, validation_cost: 1 + gap }))
-  const { notes } = await runStage(t, entry, { metrics })
-  t.strictSame(notes, ['stopped: train_cost and validation_cost are 0.75 apart in epoch 2, which is more than 0.5'])
+  const { stops } = await runStage(t, entry, { metrics })
+  t.strictSame(stops, ['train_cost and validation_cost are 0.75 apart in epoch 2, which is more than 0.5'])
 })
 
 t.test('a run that is stopped is done, with whole files and no step behind the evaluation', async (t) => {

@@ -18,13 +18,13 @@ const stopped = async (
   options: string,
   values: readonly number[],
   ...metric: [name?: string, better?: 'higher' | 'lower']
-): Promise<string[]> => (await runStage(t, entry(options), { metrics: of(...rows(values, ...metric)) })).notes
+): Promise<readonly string[]> => (await runStage(t, entry(options), { metrics: of(...rows(values, ...metric)) })).stops
 
 t.test('stop/patience stops after so many evaluations in a row without a better one', async (t) => {
   t.strictSame(await stopped(t, 'patience: 2', [3, 2, 2, 2.5, 1, 9, 9, 9]), [
-    'stopped: validation_cost has not become better for 2 evaluations; the best was 2 in epoch 2',
-    'stopped: validation_cost has not become better for 2 evaluations; the best was 1 in epoch 5',
-    'stopped: validation_cost has not become better for 2 evaluations; the best was 1 in epoch 5',
+    'validation_cost has not become better for 2 evaluations; the best was 2 in epoch 2',
+    'validation_cost has not become better for 2 evaluations; the best was 1 in epoch 5',
+    'validation_cost has not become better for 2 evaluations; the best was 1 in epoch 5',
   ])
   t.strictSame(await stopped(t, 'patience: 2', [3, 2, 2, 1, 1, 0.5]), [])
 })
