@@ -55,6 +55,8 @@ interface OpenTraining {
 
 /** Makes the function that takes one step per batch and returns the parameters after it. */
 export function makeTrainer({ learner, own, options, rule }: Training, context: StageContext) {
+  let model: OpenModel | undefined
+  let isFreed = false
   let open: OpenTraining | undefined
   let last: Position | undefined
   let saved: State | undefined
@@ -75,7 +77,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
     const data = { features: widthOf(shape), classes: classes.length }
     const specs = learner.arrays(data, own)
-    const model = learner.open(context.kernels, data, own)
+    model = learner.open(context.kernels, data, own)
     model.load(saved ? fitting(saved, specs) : initialArrays(options.init, specs, context.random('init')))
     const arrays = await model.read()
     const emit = parametersTables({
@@ -98,6 +100,8 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   async function* trainFirst(batch: Table): AsyncGenerator<Table> {
     open = await openFor(batch)
+    // The stage may have been unsubscribed while the parameters were read.
+    if (isFreed) return
     const tables = trainOn(open, batch)
     if (tables instanceof Promise) yield await tables
     else yield* tables
@@ -151,7 +155,12 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     return checked(open.emit, await stepTogether(batch, position, eta), position, eta)
   }
 
-  return { train, free: () => open?.model.free() }
+  function free(): void {
+    isFreed = true
+    model?.free()
+  }
+
+  return { train, free }
 }
 
 /** The restored parameters. Throws a PipelineError `DATA` if the data has changed its width or classes since. */

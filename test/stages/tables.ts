@@ -76,7 +76,7 @@ export function parameters(
     { name: 'b', shape: [b.length], values: Float64Array.from(b) },
   ]
   const classes = letters.slice(0, W.length)
-  return parametersTables({ model: 'softmax', shape: [width], classes, lambda, arrays })(position, 0.1)
+  return parametersTables({ learner: 'softmax', options: {}, shape: [width], classes, lambda, arrays })(position, 0.1)
 }
 
 /** The features of each row, with the affine map applied where there is one. */

@@ -16,9 +16,12 @@ import { countedBatches, examples } from '../../stages/tables.js'
 
 const position = { epoch: 3, step: 120, epochs: 4, steps: 40 }
 const parameters = parametersTables({
-  model: 'softmax',
+  learner: 'softmax',
+  options: {},
   shape: [3, 2],
+  names: undefined,
   classes: ['cat', 'dög', ''],
+  affine: { mean: Float64Array.of(1, 2, 3, 4, 5, 6), scale: new Float64Array(6).fill(0.1) },
   lambda: 0.1,
   arrays: [
     { name: 'W', shape: [3, 2], values: Float32Array.of(1, 2, 3, 4, 5, 6) },

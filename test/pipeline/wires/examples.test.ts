@@ -4,8 +4,8 @@ import t from 'tap'
 import {
   exampleFields,
   examplesTable,
-  featuresView,
   fieldsOf,
+  inputMapOf,
   layoutOf,
   rowsOf,
   splitOf,
@@ -59,12 +59,39 @@ t.test('a table with a position is a batch', async (t) => {
 
 t.test('rows, layout and standardisation survive a file', async (t) => {
   const affine = { mean: Float64Array.of(0.1, 2), scale: Float64Array.of(1 / 3, 4) }
-  const full = { shape: [1, 2], classes: ['é', 'with "quotes", and commas'], affine }
+  const full = { shape: [1, 2], classes: ['é', 'with "quotes", and commas'], names: ['höhe', 'a, "b"'], affine }
   const made = examplesTable(exampleFields(full, bytes), bytes, labels, 'test')
   const back = tableFromIPC(tableToIPC(made, 'file'))
-  t.strictSame(layoutOf(back), full)
+  t.strictSame(layoutOf(back), { ...full, applied: undefined })
   t.strictSame(rowsOf(back), { values: bytes, labels, affine })
   t.equal(splitOf(back), 'test')
+})
+
+t.test('a standardisation that floats have gone through is told, and not applied again', async (t) => {
+  const floats = Float32Array.from(bytes)
+  const applied = { mean: Float64Array.of(0.1, 2), scale: Float64Array.of(1 / 3, 0) }
+  const made = examplesTable(exampleFields({ ...layout, applied }, floats), floats, labels, 'test')
+  for (const each of [made, tableFromIPC(tableToIPC(made, 'file'))]) {
+    t.strictSame(layoutOf(each).applied, applied)
+    t.equal(layoutOf(each).affine, undefined)
+    t.strictSame(rowsOf(each), { values: floats, labels, affine: undefined })
+  }
+})
+
+t.test('the map of the inputs is the one still to be applied after the one applied', async (t) => {
+  const [first, second] = [
+    { mean: Float64Array.of(10, 20), scale: Float64Array.of(0.5, 2) },
+    { mean: Float64Array.of(1, -1), scale: Float64Array.of(4, 0.25) },
+  ]
+  t.equal(inputMapOf(layout), undefined)
+  t.equal(inputMapOf({ ...layout, affine: first }), first)
+  t.equal(inputMapOf({ ...layout, applied: first }), first)
+  const { mean, scale } = inputMapOf({ ...layout, affine: second, applied: first })!
+  for (const x of [0, 7, 255])
+    for (const j of [0, 1]) {
+      const byHand = ((x - first.mean[j]!) * first.scale[j]! - second.mean[j]!) * second.scale[j]!
+      t.ok(Math.abs((x - mean[j]!) * scale[j]! - byHand) < 1e-12 * Math.max(1, Math.abs(byHand)))
+    }
 })
 
 t.test('slices and tables of several chunks read as their rows', async (t) => {
@@ -99,15 +126,6 @@ t.test('slices and tables of several chunks read as their rows', async (t) => {
   const slice = rowsOf(table.slice(1, 3))
   t.strictSame([...slice.values], [3, 4, 5, 6])
   t.strictSame([...slice.labels], [1, 1])
-})
-
-t.test('featuresView is [rows, features] over the same memory', async (t) => {
-  const view = featuresView(table)
-  t.strictSame(view.shape, [3, 2])
-  t.equal(view.get(2, 0), 5)
-  t.equal(view.data.buffer, bytes.buffer)
-  const none = examplesTable(fieldsOf(table), new Uint8Array(0), new Int32Array(0), 'train')
-  t.strictSame(featuresView(none).shape, [0, 0])
 })
 
 t.test('a table of something else is refused by its columns', async (t) => {

@@ -1,6 +1,12 @@
 import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import t from 'tap'
-import { metricsRows, metricsTable } from '../../../dist/pipeline/wires/metrics.js'
+import {
+  isBetter,
+  metricInfos,
+  metricInfosOf,
+  metricsRows,
+  metricsTable,
+} from '../../../dist/pipeline/wires/metrics.js'
 import { positionOf } from '../../../dist/pipeline/wires/position.js'
 
 const position = { epoch: 2, step: 7, epochs: 3, steps: 5 }
@@ -30,4 +36,66 @@ t.test('tables that follow each other are rows of one', async (t) => {
     { epoch: 2, step: 1, loss: 1 },
     { epoch: 2, step: 2, loss: 2 },
   ])
+})
+
+const infos = {
+  train_loss: { split: 'train', name: 'loss', title: 'cross-entropy', unit: 'nats', better: 'lower' },
+  f1: { name: 'f1', title: 'F1, "macro"', unit: 'share', better: 'higher' },
+  rows: { name: 'rows', title: 'Zeilen, gezählt' },
+} as const
+const values = { train_loss: 1, f1: 0.5, rows: 3, silent: 4 }
+
+t.test('what the columns say about themselves stands in their metadata, through a file and a stream too', async (t) => {
+  const table = metricsTable(position, values, infos)
+  t.equal(metricInfosOf(table), infos, 'the very objects it was made with')
+  for (const kind of ['file', 'stream'] as const) {
+    const read = tableFromIPC(tableToIPC(table, kind))
+    t.strictSame(metricInfosOf(read), infos)
+    t.equal(metricInfosOf(read), metricInfosOf(read))
+    t.strictSame(
+      read.schema.fields.map(({ name, metadata }) => [name, Object.fromEntries(metadata)]),
+      [
+        ['epoch', {}],
+        ['step', {}],
+        ['train_loss', infos.train_loss],
+        ['f1', infos.f1],
+        ['rows', infos.rows],
+        ['silent', {}],
+      ],
+    )
+    t.strictSame(metricsRows(read), [{ epoch: 2, step: 7, ...values }])
+  }
+  t.strictSame(metricInfosOf(metricsTable(position, values)), {})
+})
+
+t.test('the same is checked when it is read from run.json', async (t) => {
+  t.strictSame(metricInfos.parse(JSON.parse(JSON.stringify(infos))), infos)
+  t.strictSame(metricInfos.parse({}), {})
+  for (const wrong of [{ a: { name: 'a' } }, { a: { name: 'a', title: 'a', better: 'up' } }, { a: 'b' }, []])
+    t.notOk(metricInfos.safeParse(wrong).success, JSON.stringify(wrong))
+})
+
+t.test('isBetter compares in the direction it is given, by more than the margin; NaN is never better', async (t) => {
+  const none = undefined
+  const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
+  for (const [better, value, best, margin, expected] of [
+    ['higher', 2, 1, 0, true],
+    ['higher', 1, 1, 0, false],
+    ['higher', 1, 2, 0, false],
+    ['lower', 1, 2, 0, true],
+    ['lower', 1, 1, 0, false],
+    ['lower', 2, 1, 0, false],
+    ['higher', 1.5, 1, 0.5, false],
+    ['higher', 1.75, 1, 0.5, true],
+    ['lower', 0.5, 1, 0.5, false],
+    ['lower', 0.25, 1, 0.5, true],
+    ['higher', -5, none, 9, true],
+    ['lower', infinity, none, 0, true],
+    ['lower', 1e300, infinity, 0, true],
+    ['higher', infinity, 1e300, 0, true],
+    ['lower', nan, none, 0, false],
+    ['higher', nan, 1, 0, false],
+  ] as const)
+    t.equal(isBetter(better, value, best, margin), expected, `${value} against ${best}, ${better}, ${margin}`)
+  t.ok(isBetter('higher', 2, 1), 'without a margin')
 })

@@ -1,25 +1,34 @@
+import { readFileSync } from 'node:fs'
 import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import t from 'tap'
-import {
-  copyParameters,
-  modelOf,
-  parametersTables,
-  softmaxParameters,
-} from '../../../dist/pipeline/wires/parameters.js'
+import { arraysOf, copyParameters, modelOf, parametersTables } from '../../../dist/pipeline/wires/parameters.js'
 import { positionOf } from '../../../dist/pipeline/wires/position.js'
 
 const position = { epoch: 1, step: 4, epochs: 2, steps: 4 }
 function model<A extends Float32Array | Float64Array>(W: A, b: A) {
   return {
-    model: 'softmax',
+    learner: 'softmax',
+    options: {},
     shape: [1, 3],
+    names: undefined,
     classes: ['a', 'b "quoted"'],
+    affine: undefined,
     lambda: 0.1,
     arrays: [
       { name: 'W', shape: [2, 3], values: W },
       { name: 'b', shape: [2], values: b },
     ],
   }
+}
+const zeros = model(new Float32Array(6), new Float32Array(2))
+
+/** A model that says all that can be said. */
+const full = {
+  ...model(Float64Array.of(1, 2, 3, 4, 5, 6), Float64Array.of(7, 8)),
+  learner: 'my own',
+  options: { margin: 0.1 + 0.2, layers: [{ units: 3, kind: 'relu' }], bias: true },
+  names: ['Länge', 'a, "b"', ''],
+  affine: { mean: Float64Array.of(0.1 + 0.2, -1e300, 0), scale: Float64Array.of(1 / 3, 0, 5e-324) },
 }
 
 t.test('a model of either precision reads back as it was, through a file too', async (t) => {
@@ -33,6 +42,70 @@ t.test('a model of either precision reads back as it was, through a file too', a
   }
 })
 
+t.test(
+  'learner, options, names and standardisation read back as they were: copied, from a file, from a stream',
+  (t) => {
+    const table = parametersTables(full)(position, 0.05)
+    const again = copyParameters(tableFromIPC(tableToIPC(table, 'file')))
+    for (const each of [
+      table,
+      copyParameters(table),
+      tableFromIPC(tableToIPC(table, 'file')),
+      tableFromIPC(tableToIPC(table, 'stream')),
+      tableFromIPC(tableToIPC(again, 'file')),
+    ])
+      t.strictSame(modelOf(each), { ...full, eta: 0.05 })
+    t.end()
+  },
+)
+
+t.test('what a model does not have is not written', (t) => {
+  const keys = (made: typeof zeros | typeof full) => [...parametersTables(made)(position, 0).schema.metadata.keys()]
+  const always = ['wire', 'model', 'features', 'classes', 'lambda', 'epoch', 'step', 'epochs', 'steps', 'eta']
+  t.strictSame(keys(zeros).sort(), [...always].sort())
+  t.strictSame(keys(full).sort(), [...always, 'options', 'names', 'affine.mean', 'affine.scale'].sort())
+  t.end()
+})
+
+t.test('a file of version 0.1.0, without options, names and standardisation, is read', (t) => {
+  const table = tableFromIPC(readFileSync(new URL('parameters-0.1.0.arrow', import.meta.url)))
+  const { arrays, ...rest } = modelOf(table)
+  t.strictSame(rest, {
+    learner: 'softmax',
+    options: {},
+    shape: [2],
+    names: undefined,
+    classes: ['a', 'b'],
+    affine: undefined,
+    lambda: 0.01,
+    eta: 0.1,
+  })
+  t.strictSame(
+    arrays.map(({ name, shape, values }) => [name, shape, values.constructor.name, values[0]]),
+    [
+      ['W', [2, 2], 'Float32Array', -0.018678393214941025],
+      ['b', [2], 'Float32Array', -0.016275640577077866],
+    ],
+  )
+  t.strictSame(positionOf(table), { epoch: 2, step: 4, epochs: 2, steps: 2 })
+  t.end()
+})
+
+t.test('parameters without the name of their learner are refused', (t) => {
+  const { learner: _, ...nameless } = zeros
+  for (const [given, got] of [
+    [nameless, 'undefined'],
+    [{ ...nameless, model: 'softmax' }, 'undefined'],
+    [{ ...nameless, learner: '' }, '""'],
+    [{ ...nameless, learner: null }, 'null'],
+  ] as const)
+    t.throws(() => parametersTables(given as never), {
+      name: 'TypeError',
+      message: `parametersTables: expected \`learner\`, the name of the learner that made the parameters, got ${got}`,
+    })
+  t.end()
+})
+
 t.test('a table shows the arrays as they are now; a copy keeps them as they were', async (t) => {
   const made = model(new Float32Array(6), new Float32Array(2))
   const table = parametersTables(made)(position, 0.05)
@@ -43,11 +116,10 @@ t.test('a table shows the arrays as they are now; a copy keeps them as they were
   t.strictSame(modelOf(copy), { ...made, arrays: modelOf(copy).arrays, eta: 0.05 })
 })
 
-t.test('softmaxParameters finds W and b by name, and refuses other models', async (t) => {
-  const made = { ...model(Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(7, 8)), eta: 1 }
-  const { W, b } = softmaxParameters({ ...made, arrays: [...made.arrays].reverse() })
-  t.strictSame([...W, ...b], [1, 2, 3, 4, 5, 6, 7, 8])
-  t.throws(() => softmaxParameters({ ...made, arrays: made.arrays.slice(0, 1) }), {
-    message: 'expected a softmax model with the arrays W and b, got W',
-  })
+t.test('arraysOf gives the arrays by name, whatever their order', async (t) => {
+  const { arrays } = model(Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(7, 8))
+  const { W, b, ...none } = arraysOf({ arrays: [...arrays].reverse() })
+  t.equal(W, arrays[0]!.values, 'they are not copied')
+  t.equal(b, arrays[1]!.values)
+  t.strictSame(none, {})
 })

@@ -174,11 +174,11 @@ t.test('no parameters give no metrics; an error of either input is passed on', a
   await t.rejects(runStage(t, entry(), { parameters: NEVER, examples: failing }), error)
 })
 
-t.test('it stops and frees its classifier where nobody listens any more', async (t) => {
+t.test('it stops and frees its model if nobody listens any more', async (t) => {
   let freed = 0
   const kernels = referenceKernels()
-  const softmax: typeof kernels.softmax = (features, classes) => ({
-    ...kernels.softmax(features, classes),
+  const network: typeof kernels.network = (shape) => ({
+    ...kernels.network(shape),
     free: () => {
       freed++
     },
@@ -187,7 +187,7 @@ t.test('it stops and frees its classifier where nobody listens any more', async 
     t,
     entry(),
     { parameters: concat(of(...steps(5, 1)), NEVER), examples: [train] },
-    { kernels: { ...kernels, softmax } },
+    { kernels: { ...kernels, network } },
   )
   t.equal((await lastValueFrom(tables.pipe(take(2), toArray()))).length, 2)
   t.equal(freed, 1)

@@ -48,8 +48,8 @@ t.test(
       [2, 3],
       [2, 4],
     ])
-    const { model, shape, classes, lambda, eta, arrays } = modelOf(tables[3]!)
-    t.strictSame([model, shape, classes, lambda, eta], ['softmax', [2], ['a', 'b', 'c'], 0.5, 0.25])
+    const { learner, options, shape, classes, lambda, eta, arrays } = modelOf(tables[3]!)
+    t.strictSame([learner, options, shape, classes, lambda, eta], ['softmax', {}, [2], ['a', 'b', 'c'], 0.5, 0.25])
     t.strictSame(
       arrays.map(({ name, shape }) => [name, shape]),
       [
@@ -123,8 +123,8 @@ t.test('the classifier is freed once, however training ends', async (t) => {
   const counted = () => {
     const kernels = referenceKernels()
     const made = { freed: 0, kernels: { ...kernels } }
-    made.kernels.softmax = (features, classes) => ({
-      ...kernels.softmax(features, classes),
+    made.kernels.network = (shape) => ({
+      ...kernels.network(shape),
       free: () => {
         made.freed++
       },

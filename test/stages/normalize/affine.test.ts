@@ -3,7 +3,7 @@ import { referenceKernels } from '../../../dist/kernels/reference.js'
 import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
 import { layoutOf, rowsOf, type StageContext } from '../../../dist/pipeline/stage-kit.js'
-import { composed, noteConstants, standardised, statisticsOf } from '../../../dist/stages/normalize/affine.js'
+import { noteConstants, standardised, statisticsOf } from '../../../dist/stages/normalize/affine.js'
 import { examples, featuresIn, labelsIn } from '../tables.js'
 
 const notes: string[] = []
@@ -105,15 +105,6 @@ t.test(
     }
   },
 )
-
-t.test('composed applies the second map after the first', (t) => {
-  const first = { mean: Float64Array.of(10, 5), scale: Float64Array.of(0.5, 0) }
-  const second = { mean: Float64Array.of(3, 3), scale: Float64Array.of(4, 4) }
-  const both = composed(first, second)
-  t.equal((20 - both.mean[0]!) * both.scale[0]!, ((20 - 10) * 0.5 - 3) * 4)
-  t.equal(both.scale[1], 0, 'a feature that is constant stays so')
-  t.end()
-})
 
 t.test('noteConstants names up to five constant features, and is silent where there are none', (t) => {
   const cases: [scale: number[], note: string[]][] = [

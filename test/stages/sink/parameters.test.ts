@@ -26,7 +26,16 @@ t.test('sink/parameters writes the last parameters with all that describes them'
   const read = tableFromIPC(bytes)
   t.strictSame(positionOf(read), at(2))
   const { arrays, ...model } = modelOf(read)
-  t.strictSame(model, { model: 'softmax', shape: [2], classes: ['a', 'b'], lambda: 0.5, eta: 0.1 })
+  t.strictSame(model, {
+    learner: 'softmax',
+    options: {},
+    shape: [2],
+    names: undefined,
+    classes: ['a', 'b'],
+    affine: undefined,
+    lambda: 0.5,
+    eta: 0.1,
+  })
   t.strictSame(
     arrays.map(({ name, shape }) => [name, shape]),
     [

@@ -1,9 +1,21 @@
+import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import { EMPTY, throwError } from 'rxjs'
-import t from 'tap'
-import { metricsTable } from '../../../dist/pipeline/stage-kit.js'
+import t, { type Test } from 'tap'
+import { type MetricInfos, metricsTable } from '../../../dist/pipeline/stage-kit.js'
 import { runStage } from '../harness.js'
 
 const entry = '- use: sink/terminal\n  from: metrics'
+
+/** What columns named `<split>_<metric>` say about themselves: accuracies are shares. */
+const infosOf = (names: readonly string[]): MetricInfos =>
+  Object.fromEntries(
+    names.map((column) => {
+      const [split, name] = column.split('_') as [string, string]
+      return [column, { split, name, title: name, ...(name === 'accuracy' && { unit: 'share' }) }]
+    }),
+  )
+
+const names = ['train_loss', 'train_cost', 'train_accuracy', 'test_loss', 'test_cost', 'test_accuracy']
 
 /** One evaluation per epoch. */
 const run = (epochs: number, cost = 2.30261) =>
@@ -11,6 +23,7 @@ const run = (epochs: number, cost = 2.30261) =>
     metricsTable(
       { epoch: i + 1, step: 10 * (i + 1), epochs, steps: 10 },
       { train_loss: 1, train_cost: cost, train_accuracy: 0.10155, test_loss: 1, test_cost: 1234567, test_accuracy: 1 },
+      infosOf(names),
     ),
   )
 
@@ -44,7 +57,9 @@ t.test('on a terminal the current line is redrawn, and about twenty lines stay',
 })
 
 t.test('an evaluation within an epoch is shown as a fraction of it', async (t) => {
-  const metrics = [metricsTable({ epoch: 2, step: 15, epochs: 2, steps: 10 }, { train_cost: 1, train_accuracy: 0.5 })]
+  const position = { epoch: 2, step: 15, epochs: 2, steps: 10 }
+  const infos = infosOf(['train_cost', 'train_accuracy'])
+  const metrics = [metricsTable(position, { train_cost: 1, train_accuracy: 0.5 }, infos)]
   t.match((await runStage(t, entry, { metrics })).printed.join(''), /\n +1\.50\/2 +1\.0000 +50\.00 %/)
 })
 
@@ -63,4 +78,49 @@ t.test('no metrics print nothing; an error is passed on', async (t) => {
   t.strictSame((await runStage(t, entry, { metrics: EMPTY })).printed, [])
   const error = new Error('upstream')
   await t.rejects(runStage(t, entry, { metrics: throwError(() => error) }), error)
+})
+
+/** What is printed for one evaluation, line by line. */
+async function shown(t: Test, values: Record<string, number>, infos?: MetricInfos): Promise<string[]> {
+  const metrics = [metricsTable({ epoch: 1, step: 10, epochs: 1, steps: 10 }, values, infos)]
+  const { printed } = await runStage(t, entry, { metrics })
+  const read = await runStage(t, entry, { metrics: metrics.map((table) => tableFromIPC(tableToIPC(table, 'file'))) })
+  t.strictSame(read.printed, printed, 'the same from a file')
+  return printed.join('').split('\n')
+}
+
+t.test('metrics that name no split are shown one by one under their names', async (t) => {
+  const plain = await shown(t, { f1: 0.25, seconds: 12 })
+  t.match(plain, [/^ +f1 +seconds +$/, /^ +epoch +left$/, /^ +1\/1 +0\.2500 +12\.0000 +$/])
+  const infos = {
+    f1: { name: 'f1', title: 'F1', unit: 'share', better: 'higher' },
+    seconds: { name: 'seconds', title: 'seconds', unit: 's' },
+  } as const
+  t.match(await shown(t, { f1: 0.25, seconds: 12 }, infos), [/ f1 +seconds /, /./, /^ +1\/1 +25\.00 % +12\.0000 +$/])
+  const mixed = await shown(t, { train_cost: 1, seconds: 12 }, infosOf(['train_cost']))
+  t.match(mixed, [/^ +train +seconds +$/, /^ +epoch +cost +left$/, /^ +1\/1 +1\.0000 +12\.0000 +$/])
+})
+
+t.test('a split that has shares only is shown by the first of them', async (t) => {
+  const values = { test_accuracy: 0.5, test_recall: 0.125 }
+  const infos = {
+    test_accuracy: { split: 'test', name: 'accuracy', title: 'accuracy', unit: 'share' },
+    test_recall: { split: 'test', name: 'recall', title: 'recall', unit: 'share' },
+  }
+  t.match(await shown(t, values, infos), [/^ +test +$/, /^ +epoch +accuracy +left$/, /^ +1\/1 +50\.00 % +$/])
+})
+
+t.test('metrics of any learner are shown by the names and units that they say', async (t) => {
+  const infos = {
+    train_hinge: { split: 'train', name: 'hinge', title: 'hinge loss', better: 'lower' },
+    train_clear: { split: 'train', name: 'clear', title: 'clear lead', unit: 'share', better: 'higher' },
+    held_out_hinge: { split: 'held_out', name: 'hinge', title: 'hinge loss', better: 'lower' },
+    held_out_clear: { split: 'held_out', name: 'clear', title: 'clear lead', unit: 'share', better: 'higher' },
+  } as const
+  const lines = await shown(t, { train_hinge: 3, train_clear: 0.5, held_out_hinge: 4, held_out_clear: 0.25 }, infos)
+  t.match(lines, [
+    /^ +train +held_out +$/,
+    /^ +epoch +hinge clear +hinge clear +left$/,
+    /^ +1\/1 +3\.0000 +50\.00 % +4\.0000 +25\.00 % +$/,
+  ])
 })

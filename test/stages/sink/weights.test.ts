@@ -14,7 +14,7 @@ function model(shape: readonly number[], W: Float64Array, classes: string[], epo
     { name: 'W', shape: [classes.length, W.length / classes.length], values: W },
     { name: 'b', shape: [classes.length], values: new Float64Array(classes.length) },
   ]
-  const table = parametersTables({ model: 'softmax', shape, classes, lambda: 0, arrays })
+  const table = parametersTables({ learner: 'softmax', options: {}, shape, classes, lambda: 0, arrays })
   return Array.from({ length: epochs * steps }, (_, i) =>
     table({ epoch: Math.floor(i / steps) + 1, step: i + 1, epochs, steps }, 0.1),
   )
