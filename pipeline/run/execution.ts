@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import type { Subject } from 'rxjs'
 import type { Kernels } from '../../kernels/contract.js'
 import { asPipelineError, messageOf, PipelineError } from '../base/errors.js'
-import { suggestion } from '../base/nearest.js'
 import { version } from '../base/package.js'
 import { randomStreams } from '../base/random.js'
 import { overrideCheckpointRule } from '../definition/checkpoint.js'
@@ -11,7 +10,7 @@ import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
-import type { AnyLearner } from '../stage/learner.js'
+import { learnerNamed } from '../stage/learner.js'
 import type { DataSource, Ports, StageContext } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
@@ -131,7 +130,11 @@ function contextMaker(
     id: node.id,
     inputs: node.inputFacts,
     kernels,
-    learner: (name) => learnerNamed(name, pipeline.graph),
+    learner: (name) =>
+      learnerNamed(
+        name,
+        pipeline.graph.nodes.flatMap(({ stage }) => stage.learner ?? []),
+      ),
     random: randomStreams(pipeline.seed, node.id),
     file: (path) => directory.file(path, node.title),
     source: (source) => {
@@ -147,18 +150,6 @@ function contextMaker(
     parallel: division?.parallelOf(node, pipeline.graph) ?? localParallel,
     terminal: settings.terminal ?? { interactive: false, write: () => {} },
   })
-}
-
-/** The learner of that name, among those that the stages of a pipeline declare. */
-function learnerNamed(name: string, { nodes }: Graph): AnyLearner {
-  const learners = nodes.flatMap(({ stage }) => stage.learner ?? [])
-  const found = learners.find((learner) => learner.name === name)
-  if (found) return found
-  const names = learners.map((learner) => learner.name)
-  throw new PipelineError(
-    'DATA',
-    `the parameters come from the learner "${name}", which no stage of this pipeline declares${suggestion(name, names, 'learners')}`,
-  )
 }
 
 /** Whether a stage makes parameters by training, and does not pass on those of another stage. */

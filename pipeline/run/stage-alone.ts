@@ -15,7 +15,8 @@ import { copyCheckpoint, decodeCheckpoint, encodeCheckpoint } from '../directory
 import { openRunDirectory } from '../directory/run-directory.js'
 import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
-import type { AnyLearner } from '../stage/learner.js'
+import { localParallel } from '../parallel/local.js'
+import { learnerNamed } from '../stage/learner.js'
 import type { AnyStage, DataSource, StageContext, StateHooks } from '../stage/stage.js'
 import type { OpenStage, StageInputs, StageUse, TestRun } from './test-run.js'
 
@@ -64,6 +65,7 @@ export function openStage<S extends AnyStage>(
       hooks = given as StateHooks<unknown>
       if (run.state !== undefined) given.restore(checkedState(schema, run.state))
     },
+    parallel: localParallel,
     terminal: { interactive: run.interactive ?? false, write: (text) => printed.push(text) },
   }
 
@@ -118,12 +120,6 @@ function outputsOf(stage: AnyStage, runner: unknown, inputs: StageInputs): [stri
   if (ports.length === 0) return [[SINK, from(made as Observable<never>).pipe(ignoreElements())]]
   if (ports.length === 1) return [[ports[0]!, made as Observable<Table>]]
   return ports.map((port) => [port, (made as Record<string, Observable<Table>>)[port]!])
-}
-
-function learnerNamed(name: string, learners: readonly AnyLearner[]): AnyLearner {
-  const found = learners.find((learner) => learner.name === name)
-  if (found) return found
-  throw new PipelineError('DATA', `the parameters come from the learner "${name}"; give it to the test in "learners"`)
 }
 
 function checkedOptions({ name, options }: AnyStage, given: unknown): unknown {

@@ -1,5 +1,7 @@
 import type { z } from 'zod'
 import type { Arrays, Gradient, Kernels, Later, Numbers, Rows, SgdStep } from '../../kernels/contract.js'
+import { PipelineError } from '../base/errors.js'
+import { suggestion } from '../base/nearest.js'
 
 /** What a learner must know of the data. */
 export interface LearnerData {
@@ -78,8 +80,8 @@ export interface CostAround {
 }
 
 /**
- * A learner says how scores, loss and gradients come from parameters. It is asked by name: parameters on a wire or in a
- * file name their learner, and whoever scores them asks it and never guesses from the names of arrays.
+ * A learner says how scores, loss and gradients come from parameters. Parameters on a wire or in a file name their learner.
+ * A stage that scores them asks this learner; no stage guesses from the names of arrays.
  */
 export interface Learner<O extends z.ZodObject = z.ZodObject> {
   /** Its name on `parameters` wires and in files: `softmax`. */
@@ -127,4 +129,15 @@ export function defineLearner<O extends z.ZodObject, const M extends readonly Le
   learner: Learner<O> & { readonly metrics: M },
 ): Learner<O> & { readonly metrics: M } {
   return learner
+}
+
+/** The learner of a name. Throws a PipelineError `DATA` if it is not among those that are known. */
+export function learnerNamed(name: string, known: readonly AnyLearner[]): AnyLearner {
+  const found = known.find((learner) => learner.name === name)
+  if (found) return found
+  const names = known.map((learner) => learner.name)
+  throw new PipelineError(
+    'DATA',
+    `the parameters come from the learner "${name}", which no stage of this pipeline declares${suggestion(name, names, 'learners')}`,
+  )
 }
