@@ -1,19 +1,19 @@
 import { join } from 'node:path'
 import { shortPath } from '../pipeline/base/words.js'
-import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import {
-  defaultMonitor,
   formatPoint,
   type Outcome,
-  type Part,
   type Plan,
   type Point,
   planSweep,
   pointDirectory,
   runSweep,
+  type SweepPart,
   type SweepResult,
   threadPool,
 } from '../sweep/index.js'
+import { SweepMetrics } from '../sweep/metrics.js'
+import { formatMonitored } from '../sweep/monitor.js'
 import { interruption } from './interruption.js'
 import type { Output } from './output.js'
 import type { ReadingFlags } from './reading.js'
@@ -42,7 +42,7 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
   try {
     const plan = await planSweep(name, flags)
     directory ||= join('sweeps', plan.name)
-    const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output)
+    const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output, new SweepMetrics(directory))
     const result = await runSweep(plan, {
       directory,
       executor,
@@ -65,16 +65,18 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
 class Progress {
   private readonly plan: Plan
   private readonly output: Output
+  private readonly metrics: SweepMetrics
   private began = performance.now()
   private missing = 0
   private ended = 0
 
-  constructor(plan: Plan, output: Output) {
+  constructor(plan: Plan, output: Output, metrics: SweepMetrics) {
     this.plan = plan
     this.output = output
+    this.metrics = metrics
   }
 
-  start({ missing, total, epochs }: Part, directory: string): void {
+  start({ missing, total, epochs }: SweepPart, directory: string): void {
     this.missing = missing
     this.ended = 0
     this.began = performance.now()
@@ -86,10 +88,11 @@ class Progress {
     )
   }
 
-  tell({ status, error, final, seconds }: Outcome, point: Point): void {
+  tell(outcome: Outcome, point: Point): void {
+    const { status, error, seconds } = outcome
     this.ended++
     const left = ((performance.now() - this.began) / 1000 / this.ended) * (this.missing - this.ended)
-    const result = status === 'done' ? this.word(final) : `failed: ${error?.split('\n', 1)[0]}`
+    const result = status === 'done' ? this.formatResult(outcome) : `failed: ${error?.split('\n', 1)[0]}`
     this.output.write(
       `${this.ended}/${this.missing}  ${formatPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
     )
@@ -102,11 +105,8 @@ class Progress {
     )
   }
 
-  private word(final: MetricsRow | undefined): string {
-    const name = this.plan.monitor ?? defaultMonitor(Object.keys(final ?? {}))
-    const value = name === undefined ? undefined : final?.[name]
-    if (value === undefined) return 'done'
-    return `${name} ${name!.endsWith('accuracy') ? `${(100 * value).toFixed(2)} %` : value.toPrecision(5)}`
+  private formatResult(outcome: Outcome): string {
+    return formatMonitored(this.plan.monitor, outcome, this.metrics.of(outcome)) ?? 'done'
   }
 }
 

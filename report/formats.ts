@@ -1,15 +1,15 @@
 import { stringify } from 'csv-stringify/sync'
 import type { Cell, DataTable } from './tables.js'
 
-/** The formats that tables are written in, by the ending of their files. */
+/** The formats of tables, by the ending of their files. */
 export const formats: Readonly<Record<'md' | 'csv' | 'tex', (table: DataTable) => string>> = {
   md: markdown,
   csv,
   tex: latex,
 }
 
-/** A Markdown table; notes follow as a list. */
-export function markdown({ caption, columns, rows, notes }: DataTable): string {
+/** Formats a table as Markdown. Its notes follow as a list. */
+function markdown({ caption, columns, rows, notes }: DataTable): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   const cell = ({ text, notes = [], isBest }: Cell): string =>
     (isBest ? `**${markdownText(text)}**` : markdownText(text)) + marks(notes)
@@ -32,8 +32,11 @@ function marks(notes: readonly number[]): string {
   return notes.length > 0 ? ` (${notes.join(', ')})` : ''
 }
 
-/** Numbers in full; a deviation has a column of its own, and so has what is best; shares are 0 … 1. */
-export function csv({ columns, rows, notes }: DataTable): string {
+/**
+ * Formats a table as CSV. Numbers have all their digits, and shares are from 0 to 1. Deviations, notes and the mark of
+ * the best row have columns of their own.
+ */
+function csv({ columns, rows, notes }: DataTable): string {
   const spread = columns.map((_, i) => rows.some((row) => row[i]!.deviation !== undefined))
   const noted = notes.length > 0
   const marked = rows.some(isBest)
@@ -63,14 +66,14 @@ function isBest(row: readonly Cell[]): boolean {
   return row.some((cell) => cell.isBest)
 }
 
-/** Nothing is left empty by a dash, and no text becomes a formula in a spreadsheet. */
+/** A missing value becomes an empty cell. Text that a spreadsheet would take for a formula gets a quote. */
 function csvText(text: string): string {
   if (text === '–') return ''
   return /^[=+@\-\t\r]/.test(text) ? `'${text}` : text
 }
 
-/** A table for the package booktabs. */
-export function latex({ id, caption, columns, rows, notes }: DataTable): string {
+/** Formats a table as LaTeX, for the package booktabs. */
+function latex({ id, caption, columns, rows, notes }: DataTable): string {
   const line = (cells: readonly string[]): string => `  ${cells.join(' & ')} \\\\`
   const cell = ({ text, notes = [], isBest }: Cell): string =>
     (isBest ? `\\textbf{${latexText(text)}}` : latexText(text)) + (notes.length > 0 ? `$^{${notes.join(',')}}$` : '')
@@ -106,7 +109,7 @@ function latexText(text: string): string {
   return text.replace(/[\\~^±−·–]|[&%$#_{}]/g, (found) => commands.get(found) ?? `\\${found}`).replace(/\s+/g, ' ')
 }
 
-/** Columns of even width for a terminal; the best row is marked by a star. */
+/** Formats a table for a terminal. A star marks the best row. */
 export function plainText({ caption, columns, rows, notes }: DataTable): string {
   const marked = rows.some(isBest)
   const lines = [

@@ -4,6 +4,20 @@ import { type Position, tableWhenSeen, writePosition } from './position.js'
 /** One evaluation: `epoch`, `step`, then one number per metric. */
 export type MetricsRow = { readonly epoch: number; readonly step: number } & Readonly<Record<string, number>>
 
+/** What a column of the metrics means. The stage that makes the column says it; `run.json` keeps it as `metrics`. */
+export interface MetricInfo {
+  /** The split that the metric was computed on, for example `validation`; absent for a metric of no split. */
+  split?: string
+  /** The metric without its split, for example `accuracy`. Columns of one metric share a figure. */
+  name: string
+  /** The metric as people read it, without its split: `accuracy`, `area under the curve`. */
+  title: string
+  /** `share` for values from 0 to 1 that are shown in per cent, else any text, for example `kg`. */
+  unit?: string
+  /** Which direction is better; absent if neither is. */
+  better?: 'higher' | 'lower'
+}
+
 const known = new WeakMap<Table, readonly MetricsRow[]>()
 
 /**
