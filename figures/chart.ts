@@ -19,10 +19,10 @@ export async function chart(spec: ChartSpec, description = 'Chart'): Promise<str
   const svg = await view.toSVG()
   view.finalize()
   // A screen reader shall take the chart for one image: remove the descriptions of its parts.
-  const described = svg
+  const svgImage = svg
     .replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"(?=[^<>]*>)/g, '')
     .replace('<svg ', `<svg role="img" aria-label="${escapeXml(description)}" `)
-  return `${stableIds(described)}\n`
+  return `${stableIds(svgImage)}\n`
 }
 
 /**
@@ -33,9 +33,9 @@ export async function chart(spec: ChartSpec, description = 'Chart'): Promise<str
 function stableIds(svg: string): string {
   const ids = [...svg.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]!)
   if (ids.length === 0) return svg
-  const numbered = ids.reduce((text, id, i) => renameId(text, id, `~${i}`), svg)
-  const digest = createHash('sha256').update(numbered).digest('hex').slice(0, 8)
-  return ids.reduce((text, _, i) => renameId(text, `~${i}`, `f${digest}-${i}`), numbered)
+  const countedIds = ids.reduce((text, id, i) => renameId(text, id, `~${i}`), svg)
+  const digest = createHash('sha256').update(countedIds).digest('hex').slice(0, 8)
+  return ids.reduce((text, _, i) => renameId(text, `~${i}`, `f${digest}-${i}`), countedIds)
 }
 
 function renameId(svg: string, id: string, name: string): string {

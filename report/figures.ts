@@ -91,7 +91,8 @@ function scaleOf(series: readonly Series[], infos: MetricInfos): 'log' | 'linear
   for (const { rows } of series)
     for (const row of rows)
       for (const { value, info } of finiteMetrics(row, infos))
-        if (info.name === 'loss' || info.name === 'cost') [low, high] = [Math.min(low, value), Math.max(high, value)]
+        if (info.better === 'lower' && info.unit !== 'share')
+          [low, high] = [Math.min(low, value), Math.max(high, value)]
   return low > 0 && high / low > LOGARITHMIC ? 'log' : 'linear'
 }
 

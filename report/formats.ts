@@ -37,27 +37,27 @@ function marks(notes: readonly number[]): string {
  * the best row have columns of their own.
  */
 function csv({ columns, rows, notes }: DataTable): string {
-  const spread = columns.map((_, i) => rows.some((row) => row[i]!.deviation !== undefined))
-  const noted = notes.length > 0
-  const marked = rows.some(isBest)
+  const hasDeviation = columns.map((_, i) => rows.some((row) => row[i]!.deviation !== undefined))
+  const hasNotes = notes.length > 0
+  const hasBest = rows.some(isBest)
   const cells = (row: readonly Cell[]): string[] =>
     row.flatMap(({ text, value, deviation }, i) => [
       value === undefined ? csvText(text) : String(value),
-      ...(spread[i] ? [deviation === undefined ? '' : String(deviation)] : []),
+      ...(hasDeviation[i] ? [deviation === undefined ? '' : String(deviation)] : []),
     ])
   const notesOf = (row: readonly Cell[]): string[] => [
     ...new Set(row.flatMap((cell) => cell.notes ?? []).map((number) => notes[number - 1]!)),
   ]
   return stringify([
     [
-      ...columns.flatMap(({ name }, i) => [name, ...(spread[i] ? [`${name}, standard deviation`] : [])]),
-      ...(marked ? ['best'] : []),
-      ...(noted ? ['notes'] : []),
+      ...columns.flatMap(({ name }, i) => [name, ...(hasDeviation[i] ? [`${name}, standard deviation`] : [])]),
+      ...(hasBest ? ['best'] : []),
+      ...(hasNotes ? ['notes'] : []),
     ],
     ...rows.map((row) => [
       ...cells(row),
-      ...(marked ? [isBest(row) ? 'best' : ''] : []),
-      ...(noted ? [csvText(notesOf(row).join('; '))] : []),
+      ...(hasBest ? [isBest(row) ? 'best' : ''] : []),
+      ...(hasNotes ? [csvText(notesOf(row).join('; '))] : []),
     ]),
   ])
 }
@@ -111,16 +111,16 @@ function latexText(text: string): string {
 
 /** Formats a table for a terminal. A star marks the best row. */
 export function plainText({ caption, columns, rows, notes }: DataTable): string {
-  const marked = rows.some(isBest)
+  const hasBest = rows.some(isBest)
   const lines = [
     columns.map(({ name }) => name),
     ...rows.map((row) => row.map(({ text }) => text.replace(/\s+/g, ' '))),
   ]
   const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)))
-  const written = lines.map((line, at) => {
-    const star = marked ? (at > 0 && isBest(rows[at - 1]!) ? '* ' : '  ') : ''
+  const formatted = lines.map((line, at) => {
+    const star = hasBest ? (at > 0 && isBest(rows[at - 1]!) ? '* ' : '  ') : ''
     const cells = line.map((text, i) => (columns[i]!.isNumeric ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)))
     return (star + cells.join('  ')).trimEnd()
   })
-  return [caption, ...written, ...notes.map((note, i) => `${i + 1}. ${note}`), ''].join('\n')
+  return [caption, ...formatted, ...notes.map((note, i) => `${i + 1}. ${note}`), ''].join('\n')
 }

@@ -45,9 +45,9 @@ export function reportOf(runs: readonly RunFiles[]): Report {
     const key = JSON.stringify([run.record.name, run.stages, run.published])
     groups.set(key, [...(groups.get(key) ?? []), run])
   }
-  const grouped = [...groups.values()]
-  const labels = labelsOf(grouped.map(([first]) => ({ name: first!.record.name, parameters: parametersOf(first!) })))
-  const experiments = grouped.map((group, i) => experimentOf(labels[i]!, group))
+  const runGroups = [...groups.values()]
+  const labels = labelsOf(runGroups.map(([first]) => ({ name: first!.record.name, parameters: parametersOf(first!) })))
+  const experiments = runGroups.map((group, i) => experimentOf(labels[i]!, group))
   const metricInfos = mergeMetricInfos(experiments.flatMap(({ runs }) => runs.map((run) => run.metricInfos)))
   return {
     title: experiments.length === 1 ? experiments[0]!.label : `${experiments.length} experiments`,
@@ -60,10 +60,10 @@ export function reportOf(runs: readonly RunFiles[]): Report {
 
 function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
   const done = runs.filter(({ record }) => record.status === 'done')
-  const counted = (done.length > 0 ? done : runs).flatMap(({ metrics }) => metrics.at(-1) ?? [])
+  const finalRows = (done.length > 0 ? done : runs).flatMap(({ metrics }) => metrics.at(-1) ?? [])
   const final = new Map<string, Summary>()
-  for (const name of new Set(counted.flatMap((row) => Object.keys(row))))
-    final.set(name, summaryOf(counted.flatMap((row) => row[name] ?? [])))
+  for (const name of new Set(finalRows.flatMap((row) => Object.keys(row))))
+    final.set(name, summaryOf(finalRows.flatMap((row) => row[name] ?? [])))
   const { published } = runs[0]!
   const parameters = parametersOf(runs[0]!)
   const isDone = done.length > 0

@@ -27,13 +27,13 @@ export async function pageOf(report: Report): Promise<string> {
 
 /** The summary: the verdicts, and runs that are not done. */
 function summary({ experiments }: Report): Html {
-  const judged = experiments.filter(({ comparisons }) => comparisons.length > 0)
-  const sources = [...new Set(judged.map(({ published }) => published!.source))]
-  const lines = judged.map(({ label, comparisons }) => {
+  const compared = experiments.filter(({ comparisons }) => comparisons.length > 0)
+  const sources = [...new Set(compared.map(({ published }) => published!.source))]
+  const lines = compared.map(({ label, comparisons }) => {
     const verdict = overall(comparisons)!
-    const count = comparisons.filter((each) => each.verdict === 'reproduced').length
-    const counted = verdict === 'no verdict' ? '' : ` (${count} of ${comparisons.length} numbers)`
-    return html`<p><strong>${label}:</strong> ${verdictMark(verdict)}${counted}</p>`
+    const reproduced = comparisons.filter((each) => each.verdict === 'reproduced').length
+    const count = verdict === 'no verdict' ? '' : ` (${reproduced} of ${comparisons.length} numbers)`
+    return html`<p><strong>${label}:</strong> ${verdictMark(verdict)}${count}</p>`
   })
   return html`${
     lines.length > 0 &&

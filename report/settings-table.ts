@@ -45,7 +45,7 @@ export interface SettingsOptions {
  * Throws a PipelineError `ARGUMENTS` if the monitor does not say whether higher or lower is better.
  */
 export function settingsFrom(
-  { attempts, monitor: named, metricInfos }: Attempts,
+  { attempts, monitor: sweepMonitor, metricInfos }: Attempts,
   options: SettingsOptions = {},
 ): Settings {
   const groups = new Map<string, Attempt[]>()
@@ -59,7 +59,7 @@ export function settingsFrom(
   }
   const columns = new Set(attempts.flatMap(({ final }) => Object.keys(final ?? {})))
   const metrics = [...columns].filter((name) => name !== 'epoch' && name !== 'step')
-  const monitor = options.monitor ?? named ?? defaultMonitor(metricInfos)
+  const monitor = options.monitor ?? sweepMonitor ?? defaultMonitor(metricInfos)
   // If no attempt has the monitor, no setting is the best.
   const better = monitor !== undefined && columns.has(monitor) ? directionOf(monitor, metricInfos) : undefined
   const nameVaries = new Set(attempts.map(({ name }) => name)).size > 1
@@ -72,10 +72,10 @@ export function settingsFrom(
   )
   const all = [...(nameVaries ? ['name'] : []), ...names]
   const best = better && bestOf(rows, monitor!, better)
-  const marked = rows.map((row) => ({ ...row, isBest: row === best }))
+  const settingRows = rows.map((row) => ({ ...row, isBest: row === best }))
   const { sort = better && `${better === 'higher' ? '-' : ''}${monitor}` } = options
   return {
-    rows: sort === undefined ? marked : sortRows(marked, sort),
+    rows: sort === undefined ? settingRows : sortRows(settingRows, sort),
     varying: all.filter((name) => new Set(rows.map(({ settings }) => JSON.stringify(settings[name]))).size > 1),
     metrics,
     metricInfos,
@@ -85,8 +85,8 @@ export function settingsFrom(
 
 function finalOf(attempts: readonly Attempt[]): Map<string, Summary> {
   const isDone = attempts.some(({ status }) => status === 'done')
-  const counted = isDone ? 'done' : 'ended early'
-  const rows = attempts.flatMap(({ status, final }): MetricsRow[] => (status === counted && final ? [final] : []))
+  const countedStatus = isDone ? 'done' : 'ended early'
+  const rows = attempts.flatMap(({ status, final }): MetricsRow[] => (status === countedStatus && final ? [final] : []))
   const names = new Set(rows.flatMap((row) => Object.keys(row)))
   return new Map([...names].map((name) => [name, summaryOf(rows.flatMap((row) => row[name] ?? []))]))
 }

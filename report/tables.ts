@@ -183,10 +183,10 @@ function publishedCell(
 ): Cell {
   if (!comparison) return none
   const { published: value, corrected, notes } = comparison
-  const printed = format === formatPercent ? format : String
-  if (corrected === undefined) return { text: printed(value), value }
+  const formatPublished = format === formatPercent ? format : String
+  if (corrected === undefined) return { text: formatPublished(value), value }
   return {
-    text: `${printed(value)} (should be ${printed(corrected)})`,
+    text: `${formatPublished(value)} (should be ${formatPublished(corrected)})`,
     value,
     ...(notes[0] && { notes: [note(notes[0])] }),
   }

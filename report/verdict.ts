@@ -70,8 +70,8 @@ function otherParameters({ parameters = {} }: Published, own: Parameters): strin
 
 /** The verdict on all numbers: the worst of theirs. Returns undefined if nothing was published. */
 export function overall(comparisons: readonly Comparison[]): Verdict | undefined {
-  const judged = comparisons.filter(({ verdict }) => verdict !== 'no verdict')
+  const decided = comparisons.filter(({ verdict }) => verdict !== 'no verdict')
   if (comparisons.length === 0) return undefined
-  if (judged.length === 0) return 'no verdict'
-  return judged.every(({ verdict }) => verdict === 'reproduced') ? 'reproduced' : 'differs'
+  if (decided.length === 0) return 'no verdict'
+  return decided.every(({ verdict }) => verdict === 'reproduced') ? 'reproduced' : 'differs'
 }

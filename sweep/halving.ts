@@ -47,13 +47,13 @@ export function withEpochs(point: Point, epochs: number | undefined): Point {
  * @param infos the metadata of the metrics of these points
  */
 export function selectBest(
-  { halving, monitor: named }: Plan,
+  { halving, monitor: planMonitor }: Plan,
   points: readonly Point[],
   outcomeOf: (point: Point) => Outcome | undefined,
   infos: MetricInfos,
 ): Point[] {
   if (!points.some((point) => outcomeOf(point)?.status === 'done')) return []
-  const monitor = named ?? defaultMonitor(infos)
+  const monitor = planMonitor ?? defaultMonitor(infos)
   if (monitor === undefined)
     throw new PipelineError(
       'ARGUMENTS',

@@ -45,9 +45,9 @@ export function withoutPassword(url: string): string {
 const logCommand = 'redis-cli config set appendonly yes'
 
 async function openRedis(url: string): Promise<Backend> {
-  const needed = ['bullmq', 'ioredis']
-  const { createRedisBackend } = await importOptional(() => import('bullmq'), needed)
-  const { Redis } = await importOptional(() => import('ioredis'), needed)
+  const packages = ['bullmq', 'ioredis']
+  const { createRedisBackend } = await importOptional(() => import('bullmq'), packages)
+  const { Redis } = await importOptional(() => import('ioredis'), packages)
   const client = new Redis(url, {
     lazyConnect: true,
     retryStrategy: () => null,
@@ -91,10 +91,10 @@ async function openRedis(url: string): Promise<Backend> {
 }
 
 async function openPostgres(url: string): Promise<Backend> {
-  const needed = ['bullmq', 'pg']
-  const { createPostgresBackend } = await importOptional(() => import('bullmq'), needed)
+  const packages = ['bullmq', 'pg']
+  const { createPostgresBackend } = await importOptional(() => import('bullmq'), packages)
   // @ts-expect-error: the package has no types, and these few calls need none.
-  const { default: pg } = await importOptional(() => import('pg'), needed)
+  const { default: pg } = await importOptional(() => import('pg'), packages)
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_TIMEOUT })
   client.on('error', () => {})
   try {

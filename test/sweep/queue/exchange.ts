@@ -12,9 +12,9 @@ import { pause, type TestServer, until } from './servers.js'
 import {
   at,
   collected,
-  copyCheckpoint,
   doneAt,
   executions,
+  freezeWithPoint,
   pointsInHand,
   startWorker,
   submitted,
@@ -85,7 +85,7 @@ async function halving(t: Test, url: string): Promise<void> {
   const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: halving') + block })
   t.match(await errorOf(submitted(url, join(folder, 'a.yaml'), {}, folder)), [
     'ARGUMENTS',
-    /^halving compares points while the sweep goes on, which a queue cannot/,
+    /^a queue cannot compare points, as halving needs/,
   ])
 }
 
@@ -95,7 +95,7 @@ async function damaged(t: Test, url: string): Promise<void> {
   await at(url, (server) => submit(server, plan, [{ key: plan.points[0]!.key } as Task], false))
   t.strictSame(await worked(url), [])
   await collected(url, 'damaged', join(folder, 'out'))
-  t.match([...readOutcomes(join(folder, 'out')).values()], [{ error: 'what was submitted is damaged: millrace' }])
+  t.match([...readOutcomes(join(folder, 'out')).values()], [{ error: 'the submitted task is damaged: millrace' }])
 }
 
 async function otherData(t: Test, url: string): Promise<void> {
@@ -117,7 +117,7 @@ async function otherData(t: Test, url: string): Promise<void> {
   await submit()
   process.chdir(here)
   t.match(await worked(url), [
-    /^rows\.csv is another file here: \d+ bytes with the SHA-256 \w{64}, where it was submitted \d+ with \w{64}$/,
+    /^rows\.csv is another file here: \d+ bytes, SHA-256 \w{64}; .* submitted .*: \d+ bytes, SHA-256 \w{64}$/,
   ])
   t.notOk(existsSync(artifacts), 'nothing was trained')
   rmSync(join(here, 'rows.csv'))
@@ -189,9 +189,9 @@ async function faults(t: Test, { url, crash }: TestServer): Promise<void> {
   const before = await doneAt(url)
   const [frozen, killed] = [startWorker(t, url, folder), startWorker(t, url, folder)]
   await until(async () => (await doneAt(url)) >= before + 2, 'the first points')
-  await copyCheckpoint(killed, artifacts)
+  await freezeWithPoint(killed, artifacts)
   killed.process.kill('SIGKILL')
-  await copyCheckpoint(frozen, artifacts)
+  await freezeWithPoint(frozen, artifacts)
   await crash(200)
   t.strictSame([...new Set(await worked(url))], ['done'])
   frozen.process.kill('SIGCONT')

@@ -5,7 +5,7 @@ import { pointDirectory, readOutcomes, readPlan } from '../../../dist/sweep/inde
 import { temporary } from '../../stages/harness.js'
 import { filesOf, pipeline, sweptIn } from '../sweeps.js'
 import { pause, redisMissing, startRedis, until } from './servers.js'
-import { collected, copyCheckpoint, doneAt, executions, pointsInHand, startWorker, submitted } from './workers.js'
+import { collected, doneAt, executions, freezeWithPoint, pointsInHand, startWorker, submitted } from './workers.js'
 
 const etas = Array.from({ length: 10 }, (_, i) => (i + 1) / 100).join(',')
 const grid = [`eta=${etas}`, 'lambda=0,0.001,0.01,0.1,1']
@@ -26,9 +26,9 @@ t.test(
     const workers = [1, 2, 3].map(() => startWorker(t, server.url, folder, '--until-done'))
     await until(async () => (await doneAt(server.url)) >= 10, 'the first points')
 
-    await copyCheckpoint(workers[0]!, artifacts)
+    await freezeWithPoint(workers[0]!, artifacts)
     workers[0]!.process.kill('SIGKILL')
-    await copyCheckpoint(workers[1]!, artifacts)
+    await freezeWithPoint(workers[1]!, artifacts)
     await server.crash(1000)
     await pause(9000)
     workers[1]!.process.kill('SIGCONT')
@@ -63,7 +63,7 @@ t.test('a worker that sleeps while the server answers it believes no old answer'
   await until(() => pointsInHand(artifacts, sleeper.process.pid!) > 0, 'a point in hand')
   process.kill(server.pid, 'SIGSTOP')
   await pause(2000)
-  await copyCheckpoint(sleeper, artifacts)
+  await freezeWithPoint(sleeper, artifacts)
   process.kill(server.pid, 'SIGCONT')
   const other = startWorker(t, server.url, folder, '--until-done')
   t.match(await other.ended, { code: 0, stdout: /2 points done/ })

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { type PlanOptions, planSweep } from '../../../dist/sweep/index.js'
 import {
-  type Collected,
+  type Collection,
   collect,
   openServer,
   type Server,
-  type Submitted,
+  type Submission,
   submit,
   sweepNamed,
   Tasks,
@@ -18,8 +18,8 @@ import {
 import { type Finished, finished, main, userEnvironment } from '../../cli/millrace.js'
 import { pause, until } from './servers.js'
 
-/** Locks that run out soon, so that tests do not wait long. */
-const holding = { lock: 3000, check: 1000, losses: 5 }
+/** Locks that expire soon, so that tests do not wait long. */
+const locks = { lock: 3000, check: 1000, losses: 5 }
 
 /** Uses a server once. */
 export async function at<T>(url: string, use: (server: Server) => Promise<T>): Promise<T> {
@@ -38,7 +38,7 @@ export async function submitted(
   planned: PlanOptions,
   artifacts: string,
   retry = false,
-): Promise<Submitted> {
+): Promise<Submission> {
   const tasks = new Tasks()
   const plan = await planSweep(file, { kernel: 'reference', onPoint: tasks.note, ...planned })
   return at(url, (server) => submit(server, plan, tasks.of(plan, artifacts), retry))
@@ -51,12 +51,12 @@ export async function worked(url: string, jobs = 1): Promise<string[]> {
     told.push(event.type === 'outcome' ? (event.outcome.error ?? event.outcome.status) : event.type)
   }
   const { signal } = new AbortController()
-  await work(url, { jobs, holding, grace: 0, untilDone: true, signal, onEvent })
+  await work(url, { jobs, locks, grace: 0, untilDone: true, signal, onEvent })
   return told
 }
 
 /** Fetches what came of a sweep. */
-export function collected(url: string, name: string, out?: string): Promise<Collected> {
+export function collected(url: string, name: string, out?: string): Promise<Collection> {
   return at(url, async (server) => collect(server, await sweepNamed(server, name), { out }))
 }
 
@@ -99,7 +99,7 @@ export function startWorkerOn(
 }
 
 /** Stops a worker (SIGSTOP) at a moment when it has a point in hand. */
-export async function copyCheckpoint({ process }: TestWorker, artifacts: string): Promise<void> {
+export async function freezeWithPoint({ process }: TestWorker, artifacts: string): Promise<void> {
   for (let tries = 0; tries < 1000; tries++) {
     process.kill('SIGSTOP')
     await until(() => isStopped(process.pid!), 'the worker to stop')
