@@ -1,6 +1,7 @@
 import t from 'tap'
 import { curvesFigure } from '../../dist/figures/curves.js'
 import type { MetricsRow } from '../../dist/index.js'
+import type { MetricInfo } from '../../dist/pipeline/wires/metrics.js'
 
 const row = (epoch: number, more: Record<string, number> = {}, step = 10 * epoch): MetricsRow => ({
   epoch,
@@ -82,7 +83,7 @@ t.test('every metric of a split has a panel, with the title and the unit of its 
   const splits = ['train', 'test']
   const f1 = { name: 'f1', title: 'F1 of the classes', unit: 'share', better: 'higher' } as const
   const error = { name: 'error', title: 'squared error', unit: 'kg', better: 'lower' } as const
-  const metricInfos = new Map(
+  const metricInfos = new Map<string, MetricInfo>(
     splits.flatMap((split) => [
       [`${split}_f1`, { split, ...f1 }] as const,
       [`e_${split}`, { split, ...error }] as const,

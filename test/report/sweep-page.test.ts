@@ -25,12 +25,15 @@ function sweepDirectory(t: Test, given: readonly Given[], record: object = {}): 
     seed,
   }))
   const plan = { millrace: '1', name: 'a', pipeline: 'a.yaml', kernel: 'reference', names: ['eta'], data: [], points }
-  const lines = given.flatMap(({ accuracy, f1, error }, i) => {
-    if (error) return [{ key: `k${i}`, status: 'failed', error, seconds: 1 }]
+  const lines = given.flatMap(({ accuracy, f1, error }, i): { readonly key: string }[] => {
+    const key = `k${i}`
+    const failed = { key, status: 'failed', error, seconds: 1 }
+    if (error) return [failed]
     if (accuracy === undefined) return []
     const known = { validation_loss: 1, validation_cost: 2, validation_accuracy: accuracy }
     const final = { epoch: 2, step: 20, ...known, ...(f1 !== undefined && { f1 }) }
-    return [{ key: `k${i}`, status: 'done', final, seconds: 1 }]
+    const done = { key, status: 'done', final, seconds: 1 }
+    return [done]
   })
   const directory = temporary(t, {
     'sweep.json': JSON.stringify(plan),

@@ -6,7 +6,7 @@ import { readAttempts, settingsFrom } from '../../dist/report/index.js'
 import { selectBest } from '../../dist/sweep/halving.js'
 import { type Outcome, planSweep, pointDirectory } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
-import { filesOf, pipeline, sweptIn } from './sweeps.js'
+import { filesOf, pipeline, runSweepIn } from './sweeps.js'
 
 const block = (halving: string) => `sweep:
   grid: { eta: [0.0001, 0.001, 0.01, 0.1] }
@@ -21,7 +21,7 @@ t.test(
     const folder = temporary(t, { 'a.yaml': pipeline + block('{ keep: 1/2, at: [1, 2] }') })
     const [directory, file] = [join(folder, 'sweep'), join(folder, 'a.yaml')]
     const planned = { set: ['epochs=4'] }
-    const { plan, result, outcomes } = await sweptIn(directory, file, planned, { jobs: 2 })
+    const { plan, result, outcomes } = await runSweepIn(directory, file, planned, { jobs: 2 })
     t.match(result, { total: 8, executed: 8 + 4 + 2, done: 2, halved: 6, failed: 0, missing: 0 })
     t.strictSame(
       outcomes.map(({ epochs, final }) => [epochs, final!.epoch]),
@@ -37,7 +37,7 @@ t.test(
       await run(await Pipeline.load(file, { set: point.set, seed: point.seed }), { out, kernel: plan.kernel })
       t.strictSame(filesOf(pointDirectory(directory, point)), filesOf(out))
     }
-    t.equal((await sweptIn(directory, file, planned)).result.executed, 0, 'again nothing is missing')
+    t.equal((await runSweepIn(directory, file, planned)).result.executed, 0, 'again nothing is missing')
 
     const { rows } = settingsFrom(readAttempts([directory]))
     t.strictSame(
@@ -60,9 +60,9 @@ t.test('a halving that is cut off goes on with the same decisions', async (t) =>
   const onOutcome = () => {
     if (++count === 3) stop.abort()
   }
-  const [code] = await errorOf(sweptIn(directory, file, {}, { signal: stop.signal, onOutcome }))
+  const [code] = await errorOf(runSweepIn(directory, file, {}, { signal: stop.signal, onOutcome }))
   t.equal(code, 'ABORTED')
-  t.match((await sweptIn(directory, file, {})).result, { executed: 5 + 2, done: 2, halved: 6 })
+  t.match((await runSweepIn(directory, file, {})).result, { executed: 5 + 2, done: 2, halved: 6 })
 })
 
 t.test('mistakes are told with their place', async (t) => {
@@ -117,7 +117,7 @@ t.test('settings are compared in the direction that the metadata of the monitor 
 t.test('a monitor that no point has ends the sweep with an error', async (t) => {
   const text = block('{ keep: 1/2, at: [1] }').replace('monitor: validation_loss', 'monitor: validation_los')
   const folder = temporary(t, { 'a.yaml': pipeline + text })
-  t.strictSame(await errorOf(sweptIn(join(folder, 'sweep'), join(folder, 'a.yaml'), {})), [
+  t.strictSame(await errorOf(runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), {})), [
     'ARGUMENTS',
     'no metric named "validation_los"; did you mean "validation_loss"?',
   ])
