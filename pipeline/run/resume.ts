@@ -11,7 +11,7 @@ import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from '../director
 import { openRunDirectory } from '../directory/run-directory.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { Pipeline } from '../graph/pipeline.js'
-import { metricInfos } from '../wires/metrics.js'
+import { storedMetricInfos } from '../wires/metric-info.js'
 import type { Run, RunSettings } from './contract.js'
 import type { RunStart } from './execution.js'
 import { formatMaker } from './record.js'
@@ -43,7 +43,7 @@ const pastRecord = z.object({
   data: z.array(dataSource).catch([]),
   notes: z.array(z.string()).catch([]),
   files: z.array(z.string()).catch([]),
-  metrics: metricInfos.catch({}),
+  metrics: storedMetricInfos.catch({}),
 })
 
 type PastRecord = z.output<typeof pastRecord>
