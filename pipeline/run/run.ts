@@ -10,7 +10,10 @@ export function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Resul
   return start(pipeline, options).result
 }
 
-/** Starts a pipeline and returns at once. Subscribe to `events` or `metrics` before the current turn of the event loop ends. */
+/**
+ * Starts a pipeline and returns at once. Subscribe to `events` or `metrics` before the current turn of the event loop
+ * ends.
+ */
 export function start(pipeline: Pipeline, options: RunOptions = {}): Run {
   return startWith(options, {
     pipeline: () => pipeline,
