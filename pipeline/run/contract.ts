@@ -8,9 +8,15 @@ import type { MetricsRow } from '../wires/metrics.js'
 import type { Prepared } from './prepared.js'
 import type { RunRecord, RunStatus } from './record.js'
 
-/** The settings of a run. The default kernel is the fastest of this machine. The number of threads does not change results. */
+/**
+ * The settings of a run. The default kernel is the fastest of this machine. The number of threads does not change
+ * results.
+ */
 export interface RunSettings extends KernelOptions {
-  /** Stops the run at the next step. The run makes a checkpoint and closes its files; the result rejects with code `ABORTED`. */
+  /**
+   * Stops the run at the next step. The run makes a checkpoint and closes its files; the result rejects with code
+   * `ABORTED`.
+   */
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */
   readonly terminal?: Terminal | undefined
