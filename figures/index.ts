@@ -1,4 +1,7 @@
 /** Figures as SVG text, and SVG as PNG. The drawing libraries are loaded by the first figure. */
+
+export type { ColumnInfos } from '../pipeline/wires/metric-info.js'
+export type { MetricInfo } from '../pipeline/wires/metrics.js'
 export { type Bar, barsFigure } from './bars.js'
 export { type ChartSpec, chart } from './chart.js'
 export { type Confusion, type ConfusionOptions, confusionFigure, confusionOf } from './confusion.js'

@@ -1,4 +1,5 @@
 /** Reports on runs: reads run directories into a model, and writes it as tables and as one HTML page. */
+export type { Published, PublishedMetric } from '../pipeline/definition/published.js'
 export { type Attempt, type Attempts, readAttempts } from './attempts.js'
 export { changesBetween, compareRuns, type Difference, type RunComparison } from './differences.js'
 export { formats, plainText } from './formats.js'

@@ -1,5 +1,7 @@
 import { parentPort } from 'node:worker_threads'
-import { builtInStages } from '../index.js'
+// Gives the built-in stages to the registry.
+import '../index.js'
+import { builtInStages } from '../pipeline/graph/registry.js'
 import type { Prepared } from '../pipeline/run/prepared.js'
 import { executePoint } from './execute.js'
 import type { PointSettings } from './executor.js'

@@ -26,9 +26,17 @@ import type { Inferred, OptionsArgument, OptionsOf, PipelineSpec, RowOf, RowOfOp
  * Else a row has any metric. With several evaluations, `Row` is a union of their rows: `'test_loss' in row` narrows it.
  */
 export class Pipeline<out Row extends MetricsRow = MetricsRow> {
-  /** What was read, with the positions of all values. */
+  /**
+   * What was read, with the positions of all values.
+   *
+   * @internal
+   */
   readonly definition: Definition
-  /** The stages, connected. */
+  /**
+   * The stages, connected.
+   *
+   * @internal
+   */
   readonly graph: Graph
   private readonly stages: ReadonlyMap<StageEntry, AnyStage>
   private readonly registry: Registry

@@ -20,7 +20,11 @@ export interface RunSettings extends KernelOptions {
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */
   readonly terminal?: Terminal | undefined
-  /** The data of this very pipeline, as `prepare` returned it. The stages that made it are not run again. */
+  /**
+   * The data of this very pipeline, as `prepare` returned it. The stages that made it are not run again.
+   *
+   * @internal
+   */
   readonly prepared?: Prepared | undefined
   /** How often checkpoints are made: `epoch`, `500 steps`, `30s` …, or `none`. Default: as the pipeline says. */
   readonly checkpoint?: string | undefined
