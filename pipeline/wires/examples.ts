@@ -1,5 +1,6 @@
 import {
   type Data,
+  DataType,
   Field,
   FixedSizeList,
   Float32,
@@ -165,7 +166,7 @@ function joinedRows(table: Table): Rows {
   const parts = table.batches.map((batch) => viewed(batch.data, affine))
   const type = (fieldsOf(table)[0].type as FixedSizeList).valueType
   const size = parts.reduce((sum, { values }) => sum + values.length, 0)
-  const values: Values = type instanceof Uint8 ? new Uint8Array(size) : new Float32Array(size)
+  const values: Values = DataType.isInt(type) ? new Uint8Array(size) : new Float32Array(size)
   const labels = new Int32Array(table.numRows)
   let [at, row] = [0, 0]
   for (const part of parts) {

@@ -151,8 +151,10 @@ export async function standardised(table: Table, affine: Affine, context: StageC
     )
   const bytes = context.kernels.allocate(values.length * 4)
   const floats = new Float32Array(bytes.buffer, bytes.byteOffset, values.length)
+  // A feature that an earlier map made constant stays 0, as it does in the composed map.
+  const factors = scale.map((factor, j) => (applied?.scale[j] === 0 ? 0 : factor))
   for (let from = 0; from < values.length; from += mean.length) {
-    for (let j = 0; j < mean.length; j++) floats[from + j] = (values[from + j]! - mean[j]!) * scale[j]!
+    for (let j = 0; j < mean.length; j++) floats[from + j] = (values[from + j]! - mean[j]!) * factors[j]!
     await context.flow.yieldToEventLoop()
   }
   return examplesTable(

@@ -10,7 +10,8 @@ import { temporary } from '../../stages/harness.js'
 
 const position = { epoch: 3, step: 120, epochs: 4, steps: 40 }
 const softmax = {
-  model: 'softmax',
+  learner: 'softmax',
+  options: {},
   shape: [3, 2],
   classes: ['cat', 'dög', ''],
   lambda: 0.1,
@@ -18,6 +19,18 @@ const softmax = {
     { name: 'W', shape: [3, 2], values: Float32Array.of(1.5, -0, 3e-40, Number.MAX_VALUE, 5, 6) },
     { name: 'b', shape: [3], values: Float32Array.of(0.25, 1 / 3, -2) },
   ],
+} satisfies Omit<Model, 'eta'>
+
+/** With all that a model may say of its inputs and of itself. */
+const full = {
+  ...softmax,
+  learner: 'my own',
+  options: { margin: 0.5, layers: [{ units: 3 }] },
+  names: ['a', 'ö, "x"', '', 'd', 'e', 'f'],
+  affine: {
+    mean: Float64Array.of(0.1 + 0.2, -1e300, 0, 1, 2, 3),
+    scale: Float64Array.of(1 / 3, 0, 5e-324, 1, 1, 1),
+  },
 } satisfies Omit<Model, 'eta'>
 
 const tableOf = (model: Omit<Model, 'eta'> = softmax): Table => parametersTables(model)(position, 0.05)
@@ -36,6 +49,17 @@ t.test('safetensors hold the arrays, and the rest as metadata', (t) => {
     step: '120',
     millrace: '1.2.3',
   })
+  t.end()
+})
+
+t.test('safetensors hold mean and scale as tensors, feature names and options as metadata, if there are any', (t) => {
+  const { tensors, metadata } = decodeTensors(exportParameters(tableOf(full), 'safetensors'))
+  t.strictSame([...tensors.keys()].sort(), ['W', 'b', 'mean', 'scale'])
+  t.strictSame(tensors.get('mean'), { shape: [6], values: full.affine.mean })
+  t.strictSame(tensors.get('scale'), { shape: [6], values: full.affine.scale })
+  t.equal(metadata.get('model'), 'my own')
+  t.strictSame(JSON.parse(metadata.get('feature_names')!), full.names)
+  t.strictSame(JSON.parse(metadata.get('options')!), full.options)
   t.end()
 })
 
@@ -60,9 +84,9 @@ t.test('the same parameters give the same bytes, in any time zone', (t) => {
   t.end()
 })
 
-const hasNumpy = spawnSync('python3', ['-c', 'import numpy']).status === 0
+const skip = spawnSync('python3', ['-c', 'import numpy']).status !== 0 && 'python3 with numpy is not installed'
 
-t.test('NumPy reads both', { skip: hasNumpy ? false : 'python3 with numpy is not installed' }, (t) => {
+t.test('NumPy reads both', { skip }, (t) => {
   const folder = temporary(t, {
     'p.npz': exportParameters(tableOf(), 'npz', '1.2.3'),
     'p.safetensors': exportParameters(tableOf(), 'safetensors', '1.2.3'),
@@ -101,6 +125,29 @@ print(json.dumps({
   t.end()
 })
 
+t.test('NumPy reads mean, scale, feature names and options', { skip }, (t) => {
+  const files = { 'full.npz': exportParameters(tableOf(full), 'npz'), 'bare.npz': exportParameters(tableOf(), 'npz') }
+  const program = `
+import json, numpy as np
+a, bare = np.load('full.npz'), np.load('bare.npz')
+print(json.dumps({
+    'files': sorted(a.files), 'bare': sorted(bare.files), 'mean': a['mean'].tolist(), 'scale': a['scale'].tolist(),
+    'types': [str(a['mean'].dtype), str(a['scale'].dtype)], 'names': a['feature_names'].tolist(), 'options': json.loads(str(a['options'])),
+}))`
+  const read = JSON.parse(execFileSync('python3', ['-c', program], { cwd: temporary(t, files), encoding: 'utf8' }))
+  const always = ['W', 'b', 'classes', 'epoch', 'eta', 'features', 'lambda', 'model', 'step']
+  t.strictSame(read, {
+    files: [...always, 'feature_names', 'mean', 'options', 'scale'].sort(),
+    bare: always,
+    mean: [...full.affine.mean],
+    scale: [...full.affine.scale],
+    types: ['float64', 'float64'],
+    names: full.names,
+    options: full.options,
+  })
+  t.end()
+})
+
 t.test('a name that cannot stand in the format is refused', (t) => {
   const named = (name: string): Table =>
     tableOf({ ...softmax, arrays: [{ name, shape: [1], values: Float32Array.of(1) }] })
@@ -117,6 +164,15 @@ t.test('a name that cannot stand in the format is refused', (t) => {
       ),
     })
   t.ok(exportParameters(named('classes'), 'safetensors').length > 0)
+  for (const format of ['npz', 'safetensors'] as const)
+    for (const name of ['mean', 'scale']) {
+      t.ok(exportParameters(named(name), format).length > 0, 'nothing of that name stands beside it')
+      const arrays = [{ name, shape: [1], values: Float32Array.of(1) }]
+      t.throws(() => exportParameters(tableOf({ ...full, arrays }), format), {
+        code: 'DATA',
+        message: `the parameters cannot be written as ${format}: no array can have the name "${name}"`,
+      })
+    }
   t.end()
 })
 
@@ -132,6 +188,11 @@ t.test('readParameters says what is wrong with a file', (t) => {
     'none.arrow': tableToIPC(tableOf({ ...softmax, arrays: [] }), 'file'),
     'damaged.arrow': tableToIPC(damaged, 'file'),
     'twice.arrow': tableToIPC(twice, 'file'),
+    'names.arrow': tableToIPC(tableOf({ ...full, names: ['a'] }), 'file'),
+    'map.arrow': tableToIPC(
+      tableOf({ ...full, affine: { mean: new Float64Array(6), scale: new Float64Array(5) } }),
+      'file',
+    ),
   })
   for (const [file, message] of [
     ['nowhere.arrow', /^cannot read .*nowhere\.arrow: no such file or directory$/],
@@ -146,6 +207,8 @@ t.test('readParameters says what is wrong with a file', (t) => {
     ['none.arrow', /does not hold parameters: /],
     ['damaged.arrow', /does not hold parameters: the array "W" of shape \[2,2\] has 3 numbers$/],
     ['twice.arrow', /does not hold parameters: two arrays have the same name$/],
+    ['names.arrow', /does not hold parameters: expected 6 feature names$/],
+    ['map.arrow', /does not hold parameters: expected a standardisation of 6 features$/],
   ] as const)
     t.throws(() => readParameters(join(folder, file)), { code: 'DATA', message }, file)
   t.end()
@@ -162,7 +225,7 @@ t.test('a file that was cut off is refused, wherever', (t) => {
 })
 
 t.test('a damaged file is refused, or read with other numbers', (t) => {
-  const sound = tableToIPC(copyParameters(tableOf()), 'file')
+  const sound = tableToIPC(copyParameters(tableOf(full)), 'file')
   const file = join(temporary(t), 'p.arrow')
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(7)), { minLength: 1, maxLength: 3 }), (flips) => {

@@ -110,8 +110,12 @@ t.test('slices and tables of several chunks read as their rows', async (t) => {
         )
       })
       const [first, ...others] = parts
-      const joined = rowsOf(first!.concat(...others))
+      const table = first!.concat(...others)
+      const joined = rowsOf(table)
+      const read = rowsOf(tableFromIPC(tableToIPC(table, 'stream')))
       const expected = parts.map(rowsOf)
+      t.strictSame(read, joined, 'also from a file')
+      t.equal(joined.values instanceof Uint8Array, isBytes)
       t.strictSame(
         [...joined.values],
         expected.flatMap(({ values }) => [...values]),

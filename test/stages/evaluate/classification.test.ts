@@ -1,7 +1,16 @@
+import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import { concat, EMPTY, lastValueFrom, NEVER, of, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
-import { metricsRows } from '../../../dist/pipeline/stage-kit.js'
+import { softmax } from '../../../dist/learners/index.js'
+import {
+  type AnyLearner,
+  metricInfosOf,
+  metricsRows,
+  modelOf,
+  parametersTables,
+  positionOf,
+} from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, openStage, problemsOf, runStage } from '../harness.js'
 import { countedExamples, examples, parameters, positionsOf } from '../tables.js'
 
@@ -75,6 +84,16 @@ t.test('`every` says when; the last step is always evaluated', async (t) => {
       ],
     ],
     ['{ epochs: 9 }', 3, 1, [[3, 3]]],
+    ['9 epochs', 3, 1, [[3, 3]]],
+    [
+      '4 steps',
+      2,
+      3,
+      [
+        [2, 4],
+        [2, 6],
+      ],
+    ],
     [
       '{ steps: 2 }',
       2,
@@ -166,6 +185,61 @@ t.test('it takes the parameters as they were when they came, though the examples
   t.ok(Math.abs(metricsRows(await metrics)[0]!.train_loss! - (loss(2) + loss(6) + loss(0)) / 3) < 1e-14)
 })
 
+t.test('the columns say what they are: split, name, title, unit and direction, as the learner does', async (t) => {
+  const { tables } = await runStage(t, entry('{ splits: [test] }'), { parameters: [model], examples: [train, test] })
+  for (const table of [tables[0]!, tableFromIPC(tableToIPC(tables[0]!, 'file'))])
+    t.strictSame(metricInfosOf(table), {
+      test_loss: { split: 'test', name: 'loss', title: 'cross-entropy', unit: 'nats', better: 'lower' },
+      test_cost: { split: 'test', name: 'cost', title: 'cost', unit: 'nats', better: 'lower' },
+      test_accuracy: { split: 'test', name: 'accuracy', title: 'accuracy', unit: 'share', better: 'higher' },
+    })
+})
+
+/** Softmax under another name, with metrics of its own. */
+const other: AnyLearner = {
+  ...softmax,
+  name: 'other',
+  metrics: [
+    { name: 'errors', title: 'errors', better: 'lower', value: ([, correct], rows) => rows - correct! },
+    { name: 'weight', title: 'weight', value: (_, __, penalty) => penalty },
+  ],
+}
+
+t.test('it measures what the learner measures that made the parameters', async (t) => {
+  const parameters = [parametersTables({ ...modelOf(model), learner: 'other' })(positionOf(model), 0.1)]
+  const inputs = { parameters, examples: [train, test] }
+  const { tables } = await runStage(t, entry(), inputs, { learners: [softmax, other] })
+  const expected = { epoch: 1, step: 1, train_errors: 1, train_weight: 0.5, test_errors: 1, test_weight: 0.5 }
+  t.strictSame(metricsRows(tables[0]!), [expected])
+  t.strictSame(metricInfosOf(tables[0]!).test_errors, {
+    split: 'test',
+    name: 'errors',
+    title: 'errors',
+    better: 'lower',
+  })
+  t.strictSame(metricInfosOf(tables[0]!).train_weight, { split: 'train', name: 'weight', title: 'weight' })
+  t.match(await errorOf(runStage(t, entry(), inputs, { learners: [softmax] })), ['DATA', /"other"/])
+})
+
+t.test('its columns are known before the run', async (t) => {
+  const above = [
+    '- id: examples\n  use: load/digits',
+    '- use: batch/rows\n  with: { size: 10, epochs: 1 }',
+    '- id: model\n  use: gradient-step/softmax\n  with: { eta: 0.1 }\n',
+  ].join('\n')
+  for (const [options, metrics] of [
+    ['{ splits: [test] }', 'test_loss, test_cost, test_accuracy'],
+    [
+      '{}',
+      'train_loss, train_cost, train_accuracy, validation_loss, validation_cost, validation_accuracy, test_loss, test_cost, test_accuracy',
+    ],
+  ])
+    t.match(
+      await problemsOf(t, `${above}${entry(options)}\n- use: stop/patience\n  with: { monitor: x }`),
+      new RegExp(`no metric named "x" is computed; metrics: ${metrics}$`),
+    )
+})
+
 t.test('no parameters give no metrics; an error of either input is passed on', async (t) => {
   t.strictSame((await runStage(t, entry(), { parameters: EMPTY, examples: [train] })).tables, [])
   const error = new Error('upstream')
@@ -222,7 +296,7 @@ t.test('evaluate/classification rejects what cannot work before any data is read
     ],
     [
       entry('{ every: 5 }'),
-      'pipeline.yaml:16:20  stages[4] evaluate/classification: every: expected "epoch", a mapping with epochs or a mapping with steps, got 5',
+      'pipeline.yaml:16:20  stages[4] evaluate/classification: every: expected "epoch", "5 epochs", "500 steps", a mapping with epochs or a mapping with steps, got 5',
     ],
     [
       entry().replace('examples: examples', 'examples: other'),

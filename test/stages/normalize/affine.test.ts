@@ -2,6 +2,7 @@ import t from 'tap'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
 import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
+import { localParallel } from '../../../dist/pipeline/parallel/local.js'
 import { layoutOf, rowsOf, type StageContext } from '../../../dist/pipeline/stage-kit.js'
 import { noteConstants, standardised, statisticsOf } from '../../../dist/stages/normalize/affine.js'
 import { examples, featuresIn, labelsIn } from '../tables.js'
@@ -9,6 +10,7 @@ import { examples, featuresIn, labelsIn } from '../tables.js'
 const notes: string[] = []
 const context = {
   kernels: referenceKernels(),
+  parallel: localParallel,
   flow: new StageFlow(new FlowControl(new AbortController().signal)),
   note: (message: string) => notes.push(message),
 } as unknown as StageContext

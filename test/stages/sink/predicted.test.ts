@@ -5,6 +5,7 @@ import { referenceKernels } from '../../../dist/kernels/reference.js'
 import { softmax } from '../../../dist/learners/index.js'
 import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
+import { localParallel } from '../../../dist/pipeline/parallel/local.js'
 import type { AnyLearner, StageContext } from '../../../dist/pipeline/stage-kit.js'
 import { predictedAtEnd } from '../../../dist/stages/sink/predicted.js'
 import { examples, parameters } from '../tables.js'
@@ -33,7 +34,8 @@ const tables = [
 const predict = (kernels: StageContext['kernels'], learner: AnyLearner = softmax) => {
   const { signal } = new AbortController()
   const flow = new StageFlow(new FlowControl(signal))
-  const run = predictedAtEnd({ kernels, flow, signal, learner: () => learner } as unknown as StageContext, undefined)
+  const context = { kernels, flow, signal, parallel: localParallel, learner: () => learner } as unknown as StageContext
+  const run = predictedAtEnd(context, undefined)
   return firstValueFrom(run({ parameters: from([model]), examples: from(tables) }))
 }
 
