@@ -23,6 +23,7 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
     definition: 'd',
     notes: ['earlier'],
     resumedAt: 3,
+    metrics: {},
   })
   const saved = () => JSON.parse(readFileSync(`${directory.path}/run.json`, 'utf8'))
 
