@@ -137,8 +137,8 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   function gradient(lambda: number, into?: Arrays): Gradient {
     checkAny(count)
     const target = into ? checkedArrays(into, features, classes) : undefined
-    const [buffer, at] = heap.place(classes * features * 4)
     sums ||= place(classes * stride * 8)[1]
+    const [buffer, at] = heap.place(classes * features * 4)
     attend()
     words[word.out] = at
     doubles[double.factor] = 1 / count

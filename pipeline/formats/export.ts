@@ -115,9 +115,9 @@ function npzOf(table: Table, model: Model, millrace: string | undefined): Uint8A
 
 /** The standardisation of the inputs as two arrays of one number per feature: `z = (x - mean) * scale`. */
 function inputMap({ affine, arrays }: Model): [name: 'mean' | 'scale', values: NumberArray][] {
-  if (!affine) return []
   for (const { name } of arrays)
     if (name === 'mean' || name === 'scale') throw new Error(`no array can have the name ${JSON.stringify(name)}`)
+  if (!affine) return []
   const shape = [affine.mean.length]
   return [
     ['mean', { shape, values: affine.mean }],

@@ -62,6 +62,7 @@ export function buildGraph(
     problems.push(optionProblem(draft, option, message)),
   )
   if (definition.parallel) for (const draft of drafts) checkParallel(draft, problems)
+  checkLearners(nodes, problems)
   return { nodes }
 }
 
@@ -161,6 +162,21 @@ function defaultFacts(stage: AnyStage, inputFacts: Node['inputFacts']): Node['fa
   const [input, ...others] = Object.keys(stage.inputs)
   const facts = input !== undefined && others.length === 0 ? inputFacts[input] : undefined
   return Object.fromEntries(Object.keys(stage.outputs).map((port) => [port, facts ?? {}]))
+}
+
+/** Reports two different learners of one name: parameters name their learner, so it must be clear which one is meant. */
+function checkLearners(nodes: readonly Node[], problems: Problem[]): void {
+  const known = new Map<string, Node>()
+  for (const node of nodes) {
+    const learner = node.stage?.learner
+    const other = learner && known.get(learner.name)
+    if (other && other.stage.learner !== learner)
+      problems.push({
+        where: node.where,
+        message: `${node.title}: its learner has the name "${learner.name}", as another learner of ${other.title}; rename one of them`,
+      })
+    else if (learner) known.set(learner.name, node)
+  }
 }
 
 /** Reports a stage that cannot work in a divided run: it has examples, and does not say that it can work on shards. */

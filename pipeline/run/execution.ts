@@ -152,9 +152,10 @@ function contextMaker(
   })
 }
 
-/** Whether a stage makes parameters by training, and does not pass on those of another stage. */
+/** Whether a stage makes parameters by training on batches, and does not only pass on those of another stage. */
 function isTraining({ stage }: Node): boolean {
-  return !Object.values(stage.inputs as Ports).some(({ type }) => type === 'parameters')
+  const types = Object.values(stage.inputs as Ports).map(({ type }) => type)
+  return types.includes('batch') || !types.includes('parameters')
 }
 
 /**

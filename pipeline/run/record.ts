@@ -57,8 +57,8 @@ export interface RunRecord {
     /** The number of steps made. */
     readonly steps: number
   }
-  /** What the columns of the metrics say about themselves, by name; left out until there are any. */
-  readonly metrics?: MetricInfos
+  /** What the columns of the metrics say about themselves, by name. */
+  readonly metrics: MetricInfos
   /** The files that were read. */
   readonly data: readonly DataSource[]
   /** The notes of the stages and of the run. */
@@ -127,14 +127,25 @@ export class Recorder {
   addStep(): void {
     this.clock.firstStep ??= now()
     this.clock.steps++
+    this.advanceClock()
   }
 
-  /** Adds what metrics say about themselves. */
+  /** Without kernels, the end of the last step or evaluation is the time of its table. */
+  private advanceClock(): void {
+    if (this.clock.busy === 0 && this.clock.firstStep !== undefined) this.clock.lastCall = now()
+  }
+
+  /** Adds what metrics say about themselves, and writes them down, so that they are known after a kill. */
   addMetrics(infos: MetricInfos): void {
     // Tables of one stage share the object.
+    this.advanceClock()
     if (infos === this.seenMetrics) return
     this.seenMetrics = infos
     this.metrics = { ...this.metrics, ...infos }
+    // If this fails, the next time that the record is written fails, too, and is reported.
+    try {
+      this.saveNews()
+    } catch {}
   }
 
   /** Writes `run.json` with this status and returns its content. Throws a PipelineError `WRITE`. */
@@ -145,7 +156,7 @@ export class Recorder {
       ...this.constant,
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
       checkpoints: this.checkpoints,
-      ...(Object.keys(this.metrics).length > 0 && { metrics: this.metrics }),
+      metrics: this.metrics,
       data: this.data,
       notes: [...this.notes],
       files: [...this.directory.files].sort(),

@@ -42,7 +42,10 @@ export interface LearnerMetric {
 export interface OpenModel {
   /** How many rows one call of `step`, `accumulate`, `evaluate` or `scores` should have at most. */
   readonly rowsPerCall: number
-  /** The live parameters, in the order of `Learner.arrays`. Write through `load` or `change` only. */
+  /**
+   * The live parameters, by name: the same arrays each time, which change with every step. Write through `load` or
+   * `change` only.
+   */
   read(): Later<Arrays>
   /** Copies parameters in, from either precision. Throws a RangeError if their lengths do not fit. */
   load(parameters: Arrays): void
@@ -61,7 +64,7 @@ export interface OpenModel {
   gradient(lambda: number, into?: Arrays): Later<Gradient>
   /** Sums over the rows, as `Learner.metrics` take them. The first is the sum of the losses. */
   evaluate(rows: Rows): Later<readonly number[]>
-  /** What lambda weighs in the cost, for instance `Σ W²`. */
+  /** The penalty that lambda weighs in the cost: the sum of squares of all weights (arrays of the kind `weights`). */
   penalty(): Later<number>
   /** Writes a score per row and class to the front of `out`, `[rows, classes]`; the largest score of a row wins. */
   scores(rows: Rows, out: Numbers): Later<void>

@@ -93,6 +93,12 @@ function subjectOf(
   const learner = context.learner(name)
   const data = { features: widthOf(shape), classes: classes.length }
   const specs = learner.arrays(data, own)
+  const extra = arrays.find((array) => !specs.some((spec) => spec.name === array.name))
+  if (extra)
+    throw new PipelineError(
+      'DATA',
+      `the parameters have an array ${extra.name}, which the learner "${name}" does not know`,
+    )
   for (const spec of specs) {
     const array = arrays.find((array) => array.name === spec.name)
     if (String(array?.shape) !== String(spec.shape))

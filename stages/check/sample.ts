@@ -2,10 +2,10 @@ import type { Table } from 'apache-arrow'
 import { filter, toArray } from 'rxjs'
 import { z } from 'zod'
 import {
+  checkSplit,
   defineStage,
   examplesTable,
   fieldsOf,
-  listed,
   PipelineError,
   rowsOf,
   type StageContext,
@@ -31,8 +31,7 @@ export const sample = defineStage({
   holds: 'the split (by reference) and the batch',
   facts: ({ options, inputs, problem }) => {
     const facts = inputs.examples ?? {}
-    if (facts.splits && !facts.splits.includes(options.split))
-      problem('split', `no split named "${options.split}" reaches this stage; it has ${listed(facts.splits, 'and')}`)
+    checkSplit(facts, options.split, 'split', problem)
     return { batches: { ...facts, splits: [options.split] } }
   },
   run: (options, context) => (examples) =>

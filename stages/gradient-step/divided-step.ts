@@ -55,15 +55,17 @@ export function dividedStep(
     return rows.labels.length
   }
 
-  /** Writes the share that `own` accumulated rows have in the mean over `rows`. */
-  async function writeShare(vector: Numbers, own: number, rows: number): Promise<void> {
-    if (own === 0) {
+  /** Writes the share that `count` accumulated rows have in the mean over `rows`. */
+  async function writeShare(vector: Numbers, count: number, rows: number): Promise<void> {
+    if (count === 0) {
       vector.fill(0)
       return
     }
-    const { loss } = await model.gradient(0, gradientIn(vector))
+    const own = gradientIn(vector)
+    const { arrays, loss } = await model.gradient(0, own)
+    for (const [name, values] of Object.entries(own)) if (arrays[name] !== values) values.set(arrays[name]!)
     vector[length - 2] = loss
-    const weight = own / rows
+    const weight = count / rows
     for (let i = 0; i < length - 1; i++) vector[i]! *= weight
     vector[length - 1] = 0
   }

@@ -1,5 +1,14 @@
 import type { UpdateRule } from '../../learners/index.js'
-import type { ArraySpec, Arrays, Gradient, Later, Numbers, OpenModel, Rows } from '../../pipeline/stage-kit.js'
+import {
+  type ArraySpec,
+  type Arrays,
+  type Gradient,
+  type Later,
+  type Numbers,
+  type OpenModel,
+  PipelineError,
+  type Rows,
+} from '../../pipeline/stage-kit.js'
 
 /** What all steps of a run share. */
 export interface StepParts {
@@ -36,7 +45,10 @@ export function makeStepper(
   const states = new Map(
     specs.map(({ name, shape }) => {
       const fresh = rule.init(shape.reduce((product, extent) => product * extent, 1))
-      const restored = Object.entries(fresh).map(([key, values]) => [key, saved[`rule.${key}.${name}`] ?? values])
+      const restored = Object.entries(fresh).map(([key, values]) => [
+        key,
+        restoredState(saved, `rule.${key}.${name}`, values),
+      ])
       return [name, Object.fromEntries(restored) as Record<string, Float64Array>]
     }),
   )
@@ -75,4 +87,16 @@ export function makeStepper(
   }
 
   return { step, apply, state }
+}
+
+/** The state of a rule from a checkpoint, in memory of its own; the fresh one if the run begins. */
+function restoredState(saved: Readonly<Record<string, unknown>>, key: string, fresh: Float64Array): Float64Array {
+  if (Object.keys(saved).length === 0) return fresh
+  const values = saved[key] as Numbers | undefined
+  if (values?.length !== fresh.length)
+    throw new PipelineError(
+      'DATA',
+      `the checkpoint has ${values?.length ?? 'no'} numbers for ${key}, expected ${fresh.length}`,
+    )
+  return Float64Array.from(values)
 }

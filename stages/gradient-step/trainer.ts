@@ -21,13 +21,16 @@ import {
   z,
 } from '../../pipeline/stage-kit.js'
 import { dividedStep } from './divided-step.js'
+import type { TrainingOptions } from './options.js'
 import { makeStepper, type Stepper } from './step.js'
-import type { TrainingOptions } from './training.js'
 
 const numbers = z.custom<Numbers>((value) => value instanceof Float32Array || value instanceof Float64Array)
 
-/** The last step that was made, and by name the parameters it led to and the state of the update rule. */
-const state = z.object({ step: z.int(), steps: z.int() }).catchall(numbers)
+/**
+ * The last step that was made, the learner with its options (version 0.1.0 kept none), and by name the parameters that the
+ * step led to and the state of the update rule.
+ */
+const state = z.object({ step: z.int(), steps: z.int(), learner: z.string().optional() }).catchall(numbers)
 
 type State = z.output<typeof state>
 
@@ -57,6 +60,7 @@ interface OpenTraining {
 export function makeTrainer({ learner, own, options, rule }: Training, context: StageContext) {
   let model: OpenModel | undefined
   let isFreed = false
+  const identity = JSON.stringify([learner.name, own])
   let open: OpenTraining | undefined
   let last: Position | undefined
   let saved: State | undefined
@@ -64,7 +68,9 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   context.state(state, {
     snapshot: () =>
-      open && last ? ({ step: last.step, steps: last.steps, ...open.arrays, ...open.stepper.state() } as State) : saved,
+      open && last
+        ? ({ step: last.step, steps: last.steps, learner: identity, ...open.arrays, ...open.stepper.state() } as State)
+        : saved,
     restore: (restored) => {
       saved = restored
     },
@@ -77,9 +83,20 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
     const data = { features: widthOf(shape), classes: classes.length }
     const specs = learner.arrays(data, own)
+    checkNames(learner.name, specs)
+    if (saved?.learner !== undefined && saved.learner !== identity)
+      throw new PipelineError(
+        'DATA',
+        `the checkpoint is of the learner ${saved.learner}, this stage trains ${identity}; put the definition back, or begin a new run`,
+      )
     model = learner.open(context.kernels, data, own)
     model.load(saved ? fitting(saved, specs) : initialArrays(options.init, specs, context.random('init')))
     const arrays = await model.read()
+    if ((await model.read())[specs[0]!.name] !== arrays[specs[0]!.name])
+      throw new PipelineError(
+        'STAGE',
+        `the learner "${learner.name}" reads copies of its parameters, expected the live arrays`,
+      )
     const emit = parametersTables({
       learner: learner.name,
       options: own,
@@ -176,6 +193,16 @@ function fitting(saved: Readonly<Record<string, unknown>>, specs: readonly Array
     return [name, values] as const
   })
   return Object.fromEntries(entries)
+}
+
+/** Throws if an array has a name that a checkpoint or an export uses for something else. */
+function checkNames(learner: string, specs: readonly ArraySpec[]): void {
+  for (const { name } of specs)
+    if (/^(step|steps|learner|mean|scale|rule\..*)$/.test(name))
+      throw new PipelineError(
+        'STAGE',
+        `the learner "${learner}" has an array "${name}"; that name is reserved, rename it`,
+      )
 }
 
 /** Whether a resumed run comes past a batch that it was trained on before. */

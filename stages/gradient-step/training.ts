@@ -1,39 +1,9 @@
 import type { Table } from 'apache-arrow'
 import { defer, finalize } from 'rxjs'
-import { type Initial, initial, type Schedule, schedule, sgd } from '../../learners/index.js'
+import { sgd } from '../../learners/index.js'
 import { defineStage, type Learner, wire, z } from '../../pipeline/stage-kit.js'
+import { common, type TrainingOptions } from './options.js'
 import { makeTrainer } from './trainer.js'
-
-/** The options that every training stage has, beside those of its learner. */
-const common = {
-  eta: schedule.describe(
-    'Learning rate: a number, or { start, factor, every } to multiply it by factor after every so many epochs.',
-  ),
-  lambda: z
-    .number()
-    .nonnegative()
-    .default(0)
-    .describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
-  init: initial
-    .default('normal')
-    .describe('First parameters: zeros, normal (deviation 0.01), { normal: sigma } or xavier.'),
-  onDivergence: z
-    .enum(['stop', 'continue'])
-    .default('stop')
-    .describe('What to do when the loss is no longer a finite number.'),
-}
-
-/** The options of a training stage, checked. */
-export interface TrainingOptions {
-  /** Learning rate. */
-  readonly eta: Schedule
-  /** Weight of the penalty. */
-  readonly lambda: number
-  /** How the first parameters are made. */
-  readonly init: Initial
-  /** What to do when the loss is no longer a finite number. */
-  readonly onDivergence: 'stop' | 'continue'
-}
 
 /** What a training stage is made of. */
 export interface GradientStepSpec<L extends z.ZodRawShape> {

@@ -76,8 +76,7 @@ function allRows(context: StageContext): OperatorFunction<Table, History> {
       return source.pipe(
         map((table) => {
           rows.push(...metricsRows(table))
-          const infos = metricInfosOf(table)
-          if (Object.keys(infos).length > 0) history.infos = infos
+          history.infos = metricInfosOf(table)
         }),
         ignoreElements(),
         endWith(history),

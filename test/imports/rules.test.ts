@@ -25,7 +25,7 @@ t.test('the sources import only from their own room and the rooms below, without
 t.test('a violation is reported with both files and the rule', async (t) => {
   const files = sources()
   const add = (file: string, line: string) => files.set(file, `${line}\n${files.get(file)}`)
-  add('kernels/slices.ts', "import type { Flow } from '../pipeline/stage/flow-contract.js'")
+  add('kernels/rows.ts', "import type { Flow } from '../pipeline/stage/flow-contract.js'")
   add('stages/batch/rows.ts', "import { Pipeline } from '../../pipeline/graph/pipeline.js'")
   add('stages/stop/gap.ts', "import { patience } from './patience.js'")
   add('pipeline/base/words.ts', "import { suggestion } from './nearest.js'")
@@ -33,8 +33,8 @@ t.test('a violation is reported with both files and the rule', async (t) => {
   t.strictSame(
     importProblems(files).sort(),
     [
-      'kernels/slices.ts imports pipeline/stage/flow-contract.ts: kernels/ lies below pipeline/stage/',
-      'pipeline/base/words.ts → pipeline/base/nearest.ts → pipeline/base/words.ts: the imports form a circle',
+      'kernels/rows.ts imports pipeline/stage/flow-contract.ts: kernels/ lies below pipeline/stage/',
+      'pipeline/base/nearest.ts → pipeline/base/words.ts → pipeline/base/nearest.ts: the imports form a circle',
       'stages/batch/rows.ts imports pipeline/graph/pipeline.ts: stages and learners import pipeline/stage-kit.ts alone',
       'stages/stop/gap.ts imports stages/stop/patience.ts: a stage imports no stage',
     ].sort(),

@@ -29,6 +29,7 @@ export const rooms = [
   'pipeline/stage/',
   'pipeline/base/',
   'kernels/index.ts',
+  'kernels/registry.ts',
   'kernels/wasm/',
   'kernels/native/',
   'kernels/',
@@ -40,7 +41,7 @@ const kit = 'pipeline/stage-kit.ts'
 /** Finds the imports between source files that break a rule. Each problem names both files and the rule. */
 export function importProblems(files: ReadonlyMap<string, string>): string[] {
   const imports = new Map([...files].map(([file, text]) => [file, importsOf(file, text, files)]))
-  const stages = new Set(imports.get('stages/index.ts'))
+  const stages = new Set([...files].filter(([file, text]) => isStage(file, text)).map(([file]) => file))
   const problems: string[] = []
   for (const [from, targets] of imports)
     for (const to of targets) {
@@ -49,6 +50,11 @@ export function importProblems(files: ReadonlyMap<string, string>): string[] {
     }
   for (const circle of circles(imports)) problems.push(`${circle.join(' → ')}: the imports form a circle`)
   return problems
+}
+
+/** Whether a file exports a stage. */
+function isStage(file: string, text: string): boolean {
+  return file.startsWith('stages/') && /^export const \w+ = (defineStage|gradientStep)\(/m.test(text)
 }
 
 /** The files of this project that a file imports, types included. */
@@ -83,7 +89,7 @@ function circles(imports: ReadonlyMap<string, readonly string[]>): string[][] {
     if (done.has(file)) return
     const at = path.indexOf(file)
     if (at >= 0) {
-      found.push([...path.slice(at), file])
+      found.push(closed(path.slice(at)))
       return
     }
     path.push(file)
@@ -93,4 +99,10 @@ function circles(imports: ReadonlyMap<string, readonly string[]>): string[][] {
   }
   for (const file of imports.keys()) visit(file)
   return found
+}
+
+/** A circle that begins and ends with the first of its files by name. */
+function closed(circle: readonly string[]): string[] {
+  const first = circle.indexOf([...circle].sort()[0]!)
+  return [...circle.slice(first), ...circle.slice(0, first), circle[first]!]
 }

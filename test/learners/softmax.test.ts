@@ -80,7 +80,7 @@ t.test('metrics are loss, cost and accuracy, with units and directions', async (
   t.strictSame(
     softmax.metrics.map(({ name, title, unit, better }) => ({ name, title, unit, better })),
     [
-      { name: 'loss', title: 'cross-entropy', unit: 'nats', better: 'lower' },
+      { name: 'loss', title: 'loss', unit: 'nats', better: 'lower' },
       { name: 'cost', title: 'cost', unit: 'nats', better: 'lower' },
       { name: 'accuracy', title: 'accuracy', unit: 'share', better: 'higher' },
     ],

@@ -189,7 +189,7 @@ t.test('the columns say what they are: split, name, title, unit and direction, a
   const { tables } = await runStage(t, entry('{ splits: [test] }'), { parameters: [model], examples: [train, test] })
   for (const table of [tables[0]!, tableFromIPC(tableToIPC(tables[0]!, 'file'))])
     t.strictSame(metricInfosOf(table), {
-      test_loss: { split: 'test', name: 'loss', title: 'cross-entropy', unit: 'nats', better: 'lower' },
+      test_loss: { split: 'test', name: 'loss', title: 'loss', unit: 'nats', better: 'lower' },
       test_cost: { split: 'test', name: 'cost', title: 'cost', unit: 'nats', better: 'lower' },
       test_accuracy: { split: 'test', name: 'accuracy', title: 'accuracy', unit: 'share', better: 'higher' },
     })
