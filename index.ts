@@ -7,13 +7,12 @@ import { useBuiltInStages } from './pipeline/graph/registry.js'
 export type { KernelName } from './kernels/index.js'
 export { type ErrorCode, PipelineError, type Problem } from './pipeline/base/errors.js'
 export type { ParallelOptions } from './pipeline/definition/parallel.js'
-export type { ReadOptions } from './pipeline/definition/read.js'
+export type { DefinitionSource, ReadOptions } from './pipeline/definition/read.js'
 export type { Trust } from './pipeline/definition/trust.js'
 export { type ExportFormat, exportParameters, readParameters } from './pipeline/formats/export.js'
 export { decodeTensors, encodeTensors, type Tensor } from './pipeline/formats/safetensors.js'
 export type { DocumentOptions } from './pipeline/graph/document.js'
 export { Pipeline } from './pipeline/graph/pipeline.js'
-export { builtInStages, resolveStage } from './pipeline/graph/registry.js'
 export type {
   Inferred,
   OptionsArgument,

@@ -5,8 +5,11 @@
 import type { Table } from 'apache-arrow'
 import { lastValueFrom, merge, tap, toArray } from 'rxjs'
 import { parse } from 'yaml'
-import { PipelineError, resolveStage } from './index.js'
+// Gives the built-in stages to the registry.
+import './index.js'
+import { PipelineError } from './pipeline/base/errors.js'
 import { defaultId } from './pipeline/definition/entries.js'
+import { resolveStage } from './pipeline/graph/registry.js'
 import { openStage } from './pipeline/run/stage-alone.js'
 import type { StageInputs, StageUse, TestRecord, TestRun } from './pipeline/run/test-run.js'
 import type { AnyStage } from './pipeline/stage/stage.js'

@@ -78,7 +78,7 @@ export async function workCommand(flags: WorkFlags, output: Output): Promise<voi
       artifacts: artifacts && resolve(artifacts),
       untilDone,
       grace,
-      holding: { lock: lock * 1000, check: check * 1000, losses },
+      locks: { lock: lock * 1000, check: check * 1000, losses },
       trust: { plugins, allowAbsolutePaths },
       signal: stop.signal,
       onReady: (server) => log.ready(server, jobs),

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Pipeline } from '../index.js'
-import type { KernelName } from '../kernels/index.js'
+import { type KernelName, kernelNames } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
@@ -31,8 +31,6 @@ export interface RerunFlags extends Pick<ReadingFlags, 'plugins' | 'allowAbsolut
 /** The largest `pipeline.yaml` that is read, in bytes: no run writes a larger one. */
 const MAX_DEFINITION = 1 << 20
 
-const kernels: readonly string[] = ['native', 'wasm', 'reference'] satisfies KernelName[]
-
 /** `millrace rerun`: repeats a run and compares the files. Throws a PipelineError `CHECK` if they differ. */
 export async function rerunCommand(directory: string, flags: RerunFlags, output: Output): Promise<void> {
   const before = readRecord(directory)
@@ -44,7 +42,7 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
   const definition = createHash('sha256').update(readRegularFile(file, MAX_DEFINITION)).digest('hex')
   const pipeline = await Pipeline.load(file, readOptions({ set: [], ...flags }))
   const known = before.kernel?.name
-  const kernel = flags.kernel ?? (known && kernels.includes(known) ? (known as KernelName) : undefined)
+  const kernel = flags.kernel ?? kernelNames.find((name) => name === known)
   const isTemporary = flags.out === undefined && flags.keep !== true
   const folder = isTemporary ? mkdtempSync(join(tmpdir(), 'millrace-rerun-')) : undefined
   const stop = interruption(output)

@@ -1,7 +1,9 @@
-import { builtInStages, resolveStage } from '../index.js'
+// Gives the built-in stages to the registry.
+import '../index.js'
 import { textColumns } from '../pipeline/base/text-table.js'
 import { formatType, optionSchema } from '../pipeline/definition/option-schema.js'
 import { decideTrust } from '../pipeline/definition/trust.js'
+import { builtInStages, resolveStage } from '../pipeline/graph/registry.js'
 import type { AnyStage, Ports } from '../pipeline/stage/stage.js'
 import type { Output } from './terminal.js'
 

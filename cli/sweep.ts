@@ -1,19 +1,19 @@
 import { join } from 'node:path'
 import { shortPath } from '../pipeline/base/words.js'
-import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import {
-  defaultMonitor,
   formatPoint,
   type Outcome,
-  type Part,
   type Plan,
   type Point,
   planSweep,
   pointDirectory,
   runSweep,
+  type SweepPart,
   type SweepResult,
   threadPool,
 } from '../sweep/index.js'
+import { SweepMetrics } from '../sweep/metrics.js'
+import { formatMonitored } from '../sweep/monitor.js'
 import type { ReadingFlags } from './options.js'
 import type { RunningFlags } from './run.js'
 import { interruption, type Output } from './terminal.js'
@@ -40,18 +40,18 @@ export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
   readonly retry?: boolean
 }
 
-/** `millrace sweep`: runs the missing points of a sweep, and prints a line for each that ends. */
+/** `millrace sweep`: runs what is missing, a line for each point that ends. */
 export async function sweepCommand(name: string, flags: SweepCommandFlags, output: Output): Promise<void> {
   const { jobs, threads, checkpoint, onFail, retry, plugins, allowAbsolutePaths } = flags
   const stop = interruption(output)
   let directory = flags.out ?? ''
   const directoryOf = (point: Point): string => pointDirectory(directory, point)
-  // The executor comes first, so that its threads start while the points are planned.
+  // The threads start while the points are being planned.
   const executor = threadPool({ jobs, threads, checkpoint, trust: { plugins, allowAbsolutePaths }, directoryOf })
   try {
     const plan = await planSweep(name, flags)
     directory ||= join('sweeps', plan.name)
-    const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output)
+    const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output, new SweepMetrics(directory))
     const result = await runSweep(plan, {
       directory,
       executor,
@@ -59,7 +59,7 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
       retry,
       signal: stop.signal,
       onStart: (part) => progress?.start(part, shortPath(directory)),
-      onOutcome: (outcome, point) => progress?.outcome(outcome, point),
+      onOutcome: (outcome, point) => progress?.tell(outcome, point),
     })
     if (flags.json) output.write(`${JSON.stringify(result)}\n`)
     else progress?.end(result, shortPath(directory))
@@ -70,37 +70,41 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
   }
 }
 
-/** Prints the progress of a sweep: a line per point with its result, and the time that is left. */
+/** Says how a sweep goes on: how far, with what result, how long it will take. */
 class Progress {
   private readonly plan: Plan
   private readonly output: Output
-  private startTime = performance.now()
-  /** Points to run in this part of the sweep. */
+  private readonly metrics: SweepMetrics
+  private began = performance.now()
   private missing = 0
-  /** Those of them that have ended. */
   private ended = 0
 
-  constructor(plan: Plan, output: Output) {
+  constructor(plan: Plan, output: Output, metrics: SweepMetrics) {
     this.plan = plan
     this.output = output
+    this.metrics = metrics
   }
 
-  start({ missing, total, epochs }: Part, directory: string): void {
+  start({ missing, total, epochs }: SweepPart, directory: string): void {
     this.missing = missing
     this.ended = 0
-    this.startTime = performance.now()
+    this.began = performance.now()
     const { halving } = this.plan
     const until = !halving ? '' : epochs === undefined ? ' to the end' : ` for ${epochs} epochs`
-    const before = total > missing ? `${total - missing} there already, ` : ''
-    this.output.write(`${this.plan.name}: ${total} points${until}, ${before}${missing} to run; writing ${directory}\n`)
+    const before = total - missing
+    this.output.write(
+      `${this.plan.name}: ${total} points${until}, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
+    )
   }
 
-  outcome({ status, error, final, seconds }: Outcome, point: Point): void {
+  tell(outcome: Outcome, point: Point): void {
+    const { status, error, seconds } = outcome
     this.ended++
-    const left = ((performance.now() - this.startTime) / 1000 / this.ended) * (this.missing - this.ended)
-    const result = status === 'done' ? this.result(final) : `failed: ${error?.split('\n', 1)[0]}`
-    const time = `${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${formatTime(left)} left` : ''}`
-    this.output.write(`${this.ended}/${this.missing}  ${formatPoint(point)}  ${result}  (${time})\n`)
+    const left = ((performance.now() - this.began) / 1000 / this.ended) * (this.missing - this.ended)
+    const result = status === 'done' ? this.formatResult(outcome) : `failed: ${error?.split('\n', 1)[0]}`
+    this.output.write(
+      `${this.ended}/${this.missing}  ${formatPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
+    )
   }
 
   end({ done, total, halved, failed }: SweepResult, directory: string): void {
@@ -110,16 +114,12 @@ class Progress {
     )
   }
 
-  private result(final: MetricsRow | undefined): string {
-    const name = this.plan.monitor ?? defaultMonitor(Object.keys(final ?? {}))
-    const value = name === undefined ? undefined : final?.[name]
-    if (value === undefined) return 'done'
-    return `${name} ${name!.endsWith('accuracy') ? `${(100 * value).toFixed(2)} %` : value.toPrecision(5)}`
+  private formatResult(outcome: Outcome): string {
+    return formatMonitored(this.plan.monitor, outcome, this.metrics.of(outcome)) ?? 'done'
   }
 }
 
-/** `1:02:03` or `2:03`, rounded up to a second. */
-function formatTime(seconds: number): string {
+function wordTime(seconds: number): string {
   const whole = Math.ceil(seconds)
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
   const two = (part: number): string => String(part).padStart(2, '0')

@@ -1,13 +1,22 @@
 import { chart } from './chart.js'
 import { theme } from './theme.js'
 
+/** A bar of a bar chart. */
 export interface Bar {
+  /** The panel that the bar belongs to. */
   readonly group: string
+  /** The label beside the bar. */
   readonly name: string
+  /** The length of the bar. */
   readonly value: number
 }
 
-/** Horizontal bars, one panel per group, names from the top in the order given; negative values go to the left. */
+/**
+ * Draws horizontal bars as SVG, a panel for each group. Bars are in the order given, from the top; negative values go
+ * to the left.
+ *
+ * @param options a title, and the number of panels side by side (default: all, at most 5)
+ */
 export async function barsFigure(
   bars: readonly Bar[],
   options: { title?: string; columns?: number } = {},

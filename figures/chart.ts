@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { TopLevelSpec } from 'vega-lite'
-import { escaped } from './svg.js'
+import { escapeXml } from './svg.js'
 import { theme } from './theme.js'
 
-/** A Vega-Lite specification, but for what all charts share. */
+/** A Vega-Lite specification, without the style that all charts share. */
 export type ChartSpec = Readonly<Record<string, unknown>>
 
 /**
- * Draws a Vega-Lite chart as SVG, in the style of the theme. Loads Vega when it is called, not before.
+ * Draws a Vega-Lite chart as SVG, in the style of the theme. Vega is loaded by the first call.
  *
- * @param description what a reader who cannot see it is told
+ * @param description text for readers who cannot see the figure
  */
 export async function chart(spec: ChartSpec, description = 'Chart'): Promise<string> {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
@@ -18,33 +18,34 @@ export async function chart(spec: ChartSpec, description = 'Chart'): Promise<str
   const view = new vega.View(vega.parse(compile(whole, { logger: logger as never }).spec), { renderer: 'none', logger })
   const svg = await view.toSVG()
   view.finalize()
-  // The whole is one image to a screen reader: what its parts are need not be said.
-  const described = svg
+  // A screen reader shall take the chart for one image: remove the descriptions of its parts.
+  const svgImage = svg
     .replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"(?=[^<>]*>)/g, '')
-    .replace('<svg ', `<svg role="img" aria-label="${escaped(description)}" `)
-  return `${ownIds(described)}\n`
+    .replace('<svg ', `<svg role="img" aria-label="${escapeXml(description)}" `)
+  return `${stableIds(svgImage)}\n`
 }
 
 /**
- * Vega numbers the ids of clips and gradients through the life of the process. Here they are numbered from 0 and carry
- * a digest of the figure, so that the same figure is the same text and two of them can stand in one page.
+ * Gives the clips and gradients ids that depend on the figure alone. Vega counts them up while the process lives. Here
+ * they count from 0 and carry a digest of the figure, so that the same figure is the same text, and two figures in one
+ * page do not share an id.
  */
-function ownIds(svg: string): string {
+function stableIds(svg: string): string {
   const ids = [...svg.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]!)
   if (ids.length === 0) return svg
-  const numbered = ids.reduce((text, id, i) => renamed(text, id, `~${i}`), svg)
-  const digest = createHash('sha256').update(numbered).digest('hex').slice(0, 8)
-  return ids.reduce((text, _, i) => renamed(text, `~${i}`, `f${digest}-${i}`), numbered)
+  const countedIds = ids.reduce((text, id, i) => renameId(text, id, `~${i}`), svg)
+  const digest = createHash('sha256').update(countedIds).digest('hex').slice(0, 8)
+  return ids.reduce((text, _, i) => renameId(text, `~${i}`, `f${digest}-${i}`), countedIds)
 }
 
-function renamed(svg: string, id: string, name: string): string {
+function renameId(svg: string, id: string, name: string): string {
   return svg.replaceAll(` id="${id}"`, ` id="${name}"`).replaceAll(`url(#${id})`, `url(#${name})`)
 }
 
 const label = { labelFontSize: theme.sizes.text, labelColor: theme.ink, titleFontSize: theme.sizes.text }
 
 const config = {
-  // Said once for the whole chart, not for every point of it.
+  // Without this, Vega describes every point of the chart.
   aria: false,
   font: theme.font.replaceAll("'", ''),
   axis: {
@@ -66,7 +67,7 @@ const config = {
     symbolStrokeWidth: 2.2,
     columnPadding: 18,
     rowPadding: 4,
-    // One legend under the other: side by side they would be wider than the chart.
+    // One legend below the other: side by side they are wider than the chart.
     layout: { top: { anchor: 'start', direction: 'vertical', margin: 6 } },
   },
   line: { strokeWidth: 1.8, strokeCap: 'butt', strokeJoin: 'round' },

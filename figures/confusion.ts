@@ -1,23 +1,27 @@
 import { heatmap } from './heatmap.js'
 import { drawing, text } from './svg.js'
-import { fitted, textWidth, theme } from './theme.js'
+import { textWidth, theme, truncateText } from './theme.js'
 
-/** How the rows of a split were classified. Shares without a denominator (a class never predicted, say) are NaN. */
+/** The confusion matrix of a split. Shares with the denominator 0 are NaN, for example of a class never predicted. */
 export interface Confusion {
+  /** The names of the classes. */
   readonly classes: readonly string[]
-  /** Row-major `[true class, predicted class]`: numbers of rows. */
+  /** The numbers of rows, row-major `[true class, predicted class]`. */
   readonly counts: Uint32Array
+  /** Numbers of each class, in the order of `classes`. */
   readonly perClass: readonly {
-    /** Rows of this class. */
+    /** The number of rows of the class. */
     readonly rows: number
-    /** Of the rows predicted as this class, the share that is of it. */
+    /** The share of the rows predicted as this class that are of it. */
     readonly precision: number
-    /** Of the rows of this class, the share predicted as it. */
+    /** The share of the rows of this class that are predicted as it. */
     readonly recall: number
-    /** Harmonic mean of the two: `2 · right / (rows + predicted)`. */
+    /** The harmonic mean of precision and recall: `2 · right / (rows + predicted)`. */
     readonly f1: number
   }[]
+  /** The number of all rows. */
   readonly rows: number
+  /** The share of the rows that are predicted as their class. */
   readonly accuracy: number
 }
 
@@ -46,18 +50,21 @@ export function confusionOf(
   return { classes, counts, perClass, rows: labels.length, accuracy: sum((c) => c * k + c) / labels.length }
 }
 
+/** How to draw a confusion matrix. */
 export interface ConfusionOptions {
+  /** The title. Default: the accuracy and the number of rows. */
   readonly title?: string
 }
 
 const MARGIN = 20
-/** The longest class name that is written out, in pixels. */
+/** The width in pixels beyond which class names are cut. */
 const NAME = 150
 const COLUMN = 62
 
 /**
- * The matrix of counts, true classes down and predicted ones across, each row shaded by its shares; precision, recall
- * and F1 of each class beside it. With many classes the cells shrink: first the counts go, then every other name.
+ * Draws a confusion matrix as SVG: true classes down, predicted classes across, each row shaded by its shares, with
+ * precision, recall and F1 of each class beside it. With many classes the cells are small: then the counts are left
+ * out, and names, too.
  */
 export async function confusionFigure(confusion: Confusion, { title }: ConfusionOptions = {}): Promise<string> {
   const { classes, counts, perClass } = confusion
@@ -65,7 +72,7 @@ export async function confusionFigure(confusion: Confusion, { title }: Confusion
   const cell = k <= 12 ? 46 : k <= 24 ? 34 : Math.max(2, Math.min(22, Math.floor(1000 / k)))
   const size = Math.max(7, Math.min(theme.sizes.text, cell - 1))
   const step = Math.max(1, Math.ceil(8 / cell))
-  const names = classes.map((name) => fitted(name, NAME, size))
+  const names = classes.map((name) => truncateText(name, NAME, size))
   const nameWidth = Math.max(...names.map((name) => textWidth(name, size)))
   const isSlanted = Math.max(...names.map((name) => textWidth(name, size))) > cell - 4
   const angle = cell >= 20 ? -45 : -90

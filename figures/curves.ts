@@ -1,65 +1,60 @@
-import type { MetricsRow } from '../pipeline/wires/metrics.js'
+import { type ColumnInfos, columnInfosOf } from '../pipeline/wires/metric-info.js'
 import { type ChartSpec, chart } from './chart.js'
+import { type CurvePanel, type CurveSeries, panelsOf, xOf } from './curve-panels.js'
 import { colours, dashPatterns, theme } from './theme.js'
 
-/** The evaluations of one run. */
-export interface CurveSeries {
-  readonly name: string
-  readonly rows: readonly MetricsRow[]
-}
-
+/** How to draw curves. */
 export interface CurvesOptions {
+  /** The title above the figure. */
   readonly title?: string | undefined
-  /** The scale of cost and loss. */
+  /** The scale of cost, loss and other metrics of which lower values are better, shares excepted. Default: linear. */
   readonly scale?: 'linear' | 'log'
   /** The splits to draw. Default: all. */
   readonly splits?: readonly string[] | undefined
-  /** Size of one panel. */
+  /** The metadata of the metrics. Default: by their names, as in version 0.1.0. */
+  readonly metricInfos?: ColumnInfos | undefined
+  /** Width of one panel in pixels. Default: 360. */
   readonly width?: number
+  /** Height of one panel in pixels. Default: 220. */
   readonly height?: number
-  /** Panels side by side. */
+  /** Panels side by side. Default: 2. */
   readonly columns?: number
 }
 
-interface Point {
-  readonly x: number
-  readonly y: number
-  readonly run: string
-  readonly split: string
-}
-
-interface Panel {
-  readonly title: string
-  readonly points: readonly Point[]
-  readonly scale?: 'linear' | 'log'
-  readonly format?: string
-}
-
 /**
- * Draws how runs went: cost, loss and accuracy of each split, the generalisation gap (how far the loss of a split is
- * above that of `train`), and eta where the metrics have it. Cost is left out where it is nowhere unlike the loss. One
- * run has a colour per split; several have a colour per run and a dash pattern per split. What is not finite (or not
- * positive, on a logarithmic scale) leaves a gap. Throws a RangeError where there is nothing to draw.
+ * Draws the metrics of runs over their epochs, as SVG: a panel for cost, loss, accuracy and every other metric of a
+ * split, the generalisation gap (the loss of a split minus the loss of `train`), and eta if the metrics have it. Cost
+ * has no panel if it equals the loss everywhere. One run has a colour per split; several runs have a colour per run and
+ * a dash pattern per split. Values that are not finite (or not positive, on a logarithmic scale) leave a gap. Throws a
+ * RangeError if there is nothing to draw.
  */
 export async function curvesFigure(series: readonly CurveSeries[], options: CurvesOptions = {}): Promise<string> {
-  const splits = splitsOf(series).filter((split) => options.splits?.includes(split) ?? true)
-  const panels = panelsOf(series, splits, options.scale ?? 'linear').filter(({ points }) => points.length > 0)
+  const infos =
+    options.metricInfos ??
+    columnInfosOf(
+      series.flatMap(({ rows }) => rows.flatMap((row) => Object.keys(row))),
+      undefined,
+    )
+  const all = new Set([...infos.values()].flatMap(({ split }) => split ?? []))
+  const splits = [...all].filter((split) => options.splits?.includes(split) ?? true)
+  const panels = panelsOf(series, infos, splits, options.scale ?? 'linear').filter(({ points }) => points.length > 0)
   if (panels.length === 0) throw new RangeError('there is no evaluation to draw')
   const runs = series.map(({ name }) => name)
-  const encoding = { ...(runs.length > 1 ? byRun(runs, splits, options.columns ?? 2) : bySplit(splits)) }
-  const description = `${options.title ?? 'Training curves'}: ${panels.map(({ title }) => title.toLowerCase()).join(', ')}`
+  const encoding = runs.length > 1 ? byRun(runs, splits, options.columns ?? 2) : bySplit(splits)
+  const titles = panels.map(({ title }) => title.toLowerCase()).join(', ')
+  const description = `${options.title ?? 'Training curves'}: ${titles}`
   const spec = {
     ...(options.title && { title: { text: options.title, fontSize: theme.sizes.title, offset: 12 } }),
     columns: Math.min(panels.length, options.columns ?? 2),
     spacing: { row: 28, column: 36 },
     resolve: { scale: { color: 'shared', strokeDash: 'shared' } },
-    concat: panels.map((panel) => panelSpec(panel, encoding, xTitle(series), options)),
+    concat: panels.map((panel) => panelSpec(panel, encoding, xOf(series), options)),
   }
   return chart(spec, description)
 }
 
 function panelSpec(
-  panel: Panel,
+  panel: CurvePanel,
   encoding: ChartSpec,
   x: string,
   { width = 360, height = 220 }: CurvesOptions,
@@ -96,6 +91,7 @@ function panelSpec(
   }
 }
 
+/** The legend of one run: a colour and a dash pattern for each split. */
 function bySplit(splits: readonly string[]): ChartSpec {
   const legend = { title: null, orient: 'top', direction: 'horizontal', symbolType: 'stroke' }
   const channel = (range: unknown): unknown => ({
@@ -108,6 +104,7 @@ function bySplit(splits: readonly string[]): ChartSpec {
   return { color: channel(colours(splits.length)), strokeDash: channel(dashPatterns(splits.length)) }
 }
 
+/** The legend of several runs: a colour for each run, a dash pattern for each split. */
 function byRun(runs: readonly string[], splits: readonly string[], columns: number): ChartSpec {
   const legend = {
     title: null,
@@ -128,60 +125,3 @@ function byRun(runs: readonly string[], splits: readonly string[], columns: numb
     },
   }
 }
-
-function panelsOf(series: readonly CurveSeries[], splits: readonly string[], scale: 'linear' | 'log'): Panel[] {
-  const along = xOf(series)
-  const points = (value: (row: MetricsRow, split: string) => number | undefined, names = splits): Point[] =>
-    series.flatMap(({ name: run, rows }) =>
-      names.flatMap((split) =>
-        rows.flatMap((row) => {
-          const y = value(row, split)
-          if (y === undefined) return []
-          const isShown = Number.isFinite(y)
-          return [{ x: row[along]!, y: (isShown ? y : null) as number, run, split }]
-        }),
-      ),
-    )
-  const onScale = (y: number | undefined): number | undefined =>
-    y !== undefined && scale === 'log' && !(y > 0) ? Number.NaN : y
-  const isPenalised = series.some(({ rows }) =>
-    rows.some((row) => splits.some((split) => !same(row[`${split}_cost`], row[`${split}_loss`]))),
-  )
-  const cost = points((row, split) => onScale(row[`${split}_cost`]))
-  const loss = points((row, split) => onScale(row[`${split}_loss`]))
-  const gap = points(
-    (row, split) =>
-      row[`${split}_loss`] === undefined || row.train_loss === undefined
-        ? undefined
-        : row[`${split}_loss`]! - row.train_loss,
-    splits.filter((split) => split !== 'train'),
-  )
-  const eta = points((row) => row.eta, splits.slice(0, 1))
-  const suffix = scale === 'log' ? ' (logarithmic)' : ''
-  return [
-    ...(isPenalised ? [{ title: `Cost${suffix}`, points: cost, scale }] : []),
-    { title: isPenalised ? `Loss${suffix}` : `Loss, which is the cost${suffix}`, points: loss, scale },
-    { title: 'Accuracy', points: points((row, split) => row[`${split}_accuracy`]), format: '.0%' },
-    { title: 'Generalisation gap in loss', points: gap },
-    { title: 'Learning rate eta', points: eta },
-  ]
-}
-
-function same(a: number | undefined, b: number | undefined): boolean {
-  return Object.is(a, b) || a === undefined || b === undefined
-}
-
-/** The splits of the metrics, by their columns `…_loss`, in the order of the first run that has them. */
-function splitsOf(series: readonly CurveSeries[]): string[] {
-  const names = series.flatMap(({ rows }) => rows.flatMap((row) => Object.keys(row)))
-  const matches = names.flatMap((name) => /^(.+)_(?:loss|cost|accuracy)$/.exec(name)?.[1] ?? [])
-  return [...new Set(matches)]
-}
-
-/** Evaluations within an epoch are drawn along the steps, others along the epochs. */
-function xOf(series: readonly CurveSeries[]): 'epoch' | 'step' {
-  const isDense = series.some(({ rows }) => new Set(rows.map(({ epoch }) => epoch)).size < rows.length)
-  return isDense ? 'step' : 'epoch'
-}
-
-const xTitle = xOf

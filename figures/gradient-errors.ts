@@ -1,18 +1,22 @@
 import { chart } from './chart.js'
 import { colours, dashPatterns } from './theme.js'
 
-/** The largest absolute error of an array's gradient against differences of one width. */
+/** The largest absolute error of the gradient of one array, against differences of one width. */
 export interface GradientError {
+  /** The name of the array. */
   readonly array: string
-  /** `forward` or `centred`. */
+  /** The kind of the differences: `forward` or `centred`. */
   readonly method: string
+  /** The width of the differences. */
   readonly h: number
+  /** The largest absolute error. */
   readonly error: number
 }
 
 /**
- * Draws the error of a gradient against the width `h` of the differences it is compared with, both logarithmic: the V
- * whose left arm is rounding and whose right arm is the curvature of the cost. Errors of 0 have no place on it.
+ * Draws the error of a gradient over the width `h` of the differences that it is compared with, as SVG. Both axes are
+ * logarithmic. The curve is a V: rounding makes its left arm, the curvature of the cost its right arm. Errors of 0 are
+ * left out.
  */
 export function gradientErrorsFigure(errors: readonly GradientError[]): Promise<string> {
   const values = errors

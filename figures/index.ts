@@ -1,16 +1,15 @@
-/** Figures as SVG text, and SVG as PNG. What draws is loaded when the first figure is asked for. */
+/** Figures as SVG text, and SVG as PNG. The drawing libraries are loaded by the first figure. */
+
+export type { ColumnInfos } from '../pipeline/wires/metric-info.js'
+export type { MetricInfo } from '../pipeline/wires/metrics.js'
 export { type Bar, barsFigure } from './bars.js'
 export { type ChartSpec, chart } from './chart.js'
-export { type Confusion, confusionFigure, confusionOf } from './confusion.js'
-export { type CurveSeries, type CurvesOptions, curvesFigure } from './curves.js'
+export { type Confusion, type ConfusionOptions, confusionFigure, confusionOf } from './confusion.js'
+export type { CurveSeries } from './curve-panels.js'
+export { type CurvesOptions, curvesFigure } from './curves.js'
 export { type GradientError, gradientErrorsFigure } from './gradient-errors.js'
 export { inRows, type MontageOptions, montageFigure, type Tile, type TileRow } from './montage.js'
 export { type ImageLayout, imageLayout, type Pixels, pixelsOf, rangeOf } from './pixels.js'
-export { pngOf } from './png.js'
-export {
-  type SettingsMap,
-  type SettingsPoint,
-  settingsLineFigure,
-  settingsMapFigure,
-} from './settings.js'
+export { type PngOptions, pngOf } from './png.js'
+export { type SettingsMap, type SettingsPoint, settingsLineFigure, settingsMapFigure } from './settings.js'
 export { colours, dashPatterns, theme } from './theme.js'

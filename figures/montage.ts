@@ -1,26 +1,32 @@
 import { dataUrl, type Pixels } from './pixels.js'
 import { drawing, image, text } from './svg.js'
-import { fitted, textWidth, theme } from './theme.js'
+import { textWidth, theme, truncateText } from './theme.js'
 
+/** An image of a montage. */
 export interface Tile {
+  /** The image. */
   readonly image: Pixels
-  /** Lines below the image; what is too long for it is cut, and whole in the title of the image. */
+  /** Lines below the image. Long lines are cut; the title of the image has them whole. */
   readonly caption?: readonly string[]
 }
 
+/** A row of a montage. */
 export interface TileRow {
-  /** Stands above the row. */
+  /** Text above the row. */
   readonly heading?: string
-  /** Stands to the left of the row. */
+  /** Text to the left of the row. */
   readonly label?: string
+  /** The images, from the left. */
   readonly tiles: readonly Tile[]
 }
 
+/** How to draw a montage. */
 export interface MontageOptions {
+  /** The title above the figure. */
   readonly title?: string
-  /** What is said below the title. */
+  /** A line below the title. */
   readonly subtitle?: string
-  /** Width that tiles should have at least; they are enlarged by a whole number. */
+  /** The least width of a tile in pixels. Tiles are enlarged by a whole number. Default: 96. */
   readonly tileWidth?: number
   /** Names above the columns. */
   readonly columns?: readonly string[]
@@ -30,7 +36,7 @@ const MARGIN = 20
 const GAP = 12
 const LINE = 14
 
-/** Images in a grid, enlarged without smoothing, with captions. */
+/** Draws images in a grid as SVG, enlarged without smoothing, with captions. */
 export async function montageFigure(rows: readonly TileRow[], options: MontageOptions = {}): Promise<string> {
   const { title, subtitle, columns = [], tileWidth = 96 } = options
   const tiles = rows.flatMap((row) => row.tiles)
@@ -58,7 +64,7 @@ export async function montageFigure(rows: readonly TileRow[], options: MontageOp
     y += LINE
     for (const [i, name] of columns.entries()) {
       const x = left + i * (width + gap) + width / 2
-      parts.push(text(x, y - 4, fitted(name, width + gap - 2, sizes.text), { anchor: 'middle' }))
+      parts.push(text(x, y - 4, truncateText(name, width + gap - 2, sizes.text), { anchor: 'middle' }))
     }
   }
   for (const row of rows) {
@@ -74,8 +80,8 @@ export async function montageFigure(rows: readonly TileRow[], options: MontageOp
       const caption = tile.caption ?? []
       const [w, h] = [tile.image.width * zoom, tile.image.height * zoom]
       parts.push(image(x, y, w, h, await dataUrl(tile.image), caption.join(', ')))
-      for (const [line, words] of caption.entries()) {
-        const shown = fitted(words, width + gap - 4, sizes.text)
+      for (const [line, content] of caption.entries()) {
+        const shown = truncateText(content, width + gap - 4, sizes.text)
         const fill = line === 0 ? theme.ink : muted
         parts.push(text(x + width / 2, y + height + LINE * (line + 1) - 1, shown, { anchor: 'middle', fill }))
       }
@@ -87,7 +93,7 @@ export async function montageFigure(rows: readonly TileRow[], options: MontageOp
   return drawing(2 * MARGIN + Math.max(grid, words), y - gap + MARGIN, title ?? 'Images', parts)
 }
 
-/** Cuts tiles into rows of `columns`. */
+/** Divides tiles into rows of `columns` tiles. The first row gets the heading. */
 export function inRows(tiles: readonly Tile[], columns: number, heading?: string): TileRow[] {
   return Array.from({ length: Math.ceil(tiles.length / columns) }, (_, i) => ({
     tiles: tiles.slice(i * columns, (i + 1) * columns),

@@ -1,35 +1,41 @@
-/** An image: rows from the top, channels interleaved, 0 … 255. */
+/** An image. */
 export interface Pixels {
+  /** Width in pixels. */
   readonly width: number
+  /** Height in pixels. */
   readonly height: number
-  /** 1: grey, 3: red, green, blue. */
+  /** 1: grey; 3: red, green, blue. */
   readonly channels: 1 | 3
+  /** Values from 0 to 255, `[height, width, channels]`, rows from the top. */
   readonly data: Uint8Array
 }
 
-/** How the values of one example lie in memory, where they are an image. */
+/** How the values of an example that is an image are arranged. */
 export interface ImageLayout {
+  /** Width in pixels. */
   readonly width: number
+  /** Height in pixels. */
   readonly height: number
+  /** 1: grey; 3: red, green, blue. */
   readonly channels: 1 | 3
-  /** Distance between neighbours: in channels, rows and columns. */
+  /** The distance in values between two channels, two rows, and two columns. */
   readonly strides: readonly [channel: number, row: number, column: number]
 }
 
 /**
- * Reads a shape as that of an image: `[height, width]`, channels first `[3, height, width]` or last
- * `[height, width, 3]`, with one or three channels. Other shapes are no images, nor are those one pixel high or wide.
+ * The layout of an image of this shape: `[height, width]`, or with one or three channels `[channels, height, width]` or
+ * `[height, width, channels]`. Returns undefined for other shapes, and for images of one pixel in height or width.
  */
 export function imageLayout(shape: readonly number[]): ImageLayout | undefined {
   const [a = 0, b = 0, c = 0] = shape
-  if (shape.length === 2) return sized(a, b, 1, [0, b, 1])
+  if (shape.length === 2) return layoutOf(a, b, 1, [0, b, 1])
   if (shape.length !== 3) return undefined
-  if (a === 1 || a === 3) return sized(b, c, a, [b * c, c, 1])
-  if (c === 1 || c === 3) return sized(a, b, c, [1, b * c, c])
+  if (a === 1 || a === 3) return layoutOf(b, c, a, [b * c, c, 1])
+  if (c === 1 || c === 3) return layoutOf(a, b, c, [1, b * c, c])
   return undefined
 }
 
-function sized(
+function layoutOf(
   height: number,
   width: number,
   channels: 1 | 3,
@@ -39,8 +45,10 @@ function sized(
 }
 
 /**
- * The image of the values from `offset` on, with `[low, high]` stretched to `[0, 255]`. Values outside are cut off; what
- * is no number, and everything where `low` is `high`, becomes middle grey.
+ * Turns values into an image: `[low, high]` becomes `[0, 255]`, and values outside are clipped. NaN becomes middle
+ * grey, and so does everything if `low` equals `high`.
+ *
+ * @param offset the index of the first value
  */
 export function pixelsOf(
   values: ArrayLike<number>,
@@ -60,7 +68,7 @@ export function pixelsOf(
   return { width, height, channels, data }
 }
 
-/** The smallest and largest finite value of `count` values from `offset` on; both 0 where there is none. */
+/** The smallest and the largest finite value among `count` values from index `offset` on; both 0 if there is none. */
 export function rangeOf(values: ArrayLike<number>, offset = 0, count = values.length - offset): [number, number] {
   let [low, high] = [Infinity, -Infinity]
   for (let i = offset; i < offset + count; i++) {
@@ -73,8 +81,8 @@ export function rangeOf(values: ArrayLike<number>, offset = 0, count = values.le
 }
 
 /**
- * The pixels as a PNG file in a data URL. The compression is JavaScript: that of Node gives other bytes on other
- * processors.
+ * Encodes an image as a PNG file in a data URL. The compression is JavaScript, because that of Node gives different
+ * bytes on different processors.
  */
 export async function dataUrl({ width, height, channels, data }: Pixels): Promise<string> {
   const { encode } = await import('fast-png')

@@ -2,21 +2,22 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 
+/** How to render a PNG. */
 export interface PngOptions {
-  /** Pixels per unit of the SVG. Default: 2, or 1 for a figure of more than a million units. */
+  /** Pixels per unit of the SVG. Default: 2, or 1 if the figure has more than a million square units. */
   readonly scale?: number
 }
 
-/** The renderer, opened when the first PNG is asked for. */
-let opened: Promise<(svg: string, scale: number) => Uint8Array> | undefined
+/** The renderer. The first PNG loads it. */
+let renderer: Promise<(svg: string, scale: number) => Uint8Array> | undefined
 
 /**
- * Renders an SVG with the bundled font alone: WebAssembly, so the same bytes on every machine. Characters that the font
- * does not have (Chinese, say) show as empty boxes; the SVG itself has them.
+ * Renders an SVG as a PNG. The renderer is WebAssembly and uses only the bundled font, so that the bytes are the same
+ * on every machine. Characters that the font lacks, for example Chinese ones, become empty boxes.
  */
 export async function pngOf(svg: string, { scale = scaleOf(svg) }: PngOptions = {}): Promise<Uint8Array> {
-  opened ??= open()
-  return (await opened)(svg, scale)
+  renderer ??= openRenderer()
+  return (await renderer)(svg, scale)
 }
 
 function scaleOf(svg: string): number {
@@ -24,7 +25,7 @@ function scaleOf(svg: string): number {
   return Number(width) * Number(height) > 1e6 ? 1 : 2
 }
 
-async function open(): Promise<(svg: string, scale: number) => Uint8Array> {
+async function openRenderer(): Promise<(svg: string, scale: number) => Uint8Array> {
   const [{ initWasm, Resvg }, wasm, ...fontBuffers] = await Promise.all([
     import('@resvg/resvg-wasm'),
     ...[
@@ -34,9 +35,9 @@ async function open(): Promise<(svg: string, scale: number) => Uint8Array> {
     ].map((file) => readFile(fileURLToPath(import.meta.resolve(file)))),
   ])
   try {
-    await initWasm(compiled(wasm!))
+    await initWasm(compile(wasm!))
   } catch (error) {
-    // A program that has opened the same renderer for itself has done our work.
+    // A program that uses the same package may have initialised it already.
     if (!/already initialized/i.test(String(error))) throw error
   }
   const font = { fontBuffers, defaultFontFamily: 'DejaVu Sans', sansSerifFamily: 'DejaVu Sans' }
@@ -53,10 +54,10 @@ async function open(): Promise<(svg: string, scale: number) => Uint8Array> {
 type InitWasm = typeof import('@resvg/resvg-wasm').initWasm
 
 /**
- * Compiles the renderer without optimising its code: it is needed for a moment, and optimising takes longer than drawing
- * and 80 MB. The engine reads its flags before `compile` returns, so that nothing else is compiled with this one.
+ * Compiles the renderer without optimising its code: optimising takes longer than drawing, and 80 MB. V8 reads the flag
+ * before `WebAssembly.compile` returns its promise, so that the flag applies to this module alone.
  */
-function compiled(bytes: Uint8Array): Parameters<InitWasm>[0] {
+function compile(bytes: Uint8Array): Parameters<InitWasm>[0] {
   const { WebAssembly } = globalThis as unknown as {
     WebAssembly: { compile(bytes: Uint8Array): Parameters<InitWasm>[0] }
   }

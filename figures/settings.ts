@@ -1,42 +1,46 @@
+import type { MetricInfo } from '../pipeline/wires/metrics.js'
 import { chart } from './chart.js'
 import { heatmap } from './heatmap.js'
 import { drawing, text } from './svg.js'
-import { colours, dashPatterns, fitted, textWidth, theme } from './theme.js'
+import { colours, dashPatterns, textWidth, theme, truncateText } from './theme.js'
 
 /** A metric over the values of two settings. */
 export interface SettingsMap {
+  /** The metric, for the title. */
   readonly metric: string
+  /** The setting across, and its values. */
   readonly x: { readonly name: string; readonly values: readonly string[] }
+  /** The setting down, and its values. */
   readonly y: { readonly name: string; readonly values: readonly string[] }
-  /** Row-major `[y, x]`; NaN where there is no result. */
+  /** The results, row-major `[y, x]`; NaN if there is none. */
   readonly results: ArrayLike<number>
-  /** How a result is written. */
-  readonly word: (value: number) => string
-  /** Whether more is better. */
-  readonly grows: boolean
+  /** Formats a result. */
+  readonly format: (value: number) => string
+  /** Which direction is better. */
+  readonly better: 'higher' | 'lower'
 }
 
 const MARGIN = 20
-/** The longest value that is written out, in pixels. */
+/** The width in pixels beyond which values of settings are cut. */
 const VALUE = 150
 
 /**
- * The results of a grid of two settings, the better the darker; the best cell has a star. With many cells the numbers
- * go, then every other value beside them.
+ * Draws the results of a grid of two settings as SVG: the better, the darker. The best cell has a star. With many cells
+ * the numbers are left out, and values beside the grid, too.
  */
 export async function settingsMapFigure(map: SettingsMap): Promise<string> {
-  const { x, y, results, word, grows } = map
+  const { x, y, results, format, better } = map
   const [columns, rows] = [x.values.length, y.values.length]
   const cell = Math.max(4, Math.min(64, Math.floor(1000 / Math.max(columns, rows))))
   const { sizes, muted } = theme
   const isSlanted = Math.max(...x.values.map((value) => textWidth(value, sizes.text))) > cell - 4
-  const [down, across] = [y, x].map(({ values }) => values.map((value) => fitted(value, VALUE, sizes.text)))
+  const [down, across] = [y, x].map(({ values }) => values.map((value) => truncateText(value, VALUE, sizes.text)))
   const beside = Math.max(...down!.map((value) => textWidth(value, sizes.text)))
   const above = isSlanted ? Math.max(...across!.map((value) => textWidth(value, sizes.text))) : sizes.text
   const left = MARGIN + 22 + beside + 8
   const top = MARGIN + sizes.title + 34 + above + 8
   const step = Math.max(1, Math.ceil(13 / cell))
-  const best = bestOf(results, grows)
+  const best = bestOf(results, better)
   const middle = (i: number): number => (i + 0.5) * cell + sizes.text / 2.8
   const title = `${map.metric} by ${x.name} and ${y.name}`
   const parts = [
@@ -53,11 +57,11 @@ export async function settingsMapFigure(map: SettingsMap): Promise<string> {
       {
         rows,
         columns,
-        shares: sharesOf(results, grows),
+        shares: sharesOf(results, better),
         ...(cell >= 40 && {
           textOf: (row, column) => {
             const at = row * columns + column
-            return Number.isNaN(results[at]) ? '–' : `${word(results[at]!)}${at === best ? ' ★' : ''}`
+            return Number.isNaN(results[at]) ? '–' : `${format(results[at]!)}${at === best ? ' ★' : ''}`
           },
         }),
       },
@@ -66,7 +70,8 @@ export async function settingsMapFigure(map: SettingsMap): Promise<string> {
       cell,
     ),
   ]
-  const foot = `darker is better${best < 0 ? '' : `; best: ${word(results[best]!)} at ${x.name} ${x.values[best % columns]}, ${y.name} ${y.values[Math.floor(best / columns)]}`}`
+  const bestPlace = `${x.name} ${x.values[best % columns]}, ${y.name} ${y.values[Math.floor(best / columns)]}`
+  const foot = `darker is better${best < 0 ? '' : `; best: ${format(results[best]!)} at ${bestPlace}`}`
   const bottom = top + rows * cell + 18
   parts.push(text(MARGIN, bottom, foot, { fill: muted, size: sizes.small }))
   const right = Math.max(
@@ -77,41 +82,56 @@ export async function settingsMapFigure(map: SettingsMap): Promise<string> {
   return drawing(right + MARGIN, bottom + MARGIN, `${title}. ${foot}`, parts)
 }
 
-function bestOf(results: ArrayLike<number>, grows: boolean): number {
+function bestOf(results: ArrayLike<number>, better: SettingsMap['better']): number {
   let best = -1
   for (let i = 0; i < results.length; i++) {
     const value = results[i]!
     if (!Number.isFinite(value)) continue
-    if (best < 0 || (grows ? value > results[best]! : value < results[best]!)) best = i
+    if (best < 0 || (better === 'higher' ? value > results[best]! : value < results[best]!)) best = i
   }
   return best
 }
 
-/** 1 for the best, down to 0; what ended far from the rest (a cost of thousands) must not make the rest look alike. */
-function sharesOf(results: ArrayLike<number>, grows: boolean): Float64Array {
+/**
+ * The shade of each result: 1 for the best, 0 for the worst tenth. If the worst result itself were 0, a diverged one (a
+ * cost of thousands) would make all others look alike.
+ */
+function sharesOf(results: ArrayLike<number>, better: SettingsMap['better']): Float64Array {
   const finite = Array.from(results)
     .filter(Number.isFinite)
-    .sort((a, b) => (grows ? a - b : b - a))
+    .sort((a, b) => (better === 'higher' ? a - b : b - a))
   const [low, high] = [finite[Math.floor(finite.length / 10)]!, finite.at(-1)!]
   return Float64Array.from(Array.from(results), (value) =>
     Number.isFinite(value) ? Math.max(0, Math.min(1, high === low ? 1 : (value - low) / (high - low))) : 0,
   )
 }
 
-/** A metric of one split over the values of one setting. */
+/** The result of one split for one value of a setting. */
 export interface SettingsPoint {
+  /** The value of the setting. */
   readonly value: number | string
+  /** The split. */
   readonly split: string
+  /** The mean over the seeds. */
   readonly mean: number
-  /** The standard deviation over the seeds, where there are several. */
+  /** The standard deviation over the seeds, if there are several. */
   readonly deviation?: number | undefined
 }
 
-/** From this ratio of largest to smallest value, those of a setting are drawn on a logarithmic axis. */
+/** From this ratio of the largest to the smallest value on, a setting has a logarithmic axis. */
 const LOGARITHMIC = 20
 
-/** A metric over one setting, a line for each split; bars show the standard deviation over the seeds. */
-export function settingsLineFigure(name: string, metric: string, points: readonly SettingsPoint[]): Promise<string> {
+/**
+ * Draws a metric over the values of one setting as SVG, a line for each split. Bars show the standard deviation over
+ * the seeds.
+ *
+ * @param name of the setting
+ */
+export function settingsLineFigure(
+  name: string,
+  { title, unit }: Pick<MetricInfo, 'title' | 'unit'>,
+  points: readonly SettingsPoint[],
+): Promise<string> {
   const splits = [...new Set(points.map(({ split }) => split))]
   const values = points
     .filter(({ mean }) => Number.isFinite(mean))
@@ -136,13 +156,13 @@ export function settingsLineFigure(name: string, metric: string, points: readonl
     legend: { orient: 'top', symbolType: 'stroke' },
   })
   const encoding = { x: { field: 'value', title: name, ...x }, color: channel(colours(splits.length)) }
-  const format = metric === 'accuracy' ? '.1%' : '~g'
-  const y = { type: 'quantitative', title: metric, scale: { zero: false }, axis: { format } }
+  const format = unit === 'share' ? '.1%' : '~g'
+  const y = { type: 'quantitative', title, scale: { zero: false }, axis: { format } }
   return chart(
     {
       width: 520,
       height: 300,
-      title: `${metric} by ${name}`,
+      title: `${title} by ${name}`,
       data: { values },
       layer: [
         { mark: 'rule', encoding: { ...encoding, y: { field: 'low', ...y }, y2: { field: 'high' } } },
@@ -152,6 +172,6 @@ export function settingsLineFigure(name: string, metric: string, points: readonl
         },
       ],
     },
-    `${metric} by ${name}, of ${splits.join(', ')}`,
+    `${title} by ${name}, of ${splits.join(', ')}`,
   )
 }

@@ -1,10 +1,10 @@
 import { theme } from './theme.js'
 
-/** Text as it may stand in XML; characters that XML does not have are left out. */
-export function escaped(text: string): string {
+/** Escapes text for XML. Characters that XML does not allow are removed. */
+export function escapeXml(text: string): string {
   return (
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: XML has no way to write these
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: XML does not allow these characters
       .replaceAll(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '')
       .replaceAll('&', '&amp;')
       .replaceAll('<', '&lt;')
@@ -13,16 +13,21 @@ export function escaped(text: string): string {
   )
 }
 
-export interface TextOptions {
+/** How to draw a line of text. */
+interface TextOptions {
+  /** Font size in pixels. */
   readonly size?: number
+  /** The part of the text that is at `x`. */
   readonly anchor?: 'start' | 'middle' | 'end'
+  /** The colour. */
   readonly fill?: string
+  /** Whether the text is bold. */
   readonly bold?: boolean
-  /** Degrees, clockwise, about the point. */
+  /** Rotation about the point, in degrees, clockwise. */
   readonly rotate?: number
 }
 
-/** A line of text; `y` is its baseline. */
+/** Draws a line of text. @param y the baseline */
 export function text(x: number, y: number, content: string, options: TextOptions = {}): string {
   const { size = theme.sizes.text, anchor = 'start', fill = theme.ink, bold = false, rotate = 0 } = options
   const attributes = [
@@ -31,26 +36,40 @@ export function text(x: number, y: number, content: string, options: TextOptions
     ...(bold ? ['font-weight="bold"'] : []),
     ...(rotate === 0 ? [] : [`transform="rotate(${rotate} ${number(x)} ${number(y)})"`]),
   ]
-  return `<text ${attributes.join(' ')}>${escaped(content)}</text>`
+  return `<text ${attributes.join(' ')}>${escapeXml(content)}</text>`
 }
 
+/** Draws a filled rectangle. */
 export function rectangle(x: number, y: number, width: number, height: number, fill: string): string {
   return `<rect x="${number(x)}" y="${number(y)}" width="${number(width)}" height="${number(height)}" fill="${fill}"/>`
 }
 
-/** A PNG of its own size, shown in whole pixels: enlarged it stays sharp. */
+/**
+ * Draws an image without smoothing, so that it stays sharp if it is enlarged.
+ *
+ * @param url of the image, for example a data URL
+ * @param label the title of the image
+ */
 export function image(x: number, y: number, width: number, height: number, url: string, label = ''): string {
   const place = `x="${number(x)}" y="${number(y)}" width="${number(width)}" height="${number(height)}"`
-  const title = label && `<title>${escaped(label)}</title>`
-  return `<image ${place} image-rendering="optimizeSpeed" preserveAspectRatio="none" xlink:href="${url}">${title}</image>`
+  const title = label && `<title>${escapeXml(label)}</title>`
+  const rendering = 'image-rendering="optimizeSpeed" preserveAspectRatio="none"'
+  return `<image ${place} ${rendering} xlink:href="${url}">${title}</image>`
 }
 
-/** A whole document on a white ground; `description` is what a reader who cannot see it is told. */
+/**
+ * Makes an SVG document with a white background of its parts.
+ *
+ * @param description text for readers who cannot see the figure
+ */
 export function drawing(width: number, height: number, description: string, parts: readonly string[]): string {
   const [w, h] = [Math.ceil(width), Math.ceil(height)]
+  const namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+  const size = `width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"`
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}" font-family="${theme.font}" role="img" aria-label="${escaped(description)}">`,
-    // Browsers smooth by `optimizeSpeed`, the PNG renderer by `pixelated`, which it does not read inside of `@supports`.
+    `<svg ${namespaces} ${size} font-family="${theme.font}" role="img" aria-label="${escapeXml(description)}">`,
+    // Browsers smooth an image with `optimizeSpeed`, the PNG renderer one with `pixelated`. The renderer does not read
+    // what is inside of `@supports`.
     ...(parts.some((part) => part.startsWith('<image'))
       ? ['<style>@supports (image-rendering:pixelated){image{image-rendering:pixelated}}</style>']
       : []),
@@ -60,7 +79,7 @@ export function drawing(width: number, height: number, description: string, part
   ].join('\n')
 }
 
-/** At most two digits behind the point. */
+/** Formats a number with at most two decimals. */
 function number(value: number): string {
   return String(Math.round(value * 100) / 100)
 }

@@ -1,20 +1,28 @@
-/** How all figures look: one font, one scale of greys, colours that keep their order when printed in grey. */
+/** The style of all figures: one font, one scale of greys, colours that keep their order when printed in grey. */
 export const theme = {
-  /** The bundled font, then one with the same widths: what the PNG shows, and what a browser is likely to have. */
+  /** The bundled font, which PNGs use, then one with the same widths, which most browsers have. */
   font: "'DejaVu Sans', Verdana, sans-serif",
+  /** The background of figures. */
   background: '#ffffff',
+  /** Text and points. */
   ink: '#1c1c1c',
+  /** Less important text, and axes. */
   muted: '#5c5c5c',
+  /** Lines between parts. */
   rule: '#cfcfcf',
+  /** Lines of a grid. */
   grid: '#e9e9e9',
-  /** The dark end of shadings. */
+  /** The dark end of shades. */
   dark: '#14284b',
+  /** What is right: a correct prediction. */
   right: '#2c6e49',
+  /** What is wrong: a wrong prediction. */
   wrong: '#a3301c',
+  /** Font sizes in pixels. */
   sizes: { title: 15, heading: 12, text: 11, small: 9 },
 } as const
 
-/** From dark to light, so that their order survives in grey; each has at least 3 : 1 contrast on white. */
+/** From dark to light, so that the order is visible in grey. Each has a contrast of at least 3 : 1 on white. */
 const palette = ['#14284b', '#5b1f5e', '#8f2a2a', '#b3541e', '#4b7f52', '#7a73c4', '#2f95ad']
 const dashes = [
   [1, 0],
@@ -25,7 +33,7 @@ const dashes = [
   [4, 2, 1, 2, 1, 2],
 ]
 
-/** `count` colours as far apart as the palette allows; they repeat where it ends. */
+/** Returns `count` colours, as far apart as the palette allows. More colours than it has repeat. */
 export function colours(count: number): string[] {
   const last = palette.length - 1
   return Array.from(
@@ -34,7 +42,7 @@ export function colours(count: number): string[] {
   )
 }
 
-/** `count` dash patterns, the first a solid line; they repeat where the list ends. */
+/** Returns `count` dash patterns, the first for a solid line. More patterns than there are repeat. */
 export function dashPatterns(count: number): number[][] {
   return Array.from({ length: count }, (_, i) => dashes[i % dashes.length]!)
 }
@@ -42,7 +50,9 @@ export function dashPatterns(count: number): number[][] {
 const narrow = /[iljtfrI.,:;'|!()[\] \-1]/
 const wide = /[mwMW%@—…→]/
 
-/** Width of a text in pixels, near enough to lay out by: the average widths of the bundled font, a little generous. */
+/**
+ * Estimates the width of a text in pixels, from the average widths of the bundled font; a little too large on purpose.
+ */
 export function textWidth(text: string, size: number): number {
   let width = 0
   for (const character of text) {
@@ -54,8 +64,8 @@ export function textWidth(text: string, size: number): number {
   return width * size
 }
 
-/** The text, or as much of its beginning as fits. */
-export function fitted(text: string, width: number, size: number): string {
+/** Cuts a text to a width in pixels. */
+export function truncateText(text: string, width: number, size: number): string {
   if (textWidth(text, size) <= width) return text
   const characters = [...text]
   while (characters.length > 1 && textWidth(`${characters.join('')}…`, size) > width) characters.pop()

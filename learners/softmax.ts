@@ -12,7 +12,7 @@ export const softmax = defineLearner({
   summary: 'Linear classifier with cross-entropy.',
   options: z.strictObject({}),
   metrics: [
-    { name: 'loss', title: 'cross-entropy', unit: 'nats', better: 'lower', value: ([loss], rows) => loss! / rows },
+    { name: 'loss', title: 'loss', unit: 'nats', better: 'lower', value: ([loss], rows) => loss! / rows },
     {
       name: 'cost',
       title: 'cost',

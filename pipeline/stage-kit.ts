@@ -66,6 +66,7 @@ export {
   widthOf,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
+export { columnInfosOf } from './wires/metric-info.js'
 export {
   isBetter,
   type MetricInfo,

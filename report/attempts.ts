@@ -1,43 +1,50 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { type ColumnInfos, columnInfosOf, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
-import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/index.js'
+import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/directory.js'
+import { SweepMetrics } from '../sweep/metrics.js'
 import { readRecord, readRunText } from './read.js'
 import { metricsIn } from './sheets.js'
 
-/** One run, or one point of a sweep: what was tried, and what came of it. */
+/** One run, or one point of a sweep: its settings and its result. */
 export interface Attempt {
+  /** The name of the pipeline. */
   readonly name: string
-  /** What tells it from others, by name; not the seed. */
+  /** The values that tell the attempt from others, by name, without the seed. */
   readonly settings: Readonly<Record<string, unknown>>
+  /** The seed of the run. */
   readonly seed: number
+  /** How far the run is; `ended early` by halving, `missing` if it has not started. */
   readonly status: 'done' | 'failed' | 'interrupted' | 'running' | 'missing' | 'ended early'
+  /** Why the run failed or was interrupted. */
   readonly error?: string | undefined
   /** The last evaluation. */
   readonly final?: MetricsRow | undefined
+  /** The run directory. */
   readonly directory: string
 }
 
+/** Attempts, and how to compare them. */
 export interface Attempts {
+  /** The attempts, in order. */
   readonly attempts: readonly Attempt[]
-  /** The metric that a sweep is judged by, where it says so. */
+  /** The metric that the first sweep with one names to compare settings by. */
   readonly monitor: string | undefined
+  /** The metadata of the metrics. */
+  readonly metricInfos: ColumnInfos
 }
 
 /**
- * Reads directories of sweeps and of runs, in the order given. A sweep may be under way. Throws a PipelineError with
- * all that are neither.
+ * Reads directories of sweeps and of runs, in the order given. A sweep may still be running. Throws a PipelineError
+ * that names every directory that is neither.
  */
 export function readAttempts(directories: readonly string[]): Attempts {
   const problems: Problem[] = []
-  let monitor: string | undefined
-  const attempts = directories.flatMap((directory) => {
+  const all = directories.flatMap((directory) => {
     try {
-      if (!isSweepDirectory(directory)) return [attemptOf(directory)]
-      const sweep = sweepAttempts(directory)
-      monitor ??= sweep.monitor
-      return sweep.attempts
+      return isSweepDirectory(directory) ? sweepAttempts(directory) : runAttempt(directory)
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error
       problems.push(...error.problems)
@@ -45,32 +52,46 @@ export function readAttempts(directories: readonly string[]): Attempts {
     }
   })
   if (problems.length > 0) throw new PipelineError('ARGUMENTS', problems)
-  return { attempts, monitor }
+  return {
+    attempts: all.flatMap(({ attempts }) => attempts),
+    monitor: all.find(({ monitor }) => monitor !== undefined)?.monitor,
+    metricInfos: mergeMetricInfos(all.map(({ metricInfos }) => metricInfos)),
+  }
 }
 
 function sweepAttempts(directory: string): Attempts {
   const { name, points, monitor } = readPlan(directory)
   const outcomes = readOutcomes(directory)
   const attempts = points.map(({ key, settings, seed }): Attempt => {
-    const place = pointDirectory(directory, { key })
-    const found = outcomes.get(key)
-    if (!found) return { name, settings, seed, status: begunStatus(place), directory: place }
-    const { status, error, final, epochs } = found
-    const ended = status === 'done' && epochs !== undefined ? 'ended early' : status
-    return { name, settings, seed, status: ended, error, final, directory: place }
+    const runDirectory = pointDirectory(directory, { key })
+    const point = { name, settings, seed, directory: runDirectory }
+    const outcome = outcomes.get(key)
+    if (!outcome) return { ...point, status: unfinishedStatus(runDirectory) }
+    const { status, error, final, epochs } = outcome
+    return { ...point, status: status === 'done' && epochs !== undefined ? 'ended early' : status, error, final }
   })
-  return { attempts, monitor }
+  const metrics = new SweepMetrics(directory)
+  const infos = points.flatMap(({ key }) => {
+    const outcome = outcomes.get(key)
+    return outcome ? metrics.of(outcome) : []
+  })
+  return { attempts, monitor, metricInfos: mergeMetricInfos(infos) }
 }
 
-/** Of a point that has no result yet. */
-function begunStatus(directory: string): Attempt['status'] {
+/** The status of a point that has no result yet. */
+function unfinishedStatus(directory: string): Attempt['status'] {
   if (!existsSync(join(directory, 'run.json'))) return 'missing'
   const { status } = readRecord(directory)
   return status === 'interrupted' ? status : 'running'
 }
 
-function attemptOf(directory: string): Attempt {
-  const { name, seed, status, error } = readRecord(directory)
+function runAttempt(directory: string): Attempts {
+  const { name, seed, status, error, metrics } = readRecord(directory)
   const { settings } = readRunText(directory, [])
-  return { name, settings, seed, status, error, final: metricsIn(directory, []).at(-1), directory }
+  const final = metricsIn(directory, []).at(-1)
+  return {
+    attempts: [{ name, settings, seed, status, error, final, directory }],
+    monitor: undefined,
+    metricInfos: columnInfosOf(Object.keys(final ?? {}), metrics),
+  }
 }

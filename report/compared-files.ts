@@ -3,13 +3,13 @@ import { join, relative, sep } from 'node:path'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 
-/** What two equal runs may differ in: times and the machine, checkpoints, locks, and what a kill left half-written. */
-const uncompared = [/^run\.json$/, /^timings\.csv$/, /^checkpoint\//, /(^|[/.])lock$/, /\.part$/]
+/** Files in which two equal runs may differ: times and the machine, checkpoints, locks, and half-written files. */
+const ignored = [/^run\.json$/, /^timings\.csv$/, /^checkpoint\//, /(^|[/.])lock$/, /\.part$/]
 
 /**
- * Compares two run directories byte by byte and names the files that differ or stand in one of them only, sorted.
- * `run.json`, `timings.csv`, `checkpoint/`, locks and temporary files are left out. Throws a PipelineError `DATA` where
- * a directory or file cannot be read.
+ * Compares two run directories byte by byte. Returns the names of the files that differ or that only one of them has,
+ * sorted. `run.json`, `timings.csv`, `checkpoint/`, locks and temporary files are not compared. Throws a PipelineError
+ * `DATA` if a directory or a file cannot be read.
  */
 export function differingFiles(a: string, b: string): string[] {
   const [first, second] = [comparedFiles(a), comparedFiles(b)]
@@ -19,16 +19,18 @@ export function differingFiles(a: string, b: string): string[] {
     .sort()
 }
 
-/** The files of a run that an equal run has, too: paths inside the directory, with `/`. */
+/**
+ * The files of a run that an equal run has, too, as paths inside the directory, with `/`. Throws as `differingFiles`.
+ */
 export function comparedFiles(directory: string): Set<string> {
-  const entries = reading('the directory', directory, () =>
+  const entries = readOrThrow('the directory', directory, () =>
     readdirSync(directory, { recursive: true, withFileTypes: true }),
   )
   return new Set(
     entries
       .filter((entry) => !entry.isDirectory())
       .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
-      .filter((name) => !uncompared.some((pattern) => pattern.test(name)))
+      .filter((name) => !ignored.some((pattern) => pattern.test(name)))
       .sort(),
   )
 }
@@ -38,12 +40,12 @@ const CHUNK = 1 << 20
 function isSame(a: string, b: string): boolean {
   const [one, other] = [sizeOf(a), sizeOf(b)]
   if (one === undefined || one !== other) return false
-  return reading('', a, () => withFile(a, (x) => reading('', b, () => withFile(b, (y) => isSameContent(x, y)))))
+  return readOrThrow('', a, () => withFile(a, (x) => readOrThrow('', b, () => withFile(b, (y) => isSameContent(x, y)))))
 }
 
-/** The size of a file; undefined for what is none: reading a pipe would wait. */
+/** The size of a file. Returns undefined for a pipe or another special file, which cannot be read to its end. */
 function sizeOf(path: string): number | undefined {
-  const status = reading('', path, () => statSync(path))
+  const status = readOrThrow('', path, () => statSync(path))
   return status.isFile() ? status.size : undefined
 }
 
@@ -65,7 +67,7 @@ function withFile<T>(path: string, use: (descriptor: number) => T): T {
   }
 }
 
-/** Reads until the buffer is full or the file ends; the number of bytes. */
+/** Reads until the buffer is full or the file ends. Returns the number of bytes. */
 function fill(descriptor: number, buffer: Buffer): number {
   let length = 0
   for (let count = -1; count !== 0 && length < buffer.length; length += count)
@@ -73,7 +75,8 @@ function fill(descriptor: number, buffer: Buffer): number {
   return length
 }
 
-function reading<T>(what: string, path: string, operation: () => T): T {
+/** Runs an operation. An error becomes a PipelineError `DATA` that names the file. */
+function readOrThrow<T>(what: string, path: string, operation: () => T): T {
   try {
     return operation()
   } catch (error) {

@@ -2,7 +2,11 @@ import { type Content, type Html, html } from './html.js'
 import type { Sheet } from './sheets.js'
 import type { Cell, DataTable } from './tables.js'
 
-/** A table that scrolls by itself where the screen is narrow, reachable by keyboard. */
+/**
+ * Formats a table as HTML. On a narrow screen it scrolls by itself; the keyboard reaches it.
+ *
+ * @param content of a cell; default: its text
+ */
 export function dataTable(
   { id, caption, columns, rows, notes }: DataTable,
   content: (cell: Cell) => Content = ({ text }) => text,
@@ -26,24 +30,24 @@ export function dataTable(
 ${notes.length > 0 && html`<ol class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ol>`}`
 }
 
-/** A CSV as a table: whole numbers as they are, others to three digits. */
+/** Turns a CSV into a table: whole numbers stay as they are, others get three digits. */
 export function sheetTable(id: string, caption: string, { columns, rows }: Sheet): DataTable {
   const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinite(Number(text))
   const isNumeric = columns.map((_, i) => rows.some((row) => isNumber(row[i]!)))
-  const word = (text: string): Cell => {
+  const cellOf = (text: string): Cell => {
     if (text === '') return { text: '–' }
-    return { text: isNumber(text) && !/^-?\d+$/.test(text.trim()) ? threeDigits(Number(text)) : text }
+    return { text: isNumber(text) && !/^-?\d+$/.test(text.trim()) ? roundToThreeDigits(Number(text)) : text }
   }
   return {
     id,
     caption,
     columns: columns.map((name, i) => ({ name: name.replaceAll('_', ' '), isNumeric: i > 0 && isNumeric[i]! })),
-    rows: rows.map((row) => row.map(word)),
+    rows: rows.map((row) => row.map(cellOf)),
     notes: [],
   }
 }
 
-function threeDigits(value: number): string {
+function roundToThreeDigits(value: number): string {
   const size = Math.abs(value)
   const short = size > 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(3)))
   return short.replace(/\.?0*e/, 'e').replaceAll('-', '−')

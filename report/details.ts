@@ -7,7 +7,7 @@ import type { RunFiles } from './read.js'
 import type { Sheet } from './sheets.js'
 import type { Cell } from './tables.js'
 
-/** Analytic gradients against differences of the cost, where a run wrote such a comparison. */
+/** The section with the gradient checks of these runs: analytic gradients compared with differences of the cost. */
 export function checkSection(runs: readonly RunFiles[]): Html | undefined {
   if (runs.length === 0) return undefined
   return html`${runs.map((run) => {
@@ -15,17 +15,24 @@ export function checkSection(runs: readonly RunFiles[]): Html | undefined {
     const at = sheet.columns.indexOf('verdict')
     const wrong = sheet.rows.filter((row) => row[at] === 'fail').length
     const passed = sheet.rows.filter((row) => row[at] === 'pass').length
-    const figures = run.figures.filter(({ name }) => name.startsWith('gradient-check'))
-    return html`<h3>${run.record.name}</h3>
-<p>${wrong > 0 ? html`<strong class="failed">✗ ${wrong} of ${wrong + passed} comparisons failed.</strong>` : html`<strong class="reproduced">✓ All ${passed} comparisons passed.</strong>`}
+    const verdict =
+      wrong > 0
+        ? html`<strong class="failed">✗ ${wrong} of ${wrong + passed} comparisons failed.</strong>`
+        : html`<strong class="reproduced">✓ All ${passed} comparisons passed.</strong>`
+    const { name } = run.record
+    const alt = `Error of the gradient of ${name} against the width of the difference.`
+    const figures = run.figures.filter((figure) => figure.name.startsWith('gradient-check'))
+    const everyWidth = sheetTable('gradient-check-all', `Gradient check of ${name}, every width`, sheet)
+    return html`<h3>${name}</h3>
+<p>${verdict}
 Further rows show how the error depends on the width of the difference.</p>
-${figures.map((figure) => html`<figure>${image(figure, `Error of the gradient of ${run.record.name} against the width of the difference.`)}</figure>`)}
-${dataTable(sheetTable('gradient-check', `Gradient check of ${run.record.name}`, judged(sheet)))}
-<details><summary>All ${sheet.rows.length} rows</summary>${dataTable(sheetTable('gradient-check-all', `Gradient check of ${run.record.name}, every width`, sheet))}</details>`
+${figures.map((figure) => html`<figure>${image(figure, alt)}</figure>`)}
+${dataTable(sheetTable('gradient-check', `Gradient check of ${name}`, verdictRows(sheet)))}
+<details><summary>All ${sheet.rows.length} rows</summary>${dataTable(everyWidth)}</details>`
   })}`
 }
 
-const telling = [
+const verdictColumns = [
   'gradient',
   'lambda',
   'array',
@@ -38,8 +45,8 @@ const telling = [
 ]
 
 /** The rows that have a verdict, and the columns that explain it. */
-function judged({ columns, rows }: Sheet): Sheet {
-  const shown = columns.flatMap((name, i) => (telling.includes(name) ? [i] : []))
+function verdictRows({ columns, rows }: Sheet): Sheet {
+  const shown = columns.flatMap((name, i) => (verdictColumns.includes(name) ? [i] : []))
   const at = columns.indexOf('verdict')
   return {
     columns: shown.map((i) => columns[i]!),
@@ -47,7 +54,7 @@ function judged({ columns, rows }: Sheet): Sheet {
   }
 }
 
-/** Which bytes went in, and what computed. Data files are named without their folder. */
+/** The section on the data files, named without their folders, and on software, kernels and machines. */
 export function environmentSection({ experiments, checks }: Report): Html {
   const runs = [...new Set([...experiments.flatMap((experiment) => experiment.runs), ...checks])]
   const files = new Map(
@@ -92,18 +99,18 @@ ${dataTable({
 })}`
 }
 
-/** The pipelines as they ran. */
+/** The section with the pipeline of each experiment. */
 export function definitionSection(experiments: readonly Experiment[]): Html | undefined {
-  const written = experiments.filter(({ runs }) => runs[0]!.text)
-  if (written.length === 0) return undefined
+  const known = experiments.filter(({ runs }) => runs[0]!.text)
+  if (known.length === 0) return undefined
   return html`<p>Each runs again with <code>millrace run pipeline.yaml</code>.</p>
-${written.map(
+${known.map(
   ({ label, runs }) => html`<details><summary>${label}</summary><pre tabindex="0">${runs[0]!.text}</pre></details>
 `,
 )}`
 }
 
-/** The one section that differs between runs of the same definition on the same data. */
+/** The section on times. It is the only one that differs between runs of the same definition on the same data. */
 export function timingSection({ experiments }: Report): Html | undefined {
   const seconds = (value: number | undefined): Cell => ({ text: value === undefined ? '–' : `${value.toFixed(2)} s` })
   const rows = experiments.flatMap(({ label, runs }) =>

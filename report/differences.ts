@@ -7,30 +7,40 @@ import { isTable, sheetOf } from './tables-of-run.js'
 
 /** The first cell in which a table of two runs differs. */
 export interface Difference {
+  /** The name of the file. */
   readonly file: string
-  /** From 1, the head not counted. */
+  /** The number of the row, from 1, without the head. */
   readonly row: number
-  /** The cells that say where it is: `epoch`, `step`, `array`, `index`. */
+  /** The cells that identify the row: `epoch`, `step`, `array`, `index`. */
   readonly at: Readonly<{ [column: string]: string }>
-  /** Undefined where the row, or its column, is missing on one side. */
+  /** The column that differs; undefined if one side lacks the row. */
   readonly column: string | undefined
+  /** The cell of the first run, or `a row`; undefined if the first run lacks it. */
   readonly before: string | undefined
+  /** The cell of the second run, or `a row`; undefined if the second run lacks it. */
   readonly after: string | undefined
-  /** |before - after| / max(|before|, |after|) of two numbers. */
+  /** |before - after| / max(|before|, |after|), if both are numbers. */
   readonly relative: number | undefined
 }
 
+/** The result of comparing two runs. */
 export interface RunComparison {
-  /** The evaluations that were compared. */
+  /** The number of evaluations that were compared. */
   readonly rows: number
   /** The files that were compared. */
   readonly files: readonly string[]
-  /** Those that differ; of a run that did not end, those whose rows so far differ. */
+  /** The files that differ. If the first run did not end, only the rows that it has are compared. */
   readonly differing: readonly string[]
+  /** The first cell that differs; undefined if none does. */
   readonly first: Difference | undefined
 }
 
-/** Of a run that did not end, only the rows that it has are compared, and no files that are written at the end. */
+/**
+ * Compares the files of two runs. If the first run did not end, only the rows that it has are compared, and no files
+ * that are written at the end. Throws a PipelineError `DATA` if a file cannot be read.
+ *
+ * @param record of the first run
+ */
 export function compareRuns(
   before: string,
   after: string,
@@ -38,7 +48,7 @@ export function compareRuns(
 ): RunComparison {
   const present = comparedFiles(before)
   const listed = record.files.length > 0 ? record.files : [...present]
-  // The definition is what both were made from; where it names files, it names them as seen from its folder.
+  // Both runs have the same definition, but it names files relative to its folder.
   const files = listed.filter((name) => present.has(name) && name !== 'pipeline.yaml').sort(metricsFirst)
   const isWhole = record.status === 'done'
   const compared = isWhole ? files : files.filter((name) => isTable(name) && existsSync(join(after, name)))
@@ -100,7 +110,11 @@ function relative(a: string | undefined, b: string | undefined): number | undefi
   return Math.abs(x - y) / Math.max(Math.abs(x), Math.abs(y))
 }
 
-/** What is not as it was, by what two records say; empty where all of it is. `definition` is the checksum now. */
+/**
+ * Lists the differences between the circumstances of two runs: definition, seed, data, kernel, versions and machine.
+ *
+ * @param definition the SHA-256 of the definition of the second run
+ */
 export function changesBetween(before: StoredRecord, after: StoredRecord, definition: string): string[] {
   const changes: string[] = []
   const compare = (what: string, a: string | number | undefined, b: string | number | undefined): void => {
@@ -118,13 +132,13 @@ export function changesBetween(before: StoredRecord, after: StoredRecord, defini
     sources.delete(path)
   }
   for (const path of sources.keys()) changes.push(`data: ${path} was not read, is now`)
-  compare('kernel', wordKernel(before), wordKernel(after))
+  compare('kernel', formatKernel(before), formatKernel(after))
   for (const name of Object.keys(before.versions)) compare(name, before.versions[name], after.versions[name])
   compare('platform', before.machine?.platform, after.machine?.platform)
   compare('processor', before.machine?.cpu, after.machine?.cpu)
   return changes
 }
 
-function wordKernel({ kernel }: StoredRecord): string | undefined {
+function formatKernel({ kernel }: StoredRecord): string | undefined {
   return kernel && `${kernel.name} (${kernel.detail})`
 }

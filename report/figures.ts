@@ -1,39 +1,52 @@
 import { curvesFigure } from '../figures/index.js'
 import { listed } from '../pipeline/base/words.js'
-import type { MetricsRow } from '../pipeline/wires/metrics.js'
+import type { ColumnInfos } from '../pipeline/wires/metric-info.js'
+import type { MetricInfo, MetricsRow } from '../pipeline/wires/metrics.js'
 import { dataTable, sheetTable } from './data-table.js'
 import { type Html, html } from './html.js'
 import { image, svgData } from './image.js'
+import { formatMetric, formatterOf } from './metric-format.js'
 import { curveRows, type Experiment, type Report } from './model.js'
 import type { Figure } from './read.js'
-import { cost, formatMetric, percent } from './tables.js'
 
-/** Above this ratio of largest to smallest cost, the small ones need a logarithmic axis to be seen. */
+/** From this ratio of the largest to the smallest cost on, small costs need a logarithmic axis to be visible. */
 const LOGARITHMIC = 4
 
 /**
- * Curves of all experiments over each other. Of several, cost and loss are drawn for what was learned from and chosen
- * by, accuracy for `test`, as more lines could not be told apart.
+ * Draws the curves of all experiments together. One experiment has every metric of every split. Of several experiments,
+ * the split `test` has only the metrics of which higher values are better (accuracy), and the other splits have only
+ * the other metrics (cost and loss): more lines could not be told apart. Returns undefined if there is nothing to draw.
  */
-export async function comparisonFigures({ experiments, splits }: Report): Promise<Html | undefined> {
+export async function comparisonFigures({ experiments, metricInfos, splits }: Report): Promise<Html | undefined> {
   const series = experiments
     .map((experiment) => ({ name: experiment.label, rows: curveRows(experiment), experiment }))
     .filter(({ rows }) => rows.length > 0 && splits.length > 0)
   if (series.length === 0) return undefined
-  const seeds = series.some(({ experiment }) => experiment.runs.length > 1)
-  const whose = seeds ? ' Of several seeds, the first is drawn.' : ''
-  if (series.length === 1) return curves(series, splits, `Per evaluation, on ${splits.join(', ')}.${whose}`)
-  const judged = splits.includes('test') && splits.length > 1 ? 'test' : undefined
-  const rows = judged
-    ? restricted(series, (metric) => metric.startsWith(`${judged}_`) === metric.endsWith('_accuracy'))
-    : series
-  const caption = judged
-    ? `Cost and loss on ${listed(
-        splits.filter((split) => split !== judged),
-        'and',
-      )}, accuracy on ${judged}.`
-    : 'Per evaluation.'
-  return curves(rows, splits, `${caption}${whose}`)
+  const hasSeeds = series.some(({ experiment }) => experiment.runs.length > 1)
+  const seedNote = hasSeeds ? ' Of several seeds, the first is drawn.' : ''
+  if (series.length === 1)
+    return curves(series, metricInfos, splits, `Per evaluation, on ${splits.join(', ')}.${seedNote}`)
+  if (!splits.includes('test') || splits.length === 1)
+    return curves(series, metricInfos, splits, `Per evaluation.${seedNote}`)
+  const shown = [...metricInfos].filter(([, { better, split }]) => (better === 'higher') === (split === 'test'))
+  return curves(series, new Map(shown), splits, `${dividedCaption(new Map(shown), splits)}${seedNote}`)
+}
+
+/** `Cost and loss on train and validation, accuracy on test.` */
+function dividedCaption(infos: ColumnInfos, splits: readonly string[]): string {
+  const others = splits.filter((split) => split !== 'test')
+  const parts = [others, ['test']].flatMap((group) => {
+    const shown = [...infos.values()].filter(({ split }) => split !== undefined && group.includes(split))
+    const titles = [...new Set(shown.sort((a, b) => rank(a) - rank(b)).map(({ title }) => title))]
+    return titles.length > 0 ? [`${listed(titles, 'and')} on ${listed(group, 'and')}`] : []
+  })
+  const caption = parts.join(', ')
+  return `${caption.charAt(0).toUpperCase()}${caption.slice(1)}.`
+}
+
+/** The figure has the cost before other metrics. */
+function rank({ name }: MetricInfo): number {
+  return name === 'cost' ? 0 : 1
 }
 
 interface Series {
@@ -41,60 +54,63 @@ interface Series {
   readonly rows: readonly MetricsRow[]
 }
 
-function restricted(series: readonly Series[], isShown: (metric: string) => boolean): Series[] {
-  return series.map(({ name, rows }) => ({
-    name,
-    rows: rows.map((row) => {
-      const kept = Object.entries(row).filter(([name]) => /^(epoch|step)$/.test(name) || isShown(name))
-      return Object.fromEntries(kept) as MetricsRow
-    }),
-  }))
-}
-
-/** In one column for narrow screens, in two for others. */
+/** Draws curves in one column for narrow screens and in two columns for others. */
 async function curves(
-  series: readonly Series[],
+  all: readonly Series[],
+  metricInfos: ColumnInfos,
   splits: readonly string[],
   caption: string,
 ): Promise<Html | undefined> {
-  const drawn = series.filter(({ rows }) => rows.some((row) => numbersOf(row, splits).length > 0))
-  if (drawn.length === 0) return undefined
-  const options = { splits, scale: scaleOf(drawn, splits) } as const
-  const wide = await curvesFigure(drawn, options)
-  const narrow = await curvesFigure(drawn, { ...options, columns: 1 })
+  const series = all.filter(({ rows }) => rows.some((row) => finiteMetrics(row, metricInfos).length > 0))
+  if (series.length === 0) return undefined
+  const options = { splits, metricInfos, scale: scaleOf(series, metricInfos) } as const
+  const wide = await curvesFigure(series, options)
+  const narrow = await curvesFigure(series, { ...options, columns: 1 })
   const scale = options.scale === 'log' ? ' Costs are on a logarithmic axis.' : ''
   return html`<figure class="wide"><picture><source media="(max-width: 45rem)" srcset="${svgData(narrow)}">
-<img src="${svgData(wide)}" alt="${curvesAlt(drawn, splits)}"></picture>
+<img src="${svgData(wide)}" alt="${curvesAlt(series, metricInfos)}"></picture>
 <figcaption>${caption}${scale}</figcaption></figure>`
 }
 
-function numbersOf(row: MetricsRow, splits: readonly string[]): [name: string, value: number][] {
-  return Object.entries(row).filter(
-    ([name, value]) => splits.some((split) => name.startsWith(`${split}_`)) && Number.isFinite(value),
-  )
+interface MetricValue {
+  readonly column: string
+  readonly value: number
+  readonly info: MetricInfo
 }
 
-function scaleOf(series: readonly Series[], splits: readonly string[]): 'log' | 'linear' {
+/** The values of the metrics of splits in a row, as far as they are finite. */
+function finiteMetrics(row: MetricsRow, infos: ColumnInfos): MetricValue[] {
+  return Object.entries(row).flatMap(([column, value]) => {
+    const info = infos.get(column)
+    return info?.split !== undefined && Number.isFinite(value) ? [{ column, value, info }] : []
+  })
+}
+
+function scaleOf(series: readonly Series[], infos: ColumnInfos): 'log' | 'linear' {
   let [low, high] = [Number.POSITIVE_INFINITY, 0]
   for (const { rows } of series)
     for (const row of rows)
-      for (const [name, value] of numbersOf(row, splits))
-        if (/_(loss|cost)$/.test(name)) [low, high] = [Math.min(low, value), Math.max(high, value)]
+      for (const { value, info } of finiteMetrics(row, infos))
+        if (info.better === 'lower' && info.unit !== 'share')
+          [low, high] = [Math.min(low, value), Math.max(high, value)]
   return low > 0 && high / low > LOGARITHMIC ? 'log' : 'linear'
 }
 
-/** What the curves start and end at, in words. */
-function curvesAlt(series: readonly Series[], splits: readonly string[]): string {
-  const word = (name: string, value: number | undefined): string =>
-    value === undefined ? 'nothing' : name.endsWith('accuracy') ? percent(value) : cost(value)
-  const told = series.map(({ name, rows }) => {
+/** Describes curves for readers who cannot see them: the first and the last value of each. */
+function curvesAlt(series: readonly Series[], infos: ColumnInfos): string {
+  const described = series.map(({ name, rows }) => {
     const [first, last] = [rows[0]!, rows.at(-1)!]
-    const ends = numbersOf(last, splits)
-      .filter(([metric]) => !metric.endsWith('_loss'))
-      .map(([metric, value]) => `${formatMetric(metric)} from ${word(metric, first[metric])} to ${word(metric, value)}`)
-    return `${name}: ${ends.join(', ')}`
+    const changes = finiteMetrics(last, infos)
+      .filter(({ info }) => info.name !== 'loss')
+      .map(({ column, value, info }) => {
+        const format = formatterOf(info)
+        const start = first[column]
+        return `${formatMetric(info)} from ${start === undefined ? 'nothing' : format(start)} to ${format(value)}`
+      })
+    return `${name}: ${changes.join(', ')}`
   })
-  return `Curves over epochs ${series[0]!.rows[0]!.epoch} to ${Math.max(...series.map(({ rows }) => rows.at(-1)!.epoch))}. ${told.join('. ')}.`
+  const [start, end] = [series[0]!.rows[0]!.epoch, Math.max(...series.map(({ rows }) => rows.at(-1)!.epoch))]
+  return `Curves over epochs ${start} to ${end}. ${described.join('. ')}.`
 }
 
 const captions = new Map([
@@ -105,7 +121,7 @@ const captions = new Map([
 ])
 const order = [...captions.keys()]
 
-/** The figures that lie in the run directory; of several runs, those of the first that has any. */
+/** Shows the figures in the run directory; of several runs, those of the first that has any. */
 export function experimentFigures({ label, runs }: Experiment): Html {
   const run = runs.find(({ figures }) => figures.length > 0) ?? runs[0]!
   const place = ({ name }: Figure): number => (order.includes(name) ? order.indexOf(name) : order.length)
@@ -117,8 +133,14 @@ export function experimentFigures({ label, runs }: Experiment): Html {
   return html`<div class="figures">${figures.map((figure) => {
     const { name } = figure
     const caption = captions.get(name) ?? `${name}.`
+    const style = name !== 'weights' && name !== 'confusion' && html` class="sheet"`
+    const matrix =
+      name === 'confusion' &&
+      run.confusion &&
+      dataTable(sheetTable('confusion', `Confusion matrix of ${label}`, run.confusion))
+    const img = image(figure, `${label}: ${caption}`)
     return html`
-<figure${name !== 'weights' && name !== 'confusion' && html` class="sheet"`}>${image(figure, `${label}: ${caption}`)}<figcaption>${caption}${seed}</figcaption>
-${name === 'confusion' && run.confusion && html`<details><summary>The matrix as a table</summary>${dataTable(sheetTable('confusion', `Confusion matrix of ${label}`, run.confusion))}</details>`}</figure>`
+<figure${style}>${img}<figcaption>${caption}${seed}</figcaption>
+${matrix && html`<details><summary>The matrix as a table</summary>${matrix}</details>`}</figure>`
   })}</div>`
 }

@@ -2,15 +2,15 @@ import { stringify } from 'csv-stringify/sync'
 import { textColumns } from '../pipeline/base/text-table.js'
 import type { Cell, DataTable } from './tables.js'
 
-/** The formats that tables are written in, by the ending of their files. */
+/** The formats of tables, by the ending of their files. */
 export const formats: Readonly<Record<'md' | 'csv' | 'tex', (table: DataTable) => string>> = {
   md: markdown,
   csv,
   tex: latex,
 }
 
-/** A Markdown table; notes follow as a list. */
-export function markdown({ caption, columns, rows, notes }: DataTable): string {
+/** Formats a table as Markdown. Its notes follow as a list. */
+function markdown({ caption, columns, rows, notes }: DataTable): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   const cell = ({ text, notes = [], isBest }: Cell): string =>
     (isBest ? `**${markdownText(text)}**` : markdownText(text)) + marks(notes)
@@ -33,29 +33,32 @@ function marks(notes: readonly number[]): string {
   return notes.length > 0 ? ` (${notes.join(', ')})` : ''
 }
 
-/** Numbers in full; a deviation has a column of its own, and so has what is best; shares are 0 … 1. */
-export function csv({ columns, rows, notes }: DataTable): string {
-  const spread = columns.map((_, i) => rows.some((row) => row[i]!.deviation !== undefined))
-  const noted = notes.length > 0
-  const marked = rows.some(isBest)
+/**
+ * Formats a table as CSV. Numbers have all their digits, and shares are from 0 to 1. Deviations, notes and the mark of
+ * the best row have columns of their own.
+ */
+function csv({ columns, rows, notes }: DataTable): string {
+  const hasDeviation = columns.map((_, i) => rows.some((row) => row[i]!.deviation !== undefined))
+  const hasNotes = notes.length > 0
+  const hasBest = rows.some(isBest)
   const cells = (row: readonly Cell[]): string[] =>
     row.flatMap(({ text, value, deviation }, i) => [
       value === undefined ? csvText(text) : String(value),
-      ...(spread[i] ? [deviation === undefined ? '' : String(deviation)] : []),
+      ...(hasDeviation[i] ? [deviation === undefined ? '' : String(deviation)] : []),
     ])
   const notesOf = (row: readonly Cell[]): string[] => [
     ...new Set(row.flatMap((cell) => cell.notes ?? []).map((number) => notes[number - 1]!)),
   ]
   return stringify([
     [
-      ...columns.flatMap(({ name }, i) => [name, ...(spread[i] ? [`${name}, standard deviation`] : [])]),
-      ...(marked ? ['best'] : []),
-      ...(noted ? ['notes'] : []),
+      ...columns.flatMap(({ name }, i) => [name, ...(hasDeviation[i] ? [`${name}, standard deviation`] : [])]),
+      ...(hasBest ? ['best'] : []),
+      ...(hasNotes ? ['notes'] : []),
     ],
     ...rows.map((row) => [
       ...cells(row),
-      ...(marked ? [isBest(row) ? 'best' : ''] : []),
-      ...(noted ? [csvText(notesOf(row).join('; '))] : []),
+      ...(hasBest ? [isBest(row) ? 'best' : ''] : []),
+      ...(hasNotes ? [csvText(notesOf(row).join('; '))] : []),
     ]),
   ])
 }
@@ -64,14 +67,14 @@ function isBest(row: readonly Cell[]): boolean {
   return row.some((cell) => cell.isBest)
 }
 
-/** Nothing is left empty by a dash, and no text becomes a formula in a spreadsheet. */
+/** A missing value becomes an empty cell. Text that a spreadsheet would take for a formula gets a quote. */
 function csvText(text: string): string {
   if (text === '–') return ''
   return /^[=+@\-\t\r]/.test(text) ? `'${text}` : text
 }
 
-/** A table for the package booktabs. */
-export function latex({ id, caption, columns, rows, notes }: DataTable): string {
+/** Formats a table as LaTeX, for the package booktabs. */
+function latex({ id, caption, columns, rows, notes }: DataTable): string {
   const line = (cells: readonly string[]): string => `  ${cells.join(' & ')} \\\\`
   const cell = ({ text, notes = [], isBest }: Cell): string =>
     (isBest ? `\\textbf{${latexText(text)}}` : latexText(text)) + (notes.length > 0 ? `$^{${notes.join(',')}}$` : '')
@@ -107,16 +110,16 @@ function latexText(text: string): string {
   return text.replace(/[\\~^±−·–]|[&%$#_{}]/g, (found) => commands.get(found) ?? `\\${found}`).replace(/\s+/g, ' ')
 }
 
-/** Columns of even width for a terminal; the best row is marked by a star. */
+/** Formats a table for a terminal. A star marks the best row. */
 export function plainText({ caption, columns, rows, notes }: DataTable): string {
-  const marked = rows.some(isBest)
+  const hasBest = rows.some(isBest)
   const lines = [
     columns.map(({ name }) => name),
     ...rows.map((row) => row.map(({ text }) => text.replace(/\s+/g, ' '))),
   ]
-  const written = textColumns(lines, (i) => columns[i]!.isNumeric === true).map((line, at) => {
-    const star = marked ? (at > 0 && isBest(rows[at - 1]!) ? '* ' : '  ') : ''
+  const formatted = textColumns(lines, (i) => columns[i]!.isNumeric === true).map((line, at) => {
+    const star = hasBest ? (at > 0 && isBest(rows[at - 1]!) ? '* ' : '  ') : ''
     return (star + line).trimEnd()
   })
-  return [caption, ...written, ...notes.map((note, i) => `${i + 1}. ${note}`), ''].join('\n')
+  return [caption, ...formatted, ...notes.map((note, i) => `${i + 1}. ${note}`), ''].join('\n')
 }

@@ -1,18 +1,21 @@
 import { type Html, html, style } from './html.js'
 import { css } from './style.js'
 
-/** No script runs and nothing is fetched, whatever a run directory holds. */
+/** The policy of the page: no script runs and nothing is fetched, whatever text a run directory holds. */
 const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
+/** A section of a page. */
 export interface Section {
+  /** The target of links to the section. */
   readonly id: string
+  /** The heading. */
   readonly title: string
-  /** Nothing: the section is left out. */
+  /** The content. If it is undefined, the page has no such section. */
   readonly content: Html | undefined
 }
 
-/** A whole page: its title, what a reader in a hurry should know, and sections with a list of them above. */
-export function framed(title: string, lead: Html, sections: readonly Section[]): string {
+/** Formats a whole HTML page: title, summary, contents, and sections. */
+export function formatPage(title: string, summary: Html, sections: readonly Section[]): string {
   const shown = sections.filter(({ content }) => content)
   const page = html`<!doctype html>
 <html lang="en">
@@ -28,7 +31,7 @@ ${style(css)}
 <body>
 <header>
 <h1>${title}</h1>
-${lead}
+${summary}
 <nav aria-label="Contents"><ul>${shown.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
 </header>
 <main>

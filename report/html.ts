@@ -1,16 +1,20 @@
-/** Text that is HTML already. Only `html` makes it. */
+/** Text that is HTML. Only `html` and `style` make it. */
 export class Html {
+  /** The HTML. */
   readonly text: string
+
+  /** @param text HTML, with everything escaped that comes from outside */
   constructor(text: string) {
     this.text = text
   }
 }
 
+/** A value for the template tag `html`. `undefined` and `false` leave nothing. */
 export type Content = string | number | Html | undefined | false | readonly Content[]
 
 /**
- * A template tag that escapes whatever is put in and is not `Html` itself, so that nothing from a file becomes markup.
- * Values stand in element content or in quoted attributes, nowhere else.
+ * A template tag for HTML. It escapes every value that is not `Html` itself, so that text from a file never becomes
+ * markup. Values may be used in the content of elements and in quoted attributes, nowhere else.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(strings.map((text, i) => text + (i < values.length ? contentOf(values[i]) : '')).join(''))
@@ -31,14 +35,14 @@ const entities = new Map([
   ["'", '&#39;'],
 ])
 
-/** Escapes text for content and quoted attributes; control characters, which HTML forbids, become U+FFFD. */
-export function escapeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+/** Escapes text for content and quoted attributes. Control characters, which HTML forbids, become U+FFFD. */
+function escapeText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression looks for control characters
   const printable = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '\ufffd')
   return printable.replace(/[&<>"']/g, (character) => entities.get(character)!)
 }
 
-/** Style that stands in the page as it is. */
+/** A style element. Its content is not escaped. */
 export function style(css: string): Html {
   return new Html(`<style>${css}</style>`)
 }

@@ -1,11 +1,14 @@
-/** Reports on runs: directories in, a model of what they found, one HTML page and tables out. */
+/** Reports on runs: reads run directories into a model, and writes it as tables and as one HTML page. */
+export type { Published, PublishedMetric } from '../pipeline/definition/published.js'
 export { type Attempt, type Attempts, readAttempts } from './attempts.js'
 export { changesBetween, compareRuns, type Difference, type RunComparison } from './differences.js'
-export { csv, formats, latex, markdown, plainText } from './formats.js'
+export { formats, plainText } from './formats.js'
 export { type Experiment, type Report, reportOf } from './model.js'
 export { pageOf } from './page.js'
-export { type RunFiles, readRecord, readRun, type StoredRecord } from './read.js'
+export { type Figure, type RunFiles, readRecord, readRun, type StageUse, type StoredRecord } from './read.js'
 export { type SettingRow, type Settings, type SettingsOptions, settingsFrom, settingsTable } from './settings-table.js'
-export { type DataTable, tablesOf } from './tables.js'
+export type { Sheet } from './sheets.js'
+export type { Parameters, Summary } from './summary.js'
+export { type Cell, type Column, type DataTable, tablesOf } from './tables.js'
 export { type Comparison, overall, type Verdict } from './verdict.js'
 export { type ReportFiles, type ReportPlace, writeReport } from './write.js'

@@ -1,32 +1,43 @@
 import type { Published } from '../pipeline/definition/published.js'
+import { type ColumnInfos, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import type { RunFiles } from './read.js'
 import { type Parameters, type Summary, summaryOf } from './summary.js'
 import { type Comparison, compare } from './verdict.js'
 
-/** Runs of one definition that differ in their seed alone. */
+/** Runs of one definition that differ only in their seeds. */
 export interface Experiment {
-  /** Tells it from the others in this report. */
+  /** The name of the experiment in the report, different from all others. */
   readonly label: string
+  /** The runs, in the order given. */
   readonly runs: readonly RunFiles[]
+  /** The options that tell experiments apart. */
   readonly parameters: Parameters
+  /** The block `published` of the pipeline. */
   readonly published: Published | undefined
-  /** Of the last evaluation of every run that counts: those that are done; where there is none, those there are. */
+  /** The metrics of the last evaluation, by column, over the runs that are done, or over all runs if none is done. */
   readonly final: ReadonlyMap<string, Summary>
+  /** Whether a run is done. */
   readonly isDone: boolean
+  /** The published numbers compared with the reproduced ones. */
   readonly comparisons: readonly Comparison[]
 }
 
+/** The model of a report: everything that its tables and its page show. */
 export interface Report {
+  /** The title. */
   readonly title: string
+  /** The experiments, in the order given. */
   readonly experiments: readonly Experiment[]
-  /** Runs that only checked gradients, and those that did both. */
+  /** The runs with a gradient check. A run without metrics is here only, and no experiment. */
   readonly checks: readonly RunFiles[]
-  /** The splits with metrics, in their order. */
+  /** The metadata of the metrics of all experiments. */
+  readonly metricInfos: ColumnInfos
+  /** The splits with metrics, in the order of the columns. */
   readonly splits: readonly string[]
 }
 
-/** Puts runs side by side: those of one definition become one experiment, in the order given. */
+/** Makes the model of a report: the runs of one definition become one experiment, in the order given. */
 export function reportOf(runs: readonly RunFiles[]): Report {
   const groups = new Map<string, RunFiles[]>()
   for (const run of runs) {
@@ -34,24 +45,25 @@ export function reportOf(runs: readonly RunFiles[]): Report {
     const key = JSON.stringify([run.record.name, run.stages, run.published])
     groups.set(key, [...(groups.get(key) ?? []), run])
   }
-  const grouped = [...groups.values()]
-  const labels = labelsOf(grouped.map(([first]) => ({ name: first!.record.name, parameters: parametersOf(first!) })))
-  const experiments = grouped.map((group, i) => experimentOf(labels[i]!, group))
-  const names = experiments.flatMap(({ runs }) => runs.flatMap(({ metrics }) => Object.keys(metrics[0] ?? {})))
+  const runGroups = [...groups.values()]
+  const labels = labelsOf(runGroups.map(([first]) => ({ name: first!.record.name, parameters: parametersOf(first!) })))
+  const experiments = runGroups.map((group, i) => experimentOf(labels[i]!, group))
+  const metricInfos = mergeMetricInfos(experiments.flatMap(({ runs }) => runs.map((run) => run.metricInfos)))
   return {
     title: experiments.length === 1 ? experiments[0]!.label : `${experiments.length} experiments`,
     experiments,
     checks: runs.filter((run) => run.gradientCheck),
-    splits: [...new Set(names.flatMap((name) => /^(.+)_(?:loss|cost|accuracy)$/.exec(name)?.[1] ?? []))],
+    metricInfos,
+    splits: [...new Set([...metricInfos.values()].flatMap(({ split }) => split ?? []))],
   }
 }
 
 function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
   const done = runs.filter(({ record }) => record.status === 'done')
-  const counted = (done.length > 0 ? done : runs).flatMap(({ metrics }) => metrics.at(-1) ?? [])
+  const finalRows = (done.length > 0 ? done : runs).flatMap(({ metrics }) => metrics.at(-1) ?? [])
   const final = new Map<string, Summary>()
-  for (const name of new Set(counted.flatMap((row) => Object.keys(row))))
-    final.set(name, summaryOf(counted.flatMap((row) => row[name] ?? [])))
+  for (const name of new Set(finalRows.flatMap((row) => Object.keys(row))))
+    final.set(name, summaryOf(finalRows.flatMap((row) => row[name] ?? [])))
   const { published } = runs[0]!
   const parameters = parametersOf(runs[0]!)
   const isDone = done.length > 0
@@ -66,7 +78,7 @@ function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
   }
 }
 
-/** Looks for the options by their names, whichever stages have them. */
+/** Finds the options by their names, whatever stage has them. */
 function parametersOf({ stages }: RunFiles): Parameters {
   const batching = stages.find((stage) => 'epochs' in stage.with)?.with ?? {}
   const step = stages.find((stage) => 'eta' in stage.with)?.with
@@ -81,7 +93,7 @@ function parametersOf({ stages }: RunFiles): Parameters {
   }
 }
 
-/** The names; where two are alike, what differs stands behind them. */
+/** The labels: the names and, for equal names, the parameters that differ. */
 function labelsOf(given: readonly { readonly name: string; readonly parameters: Parameters }[]): string[] {
   const labels = given.map(({ name, parameters }) => {
     const others = given.filter((other) => other.name === name)
@@ -96,7 +108,7 @@ function labelsOf(given: readonly { readonly name: string; readonly parameters: 
   })
 }
 
-/** The evaluations of an experiment that curves show: of its first run that has any. */
+/** The evaluations to draw as curves: those of the first run of the experiment that has any. */
 export function curveRows({ runs }: Experiment): readonly MetricsRow[] {
   return runs.find(({ metrics }) => metrics.length > 0)?.metrics ?? []
 }

@@ -1,15 +1,15 @@
 import { dataTable } from './data-table.js'
 import { checkSection, definitionSection, environmentSection, timingSection } from './details.js'
 import { comparisonFigures, experimentFigures } from './figures.js'
-import { framed, type Section } from './frame.js'
+import { formatPage, type Section } from './frame.js'
 import { type Html, html } from './html.js'
 import type { Experiment, Report } from './model.js'
 import { tablesOf } from './tables.js'
 import { overall } from './verdict.js'
 
 /**
- * The report as one HTML file that needs no other. The same runs give the same bytes, but for the section `timings`,
- * which has the attribute `data-varies`.
+ * Formats a report as one HTML file that needs no other file. The same runs give the same bytes, except for the section
+ * `timings`, which has the attribute `data-varies`.
  */
 export async function pageOf(report: Report): Promise<string> {
   const { experiments, checks } = report
@@ -22,18 +22,18 @@ export async function pageOf(report: Report): Promise<string> {
     { id: 'definitions', title: 'Definitions', content: definitionSection(experiments) },
     { id: 'timings', title: 'Timings', content: timingSection(report) },
   ]
-  return framed(report.title, summary(report), sections)
+  return formatPage(report.title, summary(report), sections)
 }
 
-/** What a reader in a hurry should know: the verdict, and what did not end well. */
+/** The summary: the verdicts, and runs that are not done. */
 function summary({ experiments }: Report): Html {
-  const judged = experiments.filter(({ comparisons }) => comparisons.length > 0)
-  const sources = [...new Set(judged.map(({ published }) => published!.source))]
-  const lines = judged.map(({ label, comparisons }) => {
+  const compared = experiments.filter(({ comparisons }) => comparisons.length > 0)
+  const sources = [...new Set(compared.map(({ published }) => published!.source))]
+  const lines = compared.map(({ label, comparisons }) => {
     const verdict = overall(comparisons)!
-    const count = comparisons.filter((each) => each.verdict === 'reproduced').length
-    const counted = verdict === 'no verdict' ? '' : ` (${count} of ${comparisons.length} numbers)`
-    return html`<p><strong>${label}:</strong> ${verdictMark(verdict)}${counted}</p>`
+    const reproduced = comparisons.filter((each) => each.verdict === 'reproduced').length
+    const count = verdict === 'no verdict' ? '' : ` (${reproduced} of ${comparisons.length} numbers)`
+    return html`<p><strong>${label}:</strong> ${verdictMark(verdict)}${count}</p>`
   })
   return html`${
     lines.length > 0 &&
@@ -47,23 +47,35 @@ function notices({ label, runs }: Experiment): Html[] {
   return runs
     .filter(({ record }) => record.status !== 'done')
     .map(({ record }) => {
-      const who = runs.length > 1 ? `${label}, seed ${record.seed}` : label
-      const what = record.status === 'running' ? 'is still running, or was killed' : `${record.status}`
-      return html`<p class="notice" role="note"><strong>${who}</strong> ${record.status === 'failed' ? 'has failed' : record.status === 'interrupted' ? 'was interrupted' : what}${record.error && `: ${record.error}`}</p>`
+      const run = runs.length > 1 ? `${label}, seed ${record.seed}` : label
+      const status = statusTexts[record.status as keyof typeof statusTexts]
+      const error = record.error && `: ${record.error}`
+      return html`<p class="notice" role="note"><strong>${run}</strong> ${status}${error}</p>`
     })
 }
+
+const statusTexts = {
+  running: 'is still running, or was killed',
+  failed: 'has failed',
+  interrupted: 'was interrupted',
+} as const
 
 const marks = { reproduced: '✓', differs: '✗', 'no verdict': '–' } as const
 
 function verdictMark(verdict: keyof typeof marks): Html {
-  return html`<span class="verdict ${verdict.replace(' ', '-')}"><span aria-hidden="true">${marks[verdict]} </span>${verdict}</span>`
+  const mark = html`<span aria-hidden="true">${marks[verdict]} </span>`
+  return html`<span class="verdict ${verdict.replace(' ', '-')}">${mark}${verdict}</span>`
 }
 
 function resultsSection(report: Report): Html {
   const tables = tablesOf(report)
   const empty = report.experiments.filter(({ final }) => final.size === 0)
   return html`${tables.map((table) => dataTable(table, ({ text, verdict }) => (verdict ? verdictMark(verdict) : text)))}
-${empty.map(({ label }) => html`<p class="muted">${label} has no evaluation: nothing can be said about its results.</p>`)}`
+${empty.map(noResults)}`
+}
+
+function noResults({ label }: Experiment): Html {
+  return html`<p class="muted">${label} has no evaluation: nothing can be said about its results.</p>`
 }
 
 function experimentsSection(experiments: readonly Experiment[]): Html | undefined {

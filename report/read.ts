@@ -7,87 +7,125 @@ import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { defaultId } from '../pipeline/definition/entries.js'
 import { withVars } from '../pipeline/definition/interpolate.js'
 import { type Published, publishedOf } from '../pipeline/definition/published.js'
+import { type ColumnInfos, columnInfosOf, storedMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
 
-/** An image that lies in a run directory. */
+/** An image in a run directory. */
 export interface Figure {
-  /** The file without folder and ending: `weights`, `confusion`, … */
+  /** The name of the file without folder and ending: `weights`, `confusion`, … */
   readonly name: string
+  /** The media type. */
   readonly type: 'image/svg+xml' | 'image/png'
+  /** The content of the file. */
   readonly bytes: Buffer
 }
 
-/** A run as its directory tells it; what is missing is empty. */
+/** The content of a run directory. What is missing is empty. */
 export interface RunFiles {
+  /** The run directory. */
   readonly directory: string
+  /** The content of `run.json`. */
   readonly record: StoredRecord
-  /** `pipeline.yaml` as it stands. */
+  /** The text of `pipeline.yaml`. */
   readonly text: string
+  /** The stages of the pipeline. */
   readonly stages: readonly StageUse[]
+  /** The block `published` of the pipeline. */
   readonly published: Published | undefined
+  /** The evaluations. */
   readonly metrics: readonly MetricsRow[]
+  /** The metadata of the metrics. */
+  readonly metricInfos: ColumnInfos
+  /** The figures, by name. */
   readonly figures: readonly Figure[]
+  /** The confusion matrix. */
   readonly confusion: Sheet | undefined
+  /** The gradient check. */
   readonly gradientCheck: Sheet | undefined
   /** What could not be read, in words. */
   readonly remarks: readonly string[]
 }
 
-/** What `pipeline.yaml` of a run directory says. */
-export interface RunText {
-  /** As it stands. */
+/** The content of `pipeline.yaml` in a run directory. */
+interface RunText {
+  /** The text. */
   readonly text: string
-  /** What tells it from other runs: its vars, and options (`id.option`) that refer to none. */
+  /** The values that tell the run from others: its vars, and options (`id.option`) that refer to none. */
   readonly settings: Readonly<{ [name: string]: unknown }>
+  /** The stages, with the values of the vars in their options. */
   readonly stages: readonly StageUse[]
+  /** The block `published`. */
   readonly published: Published | undefined
 }
 
+/** A stage of a pipeline, as its definition names it. */
 export interface StageUse {
+  /** The stage: `batch/rows`. */
   readonly use: string
+  /** Its options. */
   readonly with: Readonly<{ [option: string]: unknown }>
 }
 
-/** What a report needs of `run.json`, whatever version of Millrace wrote it. */
+/** The part of `run.json` that a report needs, for every version of Millrace. */
 const record = z.object({
+  /** How far the run is. */
   status: z.enum(['running', 'done', 'failed', 'interrupted']),
+  /** Why the run failed. */
   error: z.string().optional(),
+  /** The name of the pipeline. */
   name: z.string(),
+  /** The seed of the run. */
   seed: z.number(),
+  /** The versions of Millrace and Node. */
   versions: z.record(z.string(), z.string()).default({}),
+  /** The machine that made the run. */
   machine: z.object({ platform: z.string(), cpu: z.string(), cores: z.number() }).optional(),
+  /** The kernel that made the run. */
   kernel: z.object({ name: z.string(), detail: z.string(), threads: z.number() }).optional(),
+  /** The SHA-256 of `pipeline.yaml`. */
   definition: z.string().optional(),
+  /** When the run started (ISO 8601). */
   started: z.string().optional(),
+  /** When the run ended (ISO 8601). */
   finished: z.string().optional(),
+  /** Times in seconds. */
   timings: z.record(z.string(), z.number()).optional(),
+  /** The metadata of the metrics by column. Runs of version 0.1.0 have none. */
+  metrics: storedMetricInfos.optional(),
+  /** The data files. */
   data: z.array(dataSource).default([]),
+  /** Notes of the stages. */
   notes: z.array(z.string()).default([]),
+  /** The files that the run wrote. */
   files: z.array(z.string()).default([]),
 })
 
+/** The content of `run.json`, as far as a report needs it. */
 export type StoredRecord = z.output<typeof record>
 
-/** As much as a definition may have. */
+/** The largest size of a definition, in bytes. */
 const MAX_DEFINITION = 1 << 20
 
-/** A figure beyond this size stays out of a report that must be mailed. */
+/** The largest size of a figure, in bytes: a report shall be small enough for a mail. */
 const MAX_FIGURE = 2 << 20
 
-/** Reads a run directory. Throws a PipelineError `ARGUMENTS` where it is none, `DATA` where its record is damaged. */
+/** Reads a run directory. Throws a PipelineError: `ARGUMENTS` if it is none, `DATA` if its `run.json` is damaged. */
 export function readRun(directory: string): RunFiles {
   const remarks: string[] = []
   const record = readRecord(directory)
   const { text, stages, published } = readRunText(directory, remarks)
   const sheet = (name: string): Sheet | undefined => readSheet(join(directory, name), remarks)
+  const metrics = metricsIn(directory, remarks)
+  const columns = metrics.flatMap((row) => Object.keys(row))
   return {
     directory,
     record,
     text,
     stages,
     published,
-    metrics: metricsIn(directory, remarks),
+    metrics,
+    metricInfos: columnInfosOf(columns, record.metrics),
     figures: figuresIn(directory, remarks),
     confusion: sheet('figures/confusion.csv'),
     gradientCheck: sheet('gradient-check.csv'),
@@ -95,14 +133,18 @@ export function readRun(directory: string): RunFiles {
   }
 }
 
-/** Reads `pipeline.yaml` of a run directory. */
+/**
+ * Reads `pipeline.yaml` of a run directory.
+ *
+ * @param remarks gets what could not be read, in words
+ */
 export function readRunText(directory: string, remarks: string[]): RunText {
   const file = join(directory, 'pipeline.yaml')
   const text = existsSync(file) ? readText(file, MAX_DEFINITION) : ''
   return { text, ...readDefinition(text, remarks) }
 }
 
-/** Reads `run.json`. Throws a PipelineError `ARGUMENTS` where there is none, `DATA` where it is damaged. */
+/** Reads `run.json`. Throws a PipelineError: `ARGUMENTS` if there is none, `DATA` if it is damaged. */
 export function readRecord(directory: string): StoredRecord {
   const file = join(directory, 'run.json')
   const refuse = (why: string): PipelineError =>
@@ -162,7 +204,7 @@ function mapping(value: unknown): { [option: string]: unknown } {
   return value !== null && typeof value === 'object' ? (value as { [option: string]: unknown }) : {}
 }
 
-/** Figures by name, sharp ones (SVG) before pixels; single snapshots are left to the directory. */
+/** Reads the figures, sorted by name. An SVG is preferred to a PNG. Snapshots of single epochs are left out. */
 function figuresIn(directory: string, remarks: string[]): Figure[] {
   const found = new Map<string, Figure>()
   for (const folder of [directory, join(directory, 'figures')]) {

@@ -1,36 +1,53 @@
-import { isBetter, type MetricsRow } from '../pipeline/wires/metrics.js'
-import { defaultMonitor } from '../sweep/index.js'
+import { type ColumnInfos, metricInfoByName } from '../pipeline/wires/metric-info.js'
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
+import { compareValues, defaultMonitor, directionOf } from '../sweep/monitor.js'
 import type { Attempt, Attempts } from './attempts.js'
+import { formatterOf } from './metric-format.js'
 import { type Summary, summaryOf } from './summary.js'
-import { type Cell, type Column, type DataTable, summaryCell, wordOf } from './tables.js'
+import { type Cell, type Column, type DataTable, summaryCell } from './tables.js'
 
-/** The attempts at one setting: they differ in their seeds. */
+/** The attempts at one setting. They differ in their seeds. */
 export interface SettingRow {
+  /** The values of the setting, by name. */
   readonly settings: Readonly<Record<string, unknown>>
+  /** The attempts, in order. */
   readonly attempts: readonly Attempt[]
-  /** Of the last evaluation of those that are done; where there is none, of those that were ended early. */
+  /** The metrics of the last evaluation, over the attempts that are done, or over those ended early if none is done. */
   readonly final: ReadonlyMap<string, Summary>
+  /** Whether the setting is the best by the monitor. */
   readonly isBest: boolean
 }
 
-/** Settings side by side. */
+/** Settings and their results. */
 export interface Settings {
+  /** A row for each setting. */
   readonly rows: readonly SettingRow[]
-  /** The names that do not have one value everywhere. */
+  /** The names of which the value varies. */
   readonly varying: readonly string[]
+  /** The columns of the metrics, in order. */
   readonly metrics: readonly string[]
-  /** What says which setting is best; undefined where no metric is known yet. */
+  /** The metadata of the metrics. */
+  readonly metricInfos: ColumnInfos
+  /** The metric that settings are compared by; undefined if no metric is known yet. */
   readonly monitor: string | undefined
 }
 
+/** How to compare settings. */
 export interface SettingsOptions {
+  /** The metric that settings are compared by. Default: the monitor of the sweep, else accuracy or loss. */
   readonly monitor?: string | undefined
-  /** A column to sort by, `-name` in the other order. Default: best first. */
+  /** A column to sort by in rising order, or `-name` for falling order. Default: best first. */
   readonly sort?: string | undefined
 }
 
-/** Puts attempts together by their settings; in the order of the attempts, or the best first where there are results. */
-export function settingsFrom({ attempts, monitor: named }: Attempts, options: SettingsOptions = {}): Settings {
+/**
+ * Groups attempts by their settings, the best first. Settings without results come last, in the order of the attempts.
+ * Throws a PipelineError `ARGUMENTS` if the monitor does not say whether higher or lower is better.
+ */
+export function settingsFrom(
+  { attempts, monitor: sweepMonitor, metricInfos }: Attempts,
+  options: SettingsOptions = {},
+): Settings {
   const groups = new Map<string, Attempt[]>()
   const names = new Set<string>()
   for (const attempt of attempts) {
@@ -40,94 +57,104 @@ export function settingsFrom({ attempts, monitor: named }: Attempts, options: Se
     group.push(attempt)
     for (const name of Object.keys(attempt.settings)) names.add(name)
   }
-  const metrics = [...new Set(attempts.flatMap(({ final }) => Object.keys(final ?? {})))].filter(
-    (name) => name !== 'epoch' && name !== 'step',
-  )
-  const monitor = options.monitor ?? named ?? defaultMonitor(metrics)
+  const columns = new Set(attempts.flatMap(({ final }) => Object.keys(final ?? {})))
+  const metrics = [...columns].filter((name) => name !== 'epoch' && name !== 'step')
+  const monitor = options.monitor ?? sweepMonitor ?? defaultMonitor(metricInfos)
+  // If no attempt has the monitor, no setting is the best.
+  const better = monitor !== undefined && columns.has(monitor) ? directionOf(monitor, metricInfos) : undefined
   const nameVaries = new Set(attempts.map(({ name }) => name)).size > 1
   const rows = [...groups.values()].map(
-    (group): Unmarked => ({
+    (group): SettingResults => ({
       settings: { ...(nameVaries && { name: group[0]!.name }), ...group[0]!.settings },
       attempts: group,
       final: finalOf(group),
     }),
   )
   const all = [...(nameVaries ? ['name'] : []), ...names]
-  const best = bestOf(rows, monitor)
-  const marked = rows.map((row) => ({ ...row, isBest: row === best }))
+  const best = better && bestOf(rows, monitor!, better)
+  const settingRows = rows.map((row) => ({ ...row, isBest: row === best }))
+  const { sort = better && `${better === 'higher' ? '-' : ''}${monitor}` } = options
   return {
-    rows: sorted(marked, options.sort ?? monitor, options.sort === undefined),
+    rows: sort === undefined ? settingRows : sortRows(settingRows, sort),
     varying: all.filter((name) => new Set(rows.map(({ settings }) => JSON.stringify(settings[name]))).size > 1),
     metrics,
+    metricInfos,
     monitor,
   }
 }
 
 function finalOf(attempts: readonly Attempt[]): Map<string, Summary> {
   const isDone = attempts.some(({ status }) => status === 'done')
-  const counted = isDone ? 'done' : 'ended early'
-  const rows = attempts.flatMap(({ status, final }): MetricsRow[] => (status === counted && final ? [final] : []))
+  const countedStatus = isDone ? 'done' : 'ended early'
+  const rows = attempts.flatMap(({ status, final }): MetricsRow[] => (status === countedStatus && final ? [final] : []))
   const names = new Set(rows.flatMap((row) => Object.keys(row)))
   return new Map([...names].map((name) => [name, summaryOf(rows.flatMap((row) => row[name] ?? []))]))
 }
 
-type Unmarked = Omit<SettingRow, 'isBest'>
+type SettingResults = Omit<SettingRow, 'isBest'>
 
-function bestOf(rows: readonly Unmarked[], monitor: string | undefined): Unmarked | undefined {
-  let best: { row: Unmarked; value: number } | undefined
+function bestOf(
+  rows: readonly SettingResults[],
+  monitor: string,
+  better: 'higher' | 'lower',
+): SettingResults | undefined {
+  let best: { row: SettingResults; value: number } | undefined
   for (const row of rows) {
     const isDone = row.attempts.some(({ status }) => status === 'done')
-    const value = monitor === undefined || !isDone ? undefined : row.final.get(monitor)?.mean
-    if (value !== undefined && isBetter(monitor!.endsWith('accuracy') ? 'higher' : 'lower', value, best?.value))
-      best = { row, value }
+    const value = isDone ? row.final.get(monitor)?.mean : undefined
+    if (value === undefined || Number.isNaN(value)) continue
+    if (!best || compareValues(better, value, best.value) < 0) best = { row, value }
   }
   return best?.row
 }
 
-/** By a setting or a metric; `-name` turns the order round. What has no value stands last. */
-function sorted(rows: readonly SettingRow[], by: string | undefined, bestFirst: boolean): SettingRow[] {
-  if (by === undefined) return [...rows]
+/** Sorts by a setting or a metric: `name` in rising order, `-name` in falling order. Rows without a value come last. */
+function sortRows(rows: readonly SettingRow[], by: string): SettingRow[] {
   const name = by.replace(/^-/, '')
-  // Of metrics that grow, 1 is better than 0.
-  const isDown = bestFirst ? isBetter(name.endsWith('accuracy') ? 'higher' : 'lower', 1, 0) : by.startsWith('-')
-  const found = ({ settings, final }: SettingRow): unknown => settings[name] ?? final.get(name)?.mean
+  const isFalling = by.startsWith('-')
+  const cellValue = ({ settings, final }: SettingRow): unknown => settings[name] ?? final.get(name)?.mean
   const order = (a: unknown, b: unknown): number => {
     if (typeof a === 'number' && typeof b === 'number') return a - b
     return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0
   }
   const isKnown = (row: SettingRow): boolean => {
-    const value = found(row)
+    const value = cellValue(row)
     return value !== undefined && !Number.isNaN(value)
   }
   return [...rows].sort((a, b) => {
     const [known, other] = [isKnown(a), isKnown(b)]
     if (!known || !other) return Number(other) - Number(known)
-    return (isDown ? -1 : 1) * order(found(a), found(b))
+    return (isFalling ? -1 : 1) * order(cellValue(a), cellValue(b))
   })
 }
 
+const deviationNote = ', mean ± standard deviation over the seeds'
+
 /**
- * A row for each setting. By default it has the names that vary, how many runs are done, the loss and accuracy of each
- * split (costs hold the penalty, which settings differ in), and what became of runs that are not done.
+ * Makes a table with a row for each setting.
+ *
+ * @param columns the names of settings and metrics to show. Default: the names that vary, the number of runs that are
+ * done, every metric except the costs (they include the penalty, in which settings may differ), and the status of other
+ * runs.
  */
 export function settingsTable(settings: Settings, columns?: readonly string[]): DataTable {
-  const { rows, varying, metrics } = settings
-  const repeated = rows.some(({ attempts }) => attempts.length > 1)
+  const { rows, varying, metrics, metricInfos } = settings
+  const isRepeated = rows.some(({ attempts }) => attempts.length > 1)
   const isWhole = rows.every(({ attempts }) => attempts.every(({ status }) => status === 'done'))
-  const shown = columns ?? [...varying, ...metrics.filter((name) => !name.endsWith('_cost'))]
-  const own = columns === undefined
+  const shown = columns ?? [...varying, ...metrics.filter((name) => metricInfos.get(name)?.name !== 'cost')]
+  const isDefault = columns === undefined
   return {
     id: 'settings',
-    caption: `${rows.length} setting${rows.length === 1 ? '' : 's'}${repeated ? ', mean ± standard deviation over the seeds' : ''}`,
+    caption: `${rows.length} setting${rows.length === 1 ? '' : 's'}${isRepeated ? deviationNote : ''}`,
     columns: [
       ...shown.map((name): Column => ({ name, isNumeric: rows.every((row) => isNumeric(row, name)) })),
-      ...(own && repeated ? [{ name: 'runs', isNumeric: true }] : []),
-      ...(own && !isWhole ? [{ name: 'status' }] : []),
+      ...(isDefault && isRepeated ? [{ name: 'runs', isNumeric: true }] : []),
+      ...(isDefault && !isWhole ? [{ name: 'status' }] : []),
     ],
     rows: rows.map((row) => [
-      ...shown.map((name) => ({ ...cellOf(row, name), ...(row.isBest && { isBest: true }) })),
-      ...(own && repeated ? [runsCell(row)] : []),
-      ...(own && !isWhole ? [{ text: statusOf(row) }] : []),
+      ...shown.map((name) => ({ ...cellOf(row, name, metricInfos), ...(row.isBest && { isBest: true }) })),
+      ...(isDefault && isRepeated ? [runsCell(row)] : []),
+      ...(isDefault && !isWhole ? [{ text: statusOf(row) }] : []),
     ]),
     notes: [],
   }
@@ -137,9 +164,9 @@ function isNumeric({ settings, final }: SettingRow, name: string): boolean {
   return final.has(name) || !(name in settings) || typeof settings[name] === 'number'
 }
 
-function cellOf({ settings, final, attempts }: SettingRow, name: string): Cell {
+function cellOf({ settings, final, attempts }: SettingRow, name: string, infos: ColumnInfos): Cell {
   if (name === 'seed') return { text: attempts.map(({ seed }) => seed).join(', ') }
-  if (!(name in settings)) return summaryCell(final.get(name), wordOf(name))
+  if (!(name in settings)) return summaryCell(final.get(name), formatterOf(infos.get(name) ?? metricInfoByName(name)))
   const value = settings[name]
   if (typeof value === 'number') return { text: String(value), value }
   return { text: typeof value === 'string' ? value : JSON.stringify(value) }
@@ -150,7 +177,7 @@ function runsCell({ attempts }: SettingRow): Cell {
   return done === attempts.length ? { text: String(done), value: done } : { text: `${done} of ${attempts.length}` }
 }
 
-/** What became of those that are not done: how many of each kind, and the first reason of each kind. */
+/** The status of the attempts in words: how many of each status, and the first reason of those that failed. */
 function statusOf({ attempts }: SettingRow): string {
   const kinds = new Map<string, Attempt[]>()
   for (const attempt of attempts) kinds.set(attempt.status, [...(kinds.get(attempt.status) ?? []), attempt])

@@ -6,16 +6,18 @@ import { readRegularFile } from '../pipeline/files/regular-file.js'
 import { tableFromFile } from '../pipeline/formats/ipc.js'
 import { type MetricsRow, metricsRows } from '../pipeline/wires/metrics.js'
 
-/** A CSV as it was read: the names of its columns, then its cells. */
+/** The content of a table file, as text. */
 export interface Sheet {
+  /** The names of the columns. */
   readonly columns: readonly string[]
+  /** The cells, row by row. */
   readonly rows: readonly (readonly string[])[]
 }
 
-/** Tables beyond this size are no tables of a run. */
+/** The largest size of a table that a run writes, in bytes. */
 const MAX_TEXT = 64 << 20
 
-/** Reads a text file. Throws a PipelineError `DATA`. */
+/** Reads a text file. Throws a PipelineError `DATA` if it cannot be read, or if it has more bytes than `limit`. */
 export function readText(file: string, limit = MAX_TEXT): string {
   try {
     return String(readRegularFile(file, limit))
@@ -24,7 +26,12 @@ export function readText(file: string, limit = MAX_TEXT): string {
   }
 }
 
-/** Rows of another length than the head, such as the last of a run that was killed, are left out. */
+/**
+ * Reads a CSV file. Returns undefined if there is none, or if it cannot be read. Rows of another length than the head,
+ * for example the last row of a run that was killed, are left out.
+ *
+ * @param remarks gets what could not be read, in words
+ */
 export function readSheet(file: string, remarks: string[]): Sheet | undefined {
   if (!existsSync(file)) return undefined
   try {
@@ -40,7 +47,12 @@ export function readSheet(file: string, remarks: string[]): Sheet | undefined {
   }
 }
 
-/** The evaluations: of the files called `metrics`, else of others at the top of the directory that hold such rows. */
+/**
+ * Reads the evaluations of a run, from a file called `metrics`, or else from the first other file at the top of the
+ * directory that has such rows.
+ *
+ * @param remarks gets what could not be read, in words
+ */
 export function metricsIn(directory: string, remarks: string[]): MetricsRow[] {
   const isFirst = (name: string): boolean => name.startsWith('metrics.')
   const names = readdirSync(directory)
@@ -53,7 +65,7 @@ export function metricsIn(directory: string, remarks: string[]): MetricsRow[] {
   return []
 }
 
-/** What each sink of metrics writes, by the ending of its files. */
+/** Readers for the files of the sinks of metrics, by their ending. */
 const readers = new Map<string, (file: string, remarks: string[]) => MetricsRow[]>([
   ['.csv', rowsOfCsv],
   ['.jsonl', rowsOfLines],

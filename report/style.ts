@@ -1,4 +1,4 @@
-/** How a report looks: light or dark as the reader's system is, from 400 pixels to a wide screen, and on paper. */
+/** The style of a report: light or dark as the system of the reader, for screens from 400 pixels on, and for paper. */
 export const css = `
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1c1c; --muted: #595959; --rule: #c9c9c9; --band: #f4f4f2;
   --link: #1d4f91; --good: #1f6b3a; --bad: #a3301c; }
@@ -36,13 +36,15 @@ figure { margin: 1rem 0; }
 figure img { display: block; max-width: 100%; height: auto; background: #fff; }
 figure.wide img { width: 100%; max-width: 62rem; }
 figcaption { font-size: .9rem; color: var(--muted); margin-top: .35rem; max-width: 48rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; align-items: start; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; \
+align-items: start; }
 .figures figure { min-width: 0; }
 .figures .sheet { grid-column: 1 / -1; max-width: 56rem; }
 .hash { font-family: ui-monospace, 'DejaVu Sans Mono', monospace; font-size: .8rem; overflow-wrap: anywhere; }
 pre { background: var(--band); padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; line-height: 1.4; }
 summary { cursor: pointer; color: var(--link); padding: .2rem 0; }
-@media (max-width: 40rem) { h1 { font-size: 1.4rem; } table { font-size: .85rem; } th, td { padding-right: .6rem; } tbody th { white-space: normal; min-width: 8.5rem; } }
+@media (max-width: 40rem) { h1 { font-size: 1.4rem; } table { font-size: .85rem; } th, td { padding-right: .6rem; } \
+tbody th { white-space: normal; min-width: 8.5rem; } }
 @media print {
   :root { color-scheme: light; --paper: #fff; --ink: #000; --muted: #444; --rule: #999; --band: #f4f4f2; --link: #000;
     --good: #1f6b3a; --bad: #a3301c; }

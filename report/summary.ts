@@ -1,18 +1,26 @@
-/** The options that tell experiments apart, under the names that pipelines give them. */
+/** The options that tell experiments apart, under the names that the shipped pipelines give them. */
 export interface Parameters {
+  /** Rows of a batch. */
   readonly batchSize?: number | undefined
+  /** The number of epochs. */
   readonly epochs?: number | undefined
+  /** The weight of the penalty. */
   readonly lambda?: number | undefined
+  /** The learning rate, or its schedule in words. */
   readonly eta?: number | string | undefined
 }
 
-/** A number over the runs of an experiment; `deviation` is the sample standard deviation, where there are several. */
+/** A metric over several runs. */
 export interface Summary {
+  /** The mean. */
   readonly mean: number
+  /** The sample standard deviation; undefined for a single run. */
   readonly deviation: number | undefined
+  /** The number of runs. */
   readonly count: number
 }
 
+/** Summarises the values of a metric, one of each run. */
 export function summaryOf(values: readonly number[]): Summary {
   const count = values.length
   const mean = values.reduce((sum, value) => sum + value, 0) / count

@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path'
 import { pngOf } from '../figures/index.js'
 import type { Attempts } from './attempts.js'
 import { dataTable } from './data-table.js'
-import { framed } from './frame.js'
+import { formatPage } from './frame.js'
 import { type Html, html } from './html.js'
 import { svgData } from './image.js'
 import { settingsFigure } from './settings-figure.js'
@@ -10,20 +10,22 @@ import { type Settings, settingsFrom, settingsTable } from './settings-table.js'
 import type { DataTable } from './tables.js'
 
 /** A report on one sweep, ready to be written. */
-export interface SweepReport {
+interface SweepReport {
+  /** The HTML page. */
   readonly page: string
+  /** The tables of the page. */
   readonly tables: readonly DataTable[]
-  /** Figures by the names of their files. */
+  /** The figures by the names of their files. */
   readonly figures: ReadonlyMap<string, string | Uint8Array>
 }
 
-/** The table of a sweep, and its results over the one or two settings that vary. */
+/** Makes the report on a sweep: its table, and a figure of the results over the one or two settings that vary. */
 export async function sweepReport(directory: string, attempts: Attempts): Promise<SweepReport> {
   const settings = settingsFrom(attempts)
   const table = settingsTable(settings)
   const figure = await settingsFigure(settings)
   const title = attempts.attempts[0]?.name ?? basename(resolve(directory))
-  const page = framed(`${title}: sweep`, summary(attempts, settings), [
+  const page = formatPage(`${title}: sweep`, summary(attempts, settings), [
     {
       id: 'figure',
       title: 'Over the settings',
@@ -46,6 +48,7 @@ function summary({ attempts }: Attempts, { rows, monitor }: Settings): Html {
   const best = rows.find(({ isBest }) => isBest)
   const values = Object.entries(best?.settings ?? {}).map(([name, value]) => `${name} ${value}`)
   const open = attempts.length - done - failed
-  return html`<p>${rows.length} settings, ${attempts.length} runs: ${done} done${failed > 0 && `, ${failed} failed`}${open > 0 && `, ${open} still to come`}.
+  const others = [failed > 0 && `, ${failed} failed`, open > 0 && `, ${open} still to come`]
+  return html`<p>${rows.length} settings, ${attempts.length} runs: ${done} done${others}.
 ${best && html`Best by ${monitor}: <strong>${values.join(', ')}</strong>.`}</p>`
 }

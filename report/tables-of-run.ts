@@ -5,7 +5,7 @@ import { tableFromFile } from '../pipeline/formats/ipc.js'
 import { modelOf } from '../pipeline/wires/parameters.js'
 import { readSheet, readText, type Sheet } from './sheets.js'
 
-/** What is larger was not written by a run. */
+/** The largest size of a table that a run writes, in bytes. */
 const MAX_BYTES = 1 << 30
 
 const readers = new Map<string, (file: string) => Sheet | undefined>([
@@ -15,14 +15,14 @@ const readers = new Map<string, (file: string) => Sheet | undefined>([
   ['.arrow', sheetOfArrow],
 ])
 
-/** True where `sheetOf` can look into the file. */
+/** Whether `sheetOf` can read the file, by its ending. */
 export function isTable(name: string): boolean {
   return readers.has(extname(name))
 }
 
 /**
- * A table of a run with its cells as text, whatever sink wrote it: a row per line or record, for parameters one per
- * number. A last row that was cut off is left out; undefined where nothing can be read.
+ * Reads a table file of a run, with its cells as text: a row for each line or record, and for each number of
+ * parameters. An incomplete last row is left out. Returns undefined if the file cannot be read.
  */
 export function sheetOf(directory: string, name: string): Sheet | undefined {
   try {
@@ -43,7 +43,7 @@ function sheetOfLines(file: string): Sheet {
 
 function sheetOfArrow(file: string): Sheet {
   const bytes = readRegularFile(file, MAX_BYTES)
-  // A run that failed before its first table has opened the file and no more.
+  // A run that failed before its first table leaves an empty file.
   if (bytes.length === 0) return { columns: [], rows: [] }
   const table = tableFromFile(bytes)
   return table.schema.metadata.get('wire') === 'parameters' && !table.schema.names.includes('epoch')

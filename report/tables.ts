@@ -1,41 +1,58 @@
+import { type ColumnInfos, metricInfoByName } from '../pipeline/wires/metric-info.js'
+import type { MetricInfo } from '../pipeline/wires/metrics.js'
+import { formatMetric, formatPercent, formatterOf } from './metric-format.js'
 import type { Experiment, Report } from './model.js'
 import type { Summary } from './summary.js'
 import type { Comparison, Verdict } from './verdict.js'
 
+/** A cell of a table. */
 export interface Cell {
-  /** As people read it. */
+  /** The text for people. */
   readonly text: string
-  /** As programs read it, where that is more than the text. */
+  /** The number for programs, with all its digits; undefined if the cell is text. */
   readonly value?: number | undefined
+  /** The standard deviation over the seeds. */
   readonly deviation?: number | undefined
+  /** The verdict that the cell shows. */
   readonly verdict?: Verdict
-  /** Of the row to be pointed out. */
+  /** Whether the cell is in the best row. */
   readonly isBest?: boolean
-  /** Numbers of the table's notes, from 1. */
+  /** The numbers of the notes on the cell, from 1. */
   readonly notes?: readonly number[]
 }
 
+/** A column of a table. */
 export interface Column {
+  /** The heading. */
   readonly name: string
+  /** Whether the cells are numbers, to be aligned at the right. */
   readonly isNumeric?: boolean
 }
 
-/** A table that every format can show; the first cell of a row is its head. */
+/** A table that can be written in every format. */
 export interface DataTable {
-  /** Names its files. */
+  /** The name of its files, without the ending. */
   readonly id: string
+  /** The caption above the table. */
   readonly caption: string
+  /** The columns. */
   readonly columns: readonly Column[]
+  /** The cells, row by row. The first cell of a row is its heading. */
   readonly rows: readonly (readonly Cell[])[]
+  /** The notes below the table. */
   readonly notes: readonly string[]
 }
 
 const none: Cell = { text: '–' }
 const numeric = (name: string): Column => ({ name, isNumeric: true })
 
-/** The tables of a report: parameters, final costs, accuracies, and what was published beside what was found. */
+/**
+ * The tables of a report: parameters, the final values of each metric, and published numbers compared with reproduced
+ * ones.
+ */
 export function tablesOf(report: Report): DataTable[] {
-  return [parametersTable(report), costTable(report), accuracyTable(report), publishedTable(report)].filter(
+  const finalTables = metricNames(report.metricInfos).map((name) => finalTable(report, name))
+  return [parametersTable(report), ...finalTables, publishedTable(report)].filter(
     ({ rows, columns }) => rows.length > 0 && columns.length > 1,
   )
 }
@@ -54,7 +71,7 @@ function parametersTable({ experiments }: Report): DataTable {
     ],
     rows: experiments.map(({ label, runs, parameters }) => [
       { text: label },
-      seeds(runs.map(({ record }) => record.seed)),
+      seedsCell(runs.map(({ record }) => record.seed)),
       ...[parameters.batchSize, parameters.epochs, parameters.lambda, parameters.eta].map(number),
       ...(isWhole ? [] : [{ text: statusOf(runs) }]),
     ]),
@@ -62,8 +79,8 @@ function parametersTable({ experiments }: Report): DataTable {
   }
 }
 
-/** `400–404` where they follow each other, else all of them. */
-function seeds(all: readonly number[]): Cell {
+/** Formats seeds: `400–404` if they are consecutive, else all of them. */
+function seedsCell(all: readonly number[]): Cell {
   const sorted = [...new Set(all)].sort((a, b) => a - b)
   const [first, last] = [sorted[0]!, sorted.at(-1)!]
   if (sorted.length === 1) return { text: String(first), value: first }
@@ -76,38 +93,48 @@ function statusOf(runs: Experiment['runs']): string {
   return runs.length === 1 ? runs[0]!.record.status : [...counts].map(([status, n]) => `${n} ${status}`).join(', ')
 }
 
-function costTable(report: Report): DataTable {
-  return finalTable(report, 'cost', 'Final cost', cost)
+/**
+ * The names of the metrics that have a table: cost, accuracy, then others in the order of the columns. Loss has none if
+ * there is a cost. Columns that belong to no split and have no direction, such as eta, have none either.
+ */
+function metricNames(infos: ColumnInfos): string[] {
+  const shown = [...infos.values()].filter(({ split, better }) => split !== undefined || better !== undefined)
+  const names = new Set(shown.map(({ name }) => name))
+  const first = ['cost', names.has('cost') ? '' : 'loss', 'accuracy'].filter((name) => names.has(name))
+  if (names.has('cost')) names.delete('loss')
+  return [...new Set([...first, ...names])]
 }
 
-function accuracyTable(report: Report): DataTable {
-  return finalTable(report, 'accuracy', 'Final accuracy', percent)
-}
-
-/** One row per experiment, one column per split, and one for what was published of it. */
-function finalTable(report: Report, metric: string, caption: string, word: (value: number) => string): DataTable {
-  const names = report.splits.map((split) => `${split}_${metric}`)
-  const shown = names.filter((name) => report.experiments.some(({ final }) => final.has(name)))
-  const told = (name: string): boolean => report.experiments.some(({ published }) => published?.metrics[name])
+/** A row for each experiment. A column for each split, and one more if a number was published for it. */
+function finalTable(report: Report, metric: string): DataTable {
+  const { experiments, metricInfos, splits } = report
+  const order = ({ split }: MetricInfo): number => (split === undefined ? -1 : splits.indexOf(split))
+  const shown = [...metricInfos]
+    .filter(([column, { name }]) => name === metric && experiments.some(({ final }) => final.has(column)))
+    .sort(([, a], [, b]) => order(a) - order(b))
+  const isPublished = (column: string): boolean => experiments.some(({ published }) => published?.metrics[column])
   const notes = noteList()
-  const repeated = report.experiments.some(({ runs }) => runs.length > 1)
+  const isRepeated = experiments.some(({ runs }) => runs.length > 1)
+  const title = shown[0]?.[1].title ?? metric
   return {
-    id: `final-${metric}`,
-    caption: `${caption} of the experiments${repeated ? ', mean ± standard deviation over the seeds' : ''}`,
+    // The name comes from a file and becomes the name of a file.
+    id: `final-${metric.replaceAll(/[^\w-]+/g, '-')}`,
+    caption: `Final ${title} of the experiments${isRepeated ? ', mean ± standard deviation over the seeds' : ''}`,
     columns: [
       { name: 'Experiment' },
-      ...shown.flatMap((name) => [
-        ...(told(name) ? [numeric(`${formatMetric(name)}, published`)] : []),
-        numeric(told(name) ? `${formatMetric(name)}, reproduced` : formatMetric(name)),
-      ]),
+      ...shown.flatMap(([column, info]) => {
+        const label = formatMetric(info)
+        return isPublished(column) ? [`${label}, published`, `${label}, reproduced`].map(numeric) : [numeric(label)]
+      }),
     ],
-    rows: report.experiments.map((experiment) => [
+    rows: experiments.map((experiment) => [
       { text: experiment.label },
-      ...shown.flatMap((name) => {
-        const comparison = experiment.comparisons.find((each) => each.metric === name)
+      ...shown.flatMap(([column, info]) => {
+        const comparison = experiment.comparisons.find((each) => each.metric === column)
+        const format = formatterOf(info)
         return [
-          ...(told(name) ? [publishedCell(comparison, word, notes.add)] : []),
-          summaryCell(experiment.final.get(name), word),
+          ...(isPublished(column) ? [publishedCell(comparison, format, notes.add)] : []),
+          summaryCell(experiment.final.get(column), format),
         ]
       }),
     ]),
@@ -115,22 +142,26 @@ function finalTable(report: Report, metric: string, caption: string, word: (valu
   }
 }
 
-function publishedTable({ experiments }: Report): DataTable {
+function publishedTable({ experiments, metricInfos }: Report): DataTable {
   const notes = noteList()
   const rows = experiments.flatMap(({ label, comparisons, published }) =>
     comparisons.map((comparison): Cell[] => {
       const { metric, tolerance, reproduced, difference, verdict } = comparison
-      const word = wordOf(metric)
+      const info = metricInfos.get(metric) ?? metricInfoByName(metric)
+      const format = formatterOf(info)
       const about = [...(published?.note ? [published.note] : []), ...comparison.notes]
       return [
         { text: label },
-        { text: formatMetric(metric) },
-        publishedCell(comparison, word, notes.add),
-        summaryCell(reproduced, word),
-        difference === undefined ? none : { text: signed(pointsOf(word, word(difference))), value: difference },
+        { text: formatMetric(info) },
+        publishedCell(comparison, format, notes.add),
+        summaryCell(reproduced, format),
+        difference === undefined ? none : { text: signed(pointsOf(format, format(difference))), value: difference },
         tolerance === undefined
           ? none
-          : { text: `± ${pointsOf(word, word === percent ? word(tolerance) : String(tolerance))}`, value: tolerance },
+          : {
+              text: `± ${pointsOf(format, format === formatPercent ? format(tolerance) : String(tolerance))}`,
+              value: tolerance,
+            },
         { text: verdict, verdict, notes: about.map(notes.add) },
       ]
     }),
@@ -147,39 +178,42 @@ function publishedTable({ experiments }: Report): DataTable {
 
 function publishedCell(
   comparison: Comparison | undefined,
-  word: (value: number) => string,
+  format: (value: number) => string,
   note: (text: string) => number,
 ): Cell {
   if (!comparison) return none
   const { published: value, corrected, notes } = comparison
-  const printed = word === percent ? word : String
-  if (corrected === undefined) return { text: printed(value), value }
+  const formatPublished = format === formatPercent ? format : String
+  if (corrected === undefined) return { text: formatPublished(value), value }
   return {
-    text: `${printed(value)} (should be ${printed(corrected)})`,
+    text: `${formatPublished(value)} (should be ${formatPublished(corrected)})`,
     value,
     ...(notes[0] && { notes: [note(notes[0])] }),
   }
 }
 
-export function summaryCell(summary: Summary | undefined, word: (value: number) => string): Cell {
+/** The cell of a metric: its mean, with ± its deviation if there are several runs. */
+export function summaryCell(summary: Summary | undefined, format: (value: number) => string): Cell {
   if (!summary) return none
   const { mean, deviation } = summary
-  const unit = /( %)?$/.exec(word(mean))![0]
+  const unit = /( %)?$/.exec(format(mean))![0]
   const text =
-    deviation === undefined ? word(mean) : `${word(mean).slice(0, -unit.length || undefined)} ± ${word(deviation)}`
+    deviation === undefined
+      ? format(mean)
+      : `${format(mean).slice(0, -unit.length || undefined)} ± ${format(deviation)}`
   return { text, value: mean, deviation }
 }
 
-/** A difference of shares is in points, not in per cent. */
-function pointsOf(word: (value: number) => string, text: string): string {
-  return word === percent ? text.replace('%', 'points') : text
+/** Replaces the unit of a difference of shares: it is in points, not in per cent. */
+function pointsOf(format: (value: number) => string, text: string): string {
+  return format === formatPercent ? text.replace('%', 'points') : text
 }
 
 function signed(text: string): string {
   return text.startsWith('-') ? `−${text.slice(1)}` : `+${text}`
 }
 
-/** Equal notes share a number. */
+/** A list of notes. `add` returns the number of a note; equal notes share a number. */
 function noteList(): { readonly all: string[]; readonly add: (text: string) => number } {
   const all: string[] = []
   const add = (text: string): number => {
@@ -187,23 +221,4 @@ function noteList(): { readonly all: string[]; readonly add: (text: string) => n
     return all.indexOf(text) + 1
   }
   return { all, add }
-}
-
-/** `train_cost` → `training cost`. */
-export function formatMetric(metric: string): string {
-  return metric.replace(/^train_/, 'training_').replaceAll('_', ' ')
-}
-
-/** How the values of a metric are written. */
-export function wordOf(metric: string): (value: number) => string {
-  return metric.endsWith('accuracy') ? percent : cost
-}
-
-export function cost(value: number): string {
-  if (!Number.isFinite(value)) return String(value)
-  return Math.abs(value) >= 1e4 ? value.toExponential(3) : value.toFixed(4)
-}
-
-export function percent(value: number): string {
-  return Number.isFinite(value) ? `${(100 * value).toFixed(2)} %` : String(value)
 }

@@ -1,26 +1,33 @@
 import type { Published } from '../pipeline/definition/published.js'
 import type { Parameters, Summary } from './summary.js'
 
+/** The result of comparing an experiment with what was published. */
 export type Verdict = 'reproduced' | 'differs' | 'no verdict'
 
-/** A published number beside the reproduced one. */
+/** A published number compared with the reproduced one. */
 export interface Comparison {
+  /** The column of the metrics. */
   readonly metric: string
+  /** The published number. */
   readonly published: number
-  /** What the reproduction is held against where the published number is a mistake. */
+  /** The right number, if the published one is a mistake. */
   readonly corrected: number | undefined
+  /** The largest difference that counts as reproduced. */
   readonly tolerance: number | undefined
+  /** The reproduced number; undefined if the runs have no such metric. */
   readonly reproduced: Summary | undefined
-  /** Reproduced (the mean, over several seeds) minus published or corrected. */
+  /** The reproduced number (the mean over the seeds) minus the published or corrected one. */
   readonly difference: number | undefined
+  /** Whether the difference is within the tolerance. */
   readonly verdict: Verdict
+  /** Remarks on the published number, and reasons for having no verdict. */
   readonly notes: readonly string[]
 }
 
 /**
- * Holds the final numbers of an experiment against the published ones: `reproduced` where they, or their mean over
- * several seeds, are no further away than the tolerance. There is no verdict without a tolerance, on a run that did not
- * reach its end, or on one with other parameters than the published.
+ * Compares the final numbers of an experiment with the published ones. A number is `reproduced` if it, or its mean over
+ * the seeds, differs by no more than the tolerance. There is no verdict without a tolerance, on a run that did not
+ * reach its end, or on a run with other parameters than the published ones.
  */
 export function compare(
   published: Published | undefined,
@@ -53,7 +60,7 @@ export function compare(
   })
 }
 
-/** Where the published experiment was another one. */
+/** Lists the parameters in which the published experiment differs. */
 function otherParameters({ parameters = {} }: Published, own: Parameters): string[] {
   return Object.entries(parameters).flatMap(([name, value]) => {
     const found = (own as Readonly<Record<string, unknown>>)[name]
@@ -61,10 +68,10 @@ function otherParameters({ parameters = {} }: Published, own: Parameters): strin
   })
 }
 
-/** The verdict on several numbers: the worst of them; none where there is nothing to judge. */
+/** The verdict on all numbers: the worst of theirs. Returns undefined if nothing was published. */
 export function overall(comparisons: readonly Comparison[]): Verdict | undefined {
-  const judged = comparisons.filter(({ verdict }) => verdict !== 'no verdict')
+  const decided = comparisons.filter(({ verdict }) => verdict !== 'no verdict')
   if (comparisons.length === 0) return undefined
-  if (judged.length === 0) return 'no verdict'
-  return judged.every(({ verdict }) => verdict === 'reproduced') ? 'reproduced' : 'differs'
+  if (decided.length === 0) return 'no verdict'
+  return decided.every(({ verdict }) => verdict === 'reproduced') ? 'reproduced' : 'differs'
 }

@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { PipelineError, type Problem } from '../pipeline/base/errors.js'
 import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
-import { isSweepDirectory } from '../sweep/index.js'
+import { isSweepDirectory } from '../sweep/directory.js'
 import { readAttempts } from './attempts.js'
 import { formats } from './formats.js'
 import { reportOf } from './model.js'
@@ -11,31 +11,39 @@ import { sweepReport } from './sweep-page.js'
 import { type DataTable, tablesOf } from './tables.js'
 import { type Comparison, overall, type Verdict } from './verdict.js'
 
+/** Where to write a report. */
 export interface ReportPlace {
   /** The HTML file. */
   readonly out: string
-  /** The folder for tables as Markdown, CSV and LaTeX. */
+  /** The folder for the tables as Markdown, CSV and LaTeX. Default: they are not written. */
   readonly tables?: string | undefined
 }
 
+/** A report that was written. */
 export interface ReportFiles {
-  /** The HTML file first. */
+  /** The files, the HTML file first. */
   readonly files: readonly string[]
-  /** Size of the HTML file. */
+  /** The size of the HTML file. */
   readonly bytes: number
-  /** Null where nothing was published. */
+  /** The verdict on each experiment; empty for a sweep. */
   readonly verdicts: readonly {
+    /** The label of the experiment. */
     readonly experiment: string
+    /** The verdict on all its numbers; null if nothing was published. */
     readonly verdict: Verdict | null
+    /** Each published number. */
     readonly metrics: readonly Comparison[]
   }[]
 }
 
-/** Writes the report on the runs in these directories, or on one sweep. Throws a PipelineError with all that are no run directories. */
+/**
+ * Writes the report on the runs in these directories, or on one sweep. Throws a PipelineError that names every
+ * directory that is not of a run.
+ */
 export async function writeReport(directories: readonly string[], { out, tables }: ReportPlace): Promise<ReportFiles> {
   const [first] = directories
   if (directories.length === 1 && isSweepDirectory(first!)) return writeSweepReport(first!, { out, tables })
-  const report = reportOf(allRuns(directories))
+  const report = reportOf(readRuns(directories))
   const page = await pageOf(report)
   const files = [write(out, page), ...writeTables(tablesOf(report), tables)]
   const verdicts = report.experiments.map(({ label: experiment, comparisons: metrics }) => ({
@@ -60,8 +68,8 @@ function writeTables(tables: readonly DataTable[], folder: string | undefined): 
   )
 }
 
-/** Reads every directory before complaining, so that all that is wrong is said at once. */
-function allRuns(directories: readonly string[]): RunFiles[] {
+/** Reads every directory before it throws, so that one error names all problems. */
+function readRuns(directories: readonly string[]): RunFiles[] {
   const problems: Problem[] = []
   let isDamaged = false
   const runs = directories.flatMap((directory) => {

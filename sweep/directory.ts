@@ -4,44 +4,55 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { dataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../pipeline/base/errors.js'
-import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './point.js'
 
 /**
- * The directory of a sweep: `sweep.json` is the plan, `points/KEY` the run directory of each point, and `results.jsonl`
- * has a line for each point that ended, so that a table need not open a thousand directories. Processes that do not know
- * of each other add no lines there: each has a file of its own in `results`.
+ * The files in the directory of a sweep. `sweep.json` is the plan, `points/KEY` is the run directory of a point, and
+ * `results.jsonl` has a line for each point that ended, so that a table reads one file and not a thousand directories.
+ * Processes that run single points of one sweep (`runOne`) do not append to it: each writes a file of its own into
+ * `results`.
  */
 const PLAN = 'sweep.json'
 const RESULTS = 'results.jsonl'
-const OWN = 'results'
+const RESULT_FOLDER = 'results'
 
-const point = z.object({
+const pointRecord = z.object({
+  /** The name of the run directory in `points`. */
   key: z.string().regex(/^[\w-]+$/),
+  /** The values that tell the point from others, without the seed. */
   settings: z.record(z.string(), z.unknown()),
+  /** The seed of the run. */
   seed: z.number(),
 })
 
-const record = z.object({
+const sweepRecord = z.object({
+  /** The version of Millrace that planned the sweep. */
   millrace: z.string(),
+  /** The name of the pipeline. */
   name: z.string(),
+  /** The YAML file, or the name of a built-in pipeline. */
   pipeline: z.string(),
+  /** The kernel that executes the points. */
   kernel: z.string(),
+  /** The metric that settings are compared by, if the user named one. */
   monitor: z.string().optional(),
+  /** The names of the settings, in order. */
   names: z.array(z.string()).readonly(),
-  data: z.array(dataSource).readonly(),
-  points: z.array(point).readonly(),
+  /** The data files that the points read. */
+  data: z.array(dataSource.readonly()).readonly(),
+  /** The points, in order. */
+  points: z.array(pointRecord).readonly(),
 })
 
-/** What `sweep.json` says. */
-export type SweepRecord = z.output<typeof record>
+/** The content of `sweep.json`: the plan of a sweep, without what only the execution needs. */
+export type SweepRecord = z.output<typeof sweepRecord>
 
 const numberOf = (value: unknown): unknown => (typeof value === 'string' ? Number(value) : value)
 
-const outcome = z.object({
+const outcomeRecord = z.object({
   key: z.string(),
   status: z.enum(['done', 'failed', 'interrupted']),
   error: z.string().optional(),
@@ -50,120 +61,131 @@ const outcome = z.object({
   epochs: z.number().optional(),
 })
 
+/** Whether a directory has a `sweep.json`. */
 export function isSweepDirectory(directory: string): boolean {
   return existsSync(join(directory, PLAN))
 }
 
+/** The run directory of a point, in the directory of its sweep. */
 export function pointDirectory(directory: string, { key }: { readonly key: string }): string {
   return join(directory, 'points', key)
 }
 
-/** What there is to say of a plan, to those who want to know what came of it. */
+/** The record of a plan, for `sweep.json`. */
 export function recordOf({ points, ...rest }: Plan, version: string): SweepRecord {
   return { millrace: version, ...rest, points: points.map(({ key, settings, seed }) => ({ key, settings, seed })) }
 }
 
-/** Makes the directory if need be, and writes down what the sweep is now. */
-export function writePlan(directory: string, written: SweepRecord): void {
+/** Writes `sweep.json`. Makes the directory if it does not exist. Throws a PipelineError `WRITE`. */
+export function writePlan(directory: string, record: SweepRecord): void {
   attempt('make the directory', directory, () => makeFolder(join(directory, 'points')))
-  replaceFile(join(directory, PLAN), planText(written))
+  replaceFile(join(directory, PLAN), planText(record))
   endLastLine(join(directory, RESULTS))
 }
 
-/** The same, where other processes may be doing so at this moment. */
-export function sharePlan(directory: string, written: SweepRecord): void {
-  const [file, text] = [join(directory, PLAN), planText(written)]
+/** Does the same as `writePlan` while other processes may do it at the same moment. Throws a PipelineError `WRITE`. */
+export function sharePlan(directory: string, record: SweepRecord): void {
+  const [file, text] = [join(directory, PLAN), planText(record)]
   attempt('make the directory', directory, () => makeFolder(join(directory, 'points')))
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return
-  const own = `${file}.${hostname()}-${process.pid}`
+  const temporary = `${file}.${hostname()}-${process.pid}`
   attempt('write', file, () => {
-    writeFileSync(own, text)
-    renameSync(own, file)
+    writeFileSync(temporary, text)
+    renameSync(temporary, file)
   })
 }
 
-function planText(written: SweepRecord): string {
-  return `${JSON.stringify(written, null, 1)}\n`
+function planText(record: SweepRecord): string {
+  return `${JSON.stringify(record, null, 1)}\n`
 }
 
-/** A sweep that was killed may have left half a line: the next must not be added to it. */
+/**
+ * Ends the last line of a file. A sweep that was killed may have left half a line, and the next line must not join it.
+ */
 function endLastLine(file: string): void {
   if (existsSync(file) && !readFileSync(file, 'utf8').endsWith('\n'))
     attempt('write', file, () => appendFileSync(file, '\n'))
 }
 
-/** Reads `sweep.json`. Throws a PipelineError `DATA` where it is damaged. */
+/** Reads `sweep.json`. Throws a PipelineError `DATA` if it is damaged. */
 export function readPlan(directory: string): SweepRecord {
   const file = join(directory, PLAN)
   return parseRecord(() => JSON.parse(readFileSync(file, 'utf8')), shortPath(file))
 }
 
-/** Checks the record of a sweep. Throws a PipelineError `DATA` where `what` is damaged. */
-export function parseRecord(read: () => unknown, what: string): SweepRecord {
+/**
+ * Checks the record of a sweep that `read` returns. Throws a PipelineError `DATA` if it is damaged.
+ *
+ * @param name of the record in the message
+ */
+export function parseRecord(read: () => unknown, name: string): SweepRecord {
   try {
-    return record.parse(read())
+    return sweepRecord.parse(read())
   } catch (cause) {
     const why =
       cause instanceof z.ZodError
         ? `${cause.issues[0]!.path.join('.')}: ${cause.issues[0]!.message}`
         : cause instanceof SyntaxError
           ? messageOf(cause)
-          : fileProblem('read', what, cause)
-    throw new PipelineError('DATA', `${what} is damaged: ${why}`, { cause })
+          : fileProblem('read', name, cause)
+    throw new PipelineError('DATA', `${name} is damaged: ${why}`, { cause })
   }
 }
 
-/** Adds the outcome of a point to the results. */
+/** Appends the outcome of a point to `results.jsonl`. Throws a PipelineError `WRITE`. */
 export function appendOutcome(directory: string, outcome: Outcome): void {
   const file = join(directory, RESULTS)
-  attempt('write', file, () => appendFileSync(file, `${lineOf(outcome)}\n`))
+  attempt('write', file, () => appendFileSync(file, `${formatOutcome(outcome)}\n`))
 }
 
-/** Writes an outcome down in a file of its own. */
-export function writeOwnOutcome(directory: string, outcome: Outcome): void {
-  const folder = join(directory, OWN)
+/** Writes an outcome into a file of its own, in `results`. Throws a PipelineError `WRITE`. */
+export function writeSingleOutcome(directory: string, outcome: Outcome): void {
+  const folder = join(directory, RESULT_FOLDER)
   attempt('make the directory', folder, () => makeFolder(folder))
-  replaceFile(join(folder, `${outcome.key}.json`), `${lineOf(outcome)}\n`)
+  replaceFile(join(folder, `${outcome.key}.json`), `${formatOutcome(outcome)}\n`)
 }
 
-/** Writes down all outcomes at once. */
+/** Replaces `results.jsonl` by these outcomes. Throws a PipelineError `WRITE`. */
 export function writeOutcomes(directory: string, outcomes: readonly Outcome[]): void {
-  replaceFile(join(directory, RESULTS), outcomes.map((outcome) => `${lineOf(outcome)}\n`).join(''))
+  replaceFile(join(directory, RESULTS), outcomes.map((outcome) => `${formatOutcome(outcome)}\n`).join(''))
 }
 
-/** An outcome as one line of JSON. Numbers that JSON does not have are written as text. */
-export function lineOf(outcome: Outcome): string {
-  return JSON.stringify(outcome, nonFiniteAsText)
+/** Formats an outcome as one line of JSON. NaN and the infinities, which JSON lacks, become text. */
+export function formatOutcome(outcome: Outcome): string {
+  return JSON.stringify(outcome, (_, value) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  )
 }
 
-/** The last outcome of each point by key. */
+/** Reads the last outcome of each point, by its key. */
 export function readOutcomes(directory: string): Map<string, Outcome> {
-  return new Map(allOutcomes(directory).map((outcome) => [outcome.key, outcome]))
+  return new Map(readAllOutcomes(directory).map((outcome) => [outcome.key, outcome]))
 }
 
 /**
- * Every outcome, in order; those of a file of their own last where a point is done and first where it failed, because one
- * that is done stays so. A line that is damaged, such as the last of a killed sweep, does not count.
+ * Reads every outcome, in order; of two outcomes of a point the later one counts. Those in files of their own come
+ * first if the point failed and last if it is done: a point that is done stays done. Damaged lines, such as the last
+ * line of a killed sweep, are left out.
  */
-export function allOutcomes(directory: string): Outcome[] {
-  const folder = join(directory, OWN)
+export function readAllOutcomes(directory: string): Outcome[] {
+  const folder = join(directory, RESULT_FOLDER)
   const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : []
-  const own = files.sort().flatMap((name) => outcomesIn(join(folder, name)))
+  const single = files.sort().flatMap((name) => outcomesIn(join(folder, name)))
   const lines = outcomesIn(join(directory, RESULTS))
   const isDone = ({ status }: Outcome): boolean => status === 'done'
-  return [...own.filter((each) => !isDone(each)), ...lines, ...own.filter(isDone)]
+  return [...single.filter((each) => !isDone(each)), ...lines, ...single.filter(isDone)]
 }
 
 function outcomesIn(file: string): Outcome[] {
   if (!existsSync(file)) return []
   const lines = readFileSync(file, 'utf8').split('\n')
-  return lines.flatMap((line) => outcomeIn(line) ?? [])
+  return lines.flatMap((line) => parseOutcome(line) ?? [])
 }
 
-/** The outcome that a line tells; undefined where it is damaged. */
-export function outcomeIn(line: string): Outcome | undefined {
+/** Reads an outcome from its line. Returns undefined if the line is damaged. */
+export function parseOutcome(line: string): Outcome | undefined {
   try {
-    return outcome.parse(JSON.parse(line)) as Outcome
+    return outcomeRecord.parse(JSON.parse(line)) as Outcome
   } catch {
     return undefined
   }

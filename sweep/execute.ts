@@ -12,8 +12,11 @@ import { definitionDigest } from './identity.js'
 import type { Point } from './point.js'
 
 /**
- * Executes a point in this thread: an ordinary run, with the same bytes as `millrace run` with the same overrides. A
- * run of it that was cut off goes on from its last checkpoint. Never rejects: whatever goes wrong is part of the outcome.
+ * Executes a point in this thread. It is an ordinary run, with the same bytes as `millrace run` with the same
+ * overrides. If an earlier run of the point was interrupted, it resumes from the last checkpoint. Never rejects: an
+ * error becomes part of the outcome.
+ *
+ * @param prepared the data of the point, if it was prepared already
  */
 export async function executePoint(
   point: Point,
@@ -33,10 +36,10 @@ export async function executePoint(
     if (definitionDigest(pipeline) !== point.definition)
       throw new PipelineError('DEFINITION', `${point.pipeline} has changed since the sweep was planned; start it again`)
     const set = point.length && [`${point.length.name}=${point.length.epochs}`]
-    const whole = { kernel: point.kernel, threads, checkpoint, signal, prepared }
+    const options = { kernel: point.kernel, threads, checkpoint, signal, prepared }
     const { history } =
-      (await continued(directory, { ...whole, ...trust, set })) ??
-      (await run(set ? await load([...point.set, ...set]) : pipeline, { out: directory, force: true, ...whole }))
+      (await resumeIfPossible(directory, { ...options, ...trust, set })) ??
+      (await run(set ? await load([...point.set, ...set]) : pipeline, { out: directory, force: true, ...options }))
     return outcome({ status: 'done', final: history.at(-1) })
   } catch (error) {
     const isAborted = error instanceof PipelineError && error.code === 'ABORTED'
@@ -45,16 +48,16 @@ export async function executePoint(
 }
 
 /**
- * Goes on with a run that was cut off or, with `set`, that is to become longer; nothing where there is none, or where it
- * is not fit to go on.
+ * Resumes a run that was interrupted or, with `set`, that is to become longer. Returns undefined if there is no such
+ * run, or if it cannot be resumed.
  */
-async function continued(directory: string, conditions: ResumeOptions): Promise<Result | undefined> {
-  if (!existsSync(join(directory, 'pipeline.yaml')) || (isDone(directory) && !conditions.set)) return undefined
+async function resumeIfPossible(directory: string, options: ResumeOptions): Promise<Result | undefined> {
+  if (!existsSync(join(directory, 'pipeline.yaml')) || (isDone(directory) && !options.set)) return undefined
   try {
-    return await resume(directory, conditions).result
+    return await resume(directory, options).result
   } catch (error) {
-    const isUnfit = error instanceof PipelineError && ['ARGUMENTS', 'DEFINITION'].includes(error.code)
-    if (isUnfit) return undefined
+    const cannotResume = error instanceof PipelineError && ['ARGUMENTS', 'DEFINITION'].includes(error.code)
+    if (cannotResume) return undefined
     throw error
   }
 }

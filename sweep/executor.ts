@@ -2,37 +2,41 @@ import type { Trust } from '../pipeline/definition/trust.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import type { Point } from './point.js'
 
-/** How a point ended. It is plain data. */
+/** How a point ended. It is plain data, so that it can be sent to another thread or machine. */
 export interface Outcome {
+  /** The key of the point. */
   readonly key: string
+  /** `interrupted` if the signal aborted the run: such a point is run again. */
   readonly status: 'done' | 'failed' | 'interrupted'
-  /** Why it is not done. */
+  /** Why the point is not done. */
   readonly error?: string | undefined
-  /** The last evaluation, of the first stage that makes metrics. */
+  /** The last evaluation of the first stage that makes metrics. */
   readonly final?: MetricsRow | undefined
+  /** How long the point took. */
   readonly seconds: number
-  /** Of a point that was not run to its end: for how many epochs. */
+  /** The number of epochs, for a point that was not run to its end. */
   readonly epochs?: number | undefined
 }
 
-/** What executes points: threads of this process, workers at a queue, … */
+/** Executes points, for example in threads of this process. */
 export interface Executor {
   /**
    * Executes the points, each into the directory `points/KEY`, and yields each outcome as soon as it is known, in any
-   * order. When `signal` aborts, no point is begun any more and those under way end as `interrupted`.
+   * order. After `signal` aborts, no further point starts, and points that are running end as `interrupted`.
    */
   run(points: readonly Point[], signal: AbortSignal): AsyncIterable<Outcome>
-  /** Gives threads and memory back. */
+  /** Frees threads and memory. */
   close(): Promise<void>
 }
 
-/** What it takes to execute one point, beside the point. */
+/** How to execute one point: everything that is not part of the point. */
 export interface PointSettings {
-  /** The directory of the run; an unfinished run there is replaced. */
+  /** The directory of the run. An unfinished run there is resumed or replaced. */
   readonly directory: string
+  /** Threads of the kernel. Default: one per core. */
   readonly threads: number | undefined
-  /** How often to make checkpoints. Default: as the pipeline says. */
+  /** How often to write checkpoints. Default: as the pipeline says. */
   readonly checkpoint?: string | undefined
-  /** What the definition may do. */
+  /** What the definition is allowed to do. */
   readonly trust: Trust
 }

@@ -10,23 +10,25 @@ import { isFile, splitPick } from '../pipeline/graph/registry.js'
 import { preparedNodes } from '../pipeline/run/prepared.js'
 import type { DataSource } from '../pipeline/stage/stage.js'
 
-/** Digits of keys: 64 bits, so that a million points collide with a chance of one in 37 million. */
+/** Hexadecimal digits of a key: 64 bits. A million points then collide with a probability of 1 in 37 million. */
 const DIGITS = 16
 
 /**
- * Tells whether two points are the same: a digest of the definition with every default filled in, of the stage files it
- * names, of the checksums of its data, of the kernel and of the version of Millrace.
+ * The key of a point. Points with equal keys give equal results. It is a digest of the definition with every default
+ * filled in, of the stage files it names, of the checksums of its data, of the kernel and of the version of Millrace.
+ *
+ * @param definition see `definitionDigest`
  */
 export function keyOf(definition: string, data: readonly DataSource[], kernel: string): string {
   return digest([definition, data.map(({ sha256 }) => sha256), kernel, version])
 }
 
-/** Digest of what a pipeline says, whatever file or setting says it. */
+/** A digest of what a pipeline does. It does not depend on which file or setting says it. */
 export function definitionDigest({ name, seed, graph }: Pipeline): string {
   return digest([name, seed, graph.nodes.map(nodeOf)])
 }
 
-/** Digest of the part of a pipeline that only prepares its data; undefined where there is none, see `prepare`. */
+/** A digest of the stages that only prepare data (see `prepare`). Returns undefined if there are none. */
 export function preparationDigest(graph: Graph, data: readonly DataSource[]): string | undefined {
   const nodes = preparedNodes(graph)
   return nodes.length > 0 ? digest([nodes.map(nodeOf), data.map(({ sha256 }) => sha256)]) : undefined
@@ -46,11 +48,11 @@ function digest(data: unknown): string {
   return createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, DIGITS)
 }
 
-/** Computes checksums of data files, of each once as long as it does not change. */
+/** Computes checksums of data files. Each file is read once, and again if it has changed. */
 export class Checksums {
   private readonly known = new Map<string, Promise<DataSource>>()
 
-  /** What the load stages of a pipeline will read. Rejects with a PipelineError `DATA` where a file cannot be read. */
+  /** The files that the load stages of a pipeline read. Rejects with a PipelineError `DATA` if one cannot be read. */
   of({ graph }: Pipeline): Promise<DataSource[]> {
     const paths = graph.nodes.flatMap(({ stage, options }) => stage.sources?.(options) ?? [])
     return Promise.all(paths.map((path) => this.one(path)))

@@ -5,49 +5,49 @@ import type { Outcome, PointSettings } from './executor.js'
 import type { Point } from './point.js'
 import type { WorkerMessage } from './worker.js'
 
-/** Megabytes for what lives shortly, per thread: V8's default is ten times as much, and no faster here. */
-const YOUNG = 4
+/** Megabytes for short-lived objects, per thread. The default of V8 is ten times as much and no faster here. */
+const YOUNG_GENERATION = 4
 
 function startWorker(): Worker {
   return new Worker(new URL('./worker.js', import.meta.url), {
-    // Workers would otherwise inherit the loaders of the process, and start ten times slower.
+    // Without this, workers inherit the module loaders of the process and start ten times slower.
     execArgv: [],
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG },
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
   })
 }
 
-/** One job: a thread that executes one point at a time. It is started at once, and again after it died. */
+/** A thread that executes one point at a time. It starts at once, and starts again after it has died. */
 export class Job {
   private worker: Worker | undefined = startWorker()
 
-  /** Executes a point. Never rejects; a thread that dies on the way is a failure of the point. */
+  /** Executes a point. Never rejects: if the thread dies, the outcome is `failed`. */
   async execute(
     point: Point,
-    surroundings: PointSettings,
+    settings: PointSettings,
     prepared: Prepared | undefined,
     signal: AbortSignal,
   ): Promise<Outcome> {
     this.worker ??= startWorker()
     const worker = this.worker
-    const tell = (order: WorkerMessage): void => worker.postMessage(order)
-    const stop = (): void => tell({ type: 'stop' })
+    const send = (message: WorkerMessage): void => worker.postMessage(message)
+    const stop = (): void => send({ type: 'stop' })
     const listening = new AbortController()
     const outcome = new Promise<Outcome>((resolve) => {
-      const failed = (why: string): void => {
+      const fail = (why: string): void => {
         this.worker = undefined
         resolve({ key: point.key, status: 'failed', error: `the thread of the job ended: ${why}`, seconds: 0 })
       }
       const listeners = {
         message: resolve,
-        error: (error: unknown) => failed(messageOf(error)),
-        exit: (code: number) => failed(`with code ${code}`),
+        error: (error: unknown) => fail(messageOf(error)),
+        exit: (code: number) => fail(`with code ${code}`),
       }
       for (const [name, listener] of Object.entries(listeners)) {
         worker.once(name, listener)
         listening.signal.addEventListener('abort', () => worker.off(name, listener))
       }
     })
-    tell({ type: 'execute', point, surroundings, prepared })
+    send({ type: 'execute', point, settings, prepared })
     signal.addEventListener('abort', stop)
     try {
       return await outcome
@@ -57,6 +57,7 @@ export class Job {
     }
   }
 
+  /** Ends the thread. */
   async close(): Promise<void> {
     await this.worker?.terminate()
     this.worker = undefined

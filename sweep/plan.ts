@@ -21,19 +21,23 @@ import type { Plan, Point } from './point.js'
 import { PointProblems } from './point-problems.js'
 import { nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from './settings.js'
 
+/** How to plan a sweep. */
 export interface PlanOptions extends SweepFlags, Trust {
-  /** For every point. */
+  /** Overrides for every point, as `--set` takes them: `eta=0.1`. */
   readonly set?: readonly string[] | undefined
+  /** The seed, if the sweep itself names none. Default: the seed of the pipeline. */
   readonly seed?: number | undefined
-  /** Default: the fastest that this machine has. */
+  /** The kernel that executes the points. Default: the fastest on this machine. */
   readonly kernel?: KernelName | undefined
-  /** Told of each point, with its pipeline and what that is going to read. */
+  /** Called for each point, with its pipeline and the data files that it reads. */
   readonly onPoint?: ((point: Point, pipeline: Pipeline, data: DataSource[]) => void) | undefined
 }
 
 /**
- * Reads the sweep of a pipeline and checks every point of it before anything runs. Throws a PipelineError with all
- * problems, each with the place of the setting and the points that have it.
+ * Plans the sweep of a pipeline: reads its block `sweep:` and checks every point before anything runs. Throws a
+ * PipelineError with all problems, each with the source position of the setting and the points that have it.
+ *
+ * @param pipeline a YAML file, or the name of a built-in pipeline
  */
 export async function planSweep(pipeline: string, options: PlanOptions = {}): Promise<Plan> {
   const { set = [], seed, plugins, allowAbsolutePaths } = options
@@ -50,10 +54,10 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const data = new Map<string, DataSource>()
   const points = new Map<string, Point>()
   for (const setting of settings)
-    for (const own of seedsOf(block, definition.seed)) {
+    for (const pointSeed of seedsOf(block, definition.seed)) {
       const texts = [...set, ...setting.map(textOf)]
-      const loaded = await problems.during({ settings: dataOf(setting), seed: own }, () =>
-        Pipeline.load(source, { set: [...set, ...setting], seed: own, ...trust }),
+      const loaded = await problems.collect({ settings: dataOf(setting), seed: pointSeed }, () =>
+        Pipeline.load(source, { set: [...set, ...setting], seed: pointSeed, ...trust }),
       )
       if (!loaded) continue
       const sources = await checksums.of(loaded).catch(async (error) => {
@@ -67,7 +71,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
       const point: Point = {
         key,
         settings: dataOf(setting),
-        seed: own,
+        seed: pointSeed,
         pipeline,
         set: texts,
         kernel,
@@ -91,7 +95,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   }
 }
 
-/** The definition for what it says about the sweep; it need not be sound without the settings. */
+/** The definition, for its block `sweep:`. It may have errors that the settings of the points remove. */
 function definitionOf(source: DefinitionSource, options: ReadOptions): Definition {
   try {
     return readDefinition(source, options)
@@ -101,7 +105,7 @@ function definitionOf(source: DefinitionSource, options: ReadOptions): Definitio
   }
 }
 
-/** Lets the stages themselves say what is wrong with their data: they know where to get it, and their place. */
+/** Loads the data that could not be read. The error of the load stage is better: it has a source position and a fix. */
 async function tryToLoad(pipeline: Pipeline, kernel: KernelName): Promise<void> {
   const kernels = await openKernels({ kernel, threads: 1 })
   try {

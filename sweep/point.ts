@@ -2,47 +2,59 @@ import type { KernelName } from '../kernels/contract.js'
 import type { Halving } from '../pipeline/definition/sweep.js'
 import type { DataSource } from '../pipeline/stage/stage.js'
 
-/** One run of a sweep. It is plain data: it can be sent to a thread, a queue or another machine. */
+/** One run of a sweep. It is plain data, so that it can be sent to a thread, a queue or another machine. */
 export interface Point {
-  /** What it is, see `keyOf`: points of equal keys give equal results. Also the name of its directory. */
+  /** Identifies the point: points with equal keys give equal results. Also the name of its directory. */
   readonly key: string
-  /** The values that tell it from other points, by name, without the seed. */
+  /** The values that tell the point from others, by name, without the seed. */
   readonly settings: Readonly<Record<string, unknown>>
+  /** The seed of the run. */
   readonly seed: number
-  /** The YAML file, or the built-in pipeline. */
+  /** The YAML file, or the name of a built-in pipeline. */
   readonly pipeline: string
-  /** What makes the point of the pipeline, as `--set` takes it; the seed comes on top. */
+  /** The overrides that turn the pipeline into this point, as `--set` takes them, without the seed. */
   readonly set: readonly string[]
+  /** The kernel that executes the point. */
   readonly kernel: KernelName
-  /** Digest of the definition as it was planned: whoever executes the point can tell that it is still the same. */
+  /** A digest of the definition. The executor compares it, to find out if the file has changed since. */
   readonly definition: string
-  /** Points with the same one (and, where it matters, the same seed) share their prepared data. */
+  /**
+   * A digest of the data preparation. Points that agree in it (and in the seed, if the data depends on it) share data.
+   */
   readonly preparation?: string | undefined
-  /** Says how long to run it, of a point that is run in parts. */
+  /** The length of the run, for a point that is run in parts. */
   readonly length?: Length | undefined
 }
 
-/** How many epochs a run has, and which var or `stage.option` says so. */
+/** The length of a run. */
 export interface Length {
+  /** The var or `stage.option` that holds the number of epochs. */
   readonly name: string
+  /** The number of epochs. */
   readonly epochs: number
 }
 
-/** Everything a sweep is going to run. */
+/** The plan of a sweep: every point that it runs. */
 export interface Plan {
+  /** The name of the pipeline. */
   readonly name: string
+  /** The YAML file, or the name of a built-in pipeline. */
   readonly pipeline: string
+  /** The kernel that executes the points. */
   readonly kernel: KernelName
-  /** The metric that says which setting is best, where the definition or the command line names one. */
+  /** The metric that settings are compared by, if the definition or the command line names one. */
   readonly monitor?: string | undefined
+  /** After how many epochs settings are compared, and which share of them continues. */
   readonly halving?: Halving | undefined
-  /** Names of the settings, in order. */
+  /** The names of the settings, in order. */
   readonly names: readonly string[]
+  /** The data files that the points read. */
   readonly data: readonly DataSource[]
+  /** The points, in order. */
   readonly points: readonly Point[]
 }
 
-/** `eta=0.01 lambda=0.1 seed=400`. */
+/** Formats a point for people: `eta=0.01 lambda=0.1 seed=400`. */
 export function formatPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
   return [...Object.entries(settings), ['seed', seed] as const]
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

@@ -4,22 +4,23 @@ import { Job } from './job.js'
 import type { Point } from './point.js'
 import { SharedData } from './shared-data.js'
 
+/** How a thread pool executes points. */
 export interface PoolOptions {
-  /** Points executed at the same time, each in a thread of its own. */
+  /** The number of points that run at the same time, each in a thread of its own. */
   readonly jobs: number
-  /** Threads of each job's kernel. Default: 1, or one per core where there is one job only. */
+  /** Threads of the kernel of each point. Default: 1, or one per core if `jobs` is 1. */
   readonly threads?: number | undefined
-  /** How often to make checkpoints. Default: as the pipeline says. */
+  /** How often to write checkpoints. Default: as the pipeline says. */
   readonly checkpoint?: string | undefined
-  /** What the definition may do. */
+  /** What the definition is allowed to do. */
   readonly trust?: Trust | undefined
-  /** The directory of a point. */
+  /** The run directory of a point. */
   readonly directoryOf: (point: Point) => string
 }
 
 /**
- * Executes points in threads of this process, which start at once. Prepared data lies in memory once, however many jobs
- * there are.
+ * Executes points in threads of this process. The threads start at once. Prepared data is in memory once, and all
+ * threads share it.
  */
 export function threadPool({ jobs, threads, checkpoint, trust = {}, directoryOf }: PoolOptions): Executor {
   const idle = Array.from({ length: jobs }, () => new Job())
@@ -29,13 +30,13 @@ export function threadPool({ jobs, threads, checkpoint, trust = {}, directoryOf 
   async function execute(job: Job, point: Point, signal: AbortSignal): Promise<Outcome> {
     const prepared = await data.of(point, signal)
     if (signal.aborted) return { key: point.key, status: 'interrupted', seconds: 0 }
-    const surroundings = {
+    const settings = {
       directory: directoryOf(point),
       trust,
       checkpoint,
       threads: threads ?? (jobs > 1 ? 1 : undefined),
     }
-    return job.execute(point, surroundings, prepared, signal)
+    return job.execute(point, settings, prepared, signal)
   }
 
   async function* run(points: readonly Point[], signal: AbortSignal): AsyncGenerator<Outcome> {

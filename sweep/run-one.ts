@@ -3,31 +3,38 @@ import { join } from 'node:path'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import type { Trust } from '../pipeline/definition/trust.js'
-import { pointDirectory, readOutcomes, recordOf, sharePlan, writeOwnOutcome } from './directory.js'
+import { pointDirectory, readOutcomes, recordOf, sharePlan, writeSingleOutcome } from './directory.js'
 import { executePoint } from './execute.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './point.js'
 
+/** How to run one point of a sweep. */
 export interface RunOneOptions {
-  /** Of the sweep. */
+  /** The directory of the sweep. */
   readonly directory: string
+  /** Threads of the kernel. Default: one per core. */
   readonly threads?: number | undefined
-  /** How often to make checkpoints. Default: as the pipeline says. */
+  /** How often to write checkpoints. Default: as the pipeline says. */
   readonly checkpoint?: string | undefined
+  /** What the definition is allowed to do. */
   readonly trust?: Trust | undefined
+  /** Interrupts the run. */
   readonly signal: AbortSignal
 }
 
 /**
- * Runs the point of a number, from 0, into the directory of the sweep, where other processes may be running others. One
- * that is done already is not run again. Throws a PipelineError `ARGUMENTS` where there is no such point.
+ * Runs one point into the directory of its sweep, while other processes may run other points there. A point that is
+ * done already is not run again. Throws a PipelineError `ARGUMENTS` if there is no such point, or if the sweep has a
+ * halving.
+ *
+ * @param number of the point in the plan, from 0
  */
 export async function runOne(plan: Plan, number: number, options: RunOneOptions): Promise<Outcome> {
   const { directory, threads, checkpoint, trust = {}, signal } = options
   if (plan.halving)
     throw new PipelineError(
       'ARGUMENTS',
-      'halving compares points while the sweep goes on, which points that run alone cannot; use millrace sweep, or leave "halving" out',
+      'halving compares points with each other, and this runs a single one; use millrace sweep, or leave "halving" out',
     )
   const point = plan.points[number]
   if (!point)
@@ -40,6 +47,6 @@ export async function runOne(plan: Plan, number: number, options: RunOneOptions)
   const before = readOutcomes(directory).get(point.key)
   if (before?.status === 'done' && existsSync(join(place, 'run.json'))) return before
   const outcome = await executePoint(point, { directory: place, threads, checkpoint, trust }, signal)
-  if (outcome.status !== 'interrupted') writeOwnOutcome(directory, outcome)
+  if (outcome.status !== 'interrupted') writeSingleOutcome(directory, outcome)
   return outcome
 }

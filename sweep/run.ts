@@ -2,51 +2,65 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import { attempt, makeFolder } from '../pipeline/files/files.js'
 import { lockDirectory } from '../pipeline/files/lock.js'
+import { mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import { recordOf, writePlan } from './directory.js'
 import type { Executor, Outcome } from './executor.js'
-import { promoted, shortened } from './halving.js'
+import { selectBest, withEpochs } from './halving.js'
+import { SweepMetrics } from './metrics.js'
 import type { Plan, Point } from './point.js'
 import { Results } from './results.js'
 
+/** How to run a sweep. */
 export interface SweepOptions {
+  /** The directory of the sweep. */
   readonly directory: string
+  /** Executes the points. */
   readonly executor: Executor
-  /** What a failed point does to the others. Default: they go on. */
+  /** Whether the other points continue after one has failed. Default: they do. */
   readonly onFail?: 'continue' | 'stop' | undefined
-  /** Runs points again that failed before. */
+  /** Whether to run points again that failed before. Default: no. */
   readonly retry?: boolean | undefined
+  /** Stops the sweep. */
   readonly signal?: AbortSignal | undefined
-  /** Called when the points to run are known, before the first; with halving, before each part (`epochs`). */
-  readonly onStart?: ((part: Part) => void) | undefined
+  /** Called before the first point runs; with a halving, before the first point of each part. */
+  readonly onStart?: ((part: SweepPart) => void) | undefined
+  /** Called after each point, once its outcome is on the disk. */
   readonly onOutcome?: ((outcome: Outcome, point: Point) => void) | undefined
 }
 
-/** What is about to run. */
-export interface Part {
+/** A part of a sweep: all of it, or a rung of a halving. */
+export interface SweepPart {
+  /** The number of points that still have to run. */
   readonly missing: number
+  /** The number of points in this part. */
   readonly total: number
-  /** How many epochs; undefined: to the end. */
+  /** The number of epochs to run each point for; undefined: to its end. */
   readonly epochs: number | undefined
 }
 
+/** The result of a sweep: the numbers of its points by their state. */
 export interface SweepResult {
+  /** The directory of the sweep. */
   readonly directory: string
+  /** All points. */
   readonly total: number
-  /** Points that were executed now; the others were there before, or are still missing. */
+  /** Points that this call has executed; with a halving, a point counts once for each part. */
   readonly executed: number
+  /** Points that ran to their end. */
   readonly done: number
+  /** Points that failed. */
   readonly failed: number
-  /** Ended early, because others were better. */
+  /** Points that halving ended early, because others were better. */
   readonly halved: number
-  /** Still to be run. */
+  /** Points that still have to run. */
   readonly missing: number
 }
 
 /**
- * Runs what is missing of a sweep: points without a result, those that were interrupted and, if asked to, those that
- * failed. With halving, all points are run a little, and then the better ones further. Each result is on the disk before
- * it is told. Throws a PipelineError `ARGUMENTS` where another process is at work in the directory, and `ABORTED` where
- * `signal` or a failed point ended the sweep early.
+ * Runs the missing points of a sweep: those without a result, those that were interrupted and, with `retry`, those that
+ * failed. With a halving, all points run for a few epochs, and then the better ones continue. Throws a PipelineError:
+ * `ARGUMENTS` if another process works in the directory, or if a halving cannot compare its points by the monitor;
+ * `ABORTED` if `signal` or a failed point ended the sweep early.
  */
 export async function runSweep(plan: Plan, options: SweepOptions): Promise<SweepResult> {
   const { directory } = options
@@ -54,16 +68,17 @@ export async function runSweep(plan: Plan, options: SweepOptions): Promise<Sweep
   const unlock = lockDirectory(directory)
   try {
     writePlan(directory, recordOf(plan, version))
-    return await new Running(plan, options).run()
+    return await new SweepRunner(plan, options).run()
   } finally {
     unlock()
   }
 }
 
-class Running {
+class SweepRunner {
   private readonly plan: Plan
   private readonly options: SweepOptions
   private readonly results: Results
+  private readonly metrics: SweepMetrics
   private readonly failing = new AbortController()
   private executed = 0
 
@@ -71,19 +86,27 @@ class Running {
     this.plan = plan
     this.options = options
     this.results = new Results(options.directory)
+    this.metrics = new SweepMetrics(options.directory)
   }
 
   async run(): Promise<SweepResult> {
-    const { plan, results } = this
+    const { plan } = this
     let points = plan.points
     for (const epochs of [...(plan.halving?.at ?? []), undefined]) {
       await this.runMissing(points, epochs)
-      if (epochs !== undefined) points = promoted(plan, points, (point) => results.of(point, epochs))
+      if (epochs !== undefined) points = this.bestOf(points, epochs)
     }
     return this.counts(points)
   }
 
-  /** Runs those that have no result yet: to their end, or for so many epochs. */
+  /** Selects the points that continue after a rung of the halving. */
+  private bestOf(points: readonly Point[], epochs: number): readonly Point[] {
+    const outcomeOf = (point: Point): Outcome | undefined => this.results.of(point, epochs)
+    const infos = mergeMetricInfos(points.map((point) => this.metrics.of(outcomeOf(point) ?? point)))
+    return selectBest(this.plan, points, outcomeOf, infos)
+  }
+
+  /** Runs the points that have no result yet: to their end, or for so many epochs. */
   private async runMissing(points: readonly Point[], epochs: number | undefined): Promise<void> {
     const { results } = this
     const { executor, onFail = 'continue', retry = false, signal, onStart, onOutcome } = this.options
@@ -93,29 +116,29 @@ class Running {
     })
     onStart?.({ missing: missing.length, total: points.length, epochs })
     const byKey = new Map(missing.map((point) => [point.key, point]))
-    const both = signal ? AbortSignal.any([signal, this.failing.signal]) : this.failing.signal
-    const parts = missing.map((point) => shortened(point, epochs))
-    for await (const ended of executor.run(parts, both)) {
-      if (ended.status === 'interrupted') continue
-      const outcome = epochs === undefined ? ended : { ...ended, epochs }
+    const anySignal = signal ? AbortSignal.any([signal, this.failing.signal]) : this.failing.signal
+    const shortened = missing.map((point) => withEpochs(point, epochs))
+    for await (const executed of executor.run(shortened, anySignal)) {
+      if (executed.status === 'interrupted') continue
+      const outcome = epochs === undefined ? executed : { ...executed, epochs }
       results.add(outcome)
       this.executed++
       onOutcome?.(outcome, byKey.get(outcome.key)!)
       if (outcome.status === 'failed' && onFail === 'stop') this.failing.abort()
     }
-    if (signal?.aborted) throw stopped('stopped before its end', this.counts(this.plan.points))
-    if (this.failing.signal.aborted) throw stopped('stopped because a point failed', this.counts(this.plan.points))
+    if (signal?.aborted) throw abortError('stopped before its end', this.counts(this.plan.points))
+    if (this.failing.signal.aborted) throw abortError('stopped because a point failed', this.counts(this.plan.points))
   }
 
-  /** `whole`: the points that were to be run to their end. */
-  private counts(whole: readonly Point[]): SweepResult {
+  /** Counts the points by their state. @param finalists the points that run to their end */
+  private counts(finalists: readonly Point[]): SweepResult {
     const { plan, results, executed } = this
     const rungs = [...(plan.halving?.at ?? []), undefined]
     const isFailed = (point: Point): boolean => rungs.some((epochs) => results.of(point, epochs)?.status === 'failed')
     const done = plan.points.filter((point) => results.of(point)?.status === 'done').length
     const failed = plan.points.filter(isFailed).length
     const total = plan.points.length
-    const kept = new Set(whole)
+    const kept = new Set(finalists)
     const halved = plan.points.filter((point) => !kept.has(point) && !isFailed(point) && !results.of(point)).length
     return {
       directory: this.options.directory,
@@ -129,7 +152,7 @@ class Running {
   }
 }
 
-function stopped(why: string, { done, failed, missing }: SweepResult): PipelineError {
+function abortError(why: string, { done, failed, missing }: SweepResult): PipelineError {
   const counts = `${done} points are done, ${failed} failed, ${missing} are missing`
   return new PipelineError('ABORTED', `${why}: ${counts}; the same command goes on from here`)
 }

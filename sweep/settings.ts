@@ -13,33 +13,34 @@ import {
   valueFrom,
   withValue,
 } from '../pipeline/definition/value.js'
-import { drawn } from './draw.js'
+import { drawValues } from './draw.js'
 
-/** What the command line adds to the block `sweep:`; names given here win over the same names there. */
+/** The options of the command line that add to the block `sweep:`. A name given here wins over the same name there. */
 export interface SweepFlags {
-  /** `name=value,value` each. */
+  /** Values of a setting, each `name=value,value`. */
   readonly grid?: readonly string[] | undefined
-  /** How many settings to draw. */
+  /** How many settings to draw at random. */
   readonly random?: number | undefined
-  /** `name={ logUniform: [a, b] }` each. */
+  /** Distributions to draw from, each `name={ logUniform: [a, b] }`. */
   readonly over?: readonly string[] | undefined
-  /** `400,401`, or how many. */
+  /** The seeds of each setting: `400,401`, or how many. */
   readonly seeds?: string | undefined
+  /** The metric that settings are compared by. */
   readonly monitor?: string | undefined
 }
 
-/** One value for each of some names, before it is known which seeds it is run with. */
+/** One value for each name that the sweep varies. Each setting runs with every seed. */
 export type Setting = readonly Override[]
 
-/** Settings times seeds; no more than this: it is a mistake, or not for one machine. */
-const MOST = 100_000
+/** The largest number of settings. More is a mistake, or too much for one machine. */
+const MAX_SETTINGS = 100_000
 
-const named = z.strictObject({ sweep })
+const definition = z.strictObject({ sweep })
 
-/** The block as it counts. Throws a PipelineError with every problem of block and flags. */
-export function sweepBlock(written: Value | undefined, flags: SweepFlags): Value {
+/** Joins the block `sweep:` and the flags into one checked block. Throws a PipelineError with every problem of both. */
+export function sweepBlock(fromFile: Value | undefined, flags: SweepFlags): Value {
   const problems: Problem[] = []
-  let block: Value = written ?? { data: new Map(), origin: { kind: 'set', text: 'sweep' } }
+  let block: Value = fromFile ?? { data: new Map(), origin: { kind: 'set', text: 'sweep' } }
   const put = (path: readonly string[], value: Value): void => {
     block = withValue(block, path, value)
   }
@@ -62,8 +63,8 @@ export function sweepBlock(written: Value | undefined, flags: SweepFlags): Value
   }
   if (problems.length > 0) throw new PipelineError('ARGUMENTS', problems)
   const whole = withValue(undefined, ['sweep'], block)
-  const checked = named.safeParse(plain(whole))
-  if (!checked.success) problems.push(...formatIssues(checked.error, named, whole, '', 'key'))
+  const checked = definition.safeParse(plain(whole))
+  if (!checked.success) problems.push(...formatIssues(checked.error, definition, whole, '', 'key'))
   else problems.push(...misplacedSeeds(block))
   if (problems.length > 0) throw new PipelineError('DEFINITION', inFileOrder(problems))
   return block
@@ -79,10 +80,17 @@ function misplacedSeeds(block: Value): Problem[] {
   })
 }
 
-/** The settings of a checked block, each once: grid (the last name changes fastest), list, draws. */
+/**
+ * The settings of a checked block, each once: the grid (its last name changes fastest), the list, the random draws.
+ * Throws a PipelineError if there are none or too many.
+ */
 export function settingsOf(block: Value): Setting[] {
   const data = plain(block) as Sweep
-  const settings = [...gridSettings(part(block, 'grid')), ...listSettings(part(block, 'list')), ...drawnSettings(block)]
+  const settings = [
+    ...gridSettings(part(block, 'grid')),
+    ...listSettings(part(block, 'list')),
+    ...randomSettings(block),
+  ]
   const distinct = new Map(
     settings.map((setting) => [
       JSON.stringify(setting.map(({ name, path, value }) => [name, path, plain(value)])),
@@ -98,10 +106,14 @@ export function settingsOf(block: Value): Setting[] {
   ])
 }
 
-/** The seeds to run each setting with; the pipeline's own where the block names none. */
-export function seedsOf(block: Value, own: number): number[] {
-  const { seeds = [own] } = (plain(block) as Sweep).repeat ?? {}
-  return [...new Set(typeof seeds === 'number' ? Array.from({ length: seeds }, (_, i) => own + i) : seeds)]
+/**
+ * The seeds to run each setting with.
+ *
+ * @param first the only seed if the block names none, the first one if the block says how many
+ */
+export function seedsOf(block: Value, first: number): number[] {
+  const { seeds = [first] } = (plain(block) as Sweep).repeat ?? {}
+  return [...new Set(typeof seeds === 'number' ? Array.from({ length: seeds }, (_, i) => first + i) : seeds)]
 }
 
 function gridSettings(grid: Value | undefined): Setting[] {
@@ -110,9 +122,12 @@ function gridSettings(grid: Value | undefined): Setting[] {
   )
   if (axes.length === 0) return []
   const count = axes.reduce((product, axis) => product * axis.length, 1)
-  if (count > MOST)
+  if (count > MAX_SETTINGS)
     throw new PipelineError('DEFINITION', [
-      { where: formatOrigin(grid!.origin), message: `sweep.grid: it has ${count} cells, expected at most ${MOST}` },
+      {
+        where: formatOrigin(grid!.origin),
+        message: `sweep.grid: it has ${count} cells, expected at most ${MAX_SETTINGS}`,
+      },
     ])
   return axes.reduce<Setting[]>(
     (settings, axis) => settings.flatMap((setting) => axis.map((each) => [...setting, each])),
@@ -127,21 +142,24 @@ function listSettings(list: Value | undefined): Setting[] {
   )
 }
 
-/** A longer series begins with the draws of a shorter one: each name has a stream of its own. */
-function drawnSettings(block: Value): Setting[] {
+/** Each name has a random stream of its own, so that a longer series begins with the draws of a shorter one. */
+function randomSettings(block: Value): Setting[] {
   const random = part(block, 'random')
-  const { random: given } = plain(block) as Sweep
-  if (!random || !given) return []
-  if (given.n > MOST)
+  const { random: options } = plain(block) as Sweep
+  if (!random || !options) return []
+  if (options.n > MAX_SETTINGS)
     throw new PipelineError('DEFINITION', [
-      { where: formatOrigin(random.origin), message: `sweep.random.n: expected at most ${MOST}, got ${given.n}` },
+      {
+        where: formatOrigin(random.origin),
+        message: `sweep.random.n: expected at most ${MAX_SETTINGS}, got ${options.n}`,
+      },
     ])
   const names = [...entriesOf(part(random, 'over'))].map(([name, { key, value }]) => ({
     name,
     key,
-    draws: drawn(value, given.seed ?? 0, name, given.n),
+    draws: drawValues(value, options.seed ?? 0, name, options.n),
   }))
-  return Array.from({ length: given.n }, (_, i) =>
+  return Array.from({ length: options.n }, (_, i) =>
     names.map(({ name, key, draws }) => overrideOf(name, draws[i]!, formatOrigin(key))),
   )
 }
@@ -150,7 +168,7 @@ function part(value: Value | undefined, key: string): Value | undefined {
   return entriesOf(value).get(key)?.value
 }
 
-/** The name as it was written: `eta`, `model.lambda`. */
+/** The name of an override as the user wrote it: `eta`, `model.lambda`. */
 export function nameOf({ name, path }: Override): string {
   return [name, ...path].join('.')
 }

@@ -1,29 +1,38 @@
 import { parentPort } from 'node:worker_threads'
-import { builtInStages } from '../index.js'
+// Gives the built-in stages to the registry.
+import '../index.js'
+import { builtInStages } from '../pipeline/graph/registry.js'
 import type { Prepared } from '../pipeline/run/prepared.js'
 import { executePoint } from './execute.js'
 import type { PointSettings } from './executor.js'
 import type { Point } from './point.js'
 
-/** What a job's thread is told. */
+/** A message to the thread of a job. */
 export type WorkerMessage =
   | {
+      /** Execute a point and answer with its outcome. */
       readonly type: 'execute'
+      /** The point. */
       readonly point: Point
-      readonly surroundings: PointSettings
+      /** How to execute it. */
+      readonly settings: PointSettings
+      /** Its data, if it was prepared already. */
       readonly prepared: Prepared | undefined
     }
-  | { readonly type: 'stop' }
+  | {
+      /** Interrupt the point that is running. */
+      readonly type: 'stop'
+    }
 
-/** The thread of one job: executes the points it is sent, one after another, and answers with their outcomes. */
+// The thread of one job: it executes the points that it receives, one after another, and answers with their outcomes.
 const port = parentPort!
 let stop = new AbortController()
-// Loaded while there is nothing to do yet.
+// The stages load while the thread has nothing else to do.
 void builtInStages()
 
-port.on('message', async (order: WorkerMessage) => {
-  if (order.type === 'stop') return stop.abort()
+port.on('message', async (message: WorkerMessage) => {
+  if (message.type === 'stop') return stop.abort()
   stop = new AbortController()
-  const { point, surroundings, prepared } = order
-  port.postMessage(await executePoint(point, surroundings, stop.signal, prepared))
+  const { point, settings, prepared } = message
+  port.postMessage(await executePoint(point, settings, stop.signal, prepared))
 })

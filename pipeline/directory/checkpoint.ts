@@ -118,9 +118,9 @@ export function pruneCheckpoints(directory: string, keep: number, written?: Pick
 }
 
 /**
- * Returns the newest sound checkpoint of a run that `accept` takes, or undefined if there is none. Passes the problems of
- * newer, damaged ones to `warn`. Throws a PipelineError `DATA` if a newer Millrace wrote the checkpoint: the run would
- * otherwise silently go back to an earlier step.
+ * Returns the newest sound checkpoint of a run that `accept` takes, or undefined if there is none. Passes the problems
+ * of newer, damaged ones to `warn`. Throws a PipelineError `DATA` if a newer Millrace wrote the checkpoint: the run
+ * would otherwise silently go back to an earlier step.
  */
 export function newestCheckpoint(
   directory: string,

@@ -22,7 +22,10 @@ export interface RunDirectory {
   file(path: string, writer?: string): string
   /** The output files so far, relative to the directory. */
   readonly files: ReadonlySet<string>
-  /** Writes a whole output file. A reader sees the old file or the new one, never a part. Throws a PipelineError `WRITE`. */
+  /**
+   * Writes a whole output file. A reader sees the old file or the new one, never a part. Throws a PipelineError
+   * `WRITE`.
+   */
   write(path: string, text: string): void
   /** Returns the absolute path of a file that is not listed as an output, and makes the folders on the way. */
   unlisted(path: string): string
@@ -39,8 +42,8 @@ export interface RunPlace {
 }
 
 /**
- * Returns the directory of a rank that writes nothing. If a stage asks for a file, it gets one in a temporary folder, which
- * `release` removes.
+ * Returns the directory of a rank that writes nothing. If a stage asks for a file, it gets one in a temporary folder,
+ * which `release` removes.
  */
 export function scratchDirectory(): RunDirectory {
   let path: string | undefined
@@ -62,8 +65,8 @@ export function scratchDirectory(): RunDirectory {
 const itself = 'the run itself'
 
 /**
- * Makes the directory of a new run and claims it for this process. Throws a PipelineError if a run lies there already, or
- * if the directory cannot be made.
+ * Makes the directory of a new run and claims it for this process. Throws a PipelineError if a run lies there already,
+ * or if the directory cannot be made.
  *
  * @param name the name of the pipeline, for a numbered directory
  * @param allowAbsolutePaths true if output files with absolute paths may lie anywhere

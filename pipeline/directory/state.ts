@@ -8,8 +8,8 @@ export const anyNumber = z.custom<number>((value) => typeof value === 'number')
 const specialNumbers = new Map([NaN, Infinity, -Infinity, -0].map((number) => [textOf(number), number]))
 
 /**
- * Converts a state to JSON values. Copies arrays of numbers into `tensors` under their path (`model.W`) and refers to them
- * as `{ "$tensor": "model.W" }`. Writes numbers that JSON cannot represent as `{ "$number": "NaN" }`.
+ * Converts a state to JSON values. Copies arrays of numbers into `tensors` under their path (`model.W`) and refers to
+ * them as `{ "$tensor": "model.W" }`. Writes numbers that JSON cannot represent as `{ "$number": "NaN" }`.
  */
 export function writeState(value: unknown, path: string, tensors: Map<string, Tensor>): unknown {
   if (typeof value === 'number')

@@ -69,7 +69,10 @@ export class FlowControl {
     return this.settling.length > 0
   }
 
-  /** Whether a source may emit: no callback waits for a quiet moment, or this is the moment and they have been called. */
+  /**
+   * Whether a source may emit its next item. False while callbacks wait for a quiet moment. If this is the moment, calls
+   * them and returns true.
+   */
   mayGoOn(): boolean {
     if (this.settling.length === 0) return true
     if (!this.isQuiet()) return false

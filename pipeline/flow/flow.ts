@@ -35,7 +35,7 @@ export class StageFlow implements Flow {
     })
   }
 
-  /** Emits the items in a plain loop and awaits only if it must: a promise for each item would cost more than the item. */
+  /** Emits the items in a plain loop and awaits only if it must: a promise per item would cost more than the item. */
   private async pump<T>(items: Iterable<T> | AsyncIterable<T>, subscriber: Subscriber<T>): Promise<void> {
     const { control } = this
     const pump = control.enter(this)

@@ -12,7 +12,7 @@ import type { PipelineSpec, StageSpec } from './spec.js'
 const code: Origin = { kind: 'code' }
 
 /**
- * Makes a definition from what a program gives. Adds mistakes to `problems`, and the stages given as objects to `given`.
+ * Makes a definition from what a program gives. Adds mistakes to `problems`, and stages given as objects to `given`.
  * Throws a PipelineError `ARGUMENTS` if `use` is not a stage, or if an option is not plain data.
  */
 export function definitionFrom(spec: PipelineSpec, given: Map<StageEntry, AnyStage>, problems: Problem[]): Definition {

@@ -39,7 +39,7 @@ interface Request {
 
 type Report = (where: string, message: string) => void
 
-/** Connects each input of a stage to the output that `from` names. Default: the nearest stage above that has outputs. */
+/** Connects each input of a stage to the output that `from` names. Default: the nearest stage above with an output. */
 export function wireInputs(
   draft: Draft,
   above: readonly Draft[],
@@ -101,7 +101,7 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
   return requests
 }
 
-/** The output that `id` or `id.port` names. Returns a message if there is none, undefined if that is already reported. */
+/** The output that `id` or `id.port` names. A message if there is none; undefined if that is already reported. */
 function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>): Source | string | undefined {
   if (!isResolved(from)) return undefined
   if (typeof from.data !== 'string' || from.data === '') return `expected the id of a stage, got ${show(plain(from))}`

@@ -22,13 +22,21 @@ import type { Inferred, OptionsArgument, OptionsOf, PipelineSpec, RowOf, RowOfOp
  * A checked pipeline. It never changes: `replace`, `insertAfter`, `remove` and `set` return a new, checked pipeline.
  * They throw a PipelineError that lists all problems if the new pipeline has any.
  *
- * `Row` is the type of its rows of metrics. TypeScript knows which metrics there are if all stages are given as objects;
- * else a row has any metric. With several evaluations, `Row` is a union of their rows: `'test_loss' in row` narrows it.
+ * `Row` is the type of its rows of metrics. TypeScript knows which metrics there are if all stages are objects.
+ * Else a row has any metric. With several evaluations, `Row` is a union of their rows: `'test_loss' in row` narrows it.
  */
 export class Pipeline<out Row extends MetricsRow = MetricsRow> {
-  /** What was read, with the positions of all values. */
+  /**
+   * What was read, with the positions of all values.
+   *
+   * @internal
+   */
   readonly definition: Definition
-  /** The stages, connected. */
+  /**
+   * The stages, connected.
+   *
+   * @internal
+   */
   readonly graph: Graph
   private readonly stages: ReadonlyMap<StageEntry, AnyStage>
   private readonly registry: Registry

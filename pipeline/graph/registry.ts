@@ -105,8 +105,15 @@ async function importModule(file: string, use: string): Promise<Record<string, u
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
-    throw new PipelineError('DEFINITION', `cannot load the stage ${use}: ${messageOf(error)}`, { cause: error })
+    const message = `cannot load the stage ${use}: ${messageOf(error)}${await hintIfMoved(error)}`
+    throw new PipelineError('DEFINITION', message, { cause: error })
   }
+}
+
+/** Returns a hint if a stage imports a name from `millrace`, as in version 0.1.0, that is now in the stage kit. */
+async function hintIfMoved(error: unknown): Promise<string> {
+  const name = /module 'millrace' does not provide an export named '([\w$]+)'/.exec(messageOf(error))?.[1]
+  return name !== undefined && name in (await import('millrace/stage')) ? '; import it from "millrace/stage"' : ''
 }
 
 /**

@@ -53,8 +53,8 @@ export interface PipelineSpec<Stages extends readonly StageSpec[] = readonly Sta
 }
 
 /**
- * The type `Checked`, in a place from which TypeScript infers `Given`. If the parameter were of the type `Given` itself,
- * every misspelt key would be a part of `Given`, and so would be accepted.
+ * The type `Checked`, in a place from which TypeScript infers `Given`. If the parameter were of the type `Given`, every
+ * misspelt key would be a part of `Given`, and so would be accepted.
  */
 export type Inferred<Given, Checked> = [Given] extends [never] ? Given : Checked
 

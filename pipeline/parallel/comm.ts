@@ -14,11 +14,11 @@ export interface Comm {
   /**
    * Sends `outgoing[r]` to every other rank `r`, and fills `incoming[r]` with the bytes that rank `r` sent here. The
    * entries of this rank are ignored. Sender and receiver must give the same length. All ranks must make the exchanges
-   * of one channel in the same order; exchanges of different channels may overtake each other. The caller must not touch
-   * the arrays until the promise has settled.
+   * of one channel in the same order; exchanges of different channels may overtake each other. The caller must not
+   * touch the arrays until the promise has settled.
    *
-   * Rejects with a PipelineError `SILENT` if a rank does not answer within the timeout, and `PARALLEL` if a rank fails or
-   * sends another length.
+   * Rejects with a PipelineError `SILENT` if a rank does not answer within the timeout, and `PARALLEL` if a rank fails
+   * or sends another length.
    */
   exchange(channel: number, outgoing: readonly Uint8Array[], incoming: readonly Uint8Array[]): Promise<void>
   /** Adds the vectors of all ranks, in place, in the order that is fastest. Rejects as `exchange` does. */

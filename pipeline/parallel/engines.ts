@@ -45,7 +45,10 @@ export function builtMpi(): EngineBuild | undefined {
   }
 }
 
-/** Returns the folder of Node's headers: beside this Node, else that of the system. Throws a PipelineError if none is found. */
+/**
+ * Returns the folder of Node's headers: beside this Node, else that of the system. Throws a PipelineError if none is
+ * found.
+ */
 export function nodeHeaders(execPath = process.execPath, system = '/usr/include/node'): string {
   const folders = [join(dirname(dirname(execPath)), 'include', 'node'), system]
   const found = folders.find((folder) => existsSync(join(folder, 'node_api.h')))
@@ -57,8 +60,8 @@ export function nodeHeaders(execPath = process.execPath, system = '/usr/include/
 }
 
 /**
- * Compiles the MPI engine with the compiler wrapper of the site's MPI, and tries it. Throws a PipelineError that says what
- * is missing.
+ * Compiles the MPI engine with the compiler wrapper of the site's MPI, and tries it. Throws a PipelineError that says
+ * what is missing.
  */
 export async function buildMpi(compiler = process.env.MPICC || 'mpicc'): Promise<EngineBuild> {
   const headers = nodeHeaders()

@@ -1,8 +1,8 @@
 import type { Parallel, Vector } from '../stage/parallel-contract.js'
 
 /**
- * What stages of a run that is not divided are given: one rank that holds one shard. So a stage needs no second path for
- * such runs.
+ * What stages of a run that is not divided are given: one rank that holds one shard. So a stage needs no second path
+ * for such runs.
  */
 export const localParallel: Parallel = {
   isDivided: false,

@@ -45,8 +45,8 @@ let joined: { readonly addon: Addon; readonly job: ReturnType<Addon['open']> } |
 let unfinished = 0
 
 /**
- * Joins the MPI job that this process was started in. Throws a PipelineError `KERNEL` if the engine is not built or does
- * not load, and `ARGUMENTS` if the job has another number of processes than `ranks`.
+ * Joins the MPI job that this process was started in. Throws a PipelineError `KERNEL` if the engine is not built or
+ * does not load, and `ARGUMENTS` if the job has another number of processes than `ranks`.
  *
  * @param timeout how long a rank may stay silent, in seconds
  */

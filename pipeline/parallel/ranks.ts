@@ -32,7 +32,9 @@ export class Ranks {
     this.own = spanOf(comm.rank, comm.size, options.shards)
   }
 
-  /** Asks for a stop at the next step. The stage that trains passes it on to the other ranks, and calls `stop` on all. */
+  /**
+   * Asks for a stop at the next step. The stage that trains passes it on to the other ranks, and calls `stop` on all.
+   */
   requestStop(): void {
     this.isStopping = true
   }

@@ -3,15 +3,15 @@ import type { Comm } from './comm.js'
 import { addUp, type Span, spanOf, subtrees } from './tree.js'
 
 /**
- * Vectors of at least this many bytes are added in slices, one slice on each rank. Each rank then sends and adds less, but
- * a second exchange is needed to share the slices.
+ * Vectors of at least this many bytes are added in slices, one slice on each rank. Each rank then sends and adds less,
+ * but a second exchange is needed to share the slices.
  */
 const MIN_SLICED_BYTES = 32 * 1024
 
 /**
- * Returns a function that sums vectors over the shards of all ranks, in the order of `addUp`: the bits of the sum do not
- * depend on the number of ranks. A rank first adds the vectors of its own shards as far as the tree allows, and sends the
- * sums of its subtrees: usually one vector.
+ * Returns a function that sums vectors over the shards of all ranks, in the order of `addUp`: the bits of the sum do
+ * not depend on the number of ranks. A rank first adds the vectors of its own shards as far as the tree allows, and
+ * sends the sums of its subtrees: usually one vector.
  */
 export function orderedSum(comm: Comm, channel: number, shards: number) {
   const { rank, size } = comm

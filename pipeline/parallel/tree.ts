@@ -23,8 +23,8 @@ function split({ from, to }: Span): [Span, Span] {
 }
 
 /**
- * Returns the largest subtrees of the sum that lie within `own`, in order. There is only one if the number of ranks is a
- * power of two that divides the number of shards: each rank then sends one vector, however many shards it has.
+ * Returns the largest subtrees of the sum that lie within `own`, in order. There is only one if the number of ranks is
+ * a power of two that divides the number of shards: each rank then sends one vector, however many shards it has.
  */
 export function subtrees(own: Span, shards: number): Span[] {
   const found: Span[] = []
@@ -41,9 +41,9 @@ export function subtrees(own: Span, shards: number): Span[] {
 const BLOCK = 1024
 
 /**
- * Adds vectors pairwise, in a binary tree over the shards. The form of the tree depends on the number of shards alone, so
- * the bits of the sum do not depend on which rank adds which vectors. Overwrites vectors, and returns the one that holds
- * the sum.
+ * Adds vectors pairwise, in a binary tree over the shards. The form of the tree depends on the number of shards alone,
+ * so the bits of the sum do not depend on which rank adds which vectors. Overwrites vectors, and returns the one that
+ * holds the sum.
  *
  * @param vectorOf returns the vector of a subtree whose sum is known, and undefined for others
  */

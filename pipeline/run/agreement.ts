@@ -5,8 +5,8 @@ import type { AgreementTerms } from '../parallel/ranks.js'
 import type { DataSource } from '../stage/stage.js'
 
 /**
- * Returns the values of a definition that must be the same on all ranks. A text from the environment may differ, because
- * it names a place on the rank's machine: its variable is compared instead.
+ * Returns the values of a definition that must be the same on all ranks. A text from the environment may differ,
+ * because it names a place on the rank's machine: its variable is compared instead.
  */
 export function definitionTerms({ name, seed, definition }: Pipeline): AgreementTerms {
   const terms: Record<string, unknown> = { name, seed, ...leafTerms('parallel:', definition.parallelValue) }

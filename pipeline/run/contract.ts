@@ -8,13 +8,23 @@ import type { MetricsRow } from '../wires/metrics.js'
 import type { Prepared } from './prepared.js'
 import type { RunRecord, RunStatus } from './record.js'
 
-/** The settings of a run. The default kernel is the fastest of this machine. The number of threads does not change results. */
+/**
+ * The settings of a run. The default kernel is the fastest of this machine. The number of threads does not change
+ * results.
+ */
 export interface RunSettings extends KernelOptions {
-  /** Stops the run at the next step. The run makes a checkpoint and closes its files; the result rejects with code `ABORTED`. */
+  /**
+   * Stops the run at the next step. The run makes a checkpoint and closes its files; the result rejects with code
+   * `ABORTED`.
+   */
   readonly signal?: AbortSignal | undefined
   /** Where `sink/terminal` writes. Default: nowhere. */
   readonly terminal?: Terminal | undefined
-  /** The data of this very pipeline, as `prepare` returned it. The stages that made it are not run again. */
+  /**
+   * The data of this very pipeline, as `prepare` returned it. The stages that made it are not run again.
+   *
+   * @internal
+   */
   readonly prepared?: Prepared | undefined
   /** How often checkpoints are made: `epoch`, `500 steps`, `30s` …, or `none`. Default: as the pipeline says. */
   readonly checkpoint?: string | undefined

@@ -24,7 +24,9 @@ export interface Division {
   readonly library: string
   /** Returns what a stage is given to talk to the same stage on the other ranks. */
   parallelOf(node: Node, graph: Graph): Parallel
-  /** Adds a file that a stage has read. The ranks must agree on the files above a stage before it talks to the others. */
+  /**
+   * Adds a file that a stage has read. The ranks must agree on the files above a stage before it talks to the others.
+   */
   addSource(node: Node, source: DataSource): void
   /** Throws a PipelineError `PARALLEL` on every rank if the ranks have read different pipelines. */
   agreeOn(pipeline: Pipeline): Promise<void>

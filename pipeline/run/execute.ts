@@ -9,15 +9,17 @@ import { type RunStart, runInProcess } from './execution.js'
 
 /** The two ways in which a run can start, new or resumed, offer the same two functions. */
 export interface RunOpener {
-  /** Returns the pipeline without claiming anything. Every process of a divided run calls it. Its errors end the run. */
+  /**
+   * Returns the pipeline without claiming anything. Every process of a divided run calls it. Its errors end the run.
+   */
   readonly pipeline: () => Pipeline | Promise<Pipeline>
   /** Claims the run directory. Of the processes of a divided run, only the first calls it. */
   readonly open: () => RunStart | Promise<RunStart>
 }
 
 /**
- * Runs a pipeline to its end, in this process or as one of the processes of a divided run. Rejects with a PipelineError;
- * if the run directory was claimed by then, its `run.json` holds the same message.
+ * Runs a pipeline to its end, in this process or as one of the processes of a divided run. Rejects with a
+ * PipelineError; if the run directory was claimed by then, its `run.json` holds the same message.
  */
 export async function execute(opener: RunOpener, settings: RunSettings, events: Subject<RunEvent>): Promise<Result> {
   const pipeline = await opener.pipeline()

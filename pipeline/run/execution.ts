@@ -157,7 +157,10 @@ function isTraining({ stage }: Node): boolean {
   return !Object.values(stage.inputs as Ports).some(({ type }) => type === 'parameters')
 }
 
-/** The stages that run in this process. Stages that only the first rank runs are left out elsewhere, if nothing reads them. */
+/**
+ * The stages that run in this process. Stages that only the first rank runs are left out elsewhere, if nothing reads
+ * them.
+ */
 function graphOnRank(whole: Graph, { prepared }: RunSettings, rank: number): Graph {
   const graph = prepared ? withPrepared(whole, prepared) : whole
   if (rank === 0) return graph
@@ -173,7 +176,9 @@ function noteOtherMaker(resumed: ResumeState | undefined, kernel: Kernels, recor
     recorder.note(`begun with the ${before}, resumed with the ${maker}: the last digits may differ`)
 }
 
-/** Finishes the checkpoints of a failed run and records its error. Returns the error to report, with all that failed. */
+/**
+ * Finishes the checkpoints of a failed run and records its error. Returns the error to report, with all that failed.
+ */
 async function closedAfter(
   error: PipelineError,
   checkpointer: Checkpointer,

@@ -59,8 +59,8 @@ export function preparedNodes(graph: Graph): Node[] {
 class NotOnlyPreparing extends Error {}
 
 /**
- * Runs the stages of a pipeline that only prepare its data. Returns undefined if one of them does something else as well,
- * such as writing a file. Rejects as a run does. Copies the rows if they lie in the kernel's own memory (wasm).
+ * Runs the stages of a pipeline that only prepare its data. Returns undefined if one of them does something else as
+ * well, such as writing a file. Rejects as a run does. Copies the rows if they lie in the kernel's own memory (wasm).
  */
 export async function prepare(
   pipeline: Pipeline,

@@ -22,7 +22,10 @@ export class ResultCollector {
     this.recorder = recorder
   }
 
-  /** Collects the rows of one stage and makes an event of each. Returns the hooks that make the rows part of checkpoints. */
+  /**
+   * Collects the rows of one stage and makes an event of each. Returns the hooks that make the rows part of
+   * checkpoints.
+   */
   collectMetrics(stage: string, wire: Observable<Table>): StateHooks<z.output<typeof keptRows>> {
     this.metrics[stage] = []
     wire.subscribe({

@@ -11,15 +11,15 @@ import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from '../director
 import { openRunDirectory } from '../directory/run-directory.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { Pipeline } from '../graph/pipeline.js'
-import { metricInfos } from '../wires/metrics.js'
+import { storedMetricInfos } from '../wires/metric-info.js'
 import type { Run, RunSettings } from './contract.js'
 import type { RunStart } from './execution.js'
 import { formatMaker } from './record.js'
 import { startWith } from './run.js'
 
 /**
- * How a run is resumed. By default a run goes on with the stage files it had, wherever they lie; give `plugins: false` for
- * a run directory that you do not trust.
+ * How a run is resumed. By default a run goes on with the stage files it had, wherever they lie; give `plugins: false`
+ * for a run directory that you do not trust.
  */
 export interface ResumeOptions extends RunSettings, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
@@ -43,7 +43,7 @@ const pastRecord = z.object({
   data: z.array(dataSource).catch([]),
   notes: z.array(z.string()).catch([]),
   files: z.array(z.string()).catch([]),
-  metrics: metricInfos.catch({}),
+  metrics: storedMetricInfos.catch({}),
 })
 
 type PastRecord = z.output<typeof pastRecord>
@@ -52,8 +52,8 @@ type PastRecord = z.output<typeof pastRecord>
  * Goes on with a run that was interrupted or killed, from its last sound checkpoint. The result has the same bytes as
  * without the interruption. Without a checkpoint the run begins anew. A finished run can be made longer.
  *
- * Rejects with code `ARGUMENTS` if there is nothing to go on with, and `DEFINITION` or `DATA` if definition or data are not
- * those of the run.
+ * Rejects with code `ARGUMENTS` if there is nothing to go on with, and `DEFINITION` or `DATA` if definition or data are
+ * not those of the run.
  */
 export function resume(directory: string, options: ResumeOptions = {}): Run {
   const path = resolve(directory)
@@ -88,7 +88,9 @@ interface StoredDefinition {
   readonly pipeline: Pipeline
 }
 
-/** Returns a function that reads `pipeline.yaml`; called again, it loads the stages again only if the file has changed. */
+/**
+ * Returns a function that reads `pipeline.yaml`; called again, it loads the stages again only if the file has changed.
+ */
 function definitionReader(
   path: string,
   { set = [], plugins, allowAbsolutePaths }: ResumeOptions,
@@ -151,8 +153,9 @@ function checkNotDone({ status }: PastRecord, path: string, { set = [] }: Resume
 }
 
 /**
- * Returns a function that says if a checkpoint can be resumed from. The checkpoint at the end of training cannot, because
- * the stages behind the training would see no step. It can if the definition has changed: there may be more to train then.
+ * Returns a function that says if a checkpoint can be resumed from. The checkpoint at the end of training cannot,
+ * because the stages behind the training would see no step. It can if the definition has changed: there may be more to
+ * train then.
  */
 function isUsable(definition: string, set: readonly string[]): (checkpoint: Checkpoint) => boolean {
   return (checkpoint) => !checkpoint.isLast || set.length > 0 || checkpoint.definition !== definition

@@ -15,7 +15,10 @@ export function run<Row extends MetricsRow>(
   return start(pipeline, options).result
 }
 
-/** Starts a pipeline and returns at once. Subscribe to `events` or `metrics` before the current turn of the event loop ends. */
+/**
+ * Starts a pipeline and returns at once. Subscribe to `events` or `metrics` before the current turn of the event loop
+ * ends.
+ */
 export function start<Row extends MetricsRow>(pipeline: Pipeline<Row>, options: RunOptions = {}): Run<RowOfRun<Row>> {
   return startWith(options, {
     pipeline: () => pipeline,

@@ -16,8 +16,8 @@ export interface KernelClock {
 }
 
 /**
- * Returns the milliseconds of a monotonic clock. `performance.now()` reads the same clock, but takes three times as long
- * in code that is not hot yet.
+ * Returns the milliseconds of a monotonic clock. `performance.now()` reads the same clock, but takes three times as
+ * long in code that is not hot yet.
  */
 export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6

@@ -1,5 +1,4 @@
 import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table } from 'apache-arrow'
-import { z } from 'zod'
 import { lazyTable, type Position, writePosition } from './position.js'
 
 /** One evaluation: `epoch`, `step`, then one number per metric. `Name` is the union of the names of the metrics. */
@@ -8,11 +7,11 @@ export type MetricsRow<Name extends string = string> = {
   readonly step: number
 } & Readonly<Record<Name, number>>
 
-/** What a column of metrics says about itself; whoever makes the metric sets it. */
+/** What a column of metrics says about itself. The stage that makes the column sets it; `run.json` keeps it as `metrics`. */
 export interface MetricInfo {
-  /** The split it was computed on. */
+  /** The split that the metric was computed on; left out for a metric of no split. */
   readonly split?: string
-  /** Which metric it is, the same for all splits: `accuracy`. */
+  /** The metric without its split: `accuracy`. Columns of one metric share a figure. */
   readonly name: string
   /** What people read. */
   readonly title: string
@@ -24,18 +23,6 @@ export interface MetricInfo {
 
 /** Infos by the names of their columns. */
 export type MetricInfos = Readonly<Record<string, MetricInfo>>
-
-/** The same as they stand in `run.json`. */
-export const metricInfos = z.record(
-  z.string(),
-  z.object({
-    split: z.string().exactOptional(),
-    name: z.string(),
-    title: z.string(),
-    unit: z.string().exactOptional(),
-    better: z.enum(['higher', 'lower']).exactOptional(),
-  }),
-)
 
 const knownRows = new WeakMap<Table, readonly MetricsRow[]>()
 const knownInfos = new WeakMap<Table, MetricInfos>()

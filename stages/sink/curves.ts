@@ -3,10 +3,13 @@ import { defer, endWith, ignoreElements, map, type OperatorFunction } from 'rxjs
 import { z } from 'zod'
 import { curvesFigure } from '../../figures/index.js'
 import {
+  columnInfosOf,
   defineStage,
   keptRows,
   listed,
+  type MetricInfos,
   type MetricsRow,
+  metricInfosOf,
   metricsRows,
   rowsFrom,
   rowsState,
@@ -46,27 +49,38 @@ export const curves = defineStage({
     return (metrics) =>
       metrics.pipe(
         allRows(context),
-        drawn(context, async (rows, pause) => {
+        drawn(context, async ({ rows, infos }, pause) => {
           if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
-          const drawn = rows.some((row) => Object.keys(row).some((name) => /_(loss|cost|accuracy)$/.test(name)))
-          if (!drawn)
+          const metricInfos = columnInfosOf(Object.keys(rows[0]!), infos)
+          if (![...metricInfos.values()].some(({ split }) => split !== undefined))
             return context.note(`the metrics (${Object.keys(rows[0]!).join(', ')}) have nothing that is drawn here`)
-          await write(await curvesFigure([{ name: '', rows }], options), pause)
+          await write(await curvesFigure([{ name: '', rows }], { ...options, metricInfos }), pause)
         }),
       )
   },
 })
 
+/** The evaluations of a run, and what their columns say about themselves. */
+interface History {
+  readonly rows: MetricsRow[]
+  infos: MetricInfos | undefined
+}
+
 /** Gathers the rows, those from before the run was resumed included. */
-function allRows(context: StageContext): OperatorFunction<Table, MetricsRow[]> {
+function allRows(context: StageContext): OperatorFunction<Table, History> {
   return (source) =>
     defer(() => {
-      const rows: MetricsRow[] = []
+      const history: History = { rows: [], infos: undefined }
+      const { rows } = history
       context.state(keptRows, { snapshot: () => rowsState(rows), restore: (saved) => rows.push(...rowsFrom(saved)) })
       return source.pipe(
-        map((table) => rows.push(...metricsRows(table))),
+        map((table) => {
+          rows.push(...metricsRows(table))
+          const infos = metricInfosOf(table)
+          if (Object.keys(infos).length > 0) history.infos = infos
+        }),
         ignoreElements(),
-        endWith(rows),
+        endWith(history),
       )
     })
 }

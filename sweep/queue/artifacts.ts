@@ -5,54 +5,61 @@ import { isDone } from '../../pipeline/run/resume.js'
 import { pointDirectory } from '../directory.js'
 
 /**
- * The folder that the machines of a sweep share. `points/KEY` is the run directory of each point that ended, and appears
- * there whole or not at all. Runs under way are in `working/`, each with a name of its own: nobody writes where another
- * may be writing still. `unfinished/KEY` is what a worker left behind that was told to stop.
+ * The files of one attempt at a point, in the folder that the machines of a sweep share. `points/KEY` is the run
+ * directory of a point that ended; it appears whole or not at all. A run that is going on is in `working/`, under a
+ * name of its own, so that two workers never write to one place. `unfinished/KEY` is the run of a worker that was told
+ * to stop.
  */
 export class Artifacts {
   private readonly folder: string
   private readonly key: string
-  /** Where the run is made. */
+  /** The run directory while the run goes on. */
   readonly working: string
 
-  /** @param holder tells the attempts at one point apart */
-  constructor(folder: string, key: string, holder: string) {
+  /**
+   * @param folder that the machines share
+   * @param key of the point
+   * @param attempt tells the attempts at one point apart
+   */
+  constructor(folder: string, key: string, attempt: string) {
     this.folder = folder
     this.key = key
-    this.working = join(folder, 'working', `${key}.${holder}`)
+    this.working = join(folder, 'working', `${key}.${attempt}`)
   }
 
+  /** The run directory once the run has ended. */
   get published(): string {
     return pointDirectory(this.folder, { key: this.key })
   }
 
-  /** Makes room for the run, with what another worker left unfinished, if anything. */
+  /** Prepares for the run. Takes over the unfinished run of another worker, if there is one. */
   begin(): void {
     attempt('make the directory', this.working, () => makeFolder(join(this.folder, 'working')))
-    moved(this.unfinished, this.working)
+    renameIfPossible(this.unfinished, this.working)
   }
 
-  /** Puts the run where it belongs. A finished run that lies there stays: it has the same bytes. */
+  /** Moves the run to `published`. A finished run that is there already stays: it has the same bytes. */
   publish(): void {
     const { published, working } = this
     if (!existsSync(working)) return
     attempt('make the directory of', published, () => makeFolder(join(this.folder, 'points')))
-    if (!moved(working, published) && !(existsSync(join(published, 'run.json')) && isDone(published))) {
+    if (!renameIfPossible(working, published) && !(existsSync(join(published, 'run.json')) && isDone(published))) {
       rmSync(published, { recursive: true, force: true })
       attempt('make the directory', published, () => renameSync(working, published))
     }
-    this.clear()
+    this.removeOthers()
   }
 
-  /** Leaves the run for another worker to go on with. */
+  /** Leaves the run for another worker to resume. */
   handBack(): void {
     if (existsSync(join(this.working, 'checkpoint'))) {
       makeFolder(join(this.folder, 'unfinished'))
-      moved(this.working, this.unfinished)
+      renameIfPossible(this.working, this.unfinished)
     }
     this.discard()
   }
 
+  /** Removes the run from `working`. */
   discard(): void {
     rmSync(this.working, { recursive: true, force: true })
   }
@@ -61,17 +68,20 @@ export class Artifacts {
     return join(this.folder, 'unfinished', this.key)
   }
 
-  /** Removes what other attempts at the point have left. One that is still being made finds out, and its result counts for nothing. */
-  private clear(): void {
+  /**
+   * Removes the files of all attempts at the point. An attempt that is still running finds out that it has lost the
+   * point, and its result does not count.
+   */
+  private removeOthers(): void {
     const folder = join(this.folder, 'working')
-    const left = readdirSync(folder).filter((name) => name.startsWith(`${this.key}.`))
-    for (const path of [...left.map((name) => join(folder, name)), this.unfinished])
+    const attempts = readdirSync(folder).filter((name) => name.startsWith(`${this.key}.`))
+    for (const path of [...attempts.map((name) => join(folder, name)), this.unfinished])
       rmSync(path, { recursive: true, force: true })
   }
 }
 
-/** Renames a directory; false where there is none, or where another lies in the way. */
-function moved(from: string, to: string): boolean {
+/** Renames a directory. Returns false if it does not exist, or if there is another in the way. */
+function renameIfPossible(from: string, to: string): boolean {
   try {
     renameSync(from, to)
     return true

@@ -1,28 +1,29 @@
 import type { BackendFactory } from 'bullmq'
 import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
-import { optional } from './packages.js'
+import { importOptional } from './packages.js'
 
 /** Milliseconds that a server has to answer at the start. */
-const PATIENCE = 5000
+const ANSWER_TIMEOUT = 5000
 
-/** Milliseconds between attempts to reach a server that went away: soon enough to be back before locks run out. */
-const RECONNECT = 500
+/** Milliseconds between attempts to reach a lost server: short enough to reconnect before locks expire. */
+const RECONNECT_DELAY = 500
 
-/** Where BullMQ keeps its queues. */
-export interface Backend {
-  // BullMQ's classes take the factory of any backend; what it is made of is not our concern.
+/** The server where BullMQ keeps its queues, and how to connect to it. */
+interface Backend {
+  /** Makes the classes of BullMQ for this kind of server. */
   // biome-ignore lint/suspicious/noExplicitAny: it is generic in types that only BullMQ knows.
   readonly factory: BackendFactory<any, any>
+  /** The options that the classes of BullMQ connect with. */
   readonly connection: object
-  /** From here on, connections that were lost are not made again. */
+  /** Turns reconnecting off: a connection that is lost from now on stays lost. */
   readonly leave: () => void
-  /** What its owner should know: `a restart of the server loses the sweep`. */
+  /** Notes on the setup of the server, for example that a crash may lose results. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Finds the server of a URL and asks whether it answers. Throws a PipelineError `ARGUMENTS` where the URL is none, where
- * a package is missing, or where no server answers within five seconds.
+ * Finds the server of a URL and checks that it answers. Throws a PipelineError `ARGUMENTS` if the URL is wrong, if a
+ * package is missing, or if no server answers within five seconds.
  */
 export async function openBackend(url: string): Promise<Backend> {
   const protocol = URL.canParse(url) ? new URL(url).protocol : ''
@@ -34,24 +35,26 @@ export async function openBackend(url: string): Promise<Backend> {
   )
 }
 
-/** The URL, as it may be shown to anyone. */
+/** The URL without the password, for messages. */
 export function withoutPassword(url: string): string {
   if (!URL.canParse(url)) return url.replace(/:[^:@/]*@/, ':…@')
   const { protocol, username, host, pathname } = new URL(url)
   return `${protocol}//${username && `${username}@`}${host}${pathname === '/' ? '' : pathname}`
 }
 
+const logCommand = 'redis-cli config set appendonly yes'
+
 async function openRedis(url: string): Promise<Backend> {
-  const needed = ['bullmq', 'ioredis']
-  const { createRedisBackend } = await optional(() => import('bullmq'), needed)
-  const { Redis } = await optional(() => import('ioredis'), needed)
+  const packages = ['bullmq', 'ioredis']
+  const { createRedisBackend } = await importOptional(() => import('bullmq'), packages)
+  const { Redis } = await importOptional(() => import('ioredis'), packages)
   const client = new Redis(url, {
     lazyConnect: true,
     retryStrategy: () => null,
-    connectTimeout: PATIENCE,
-    commandTimeout: PATIENCE,
+    connectTimeout: ANSWER_TIMEOUT,
+    commandTimeout: ANSWER_TIMEOUT,
   })
-  // The reason comes as an event; what rejects only says that the connection is closed.
+  // ioredis gives the reason as an event. The promise only rejects with "connection is closed".
   let reason: unknown
   client.on('error', (error) => {
     reason ??= error
@@ -60,11 +63,11 @@ async function openRedis(url: string): Promise<Backend> {
   try {
     await client.connect()
     await client.ping()
-    // Rented servers keep their settings to themselves.
-    const [, kept] = ((await client.config('GET', 'appendonly').catch(() => [])) ?? []) as string[]
-    if (kept === 'no')
+    // Hosted servers may refuse to show their configuration.
+    const [, isLogged] = ((await client.config('GET', 'appendonly').catch(() => [])) ?? []) as string[]
+    if (isLogged === 'no')
       warnings.push(
-        `${withoutPassword(url)} keeps no log (appendonly no): a crash of the server may lose results; redis-cli config set appendonly yes`,
+        `${withoutPassword(url)} keeps no log, so that a crash may lose results; to turn it on: ${logCommand}`,
       )
   } catch (error) {
     throw unreachable(url, reason ?? error)
@@ -77,8 +80,8 @@ async function openRedis(url: string): Promise<Backend> {
     connection: {
       url,
       maxRetriesPerRequest: null,
-      connectTimeout: PATIENCE,
-      retryStrategy: () => (isLeaving ? null : RECONNECT),
+      connectTimeout: ANSWER_TIMEOUT,
+      retryStrategy: () => (isLeaving ? null : RECONNECT_DELAY),
     },
     leave: () => {
       isLeaving = true
@@ -88,11 +91,11 @@ async function openRedis(url: string): Promise<Backend> {
 }
 
 async function openPostgres(url: string): Promise<Backend> {
-  const needed = ['bullmq', 'pg']
-  const { createPostgresBackend } = await optional(() => import('bullmq'), needed)
-  // @ts-expect-error: it brings no types along, and these few calls need none.
-  const { default: pg } = await optional(() => import('pg'), needed)
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: PATIENCE })
+  const packages = ['bullmq', 'pg']
+  const { createPostgresBackend } = await importOptional(() => import('bullmq'), packages)
+  // @ts-expect-error: the package has no types, and these few calls need none.
+  const { default: pg } = await importOptional(() => import('pg'), packages)
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_TIMEOUT })
   client.on('error', () => {})
   try {
     await client.connect()
@@ -111,12 +114,12 @@ async function openPostgres(url: string): Promise<Backend> {
 }
 
 function unreachable(url: string, error: unknown): PipelineError {
-  // Where a name has several addresses, Node tells of each attempt.
+  // For a host with several addresses, Node reports an error for each.
   const [first] = error instanceof AggregateError ? error.errors : [error]
-  const known = reasons.get((first as NodeJS.ErrnoException | undefined)?.code ?? '')
+  const reason = reasons.get((first as NodeJS.ErrnoException | undefined)?.code ?? '')
   return new PipelineError(
     'ARGUMENTS',
-    `--queue: ${withoutPassword(url)} does not answer: ${known ?? messageOf(first)}`,
+    `--queue: ${withoutPassword(url)} does not answer: ${reason ?? messageOf(first)}`,
     { cause: error },
   )
 }
@@ -125,6 +128,6 @@ const reasons = new Map([
   ['ECONNREFUSED', 'connection refused; is the server running, and is the port right?'],
   ['ENOTFOUND', 'no such host'],
   ['EAI_AGAIN', 'no such host'],
-  ['ETIMEDOUT', 'nothing within 5 s; is it the right host, and does a firewall let it through?'],
-  ['EHOSTUNREACH', 'no way to the host'],
+  ['ETIMEDOUT', 'no answer within 5 s; is it the right host, and does a firewall let it through?'],
+  ['EHOSTUNREACH', 'the host cannot be reached'],
 ])

@@ -3,47 +3,60 @@ import { join, resolve } from 'node:path'
 import { PipelineError } from '../../pipeline/base/errors.js'
 import { attempt, makeFolder } from '../../pipeline/files/files.js'
 import { lockDirectory } from '../../pipeline/files/lock.js'
-import { allOutcomes, outcomeIn, pointDirectory, writeOutcomes, writePlan } from '../directory.js'
+import {
+  parseOutcome,
+  pointDirectory,
+  readAllOutcomes,
+  type SweepRecord,
+  writeOutcomes,
+  writePlan,
+} from '../directory.js'
 import type { Outcome } from '../executor.js'
 import { formatPoint } from '../point.js'
-import type { Announced, Server } from './server.js'
+import type { Server } from './server.js'
 import { jobIdOf } from './task.js'
 
-/** Jobs that are fetched at once. */
-const MANY = 1000
+/** Jobs to fetch at once. */
+const BATCH = 1000
 
-/** Missing points that are told one by one. */
-const FEW = 5
+/** Missing points that a message names one by one. */
+const MAX_NAMED = 5
 
-export interface Collected {
+/** The result of `collect`. */
+export interface Collection {
+  /** The directory of the sweep. */
   readonly directory: string
+  /** Points that are done or failed. */
   readonly total: number
+  /** Points that are done. */
   readonly done: number
+  /** Points that failed. */
   readonly failed: number
 }
 
-interface Found {
+/** A point that has ended, as the queue knows it. */
+interface EndedPoint {
   readonly outcome: Outcome
-  /** Where the files of a point lie that is done. */
+  /** The run directory of a point that is done, as a path on the machine of its worker. */
   readonly directory?: string
-  /** The shared folder, as its worker calls it, or who submitted it. */
+  /** The shared folder, as a path on the machine of the worker, or of the user who submitted a failed point. */
   readonly artifacts: string
 }
 
 /**
- * Makes an ordinary directory of a sweep of what came of its points: `sweep.json`, `results.jsonl` and `points/KEY`.
- * Throws a PipelineError `DATA` where points are neither done nor failed, or where files of points that are done cannot be
- * had; what there is has been written by then.
+ * Writes the results at the queue into an ordinary directory of a sweep: `sweep.json`, `results.jsonl` and
+ * `points/KEY`. Throws a PipelineError `DATA` if points are neither done nor failed, or if the files of a point that is
+ * done are missing. By then, all other points are written.
  *
- * @param directory default: the folder where the files lie already
- * @param artifacts the shared folder, where it has another path here
+ * @param out the directory; default: the shared folder, which has the files already
+ * @param artifacts the shared folder, if it has another path on this machine
  */
 export async function collect(
   server: Server,
-  record: Announced,
+  record: SweepRecord,
   { out, artifacts }: { readonly out?: string | undefined; readonly artifacts?: string | undefined },
-): Promise<Collected> {
-  const found = await resultsOf(server, new Set(record.points.map(({ key }) => jobIdOf(key))))
+): Promise<Collection> {
+  const found = await readEndedPoints(server, new Set(record.points.map(({ key }) => jobIdOf(key))))
   const directory = resolve(out ?? artifacts ?? commonFolder(found) ?? join('sweeps', record.name))
   attempt('make the directory', directory, () => makeFolder(directory))
   const unlock = lockDirectory(directory)
@@ -52,17 +65,17 @@ export async function collect(
     const outcomes: Outcome[] = []
     const missing = record.points.filter(({ key }) => !found.has(jobIdOf(key)))
     for (const point of record.points) {
-      const { outcome, directory: place } = found.get(jobIdOf(point.key)) ?? {}
+      const { outcome, directory: runDirectory } = found.get(jobIdOf(point.key)) ?? {}
       if (!outcome) continue
       outcomes.push(outcome)
       if (outcome.status !== 'done') continue
-      const from = artifacts === undefined ? place! : pointDirectory(artifacts, point)
-      if (!bring(from, pointDirectory(directory, point))) problems.push(`${formatPoint(point)}: no files in ${from}`)
+      const from = artifacts === undefined ? runDirectory! : pointDirectory(artifacts, point)
+      if (!copyRun(from, pointDirectory(directory, point))) problems.push(`${formatPoint(point)}: no files in ${from}`)
     }
     const keys = new Set(record.points.map(({ key }) => key))
     writePlan(directory, record)
-    writeOutcomes(directory, [...allOutcomes(directory).filter(({ key }) => !keys.has(key)), ...outcomes])
-    if (missing.length > 0) problems.unshift(wordMissing(missing, record.points.length))
+    writeOutcomes(directory, [...readAllOutcomes(directory).filter(({ key }) => !keys.has(key)), ...outcomes])
+    if (missing.length > 0) problems.unshift(formatMissing(missing, record.points.length))
     if (problems.length > 0)
       throw new PipelineError(
         'DATA',
@@ -75,21 +88,22 @@ export async function collect(
   }
 }
 
-function wordMissing(missing: readonly Announced['points'][number][], total: number): string {
-  const some = missing.slice(0, FEW).map(formatPoint).join('; ')
-  const more = missing.length > FEW ? `; and ${missing.length - FEW} more` : ''
-  return `${missing.length} of ${total} points are neither done nor failed: ${some}${more}; millrace sweep status tells whether they wait or run`
+function formatMissing(missing: readonly SweepRecord['points'][number][], total: number): string {
+  const some = missing.slice(0, MAX_NAMED).map(formatPoint).join('; ')
+  const more = missing.length > MAX_NAMED ? `; and ${missing.length - MAX_NAMED} more` : ''
+  const hint = 'millrace sweep status tells whether they wait or run'
+  return `${missing.length} of ${total} points are neither done nor failed: ${some}${more}; ${hint}`
 }
 
-/** What came of the points, by the names of their jobs. */
-async function resultsOf({ points }: Server, wanted: ReadonlySet<string>): Promise<Map<string, Found>> {
-  const found = new Map<string, Found>()
+/** Reads the points that have ended, by the ids of their jobs. */
+async function readEndedPoints({ points }: Server, wanted: ReadonlySet<string>): Promise<Map<string, EndedPoint>> {
+  const found = new Map<string, EndedPoint>()
   for (const state of ['failed', 'completed'] as const)
-    for (let at = 0; ; at += MANY) {
-      const jobs = await points.getJobs([state], at, at + MANY - 1, true)
+    for (let at = 0; ; at += BATCH) {
+      const jobs = await points.getJobs([state], at, at + BATCH - 1, true)
       for (const { id, data, returnvalue, failedReason } of jobs) {
         if (!wanted.has(id!)) continue
-        const outcome = state === 'completed' ? outcomeIn(returnvalue?.line ?? '') : undefined
+        const outcome = state === 'completed' ? parseOutcome(returnvalue?.line ?? '') : undefined
         if (outcome) {
           const { directory } = returnvalue
           found.set(id!, { outcome, directory, artifacts: resolve(directory, '../..') })
@@ -98,20 +112,20 @@ async function resultsOf({ points }: Server, wanted: ReadonlySet<string>): Promi
           found.set(id!, { outcome: { key: data.key, status: 'failed', error, seconds: 0 }, artifacts: data.artifacts })
         }
       }
-      if (jobs.length < MANY) break
+      if (jobs.length < BATCH) break
     }
   return found
 }
 
-/** BullMQ's own reason is the only one that is not worded by a worker. */
+/** Replaces the one reason that comes from BullMQ and not from a worker by words for users. */
 function formatFailure(reason: string): string {
   return reason.startsWith('job stalled more than')
-    ? 'its workers were lost again and again, killed or frozen; it may be what ends them'
+    ? 'its workers were lost again and again (killed or frozen); the point itself may be the cause'
     : reason
 }
 
-/** The shared folder, where all points that are done agree on one, or all points do, that is to be seen from here. */
-function commonFolder(found: ReadonlyMap<string, Found>): string | undefined {
+/** The shared folder, if all points that are done agree on one (or all points, if none is done) and it exists here. */
+function commonFolder(found: ReadonlyMap<string, EndedPoint>): string | undefined {
   const all = [...found.values()]
   const done = all.filter(({ directory }) => directory !== undefined)
   const folders = new Set((done.length > 0 ? done : all).map(({ artifacts }) => artifacts))
@@ -119,8 +133,8 @@ function commonFolder(found: ReadonlyMap<string, Found>): string | undefined {
   return folders.size === 1 && existsSync(folder!) ? folder : undefined
 }
 
-/** Copies a run, whole or not at all; false where there is none. */
-function bring(from: string, to: string): boolean {
+/** Copies a run, whole or not at all. Returns false if there is none. */
+function copyRun(from: string, to: string): boolean {
   if (existsSync(join(to, 'run.json'))) return true
   if (!existsSync(join(from, 'run.json'))) return false
   const part = `${to}.part`

@@ -2,71 +2,71 @@ import { setTimeout } from 'node:timers/promises'
 import type { Job, Queue, Worker, WorkerOptions } from 'bullmq'
 import type { SweepRecord } from '../directory.js'
 import { openBackend, withoutPassword } from './backend.js'
-import { optional } from './packages.js'
+import { importOptional } from './packages.js'
 import type { PointResult, Task } from './task.js'
 
-/** A sweep as it is known at the queue: what `sweep.json` says. */
-export type Announced = SweepRecord
-
-/** How points are held by workers. Times are in milliseconds. */
-export interface Holding {
-  /** A worker that does not renew its hold on a point for so long has lost it. */
+/** How workers lock points. Times are in milliseconds. */
+export interface LockSettings {
+  /** A worker loses its point if it does not renew the lock for so long. */
   readonly lock: number
-  /** How often workers look for points that were lost. */
+  /** How often workers look for points with an expired lock. */
   readonly check: number
-  /** How often a point may be lost before it counts as failed: it may be what kills its workers. */
+  /** How often a point may be lost before it fails: it may be the point that kills its workers. */
   readonly losses: number
 }
 
-/** Soon enough for a lost worker to be made up for within 10 s: the lock, and two checks. */
-export const defaultHold: Holding = { lock: 6000, check: 1500, losses: 5 }
-
-/** The queue at a server: points to be run, and the sweeps that they belong to. */
+/** A connection to a server with two queues: points to run, and the sweeps that they belong to. */
 export interface Server {
   /** The URL without the password. */
   readonly name: string
+  /** Notes on the setup of the server, for example that a crash may lose results. */
   readonly warnings: readonly string[]
+  /** The queue of the points. */
   readonly points: Queue<Task, PointResult>
-  /** Nobody works on these: they are kept there for everyone to read. */
-  readonly sweeps: Queue<Announced>
+  /** The records of the sweeps. No worker takes these jobs; they stay at the server for everybody to read. */
+  readonly sweeps: Queue<SweepRecord>
+  /** Makes a worker that runs `process` for as many points at a time as `jobs` says. It is not started. */
   worker(
     process: (job: Job<Task, PointResult>, token: string) => Promise<PointResult>,
     jobs: number,
-    holding: Holding,
+    locks: LockSettings,
   ): Worker<Task, PointResult>
+  /** Closes the connections. */
   close(): Promise<void>
 }
 
-/** Milliseconds that a server has to take leave, which it cannot where it is away. */
-export const FAREWELL = 2000
+/** Milliseconds to wait for a connection to close. A lost server never closes it. */
+export const CLOSE_TIMEOUT = 2000
 
-/** What BullMQ connects: a queue or a worker. */
-interface Connected {
+/** A queue or a worker of BullMQ. */
+interface Connection {
   close(): Promise<void>
   readonly backend: { close(force: boolean): Promise<void> }
 }
 
 /**
- * Closes it, or cuts its connections where that has not come about when `patience` ends. (BullMQ waits for the end of
- * the connection, which never comes where that is just being made again.) Returns whether it was closed.
+ * Closes a queue or a worker. If that has not happened when `patience` resolves, cuts its connections: BullMQ waits for
+ * the connection to end, which never happens while it is reconnecting. Returns whether it was closed.
+ *
+ * @param patience resolves when the wait is over; gets a signal that aborts once it is not needed any more
  */
 export async function closeOrCut(
-  connected: Connected,
-  patience: (signal: AbortSignal) => Promise<void> = (signal) => pause(FAREWELL, signal),
+  connection: Connection,
+  patience: (signal: AbortSignal) => Promise<void> = (signal) => pause(CLOSE_TIMEOUT, signal),
 ): Promise<boolean> {
-  const enough = new AbortController()
-  const { signal } = enough
+  const finished = new AbortController()
+  const { signal } = finished
   try {
-    const closed = connected.close().then(() => true)
+    const closed = connection.close().then(() => true)
     const isClosed = await Promise.race([closed, patience(signal).then(() => false)])
-    if (!isClosed) await Promise.race([connected.backend.close(true), pause(FAREWELL, signal)])
+    if (!isClosed) await Promise.race([connection.backend.close(true), pause(CLOSE_TIMEOUT, signal)])
     return isClosed
   } finally {
-    enough.abort()
+    finished.abort()
   }
 }
 
-/** Rejects when `signal` aborts, so that nobody waits for it any more. */
+/** Waits so many milliseconds. Rejects when `signal` aborts, so that no timer keeps the process alive. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return setTimeout(milliseconds, undefined, { signal })
 }
@@ -75,36 +75,37 @@ const POINTS = 'millrace-points'
 const SWEEPS = 'millrace-sweeps'
 
 /**
- * Connects to the server of a URL, Redis or PostgreSQL. `onError` is told of connections that were lost, again and again
- * until they are back. Throws as `openBackend` does.
+ * Connects to the server of a URL, Redis or PostgreSQL. Throws as `openBackend` does.
+ *
+ * @param onError called when a connection is lost, again and again until it is back
  */
 export async function openServer(url: string, onError: (error: Error) => void = () => {}): Promise<Server> {
   const { factory, connection, leave, warnings } = await openBackend(url)
-  const bullmq = await optional(() => import('bullmq'), ['bullmq'])
+  const bullmq = await importOptional(() => import('bullmq'), ['bullmq'])
   const classes = bullmq.withBackend(factory)
-  // Finished points stay: they are the results, and what is there is not run again.
-  const keep = {
+  // Finished jobs stay at the server: they are the results, and a point that is there does not run again.
+  const jobOptions = {
     removeOnComplete: false,
     removeOnFail: false,
     attempts: 3,
     backoff: { type: 'exponential', delay: 500 },
   }
-  const points = new classes.Queue<Task, PointResult>(POINTS, { connection, defaultJobOptions: keep })
-  const sweeps = new classes.Queue<Announced>(SWEEPS, { connection, defaultJobOptions: keep })
+  const points = new classes.Queue<Task, PointResult>(POINTS, { connection, defaultJobOptions: jobOptions })
+  const sweeps = new classes.Queue<SweepRecord>(SWEEPS, { connection, defaultJobOptions: jobOptions })
   for (const queue of [points, sweeps]) queue.on('error', onError)
   await Promise.all([points.waitUntilReady(), sweeps.waitUntilReady()])
   return {
     name: withoutPassword(url),
     warnings,
     points: points as unknown as Queue<Task, PointResult>,
-    sweeps: sweeps as unknown as Queue<Announced>,
+    sweeps: sweeps as unknown as Queue<SweepRecord>,
     worker(process, jobs, { lock, check, losses }) {
       const options: Partial<WorkerOptions> = {
         concurrency: jobs,
         lockDuration: lock,
         stalledInterval: check,
         maxStalledCount: losses,
-        // How soon it asks again after the server was away.
+        // The wait before it asks again after the server was lost.
         runRetryDelay: 500,
         autorun: false,
       }

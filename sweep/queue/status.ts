@@ -1,14 +1,15 @@
 import { PipelineError } from '../../pipeline/base/errors.js'
 import { suggestion } from '../../pipeline/base/nearest.js'
-import { parseRecord } from '../directory.js'
-import type { Announced, Server } from './server.js'
+import { parseRecord, type SweepRecord } from '../directory.js'
+import type { Server } from './server.js'
 import { jobIdOf } from './task.js'
 
-export type State = 'waiting' | 'running' | 'done' | 'failed'
+/** The state of a point at the queue. */
+type State = 'waiting' | 'running' | 'done' | 'failed'
 
-/** BullMQ's words for them. */
-const types: readonly (readonly [State, 'waiting' | 'delayed' | 'active' | 'completed' | 'failed'])[] = [
-  // In the order of a point's life: one that moves on meanwhile is seen twice rather than not at all.
+/** The states, each with the state of a job in BullMQ. */
+const jobStates: readonly (readonly [State, 'waiting' | 'delayed' | 'active' | 'completed' | 'failed'])[] = [
+  // In the order a job passes through them. A job that changes state while we read is then counted twice, never missed.
   ['waiting', 'waiting'],
   ['waiting', 'delayed'],
   ['running', 'active'],
@@ -16,29 +17,32 @@ const types: readonly (readonly [State, 'waiting' | 'delayed' | 'active' | 'comp
   ['done', 'completed'],
 ]
 
-/** How far a sweep is. */
+/** The progress of a sweep: the numbers of its points by their state. */
 export interface SweepStatus extends Readonly<Record<State, number>> {
+  /** The name of the sweep. */
   readonly name: string
+  /** All points. */
   readonly total: number
 }
 
-/** What every point at the queue is doing, by the name of its job. */
+/** Reads the state of every point at the queue, by the id of its job. */
 export async function statesOf({ points }: Server): Promise<Map<string, State>> {
   const states = new Map<string, State>()
-  for (const [state, type] of types) for (const id of await points.getRanges([type], 0, -1)) states.set(id, state)
+  for (const [state, jobState] of jobStates)
+    for (const id of await points.getRanges([jobState], 0, -1)) states.set(id, state)
   return states
 }
 
-/** The sweeps at the queue, by name. */
-export async function sweepsOf({ sweeps, name }: Server): Promise<Announced[]> {
+/** Reads the records of the sweeps at the queue, sorted by name. */
+async function readSweeps({ sweeps, name }: Server): Promise<SweepRecord[]> {
   const jobs = await sweeps.getJobs(['waiting'], 0, -1)
   const records = jobs.map(({ data, id }) => parseRecord(() => data, `${id} at ${name}`))
   return records.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** How far the sweeps are. */
+/** Reads the progress of every sweep at the queue. */
 export async function statusOf(server: Server): Promise<SweepStatus[]> {
-  const sweeps = await sweepsOf(server)
+  const sweeps = await readSweeps(server)
   const states = await statesOf(server)
   return sweeps.map(({ name, points }) => {
     const count = (state: State): number => points.filter(({ key }) => states.get(jobIdOf(key)) === state).length
@@ -52,9 +56,12 @@ export async function statusOf(server: Server): Promise<SweepStatus[]> {
   })
 }
 
-/** The sweep of a name, or the only one. Throws a PipelineError `ARGUMENTS` where it is not clear which. */
-export async function sweepNamed(server: Server, name: string | undefined): Promise<Announced> {
-  const sweeps = await sweepsOf(server)
+/**
+ * Finds the sweep of a name, or the only sweep if `name` is undefined. Throws a PipelineError `ARGUMENTS` if there is
+ * no such sweep, or if there are several to choose from.
+ */
+export async function sweepNamed(server: Server, name: string | undefined): Promise<SweepRecord> {
+  const sweeps = await readSweeps(server)
   const names = sweeps.map((each) => each.name)
   const found = name === undefined ? sweeps : sweeps.filter((each) => each.name === name)
   if (found.length === 1) return found[0]!

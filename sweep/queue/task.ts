@@ -1,55 +1,67 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { Pipeline } from '../../index.js'
+import { kernelNames } from '../../kernels/index.js'
 import { dataSource } from '../../pipeline/base/data-source.js'
 import { version } from '../../pipeline/base/package.js'
 import { isFile } from '../../pipeline/graph/registry.js'
 import type { Plan, Point } from '../point.js'
 
-/** A point as it travels to a worker, with all that it takes to run it but the data. It comes over the network: checked. */
-export const task = z.object({
+/**
+ * A point as it is sent to a worker, with everything that a run needs except the data. It comes over the network, so a
+ * worker checks it.
+ */
+export const taskSchema = z.object({
+  /** The version of Millrace that submitted the point. */
   millrace: z.string(),
-  /** It becomes the name of a directory. */
+  /** The key of the point. It becomes the name of a directory. */
   key: z.string().regex(/^[\w-]+$/),
+  /** See `Point`. */
   settings: z.record(z.string(), z.unknown()),
+  /** See `Point`. */
   seed: z.number(),
-  kernel: z.enum(['native', 'wasm', 'reference']),
+  /** See `Point`. */
+  kernel: z.enum(kernelNames),
   /** See `Point`. */
   definition: z.string(),
+  /** See `Point`. */
   preparation: z.string().optional(),
   /** The resolved definition, as YAML. */
   text: z.string(),
-  /** What the load stages are going to read, in their order. */
+  /** The files that the load stages read, in their order. */
   data: z.array(dataSource),
-  /** The folder, shared by all machines, that gets the run directory. */
+  /** The folder for the run directory. All machines share it. */
   artifacts: z.string(),
 })
 
-export type Task = z.output<typeof task>
+/** A point as it is sent to a worker. */
+export type Task = z.output<typeof taskSchema>
 
-/** What a point that is done leaves at the queue. */
+/** The result at the queue of a point that is done. */
 export interface PointResult {
-  /** Its line in `results.jsonl`. */
+  /** The outcome, as its line in `results.jsonl`. */
   readonly line: string
-  /** Where its files lie, as its worker calls the place. */
+  /** The run directory, as a path on the machine of the worker. */
   readonly directory: string
+  /** The name of the machine of the worker. */
   readonly host: string
 }
 
-/** The name of a point at the queue. A key alone may be all digits, which BullMQ takes for a number of its own. */
+/** The id of the job of a point. A key alone may be all digits, and BullMQ takes digits for an id of its own. */
 export function jobIdOf(key: string): string {
   return `point-${key}`
 }
 
-/** What makes a task of each point of a plan that `planSweep` is about to make. */
+/** Turns the points of a plan into tasks. It needs their pipelines, which `planSweep` hands to `note`. */
 export class Tasks {
   private readonly texts = new Map<string, Pick<Task, 'text' | 'data'>>()
 
-  /** For `planSweep`: notes what a point needs. */
+  /** Notes the definition and the data of a point. To be given to `planSweep` as `onPoint`. */
   readonly note = (point: Point, pipeline: Pipeline, data: Task['data']): void => {
-    this.texts.set(point.key, { text: portable(pipeline), data })
+    this.texts.set(point.key, { text: formatDefinition(pipeline), data })
   }
 
+  /** The tasks of a plan. @param artifacts the folder that the machines share */
   of({ points }: Plan, artifacts: string): Task[] {
     return points.map(({ key, settings, seed, kernel, definition, preparation }) => ({
       millrace: version,
@@ -65,8 +77,8 @@ export class Tasks {
   }
 }
 
-/** The definition as it can be read in any folder: stage files by their absolute paths. */
-function portable(pipeline: Pipeline): string {
+/** Formats a definition so that it can be read in any folder: stage files get absolute paths. */
+function formatDefinition(pipeline: Pipeline): string {
   const base = process.cwd()
   const document = pipeline.toDocument({ allowObjects: true, base })
   const definition = document.toJS() as { stages: { use: string }[] }

@@ -2,56 +2,66 @@ import { hostname } from 'node:os'
 import type { Job } from 'bullmq'
 import { messageOf } from '../../pipeline/base/errors.js'
 import type { Trust } from '../../pipeline/definition/trust.js'
-import { lineOf } from '../directory.js'
+import { formatOutcome } from '../directory.js'
 import type { Executor, Outcome } from '../executor.js'
 import type { Point } from '../point.js'
 import { threadPool } from '../pool.js'
 import { Artifacts } from './artifacts.js'
 import { Definitions } from './definitions.js'
-import { closeOrCut, FAREWELL, type Holding, openServer, pause, type Server } from './server.js'
-import { type PointResult, type Task, task } from './task.js'
+import { CLOSE_TIMEOUT, closeOrCut, type LockSettings, openServer, pause, type Server } from './server.js'
+import { type PointResult, type Task, taskSchema } from './task.js'
 
+/** How to work at a queue. */
 export interface WorkOptions {
-  /** Points executed at the same time, each in a thread of its own: this one renews the hold on them. */
+  /**
+   * The number of points that run at the same time, each in a thread of its own. The main thread renews their locks.
+   */
   readonly jobs: number
+  /** Threads of the kernel of each point. Default: 1, or one per core if `jobs` is 1. */
   readonly threads?: number | undefined
+  /** What the definitions are allowed to do. */
   readonly trust?: Trust | undefined
-  readonly holding: Holding
-  /** The shared folder, where it has another path here than where the sweep was submitted. */
+  /** How points are locked. */
+  readonly locks: LockSettings
+  /** The shared folder, if it has another path here than on the machine that submitted the sweep. */
   readonly artifacts?: string | undefined
-  /** Seconds that points may take to end once `signal` has aborted; then they are cut off and handed back. */
+  /** Seconds that points may take to end after `signal` has aborted. Then they are interrupted and handed back. */
   readonly grace: number
-  /** Ends when no point is left, waiting or run by anyone. */
+  /** Ends when no point is left at the queue, neither waiting nor running anywhere. */
   readonly untilDone?: boolean | undefined
-  /** Ends the work: nothing new is begun. */
+  /** Ends the work: no further point starts. */
   readonly signal: AbortSignal
-  /** Told when points may come. */
+  /** Called when the worker is ready for points. */
   readonly onReady?: ((server: Server) => void) | undefined
-  /** What happened that the user may want to know. */
+  /** Called for everything that a user may want to see. */
   readonly onEvent: (event: WorkEvent) => void
 }
 
+/** An event of a worker. */
 export type WorkEvent =
+  /** A point has ended. */
   | { readonly type: 'outcome'; readonly outcome: Outcome; readonly task: Task }
-  /** It was taken from this worker, which did not answer for too long. */
+  /** The worker has lost a point, because it did not renew the lock in time. */
   | { readonly type: 'lost'; readonly task: Task }
-  /** It was given back, because the worker is to end. */
+  /** The worker has handed a point back, because it is about to end. */
   | { readonly type: 'handed-back'; readonly task: Task }
+  /** The connection to the server has an error. */
   | { readonly type: 'trouble'; readonly message: string }
 
 /**
- * Works at the queue of a server until `signal` aborts or, if asked to, until nothing is left. Returns whether the server
- * was there to take leave of; where it was not, timers of BullMQ's stay behind that keep the process from ending.
+ * Runs points from the queue of a server until `signal` aborts or, with `untilDone`, until none is left. Returns
+ * whether the connection was closed. If it was not, because the server was lost, timers of BullMQ keep the process
+ * alive.
  */
 export async function work(url: string, options: WorkOptions): Promise<boolean> {
   const trouble = (error: Error): void => options.onEvent({ type: 'trouble', message: messageOf(error) })
   const server = await openServer(url, trouble)
   const bullmq = await import('bullmq')
-  const working = new Working(options, bullmq)
-  const worker = server.worker((job, token) => working.process(job, token), options.jobs, options.holding)
+  const runner = new TaskRunner(options, bullmq)
+  const worker = server.worker((job, token) => runner.process(job, token), options.jobs, options.locks)
   let isClosed: boolean
   try {
-    worker.on('lockRenewalFailed', (ids) => working.lose(ids))
+    worker.on('lockRenewalFailed', (ids) => runner.lose(ids))
     const running = worker.run()
     options.onReady?.(server)
     await Promise.race([
@@ -60,30 +70,31 @@ export async function work(url: string, options: WorkOptions): Promise<boolean> 
       ...(options.untilDone ? [allDone(server, options.signal)] : []),
     ])
   } finally {
-    isClosed = await closeOrCut(worker, (signal) => working.end(signal))
+    isClosed = await closeOrCut(worker, (signal) => runner.end(signal))
     if (!isClosed)
       options.onEvent({
         type: 'trouble',
-        message: 'the server did not answer at the end; points in hand go to others when their lock has run out',
+        message:
+          'the server did not answer at the end; other workers get the unfinished points when their locks expire',
       })
-    await working.close()
+    await runner.close()
     await server.close()
   }
   return isClosed
 }
 
-/** Milliseconds between looks at what is left. */
-const LOOK = 250
+/** Milliseconds between two checks of the number of points that are left. */
+const POLL_INTERVAL = 250
 
-/** Milliseconds in which points that are cut off end, and can be handed back. */
-const CUT = 10_000
+/** Milliseconds for interrupted points to end and to be handed back. */
+const HAND_BACK_TIMEOUT = 10_000
 
 async function allDone({ points }: Server, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    // While the server is away this waits for it.
+    // While the server is lost, this call waits for it.
     const { waiting, active, delayed } = await points.getJobCounts('waiting', 'active', 'delayed')
     if (waiting! + active! + delayed! === 0) return
-    await new Promise((resolve) => setTimeout(resolve, LOOK))
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL))
   }
 }
 
@@ -94,106 +105,111 @@ function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
-/** The points that one worker has in hand. */
-class Working {
+/** Runs the points that a worker has taken from the queue. */
+class TaskRunner {
   private readonly options: WorkOptions
   private readonly bullmq: typeof import('bullmq')
   private readonly definitions: Definitions
   private readonly executor: Executor
-  private readonly cut = new AbortController()
-  private readonly held = new Map<string, AbortController>()
-  private readonly places = new Map<Point, string>()
+  private readonly interruption = new AbortController()
+  /** Aborts a job whose lock was lost, by the id of the job. */
+  private readonly running = new Map<string, AbortController>()
+  private readonly directories = new Map<Point, string>()
 
   constructor(options: WorkOptions, bullmq: typeof import('bullmq')) {
     const { jobs, threads, trust = {} } = options
     this.options = options
     this.bullmq = bullmq
     this.definitions = new Definitions(trust)
-    this.executor = threadPool({ jobs, threads, trust, directoryOf: (point) => this.places.get(point)! })
+    this.executor = threadPool({ jobs, threads, trust, directoryOf: (point) => this.directories.get(point)! })
   }
 
-  /** Runs a point. What it gives back is kept as its result, if the worker still has it by then. */
+  /** Runs a point. BullMQ stores the return value as its result, if the worker still has the lock by then. */
   async process(job: Job<Task, PointResult>, token: string): Promise<PointResult> {
     const { bullmq, options } = this
-    const parsed = task.safeParse(job.data)
+    const parsed = taskSchema.safeParse(job.data)
     if (!parsed.success)
-      throw new bullmq.UnrecoverableError(`what was submitted is damaged: ${parsed.error.issues[0]?.path.join('.')}`)
-    const given = parsed.data
-    const holder = `${hostname()}-${process.pid}-${token.replaceAll(':', '-')}`
-    const artifacts = new Artifacts(options.artifacts ?? given.artifacts, given.key, holder)
+      throw new bullmq.UnrecoverableError(`the submitted task is damaged: ${parsed.error.issues[0]?.path.join('.')}`)
+    const task = parsed.data
+    const attempt = `${hostname()}-${process.pid}-${token.replaceAll(':', '-')}`
+    const artifacts = new Artifacts(options.artifacts ?? task.artifacts, task.key, attempt)
     const lost = new AbortController()
-    this.held.set(job.id!, lost)
+    this.running.set(job.id!, lost)
     try {
-      const outcome = await this.execute(given, artifacts, AbortSignal.any([lost.signal, this.cut.signal]))
-      if (lost.signal.aborted) return this.giveUp(given)
-      if (outcome.status === 'interrupted') return await this.handBack(job, token, artifacts, given)
-      // The last look before its files take their place: it may have been lost a moment ago.
-      if (!(await this.holds(job, token))) return this.giveUp(given)
+      const outcome = await this.execute(task, artifacts, AbortSignal.any([lost.signal, this.interruption.signal]))
+      if (lost.signal.aborted) return this.giveUp(task)
+      if (outcome.status === 'interrupted') return await this.handBack(job, token, artifacts, task)
+      // The lock may have been lost a moment ago: check before the files are published.
+      if (!(await this.renewLock(job, token))) return this.giveUp(task)
       artifacts.publish()
-      options.onEvent({ type: 'outcome', outcome, task: given })
+      options.onEvent({ type: 'outcome', outcome, task })
       if (outcome.status === 'failed') throw new bullmq.UnrecoverableError(outcome.error)
-      return { line: lineOf(outcome), directory: artifacts.published, host: hostname() }
+      return { line: formatOutcome(outcome), directory: artifacts.published, host: hostname() }
     } finally {
-      this.held.delete(job.id!)
+      this.running.delete(job.id!)
       artifacts.discard()
     }
   }
 
-  private async execute(given: Task, artifacts: Artifacts, signal: AbortSignal): Promise<Outcome> {
-    const point = this.definitions.pointOf(given)
-    const failed = (error: string): Outcome => ({ key: given.key, status: 'failed', error, seconds: 0 })
+  private async execute(task: Task, artifacts: Artifacts, signal: AbortSignal): Promise<Outcome> {
+    const point = this.definitions.pointOf(task)
+    const failed = (error: string): Outcome => ({ key: task.key, status: 'failed', error, seconds: 0 })
     try {
-      const difference = await this.definitions.difference(point, given)
+      const difference = await this.definitions.difference(point, task)
       if (difference) return failed(difference)
       artifacts.begin()
-      this.places.set(point, artifacts.working)
+      this.directories.set(point, artifacts.working)
       for await (const outcome of this.executor.run([point], signal)) return outcome
-      return { key: given.key, status: 'interrupted', seconds: 0 }
+      return { key: task.key, status: 'interrupted', seconds: 0 }
     } catch (error) {
       return failed(messageOf(error))
     } finally {
-      this.places.delete(point)
+      this.directories.delete(point)
       this.definitions.forget(point)
     }
   }
 
-  /** Renews the hold on a point. An answer that is older than the hold lasts, as where this process was stopped, is none. */
-  private async holds(job: Job, token: string): Promise<boolean> {
-    const { lock } = this.options.holding
-    const asked = performance.now()
-    return (await job.extendLock(token, lock)) > 0 && performance.now() - asked < lock
+  /**
+   * Renews the lock of a point. Returns whether the worker has it. An answer that took longer than the lock lasts does
+   * not count: this process may have been suspended meanwhile.
+   */
+  private async renewLock(job: Job, token: string): Promise<boolean> {
+    const { lock } = this.options.locks
+    const start = performance.now()
+    return (await job.extendLock(token, lock)) > 0 && performance.now() - start < lock
   }
 
-  private giveUp(given: Task): never {
-    this.options.onEvent({ type: 'lost', task: given })
+  private giveUp(task: Task): never {
+    this.options.onEvent({ type: 'lost', task })
     throw new Error('another worker has this point by now')
   }
 
-  private async handBack(job: Job, token: string, artifacts: Artifacts, given: Task): Promise<never> {
+  private async handBack(job: Job, token: string, artifacts: Artifacts, task: Task): Promise<never> {
     artifacts.handBack()
     await job.moveToWait(token)
-    this.options.onEvent({ type: 'handed-back', task: given })
+    this.options.onEvent({ type: 'handed-back', task })
     throw new this.bullmq.WaitingError()
   }
 
-  /** These are others' by now. */
+  /** Stops the jobs with these ids: their locks are lost, and other workers may have them by now. */
   lose(ids: readonly string[]): void {
-    for (const id of ids) this.held.get(id)?.abort()
+    for (const id of ids) this.running.get(id)?.abort()
   }
 
-  /** Lets points end, cuts them off when their time is over, and leaves BullMQ a moment to tell the server. */
+  /** Waits for points to end, interrupts them when their time is over, and gives BullMQ a moment to tell the server. */
   async end(signal: AbortSignal): Promise<void> {
     await Promise.race([this.idle(signal), pause(this.options.grace * 1000, signal)])
-    this.cut.abort()
-    await Promise.race([this.idle(signal), pause(CUT, signal)])
-    await pause(FAREWELL, signal)
+    this.interruption.abort()
+    await Promise.race([this.idle(signal), pause(HAND_BACK_TIMEOUT, signal)])
+    await pause(CLOSE_TIMEOUT, signal)
   }
 
-  /** Resolves when no point is in hand. */
+  /** Resolves when no point is running. */
   private async idle(signal: AbortSignal): Promise<void> {
-    while (this.held.size > 0) await pause(LOOK, signal)
+    while (this.running.size > 0) await pause(POLL_INTERVAL, signal)
   }
 
+  /** Ends the threads and removes temporary files. */
   async close(): Promise<void> {
     await this.executor.close()
     this.definitions.close()

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { curvesFigure } from '../../dist/figures/curves.js'
 import type { MetricsRow } from '../../dist/index.js'
+import type { MetricInfo } from '../../dist/pipeline/wires/metrics.js'
 
 const row = (epoch: number, more: Record<string, number> = {}, step = 10 * epoch): MetricsRow => ({
   epoch,
@@ -16,10 +17,11 @@ const row = (epoch: number, more: Record<string, number> = {}, step = 10 * epoch
 const rows = Array.from({ length: 20 }, (_, i) => row(i + 1))
 const without = (rows: MetricsRow[], pattern: RegExp) =>
   rows.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !pattern.test(name))) as MetricsRow)
+/** The titles of the panels. */
 const titles = (svg: string) =>
   [...svg.matchAll(/>([^<]*)<\/text>/g)]
     .map(([, text]) => text!)
-    .filter((text) => /^(Cost|Loss|Accuracy|Generalisation|Learning)/.test(text))
+    .filter((text) => /^(Cost|Loss|Accuracy|Generalisation|Learning|F1|Squared)/.test(text))
 /** How many lines are drawn. */
 const lines = (svg: string) => [...svg.matchAll(/class="mark-line[^"]*"[^>]*><path/g)].length
 
@@ -75,4 +77,30 @@ t.test('the same metrics are the same text, also drawn at the same time', async 
   const [one, two] = await Promise.all([draw(), draw()])
   t.equal(one, two)
   t.equal(await draw(), one)
+})
+
+t.test('every metric of a split has a panel, with the title and the unit of its metadata', async (t) => {
+  const splits = ['train', 'test']
+  const f1 = { name: 'f1', title: 'F1 of the classes', unit: 'share', better: 'higher' } as const
+  const error = { name: 'error', title: 'squared error', unit: 'kg', better: 'lower' } as const
+  const metricInfos = new Map<string, MetricInfo>(
+    splits.flatMap((split) => [
+      [`${split}_f1`, { split, ...f1 }] as const,
+      [`e_${split}`, { split, ...error }] as const,
+    ]),
+  )
+  const own = rows.map(({ epoch, step }) => ({
+    ...{ epoch, step, train_f1: 1 - 1 / epoch, test_f1: 0.9 - 1 / epoch },
+    ...{ e_train: 2 / epoch, e_test: 3 / epoch, train_loss: 1 },
+  }))
+  const series = [{ name: 'a', rows: own }]
+  const linear = await curvesFigure(series, { metricInfos })
+  t.strictSame(titles(linear), ['F1 of the classes', 'Squared error'])
+  t.equal(lines(linear), 4)
+  t.match(linear, />\d+%<\/text>/)
+  t.strictSame(titles(await curvesFigure(series, { metricInfos, scale: 'log' })), [
+    'F1 of the classes',
+    'Squared error (logarithmic)',
+  ])
+  t.strictSame(titles(await curvesFigure([{ name: 'a', rows: without(rows, /loss|accuracy/) }])), ['Cost'])
 })

@@ -1,13 +1,13 @@
 import t from 'tap'
-import { settingsLineFigure, settingsMapFigure } from '../../dist/figures/settings.js'
+import { type SettingsMap, settingsLineFigure, settingsMapFigure } from '../../dist/figures/settings.js'
 
-const map = {
+const map: SettingsMap = {
   metric: 'validation accuracy',
   x: { name: 'lambda', values: ['0', '0.1'] },
   y: { name: 'eta', values: ['0.01', '0.1'] },
   results: [0.5, 0.75, Number.NaN, 0.6],
-  word: (value: number) => `${100 * value} %`,
-  grows: true,
+  format: (value: number) => `${100 * value} %`,
+  better: 'higher',
 }
 
 t.test('a cell for each pair; the best has a star, a missing one a dash', async (t) => {
@@ -21,7 +21,7 @@ t.test('a cell for each pair; the best has a star, a missing one a dash', async 
 })
 
 t.test('of a loss the smallest is best', async (t) => {
-  t.match(await settingsMapFigure({ ...map, grows: false }), '>50 % ★</text>')
+  t.match(await settingsMapFigure({ ...map, better: 'lower' }), '>50 % ★</text>')
 })
 
 t.test('without any result, and with a great many cells', async (t) => {
@@ -37,8 +37,12 @@ t.test('a line for each split, bars for the deviations; far apart values get a l
   const points = [0.001, 0.01, 0.1].flatMap((value) =>
     ['train', 'test'].map((split) => ({ value, split, mean: value, deviation: 0.01 })),
   )
-  const svg = await settingsLineFigure('eta', 'accuracy', points)
+  const accuracy = { title: 'accuracy', unit: 'share' }
+  const svg = await settingsLineFigure('eta', accuracy, points)
   for (const words of ['train', 'test', 'accuracy by eta']) t.match(svg, `>${words}</text>`)
-  t.equal(await settingsLineFigure('eta', 'accuracy', points), svg)
-  t.match(await settingsLineFigure('shuffle', 'loss', [{ value: 'rows', split: 'train', mean: 1 }]), '>rows</text>')
+  t.equal(await settingsLineFigure('eta', accuracy, points), svg)
+  t.match(svg, />\d\.\d%<\/text>/, 'a share is shown in per cent')
+  const loss = await settingsLineFigure('shuffle', { title: 'loss' }, [{ value: 'rows', split: 'train', mean: 1 }])
+  t.match(loss, '>rows</text>')
+  t.notMatch(loss, '%')
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { colours, dashPatterns, fitted, textWidth, theme } from '../../dist/figures/theme.js'
+import { colours, dashPatterns, textWidth, theme, truncateText } from '../../dist/figures/theme.js'
 
 /** Relative luminance, WCAG 2.2. */
 function luminance(colour: string): number {
@@ -33,11 +33,11 @@ t.test('the first lines differ in their dashes, and the first is solid', (t) => 
 })
 
 t.test('text is cut where it does not fit', (t) => {
-  t.equal(fitted('automobile', 200, 11), 'automobile')
-  const cut = fitted('a very long name of a class', 60, 11)
+  t.equal(truncateText('automobile', 200, 11), 'automobile')
+  const cut = truncateText('a very long name of a class', 60, 11)
   t.match(cut, /^a very.*…$/)
   t.ok(textWidth(cut, 11) <= 60)
-  t.equal(fitted('abc', 0, 11), 'a…')
+  t.equal(truncateText('abc', 0, 11), 'a…')
   t.ok(textWidth('日本', 10) >= 20)
   t.end()
 })

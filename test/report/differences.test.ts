@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { changesBetween, compareRuns, type Record } from '../../dist/report/index.js'
+import { changesBetween, compareRuns, type StoredRecord } from '../../dist/report/index.js'
 import { temporary } from '../stages/harness.js'
 
 const head = 'epoch,step,cost'
 const whole = { status: 'done', files: [] } as const
 
-function compared(before: string[], after: string[], record: Pick<Record, 'status' | 'files'> = whole) {
+function compared(before: string[], after: string[], record: Pick<StoredRecord, 'status' | 'files'> = whole) {
   const text = (lines: string[]): string => `${[head, ...lines].join('\n')}\n`
   const [a, b] = [before, after].map((lines) => temporary(t, { 'metrics.csv': text(lines) }))
   return compareRuns(a!, b!, record)
@@ -59,7 +59,7 @@ t.test('the files are those of the run: what else lies there is left out', async
 })
 
 t.test('changes are those between two records', async (t) => {
-  const record: Record = {
+  const record: StoredRecord = {
     status: 'done',
     name: 'a',
     seed: 1,
@@ -76,7 +76,7 @@ t.test('changes are those between two records', async (t) => {
   }
   t.strictSame(changesBetween(record, record, 'abc'), [])
   t.strictSame(changesBetween({ ...record, definition: undefined, machine: undefined }, record, 'abc'), [])
-  const after: Record = {
+  const after: StoredRecord = {
     ...record,
     seed: 2,
     versions: { millrace: '1.1.0', node: '22.0.0' },

@@ -88,3 +88,26 @@ t.test('verdicts stand first, with the source', async (t) => {
   t.match(text, /<strong>a:<\/strong> <span class="verdict reproduced">.*reproduced<\/span> \(1 of 1 numbers\)/)
   t.match(text, 'Published: a paper.')
 })
+
+t.test('curves are those of the metadata: high is good on test, low is good elsewhere', async (t) => {
+  const given: Given = {
+    metrics: ['epoch,step,train_error,train_f1,test_error,test_f1', '1,10,2,0.5,3,0.25', '2,20,1,0.75,2,0.5'],
+    metricInfos: Object.fromEntries(
+      ['train', 'test'].flatMap((split) => [
+        [`${split}_error`, { split, name: 'error', title: 'squared error', better: 'lower' as const }],
+        [`${split}_f1`, { split, name: 'f1', title: 'F1', unit: 'share', better: 'higher' as const }],
+      ]),
+    ),
+  }
+  t.match(await page(t, given), 'a: training squared error from 2.0000 to 1.0000, training F1 from 50.00 % to 75.00 %')
+  const two = await page(t, given, { ...given, name: 'b' })
+  t.match(two, 'Squared error on train, F1 on test.')
+  t.match(two, 'a: training squared error from 2.0000 to 1.0000, test F1 from 25.00 % to 50.00 %.')
+  t.match(await page(t, {}, { name: 'b' }), 'Cost and loss on train, accuracy on test.')
+})
+
+t.test('metrics that are not known are not drawn', async (t) => {
+  t.notMatch(await page(t, { metrics: ['epoch,step,train_f1', '1,10,0.5'] }), 'alt="Curves')
+  const { metricInfos, metrics } = { metricInfos: {}, metrics: ['epoch,step,train_loss', '1,10,0.5'] }
+  t.notMatch(await page(t, { metricInfos, metrics }), 'alt="Curves')
+})

@@ -110,3 +110,23 @@ t.test('a damaged definition prints nothing of the YAML parser', async (t) => {
   process.off('warning', onWarning)
   t.strictSame(warnings, [])
 })
+
+t.test('the metadata of metrics is that of run.json, else known by names; a damaged one is an error', (t) => {
+  const f1 = { name: 'f1', title: 'F1', unit: 'share', better: 'higher' } as const
+  const lines = ['epoch,step,f1,train_loss', '1,10,0.5,1']
+  const stored = runFiles(t, { metrics: lines, metricInfos: { f1 } }).metricInfos
+  t.strictSame(
+    [...stored],
+    [
+      ['f1', f1],
+      ['train_loss', { name: 'train_loss', title: 'train loss' }],
+    ],
+  )
+  t.equal(runFiles(t, { metrics: lines }).metricInfos.get('train_loss')!.better, 'lower')
+  const damaged = runDirectory(t, { metricInfos: { f1: { ...f1, better: 'up' as 'higher' } } })
+  t.throws(() => readRun(damaged), {
+    code: 'DATA',
+    message: /run\.json is not the record of a run: metrics\.f1\.better: /,
+  })
+  t.end()
+})

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
+import type { MetricInfo } from '../../dist/pipeline/wires/metrics.js'
 import { type RunFiles, readRun } from '../../dist/report/index.js'
 import { temporary } from '../stages/harness.js'
 
@@ -15,6 +16,8 @@ export interface Given {
   readonly published?: string
   /** Lines of metrics.csv; none: no file. */
   readonly metrics?: readonly string[]
+  /** The field `metrics` of run.json; undefined as in runs of version 0.1.0. */
+  readonly metricInfos?: Readonly<Record<string, MetricInfo>>
   readonly files?: Readonly<Record<string, string | Uint8Array>>
 }
 
@@ -36,6 +39,7 @@ export function runDirectory(t: Test, given: Given = {}): string {
     machine: { platform: 'linux-x64', cpu: 'cpu', cores: 2 },
     kernel: { name: 'reference', detail: 'float64', threads: 1 },
     started: '2021-04-02T00:00:00.000Z',
+    metrics: given.metricInfos,
     timings: { total: 1, prepare: 0.1, train: 0.9, kernels: 0.8, overhead: 0.1, steps: 20 },
     data: [{ path: '/home/someone/data/x.bin', bytes: 30730000, sha256: 'ab'.repeat(32) }],
     notes,

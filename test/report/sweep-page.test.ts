@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { MetricInfo } from '../../dist/pipeline/wires/metrics.js'
 import { readAttempts, settingsFrom, settingsTable, writeReport } from '../../dist/report/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
 import { runDirectory } from './runs.js'
@@ -11,21 +12,28 @@ interface Given {
   readonly seed?: number
   /** The validation accuracy; none: no result yet. */
   readonly accuracy?: number
+  /** A metric `f1`, which names do not explain. */
+  readonly f1?: number
   readonly error?: string
 }
 
 /** The directory of a sweep as `millrace sweep` would have left it. */
-function sweepDirectory(t: Test, given: readonly Given[]): string {
+function sweepDirectory(t: Test, given: readonly Given[], record: object = {}): string {
   const points = given.map(({ eta, lambda, seed = 1 }, i) => ({
     key: `k${i}`,
     settings: { eta, ...(lambda !== undefined && { lambda }) },
     seed,
   }))
   const plan = { millrace: '1', name: 'a', pipeline: 'a.yaml', kernel: 'reference', names: ['eta'], data: [], points }
-  const lines = given.flatMap(({ accuracy, error }, i) => {
-    if (error) return [{ key: `k${i}`, status: 'failed', error, seconds: 1 }]
-    const final = { epoch: 2, step: 20, validation_loss: 1, validation_cost: 2, validation_accuracy: accuracy }
-    return accuracy === undefined ? [] : [{ key: `k${i}`, status: 'done', final, seconds: 1 }]
+  const lines = given.flatMap(({ accuracy, f1, error }, i): { readonly key: string }[] => {
+    const key = `k${i}`
+    const failed = { key, status: 'failed', error, seconds: 1 }
+    if (error) return [failed]
+    if (accuracy === undefined) return []
+    const known = { validation_loss: 1, validation_cost: 2, validation_accuracy: accuracy }
+    const final = { epoch: 2, step: 20, ...known, ...(f1 !== undefined && { f1 }) }
+    const done = { key, status: 'done', final, seconds: 1 }
+    return [done]
   })
   const directory = temporary(t, {
     'sweep.json': JSON.stringify(plan),
@@ -33,13 +41,14 @@ function sweepDirectory(t: Test, given: readonly Given[]): string {
   })
   for (const { key } of points) {
     mkdirSync(join(directory, 'points', key), { recursive: true })
-    if (lines.some((line) => line.key === key)) writeFileSync(join(directory, 'points', key, 'run.json'), '{}')
+    if (lines.some((line) => line.key === key))
+      writeFileSync(join(directory, 'points', key, 'run.json'), JSON.stringify(record))
   }
   return directory
 }
 
-const tableOf = (directory: string, columns?: string[]) => {
-  const { columns: head, rows } = settingsTable(settingsFrom(readAttempts([directory])), columns)
+const tableOf = (directory: string, columns?: string[], monitor?: string) => {
+  const { columns: head, rows } = settingsTable(settingsFrom(readAttempts([directory]), { monitor }), columns)
   return [
     head.map(({ name }) => name),
     ...rows.map((row) => row.map(({ text, isBest }) => (isBest ? `*${text}` : text))),
@@ -137,4 +146,68 @@ t.test('a damaged sweep.json is told', async (t) => {
     'ARGUMENTS',
     /sweep\.json is damaged: /,
   ])
+})
+
+const f1: MetricInfo = { name: 'f1', title: 'F1', unit: 'share', better: 'higher' }
+const accuracy: MetricInfo = { split: 'validation', name: 'accuracy', title: 'accuracy', better: 'lower' }
+const withF1 = [
+  { eta: 0.1, accuracy: 0.3, f1: 0.5 },
+  { eta: 0.2, accuracy: 0.1, f1: 0.75 },
+  { eta: 0.3, accuracy: 0.2, f1: 0.25 },
+]
+
+t.test('direction and unit of a metric are those of run.json, whatever its name', async (t) => {
+  const directory = sweepDirectory(t, withF1, { metrics: { f1, validation_accuracy: accuracy } })
+  t.strictSame(tableOf(directory, ['eta', 'f1', 'validation_accuracy'], 'f1').slice(1), [
+    ['*0.2', '*75.00 %', '*0.1000'],
+    ['0.1', '50.00 %', '0.3000'],
+    ['0.3', '25.00 %', '0.2000'],
+  ])
+  t.strictSame(
+    tableOf(directory, ['eta']).slice(1),
+    [['*0.2'], ['0.3'], ['0.1']],
+    'the default monitor has its direction, too',
+  )
+  const lower = sweepDirectory(t, withF1, { metrics: { f1: { ...f1, better: 'lower' } } })
+  t.strictSame(tableOf(lower, ['eta'], 'f1').slice(1), [['*0.3'], ['0.1'], ['0.2']])
+
+  writeFileSync(
+    join(directory, 'sweep.json'),
+    readFileSync(join(directory, 'sweep.json'), 'utf8').replace('{', '{"monitor":"f1",'),
+  )
+  const out = join(temporary(t), 'r.html')
+  await writeReport([directory], { out })
+  const page = readFileSync(out, 'utf8')
+  t.match(page, 'Best by f1: <strong>eta 0.2</strong>')
+  t.match(page, 'alt="F1 of each split by eta')
+})
+
+t.test('a monitor without a direction is an error, in sweeps of version 0.1.0 as well', async (t) => {
+  const message = /^the metric "f1" does not say whether higher or lower is better; choose validation_loss, /
+  for (const record of [
+    {},
+    { metrics: { f1: { name: 'f1', title: 'F1' }, validation_loss: { ...f1, name: 'loss' } } },
+  ]) {
+    const directory = sweepDirectory(t, withF1, record)
+    t.throws(() => tableOf(directory, undefined, 'f1'), { code: 'ARGUMENTS' })
+  }
+  t.throws(() => tableOf(sweepDirectory(t, withF1), undefined, 'f1'), { message })
+  t.strictSame(
+    settingsFrom(readAttempts([sweepDirectory(t, withF1)]), { monitor: 'f2' }).rows.map(({ isBest }) => isBest),
+    [false, false, false],
+    'a metric that no run has marks nothing',
+  )
+})
+
+t.test('runs of several versions stand in one table', async (t) => {
+  const metrics = ['epoch,step,f1', '1,10,0.5']
+  const old = runDirectory(t, { eta: 0.1, metrics })
+  const young = runDirectory(t, { eta: 0.2, metrics: ['epoch,step,f1', '1,10,0.75'], metricInfos: { f1 } })
+  const best = (directories: string[]) =>
+    settingsFrom(readAttempts(directories), { monitor: 'f1' }).rows.find(({ isBest }) => isBest)!.settings[
+      'softmax.eta'
+    ]
+  t.equal(best([old, young]), 0.2, 'the direction comes from the run that knows it')
+  const contrary = runDirectory(t, { eta: 0.3, metrics, metricInfos: { f1: { ...f1, better: 'lower' } } })
+  t.throws(() => best([young, contrary]), { message: /does not say whether higher or lower is better/ })
 })

@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import t from 'tap'
-import { csv, latex, markdown, reportOf, tablesOf } from '../../dist/report/index.js'
+import type { MetricInfo } from '../../dist/pipeline/wires/metrics.js'
+import { formats, reportOf, tablesOf } from '../../dist/report/index.js'
 import { type Given, published, runFiles } from './runs.js'
 
 function tables(t: Test, ...given: Given[]): Map<string, ReturnType<typeof tablesOf>[number]> {
@@ -51,7 +52,10 @@ t.test('several seeds are a mean and a standard deviation', (t) => {
   t.equal(all.get('final-cost')!.rows[0]![1]!.text, '1.7000 ± 0.1414')
   t.equal(all.get('final-accuracy')!.rows[0]![1]!.text, '45.00 ± 7.07 %')
   t.match(all.get('final-cost')!.caption, /mean ± standard deviation/)
-  t.match(csv(all.get('final-cost')!), /^Experiment,training cost,"training cost, standard deviation",test cost\n/)
+  t.match(
+    formats.csv(all.get('final-cost')!),
+    /^Experiment,training cost,"training cost, standard deviation",test cost\n/,
+  )
   t.end()
 })
 
@@ -76,18 +80,59 @@ t.test('a run without metrics has parameters only; other splits of other runs st
 
 t.test('names from files are text in every format', (t) => {
   const [table] = tablesOf(reportOf([runFiles(t, { name: '=cmd|<b>_x_&$%' })]))
-  t.match(markdown(table!), '| =cmd\\|\\<b\\>\\_x\\_&$% |')
-  t.match(csv(table!), "\n'=cmd|<b>_x_&$%,1,")
-  t.match(latex(table!), '  =cmd|<b>\\_x\\_\\&\\$\\% & 1 &')
+  t.match(formats.md(table!), '| =cmd\\|\\<b\\>\\_x\\_&$% |')
+  t.match(formats.csv(table!), "\n'=cmd|<b>_x_&$%,1,")
+  t.match(formats.tex(table!), '  =cmd|<b>\\_x\\_\\&\\$\\% & 1 &')
   t.end()
 })
 
 t.test('Markdown and LaTeX carry the notes', (t) => {
   const block = published('train_cost: { value: 1.6, tolerance: 0.1, note: 50 % luck }')
   const table = tables(t, { published: block }).get('published')!
-  t.match(markdown(table), '| reproduced (1) |\n\n1. 50 % luck\n')
-  t.match(latex(table), 'reproduced$^{1}$ \\\\')
-  t.match(latex(table), '$^{1}$ 50 \\% luck')
-  t.match(csv(table), ',reproduced,50 % luck\n')
+  t.match(formats.md(table), '| reproduced (1) |\n\n1. 50 % luck\n')
+  t.match(formats.tex(table), 'reproduced$^{1}$ \\\\')
+  t.match(formats.tex(table), '$^{1}$ 50 \\% luck')
+  t.match(formats.csv(table), ',reproduced,50 % luck\n')
+  t.end()
+})
+
+t.test('each metric has a table, with the title and the unit of its metadata', (t) => {
+  const info = (split: string | undefined, name: string, more: Partial<MetricInfo>): MetricInfo => ({
+    ...(split && { split }),
+    name,
+    title: name,
+    ...more,
+  })
+  const given: Given = {
+    metrics: ['epoch,step,loss,train_f1,test_f1,top_accuracy,eta,words', '1,10,0.5,0.5,0.25,0.125,0.1,7'],
+    metricInfos: {
+      loss: info('train', 'loss', { better: 'lower' }),
+      train_f1: info('train', 'f1', { title: 'F1', unit: 'share', better: 'higher' }),
+      test_f1: info('test', 'f1', { title: 'F1', unit: 'share', better: 'higher' }),
+      top_accuracy: info(undefined, '../accuracy', { title: 'accuracy', better: 'higher' }),
+      eta: info(undefined, 'eta', {}),
+    },
+    published: published('test_f1: { value: 0.26, tolerance: 0.02 }', 'other_loss: { value: 1 }'),
+  }
+  const all = tables(t, given)
+  t.same([...all.keys()], ['parameters', 'final-loss', 'final-f1', 'final--accuracy', 'published'])
+  t.same(texts(all.get('final-loss')), [
+    ['Experiment', 'training loss'],
+    ['a', '0.5000'],
+  ])
+  t.equal(all.get('final-f1')!.caption, 'Final F1 of the experiments')
+  t.same(texts(all.get('final-f1')), [
+    ['Experiment', 'training F1', 'test F1, published', 'test F1, reproduced'],
+    ['a', '50.00 %', '26.00 %', '25.00 %'],
+  ])
+  t.same(texts(all.get('final--accuracy'))[1], ['a', '0.1250'], 'per cent is for shares alone, whatever the name')
+  t.same(
+    texts(all.get('published')).map((row) => row.slice(1, 5)),
+    [
+      ['quantity', 'published', 'reproduced', 'difference'],
+      ['test F1', '26.00 %', '25.00 %', '−1.00 points'],
+      ['other loss', '1', '–', '–'],
+    ],
+  )
   t.end()
 })

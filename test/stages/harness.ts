@@ -5,7 +5,8 @@ import type { Table } from 'apache-arrow'
 import type { ObservableInput } from 'rxjs'
 import type { Test } from 'tap'
 import { parse } from 'yaml'
-import { builtInStages, Pipeline, PipelineError, type RunRecord, run } from '../../dist/index.js'
+import { Pipeline, PipelineError, type RunRecord, run } from '../../dist/index.js'
+import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import { softmax } from '../../dist/learners/index.js'
 import {
   type OpenStage,

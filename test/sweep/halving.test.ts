@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Pipeline, run } from '../../dist/index.js'
 import { readAttempts, settingsFrom } from '../../dist/report/index.js'
-import { planSweep, pointDirectory } from '../../dist/sweep/index.js'
+import { selectBest } from '../../dist/sweep/halving.js'
+import { type Outcome, planSweep, pointDirectory } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
-import { filesOf, pipeline, sweptIn } from './sweeps.js'
+import { filesOf, pipeline, runSweepIn } from './sweeps.js'
 
 const block = (halving: string) => `sweep:
   grid: { eta: [0.0001, 0.001, 0.01, 0.1] }
@@ -20,7 +21,7 @@ t.test(
     const folder = temporary(t, { 'a.yaml': pipeline + block('{ keep: 1/2, at: [1, 2] }') })
     const [directory, file] = [join(folder, 'sweep'), join(folder, 'a.yaml')]
     const planned = { set: ['epochs=4'] }
-    const { plan, result, outcomes } = await sweptIn(directory, file, planned, { jobs: 2 })
+    const { plan, result, outcomes } = await runSweepIn(directory, file, planned, { jobs: 2 })
     t.match(result, { total: 8, executed: 8 + 4 + 2, done: 2, halved: 6, failed: 0, missing: 0 })
     t.strictSame(
       outcomes.map(({ epochs, final }) => [epochs, final!.epoch]),
@@ -36,7 +37,7 @@ t.test(
       await run(await Pipeline.load(file, { set: point.set, seed: point.seed }), { out, kernel: plan.kernel })
       t.strictSame(filesOf(pointDirectory(directory, point)), filesOf(out))
     }
-    t.equal((await sweptIn(directory, file, planned)).result.executed, 0, 'again nothing is missing')
+    t.equal((await runSweepIn(directory, file, planned)).result.executed, 0, 'again nothing is missing')
 
     const { rows } = settingsFrom(readAttempts([directory]))
     t.strictSame(
@@ -59,9 +60,9 @@ t.test('a halving that is cut off goes on with the same decisions', async (t) =>
   const onOutcome = () => {
     if (++count === 3) stop.abort()
   }
-  const [code] = await errorOf(sweptIn(directory, file, {}, { signal: stop.signal, onOutcome }))
+  const [code] = await errorOf(runSweepIn(directory, file, {}, { signal: stop.signal, onOutcome }))
   t.equal(code, 'ABORTED')
-  t.match((await sweptIn(directory, file, {})).result, { executed: 5 + 2, done: 2, halved: 6 })
+  t.match((await runSweepIn(directory, file, {})).result, { executed: 5 + 2, done: 2, halved: 6 })
 })
 
 t.test('mistakes are told with their place', async (t) => {
@@ -82,4 +83,42 @@ t.test('mistakes are told with their place', async (t) => {
     await message('{ keep: 2, at: [2, 1] }'),
     /sweep\.halving\.keep: .*\n.*sweep\.halving\.at: expected numbers that grow/,
   )
+})
+
+t.test('settings are compared in the direction that the metadata of the monitor gives', async (t) => {
+  const text = block('{ keep: 1/2, at: [1] }').replace('monitor: validation_loss', 'monitor: f1')
+  const file = join(temporary(t, { 'a.yaml': pipeline + text }), 'a.yaml')
+  const plan = await planSweep(file, { kernel: 'reference' })
+  const outcomeOf = (f1: (eta: number) => number) => (point: (typeof plan.points)[number]) =>
+    ({ key: point.key, final: { f1: f1(point.settings.eta as number) }, status: 'done' }) as unknown as Outcome
+  const etas = (better?: 'higher' | 'lower', f1 = (eta: number) => eta) => {
+    const infos = new Map([['f1', { name: 'f1', title: 'f1', ...(better && { better }) }]])
+    return [...new Set(selectBest(plan, plan.points, outcomeOf(f1), infos).map(({ settings }) => settings.eta))]
+  }
+  t.strictSame(etas('higher'), [0.01, 0.1])
+  t.strictSame(etas('lower'), [0.0001, 0.001])
+  t.strictSame(
+    etas('higher', (eta) => (eta > 0.001 ? Number.NaN : eta)),
+    [0.0001, 0.001],
+    'no result, no place',
+  )
+  t.throws(() => etas(), {
+    code: 'ARGUMENTS',
+    message: /^the metric "f1" does not say whether higher or lower is better; /,
+  })
+  const failed = (point: { key: string }): Outcome => ({ key: point.key, status: 'failed', seconds: 1 })
+  t.strictSame(selectBest(plan, plan.points, failed, new Map()), [])
+  t.throws(() => selectBest(plan, plan.points, outcomeOf(Number), new Map()), { message: 'no metric named "f1"' })
+  t.throws(() => selectBest({ ...plan, monitor: undefined }, plan.points, outcomeOf(Number), new Map()), {
+    message: /^sweep\.halving: no metric says whether higher or lower is better; /,
+  })
+})
+
+t.test('a monitor that no point has ends the sweep with an error', async (t) => {
+  const text = block('{ keep: 1/2, at: [1] }').replace('monitor: validation_loss', 'monitor: validation_los')
+  const folder = temporary(t, { 'a.yaml': pipeline + text })
+  t.strictSame(await errorOf(runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), {})), [
+    'ARGUMENTS',
+    'no metric named "validation_los"; did you mean "validation_loss"?',
+  ])
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { planSweep, pointDirectory, readOutcomes, readPlan, runOne } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
-import { filesOf, pipeline, sweptIn } from './sweeps.js'
+import { filesOf, pipeline, runSweepIn } from './sweeps.js'
 
 const signal = new AbortController().signal
 
@@ -13,13 +13,13 @@ t.test('points that run alone make the same directory as a sweep', async (t) => 
   const planned = { grid: ['eta=0.1,0.2'], kernel: 'reference' as const }
   const plan = await planSweep(file, planned)
   await Promise.all(plan.points.map((_, i) => runOne(plan, i, { directory, signal })))
-  await sweptIn(whole, file, planned)
+  await runSweepIn(whole, file, planned)
   t.strictSame(readPlan(directory), readPlan(whole))
   for (const point of plan.points) {
     t.strictSame(readOutcomes(directory).get(point.key)!.final, readOutcomes(whole).get(point.key)!.final)
     t.strictSame(filesOf(pointDirectory(directory, point)), filesOf(pointDirectory(whole, point)))
   }
-  t.match((await sweptIn(directory, file, planned)).result, { executed: 0, done: 2 })
+  t.match((await runSweepIn(directory, file, planned)).result, { executed: 0, done: 2 })
 })
 
 t.test('a point is run once; one that failed is run again, and what is done stays so', async (t) => {
@@ -34,7 +34,7 @@ t.test('a point is run once; one that failed is run again, and what is done stay
   t.match(await runOne(plan, 0, { directory, signal }), { status: 'done' })
   t.equal(readFileSync(record, 'utf8'), before)
   t.match(await runOne(plan, 1, { directory, signal }), { status: 'failed', error: /less than one batch of 9999/ })
-  t.match((await sweptIn(directory, file, planned, { retry: true })).result, { executed: 1, done: 1, failed: 1 })
+  t.match((await runSweepIn(directory, file, planned, { retry: true })).result, { executed: 1, done: 1, failed: 1 })
   t.match(await errorOf(runOne(plan, 2, { directory, signal })), [
     'ARGUMENTS',
     'there is no point 2: small has the points 0 to 1',

@@ -4,7 +4,7 @@ import t from 'tap'
 import { Pipeline, run } from '../../dist/index.js'
 import { pointDirectory, readOutcomes, readPlan } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
-import { filesOf, pipeline, sweptIn } from './sweeps.js'
+import { filesOf, pipeline, runSweepIn } from './sweeps.js'
 
 const grid = ['eta=0.01,0.05']
 
@@ -15,7 +15,7 @@ t.test('the points of a sweep have the bytes of plain runs, whatever the number 
     const sweeps = []
     for (const jobs of [1, 2]) {
       const directory = join(folder, `jobs-${jobs}`)
-      const swept = await sweptIn(directory, file, { grid, seeds: '1,2', kernel }, { jobs }).catch((error) => error)
+      const swept = await runSweepIn(directory, file, { grid, seeds: '1,2', kernel }, { jobs }).catch((error) => error)
       if (swept.code === 'KERNEL') return t.comment(swept.message)
       t.match(swept.result, { total: 4, executed: 4, done: 4, failed: 0, missing: 0 })
       sweeps.push({ directory, plan: swept.plan })
@@ -35,7 +35,7 @@ t.test('the points of a sweep have the bytes of plain runs, whatever the number 
 
 t.test('running again runs nothing, a larger grid runs the new cells, a smaller one forgets nothing', async (t) => {
   const folder = temporary(t, { 'a.yaml': pipeline })
-  const sweep = (grid: string[]) => sweptIn(join(folder, 'sweep'), join(folder, 'a.yaml'), { grid })
+  const sweep = (grid: string[]) => runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), { grid })
   t.equal((await sweep(['eta=0.01,0.05'])).result.executed, 2)
   t.equal((await sweep(['eta=0.01,0.05'])).result.executed, 0)
   const larger = await sweep(['eta=0.01,0.02,0.05'])
@@ -56,7 +56,7 @@ t.test('a default that is written out is the same point, another file with other
     .replace('size: 100', 'size: 10')
   const folder = temporary(t, { 'a.yaml': text, 'rows.csv': rows(0) })
   const sweep = (...set: string[]) =>
-    sweptIn(join(folder, 'sweep'), join(folder, 'a.yaml'), { grid: ['eta=0.01'], set })
+    runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), { grid: ['eta=0.01'], set })
   t.equal((await sweep()).result.executed, 1)
   t.equal((await sweep('csv.header=true')).result.executed, 0)
   writeFileSync(join(folder, 'rows.csv'), rows(1))
@@ -68,7 +68,7 @@ t.test('a default that is written out is the same point, another file with other
 t.test('what was lost is run again: a directory, half a line of the results', async (t) => {
   const folder = temporary(t, { 'a.yaml': pipeline })
   const directory = join(folder, 'sweep')
-  const sweep = () => sweptIn(directory, join(folder, 'a.yaml'), { grid: ['eta=0.01,0.02,0.05'] })
+  const sweep = () => runSweepIn(directory, join(folder, 'a.yaml'), { grid: ['eta=0.01,0.02,0.05'] })
   const { plan } = await sweep()
   const [first, second] = plan.points
   rmSync(pointDirectory(directory, first!), { recursive: true })
@@ -87,7 +87,7 @@ t.test('a point that fails says why and leaves the others alone; it is not run a
   const folder = temporary(t, { 'a.yaml': pipeline })
   const directory = join(folder, 'sweep')
   const sweep = (options = {}) =>
-    sweptIn(
+    runSweepIn(
       directory,
       join(folder, 'a.yaml'),
       { grid: ['rows.size=100,9999,200'], set: ['rows.dropLast=true'] },
@@ -105,7 +105,7 @@ t.test('a point that fails says why and leaves the others alone; it is not run a
 t.test('where a failed point stops the sweep, the others are run the next time', async (t) => {
   const folder = temporary(t, { 'a.yaml': pipeline })
   const planned = { grid: ['rows.size=100,9999,200,300'], set: ['rows.dropLast=true'] }
-  const sweep = (options = {}) => sweptIn(join(folder, 'sweep'), join(folder, 'a.yaml'), planned, options)
+  const sweep = (options = {}) => runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), planned, options)
   const [code, message] = await errorOf(sweep({ onFail: 'stop' }))
   t.equal(code, 'ABORTED')
   t.equal(
@@ -126,10 +126,10 @@ t.test('a sweep that is stopped goes on where its points were cut off, to the sa
     const isTraining = begun.some((key) => existsSync(join(directory, 'points', key, 'checkpoint')))
     if (isTraining) stop.abort()
   }, 5)
-  const [code] = await errorOf(sweptIn(directory, file, planned, { jobs: 2, signal: stop.signal }))
+  const [code] = await errorOf(runSweepIn(directory, file, planned, { jobs: 2, signal: stop.signal }))
   clearInterval(watch)
   t.equal(code, 'ABORTED')
-  const { plan, result } = await sweptIn(directory, file, planned, { jobs: 2 })
+  const { plan, result } = await runSweepIn(directory, file, planned, { jobs: 2 })
   t.match(result, { total: 2, done: 2 })
   for (const point of plan.points) {
     const out = join(folder, 'plain', point.key)
@@ -143,9 +143,9 @@ t.test('a directory has one sweep at a time', async (t) => {
   const [directory, file] = [join(folder, 'sweep'), join(folder, 'a.yaml')]
   let second: Promise<[string, string]> | undefined
   const onStart = () => {
-    second = errorOf(sweptIn(directory, file, { grid: ['eta=0.02'] }))
+    second = errorOf(runSweepIn(directory, file, { grid: ['eta=0.02'] }))
   }
-  t.match((await sweptIn(directory, file, { grid: ['eta=0.01'] }, { onStart })).result, { done: 1 })
+  t.match((await runSweepIn(directory, file, { grid: ['eta=0.01'] }, { onStart })).result, { done: 1 })
   const [code, message] = await second!
   t.equal(code, 'ARGUMENTS')
   t.match(message, /process \d+ is writing in .*sweep; wait for its end/)
@@ -166,7 +166,7 @@ t.test('a stage of a user that ends its thread fails its point, not the sweep', 
     })`
   const text = pipeline.replace('- use: shuffle/rows', '- use: ./leave.mjs\n    with: { now: false }')
   const folder = temporary(t, { 'a.yaml': text, 'leave.mjs': stage })
-  const { outcomes } = await sweptIn(join(folder, 'sweep'), join(folder, 'a.yaml'), {
+  const { outcomes } = await runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), {
     grid: ['leave.now=true,false'],
   })
   t.match(outcomes, [

@@ -35,20 +35,21 @@ stages:
     from: model
 `
 
-export interface Swept {
+/** A sweep that has run. */
+export interface SweepRun {
   readonly plan: Plan
   readonly result: SweepResult
-  /** The points that were executed now, in the order in which they ended. */
+  /** The outcomes of the points that were executed, in the order in which they ended. */
   readonly outcomes: readonly (Outcome & { readonly point: Point })[]
 }
 
-/** Plans and runs a sweep, all of it real. */
-export async function sweptIn(
+/** Plans and runs a sweep. */
+export async function runSweepIn(
   directory: string,
   file: string,
   planned: PlanOptions,
   { jobs = 1, ...options }: Partial<SweepOptions> & { readonly jobs?: number } = {},
-): Promise<Swept> {
+): Promise<SweepRun> {
   const plan = await planSweep(file, { kernel: 'reference', ...planned })
   const executor = threadPool({ jobs, directoryOf: (point) => pointDirectory(directory, point) })
   const outcomes: (Outcome & { readonly point: Point })[] = []
@@ -64,7 +65,7 @@ export async function sweptIn(
   }
 }
 
-/** The files of a point that are compared. */
+/** The content of the files that tests compare, as base64. */
 export function filesOf(directory: string, names = ['metrics.csv', 'parameters.arrow', 'pipeline.yaml']): string[] {
   return names.map((name) => readFileSync(join(directory, name)).toString('base64'))
 }

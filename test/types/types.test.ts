@@ -14,7 +14,8 @@ function problems(): string[] {
   return [...(error ? [error] : []), ...parsed.errors, ...ts.getPreEmitDiagnostics(program)].map(
     ({ file, start = 0, messageText }) => {
       const line = file && file.getLineAndCharacterOfPosition(start).line + 1
-      return `${file ? `${relative(folder, file.fileName)}:${line} ` : ''}${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+      const place = file ? `${relative(folder, file.fileName)}:${line} ` : ''
+      return `${place}${ts.flattenDiagnosticMessageText(messageText, '\n')}`
     },
   )
 }

@@ -1,8 +1,9 @@
-// Moves bytes between the ranks of an MPI job, for ../mpi.ts. It is built on demand against the MPI of the site, because
-// the handles of communicators and types differ between implementations and must come from the site's own mpi.h.
+// Moves bytes between the ranks of an MPI job, for ../mpi.ts. It is built on demand against the MPI of the site,
+// because the handles of communicators and types differ between implementations and must come from its own mpi.h.
 //
-// All operations are non-blocking and polled. A waiting thread can therefore be stopped, and it knows which rank it waits
-// for. It does not hold the lock while it sleeps, so that one call at a time is inside MPI (MPI_THREAD_SERIALIZED).
+// All operations are non-blocking and polled. A waiting thread can therefore be stopped, and it knows which rank it
+// waits for. It does not hold the lock while it sleeps, so that one call at a time is inside MPI
+// (MPI_THREAD_SERIALIZED).
 #define NAPI_VERSION 8
 #define _GNU_SOURCE
 #include <limits.h>
@@ -88,7 +89,8 @@ static void test_requests(Operation* op) {
     return;
   }
   for (int i = 0; i < found && op->outcome == UNDER_WAY; i++)
-    check_request(op, op->completed[i], &op->statuses[i], error == MPI_ERR_IN_STATUS ? op->statuses[i].MPI_ERROR : error);
+    check_request(op, op->completed[i], &op->statuses[i],
+                  error == MPI_ERR_IN_STATUS ? op->statuses[i].MPI_ERROR : error);
   if (op->outcome == UNDER_WAY && failure != MPI_REQUEST_NULL) {
     int arrived = 0;
     MPI_Status status;
@@ -358,7 +360,7 @@ static napi_value abort_job(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
   napi_get_value_int32(env, argv[0], &code);
   atomic_store(&cancelled, 1);
-  // A thread that hangs inside MPI holds the lock. The job must end nevertheless, so wait for the lock a second at most.
+  // A thread that hangs inside MPI holds the lock. The job must end nevertheless, so this waits a second at most.
   for (double until = now() + 1; pthread_mutex_trylock(&lock) != 0 && now() < until;)
     nanosleep(&(struct timespec){0, 1000000}, NULL);
   // If the launcher cannot be reached, MPI_Abort may wait for ever. The alarm then ends this process.

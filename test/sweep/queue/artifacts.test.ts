@@ -4,7 +4,7 @@ import t from 'tap'
 import { Artifacts } from '../../../dist/sweep/queue/artifacts.js'
 import { temporary } from '../../stages/harness.js'
 
-/** Puts a run there, as far as it matters here. */
+/** Writes the files of a run that matter here. */
 function write(directory: string, content: string, status = 'done'): void {
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, 'run.json'), JSON.stringify({ status }))

@@ -11,17 +11,17 @@ import { filesOf, pipeline } from '../sweeps.js'
 import { pause, type TestServer, until } from './servers.js'
 import {
   at,
-  collected,
-  copyCheckpoint,
-  doneAt,
-  executions,
-  pointsInHand,
+  collectSweep,
+  countDone,
+  countExecutions,
+  countRunning,
+  freezeWithPoint,
   startWorker,
-  submitted,
-  worked,
+  submitSweep,
+  workUntilDone,
 } from './workers.js'
 
-/** What holds of sweeps at a queue, whatever server it is at. */
+/** The tests of sweeps at a queue, for every kind of server. */
 export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string | undefined): void {
   t.test('sweeps at a queue', { skip }, async (t) => {
     const server = await start(t)
@@ -47,7 +47,7 @@ async function runOnce(t: Test, url: string): Promise<void> {
   const folder = temporary(t, { 'a.yaml': pipeline })
   const artifacts = join(folder, 'shared')
   const submit = (sizes: string, retry = false) =>
-    submitted(
+    submitSweep(
       url,
       join(folder, 'a.yaml'),
       { grid: [`rows.size=${sizes}`], set: ['rows.dropLast=true'] },
@@ -55,37 +55,37 @@ async function runOnce(t: Test, url: string): Promise<void> {
       retry,
     )
   t.match(await submit('100,9999'), { total: 2, added: 2, retried: 0 })
-  t.strictSame(await errorOf(collected(url, 'small', join(folder, 'early'))), [
+  t.strictSame(await errorOf(collectSweep(url, 'small', join(folder, 'early'))), [
     'DATA',
     '2 of 2 points are neither done nor failed: rows.size=100 seed=1; rows.size=9999 seed=1; millrace sweep status tells whether they wait or run',
   ])
-  t.match(await worked(url), ['done', /the split "train" has 1258 rows, less than one batch of 9999/])
+  t.match(await workUntilDone(url), ['done', /the split "train" has 1258 rows, less than one batch of 9999/])
   t.match(await submit('100,200,9999'), { total: 3, added: 1, retried: 0 })
   t.strictSame(await at(url, statusOf), [{ name: 'small', total: 3, waiting: 1, running: 0, done: 1, failed: 1 }])
-  t.strictSame(await worked(url), ['done'])
-  t.equal(await executions(url), 3)
+  t.strictSame(await workUntilDone(url), ['done'])
+  t.equal(await countExecutions(url), 3)
   const out = join(folder, 'out')
-  t.match(await collected(url, 'small', out), { total: 3, done: 2, failed: 1 })
+  t.match(await collectSweep(url, 'small', out), { total: 3, done: 2, failed: 1 })
   t.equal(readPlan(out).points.length, 3)
   const failed = [...readOutcomes(out).values()].filter(({ status }) => status === 'failed')
   t.match(failed, [{ error: /^a?.*stages\[2\] batch\/rows: the split "train" has 1258 rows/ }])
   t.match(await submit('100,200,9999', true), { added: 0, retried: 1 })
-  t.match(await worked(url), [/the split "train" has 1258 rows/])
+  t.match(await workUntilDone(url), [/the split "train" has 1258 rows/])
   rmSync(artifacts, { recursive: true })
   t.match(
-    (await errorOf(collected(url, 'small', join(folder, 'late'))))[1],
+    (await errorOf(collectSweep(url, 'small', join(folder, 'late'))))[1],
     /^rows\.size=100 seed=1: no files in .*shared/,
   )
-  t.match(await collected(url, 'small', out), { done: 2 }, 'what was fetched before is there')
-  t.match(await errorOf(collected(url, 'smal')), ['ARGUMENTS', /no sweep named "smal"; did you mean "small"\?$/])
+  t.match(await collectSweep(url, 'small', out), { done: 2 }, 'what was fetched before is there')
+  t.match(await errorOf(collectSweep(url, 'smal')), ['ARGUMENTS', /no sweep named "smal"; did you mean "small"\?$/])
 }
 
 async function halving(t: Test, url: string): Promise<void> {
   const block = 'sweep: { grid: { eta: [0.1, 0.2] }, halving: { keep: 1/2, at: [1], epochs: epochs } }\n'
   const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: halving') + block })
-  t.match(await errorOf(submitted(url, join(folder, 'a.yaml'), {}, folder)), [
+  t.match(await errorOf(submitSweep(url, join(folder, 'a.yaml'), {}, folder)), [
     'ARGUMENTS',
-    /^halving compares points while the sweep goes on, which a queue cannot/,
+    /^a queue cannot compare points, as halving needs/,
   ])
 }
 
@@ -93,9 +93,9 @@ async function damaged(t: Test, url: string): Promise<void> {
   const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: damaged') })
   const plan = await planSweep(join(folder, 'a.yaml'), { grid: ['eta=0.1'], kernel: 'reference' })
   await at(url, (server) => submit(server, plan, [{ key: plan.points[0]!.key } as Task], false))
-  t.strictSame(await worked(url), [])
-  await collected(url, 'damaged', join(folder, 'out'))
-  t.match([...readOutcomes(join(folder, 'out')).values()], [{ error: 'what was submitted is damaged: millrace' }])
+  t.strictSame(await workUntilDone(url), [])
+  await collectSweep(url, 'damaged', join(folder, 'out'))
+  t.match([...readOutcomes(join(folder, 'out')).values()], [{ error: 'the submitted task is damaged: millrace' }])
 }
 
 async function otherData(t: Test, url: string): Promise<void> {
@@ -112,20 +112,20 @@ async function otherData(t: Test, url: string): Promise<void> {
   t.teardown(() => process.chdir(own))
   const submit = () => {
     process.chdir(there)
-    return submitted(url, 'a.yaml', { grid: ['eta=0.1'] }, artifacts, true)
+    return submitSweep(url, 'a.yaml', { grid: ['eta=0.1'] }, artifacts, true)
   }
   await submit()
   process.chdir(here)
-  t.match(await worked(url), [
-    /^rows\.csv is another file here: \d+ bytes with the SHA-256 \w{64}, where it was submitted \d+ with \w{64}$/,
+  t.match(await workUntilDone(url), [
+    /^rows\.csv is another file here: \d+ bytes, SHA-256 \w{64}; .* submitted .*: \d+ bytes, SHA-256 \w{64}$/,
   ])
   t.notOk(existsSync(artifacts), 'nothing was trained')
   rmSync(join(here, 'rows.csv'))
   await submit()
   process.chdir(here)
-  t.match(await worked(url), ['cannot read rows.csv: no such file or directory'])
+  t.match(await workUntilDone(url), ['cannot read rows.csv: no such file or directory'])
   await submit()
-  t.strictSame(await worked(url), ['done'])
+  t.strictSame(await workUntilDone(url), ['done'])
   t.match(await errorOf(at(url, (server) => sweepNamed(server, undefined))), [
     'ARGUMENTS',
     /there are several sweeps, say which: csv, damaged, small$/,
@@ -136,14 +136,14 @@ async function handedBack(t: Test, url: string): Promise<void> {
   const text = `checkpoint: { every: epoch }\n${pipeline.replace('name: small', 'name: long')}`
   const folder = temporary(t, { 'a.yaml': text })
   const [file, artifacts] = [join(folder, 'a.yaml'), join(folder, 'shared')]
-  await submitted(url, file, { grid: ['eta=0.1'], set: ['epochs=200'] }, artifacts)
+  await submitSweep(url, file, { grid: ['eta=0.1'], set: ['epochs=200'] }, artifacts)
   const first = startWorker(t, url, folder, '--grace', '0')
   await until(() => isCheckpointed(artifacts), 'a checkpoint')
   first.process.kill('SIGTERM')
   t.match(await first.ended, { code: 143, stdout: /eta=0\.1 seed=1 {2}handed back\n0 points done, 1 handed back\n$/ })
   t.equal(readdirSync(join(artifacts, 'unfinished')).length, 1)
-  t.strictSame(await worked(url), ['done'])
-  const { directory } = await collected(url, 'long')
+  t.strictSame(await workUntilDone(url), ['done'])
+  const { directory } = await collectSweep(url, 'long')
   t.equal(directory, artifacts)
   const place = pointDirectory(artifacts, readPlan(directory).points[0]!)
   t.ok(JSON.parse(readFileSync(join(place, 'run.json'), 'utf8')).resumedAt > 0)
@@ -161,14 +161,14 @@ function isCheckpointed(artifacts: string): boolean {
 async function inTime(t: Test, url: string): Promise<void> {
   const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: grace') })
   const artifacts = join(folder, 'shared')
-  await submitted(url, join(folder, 'a.yaml'), { grid: ['eta=0.1'], set: ['epochs=50'] }, artifacts)
+  await submitSweep(url, join(folder, 'a.yaml'), { grid: ['eta=0.1'], set: ['epochs=50'] }, artifacts)
   const worker = startWorker(t, url, folder, '--grace', '60')
-  await until(() => pointsInHand(artifacts, worker.process.pid!) > 0, 'the point')
+  await until(() => countRunning(artifacts, worker.process.pid!) > 0, 'the point')
   worker.process.kill('SIGTERM')
   t.match(await worker.ended, { code: 143, stdout: /done .*\n1 points done\n$/ })
 }
 
-/** Just after a crash a worker waits for a moment before it connects again. */
+/** After a crash of the server, a worker waits a moment before it connects again. */
 async function unconnected(t: Test, { url, crash }: TestServer): Promise<void> {
   const folder = temporary(t, {})
   for (const downMs of [0, 100]) {
@@ -185,18 +185,18 @@ async function faults(t: Test, { url, crash }: TestServer): Promise<void> {
   const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: faults') })
   const artifacts = join(folder, 'shared')
   const planned = { grid: ['eta=0.1,0.2,0.3,0.4'], seeds: '5', set: ['epochs=10'] }
-  await submitted(url, join(folder, 'a.yaml'), planned, artifacts)
-  const before = await doneAt(url)
+  await submitSweep(url, join(folder, 'a.yaml'), planned, artifacts)
+  const before = await countDone(url)
   const [frozen, killed] = [startWorker(t, url, folder), startWorker(t, url, folder)]
-  await until(async () => (await doneAt(url)) >= before + 2, 'the first points')
-  await copyCheckpoint(killed, artifacts)
+  await until(async () => (await countDone(url)) >= before + 2, 'the first points')
+  await freezeWithPoint(killed, artifacts)
   killed.process.kill('SIGKILL')
-  await copyCheckpoint(frozen, artifacts)
+  await freezeWithPoint(frozen, artifacts)
   await crash(200)
-  t.strictSame([...new Set(await worked(url))], ['done'])
+  t.strictSame([...new Set(await workUntilDone(url))], ['done'])
   frozen.process.kill('SIGCONT')
-  await until(() => pointsInHand(artifacts, frozen.process.pid!) === 0, 'the frozen worker')
+  await until(() => countRunning(artifacts, frozen.process.pid!) === 0, 'the frozen worker')
   frozen.process.kill('SIGTERM')
   t.match((await frozen.ended).stdout, /lost: this worker did not answer for too long/)
-  t.match(await collected(url, 'faults'), { total: 20, done: 20, failed: 0 })
+  t.match(await collectSweep(url, 'faults'), { total: 20, done: 20, failed: 0 })
 }

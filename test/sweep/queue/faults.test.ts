@@ -3,9 +3,17 @@ import { join } from 'node:path'
 import t from 'tap'
 import { pointDirectory, readOutcomes, readPlan } from '../../../dist/sweep/index.js'
 import { temporary } from '../../stages/harness.js'
-import { filesOf, pipeline, sweptIn } from '../sweeps.js'
+import { filesOf, pipeline, runSweepIn } from '../sweeps.js'
 import { pause, redisMissing, startRedis, until } from './servers.js'
-import { collected, copyCheckpoint, doneAt, executions, pointsInHand, startWorker, submitted } from './workers.js'
+import {
+  collectSweep,
+  countDone,
+  countExecutions,
+  countRunning,
+  freezeWithPoint,
+  startWorker,
+  submitSweep,
+} from './workers.js'
 
 const etas = Array.from({ length: 10 }, (_, i) => (i + 1) / 100).join(',')
 const grid = [`eta=${etas}`, 'lambda=0,0.001,0.01,0.1,1']
@@ -21,14 +29,14 @@ t.test(
     const artifacts = join(folder, 'shared')
     const server = await startRedis(t)
     const planned = { grid, seeds: '4', set: ['epochs=1'] }
-    t.match(await submitted(server.url, join(folder, 'a.yaml'), planned, artifacts), { total: points, added: points })
+    t.match(await submitSweep(server.url, join(folder, 'a.yaml'), planned, artifacts), { total: points, added: points })
 
     const workers = [1, 2, 3].map(() => startWorker(t, server.url, folder, '--until-done'))
-    await until(async () => (await doneAt(server.url)) >= 10, 'the first points')
+    await until(async () => (await countDone(server.url)) >= 10, 'the first points')
 
-    await copyCheckpoint(workers[0]!, artifacts)
+    await freezeWithPoint(workers[0]!, artifacts)
     workers[0]!.process.kill('SIGKILL')
-    await copyCheckpoint(workers[1]!, artifacts)
+    await freezeWithPoint(workers[1]!, artifacts)
     await server.crash(1000)
     await pause(9000)
     workers[1]!.process.kill('SIGCONT')
@@ -36,14 +44,14 @@ t.test(
     t.match(await workers[1]!.ended, { code: 0, stdout: /lost: this worker did not answer for too long/ })
     t.match(await workers[2]!.ended, { code: 0 })
     const out = join(folder, 'collected')
-    t.match(await collected(server.url, 'small', out), { total: points, done: points })
+    t.match(await collectSweep(server.url, 'small', out), { total: points, done: points })
     t.strictSame(readdirSync(join(artifacts, 'working')), [], 'nothing is left of the lost runs')
     const faults = 3
-    const begun = await executions(server.url)
+    const begun = await countExecutions(server.url)
     t.ok(begun <= points + faults, `no point was begun again without need: ${begun} times in all`)
 
     const serial = join(folder, 'serial')
-    const { plan } = await sweptIn(serial, join(folder, 'a.yaml'), planned, { jobs: 2 })
+    const { plan } = await runSweepIn(serial, join(folder, 'a.yaml'), planned, { jobs: 2 })
     t.strictSame(readPlan(out).points, readPlan(serial).points)
     const [here, there] = [readOutcomes(serial), readOutcomes(out)]
     t.equal(there.size, points)
@@ -57,13 +65,13 @@ t.test('a worker that sleeps while the server answers it believes no old answer'
   const folder = temporary(t, { 'a.yaml': pipeline })
   const artifacts = join(folder, 'shared')
   const server = await startRedis(t)
-  await submitted(server.url, join(folder, 'a.yaml'), { grid: ['eta=0.01,0.02'], set: ['epochs=3'] }, artifacts)
+  await submitSweep(server.url, join(folder, 'a.yaml'), { grid: ['eta=0.01,0.02'], set: ['epochs=3'] }, artifacts)
 
   const sleeper = startWorker(t, server.url, folder, '--until-done')
-  await until(() => pointsInHand(artifacts, sleeper.process.pid!) > 0, 'a point in hand')
+  await until(() => countRunning(artifacts, sleeper.process.pid!) > 0, 'a point in hand')
   process.kill(server.pid, 'SIGSTOP')
   await pause(2000)
-  await copyCheckpoint(sleeper, artifacts)
+  await freezeWithPoint(sleeper, artifacts)
   process.kill(server.pid, 'SIGCONT')
   const other = startWorker(t, server.url, folder, '--until-done')
   t.match(await other.ended, { code: 0, stdout: /2 points done/ })
@@ -73,6 +81,6 @@ t.test('a worker that sleeps while the server answers it believes no old answer'
   t.equal(code, 0)
   t.match(stdout, /lost: this worker did not answer for too long/)
   t.notMatch(stdout, /done +\(/)
-  t.match(await collected(server.url, 'small'), { total: 2, done: 2 })
-  t.equal(await executions(server.url), 3)
+  t.match(await collectSweep(server.url, 'small'), { total: 2, done: 2 })
+  t.equal(await countExecutions(server.url), 3)
 })

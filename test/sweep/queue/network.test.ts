@@ -6,9 +6,9 @@ import { readOutcomes } from '../../../dist/sweep/index.js'
 import { main } from '../../cli/millrace.js'
 import { hostsMissing, twoHosts } from '../../hosts.js'
 import { temporary } from '../../stages/harness.js'
-import { pipeline, sweptIn } from '../sweeps.js'
+import { pipeline, runSweepIn } from '../sweeps.js'
 import { pause, redisMissing, startRedis, until } from './servers.js'
-import { pointsInHand, startWorkerOn } from './workers.js'
+import { countRunning, startWorkerOn } from './workers.js'
 
 t.test(
   'two hosts work at one sweep; the cable between them is cut for 10 s and nothing is lost',
@@ -26,7 +26,7 @@ t.test(
     t.match(sweep('submit', 'a.yaml', ...given, '--artifacts', artifacts), /40 points, 40 of them new/)
     const workers = ([0, 1] as const).map((host) => startWorkerOn(on(host), t, url, cwd, '--until-done'))
     const far = workers[1]!.process.pid!
-    await until(() => pointsInHand(artifacts, far) > 0, 'the far worker')
+    await until(() => countRunning(artifacts, far) > 0, 'the far worker')
     cable('down')
     await pause(10_000)
     cable('up')
@@ -34,7 +34,7 @@ t.test(
     t.match(sweep('collect', '--out', 'out'), /^40 of 40 points done;/)
     t.strictSame(readdirSync(join(artifacts, 'working')), [])
     const planned = { grid: ['eta=0.1,0.2,0.3,0.4,0.5'], seeds: '8', set: ['epochs=10'] }
-    const { directory } = (await sweptIn(join(cwd, 'serial'), join(cwd, 'a.yaml'), planned, { jobs: 2 })).result
+    const { directory } = (await runSweepIn(join(cwd, 'serial'), join(cwd, 'a.yaml'), planned, { jobs: 2 })).result
     const finals = (from: string) =>
       [...readOutcomes(from).values()].map(({ key, final }) => [key, final]).sort(([a], [b]) => (a! < b! ? -1 : 1))
     t.strictSame(finals(join(cwd, 'out')), finals(directory))

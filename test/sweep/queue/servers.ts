@@ -6,15 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 
-/** A server of a test's own, with its own port and directory. */
+/** A server for one test, with a port and a directory of its own. */
 export interface TestServer {
   readonly url: string
   readonly pid: number
-  /** Ends it as a crash would, and starts it again. */
+  /** Kills the server, as a crash would, and starts it again. */
   crash(downMs: number): Promise<void>
 }
 
-/** Why a server cannot be had; undefined where it can. Throws where engines are required. */
+/** Says why a server is missing. Returns undefined if it is not. Throws if the tests require all servers. */
 export function missing(program: string | undefined, name: string): string | undefined {
   if (program !== undefined && !spawnSync(program, ['--version']).error) return undefined
   if (process.env.MILLRACE_REQUIRE_ENGINES === '1')
@@ -66,7 +66,7 @@ function folderOf(parent: string): string | undefined {
 export async function startPostgres(t: Test): Promise<TestServer> {
   const port = await freePort()
   const directory = temporaryDirectory(t)
-  // It refuses to be root.
+  // PostgreSQL refuses to run as root.
   const isRoot = process.getuid?.() === 0
   const uid = isRoot ? Number(execFileSync('id', ['-u', 'nobody'])) : undefined
   if (uid !== undefined) chownSync(directory, uid, uid)
@@ -86,7 +86,7 @@ export async function startPostgres(t: Test): Promise<TestServer> {
       return server.pid!
     },
     async crash(downMs) {
-      // Of its own accord it would not leave its memory to the next.
+      // A server that is killed does not free its shared memory for the next one.
       await end(server, 'SIGQUIT')
       await pause(downMs)
       server = start()
@@ -95,7 +95,7 @@ export async function startPostgres(t: Test): Promise<TestServer> {
   }
 }
 
-/** A folder outside the project, which a server may have as its own. */
+/** A folder outside of the project, which a server may own. */
 function temporaryDirectory(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-server-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
@@ -137,7 +137,7 @@ function execOk([program, ...args]: readonly string[]): boolean {
   return spawnSync(program!, args).stdout?.toString().trim() === 'PONG'
 }
 
-/** Waits until something is so; throws after half a minute. */
+/** Waits until a condition holds. Throws after half a minute. */
 export async function until(isSo: () => boolean | Promise<boolean>, what = 'the server'): Promise<void> {
   for (let tries = 0; tries < 1500; tries++) {
     if (await isSo()) return

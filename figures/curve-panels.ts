@@ -1,0 +1,130 @@
+import type { ColumnInfos } from '../pipeline/wires/metric-info.js'
+import type { MetricInfo, MetricsRow } from '../pipeline/wires/metrics.js'
+
+/** The evaluations of one run. */
+export interface CurveSeries {
+  /** The name of the run, for the legend. */
+  readonly name: string
+  /** The evaluations, in their order. */
+  readonly rows: readonly MetricsRow[]
+}
+
+/** A point of a curve. */
+export interface CurvePoint {
+  /** The epoch, or the step. */
+  readonly x: number
+  /** The value; null leaves a gap. */
+  readonly y: number | null
+  /** The name of the run. */
+  readonly run: string
+  /** The split. */
+  readonly split: string
+}
+
+/** A panel of the figure: one metric of every run and split. */
+export interface CurvePanel {
+  /** The title above the panel. */
+  readonly title: string
+  /** The points of all its curves. */
+  readonly points: readonly CurvePoint[]
+  /** The scale of the y axis. Default: linear. */
+  readonly scale?: 'linear' | 'log'
+  /** The format of the y axis, in the notation of d3-format. Default: `~g`. */
+  readonly format?: string
+}
+
+/** A metric of the splits, with its column for each of them. */
+interface SplitMetric {
+  readonly info: MetricInfo
+  readonly columns: Map<string, string>
+}
+
+/** The metrics of splits by their names, in the order of the columns. */
+function splitMetrics(infos: ColumnInfos): Map<string, SplitMetric> {
+  const metrics = new Map<string, SplitMetric>()
+  for (const [column, info] of infos) {
+    if (info.split === undefined) continue
+    const metric = metrics.get(info.name) ?? { info, columns: new Map<string, string>() }
+    metrics.set(info.name, metric)
+    metric.columns.set(info.split, column)
+  }
+  return metrics
+}
+
+/**
+ * The panels of cost, loss, accuracy, every other metric of a split, the generalisation gap and eta; some have no
+ * points.
+ */
+export function panelsOf(
+  series: readonly CurveSeries[],
+  infos: ColumnInfos,
+  splits: readonly string[],
+  scale: 'linear' | 'log',
+): CurvePanel[] {
+  const x = xOf(series)
+  const metrics = splitMetrics(infos)
+  const points = (value: (row: MetricsRow, split: string) => number | undefined, shown = splits): CurvePoint[] =>
+    series.flatMap(({ name: run, rows }) =>
+      shown.flatMap((split) =>
+        rows.flatMap((row) => {
+          const y = value(row, split)
+          if (y === undefined) return []
+          const isShown = Number.isFinite(y)
+          return [{ x: row[x]!, y: isShown ? y : null, run, split }]
+        }),
+      ),
+    )
+  const metricOf = (row: MetricsRow, name: string, split: string): number | undefined => {
+    const column = metrics.get(name)?.columns.get(split)
+    return column === undefined ? undefined : row[column]
+  }
+  const panel = (name: string, title: string): CurvePanel => {
+    const { better, unit } = metrics.get(name)?.info ?? {}
+    const isShare = unit === 'share'
+    const isLog = scale === 'log' && better === 'lower' && !isShare
+    const onScale = (y: number | undefined): number | undefined =>
+      y !== undefined && isLog && !(y > 0) ? Number.NaN : y
+    return {
+      title: isLog ? `${title} (logarithmic)` : title,
+      points: points((row, split) => onScale(metricOf(row, name, split))),
+      scale: isLog ? 'log' : 'linear',
+      ...(isShare && { format: '.0%' }),
+    }
+  }
+  const isPenalised = series.some(({ rows }) =>
+    rows.some((row) => splits.some((split) => !isSame(metricOf(row, 'cost', split), metricOf(row, 'loss', split)))),
+  )
+  const hasCost = isPenalised || !metrics.has('loss')
+  const gap = points(
+    (row, split) => difference(metricOf(row, 'loss', split), metricOf(row, 'loss', 'train')),
+    splits.filter((split) => split !== 'train'),
+  )
+  const others = [...metrics].filter(([name]) => !['cost', 'loss', 'accuracy'].includes(name))
+  return [
+    ...(hasCost ? [panel('cost', 'Cost')] : []),
+    panel('loss', isPenalised ? 'Loss' : 'Loss, which is the cost'),
+    panel('accuracy', 'Accuracy'),
+    ...others.map(([name, { info }]) => panel(name, capitalised(info.title))),
+    { title: 'Generalisation gap in loss', points: gap },
+    { title: 'Learning rate eta', points: points((row) => row.eta, splits.slice(0, 1)) },
+  ]
+}
+
+/** Whether two values are the same, as far as both are known. */
+function isSame(a: number | undefined, b: number | undefined): boolean {
+  return Object.is(a, b) || a === undefined || b === undefined
+}
+
+function difference(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? undefined : a - b
+}
+
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+/** Several evaluations within an epoch are drawn over the steps, others over the epochs. */
+export function xOf(series: readonly CurveSeries[]): 'epoch' | 'step' {
+  const isDense = series.some(({ rows }) => new Set(rows.map(({ epoch }) => epoch)).size < rows.length)
+  return isDense ? 'step' : 'epoch'
+}

@@ -1,0 +1,55 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { shortPath } from '../pipeline/base/words.js'
+import {
+  type ColumnInfos,
+  columnInfosOf,
+  metricInfoByName,
+  type StoredMetricInfos,
+  storedMetricInfos,
+} from '../pipeline/wires/metric-info.js'
+import type { MetricInfo } from '../pipeline/wires/metrics.js'
+import { pointDirectory } from './directory.js'
+import type { Outcome } from './executor.js'
+
+const record = z.object({ metrics: storedMetricInfos.optional() })
+
+/**
+ * The metadata of the metrics of a sweep. The points of a sweep rarely differ in it: `run.json` of a point is read only
+ * if the point has a column that no earlier one had, so that a thousand points need one file.
+ */
+export class SweepMetrics {
+  private readonly directory: string
+  private readonly known = new Map<string, MetricInfo>()
+
+  /** @param directory of the sweep */
+  constructor(directory: string) {
+    this.directory = directory
+  }
+
+  /** The metadata of the final metrics of a point. Throws a PipelineError `DATA` if its `run.json` is damaged. */
+  of({ key, final }: Pick<Outcome, 'key' | 'final'>): ColumnInfos {
+    const columns = [...columnInfosOf(Object.keys(final ?? {}), undefined).keys()]
+    if (columns.some((column) => !this.known.has(column))) this.read(key, columns)
+    return new Map(columns.map((column) => [column, this.known.get(column) ?? metricInfoByName(column)]))
+  }
+
+  private read(key: string, columns: readonly string[]): void {
+    const file = join(pointDirectory(this.directory, { key }), 'run.json')
+    if (!existsSync(file)) return
+    for (const [column, info] of columnInfosOf(columns, storedIn(file)))
+      if (!this.known.has(column)) this.known.set(column, info)
+  }
+}
+
+function storedIn(file: string): StoredMetricInfos | undefined {
+  try {
+    return record.parse(JSON.parse(readFileSync(file, 'utf8'))).metrics
+  } catch (cause) {
+    const why =
+      cause instanceof z.ZodError ? `${cause.issues[0]!.path.join('.')}: ${cause.issues[0]!.message}` : messageOf(cause)
+    throw new PipelineError('DATA', `${shortPath(file)} is damaged: ${why}`, { cause })
+  }
+}

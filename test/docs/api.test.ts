@@ -1,0 +1,24 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+/** The files below a folder with their contents. */
+function contents(folder: string): Record<string, string> {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort()
+  return Object.fromEntries(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]))
+}
+
+t.test('docs/api is what typedoc makes of the sources, and every type that is used is exported', async (t) => {
+  const out = mkdtempSync(join(tmpdir(), 'millrace-api-'))
+  t.teardown(() => rmSync(out, { recursive: true, force: true }))
+  // Fails if a type that is used is not exported.
+  await promisify(execFile)('npx', ['--no-install', 'typedoc', '--out', out])
+  const [made, kept] = [contents(out), contents('docs/api')]
+  t.same(Object.keys(kept), Object.keys(made), 'npm run docs makes these files')
+  for (const [name, text] of Object.entries(made))
+    t.ok(kept[name] === text, `${name} is up to date; else: npm run docs`)
+})
