@@ -76,7 +76,7 @@ t.test('check-gradient shows a table, says what was sampled, exits 0 and leaves 
   t.equal(stderr, '')
   t.match(
     stdout,
-    'digits: stages[4] gradient-step/softmax (model)\n20 examples, 7 of 64 features sampled: 80 of 650 parameters\n',
+    'digits: stages[4] gradient-step/softmax (model)\n20 examples, 80 of 650 parameters: 70 of 640 of W, sampled; all 10 of b\n',
   )
   t.match(
     stdout,
@@ -167,7 +167,7 @@ t.test(
     t.equal(code, 0)
     t.match(
       stdout,
-      /^mine: stages\[4\] \.\/mine\.js \(mine\)\n100 examples, 3 of 64 features sampled: 40 of 650 parameters\n/,
+      /^mine: stages\[4\] \.\/mine\.js \(mine\)\n100 examples, 40 of 650 parameters: 30 of 640 of W, sampled; all 10 of b\n/,
     )
     t.match(stdout, /\nfiles in check: gradient-check\.csv, \.json, \.arrows, \.svg\n$/)
     const read = (name: string) => readFileSync(join(cwd, 'check', name))
@@ -210,5 +210,5 @@ t.test('all gradients of the published experiment pass', { skip: !data && 'MILLR
     t.testdir(),
   )
   t.equal(code, 0)
-  t.match(stdout, '100 examples, 100 of 3,072 features sampled: 1,010 of 30,730 parameters\n')
+  t.match(stdout, '100 examples, 1,010 of 30,730 parameters: 1,000 of 30,720 of W, sampled; all 10 of b\n')
 })

@@ -6,8 +6,8 @@ import type { ObservableInput } from 'rxjs'
 import type { Test } from 'tap'
 import { parse } from 'yaml'
 import { Pipeline, PipelineError, type RunRecord, run } from '../../dist/index.js'
-import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import { softmax } from '../../dist/learners/index.js'
+import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import {
   type OpenStage,
   openStage as openAnyStage,

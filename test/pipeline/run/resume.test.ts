@@ -262,12 +262,13 @@ t.test(
     writeFileSync(
       'forgetful.mjs',
       `
+import { softmax as learner } from 'millrace/learners'
 import { defineStage, parametersTables, positionOf, wire, z } from 'millrace/stage'
 import { map } from 'rxjs'
-const tables = parametersTables({ model: 'softmax', shape: [2], classes: ['a', 'b'], lambda: 0, arrays: [
+const tables = parametersTables({ learner: 'softmax', options: {}, shape: [2], classes: ['a', 'b'], lambda: 0, arrays: [
   { name: 'W', shape: [2, 2], values: new Float64Array(4) }, { name: 'b', shape: [2], values: new Float64Array(2) }] })
 export default defineStage({ name: 'forgetful', summary: '', options: z.strictObject({}), inputs: { batches: wire.batch },
-  outputs: { parameters: wire.parameters }, example: '', run: () => (batches) => batches.pipe(map((batch) => tables(positionOf(batch), 0))) })
+  outputs: { parameters: wire.parameters }, learner, example: '', run: () => (batches) => batches.pipe(map((batch) => tables(positionOf(batch), 0))) })
 `,
     )
     writeFileSync('asked.yaml', forgetful)
@@ -370,3 +371,29 @@ t.test('more hours than a timer can count make no checkpoint every millisecond',
   t.equal(record.checkpoints, 1)
   t.strictSame(warnings, [])
 })
+
+t.test(
+  'what metrics said about themselves stays in run.json, though none of them comes after the resume',
+  async (t) => {
+    inside(t)
+    writeFileSync(
+      'early.mjs',
+      `
+import { defineStage, metricsTable, positionOf, wire, z } from 'millrace/stage'
+import { filter, map } from 'rxjs'
+const infos = { f1: { name: 'f1', title: 'F1', unit: 'share', better: 'higher' } }
+export default defineStage({ name: 'early', summary: '', options: z.strictObject({}), inputs: { parameters: wire.parameters },
+  outputs: { metrics: wire.metrics }, example: '',
+  run: () => (parameters) => parameters.pipe(map(positionOf), filter(({ step }) => step === 1), map((at) => metricsTable(at, { f1: 0.5 }, infos))) })
+`,
+    )
+    writeFileSync('p.yaml', `${definition}  - { id: early, use: ./early.mjs, from: model }\n`)
+    await millrace(['run', 'p.yaml', '--out', 'a', ...common], process.cwd(), dying(10, 'a', 9))
+    const { record, metrics } = await resume('a', options).result
+    t.equal(record.resumedAt, 9)
+    t.strictSame(record.metrics!.f1, { name: 'f1', title: 'F1', unit: 'share', better: 'higher' })
+    t.match(record.metrics!.validation_accuracy, { split: 'validation', unit: 'share', better: 'higher' })
+    t.strictSame(metrics.early, [{ epoch: 1, step: 1, f1: 0.5 }])
+    t.strictSame(JSON.parse(readFileSync('a/run.json', 'utf8')).metrics, record.metrics)
+  },
+)
