@@ -123,9 +123,10 @@ export class Recorder {
     this.notes.add(message)
   }
 
-  /** Counts a step of training. If the stage trains without a kernel, the clock begins here. */
+  /** Counts a step of training. Stages that compute without kernels have their times from here and from `addMetrics`. */
   addStep(): void {
-    this.clock.firstStep ??= now()
+    this.clock.lastCall = now()
+    this.clock.firstStep ??= this.clock.lastCall
     this.clock.steps++
     this.advanceClock()
   }
@@ -137,6 +138,7 @@ export class Recorder {
 
   /** Adds what metrics say about themselves, and writes them down, so that they are known after a kill. */
   addMetrics(infos: MetricInfos): void {
+    this.clock.lastCall = now()
     // Tables of one stage share the object.
     this.advanceClock()
     if (infos === this.seenMetrics) return

@@ -11,7 +11,7 @@ export interface KernelClock {
   steps: number
   /** When the first step began, by `now()`; undefined before it. */
   firstStep: number | undefined
-  /** When the last call ended, by `now()`. */
+  /** When the last call, step or evaluation ended, by `now()`. */
   lastCall: number
 }
 

@@ -9,8 +9,9 @@ import { millrace } from './millrace.js'
 
 const data = process.env.MILLRACE_DATA
 
-/** A training stage of a user's own; `slope` may spoil the gradient `dW` (`[classes, width]`) and `db`. */
-const trainer = (slope: string) => `
+/** A training stage of a user's own; `spoil` may change the gradient `dW` (`[classes, width]`) and `db`. */
+const trainer = (spoil: string) => `
+import { softmax } from 'millrace/learners'
 import { defineStage, layoutOf, parametersTables, positionOf, rowsOf, wire, z } from 'millrace/stage'
 import { map } from 'rxjs'
 
@@ -20,29 +21,30 @@ export default defineStage({
   options: z.strictObject({ eta: z.number().positive(), lambda: z.number() }),
   inputs: { rows: wire.batch },
   outputs: { model: wire.parameters },
+  learner: softmax,
   example: '- use: ./mine.js\\n  with: { eta: 0.1, lambda: 0 }',
   run: ({ eta, lambda }, { kernels, random }) => (batches) => {
-    let classifier, emit, width
+    let network, emit, width
     return batches.pipe(
       map((batch) => {
-        if (!classifier) {
+        if (!network) {
           const { shape, classes } = layoutOf(batch)
           width = shape.reduce((a, b) => a * b)
-          classifier = kernels.softmax(width, classes.length)
+          network = kernels.network({ features: width, layers: [{ units: classes.length }], loss: 'cross-entropy' })
           const draw = random('init')
-          const { W, b } = classifier.parameters
-          classifier.load({ W: W.map(() => 0.01 * draw.normal()), b })
+          const { W, b } = network.read()
+          network.load({ W: W.map(() => 0.01 * draw.normal()), b })
           const arrays = [
             { name: 'W', shape: [classes.length, width], values: W },
             { name: 'b', shape: [classes.length], values: b },
           ]
-          emit = parametersTables({ model: 'softmax', shape, classes, lambda, arrays })
+          emit = parametersTables({ learner: 'softmax', options: {}, shape, classes, lambda, arrays })
         }
-        classifier.accumulate(rowsOf(batch))
-        const { W: dW, b: db } = classifier.gradient(lambda)
-        ${slope}
-        const { W, b } = classifier.parameters
-        classifier.load({ W: W.map((w, i) => w - eta * dW[i]), b: b.map((w, k) => w - eta * db[k]) })
+        network.accumulate(rowsOf(batch))
+        const { W: dW, b: db } = network.gradient(lambda).arrays
+        const { W, b } = network.read()
+        ${spoil}
+        network.load({ W: W.map((w, i) => w - eta * dW[i]), b: b.map((w, k) => w - eta * db[k]) })
         return emit(positionOf(batch), eta)
       }),
     )
@@ -74,7 +76,7 @@ t.test('check-gradient shows a table, says what was sampled, exits 0 and leaves 
   t.equal(stderr, '')
   t.match(
     stdout,
-    'digits: stages[4] gradient-step/softmax (model)\n20 examples, 7 of 64 features sampled: 80 of 650 parameters\n',
+    'digits: stages[4] gradient-step/softmax (model)\n20 examples, 80 of 650 parameters: 70 of 640 of W, sampled; all 10 of b\n',
   )
   t.match(
     stdout,
@@ -143,8 +145,8 @@ t.test('a wrong gradient exits 1 and names the stage, its line, the array and th
 })
 
 t.test('a gradient that is wrong all over is caught, and --json says so too', async (t) => {
-  const slope = 'for (let i = 0; i < dW.length; i++) dW[i] -= lambda * classifier.parameters.W[i]'
-  const cwd = t.testdir({ 'mine.yaml': digits, 'mine.js': trainer(slope) })
+  const spoil = 'for (let i = 0; i < dW.length; i++) dW[i] -= lambda * W[i]'
+  const cwd = t.testdir({ 'mine.yaml': digits, 'mine.js': trainer(spoil) })
   const { code, stdout } = await millrace(['check-gradient', 'mine.yaml', '--json', '--features', '5'], cwd)
   t.equal(code, 1)
   const { passed, checks } = JSON.parse(stdout)
@@ -165,7 +167,7 @@ t.test(
     t.equal(code, 0)
     t.match(
       stdout,
-      /^mine: stages\[4\] \.\/mine\.js \(mine\)\n100 examples, 3 of 64 features sampled: 40 of 650 parameters\n/,
+      /^mine: stages\[4\] \.\/mine\.js \(mine\)\n100 examples, 40 of 650 parameters: 30 of 640 of W, sampled; all 10 of b\n/,
     )
     t.match(stdout, /\nfiles in check: gradient-check\.csv, \.json, \.arrows, \.svg\n$/)
     const read = (name: string) => readFileSync(join(cwd, 'check', name))
@@ -208,5 +210,5 @@ t.test('all gradients of the published experiment pass', { skip: !data && 'MILLR
     t.testdir(),
   )
   t.equal(code, 0)
-  t.match(stdout, '100 examples, 100 of 3,072 features sampled: 1,010 of 30,730 parameters\n')
+  t.match(stdout, '100 examples, 1,010 of 30,730 parameters: 1,000 of 30,720 of W, sampled; all 10 of b\n')
 })
