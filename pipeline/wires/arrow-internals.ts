@@ -71,12 +71,14 @@ export class ArrowStreamWriter extends RecordBatchStreamWriter {
     this.skipsSchema = hasSchema
   }
 
+  /** Writes the schema, or skips it if the stream already has it. */
   protected override _writeSchema(schema: Schema): this {
     super._writeSchema(schema)
     this.skipsSchema = false
     return this
   }
 
+  /** Passes bytes of the stream to `append`. */
   protected override _write(chunk: ArrayBufferLike | ArrayBufferView): this {
     const bytes = ArrayBuffer.isView(chunk)
       ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
