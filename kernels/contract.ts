@@ -38,8 +38,8 @@ export interface Affine {
  * Rows of one split or batch; their number is `labels.length`.
  *
  * uint8 values may carry an `affine` map, which kernels fold into the weights (`|mean * scale|` stays small, see
- * `stages/normalize`); float32 values are used as they are. A kernel throws a RangeError if there are too few values for
- * the rows, or if the map has another width (`check.ts`).
+ * `stages/normalize`); float32 values are used as they are. A kernel throws a RangeError if there are too few values
+ * for the rows, or if the map has another width (`check.ts`).
  */
 export interface Rows {
   /** Row-major `[rows, features]`. */
@@ -160,9 +160,9 @@ export interface Kernels {
   /** Precision of parameters, gradients and scores. */
   readonly precision: 'float32' | 'float64'
   /**
-   * The most work that one call should do, in multiply-adds (see `rowsPerCall`). A call then takes about 10 ms, and 50 ms
-   * at most, even on a single thread. Callers cut larger work into slices and yield to the event loop between them. It
-   * depends only on `name` and `detail`, so that sums keep their order.
+   * The most work that one call should do, in multiply-adds (see `rowsPerCall`). A call then takes about 10 ms, at most
+   * 50 ms, even on a single thread. Callers cut larger work into slices and yield to the event loop between them.
+   * It depends only on `name` and `detail`, so that sums keep their order.
    */
   readonly slice: number
   /** Whether memory from `allocate` stays valid after `close`. */

@@ -4,7 +4,8 @@ import { allocating } from './memory.js'
 import { readRow } from './rows.js'
 
 /**
- * Opens the reference kernels, with which all other kernels are compared: float64, one thread, written like the formulas.
+ * Opens the reference kernels, with which all other kernels are compared: float64, one thread, written like the
+ * formulas.
  *
  * For a row `z` of class `y`: `s = W z + b`, `p = softmax(s)`, `loss = -log p[y]`, and the gradients of the loss are
  * `dW = (p - onehot(y)) zᵀ`, `db = p - onehot(y)` (C. Bishop, Pattern Recognition and Machine Learning, 4.3.4).

@@ -21,7 +21,9 @@ export function* slices({ values, labels, affine }: Rows, most: number): Generat
   }
 }
 
-/** Copies row `i` to `into` in float64, one number per feature. Applies the affine map of the rows if they carry one. */
+/**
+ * Copies row `i` to `into` in float64, one number per feature. Applies the affine map of the rows if they carry one.
+ */
 export function readRow(rows: Rows, i: number, into: Float64Array): void {
   const { values } = rows
   const affine = affineOf(rows)

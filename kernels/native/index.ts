@@ -76,8 +76,8 @@ interface Addon {
 type Handle = { readonly handle: unique symbol }
 
 /**
- * `Kernels.slice` by instruction set. One call on one thread takes 50 ms at most; with ten classes or more it takes 3 ms
- * (AVX-512) to 20 ms. With AVX-512, an evaluation of the size of CIFAR-10 (10,000 × 3072 × 10) is one call.
+ * `Kernels.slice` by instruction set. One call on one thread takes 50 ms at most; with ten classes or more it takes
+ * 3 ms (AVX-512) to 20 ms. With AVX-512, an evaluation of the size of CIFAR-10 (10,000 × 3072 × 10) is one call.
  */
 const slices: Record<string, number> = { avx512: 3.2e8, avx2: 1.6e8, portable: 1e8 }
 

@@ -5,9 +5,9 @@ import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.
 import { createPass } from './pass.js'
 
 /**
- * Makes a dense layer with the loss cross-entropy. Its parameters and sums lie in the arena. Each call has a few phases.
- * The phase `fold` folds the standardisation into the weights. Then each pass over some of the rows has a forward phase
- * over tiles of rows and a backward phase over tiles of columns.
+ * Makes a dense layer with the loss cross-entropy. Its parameters and sums lie in the arena. Each call has a few
+ * phases. The phase `fold` folds the standardisation into the weights. Then each pass over some of the rows has a
+ * forward phase over tiles of rows and a backward phase over tiles of columns.
  */
 export function createSoftmax(arena: Arena, features: number, classes: number): Network {
   const blocks: number[] = []

@@ -92,7 +92,8 @@ export interface StageContext {
   note(message: string): void
   /**
    * Ends the run early, without an error. The sources emit no further table, the stages finish the tables that they
-   * have, and the run is done. The reason is kept like a note. If an evaluation calls it, no further training step runs.
+   * have, and the run is done. The reason is kept like a note. If an evaluation calls it, no further training step
+   * runs.
    */
   stop(reason: string): void
   /**

@@ -1,8 +1,8 @@
 import { RecordBatchStreamWriter, type Schema, Table } from 'apache-arrow'
 
 /*
- * All code that depends on private parts of apache-arrow. package.json pins its version, and the test of this file fails
- * if a new version changes one of these parts.
+ * All code that depends on private parts of apache-arrow. package.json pins its version, and the test of this file
+ * fails if a new version changes one of these parts.
  */
 
 /** All own properties of a Table. The last one is private: the number of rows in front of each batch. */

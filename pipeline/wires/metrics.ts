@@ -62,7 +62,9 @@ function columnsOf(position: Position, metrics: Readonly<Record<string, number>>
   ])
 }
 
-/** Returns the rows of a `metrics` table as objects, keys in the order of the columns. All callers share the objects. */
+/**
+ * Returns the rows of a `metrics` table as objects, keys in the order of the columns. All callers share the objects.
+ */
 export function metricsRows(table: Table): readonly MetricsRow[] {
   let rows = knownRows.get(table)
   if (!rows) {

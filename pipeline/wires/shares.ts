@@ -64,9 +64,9 @@ export function shareOf(table: Table): Share | undefined {
 }
 
 /**
- * Returns the rows of a split by shard: one entry per shard of this process, in order, with one piece of rows per table.
- * A divided run has one table per shard. Throws a PipelineError `DATA` if a shard did not arrive or has a wrong number
- * of rows.
+ * Returns the rows of a split by shard: one entry per shard of this process, in order, with one piece of rows per
+ * table. A divided run has one table per shard. Throws a PipelineError `DATA` if a shard did not arrive or has a wrong
+ * number of rows.
  */
 export function rowsByShard(tables: readonly Table[], split: string, { isDivided, shards, own }: Shares): Rows[][] {
   if (!isDivided) return [tables.map(rowsOf)]
