@@ -7,7 +7,7 @@ import { makeTrainer } from './trainer.js'
 /** The options that every training stage has, beside those of its learner. */
 const common = {
   eta: schedule.describe(
-    'Learning rate: a number, or { start, factor, every } to multiply it by factor after every so many epochs.',
+    'Learning rate: a number, or { start, factor, every } to multiply it by factor after every `every` epochs.',
   ),
   lambda: z
     .number()
@@ -16,7 +16,7 @@ const common = {
     .describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
   init: initial
     .default('normal')
-    .describe('First parameters: zeros, normal (deviation 0.01), { normal: sigma } or xavier.'),
+    .describe('Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma } or xavier.'),
   onDivergence: z
     .enum(['stop', 'continue'])
     .default('stop')
@@ -29,27 +29,27 @@ export interface TrainingOptions {
   readonly eta: Schedule
   /** Weight of the penalty. */
   readonly lambda: number
-  /** How the first parameters are made. */
+  /** How the initial parameters are made. */
   readonly init: Initial
-  /** What to do when the loss is no longer a finite number. */
+  /** What to do if the loss is no longer a finite number. */
   readonly onDivergence: 'stop' | 'continue'
 }
 
-/** What a training stage is made of. */
+/** The parts of a training stage. */
 export interface GradientStepSpec<L extends z.ZodRawShape> {
-  /** `gradient-step/softmax`. */
+  /** Its name: `gradient-step/softmax`. */
   readonly name: string
   /** One sentence, third person. */
   readonly summary: string
-  /** What is trained. */
+  /** The learner to train. */
   readonly learner: Learner<z.ZodObject<L>>
   /** YAML of one use. */
   readonly example: string
 }
 
 /**
- * Makes a training stage: it joins a learner with an update rule (gradient descent) and a schedule of the learning rate.
- * The learner's options become options of the stage.
+ * Makes a training stage. It combines a learner with an update rule (gradient descent) and a schedule of the learning
+ * rate. The options of the learner become options of the stage.
  *
  * The stage takes batches and emits the parameters after every step. The tables show live memory: copy what you keep
  * (`copyParameters`). It fails with code `DIVERGED` when the loss of a batch is not finite.

@@ -22,7 +22,9 @@ export interface CsvFormat {
   readonly drop: readonly string[]
 }
 
-/** Reads a CSV file (`.gz` accepted). Throws a PipelineError `DATA` that names line and column of the first bad cell. */
+/**
+ * Reads a CSV file (`.gz` accepted). Throws a PipelineError `DATA` that names line and column of the first bad cell.
+ */
 export async function readCsv(path: string, format: CsvFormat, context: StageContext): Promise<CsvRows> {
   const bytes = await readSourceFile(path, context)
   if (bytes.subarray(0, 8192).includes(0)) throw new PipelineError('DATA', `${path} is not a text file`)

@@ -48,7 +48,9 @@ export function stemOf(path: string): string {
   return path.replace(/\.(svg|png)$/i, '')
 }
 
-/** Gives the event loop a turn; throws where the run has been cut off meanwhile, so that nobody waits for the drawing. */
+/**
+ * Gives the event loop a turn; throws where the run has been cut off meanwhile, so that nobody waits for the drawing.
+ */
 export type Pause = () => Promise<void>
 
 /**

@@ -31,7 +31,10 @@ export function checkPredicting({ options, inputs, problem }: Checking<{ split?:
   checkLearner(inputs.parameters, problem)
 }
 
-/** Classifies one split once, with the parameters the run ends with. Emits nothing where nothing was trained, or where the run was stopped. */
+/**
+ * Classifies one split once, with the parameters the run ends with. Emits nothing where nothing was trained, or where
+ * the run was stopped.
+ */
 export function predictedAtEnd(
   context: StageContext,
   split: string | undefined,
