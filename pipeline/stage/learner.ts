@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Arrays, Gradient, Kernels, Later, Numbers, Rows, SgdStep } from '../../kernels/contract.js'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
+import { listed } from '../base/words.js'
 
 /** The size of the data, which a learner needs to make its arrays. */
 export interface LearnerData {
@@ -127,11 +128,51 @@ export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open'> & {
   open(kernels: Kernels, data: LearnerData, options: any): OpenModel
 }
 
-/** Returns its argument; it lets TypeScript infer the options and the names of the metrics. */
+/**
+ * Returns its argument; it lets TypeScript infer the options and the names of the metrics. Throws a TypeError if a part is
+ * missing or has a value that is not allowed.
+ */
 export function defineLearner<O extends z.ZodObject, const M extends readonly LearnerMetric[]>(
   learner: Learner<O> & { readonly metrics: M },
 ): Learner<O> & { readonly metrics: M } {
+  const { name, scores, metrics } = learner
+  const fail = (what: string): TypeError => new TypeError(`defineLearner: ${name}: ${what}`)
+  if (typeof name !== 'string' || name === '') throw fail('name: expected a text')
+  if (scores !== 'logits' && scores !== 'other') throw fail(`scores: expected "logits" or "other", got ${scores}`)
+  for (const part of ['arrays', 'open'] as const)
+    if (typeof learner[part] !== 'function') throw fail(`${part}: expected a function`)
+  for (const metric of metrics) {
+    if (typeof metric.value !== 'function') throw fail(`the metric "${metric.name}" has no function \`value\``)
+    if (metric.better !== undefined && metric.better !== 'higher' && metric.better !== 'lower')
+      throw fail(`the metric "${metric.name}": better: expected "higher" or "lower", got ${metric.better}`)
+  }
   return learner
+}
+
+const modelParts = [
+  'read',
+  'load',
+  'change',
+  'accumulate',
+  'gradient',
+  'evaluate',
+  'penalty',
+  'scores',
+  'free',
+] as const
+
+/** Opens a model of a learner. Throws a PipelineError `STAGE` that names the learner if the model lacks a part. */
+export function openModel(
+  learner: AnyLearner,
+  kernels: Kernels,
+  data: LearnerData,
+  options: Readonly<Record<string, unknown>>,
+): OpenModel {
+  const model = learner.open(kernels, data, options)
+  const missing = modelParts.filter((part) => typeof model[part] !== 'function')
+  if (missing.length > 0)
+    throw new PipelineError('STAGE', `the learner "${learner.name}" opens a model without ${listed(missing, 'and')}`)
+  return model
 }
 
 /** Returns the learner of a name. Throws a PipelineError `DATA` if none of the known learners has it. */

@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import type { Random } from '../base/random.js'
+import { listed } from '../base/words.js'
 import type { Flow } from './flow-contract.js'
 import type { AnyLearner } from './learner.js'
 import type { Parallel } from './parallel-contract.js'
@@ -203,13 +204,24 @@ export interface Stage<
 // biome-ignore lint/suspicious/noExplicitAny: the engine checks options and wires itself
 export type AnyStage = Omit<Stage<any, any, any>, 'run'> & { run(options: any, context: StageContext): unknown }
 
-/** Returns its argument; it lets TypeScript infer the options and ports. */
+/**
+ * Returns its argument; it lets TypeScript infer the options and ports. Throws a TypeError if a port is no wire, or if name
+ * or summary is missing.
+ */
 export function defineStage<
   O extends z.ZodType,
   const I extends Ports,
   const P extends Ports,
   const M extends readonly string[] = readonly string[],
 >(stage: Stage<O, I, P, M>): Stage<O, I, P, M> {
+  for (const key of ['name', 'summary'] as const)
+    if (typeof stage[key] !== 'string') throw new TypeError(`defineStage: ${key}: expected a text, got ${stage[key]}`)
+  for (const side of ['inputs', 'outputs'] as const)
+    for (const [port, given] of Object.entries<Port | undefined>(stage[side]))
+      if (typeof given?.type !== 'string')
+        throw new TypeError(
+          `defineStage: ${stage.name}: ${side}.${port} is not a wire; expected ${listed(Object.keys(wire).map((name) => `wire.${name}`))}, or { type: 'a-name-of-yours' }`,
+        )
   return stage
 }
 

@@ -83,6 +83,7 @@ export function examplesTable(
   for (const [key, value] of Object.entries(share ?? {})) metadata.set(key, String(value))
   const list = featuresField.type as FixedSizeList
   const length = labels.length
+  checkValues(list, values, length)
   const data = makeData({
     type: new Struct([featuresField, labelField]),
     length,

@@ -6,6 +6,7 @@ import {
   type Kernels,
   type LearnerData,
   messageOf,
+  openModel,
   type Rows,
   type StageContext,
   slices,
@@ -33,7 +34,7 @@ export async function gradientOf(
   lambda: number,
   { flow }: Pick<StageContext, 'flow'>,
 ): Promise<Arrays> {
-  const model = learner.open(kernels, data, own)
+  const model = openModel(learner, kernels, data, own)
   try {
     model.load(parameters)
     for (const part of slices(rows, model.rowsPerCall)) {

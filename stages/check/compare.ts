@@ -3,6 +3,7 @@ import { type KernelName, openKernels } from '../../kernels/index.js'
 import {
   arraysOf,
   modelOf,
+  openModel,
   PipelineError,
   type Position,
   positionOf,
@@ -76,7 +77,7 @@ export async function compareGradients(
     context.signal.throwIfAborted()
     return context.flow.yieldToEventLoop()
   }
-  const model = subject.learner.open(reference, subject.data, subject.own)
+  const model = openModel(subject.learner, reference, subject.data, subject.own)
   model.load(parameters)
   const cost = await costAround(subject, model, rows, parameters, pause)
   const { specs } = subject

@@ -14,6 +14,7 @@ import {
   metricsTable,
   modelOf,
   type OpenModel,
+  openModel,
   type Parallel,
   PipelineError,
   type Position,
@@ -173,7 +174,7 @@ function makeEvaluator(options: Options, context: StageContext) {
   function opened({ learner: name, options, shape, classes }: ReturnType<typeof modelOf>): Scorer {
     const learner = context.learner(name)
     const features = widthOf(shape)
-    return { learner, features, model: learner.open(kernels, { features, classes: classes.length }, options) }
+    return { learner, features, model: openModel(learner, kernels, { features, classes: classes.length }, options) }
   }
 
   function planned({ learner, model, features }: Scorer, splits: Splits): Plan[] {

@@ -8,6 +8,7 @@ import {
   layoutOf,
   type Numbers,
   type OpenModel,
+  openModel,
   type Parallel,
   PipelineError,
   type Position,
@@ -89,7 +90,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
         'DATA',
         `the checkpoint is of the learner ${saved.learner}, this stage trains ${identity}; put the definition back, or begin a new run`,
       )
-    model = learner.open(context.kernels, data, own)
+    model = openModel(learner, context.kernels, data, own)
     model.load(saved ? fitting(saved, specs) : initialArrays(options.init, specs, context.random('init')))
     const arrays = await model.read()
     if ((await model.read())[specs[0]!.name] !== arrays[specs[0]!.name])

@@ -10,6 +10,7 @@ import {
   copyParameters,
   layoutOf,
   modelOf,
+  openModel,
   PipelineError,
   rowsByShard,
   type StageContext,
@@ -72,7 +73,7 @@ async function classified(
     labels.set(part.labels, at)
     at += part.labels.length
   }
-  const model = learner.open(kernels, { features, classes }, parameters.options)
+  const model = openModel(learner, kernels, { features, classes }, parameters.options)
   const pause = (): Promise<void> | undefined => flow.yieldToEventLoop()
   let classified: Classified
   try {
