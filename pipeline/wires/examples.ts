@@ -107,6 +107,19 @@ export function examplesTable(
   return new Table(schema, [new RecordBatch(schema, data)])
 }
 
+/** Throws a TypeError if values are not of the type and number that the fields of a table say. */
+function checkValues({ listSize, valueType }: FixedSizeList, values: Values, rows: number): void {
+  const isBytes = DataType.isInt(valueType)
+  if (isBytes !== values instanceof Uint8Array)
+    throw new TypeError(
+      `examplesTable: the fields are for ${isBytes ? 'uint8' : 'float32'} features, got a ${values.constructor.name}; exampleFields(layoutOf(table), values) makes fields for it`,
+    )
+  if (values.length !== rows * listSize)
+    throw new TypeError(
+      `examplesTable: ${rows} rows of ${listSize} features need ${rows * listSize} values, got ${values.length}`,
+    )
+}
+
 /** Returns the fields of an examples table, to make other tables of the same layout. Throws an Error if it has none. */
 export function fieldsOf(table: Table): [Field, Field] {
   const fields = [features, label].map((name) => table.schema.fields.find((field) => field.name === name))
