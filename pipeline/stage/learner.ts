@@ -60,7 +60,7 @@ export interface OpenModel {
    * The gradient of the mean loss over the accumulated rows plus `lambda` times the penalty, and the mean loss; clears
    * the sums. Throws a RangeError if no row was accumulated.
    *
-   * @param into where to write it; default: memory of its own
+   * @param into the arrays to write to; default: new memory
    */
   gradient(lambda: number, into?: Arrays): Later<Gradient>
   /** Sums over the rows, as `Learner.metrics` take them. The first is the sum of the losses. */

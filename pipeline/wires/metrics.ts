@@ -78,9 +78,9 @@ export function metricsRows(table: Table): readonly MetricsRow[] {
 export function metricInfosOf(table: Table): MetricInfos {
   let infos = knownInfos.get(table)
   if (!infos) {
-    const said = table.schema.fields.filter(({ metadata }) => metadata.has('name') && metadata.has('title'))
+    const described = table.schema.fields.filter(({ metadata }) => metadata.has('name') && metadata.has('title'))
     infos = Object.fromEntries(
-      said.map(({ name, metadata }) => [name, Object.fromEntries(metadata) as unknown as MetricInfo]),
+      described.map(({ name, metadata }) => [name, Object.fromEntries(metadata) as unknown as MetricInfo]),
     )
     knownInfos.set(table, infos)
   }

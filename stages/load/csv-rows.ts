@@ -31,7 +31,8 @@ export interface CsvFormat {
 }
 
 /**
- * Reads a CSV file (`.gz` accepted). Throws a PipelineError `DATA` that names line and column of the first bad cell.
+ * Reads a CSV file, which may be compressed (`.gz`). Throws a PipelineError `DATA` that names the line and column of
+ * the first wrong cell.
  */
 export async function readCsv(path: string, format: CsvFormat, context: StageContext): Promise<CsvRows> {
   const bytes = await readSourceFile(path, context)

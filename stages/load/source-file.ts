@@ -48,9 +48,7 @@ export interface SourceFile {
   pieces(length: number): AsyncGenerator<Uint8Array> | Generator<Uint8Array>
 }
 
-/**
- * Looks at a data file without holding it in memory (a packed one is unpacked whole). Same errors as `readSourceFile`.
- */
+/** Opens a data file. Only a `.gz` file is read into memory as a whole. Throws like `readSourceFile`. */
 export async function openSourceFile(path: string, context: StageContext, help = ''): Promise<SourceFile> {
   if (path.endsWith('.gz')) {
     const bytes = await readSourceFile(path, context, help)

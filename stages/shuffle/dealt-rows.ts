@@ -16,8 +16,8 @@ import {
 import { positionIn } from './epochs.js'
 
 /**
- * Deals the rows of an epoch anew into its batches, which keep their sizes. Every rank draws the same permutation of
- * all rows and gathers those that its shards have.
+ * Permutes the rows of an epoch across its batches, which keep their sizes. Every rank draws the same permutation of
+ * all rows and gathers the rows of its own shards.
  */
 export function* dealtRows(held: readonly Table[], random: Random, parallel: Parallel): Generator<Table> {
   const { own, shards } = parallel

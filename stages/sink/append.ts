@@ -21,9 +21,9 @@ const state = z.strictObject({
 })
 
 /**
- * Opens the file when the run starts, calls `write` for each table with its number in the file, and closes it however
- * the run ends. A resumed run cuts the file off where the checkpoint was made, and passes over the tables that are in
- * it. Throws a PipelineError `WRITE` where a write fails.
+ * Opens the file when the run starts, calls `write` for each table with its number in the file, and closes the file at
+ * the end of the run, also if the run fails. A resumed run cuts the file to its length at the checkpoint, and skips the
+ * tables that are already in it. Throws a PipelineError `WRITE` if a write fails.
  */
 export function appended(
   context: StageContext,

@@ -48,9 +48,7 @@ export function stemOf(path: string): string {
   return path.replace(/\.(svg|png)$/i, '')
 }
 
-/**
- * Gives the event loop a turn; throws where the run has been cut off meanwhile, so that nobody waits for the drawing.
- */
+/** Yields to the event loop. Throws if the run has been aborted, so that it does not wait for the drawing. */
 export type Pause = () => Promise<void>
 
 /** Calls `draw` for each value, one after the other. If the user stops the run, nothing more is drawn. */

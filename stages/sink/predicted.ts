@@ -34,8 +34,8 @@ export function checkPredicting({ options, inputs, problem }: Checking<{ split?:
 }
 
 /**
- * Classifies one split once, with the parameters the run ends with. Emits nothing where nothing was trained, or where
- * the run was stopped.
+ * Classifies one split at the end of the run, with the final parameters. Emits nothing if no parameters arrived or the
+ * run was aborted.
  */
 export function predictedAtEnd(
   context: StageContext,

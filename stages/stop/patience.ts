@@ -29,7 +29,11 @@ export const patience = defineStage({
       .default('validation_cost')
       .describe('The metric to monitor. Its metadata says whether higher or lower is better.'),
     patience: z.int().positive().default(10).describe('Evaluations in a row without a better value.'),
-    minDelta: z.number().nonnegative().default(0).describe('Smallest change that counts as better.'),
+    minDelta: z
+      .number()
+      .nonnegative()
+      .default(0)
+      .describe('A value counts as better only if it is better by more than this.'),
   }),
   inputs: { metrics: wire.metrics },
   outputs: {},
