@@ -19,10 +19,14 @@ export type StageSpec<Use extends AnyStage | string = AnyStage | string> = {
 
 /** What `replace` takes as options: they may be left out if none is required. */
 export type OptionsArgument<Options> =
-  Partial<Options> extends Options ? readonly [options?: Options] : readonly [options: Options]
+  AllOptional<Options> extends true ? readonly [options?: Options] : readonly [options: Options]
 
 /** The key `with`, which may be left out if no option is required. */
-type WithOptions<Options> = Partial<Options> extends Options ? { readonly with?: Options } : { readonly with: Options }
+type WithOptions<Options> =
+  AllOptional<Options> extends true ? { readonly with?: Options } : { readonly with: Options }
+
+/** Whether no option is required. `Partial` would not do: a stage without options takes a `Record<string, never>`. */
+type AllOptional<Options> = Record<never, never> extends Options ? true : false
 
 /** The options that a stage takes. Any, if `Use` is a name or a stage of unknown type. */
 export type OptionsOf<Use> = Use extends { readonly options: infer Schema extends z.ZodType }

@@ -1,6 +1,14 @@
 import t from 'tap'
 import { Pipeline, type PipelineError, type StageSpec } from '../../../dist/index.js'
-import { type AnyStage, defineStage, type Facts, type Ports, wire, z } from '../../../dist/pipeline/stage-kit.js'
+import {
+  type AnyLearner,
+  type AnyStage,
+  defineStage,
+  type Facts,
+  type Ports,
+  wire,
+  z,
+} from '../../../dist/pipeline/stage-kit.js'
 
 const never = () => {
   throw new Error('not run here')
@@ -164,13 +172,49 @@ t.test(
     t.strictSame(facts, {
       source: { examples: known },
       parted: { batches: known, rest: known },
-      train: { parameters: known },
+      train: { parameters: { ...known, learner: null } },
       judge: { metrics: {} },
       sink: {},
     })
     t.strictSame(graph.nodes.at(-1)!.inputFacts, { tables: {} })
   },
 )
+
+t.test('parameters say which learner made them, also past stages that make others of them', async (t) => {
+  const learner = { name: 'mine' } as AnyLearner
+  const learning = { ...train, learner }
+  const average = stage('average', { examples, parameters }, { mean: parameters, last: parameters })
+  const silent = stage('silent', { parameters }, { parameters }, () => ({}))
+  const knowing = stage('knowing', {}, { parameters }, () => ({ parameters: { learner } }))
+  const other = { ...silent, learner: { name: 'other' } as AnyLearner }
+  const { graph } = await define(
+    { use: source },
+    { use: parted },
+    { id: 'named', use: learning },
+    { id: 'nameless', use: train, from: 'parted' },
+    { id: 'mean', use: average, from: { examples: 'source', parameters: 'named' } },
+    { id: 'none', use: average, from: { examples: 'source', parameters: 'nameless' } },
+    { id: 'kept', use: silent, from: 'mean.last' },
+    { id: 'taught', use: other, from: 'mean.mean' },
+    { id: 'known', use: knowing },
+    { use: sink, from: 'kept' },
+  )
+  const names = (id: string) =>
+    Object.values(graph.nodes.find((node) => node.id === id)!.facts).map(({ learner }) => learner?.name ?? learner)
+  t.strictSame(
+    ['named', 'nameless', 'mean', 'none', 'kept', 'taught', 'known', 'source'].map((id) => [id, ...names(id)]),
+    [
+      ['named', 'mine'],
+      ['nameless', null],
+      ['mean', 'mine', 'mine'],
+      ['none', null, null],
+      ['kept', 'mine'],
+      ['taught', 'other'],
+      ['known', 'mine'],
+      ['source', undefined],
+    ],
+  )
+})
 
 t.test('the metric of an evaluation with two inputs and no facts may be monitored, whatever its name', async (t) => {
   await t.resolves(

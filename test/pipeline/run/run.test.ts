@@ -1,9 +1,20 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type Table, tableFromIPC } from 'apache-arrow'
-import { ignoreElements, lastValueFrom, tap, toArray } from 'rxjs'
+import { filter, ignoreElements, lastValueFrom, map, type Observable, tap, toArray } from 'rxjs'
 import t, { type Test } from 'tap'
 import { Pipeline, type PipelineError, type RunEvent, run, type StageSpec, start } from '../../../dist/index.js'
-import { defineStage, modelOf, wire, z } from '../../../dist/pipeline/stage-kit.js'
+import { softmax } from '../../../dist/learners/index.js'
+import {
+  type AnyStage,
+  defineStage,
+  endsEpoch,
+  metricsTable,
+  modelOf,
+  parametersTables,
+  positionOf,
+  wire,
+  z,
+} from '../../../dist/pipeline/stage-kit.js'
 
 const home = process.cwd()
 
@@ -200,6 +211,122 @@ t.test('the parameters of a result are its own: not the memory that training wri
   t.strictSame(before, [...live.at(-2)!], 'and of the last step')
   for (const values of live) values.fill(7)
   t.strictSame([...parameters.W!.data], before)
+})
+
+/** An evaluator of a user's own: at the end of each epoch it gives the next of these values as `f1`. */
+function evaluator(values: readonly number[], better?: 'higher' | 'lower'): AnyStage {
+  return defineStage({
+    name: 'mine/f1',
+    summary: 'Gives the F1 score.',
+    options: z.strictObject({}),
+    inputs: { parameters: wire.parameters, examples: wire.examples },
+    outputs: { metrics: wire.metrics },
+    example: '',
+    facts: () => ({ metrics: { splits: ['test'], metrics: ['f1', 'test_f1'] } }),
+    run: () => (inputs) => {
+      const { parameters } = inputs as Record<string, Observable<Table>>
+      const infos = { f1: { name: 'f1', title: 'F1', unit: 'share', ...(better && { better }) } }
+      return parameters!.pipe(
+        map(positionOf),
+        filter(endsEpoch),
+        map((position) => metricsTable(position, { f1: values[position.epoch - 1]! }, infos)),
+      )
+    },
+  }) as unknown as AnyStage
+}
+
+/** What monitors the metric of `evaluator`. */
+const monitored = (values: readonly number[], better?: 'higher' | 'lower', monitor = 'f1') => [
+  { id: 'own', use: evaluator(values, better), from: { parameters: 'model', examples: 'examples' } },
+  { use: 'stop/patience', from: 'own', with: { monitor, patience: 2 } },
+  { use: 'sink/best', from: { parameters: 'model', metrics: 'own' }, with: { monitor } },
+]
+
+t.test("a metric of a user's own stops a run early and chooses the best, in the direction that it says", async (t) => {
+  inFolder(t)
+  const values = [0.1, 0.3, 0.5, 0.4, 0.2, 0.9, 0.9, 0.9]
+  for (const [better, epochs, best] of [
+    ['higher', 5, 3],
+    ['lower', 3, 1],
+  ] as const) {
+    const { directory, record, metrics } = await run(await toy({ epochs: 8, end: monitored(values, better) }))
+    t.strictSame(
+      metrics.own!.map(({ f1 }) => f1),
+      values.slice(0, epochs),
+      better,
+    )
+    t.match(
+      record.notes.join('\n'),
+      `patience: stopped the run: f1 has not become better for 2 evaluations; the best was`,
+    )
+    t.equal(positionOf(tableFromIPC(readFileSync(`${directory}/best.arrow`))).epoch, best)
+    t.strictSame(record.metrics!.f1, { name: 'f1', title: 'F1', unit: 'share', better })
+    t.match(record.metrics!.test_accuracy, { split: 'test', name: 'accuracy', unit: 'share', better: 'higher' })
+  }
+})
+
+t.test('a metric that does not say which direction is better cannot be monitored', async (t) => {
+  inFolder(t)
+  const error = await failure(run(await toy({ end: monitored([1, 2, 3]) })))
+  t.equal(error.code, 'DATA')
+  t.equal(
+    error.message,
+    'code  stages[9] stop/patience: the metric "f1" does not say whether higher or lower is better; the stage that makes it must: metricsTable(position, values, { f1: { name, title, better: \'higher\' } })',
+  )
+})
+
+t.test('a metric that no stage computes is refused before the run, with the one that was meant', async (t) => {
+  inFolder(t)
+  const error = await failure(toy({ end: monitored([1, 2, 3], 'higher', 'test_ff1') }))
+  t.equal(error.code, 'DEFINITION')
+  const message = 'monitor: no metric named "test_ff1" is computed; did you mean "test_f1"?'
+  t.strictSame(error.message.split('\n'), [
+    `code  stages[9] stop/patience: ${message}`,
+    `code  stages[10] sink/best: ${message}`,
+  ])
+  t.notOk(existsSync('runs'))
+})
+
+t.test('steps of a stage that uses no kernel are counted and timed', async (t) => {
+  inFolder(t)
+  const own = defineStage({
+    name: 'mine/train',
+    summary: 'Trains nothing.',
+    options: z.strictObject({}),
+    inputs: { batches: wire.batch },
+    outputs: { parameters: wire.parameters },
+    learner: softmax,
+    example: '',
+    run: () => {
+      const arrays = [
+        { name: 'W', shape: [10, 64], values: new Float64Array(640) },
+        { name: 'b', shape: [10], values: new Float64Array(10) },
+      ]
+      const classes = Array.from({ length: 10 }, (_, i) => String(i))
+      const tables = parametersTables({ learner: 'softmax', options: {}, shape: [64], classes, lambda: 0, arrays })
+      return map((batch: Table) => tables(positionOf(batch), 0.1))
+    },
+  })
+  const passing = defineStage({
+    name: 'mine/passing',
+    summary: 'Passes parameters on.',
+    options: z.strictObject({}),
+    inputs: { parameters: wire.parameters },
+    outputs: { parameters: wire.parameters },
+    example: '',
+    run: () => (parameters) => parameters,
+  })
+  const pipeline = (await toy()).replace('model', own).insertAfter('model', { id: 'passing', use: passing })
+  for (const each of [pipeline, pipeline.remove('metrics').remove('csv')]) {
+    const { record } = await run(each)
+    const { steps, prepare, train, finish, total } = record.timings!
+    t.equal(steps, 9, 'those of the stage that trains, once')
+    t.ok(
+      [prepare, train, finish].every((time) => time > 0),
+      `${prepare} + ${train} + ${finish}`,
+    )
+    t.ok(Math.abs(prepare + train + finish - total) < 1e-5)
+  }
 })
 
 t.test('a pipeline that trains nothing gives no parameters and no history', async (t) => {

@@ -1,12 +1,7 @@
 import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import t from 'tap'
-import {
-  isBetter,
-  metricInfos,
-  metricInfosOf,
-  metricsRows,
-  metricsTable,
-} from '../../../dist/pipeline/wires/metrics.js'
+import { storedMetricInfos } from '../../../dist/pipeline/wires/metric-info.js'
+import { isBetter, metricInfosOf, metricsRows, metricsTable } from '../../../dist/pipeline/wires/metrics.js'
 import { positionOf } from '../../../dist/pipeline/wires/position.js'
 
 const position = { epoch: 2, step: 7, epochs: 3, steps: 5 }
@@ -69,10 +64,10 @@ t.test('what the columns say about themselves stands in their metadata, through 
 })
 
 t.test('the same is checked when it is read from run.json', async (t) => {
-  t.strictSame(metricInfos.parse(JSON.parse(JSON.stringify(infos))), infos)
-  t.strictSame(metricInfos.parse({}), {})
+  t.strictSame(storedMetricInfos.parse(JSON.parse(JSON.stringify(infos))), infos)
+  t.strictSame(storedMetricInfos.parse({}), {})
   for (const wrong of [{ a: { name: 'a' } }, { a: { name: 'a', title: 'a', better: 'up' } }, { a: 'b' }, []])
-    t.notOk(metricInfos.safeParse(wrong).success, JSON.stringify(wrong))
+    t.notOk(storedMetricInfos.safeParse(wrong).success, JSON.stringify(wrong))
 })
 
 t.test('isBetter compares in the direction it is given, by more than the margin; NaN is never better', async (t) => {
