@@ -16,20 +16,28 @@ import { formatChecks } from './gradient-table.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import { interruption, type Output } from './terminal.js'
 
+/** The options of `millrace check-gradient`. */
 export interface CheckGradientFlags extends ReadingFlags {
+  /** Number of examples to draw. */
   readonly examples?: number
+  /** Number of features whose weights are checked. */
   readonly features?: number
+  /** Checks the weights of all features. */
   readonly all?: boolean
+  /** The run directory to write. Default: none is kept. */
   readonly out?: string
+  /** Replaces the files of an earlier run in `out`. */
   readonly force?: boolean
+  /** Prints JSON instead of tables. */
   readonly json?: boolean
 }
 
 const file = 'gradient-check.arrows'
 
 /**
- * `millrace check-gradient`: runs the part of a pipeline that leads to its training step, on a few examples and with the
- * reference kernel, and a `check/gradient` behind it.
+ * `millrace check-gradient`: runs the part of a pipeline that leads to its training step, followed by a
+ * `check/gradient`, on a few examples and with the reference kernel. Throws a PipelineError `CHECK` if a gradient is
+ * wrong or was not checked.
  */
 export async function checkGradientCommand(name: string, flags: CheckGradientFlags, output: Output): Promise<void> {
   const pipeline = (await Pipeline.load(name, readOptions(flags))).undivided()
@@ -74,7 +82,9 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     if (unchecked.length > 0)
       problems.push({
         where: step.where,
-        message: `${step.title}: the gradient of its step was not checked, so the check does not pass: its parameters are float32, expected float64 with the reference kernel (allocate them by context.kernels.precision)`,
+        message:
+          `${step.title}: the gradient of its step was not checked, so the check does not pass: its parameters are ` +
+          'float32, expected float64 with the reference kernel (allocate them by context.kernels.precision)',
       })
     if (problems.length > 0) throw new PipelineError('CHECK', problems)
   } finally {

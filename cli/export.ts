@@ -9,11 +9,17 @@ import { positionOf } from '../pipeline/wires/position.js'
 import { readRecord } from '../report/index.js'
 import type { Output } from './terminal.js'
 
+/** The options of `millrace export`. */
 export interface ExportFlags {
+  /** Format of the file to write. */
   readonly format: ExportFormat
+  /** The parameters to export: `last`, `best`, or the name of an Arrow file in the run directory. */
   readonly which: string
+  /** The file to write. Default: the path of the source with the ending of the format. */
   readonly out?: string
+  /** Replaces an existing file. */
   readonly force?: boolean
+  /** Prints JSON instead of text. */
   readonly json?: boolean
 }
 
@@ -22,7 +28,7 @@ const known = new Map([
   ['best', 'best.arrow'],
 ])
 
-/** `millrace export`: the parameters of a run as a file that other programs read. */
+/** `millrace export`: writes the parameters of a run to a file that other programs can read. */
 export function exportCommand(directory: string, flags: ExportFlags, output: Output): void {
   const { versions } = readRecord(directory)
   const source = sourceOf(directory, flags.which)
@@ -52,7 +58,7 @@ export function exportCommand(directory: string, flags: ExportFlags, output: Out
   output.write(`${list.join(', ')} of epoch ${epoch}, step ${step}: ${bytes.length} bytes in ${shortPath(target)}\n`)
 }
 
-/** The Arrow file to read; where it is not there, the error names those that are. */
+/** Returns the Arrow file to read. If it does not exist, the error lists the Arrow files in the directory. */
 function sourceOf(directory: string, which: string): string {
   const name = known.get(which) ?? which
   const source = resolve(directory, name)
@@ -60,8 +66,9 @@ function sourceOf(directory: string, which: string): string {
   const others = attempt('read the directory', directory, () => readdirSync(directory)).filter((file) =>
     file.endsWith('.arrow'),
   )
-  throw new PipelineError(
-    'ARGUMENTS',
-    `there is no ${shortPath(join(directory, name))}: ${others.length > 0 ? `give --which ${others.join(' or ')}` : 'the run wrote no parameters; it needs sink/parameters or sink/best, and to reach their end'}`,
-  )
+  const help =
+    others.length > 0
+      ? `give --which ${others.join(' or ')}`
+      : 'the run wrote no parameters; it needs sink/parameters or sink/best, and to reach their end'
+  throw new PipelineError('ARGUMENTS', `there is no ${shortPath(join(directory, name))}: ${help}`)
 }

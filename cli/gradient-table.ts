@@ -1,13 +1,15 @@
 import { textColumns } from '../pipeline/base/text-table.js'
 import type { GradientCheck } from '../stages/check/table.js'
 
-/** The verdicts as a table, the errors over `h` as another, and what they come to. */
+/** Formats the verdicts as a table, the errors by `h` as a second table, and a summary. */
 export function formatChecks(checks: readonly GradientCheck[], title: string): string {
   const judged = checks.filter(({ verdict }) => verdict !== null)
-  return `${[title, scope(judged), '', ...columns(judged.map(verdictRow)), '', ...curve(checks), '', summary(judged)].join('\n')}\n`
+  const verdicts = columns(judged.map(verdictRow))
+  const lines = [title, scope(judged), '', ...verdicts, '', ...curve(checks), '', summary(judged)]
+  return `${lines.join('\n')}\n`
 }
 
-/** How many checks pass, fail and could not be made. What was not checked never counts as passed. */
+/** Counts the checks that pass, fail and could not be made. A gradient that was not checked never counts as passed. */
 function summary(judged: readonly GradientCheck[]): string {
   const count = (verdict: GradientCheck['verdict']): number =>
     judged.filter((check) => check.verdict === verdict).length
@@ -16,7 +18,7 @@ function summary(judged: readonly GradientCheck[]): string {
   return failed === 0 ? `all ${judged.length} checks pass` : `${failed} of ${judged.length} checks fail`
 }
 
-/** On how much of the data and of the model. */
+/** The number of examples and of parameters that were checked. */
 function scope(judged: readonly GradientCheck[]): string {
   const arrays = [...new Map(judged.filter(({ h }) => h !== null).map((check) => [check.array, check])).values()]
   const [counted, all] = [
@@ -27,7 +29,8 @@ function scope(judged: readonly GradientCheck[]): string {
   const names = arrays.map(({ array, count, size }) =>
     count === size ? `all ${grouped(size)} of ${array}` : `${grouped(count)} of ${grouped(size)} of ${array}, sampled`,
   )
-  return `${examples}, ${counted === all ? `all ${grouped(all)}` : `${grouped(counted)} of ${grouped(all)}`} parameters: ${names.join('; ')}`
+  const share = counted === all ? `all ${grouped(all)}` : `${grouped(counted)} of ${grouped(all)}`
+  return `${examples}, ${share} parameters: ${names.join('; ')}`
 }
 
 function verdictRow(check: GradientCheck): Record<string, string> {
@@ -48,7 +51,7 @@ function verdictRow(check: GradientCheck): Record<string, string> {
   }
 }
 
-/** The largest absolute error at every `h`, of the first gradient. */
+/** The largest absolute error of the first gradient at every `h`. */
 function curve(checks: readonly GradientCheck[]): string[] {
   const { gradient, lambda } = checks.find(({ h }) => h !== null)!
   const ofFirst = checks.filter((check) => check.gradient === gradient && check.lambda === lambda && check.h !== null)
@@ -61,7 +64,7 @@ function curve(checks: readonly GradientCheck[]): string[] {
   return [`largest absolute error by h (${gradient}, lambda ${lambda}):`, ...columns(rows)]
 }
 
-/** Rows in columns as wide as they need; a trailing `_` keeps two headings of the same name apart. */
+/** Aligns rows in columns. A trailing `_` in a heading is not shown; it allows two headings with the same text. */
 function columns(rows: readonly Record<string, string>[]): string[] {
   const names = Object.keys(rows[0]!)
   return textColumns([

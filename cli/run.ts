@@ -8,21 +8,29 @@ import type { MetricInfos } from '../pipeline/wires/metrics.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import { interruption, type Output } from './terminal.js'
 
-/** What every command that runs a pipeline is told. */
+/** The options of every command that runs a pipeline. */
 export interface RunningFlags {
+  /** The kernel to use. */
   readonly kernel?: KernelName
+  /** Number of threads of the kernel. */
   readonly threads?: number
+  /** The interval of checkpoints, which replaces that of the pipeline. */
   readonly checkpoint?: string
+  /** Prints nothing but errors. */
   readonly quiet?: boolean
+  /** Prints JSON at the end, and no progress. */
   readonly json?: boolean
 }
 
+/** The options of `millrace run`. */
 export interface RunFlags extends RunningFlags, ReadingFlags {
+  /** The run directory. */
   readonly out?: string
+  /** Replaces the files of an earlier run in `out`. */
   readonly force?: boolean
 }
 
-/** `millrace run`: progress while it goes, then where the files are. */
+/** `millrace run`: shows progress during the run, and at the end the location of the files. */
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, readOptions(flags))
   const { out, force } = flags
@@ -31,7 +39,7 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
   await follow(pipeline.name, (conditions) => start(pipeline, { ...conditions, out, force }), flags, output)
 }
 
-/** Shows a run on the terminal until it ends; Ctrl-C and SIGTERM stop it. */
+/** Shows a run on the terminal until it ends. Ctrl-C and SIGTERM stop it. Throws the error of the run. */
 export async function follow(
   title: string,
   launch: (conditions: RunSettings) => Run,
@@ -47,14 +55,14 @@ export async function follow(
     const run = launch({ kernel, threads, checkpoint, signal: stop.signal, ...(!isSilent && { terminal: output }) })
     run.events.subscribe((event) => {
       if (event.type === 'start') {
-        // Of the processes of a divided run, one talks and writes.
+        // In a divided run, only rank 0 prints and writes files.
         rank = event.rank
         if (rank > 0) isSilent = true
         else directory = shortPath(event.directory)
-        if (!isSilent)
-          output.write(
-            `${title}: ${event.kernel} kernel (${event.detail}), ${event.threads} thread${event.threads === 1 ? '' : 's'}; writing ${directory}\n`,
-          )
+        if (!isSilent) {
+          const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
+          output.write(`${title}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`)
+        }
       } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
     })
     const result = await run.result
@@ -74,7 +82,7 @@ export async function follow(
         { cause: error },
       )
     }
-    // Only the first of the processes of a divided run speaks for all.
+    // The errors of the other ranks of a divided run name their rank.
     if (error instanceof PipelineError && rank > 0)
       throw new PipelineError(error.code, `rank ${rank}: ${error.message}`, { cause: error })
     throw error

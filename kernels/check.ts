@@ -1,31 +1,34 @@
 import type { Affine, Arrays, NetworkShape, Numbers, Rows } from './contract.js'
 
-/* The checks of arguments that the contract promises, with the same messages for every kernel. */
+/* Checks of the arguments of kernels, with the same messages for every implementation. */
 
-/** The largest sizes, far beyond what is useful. Native code keeps sizes in 32 bits. */
+/** The largest sizes. The native code keeps sizes in 32 bits. */
 const MOST = { features: 2 ** 28, classes: 2 ** 20, weights: 2 ** 31 }
 
 /** The two arrays of one dense layer. */
 export interface LayerArrays<A extends Numbers = Numbers> {
+  /** Weights, row-major `[classes, features]`. */
   readonly W: A
+  /** Biases, `[classes]`. */
   readonly b: A
 }
 
 /**
- * The features and classes of a network that is one dense layer with cross-entropy on top, the only one that today's
- * kernels compute. Throws a RangeError for any other, and for sizes out of range.
+ * Returns the features and classes of a network of one dense layer with the loss cross-entropy. Throws a RangeError for
+ * any other network, because the kernels do not support it, and for sizes out of range.
  */
 export function checkedShape({ features, layers, loss }: NetworkShape): { features: number; classes: number } {
   const [layer] = layers
   if (layers.length !== 1 || !layer || loss !== 'cross-entropy')
     throw new RangeError(
-      `expected one dense layer with the loss cross-entropy, got ${layers.length} with ${loss}: this kernel has no others`,
+      `expected one dense layer with the loss cross-entropy, got ${layers.length} with ${loss}: ` +
+        'this kernel has no others',
     )
   checkShape(features, layer.units)
   return { features, classes: layer.units }
 }
 
-/** Throws a RangeError if there is no layer of that many features and classes. */
+/** Throws a RangeError if the number of features or classes, or their product, is out of range. */
 export function checkShape(features: number, classes: number): void {
   for (const [name, size] of Object.entries({ features, classes })) {
     const most = MOST[name as keyof typeof MOST]
@@ -34,7 +37,8 @@ export function checkShape(features: number, classes: number): void {
   }
   if (features * classes > MOST.weights)
     throw new RangeError(
-      `${features} features and ${classes} classes make ${features * classes} weights, a classifier has ${MOST.weights} at most`,
+      `${features} features and ${classes} classes make ${features * classes} weights, ` +
+        `a classifier has ${MOST.weights} at most`,
     )
 }
 
@@ -70,11 +74,12 @@ export function checkScores(rows: Rows, classes: number, out: ArrayLike<number>)
     throw new RangeError(`${rows.labels.length} rows have ${expected} scores, there is room for ${out.length}`)
 }
 
-/** The arrays `W` and `b`. Throws a RangeError unless they are there and have these lengths. */
+/** Returns the arrays `W` and `b`. Throws a RangeError if one is missing or has a wrong length. */
 export function checkedArrays({ W, b }: Arrays, features: number, classes: number): LayerArrays {
   if (W?.length !== classes * features || b?.length !== classes)
     throw new RangeError(
-      `expected W of ${classes * features} and b of ${classes} numbers, got ${W?.length ?? 'none'} and ${b?.length ?? 'none'}`,
+      `expected W of ${classes * features} and b of ${classes} numbers, ` +
+        `got ${W?.length ?? 'none'} and ${b?.length ?? 'none'}`,
     )
   return { W, b }
 }
@@ -90,12 +95,12 @@ export function checkAny(count: number): void {
   if (count === 0) throw new RangeError('expected at least one row to take a gradient of')
 }
 
-/** The affine map of rows; float32 values have none. */
+/** Returns the affine map of rows, or undefined. It applies to uint8 values only. */
 export function affineOf({ values, affine }: Rows): Affine | undefined {
   return values instanceof Uint8Array ? affine : undefined
 }
 
-/** Throws a RangeError unless `threads` is a number of threads. */
+/** Throws a RangeError unless `threads` is an integer of at least 1. */
 export function checkThreads(threads: number): void {
   if (!Number.isInteger(threads) || threads < 1) throw new RangeError(`expected at least 1 thread, got ${threads}`)
 }

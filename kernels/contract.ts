@@ -8,13 +8,13 @@
  * With one implementation, results do not depend on the number of threads: every sum has a fixed order.
  */
 
-/** The implementations, the fastest first; `registry.ts` says how each is opened. */
+/** The implementations, the fastest first. `registry.ts` opens them. */
 export const kernelNames = ['native', 'wasm', 'reference'] as const
 
 /** The name of an implementation. */
 export type KernelName = (typeof kernelNames)[number]
 
-/** A value, or a promise of it: a kernel on a device has results later than the call. */
+/** A value, or a promise of it. A kernel on a device returns promises. */
 export type Later<T> = T | Promise<T>
 
 /** Numbers in the precision of a kernel. */
@@ -24,8 +24,8 @@ export type Numbers = Float32Array | Float64Array
 export type Arrays<A extends Numbers = Numbers> = Readonly<Record<string, A>>
 
 /**
- * Standardisation that is still to be applied to uint8 values, per feature: `z = (x - mean) * scale`. It never changes:
- * kernels fold it into the weights once for as long as the same object comes with the rows.
+ * Standardisation that is still to be applied to uint8 values, per feature: `z = (x - mean) * scale`. The object must
+ * not change: kernels fold it into the weights once, and again only if rows carry another object.
  */
 export interface Affine {
   /** Subtracted from each value; one entry per feature. */
@@ -38,15 +38,15 @@ export interface Affine {
  * Rows of one split or batch; their number is `labels.length`.
  *
  * uint8 values may carry an `affine` map, which kernels fold into the weights (`|mean * scale|` stays small, see
- * `stages/normalize`); float32 values are used as they are. Values that are too few for the rows, or a map of another
- * width, make a kernel throw a RangeError. (Checks: `check.ts`.)
+ * `stages/normalize`); float32 values are used as they are. A kernel throws a RangeError if there are too few values
+ * for the rows, or if the map has another width (`check.ts`).
  */
 export interface Rows {
   /** Row-major `[rows, features]`. */
   readonly values: Uint8Array | Float32Array
-  /** Class of each row, `0 … classes - 1`; anything else makes a kernel throw a RangeError. */
+  /** Class of each row, `0 … classes - 1`. A kernel throws a RangeError for any other label. */
   readonly labels: Int32Array
-  /** The map that the values still need, if any. */
+  /** The map that is still to be applied to the values, if any. */
   readonly affine?: Affine | undefined
 }
 
@@ -56,16 +56,16 @@ export interface DenseLayer {
   readonly units: number
 }
 
-/** The losses that kernels know. `cross-entropy` is that of the softmax of the last layer's outputs. */
+/** The losses that kernels know. `cross-entropy` is computed from the softmax of the last layer's outputs. */
 export type LossName = 'cross-entropy'
 
-/** What a network is: layers from the features to one output per class, and the loss on top. */
+/** The shape of a network: layers from the features to one output per class, and the loss. */
 export interface NetworkShape {
   /** Width of a row. */
   readonly features: number
   /** From the features to the classes; the last layer has a unit per class. */
   readonly layers: readonly DenseLayer[]
-  /** What is minimised, beside the penalty. */
+  /** The loss that training minimises, together with the penalty. */
   readonly loss: LossName
 }
 
@@ -83,7 +83,7 @@ export interface SgdStep {
 export interface Evaluation {
   /** Sum of the losses (natural logarithm). */
   readonly loss: number
-  /** Rows whose largest score (the first of equals) is their label's. */
+  /** Number of rows whose label has the largest score (the first of equals). */
   readonly correct: number
 }
 
@@ -111,28 +111,29 @@ export interface Network {
   /** Lets `write` change the parameters in place: for update rules that the kernel does not perform itself. */
   change(write: (parameters: Arrays) => void): Later<void>
   /**
-   * One step on the mean cost of the rows accumulated so far and these ones. Returns their mean loss before the step; on
-   * a device it may come later. Throws a RangeError if there is no row at all or a label is wrong; nothing has changed then.
+   * Makes one step on the mean cost of the rows accumulated so far and these rows. Returns their mean loss before the
+   * step. Throws a RangeError, and changes nothing, if there is no row at all or a label is wrong.
    */
   step(rows: Rows, update: SgdStep): Later<number>
   /**
-   * Adds these rows to the sums of the step in progress: a batch larger than `slice` allows is cut this way. Each part
-   * may carry an affine map of its own.
+   * Adds these rows to the sums of the step in progress. Batches that are larger than `slice` allows are passed in
+   * parts this way. Each part may carry its own affine map.
    */
   accumulate(rows: Rows): void
   /**
-   * The gradient of the mean cost over the accumulated rows; clears the sums. Throws as `step` does if there is no row.
+   * Returns the gradient of the mean cost over the accumulated rows, and clears the sums. Throws a RangeError if no row
+   * was accumulated.
    *
-   * @param into where to write it, in the kernel's precision; default: memory of its own
+   * @param into the arrays to write to, in the kernel's precision; default: new memory
    */
   gradient(lambda: number, into?: Arrays): Later<Gradient>
-  /** Loss and hits, summed over the rows. */
+  /** Returns the loss and the number of correct rows, summed over the rows. */
   evaluate(rows: Rows): Later<Evaluation>
-  /** `Σ W²` over the weights of all layers, in float64: `lambda` times this is the penalty. */
+  /** Returns `Σ W²` over the weights of all layers, in float64. The cost has `lambda` times this. */
   penalty(): Later<number>
-  /** Writes the outputs of the last layer for each row to the front of `out`, `[rows, classes]`. Labels do not matter. */
+  /** Writes the outputs of the last layer for each row to the front of `out`, `[rows, classes]`. Ignores the labels. */
   scores(rows: Rows, out: Numbers): Later<void>
-  /** Gives its memory back; the network must not be used afterwards (but may be freed again). */
+  /** Frees the memory. The network must not be used afterwards, but may be freed again. */
   free(): void
 }
 
@@ -140,9 +141,9 @@ export interface Network {
 export interface Moments {
   /** Sum of the values. */
   readonly sum: Float64Array
-  /** Sum of their squares. */
+  /** Sum of the squares of the values. */
   readonly squares: Float64Array
-  /** Least value. */
+  /** Smallest value. */
   readonly min: Uint8Array
   /** Largest value. */
   readonly max: Uint8Array
@@ -150,44 +151,44 @@ export interface Moments {
 
 /** An opened kernel. */
 export interface Kernels {
-  /** Which implementation it is. */
+  /** The implementation. */
   readonly name: KernelName
-  /** What the arithmetic runs on, for `run.json`: `avx512`, `simd128`, `float64` … */
+  /** The instruction set or the precision, for `run.json`: `avx512`, `simd128`, `float64` … */
   readonly detail: string
   /** Number of threads, the calling one included. */
   readonly threads: number
   /** Precision of parameters, gradients and scores. */
   readonly precision: 'float32' | 'float64'
   /**
-   * Work that one call should not exceed, in multiply-adds (see `rowsPerCall`): some 10 ms as a rule, 50 ms at most, on
-   * a single thread too. Callers cut larger work into slices and yield to the event loop between them. A constant of
-   * `name` and `detail`, so that sums keep their order.
+   * The most work that one call should do, in multiply-adds (see `rowsPerCall`). A call then takes about 10 ms, at most
+   * 50 ms, even on a single thread. Callers cut larger work into slices and yield to the event loop between them.
+   * It depends only on `name` and `detail`, so that sums keep their order.
    */
   readonly slice: number
   /** Whether memory from `allocate` stays valid after `close`. */
   readonly memoryOutlivesClose: boolean
   /**
-   * Zeroed, 64-byte aligned shared memory that the kernel reads in place. Other memory works too, at the cost of
-   * a copy if the kernel cannot reach it. Lives until `close`, or longer (`memoryOutlivesClose`).
+   * Allocates zeroed, 64-byte aligned shared memory that the kernel reads in place. Rows may lie in other memory too; a
+   * kernel that cannot read it copies them. The memory is valid until `close`, or longer (`memoryOutlivesClose`).
    */
   allocate(bytes: number): Uint8Array
-  /** Makes a network. Throws a RangeError if the kernel cannot compute one of this shape. */
+  /** Makes a network. Throws a RangeError if the kernel does not support the shape. */
   network(shape: NetworkShape): Network
-  /** Statistics of rows; throws a RangeError unless the values are whole rows. */
+  /** Computes the statistics of rows. Throws a RangeError unless the values are whole rows. */
   moments(values: Uint8Array, features: number): Moments
   /**
-   * Gives memory and threads back, some of them a moment later. Views into the memory must not be used afterwards;
+   * Frees memory and threads; some of them end a moment later. Views into the memory must not be used afterwards, and
    * networks throw.
    */
   close(): void
 }
 
-/** Which kernel to open, and how. */
+/** The options of `openKernels`. */
 export interface KernelOptions {
-  /** Default: the fastest that this machine has. */
+  /** Default: the fastest implementation that this machine has. */
   readonly kernel?: KernelName | undefined
-  /** Default and most: one per core. The reference kernel always has one. */
+  /** Number of threads. Default and maximum: one per core. The reference kernel always has one thread. */
   readonly threads?: number | undefined
-  /** As many threads as asked for, whatever the machine has: for tests that results do not depend on them. */
+  /** Allows more threads than cores. Tests use it to show that results do not depend on the number of threads. */
   readonly oversubscribe?: boolean | undefined
 }

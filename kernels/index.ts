@@ -25,8 +25,8 @@ export { fastKernelNames } from './registry.js'
 export { readRow, rowsPerCall, slices } from './rows.js'
 
 /**
- * Opens kernels: the named ones, or the fastest that this machine has. Throws an Error that says why if the named one
- * cannot be had.
+ * Opens kernels: the named implementation, or the fastest that this machine has. If the named one is not available,
+ * throws an Error with the reason.
  */
 export async function openKernels(options: KernelOptions = {}): Promise<Kernels> {
   const threads = threadsOf(options)

@@ -1,13 +1,16 @@
 import { totalmem } from 'node:os'
 
-/* Memory that cannot be had: the same error, with the same words, for every kernel. */
+/* The error for a failed allocation, the same for every kernel. */
 
 const CODE = 'OUT_OF_MEMORY'
 
-/** Above this it is asked whether the machine has so much at all: systems promise what they cannot give. */
-const WORTH_ASKING = 2 ** 30
+/**
+ * Larger allocations are compared with the memory of the machine first, because operating systems may grant more memory
+ * than the machine has.
+ */
+const CHECKED_BYTES = 2 ** 30
 
-/** A RangeError that says how much was asked for, and what to do; `isOutOfMemory` knows it. */
+/** Makes a RangeError that says how much memory was requested, and what to do. `isOutOfMemory` recognises it. */
 export function outOfMemory(
   bytes: number,
   reason = 'the machine does not have that much memory left; use fewer rows, features or classes, or a larger machine',
@@ -15,18 +18,18 @@ export function outOfMemory(
   return Object.assign(new RangeError(`cannot allocate ${bytes} bytes: ${reason}`), { code: CODE })
 }
 
-/** Whether a kernel has thrown because it could not get memory. */
+/** Whether an error is an `outOfMemory`. */
 export function isOutOfMemory(error: unknown): error is RangeError {
   return error instanceof RangeError && (error as { code?: unknown }).code === CODE
 }
 
-/** Calls what allocates about `bytes` and does nothing else, and words its failure. Throws an `outOfMemory`. */
+/** Calls `make`, which allocates about `bytes` and does nothing else. Throws an `outOfMemory` if that fails. */
 export function allocating<T>(bytes: number, make: () => T): T {
-  if (bytes > WORTH_ASKING && bytes > totalmem()) throw outOfMemory(bytes)
+  if (bytes > CHECKED_BYTES && bytes > totalmem()) throw outOfMemory(bytes)
   try {
     return make()
   } catch (error) {
-    // Typed arrays, shared memory and WebAssembly throw plain RangeErrors where the system refuses.
+    // Typed arrays, shared memory and WebAssembly throw plain RangeErrors if an allocation fails.
     throw error instanceof RangeError && !isOutOfMemory(error) ? outOfMemory(bytes) : error
   }
 }

@@ -4,7 +4,8 @@ import { allocating } from './memory.js'
 import { readRow } from './rows.js'
 
 /**
- * Opens the reference kernels, the oracle: float64, one thread, written as the formulas are.
+ * Opens the reference kernels, with which all other kernels are compared: float64, one thread, written like the
+ * formulas.
  *
  * For a row `z` of class `y`: `s = W z + b`, `p = softmax(s)`, `loss = -log p[y]`, and the gradients of the loss are
  * `dW = (p - onehot(y)) zᵀ`, `db = p - onehot(y)` (C. Bishop, Pattern Recognition and Machine Learning, 4.3.4).
@@ -136,7 +137,7 @@ function softmax(features: number, classes: number): Network {
   }
 }
 
-/** `log Σ exp(s)`, with the largest term taken out so that nothing overflows. */
+/** `log Σ exp(s)`, computed relative to the largest score so that nothing overflows. */
 function logSumExp(s: Float64Array): number {
   const largest = s[argMax(s)]!
   let sum = 0
@@ -144,7 +145,7 @@ function logSumExp(s: Float64Array): number {
   return largest + Math.log(sum)
 }
 
-/** Softmax in place. Dividing by the sum keeps `Σ p = 1` however large the scores are. */
+/** Softmax in place. Because it divides by the sum, `Σ p = 1` for scores of any size. */
 function toProbabilities(s: Float64Array): void {
   const largest = s[argMax(s)]!
   let sum = 0

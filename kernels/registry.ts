@@ -1,14 +1,14 @@
 import { type KernelName, type Kernels, kernelNames } from './contract.js'
 
-/** How an implementation of the kernels is found and opened. It is loaded only when it is asked for. */
+/** Finds and opens an implementation of the kernels. Its code is loaded on the first call. */
 export interface Implementation {
-  /** Why this machine does not have it; undefined if it has. */
+  /** Returns the reason why the implementation is not available on this machine, or undefined if it is. */
   missing(): Promise<string | undefined>
-  /** Opens it. Throws an Error that says why if it is missing. */
+  /** Opens the kernels. If they are not available, throws an Error with the reason. */
   open(options: { readonly threads: number }): Promise<Kernels>
 }
 
-/** The implementations by name. A new kernel is a name in `contract.ts` and an entry here. */
+/** The implementations by name. To add a kernel, add a name in `contract.ts` and an entry here. */
 export const implementations: Readonly<Record<KernelName, Implementation>> = {
   native: {
     missing: async () => (await import('./native/index.js')).nativeMissing(),

@@ -2,8 +2,8 @@ import { affineOf } from './check.js'
 import type { Kernels, Rows } from './contract.js'
 
 /**
- * How many rows one call should have at most, see `Kernels.slice`. A row counts as `(features + 128) × classes`: its
- * softmax costs as much as the multiply-adds of some hundred features.
+ * Returns the most rows that one call should get, see `Kernels.slice`. A row counts as `(features + 128) × classes`,
+ * because its softmax costs as much as the multiply-adds of about a hundred features.
  */
 export function rowsPerCall(
   { slice }: Pick<Kernels, 'slice'>,
@@ -12,7 +12,7 @@ export function rowsPerCall(
   return Math.max(1, Math.floor(slice / ((features + 128) * classes)))
 }
 
-/** The same rows in parts of at most `most` rows: views, nothing is copied. */
+/** Cuts rows into parts of at most `most` rows. The parts are views; nothing is copied. */
 export function* slices({ values, labels, affine }: Rows, most: number): Generator<Rows> {
   const width = values.length / labels.length
   for (let from = 0; from < labels.length; from += most) {
@@ -21,7 +21,9 @@ export function* slices({ values, labels, affine }: Rows, most: number): Generat
   }
 }
 
-/** Reads row `i` in float64 into `into`, one number per feature, with the rows' affine map applied if they carry one. */
+/**
+ * Copies row `i` to `into` in float64, one number per feature. Applies the affine map of the rows if they carry one.
+ */
 export function readRow(rows: Rows, i: number, into: Float64Array): void {
   const { values } = rows
   const affine = affineOf(rows)

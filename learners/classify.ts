@@ -1,12 +1,12 @@
 import type { Kernels, OpenModel, Rows } from '../pipeline/stage-kit.js'
 
-/** The class that scores put each row into. */
+/** The predicted class of each row. */
 export interface Classified {
-  /** Class with the largest score, the first of equals; one entry per row. */
+  /** The class with the largest score (the first of equals); one entry per row. */
   readonly predicted: Int32Array
   /**
-   * How sure the model is of it: for logits the probability of that class, 0 … 1 (0 if the scores are not numbers); for
-   * other scores the score itself.
+   * The confidence in that class. For logits it is the probability of the class, 0 … 1 (0 if a score is NaN); for other
+   * scores it is the score itself.
    */
   readonly confidence: Float64Array
 }
@@ -15,7 +15,7 @@ export interface Classified {
  * Classifies rows, piece by piece.
  *
  * @param pieces of at most `model.rowsPerCall` rows
- * @param rows how many rows they have together
+ * @param rows number of rows of all pieces together
  * @param pause awaited between two pieces
  */
 export async function classify(

@@ -1,4 +1,7 @@
-/** The learners that come with Millrace, and what a training step joins with them: first values, schedules, update rules. */
+/**
+ * The learners that come with Millrace, and the parts that a training stage combines with them: initial values,
+ * schedules of the learning rate, and update rules.
+ */
 
 export { type Classified, classify } from './classify.js'
 export { type Initial, initial, initialArrays } from './initial.js'

@@ -1,19 +1,19 @@
 import { type ArraySpec, type Arrays, type Random, z } from '../pipeline/stage-kit.js'
 
-/** How the first parameters are made, as an option. */
+/** The option for the initial parameters. */
 export const initial = z.union([
   z.enum(['zeros', 'normal', 'xavier']),
   z.strictObject({ normal: z.number().positive().describe('Standard deviation.') }),
 ])
 
-/** How the first parameters are made. */
+/** How the initial parameters are made. */
 export type Initial = z.output<typeof initial>
 
 /**
- * Draws the first parameters, array by array in the order given, in float64.
+ * Draws the initial parameters in float64, array by array in the order of `specs`.
  *
- * `normal` is N(0, 0.01²) unless it gives another deviation, for weights and biases alike. `xavier` is uniform on
- * ±√(6 / (inputs + outputs)) for weights `[outputs, inputs]`, with biases zero (X. Glorot, Y. Bengio, 2010).
+ * `normal` is N(0, 0.01²), or has the standard deviation that is given, for weights and biases. `xavier` is uniform on
+ * ±√(6 / (inputs + outputs)) for weights `[outputs, inputs]`; biases are zero (X. Glorot, Y. Bengio, 2010).
  */
 export function initialArrays(init: Initial, specs: readonly ArraySpec[], random: Random): Arrays<Float64Array> {
   return Object.fromEntries(specs.map((spec) => [spec.name, initialValues(init, spec, random)]))

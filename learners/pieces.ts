@@ -1,8 +1,8 @@
 import { type OpenModel, PipelineError, type Rows, slices } from '../pipeline/stage-kit.js'
 
 /**
- * Cuts the rows of a split into pieces of one kernel call each. Throws a PipelineError `DATA` if the parameters are for
- * rows of another width.
+ * Cuts the rows of a split into pieces for one kernel call each. Throws a PipelineError `DATA` if the rows do not have
+ * `features` features.
  */
 export function piecesOf(rows: Rows, split: string, features: number, model: OpenModel): Iterable<Rows> {
   const { values, labels } = rows

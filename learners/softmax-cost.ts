@@ -1,12 +1,12 @@
 import { type Arrays, type CostAround, type OpenModel, type Rows, slices } from '../pipeline/stage-kit.js'
 
 /**
- * Prepares the cost of a linear softmax classifier to be differenced by one parameter after another.
+ * Prepares the cost of a linear softmax classifier for the gradient check, which moves one parameter at a time.
  *
- * The model computes all logits `s = W z + b` once. A parameter of class `k` enters the loss through the logit `s[k]`
- * alone, and linearly: moving `W[k, j]` by `d` moves it by `d · z[j]`. So each loss is the true one, evaluated from the
- * logits on in float64 with nothing approximated, but takes two exponentials a row instead of `classes × features`
- * products: that makes checking *every* parameter affordable.
+ * The model computes all logits `s = W z + b` once. A parameter of class `k` changes only the logit `s[k]`, and changes
+ * it linearly: if `W[k, j]` moves by `d`, then `s[k]` moves by `d · z[j]`. The loss is then computed from the logits in
+ * float64, without an approximation. It takes two exponentials per row instead of `classes × features` products, which
+ * makes it possible to check *every* parameter.
  *
  * @param model opened with the reference kernels and loaded with `parameters`
  */
@@ -61,7 +61,10 @@ export async function softmaxCostAround(
   }
 }
 
-/** For each logit of a row the largest `m` of the others, and their sum `Σ exp(s - m)`: they stay when it moves. */
+/**
+ * For each logit of a row: the largest `m` of the other logits, and their sum `Σ exp(s - m)`. Both stay the same if the
+ * logit moves.
+ */
 function otherLogits(logits: Float64Array, classes: number): { largest: Float64Array; sum: Float64Array } {
   const largest = new Float64Array(logits.length).fill(Number.NEGATIVE_INFINITY)
   const sum = new Float64Array(logits.length)
@@ -73,7 +76,7 @@ function otherLogits(logits: Float64Array, classes: number): { largest: Float64A
   return { largest, sum }
 }
 
-/** Feature `j` of every row, as the model sees it. */
+/** Writes feature `j` of every row to `out`, with the affine map applied. */
 function standardisedColumn({ values, affine }: Rows, j: number, features: number, out: Float64Array): void {
   const isMapped = affine !== undefined && values instanceof Uint8Array
   for (let i = 0; i < out.length; i++) {

@@ -2,10 +2,11 @@ import { defineLearner, rowsPerCall, z } from '../pipeline/stage-kit.js'
 import { softmaxCostAround } from './softmax-cost.js'
 
 /**
- * The linear softmax classifier: scores `s = W x + b`, probabilities `p = softmax(s)`, loss `-log p[y]`, penalty `Σ W²`;
- * `b` is not penalised (C. Bishop, Pattern Recognition and Machine Learning, 4.3.4).
+ * The linear softmax classifier: scores `s = W x + b`, probabilities `p = softmax(s)`, loss `-log p[y]`, penalty
+ * `Σ W²`; `b` is not penalised (C. Bishop, Pattern Recognition and Machine Learning, 4.3.4).
  *
- * Arrays: `W` `[classes, features]`, `b` `[classes]`. A kernel computes it as one dense layer with cross-entropy on top.
+ * Arrays: `W` `[classes, features]`, `b` `[classes]`. A kernel computes it as one dense layer with the loss
+ * cross-entropy.
  */
 export const softmax = defineLearner({
   name: 'softmax',

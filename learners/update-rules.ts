@@ -1,37 +1,37 @@
 import type { Numbers } from '../pipeline/stage-kit.js'
 
-/** What an update rule is told about one step. */
+/** The settings of one step of an update rule. */
 export interface UpdateStep {
   /** Learning rate. */
   readonly eta: number
-  /** Factor of the parameters themselves in the gradient: `2 · lambda` for weights, 0 for biases. */
+  /** Factor of weight decay, `decay · w` is added to the gradient: `2 · lambda` for weights, 0 for biases. */
   readonly decay: number
-  /** Steps done since the run began, this one included. */
+  /** Number of steps since the run began, including this one. */
   readonly step: number
 }
 
 /**
- * What a gradient does to parameters: a pair of pure functions over flat arrays. Each array of a model has a state of
- * its own, which lies beside the parameters in checkpoints.
+ * Changes parameters by a gradient: a pair of pure functions over flat arrays. Each array of a model has its own state,
+ * which checkpoints store together with the parameters.
  */
 export interface UpdateRule {
   /** Its name in pipelines. */
   readonly name: string
-  /** The state of an array of so many numbers before the first step, by name; empty if the rule keeps none. */
+  /** Returns the initial state for an array of `length` numbers, by name; empty if the rule keeps no state. */
   init(length: number): Readonly<Record<string, Float64Array>>
   /**
    * Makes one step in place. Throws a RangeError if the gradient has another length than the parameters.
    *
    * @param parameters the array to change
    * @param gradient of the mean loss, without the penalty
-   * @param state what `init` made, changed in place
+   * @param state the state that `init` made; changed in place
    */
   update(parameters: Numbers, gradient: Numbers, state: Readonly<Record<string, Float64Array>>, step: UpdateStep): void
 }
 
 /**
- * Plain gradient descent: `w -= eta * (g + decay * w)`, computed in float64 and rounded once. The code is the same for
- * every kernel, so that every process of a divided run makes the same step.
+ * Plain gradient descent: `w -= eta * (g + decay * w)`, computed in float64 and rounded once. All kernels share this
+ * code, so every process of a divided run makes the same step.
  */
 export const sgd: UpdateRule = {
   name: 'sgd',

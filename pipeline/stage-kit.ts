@@ -33,6 +33,7 @@ export {
   type LearnerData,
   type LearnerMetric,
   type OpenModel,
+  openModel,
 } from './stage/learner.js'
 export type { Parallel, Vector } from './stage/parallel-contract.js'
 export {

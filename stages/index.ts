@@ -1,6 +1,6 @@
 /**
- * Every stage that comes with Millrace, and what makes a training stage of a learner. The name of a stage in YAML is the
- * file it comes from.
+ * Every stage that comes with Millrace, and the function that makes a training stage from a learner. The name of a
+ * stage in YAML is the path of its file.
  */
 export { rows as batchRows } from './batch/rows.js'
 export { gradient as checkGradient } from './check/gradient.js'

@@ -16,7 +16,7 @@ import type {
 } from '../contract.js'
 import { allocating } from '../memory.js'
 
-/** What `addon.cc` exports. Handles are opaque; arrays are read and written in place, during the call only. */
+/** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
 interface Addon {
   open(threads: number, isa: string | undefined): Handle
   close(kernels: Handle): void
@@ -76,29 +76,29 @@ interface Addon {
 type Handle = { readonly handle: unique symbol }
 
 /**
- * Per instruction set, see `Kernels.slice`; one call on one thread takes 50 ms at most, and 3 ms (AVX-512) to 20 ms
- * if there are ten classes or more. With AVX-512, an evaluation of CIFAR-10's size (10,000 × 3072 × 10) is one call.
+ * `Kernels.slice` by instruction set. One call on one thread takes 50 ms at most; with ten classes or more it takes
+ * 3 ms (AVX-512) to 20 ms. With AVX-512, an evaluation of the size of CIFAR-10 (10,000 × 3072 × 10) is one call.
  */
 const slices: Record<string, number> = { avx512: 3.2e8, avx2: 1.6e8, portable: 1e8 }
 
 const cacheLine = 64
 
-/** Where `binding.gyp` lies, seen from `dist/kernels/native/`. */
+/** The folder of `binding.gyp`, relative to `dist/kernels/native/`. */
 const home = new URL('../../../kernels/native/', import.meta.url)
 
 let found: { addon: Addon } | { missing: string } | undefined
 
-/** Says why this machine has no native kernels, or `undefined` if it has. */
+/** Returns the reason why this machine has no native kernels, or undefined if it has them. */
 export function nativeMissing(): string | undefined {
   found ??= find()
   return 'missing' in found ? found.missing : undefined
 }
 
 /**
- * Opens the native kernels: float32 in AVX-512, AVX2 or what the platform has at least. Throws an Error that says why
- * if the addon is absent (`nativeMissing`).
+ * Opens the native kernels: float32, with AVX-512, AVX2 or portable instructions. If the addon is not available, throws
+ * an Error with the reason (`nativeMissing`).
  *
- * `MILLRACE_NATIVE_ISA` (`avx512`, `avx2`, `portable`) chooses the instructions.
+ * The environment variable `MILLRACE_NATIVE_ISA` (`avx512`, `avx2`, `portable`) chooses the instructions.
  */
 export function nativeKernels({ threads }: { threads: number }): Kernels {
   checkThreads(threads)
@@ -121,7 +121,7 @@ export function nativeKernels({ threads }: { threads: number }): Kernels {
   }
 }
 
-/** One dense layer with cross-entropy on top. */
+/** One dense layer with the loss cross-entropy. */
 function softmax(
   addon: Addon,
   kernels: Handle,
@@ -133,7 +133,7 @@ function softmax(
   const sums = new Float64Array(2)
   let affine: Affine | undefined
 
-  /** Checks rows, and passes their affine map to the addon unless it is that of the rows before. */
+  /** Checks rows. Passes their affine map to the addon if it is not the map of the previous rows. */
   function begin(rows: Rows): void {
     checkRows(rows, features)
     const map = affineOf(rows)

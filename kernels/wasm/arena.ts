@@ -14,9 +14,11 @@ const MAX_WAITS = 100
 export interface Arena {
   /** Number of threads, the calling thread included. */
   readonly threads: number
+  /** The memory of the instance, and its allocator. */
   readonly heap: Heap
   /** The functions of the instance on the calling thread. */
   readonly exports: Exports
+  /** The worker threads; one less than `threads`. */
   readonly workers: readonly Worker[]
   /** The start of the memory in elements of 4 bytes; `word` has the indexes of the fields of `Call`. */
   readonly words: Uint32Array

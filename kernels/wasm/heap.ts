@@ -16,6 +16,7 @@ interface Block {
 
 /** The memory of an instance of the module, and an allocator of zeroed blocks that begin on a cache line. */
 export interface Heap {
+  /** The shared memory of the instance. */
   readonly memory: Memory
   /** Allocates a block and returns its address. Throws an `outOfMemory`. */
   allocate(bytes: number): number

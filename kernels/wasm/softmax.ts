@@ -5,9 +5,9 @@ import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.
 import { createPass } from './pass.js'
 
 /**
- * Makes a dense layer with cross-entropy on top; its parameters and sums lie in the arena. Each call has a few phases:
- * `fold` the standardisation into the weights; then, for each pass over some of the rows, a forward phase over tiles of
- * rows and a backward phase over tiles of columns.
+ * Makes a dense layer with the loss cross-entropy. Its parameters and sums lie in the arena. Each call has a few
+ * phases. The phase `fold` folds the standardisation into the weights. Then each pass over some of the rows has a
+ * forward phase over tiles of rows and a backward phase over tiles of columns.
  */
 export function createSoftmax(arena: Arena, features: number, classes: number): Network {
   const blocks: number[] = []
@@ -47,8 +47,8 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   let count = 0
   let loss = 0
 
-  /** Writes the addresses of this network to where the next phases read them. */
-  function attend(): void {
+  /** Writes the addresses of this network to the fields of `Call`, from which the next phases read them. */
+  function writeAddresses(): void {
     arena.check()
     words[word.features] = features
     words[word.classes] = classes
@@ -66,10 +66,10 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     words[word.scratchBytes] = scratchBytes
   }
 
-  /** The same, and folds the standardisation of these rows into the weights. */
+  /** Writes the addresses, and folds the standardisation of these rows into the weights. */
   function begin(rows: Rows): void {
     const affine = affineOf(rows)
-    attend()
+    writeAddresses()
     if (affine) {
       mean.set(affine.mean)
       scale.set(affine.scale)
@@ -83,7 +83,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     checkLabels(rows, classes)
   }
 
-  /** Adds the rows' losses and gradients to the sums; with `isStep`, the last pass makes the step instead. */
+  /** Adds the losses and gradients of the rows to the sums. With `isStep`, the last pass makes the step instead. */
   function add(rows: Rows, isStep: boolean): void {
     const total = rows.labels.length
     let first = 0
@@ -109,7 +109,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     } while (first < total)
   }
 
-  /** The mean loss of the rows added; clears the sums. */
+  /** Returns the mean loss of the accumulated rows, and clears the sums. */
   function finish(): number {
     const mean = loss / count
     loss = count = 0
@@ -139,7 +139,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     const target = into ? checkedArrays(into, features, classes) : undefined
     sums ||= place(classes * stride * 8)[1]
     const [buffer, at] = heap.place(classes * features * 4)
-    attend()
+    writeAddresses()
     words[word.out] = at
     doubles[double.factor] = 1 / count
     doubles[double.lambda] = lambda
@@ -170,7 +170,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   }
 
   function penalty(): number {
-    attend()
+    writeAddresses()
     return exports.penalty()
   }
 

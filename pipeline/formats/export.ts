@@ -11,14 +11,16 @@ import { encodeTensors, type Tensor } from './safetensors.js'
 
 /** The formats that parameters can be exported to; the name is the ending of the file, too. */
 export const exportFormats = ['safetensors', 'npz'] as const
+
+/** The name of an export format. */
 export type ExportFormat = (typeof exportFormats)[number]
 
-/** Parameters beyond this size are none of a classifier. */
+/** Largest file that is read, in bytes. The parameters of a classifier are far smaller. */
 const MOST = 1 << 30
 
 /**
- * Reads a file of parameters that `sink/parameters` or `sink/best` wrote. Throws a PipelineError `DATA` where it cannot
- * be read, is damaged or holds something else.
+ * Reads a file of parameters that `sink/parameters` or `sink/best` wrote. Throws a PipelineError `DATA` if the file
+ * cannot be read, is damaged, or holds something else.
  */
 export function readParameters(file: string): Table {
   let bytes: Buffer
@@ -32,9 +34,9 @@ export function readParameters(file: string): Table {
     check(table)
     return table
   } catch (error) {
-    // What the reader of Arrow stumbles over is no reason that a user could understand.
-    const isStumble = error instanceof TypeError || error instanceof RangeError
-    const reason = isStumble ? 'it is a damaged Arrow file' : messageOf(error)
+    // The messages of the Arrow reader for damaged files do not help users, so we replace them.
+    const isDamaged = error instanceof TypeError || error instanceof RangeError
+    const reason = isDamaged ? 'it is a damaged Arrow file' : messageOf(error)
     throw new PipelineError('DATA', `${shortPath(file)} does not hold parameters: ${reason}`, {
       cause: error,
     })
@@ -42,17 +44,18 @@ export function readParameters(file: string): Table {
 }
 
 /**
- * The parameters in a `parameters` table as the bytes of a file; same table, same bytes. `millrace` is the version that
- * trained them.
+ * Encodes a `parameters` table as the bytes of a file. The same table gives the same bytes. `millrace` is the version
+ * that trained the parameters.
  *
- * - `safetensors`: the arrays as tensors; model (the learner's name), features (the shape of an example), classes (as JSON),
- *   lambda, eta, epoch, step and millrace as metadata.
+ * - `safetensors`: the arrays as tensors. Its metadata has model (the learner's name), features (the shape of an
+ *   example), classes (as JSON), lambda, eta, epoch, step and millrace.
  * - `npz`: all of these as arrays: `np.load(file)['W']`, `['classes']`, `['epoch']`; no pickles.
  *
- * If the inputs are standardised, both hold the map from raw features: `mean` and `scale` (float64, one number per
- * feature), `z = (x - mean) * scale`. `feature_names` and `options` (the learner's, JSON) are there if there are any.
+ * If the inputs are standardised, both formats hold the map from raw features: `mean` and `scale` (float64, one number
+ * per feature), `z = (x - mean) * scale`. They hold `feature_names` and `options` (of the learner, as JSON) if there
+ * are any.
  *
- * Throws a PipelineError `DATA` where the name of an array cannot stand in the format.
+ * Throws a PipelineError `DATA` if the format does not allow the name of an array.
  */
 export function exportParameters(table: Table, format: ExportFormat, millrace?: string): Uint8Array {
   const model = modelOf(table)
@@ -130,12 +133,12 @@ interface NumberArray {
   readonly values: Float64Array
 }
 
-/** The learner's options as JSON; nothing if it has none. */
+/** The learner's options as JSON. The list is empty if the learner has none. */
 function optionsOf({ options }: Model): ['options', string][] {
   return Object.keys(options).length > 0 ? [['options', JSON.stringify(options)]] : []
 }
 
-/** Throws an Error where a table that was read from a file is not what `modelOf` takes for granted. */
+/** Throws an Error if a table that was read from a file breaks an assumption of `modelOf`. */
 function check(table: Table): void {
   const wire = table.schema.metadata.get('wire')
   if (wire !== 'parameters')

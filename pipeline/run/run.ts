@@ -1,7 +1,7 @@
 import { filter, map, Subject } from 'rxjs'
-import type { PipelineError } from '../base/errors.js'
+import { PipelineError } from '../base/errors.js'
 import { makeRunDirectory } from '../directory/run-directory.js'
-import type { Pipeline } from '../graph/pipeline.js'
+import { Pipeline } from '../graph/pipeline.js'
 import type { RowOfRun } from '../graph/spec.js'
 import type { MetricsRow } from '../wires/metrics.js'
 import type { Result, Run, RunEvent, RunOptions, RunSettings } from './contract.js'
@@ -20,6 +20,8 @@ export function run<Row extends MetricsRow>(
  * ends.
  */
 export function start<Row extends MetricsRow>(pipeline: Pipeline<Row>, options: RunOptions = {}): Run<RowOfRun<Row>> {
+  if (!(pipeline instanceof Pipeline))
+    throw new PipelineError('ARGUMENTS', 'expected a Pipeline, as Pipeline.load and Pipeline.define make it')
   return startWith(options, {
     pipeline: () => pipeline,
     open: () => ({

@@ -2,8 +2,9 @@ import type { z } from 'zod'
 import type { Arrays, Gradient, Kernels, Later, Numbers, Rows, SgdStep } from '../../kernels/contract.js'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
+import { listed } from '../base/words.js'
 
-/** What a learner must know of the data. */
+/** The size of the data, which a learner needs to make its arrays. */
 export interface LearnerData {
   /** Width of a row. */
   readonly features: number
@@ -25,7 +26,7 @@ export interface ArraySpec {
 export interface LearnerMetric {
   /** Second part of the column's name: `loss`, `accuracy` … */
   readonly name: string
-  /** What people read: `cross-entropy`. */
+  /** The title for reports and figures: `cross-entropy`. */
   readonly title: string
   /** `share` for values from 0 to 1 that are shown as per cent, else any text. */
   readonly unit?: string
@@ -38,9 +39,9 @@ export interface LearnerMetric {
   value(sums: readonly number[], rows: number, penalty: number): number
 }
 
-/** A model that a learner has opened: its parameters, and what is computed from them. */
+/** A model that a learner has opened: its parameters, and the functions that compute with them. */
 export interface OpenModel {
-  /** How many rows one call of `step`, `accumulate`, `evaluate` or `scores` should have at most. */
+  /** The most rows that one call of `step`, `accumulate`, `evaluate` or `scores` should get. */
   readonly rowsPerCall: number
   /**
    * The live parameters, by name: the same arrays each time, which change with every step. Write through `load` or
@@ -59,7 +60,7 @@ export interface OpenModel {
    * The gradient of the mean loss over the accumulated rows plus `lambda` times the penalty, and the mean loss; clears
    * the sums. Throws a RangeError if no row was accumulated.
    *
-   * @param into where to write it; default: memory of its own
+   * @param into the arrays to write to; default: new memory
    */
   gradient(lambda: number, into?: Arrays): Later<Gradient>
   /** Sums over the rows, as `Learner.metrics` take them. The first is the sum of the losses. */
@@ -78,13 +79,13 @@ export interface CostAround {
   readonly loss: number
   /** The penalty there, not yet multiplied by lambda. */
   readonly penalty: number
-  /** Both with element `index` of `array` set to `value`, all else as it was. */
+  /** Returns loss and penalty with element `index` of `array` set to `value`; all other elements are unchanged. */
   moved(array: string, index: number, value: number): { readonly loss: number; readonly penalty: number }
 }
 
 /**
- * A learner says how scores, loss and gradients come from parameters. Parameters on a wire or in a file name their learner.
- * A stage that scores them asks this learner; no stage guesses from the names of arrays.
+ * A learner defines how scores, loss and gradients are computed from parameters. Parameters on a wire or in a file name
+ * their learner. A stage that scores them uses this learner; no stage guesses from the names of arrays.
  */
 export interface Learner<O extends z.ZodObject = z.ZodObject> {
   /** Its name on `parameters` wires and in files: `softmax`. */
@@ -93,22 +94,22 @@ export interface Learner<O extends z.ZodObject = z.ZodObject> {
   readonly summary: string
   /** Options that belong to the model, such as its layers or margin; they are options of its training stage too. */
   readonly options: O
-  /** What is measured on each split, in the order of the columns. */
+  /** The metrics of each split, in the order of the columns. */
   readonly metrics: readonly LearnerMetric[]
   /** Whether scores are logits, so that their softmax is the probability of each class. */
   readonly scores: 'logits' | 'other'
-  /** The arrays of a model for such data. */
+  /** The arrays of a model for data of this size. */
   arrays(data: LearnerData, options: z.output<O>): readonly ArraySpec[]
   /** Opens a model. Its parameters are zero until `load`. Its precision is that of the kernels. */
   open(kernels: Kernels, data: LearnerData, options: z.output<O>): OpenModel
-  /** The name of the array `[classes, features]` that shows what each class looks for, if there is one. */
+  /** The name of the array `[classes, features]` with the weights of each class, if there is one. It can be drawn. */
   readonly templates?: string
   /**
    * A fast way to evaluate the cost when one parameter is moved, for the gradient check. Default: the whole loss is
    * computed again each time.
    *
    * @param model opened with the reference kernels and loaded with `parameters`
-   * @param pause to be awaited between two calls of the model
+   * @param pause must be awaited between two calls of the model
    */
   costAround?(
     model: OpenModel,
@@ -127,20 +128,61 @@ export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open'> & {
   open(kernels: Kernels, data: LearnerData, options: any): OpenModel
 }
 
-/** Returns its argument; it lets TypeScript infer the options and the names of the metrics. */
+/**
+ * Returns its argument; it lets TypeScript infer the options and the names of the metrics. Throws a TypeError if a part is
+ * missing or has a value that is not allowed.
+ */
 export function defineLearner<O extends z.ZodObject, const M extends readonly LearnerMetric[]>(
   learner: Learner<O> & { readonly metrics: M },
 ): Learner<O> & { readonly metrics: M } {
+  const { name, scores, metrics } = learner
+  const fail = (what: string): TypeError => new TypeError(`defineLearner: ${name}: ${what}`)
+  if (typeof name !== 'string' || name === '') throw fail('name: expected a text')
+  if (scores !== 'logits' && scores !== 'other') throw fail(`scores: expected "logits" or "other", got ${scores}`)
+  for (const part of ['arrays', 'open'] as const)
+    if (typeof learner[part] !== 'function') throw fail(`${part}: expected a function`)
+  for (const metric of metrics) {
+    if (typeof metric.value !== 'function') throw fail(`the metric "${metric.name}" has no function \`value\``)
+    if (metric.better !== undefined && metric.better !== 'higher' && metric.better !== 'lower')
+      throw fail(`the metric "${metric.name}": better: expected "higher" or "lower", got ${metric.better}`)
+  }
   return learner
 }
 
-/** The learner of a name. Throws a PipelineError `DATA` if it is not among those that are known. */
+const modelParts = [
+  'read',
+  'load',
+  'change',
+  'accumulate',
+  'gradient',
+  'evaluate',
+  'penalty',
+  'scores',
+  'free',
+] as const
+
+/** Opens a model of a learner. Throws a PipelineError `STAGE` that names the learner if the model lacks a part. */
+export function openModel(
+  learner: AnyLearner,
+  kernels: Kernels,
+  data: LearnerData,
+  options: Readonly<Record<string, unknown>>,
+): OpenModel {
+  const model = learner.open(kernels, data, options)
+  const missing = modelParts.filter((part) => typeof model[part] !== 'function')
+  if (missing.length > 0)
+    throw new PipelineError('STAGE', `the learner "${learner.name}" opens a model without ${listed(missing, 'and')}`)
+  return model
+}
+
+/** Returns the learner of a name. Throws a PipelineError `DATA` if none of the known learners has it. */
 export function learnerNamed(name: string, known: readonly AnyLearner[]): AnyLearner {
   const found = known.find((learner) => learner.name === name)
   if (found) return found
   const names = known.map((learner) => learner.name)
   throw new PipelineError(
     'DATA',
-    `the parameters come from the learner "${name}", which no stage of this pipeline declares${suggestion(name, names, 'learners')}`,
+    `the parameters come from the learner "${name}", which no stage of this pipeline declares` +
+      suggestion(name, names, 'learners'),
   )
 }

@@ -2,8 +2,8 @@
 export type Vector = Float32Array | Float64Array
 
 /**
- * The part of one rank in a run, as a stage sees it, and the way to talk to the same stage on the other ranks. A run
- * that is not divided has one rank with one shard.
+ * What a stage knows of its rank, and how it exchanges numbers with the same stage on the other ranks. A run that is
+ * not divided has one rank with one shard.
  */
 export interface Parallel {
   /** Whether the run is divided among ranks. */
@@ -28,7 +28,7 @@ export interface Parallel {
   readonly stopping: boolean
   /** Stops this rank. Call it on every rank at the same step. */
   stop(): void
-  /** Says what this rank is doing (`step 512`), for the message of a timeout. */
+  /** Sets the text that says what this rank is doing (`step 512`). It appears in the message of a timeout. */
   at(position: string): void
   /**
    * Takes one vector per own shard, and returns one per shard of all ranks, in order. All vectors must have the same

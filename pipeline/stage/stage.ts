@@ -4,13 +4,14 @@ import type { z } from 'zod'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import type { Random } from '../base/random.js'
+import { listed } from '../base/words.js'
 import type { Flow } from './flow-contract.js'
 import type { AnyLearner } from './learner.js'
 import type { Parallel } from './parallel-contract.js'
 
 /**
- * What kind of table a wire carries: one of the kinds that Millrace knows, or any other name that a stage of a user
- * gives. A wire connects ports of the same type only.
+ * The kind of table that a wire carries: one of the kinds that Millrace knows, or a name that a user's stage defines.
+ * A wire connects ports of the same type only.
  */
 export type WireType =
   | 'examples'
@@ -22,13 +23,16 @@ export type WireType =
   // Any other string. The intersection keeps the names above in the suggestions of an editor.
   | (string & Record<never, never>)
 
-/** A named input or output of a stage: what kind of table goes through it. */
+/** An input or output of a stage. */
 export interface Port<T extends WireType = WireType> {
+  /** The kind of table that goes through it. */
   readonly type: T
 }
+
+/** The inputs or the outputs of a stage, by name. */
 export type Ports = Readonly<Record<string, Port>>
 
-/** The port types. An `any` input takes whatever comes. */
+/** The port types. An `any` input accepts tables of every kind. */
 export const wire = {
   examples: { type: 'examples' },
   batch: { type: 'batch' },
@@ -38,11 +42,13 @@ export const wire = {
   any: { type: 'any' },
 } as const satisfies Record<string, Port>
 
-/** What is known about a wire before any data is read; what is not known is left out. */
+/** What is known about a wire before any data is read. Fields that are not known are left out. */
 export interface Facts {
+  /** Names of the splits. */
   readonly splits?: readonly string[]
   /** Shape of one example; its product is the feature width. */
   readonly shape?: readonly number[]
+  /** Names of the classes, in the order of the labels. */
   readonly classes?: readonly string[]
   /** Names of the columns of a `metrics` wire. */
   readonly metrics?: readonly string[]
@@ -50,70 +56,82 @@ export interface Facts {
   readonly learner?: AnyLearner | null
 }
 
-/** What a stage may look at when the graph is checked. */
+/** What a stage gets when the graph is checked, before the run. */
 export interface Checking<O> {
+  /** Its options. */
   readonly options: O
   /** Facts of each input, by port. */
   readonly inputs: Readonly<Record<string, Facts>>
-  /** Reports a mistake; `path` is the option it is about (`splits[2]`), empty for the stage as a whole. */
+  /** Reports a mistake. `path` is the option with the mistake (`splits[2]`), or empty for the stage as a whole. */
   problem(path: string, message: string): void
 }
 
-/** What a running stage is given. */
+/** What a running stage gets from the run. */
 export interface StageContext {
+  /** The id of the stage in the pipeline. */
   readonly id: string
-  /** What is known statically about each input. */
+  /** What was known about each input before the run, by port. */
   readonly inputs: Readonly<Record<string, Facts>>
+  /** The kernels of the run. */
   readonly kernels: Kernels
   /**
-   * The learner that made parameters, by the name they carry. Throws a PipelineError `DATA` if no stage of the pipeline
-   * declares a learner of that name.
+   * Returns the learner with the name that a `parameters` table carries. Throws a PipelineError `DATA` if no stage of
+   * the pipeline declares a learner of that name.
    */
   learner(name: string): AnyLearner
+  /** Backpressure; see `Flow`. */
   readonly flow: Flow
+  /** Aborted if the run is stopped. */
   readonly signal: AbortSignal
-  /** The stream of random numbers for one purpose of this stage, of its own for each epoch. */
+  /** Returns the stream of random numbers for one purpose of this stage. Each epoch has a stream of its own. */
   random(purpose: string, epoch?: number): Random
-  /** The absolute path of an output file inside the run directory; folders on the way are made. */
+  /** Returns the absolute path of an output file inside the run directory. Makes the folders above it. */
   file(path: string): string
-  /** Tells the run which data was read, for `run.json`. */
+  /** Records in `run.json` which data was read. */
   source(source: DataSource): void
-  /** Says something a user should know: shown once, kept in `run.json`. */
+  /** Adds a note for the user. It is shown once and kept in `run.json`. */
   note(message: string): void
   /**
-   * Ends the run early and well: the sources give nothing more, what is under way is finished, and the run is done.
-   * The reason is kept like a note. Who calls it while an evaluation holds the training sees no further step.
+   * Ends the run early, without an error. The sources emit no further table, the stages finish the tables that they
+   * have, and the run is done. The reason is kept like a note. If an evaluation calls it, no further training step
+   * runs.
    */
   stop(reason: string): void
   /**
-   * Makes what this stage keeps from table to table a part of checkpoints. Call it once, when the stage is subscribed.
-   * When the run is resumed, `restore` is called within, before anything flows.
+   * Adds the state of this stage to checkpoints. Call it once, when the stage is subscribed. If the run is resumed,
+   * `restore` is called during this call, before any table arrives.
    *
-   * After that the sources start again at the epoch of the checkpoint, or before it: a stage that counts or writes what
-   * passes must ignore the steps it had seen. A stage that keeps nothing, or that is given all of it again within an
-   * epoch, needs no state.
+   * A resumed run starts its sources again at the epoch of the checkpoint, or before it. A stage that counts or writes
+   * tables must therefore ignore the steps that it has already seen. A stage needs no state if it keeps nothing from
+   * table to table, or if it gets all of it again within an epoch.
    */
   state<S extends z.ZodType>(schema: S, keeper: StateHooks<z.output<S>>): void
-  /** The part of this process in the run: which shards of the examples it holds, and how it talks to the other processes. */
+  /** The rank of this process: the shards of the examples that it holds, and its connection to the other processes. */
   readonly parallel: Parallel
-  /** Where progress goes. */
+  /** The output for progress. */
   readonly terminal: Terminal
 }
 
-/** How a stage gives its state away and takes it back. State is JSON, numbers of any kind, and arrays of numbers. */
+/**
+ * How a stage saves and restores its state. A state consists of JSON values, numbers of any kind (also NaN and
+ * infinities), and typed arrays.
+ */
 export interface StateHooks<S> {
-  /** The state as it is, between two tables; nothing where there is none yet. Arrays are copied by whoever asks. */
+  /** Returns the state between two tables, or undefined if there is none yet. The caller copies arrays. */
   snapshot(): S | undefined
+  /** Takes over the state that a checkpoint holds. */
   restore(state: S): void
-  /** Resolves when files that the snapshot speaks of are on the disk. */
+  /** Resolves once every file named in the snapshot has been synced to disk. */
   sync?(): Promise<void>
 }
 
 export type { DataSource }
 
+/** The output for progress, for example of `sink/terminal`. */
 export interface Terminal {
-  /** True where lines may be redrawn. */
+  /** True if lines may be redrawn. */
   readonly interactive: boolean
+  /** Writes a text as it is; it adds no line break. */
   write(text: string): void
 }
 
@@ -121,11 +139,15 @@ type IsUnion<T, U = T> = T extends unknown ? ([U] extends [T] ? false : true) : 
 type Side<P extends Ports> = IsUnion<keyof P> extends true ? { [K in keyof P]: Observable<Table> } : Observable<Table>
 type Outcome<P extends Ports> = [keyof P] extends [never] ? Observable<unknown> : Side<P>
 
-/** What `run` returns: an Observable for a source, else a function of the inputs; several ports are objects of Observables. */
+/**
+ * What `run` returns: an Observable if the stage has no inputs, else a function from the inputs to the outputs. A side
+ * with one port is an Observable, a side with several ports an object of Observables.
+ */
 export type Runner<I extends Ports, P extends Ports> = [keyof I] extends [never]
   ? Outcome<P>
   : (inputs: Side<I>) => Outcome<P>
 
+/** A stage: its declaration, and the function that runs it. */
 export interface Stage<
   O extends z.ZodType = z.ZodType,
   I extends Ports = Ports,
@@ -136,41 +158,45 @@ export interface Stage<
   readonly name: string
   /** One sentence, third person. */
   readonly summary: string
+  /** The schema of its options. */
   readonly options: O
+  /** Its inputs, by name. */
   readonly inputs: I
+  /** Its outputs, by name. */
   readonly outputs: P
   /**
-   * For a stage that makes metrics: what they measure. A metric is named by the split and one of these, `test_loss`.
-   * Only TypeScript uses it, for the type of the rows. If left out, rows have any metric.
+   * The metrics that the stage computes for each split. The name of a column is the split and one of these names:
+   * `test_loss`. Only TypeScript uses this list, for the type of the rows. If left out, rows have any metric.
    */
   readonly metrics?: M
   /** YAML of one use. */
   readonly example: string
-  /** What it keeps in memory and how many tables are in flight, in words; nothing said: nothing held. */
+  /** What it keeps in memory and how many tables are in flight, as a text. Leave it out if it holds nothing. */
   readonly holds?: string
   /**
-   * Where it runs when a run is divided: on `every` rank, which for a stage with examples or batches means that it works
-   * on the shards of its rank and knows it; or on the `first` alone, as befits what writes. Nothing said: on every rank,
-   * unless it has examples or batches: then such a run is refused.
+   * The ranks of a divided run on which the stage runs. `every`: all ranks; a stage with examples or batches then works
+   * on the shards of its rank. `first`: the first rank only, for stages that write files. Default: every rank, but a
+   * divided run is refused if the stage has examples or batches.
    */
   readonly parallel?: 'every' | 'first'
-  /** The learner whose parameters it emits; every stage that makes parameters names one. */
+  /** The learner whose parameters it emits. Every stage that makes parameters should name one. */
   readonly learner?: AnyLearner
   /**
-   * What is known about the outputs; checks options against what is known about the inputs. Default: the facts of the
-   * input if the stage has exactly one, else nothing.
+   * Checks the options against the facts of the inputs, and returns the facts of the outputs. Default: the facts of the
+   * input if the stage has exactly one, else no facts.
    */
   facts?(checking: Checking<z.output<O>>): Partial<Record<keyof P, Facts>>
   /**
-   * The files whose content decides what it emits, of a stage that reads data: all of them. A sweep knows by them which
-   * of its points are done, and prepares the data once for all points.
+   * All files that the stage reads. A sweep uses them to find out which of its points are done, and to prepare the data
+   * once for all points.
    */
   sources?(options: z.output<O>): readonly string[]
   /**
-   * The output files that are known before the run, as `context.file` will be asked for them, so that two stages do not
-   * write the same one. Default: the options that are an `outputPath`.
+   * The output files that are known before the run, by the paths that the stage gives to `context.file`. The check
+   * reports two stages that would write the same file. Default: the options that are an `outputPath`.
    */
   files?(options: z.output<O>): readonly string[]
+  /** Returns the operator of the stage. Its state belongs inside the subscription (`defer`), not in the module. */
   run(options: z.output<O>, context: StageContext): Runner<I, P>
 }
 
@@ -178,16 +204,28 @@ export interface Stage<
 // biome-ignore lint/suspicious/noExplicitAny: the engine checks options and wires itself
 export type AnyStage = Omit<Stage<any, any, any>, 'run'> & { run(options: any, context: StageContext): unknown }
 
-/** Returns its argument: it is there so that TypeScript infers the options and ports. */
+/**
+ * Returns its argument; it lets TypeScript infer the options and ports. Throws a TypeError if a port is no wire, or if name
+ * or summary is missing.
+ */
 export function defineStage<
   O extends z.ZodType,
   const I extends Ports,
   const P extends Ports,
   const M extends readonly string[] = readonly string[],
 >(stage: Stage<O, I, P, M>): Stage<O, I, P, M> {
+  for (const key of ['name', 'summary'] as const)
+    if (typeof stage[key] !== 'string') throw new TypeError(`defineStage: ${key}: expected a text, got ${stage[key]}`)
+  for (const side of ['inputs', 'outputs'] as const)
+    for (const [port, given] of Object.entries<Port | undefined>(stage[side]))
+      if (typeof given?.type !== 'string')
+        throw new TypeError(
+          `defineStage: ${stage.name}: ${side}.${port} is not a wire; expected ${listed(Object.keys(wire).map((name) => `wire.${name}`))}, or { type: 'a-name-of-yours' }`,
+        )
   return stage
 }
 
+/** Whether a value is a stage: it has a name, a `run`, an options schema and ports. */
 export function isStage(value: unknown): value is AnyStage {
   const stage = value as Partial<AnyStage> | null
   return (

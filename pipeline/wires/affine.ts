@@ -1,6 +1,6 @@
 import type { Affine } from '../../kernels/contract.js'
 
-/** `second` after `first`, as one map. A feature that `first` made constant stays so. */
+/** Returns one map that has the effect of `first` and then `second`. A feature that `first` makes constant stays so. */
 export function composed(first: Affine, second: Affine): Affine {
   return {
     mean: first.mean.map((mean, j) => (first.scale[j] === 0 ? mean : mean + second.mean[j]! / first.scale[j]!)),

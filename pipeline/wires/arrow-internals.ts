@@ -1,8 +1,8 @@
 import { RecordBatchStreamWriter, type Schema, Table } from 'apache-arrow'
 
 /*
- * All code that depends on private parts of apache-arrow. package.json pins its version, and the test of this file fails
- * if a new version changes one of these parts.
+ * All code that depends on private parts of apache-arrow. package.json pins its version, and the test of this file
+ * fails if a new version changes one of these parts.
  */
 
 /** All own properties of a Table. The last one is private: the number of rows in front of each batch. */
@@ -71,12 +71,14 @@ export class ArrowStreamWriter extends RecordBatchStreamWriter {
     this.skipsSchema = hasSchema
   }
 
+  /** Writes the schema, or skips it if the stream already has it. */
   protected override _writeSchema(schema: Schema): this {
     super._writeSchema(schema)
     this.skipsSchema = false
     return this
   }
 
+  /** Passes bytes of the stream to `append`. */
   protected override _write(chunk: ArrayBufferLike | ArrayBufferView): this {
     const bytes = ArrayBuffer.isView(chunk)
       ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)

@@ -17,7 +17,7 @@ import { composed, readAffine, writeAffine } from './affine.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
 
-/** What the rows of a table are: fixed for a split, and shared by all tables cut from it. */
+/** The layout of the rows of a split. All tables cut from the split share it. */
 export interface ExamplesLayout {
   /** Shape of one example, slowest axis first: `[3, 32, 32]`. */
   readonly shape: readonly number[]
@@ -31,7 +31,7 @@ export interface ExamplesLayout {
   readonly applied?: Affine | undefined
 }
 
-/** The whole map from the features as they were loaded to what a learner sees; undefined if there is none. */
+/** Returns the whole map from the features as loaded to the inputs of a learner, or undefined if there is none. */
 export function inputMapOf({ affine, applied }: ExamplesLayout): Affine | undefined {
   return affine && applied ? composed(applied, affine) : (affine ?? applied)
 }
@@ -47,7 +47,7 @@ const features = 'features'
 const label = 'label'
 const layouts = new WeakMap<Field, ExamplesLayout>()
 
-/** The fields of an `examples` or `batch` table; make them once and share them, their metadata can be long. */
+/** Makes the fields of an `examples` or `batch` table. Make them once per split: their metadata can be long. */
 export function exampleFields(layout: ExamplesLayout, values: Values): [Field, Field] {
   const width = widthOf(layout.shape)
   const type = values instanceof Uint8Array ? new Uint8() : new Float32()
@@ -61,7 +61,7 @@ export function exampleFields(layout: ExamplesLayout, values: Values): [Field, F
 }
 
 /**
- * A table of examples over memory that is not copied.
+ * Makes a table of examples. The memory is not copied.
  *
  * @param values row-major, `[rows, features]`
  * @param labels one class index per row
@@ -83,6 +83,7 @@ export function examplesTable(
   for (const [key, value] of Object.entries(share ?? {})) metadata.set(key, String(value))
   const list = featuresField.type as FixedSizeList
   const length = labels.length
+  checkValues(list, values, length)
   const data = makeData({
     type: new Struct([featuresField, labelField]),
     length,
@@ -106,7 +107,20 @@ export function examplesTable(
   return new Table(schema, [new RecordBatch(schema, data)])
 }
 
-/** The fields of an examples table, to make others of the same layout with. */
+/** Throws a TypeError if values are not of the type and number that the fields of a table say. */
+function checkValues({ listSize, valueType }: FixedSizeList, values: Values, rows: number): void {
+  const isBytes = DataType.isInt(valueType)
+  if (isBytes !== values instanceof Uint8Array)
+    throw new TypeError(
+      `examplesTable: the fields are for ${isBytes ? 'uint8' : 'float32'} features, got a ${values.constructor.name}; exampleFields(layoutOf(table), values) makes fields for it`,
+    )
+  if (values.length !== rows * listSize)
+    throw new TypeError(
+      `examplesTable: ${rows} rows of ${listSize} features need ${rows * listSize} values, got ${values.length}`,
+    )
+}
+
+/** Returns the fields of an examples table, to make other tables of the same layout. Throws an Error if it has none. */
 export function fieldsOf(table: Table): [Field, Field] {
   const fields = [features, label].map((name) => table.schema.fields.find((field) => field.name === name))
   if (!fields[0] || !fields[1])
@@ -116,6 +130,7 @@ export function fieldsOf(table: Table): [Field, Field] {
   return fields as [Field, Field]
 }
 
+/** Returns the layout of an examples table. Tables with the same fields share one object. */
 export function layoutOf(table: Table): ExamplesLayout {
   const [field, labelField] = fieldsOf(table)
   const known = layouts.get(field)
@@ -191,6 +206,7 @@ export function partsOf(table: Table): Rows[] {
   })
 }
 
+/** Returns the split of a table, or '' if the table names none. */
 export function splitOf(table: Table): string {
   return table.schema.metadata.get('split') ?? ''
 }

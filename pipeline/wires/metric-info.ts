@@ -36,7 +36,8 @@ function storedInfo(column: string, stored: StoredMetricInfos): MetricInfo {
 
 /**
  * The metadata of a column by the rule of version 0.1.0, in which metrics had no metadata: names that end in `accuracy`
- * are shares and better if higher, those that end in `loss` or `cost` are better if lower. Of others nothing is known.
+ * are shares and better if higher; names that end in `loss` or `cost` are better if lower. Other columns get no
+ * metadata.
  */
 export function metricInfoByName(column: string): MetricInfo {
   const [, split, name = column] = /^(.+)_(loss|cost|accuracy)$/.exec(column) ?? []

@@ -7,13 +7,13 @@ export type MetricsRow<Name extends string = string> = {
   readonly step: number
 } & Readonly<Record<Name, number>>
 
-/** What a column of metrics says about itself. The stage that makes the column sets it; `run.json` keeps it as `metrics`. */
+/** The metadata of a column of metrics. The stage that makes the column sets it; `run.json` keeps it as `metrics`. */
 export interface MetricInfo {
   /** The split that the metric was computed on; left out for a metric of no split. */
   readonly split?: string
   /** The metric without its split: `accuracy`. Columns of one metric share a figure. */
   readonly name: string
-  /** What people read. */
+  /** The title for reports and figures. */
   readonly title: string
   /** `share` for values from 0 to 1 that are shown as per cent, else any text. */
   readonly unit?: string
@@ -21,17 +21,17 @@ export interface MetricInfo {
   readonly better?: 'higher' | 'lower'
 }
 
-/** Infos by the names of their columns. */
+/** The metadata of metrics, by the names of their columns. */
 export type MetricInfos = Readonly<Record<string, MetricInfo>>
 
 const knownRows = new WeakMap<Table, readonly MetricsRow[]>()
 const knownInfos = new WeakMap<Table, MetricInfos>()
 
 /**
- * A `metrics` table of one row. Most stages want the row (`metricsRows`), which is at hand; the columns are made when a
- * stage looks at them.
+ * Makes a `metrics` table of one row. Most stages read only the row (`metricsRows`), which already exists. The Arrow
+ * columns are made on first access.
  *
- * @param infos what the columns say about themselves, by name. A metric without `better` cannot be monitored.
+ * @param infos the metadata of the columns, by name. A metric without `better` cannot be monitored.
  */
 export function metricsTable(
   position: Position,
@@ -62,7 +62,9 @@ function columnsOf(position: Position, metrics: Readonly<Record<string, number>>
   ])
 }
 
-/** The rows of a `metrics` table as objects, columns in their order: the same objects for every caller. */
+/**
+ * Returns the rows of a `metrics` table as objects, keys in the order of the columns. All callers share the objects.
+ */
 export function metricsRows(table: Table): readonly MetricsRow[] {
   let rows = knownRows.get(table)
   if (!rows) {
@@ -72,13 +74,13 @@ export function metricsRows(table: Table): readonly MetricsRow[] {
   return rows
 }
 
-/** What the columns of a `metrics` table say about themselves, by name; columns that say nothing are left out. */
+/** Returns the metadata of the columns of a `metrics` table, by name. Columns without metadata are left out. */
 export function metricInfosOf(table: Table): MetricInfos {
   let infos = knownInfos.get(table)
   if (!infos) {
-    const said = table.schema.fields.filter(({ metadata }) => metadata.has('name') && metadata.has('title'))
+    const described = table.schema.fields.filter(({ metadata }) => metadata.has('name') && metadata.has('title'))
     infos = Object.fromEntries(
-      said.map(({ name, metadata }) => [name, Object.fromEntries(metadata) as unknown as MetricInfo]),
+      described.map(({ name, metadata }) => [name, Object.fromEntries(metadata) as unknown as MetricInfo]),
     )
     knownInfos.set(table, infos)
   }
@@ -91,7 +93,7 @@ function readRows(table: Table): MetricsRow[] {
   ) as MetricsRow[]
 }
 
-/** Whether `value` is better than `best` by more than `margin`. What is not a number is never better. */
+/** Whether `value` is better than `best` by more than `margin`. NaN is never better. */
 export function isBetter(better: 'higher' | 'lower', value: number, best: number | undefined, margin = 0): boolean {
   if (Number.isNaN(value)) return false
   if (best === undefined) return true

@@ -9,7 +9,7 @@ import { type MetricsRow, metricInfosOf } from './metrics.js'
 /** An option that names a column of the metrics. */
 export const metricName = z.string().min(1)
 
-/** Reports a metric that cannot arrive: one that is not among those known, or of a split that is not evaluated. */
+/** Reports a metric that is not among the known metrics, or whose split is not evaluated. */
 export function checkMetric(name: string, facts: Facts | undefined, problem: (message: string) => void): void {
   const { splits, metrics } = facts ?? {}
   if (metrics) {
@@ -18,7 +18,7 @@ export function checkMetric(name: string, facts: Facts | undefined, problem: (me
     problem(`"${name}" is no metric of the splits that are evaluated: ${listed(splits, 'and')}`)
 }
 
-/** The value of a metric. Throws a PipelineError `DATA` if the row has none of that name. */
+/** Returns the value of a metric. Throws a PipelineError `DATA` if the row has no metric of that name. */
 export function metricOf(row: MetricsRow, name: string): number {
   const value = row[name]
   if (value !== undefined) return value
@@ -26,12 +26,13 @@ export function metricOf(row: MetricsRow, name: string): number {
   throw new PipelineError('DATA', `no metric named "${name}" arrived; there are ${listed(names, 'and')}`)
 }
 
-/** Which direction of a metric is better. Throws a PipelineError `DATA` if its column does not say. */
+/** Returns which direction of a metric is better. Throws a PipelineError `DATA` if its metadata does not say. */
 export function directionOf(table: Table, name: string): 'higher' | 'lower' {
   const { better } = metricInfosOf(table)[name] ?? {}
   if (better) return better
   throw new PipelineError(
     'DATA',
-    `the metric "${name}" does not say whether higher or lower is better; the stage that makes it must: metricsTable(position, values, { ${name}: { name, title, better: 'higher' } })`,
+    `the metric "${name}" does not say whether higher or lower is better; the stage that makes it must: ` +
+      `metricsTable(position, values, { ${name}: { name, title, better: 'higher' } })`,
   )
 }

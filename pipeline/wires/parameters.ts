@@ -18,7 +18,7 @@ import type { Affine, Arrays } from '../../kernels/contract.js'
 import { readAffine, writeAffine } from './affine.js'
 import { numberOf, type Position, positionOf, reposition } from './position.js'
 
-/** A model as a `parameters` wire carries it: all that is needed to use it alone. */
+/** A model as a `parameters` wire carries it, with everything that is needed to use it. */
 export interface Model {
   /** Name of the learner that made it. */
   readonly learner: string
@@ -30,11 +30,11 @@ export interface Model {
   readonly names?: readonly string[] | undefined
   /** Names of the classes, in the order of the scores. */
   readonly classes: readonly string[]
-  /** The map `z = (x - mean) * scale` from features as they are loaded to what the learner sees, if there is one. */
+  /** The map `z = (x - mean) * scale` from features as loaded to the inputs of the learner, if there is one. */
   readonly affine?: Affine | undefined
   /** Weight of the penalty. */
   readonly lambda: number
-  /** Learning rate of the step that led here. */
+  /** Learning rate of the step that produced these parameters. */
   readonly eta: number
   /** The arrays, in the order of the learner. */
   readonly arrays: readonly {
@@ -45,17 +45,19 @@ export interface Model {
   }[]
 }
 
-/** The parts that tables of one model share, by their record batches. */
+/** The parts that all tables of one model share, by their record batches. */
 const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
 
 /**
- * Prepares tables of parameters over live memory: every table shows the arrays as they are *now*, one record batch
- * each. A stage that needs them later takes `copyParameters`. Throws a TypeError if the model does not name its learner.
+ * Returns a function that makes tables of parameters over live memory: every table shows the arrays as they are *now*,
+ * one record batch each. A stage that needs them later must copy them (`copyParameters`). Throws a TypeError if the
+ * model does not name its learner.
  */
 export function parametersTables(model: Omit<Model, 'eta'>): (position: Position, eta: number) => Table {
   if (typeof model.learner !== 'string' || model.learner === '')
     throw new TypeError(
-      `parametersTables: expected \`learner\`, the name of the learner that made the parameters, got ${JSON.stringify(model.learner)}`,
+      'parametersTables: expected `learner`, the name of the learner that made the parameters, ' +
+        `got ${JSON.stringify(model.learner)}`,
     )
   const number = model.arrays[0]?.values instanceof Float64Array ? new Float64() : new Float32()
   const shapes = new List(new Field('item', new Int32(), false))
@@ -114,7 +116,7 @@ function listData<T extends Int32 | Float32>(type: List<T>, values: T['TArray'])
   })
 }
 
-/** Reads a `parameters` table; the arrays are views of its memory, which the next step may change. */
+/** Reads a `parameters` table. The arrays are views of its memory, which the next step may change. */
 export function modelOf(table: Table): Model {
   let fixed = fixedParts.get(table.batches)
   if (!fixed) {
@@ -143,12 +145,12 @@ function readArrays(table: Table): Model['arrays'] {
   }))
 }
 
-/** The arrays of a model by name, as kernels and learners take them. */
+/** Returns the arrays of a model by name, as kernels and learners take them. */
 export function arraysOf({ arrays }: Pick<Model, 'arrays'>): Arrays {
   return Object.fromEntries(arrays.map(({ name, values }) => [name, values]))
 }
 
-/** A table of parameters with memory of its own. */
+/** Copies a table of parameters into new memory. */
 export function copyParameters(table: Table): Table {
   const model = modelOf(table)
   const arrays = model.arrays.map((array) => ({ ...array, values: array.values.slice() }))

@@ -14,8 +14,8 @@ export interface Position {
 }
 
 /**
- * The rows of a table at another position. Such a table is made for every step on every wire, and hardly any stage reads
- * its schema. To make all these schemas took more time than everything else around the kernels.
+ * The rows of a table at another position. Such a table is made for every step on every wire, and hardly any stage
+ * reads its schema. Making all these schemas took more time than everything else around the kernels.
  */
 class RepositionedTable extends LazySchemaTable {
   private readonly base: Table

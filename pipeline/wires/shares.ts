@@ -8,16 +8,17 @@ import type { Share } from './share.js'
 
 type Shares = Pick<Parallel, 'isDivided' | 'shards' | 'own'>
 
-/** How many of `rows` rows lie before row `end` and belong to `shard`. */
+/** Returns how many of the rows before row `end` belong to `shard`. */
 export function rowsBefore(end: number, shard: number, shards: number): number {
   return Math.max(0, Math.ceil((end - shard) / shards))
 }
 
 /**
- * Takes the rows of one split as they are read, and keeps those of this process's shards, each shard in memory of its
- * own.
+ * Takes the rows of one split one by one, and keeps the rows that belong to the shards of this process. Each shard has
+ * its own memory.
  */
 export class ShardBuffer<V extends Uint8Array | Float32Array> {
+  /** Number of features. */
   readonly width: number
   private readonly rows: number
   private readonly shares: Shares
@@ -45,7 +46,7 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
     part.labels[at] = label
   }
 
-  /** One table per shard of this process. */
+  /** Makes one table per shard of this process. */
   *tables(fields: readonly [Field, Field], split: string): Generator<Table> {
     const { isDivided, shards } = this.shares
     for (const [shard, { values, labels }] of this.parts) {
@@ -55,7 +56,7 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
   }
 }
 
-/** The share of a split that a table holds; undefined if the run is not divided. */
+/** Returns the share of a split that a table holds, or undefined if the run is not divided. */
 export function shareOf(table: Table): Share | undefined {
   const { metadata } = table.schema
   const [shard, shards, rows] = ['shard', 'shards', 'rows'].map((key) => metadata.get(key))
@@ -63,9 +64,9 @@ export function shareOf(table: Table): Share | undefined {
 }
 
 /**
- * The rows of a split by shard: an entry per shard of this process, in order, with its rows as they came, one piece per
- * table. In a divided run that is one table per shard. Throws a PipelineError `DATA` if a shard did not arrive, or has
- * another number of rows than it should have.
+ * Returns the rows of a split by shard: one entry per shard of this process, in order, with one piece of rows per
+ * table. A divided run has one table per shard. Throws a PipelineError `DATA` if a shard did not arrive or has a wrong
+ * number of rows.
  */
 export function rowsByShard(tables: readonly Table[], split: string, { isDivided, shards, own }: Shares): Rows[][] {
   if (!isDivided) return [tables.map(rowsOf)]
@@ -81,7 +82,8 @@ export function rowsByShard(tables: readonly Table[], split: string, { isDivided
     if (found.has(share.shard) || rows.labels.length !== expected || share.rows !== all)
       throw new PipelineError(
         'DATA',
-        `shard ${share.shard} of the split "${split}": expected one table of ${expected} rows, found ${found.has(share.shard) ? 'a second one' : rows.labels.length}`,
+        `shard ${share.shard} of the split "${split}": expected one table of ${expected} rows, ` +
+          `found ${found.has(share.shard) ? 'a second one' : rows.labels.length}`,
       )
     found.set(share.shard, rows)
   }
@@ -93,8 +95,8 @@ export function rowsByShard(tables: readonly Table[], split: string, { isDivided
 }
 
 /**
- * A batch with one record batch per shard of this process. In a divided run its metadata says where it lies in the split:
- * `first` is its first row, `rows` its number of rows on all ranks.
+ * Makes a batch with one record batch per shard of this process. In a divided run, its metadata has its place in the
+ * split: `first` is its first row, `rows` is its number of rows on all ranks.
  */
 export function batchOfShards(
   fields: readonly [Field, Field],
@@ -115,7 +117,10 @@ export function batchOfShards(
   )
 }
 
-/** Where a batch lies in its split, and how many rows it has on all ranks. Without that metadata it has all its rows. */
+/**
+ * Returns the first row of a batch in its split, and its number of rows on all ranks. Without this metadata, the batch
+ * begins at row 0 and the table holds all its rows.
+ */
 export function extentOf(table: Table): { readonly first: number; readonly rows: number } {
   const { metadata } = table.schema
   return { first: Number(metadata.get('first') ?? 0), rows: Number(metadata.get('rows') ?? table.numRows) }

@@ -21,7 +21,7 @@ import {
 
 /**
  * Cuts a split into tables of `size` rows, epoch after epoch, in the order of the rows. Batches are views: no row is
- * copied. The last batch of an epoch is short where `size` does not divide the rows; `dropLast` leaves it out.
+ * copied. The last batch of an epoch is short if `size` does not divide the number of rows; `dropLast` leaves it out.
  */
 export const rows = defineStage({
   name: 'batch/rows',
@@ -64,19 +64,19 @@ export const rows = defineStage({
       }),
 })
 
-/** The epoch that was handed out last: a resumed run hands it out again, for who comes after may be in its midst. */
+/** The last epoch that was emitted. A resumed run emits it again, because later stages may not have finished it. */
 const progress = z.strictObject({ epoch: z.int().positive() })
 
-/** Batches kept from the first epoch for the next ones; more of them would cost more memory than they save time. */
+/** Number of batches of the first epoch that are kept for the next epochs. More would not be worth their memory. */
 const KEPT = 10_000
 
-/** How many rows a split has, and the function that cuts the rows `from … to - 1` out of it. */
+/** The number of rows of a split, and the function that cuts the rows `from … to - 1` out of it. */
 interface Cuttable {
   readonly count: number
   readonly cut: (from: number, to: number, position: Position) => Table
 }
 
-/** The same batches on every rank, each with those of their rows that its shards have. */
+/** All ranks cut the same batches. A rank has only those rows of a batch that belong to its shards. */
 function cuttable(tables: readonly Table[], split: string, { parallel }: StageContext): Cuttable {
   const [first, ...others] = tables
   if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)

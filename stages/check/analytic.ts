@@ -6,21 +6,26 @@ import {
   type Kernels,
   type LearnerData,
   messageOf,
+  openModel,
   type Rows,
   type StageContext,
   slices,
 } from '../../pipeline/stage-kit.js'
 import { type Comparison, indexOf, Tally } from './tally.js'
 
-/** A learner with its options, and what it must know of the data. */
+/** The learner whose gradients are checked, with its options and the size of the data. */
 export interface Subject {
+  /** The learner. */
   readonly learner: AnyLearner
+  /** The learner's own options. */
   readonly own: Readonly<Record<string, unknown>>
+  /** The number of features and classes. */
   readonly data: LearnerData
+  /** The arrays of the model. */
   readonly specs: readonly ArraySpec[]
 }
 
-/** The gradient of the mean cost over all rows, as a learner computes it with a kernel: in slices if the rows are many. */
+/** Returns the gradient of the mean cost over all rows that a learner computes with a kernel, slice by slice. */
 export async function gradientOf(
   { learner, own, data }: Subject,
   kernels: Kernels,
@@ -29,7 +34,7 @@ export async function gradientOf(
   lambda: number,
   { flow }: Pick<StageContext, 'flow'>,
 ): Promise<Arrays> {
-  const model = learner.open(kernels, data, own)
+  const model = openModel(learner, kernels, data, own)
   try {
     model.load(parameters)
     for (const part of slices(rows, model.rowsPerCall)) {
@@ -43,20 +48,26 @@ export async function gradientOf(
   }
 }
 
-/** What fast kernels are compared on. */
+/** The kernels that are compared, and the data they are compared on. */
 export interface Agreement {
+  /** The opened reference kernels. */
   readonly reference: Kernels
+  /** The kernels to compare with the reference. */
   readonly kernels: readonly KernelName[]
+  /** Weights of the penalty. */
   readonly lambdas: readonly number[]
+  /** The rows of the batch. */
   readonly rows: Rows
+  /** The parameters at which the gradients are taken. */
   readonly parameters: Arrays
+  /** Largest relative error that is accepted. */
   readonly threshold: number
 }
 
 /**
- * Compares the gradients that a learner computes with the fast kernels with those of the reference, element by element,
- * relative to the largest magnitude in the array. All start from the same float32 parameters. A kernel that this machine
- * does not have is noted and left out.
+ * Compares the gradients of the fast kernels with the gradients of the reference kernel, element by element. Errors are
+ * relative to the largest magnitude in the array. All kernels start from the same float32 parameters. If this machine
+ * does not have a kernel, it is left out with a note.
  */
 export async function agreement(subject: Subject, task: Agreement, context: StageContext): Promise<Comparison[]> {
   const { reference, rows, lambdas, threshold } = task

@@ -3,6 +3,7 @@ import { type KernelName, openKernels } from '../../kernels/index.js'
 import {
   arraysOf,
   modelOf,
+  openModel,
   PipelineError,
   type Position,
   positionOf,
@@ -18,22 +19,31 @@ import { type GradientCheck, uncheckedStep } from './table.js'
 
 /** One step of a run: its batch, and the parameters before and after it. */
 export interface ObservedStep {
+  /** The batch of the step. */
   readonly batch: Table
+  /** The parameters before the step. */
   readonly before: Table
+  /** The parameters after the step. */
   readonly after: Table
 }
 
 /** See the options of `check/gradient`. */
 export interface CompareOptions {
+  /** Number of features whose weights are checked. */
   readonly features: number | 'all'
+  /** Step sizes of the differences. */
   readonly h: readonly number[]
+  /** Weights of the penalty. Default: 0 and that of the model (0.1 if that is 0). */
   readonly lambdas?: readonly number[] | undefined
+  /** Largest absolute error that is accepted against differences. */
   readonly threshold: number
+  /** The fast kernels to compare with the reference. */
   readonly kernels: readonly KernelName[]
+  /** Largest relative error of a fast kernel that is accepted. */
   readonly kernelThreshold: number
 }
 
-/** Makes every comparison of `check/gradient`; returns the rows of its table and the position of the step. */
+/** Makes all comparisons of `check/gradient`. Returns the position of the step and the rows of the table. */
 export async function compareGradients(
   observed: ObservedStep,
   options: CompareOptions,
@@ -67,7 +77,7 @@ export async function compareGradients(
     context.signal.throwIfAborted()
     return context.flow.yieldToEventLoop()
   }
-  const model = subject.learner.open(reference, subject.data, subject.own)
+  const model = openModel(subject.learner, reference, subject.data, subject.own)
   model.load(parameters)
   const cost = await costAround(subject, model, rows, parameters, pause)
   const { specs } = subject
@@ -85,7 +95,7 @@ export async function compareGradients(
   return [positionOf(observed.after), checks]
 }
 
-/** The learner of the parameters. Throws a PipelineError `DATA` if they do not have the arrays that it says. */
+/** Returns the learner of the parameters. Throws a PipelineError `DATA` if their arrays do not fit the learner. */
 function subjectOf(
   { learner: name, options: own, shape, classes, arrays }: ReturnType<typeof modelOf>,
   context: StageContext,
@@ -104,7 +114,8 @@ function subjectOf(
     if (String(array?.shape) !== String(spec.shape))
       throw new PipelineError(
         'DATA',
-        `the learner "${name}" has an array ${spec.name} of ${spec.shape.join('×')}, the parameters have ${array ? array.shape.join('×') : 'none of that name'}`,
+        `the learner "${name}" has an array ${spec.name} of ${spec.shape.join('×')}, ` +
+          `the parameters have ${array ? array.shape.join('×') : 'none of that name'}`,
       )
   }
   return { learner, own, data, specs }

@@ -8,14 +8,15 @@ import {
 } from '../../pipeline/stage-kit.js'
 import type { Subject } from './analytic.js'
 
-/** As `CostAround`, but each value may take a while. */
+/** Like `CostAround`, but `moved` may return a promise. */
 export interface SlowCostAround extends Omit<CostAround, 'moved'> {
+  /** Returns loss and penalty with element `index` of `array` set to `value`. */
   moved(array: string, index: number, value: number): Later<{ readonly loss: number; readonly penalty: number }>
 }
 
 /**
- * The cost of a learner near some parameters: its own fast way if it has one, else the whole loss is computed again
- * whenever a number is moved.
+ * Prepares the cost of a learner near some parameters. Uses the learner's own `costAround` if it has one; otherwise the
+ * whole loss is computed again for each moved number.
  *
  * @param model opened with the reference kernels and loaded with `parameters`
  */
@@ -56,7 +57,7 @@ export async function costAround(
   return { ...(await cost()), moved }
 }
 
-/** The arrays in float64, in memory of their own. */
+/** Copies the arrays in float64. */
 function copied(arrays: Arrays): Record<string, Float64Array> {
   return Object.fromEntries(Object.entries(arrays).map(([name, values]) => [name, Float64Array.from(values)]))
 }

@@ -2,12 +2,12 @@ import type { ArraySpec, Arrays } from '../../pipeline/stage-kit.js'
 import type { SlowCostAround } from './cost.js'
 import { type Comparison, indexOf, Tally } from './tally.js'
 
-/** Below this, gradients count as zero in relative errors: they would compare rounding with rounding. */
+/** Smaller gradients count as zero in relative errors, because only rounding would be compared. */
 const EPSILON = 1e-6
 
 /** A gradient of the mean cost that is to be checked. */
 export interface Analytic {
-  /** Where it comes from: `step`, or the name of a kernel. */
+  /** Its origin: `step`, or the name of a kernel. */
   readonly gradient: string
   /** Weight of the penalty in the cost. */
   readonly lambda: number
@@ -15,7 +15,7 @@ export interface Analytic {
   readonly arrays: Arrays
 }
 
-/** What is differenced, and against what. */
+/** The gradients to check, and the cost whose differences they are compared with. */
 export interface DifferenceTask {
   /** The cost near the parameters. */
   readonly cost: SlowCostAround
@@ -23,12 +23,13 @@ export interface DifferenceTask {
   readonly specs: readonly ArraySpec[]
   /** The parameters at which the gradients were taken. */
   readonly parameters: Arrays
+  /** The gradients to check. */
   readonly gradients: readonly Analytic[]
-  /** Width of a row. In arrays whose last extent is this, only some columns are checked; all others are checked whole. */
+  /** Number of features. If the last extent of an array is this width, only the columns in `features` are checked. */
   readonly width: number
-  /** Those columns. */
+  /** The columns to check. */
   readonly features: Iterable<number>
-  /** Widths of the differences. */
+  /** Step sizes of the differences. */
   readonly h: readonly number[]
   /** Largest absolute error that is accepted. */
   readonly threshold: number
@@ -39,18 +40,19 @@ export interface DifferenceTask {
 const methods = ['forward', 'centred'] as const
 
 /**
- * Compares gradients with differences of the cost `J = loss + lambda · penalty`: forward `(J(w+h) - J(w)) / h` and centred
- * `(J(w+h) - J(w-h)) / 2h`, in float64. Rows are in the order of gradient, array, method and `h`.
+ * Compares gradients with differences of the cost `J = loss + lambda · penalty`: forward `(J(w+h) - J(w)) / h` and
+ * centred `(J(w+h) - J(w-h)) / 2h`, in float64. Rows are in the order of gradient, array, method and `h`.
  *
- * Plotted over `h`, the error of a difference looks like a V: the truncation error falls with `h` (or `h²`), the rounding
- * error grows with `1/h`. The lowest point depends on the data, so each method is judged at the `h` at which most
- * elements agree (then: the smallest mean error). A wrong gradient is wrong at every `h`; this one shows where.
+ * Plotted over `h`, the error of a difference looks like a V: the truncation error falls with `h` (or `h²`), the
+ * rounding error grows with `1/h`. The lowest point depends on the data, so each method is judged at the `h` at which
+ * most elements agree, and among equals the one with the smallest mean error. A wrong gradient is wrong at every `h`,
+ * also at this one.
  */
 export async function differences(task: DifferenceTask): Promise<Comparison[]> {
   const { cost, specs, parameters, gradients, h, threshold } = task
   const tallies = gradients.map(() => new Map(specs.map(({ name }) => [name, curves(h, threshold)])))
 
-  /** Differences by element `at` of an array. */
+  /** Compares element `at` of an array at every `h`. */
   async function difference({ name, shape }: ArraySpec, at: number): Promise<void> {
     const index = indexOf(at, shape)
     const w = parameters[name]![at]!

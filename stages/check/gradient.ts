@@ -25,17 +25,17 @@ const options = z.strictObject({
   features: z
     .union([z.int().positive(), z.literal('all')])
     .default(100)
-    .describe('Features whose weights are differenced, drawn at random, in every class; or all. b always is, whole.'),
+    .describe('Number of random features whose weights are checked, in every class, or all. All of b is checked.'),
   h: z
     .array(z.number().positive())
     .min(1)
     .default([1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10])
-    .describe('Widths of the differences.'),
+    .describe('Step sizes of the differences.'),
   lambdas: z
     .array(z.number().nonnegative())
     .min(1)
     .optional()
-    .describe("Weight decays to check the kernels with. Default: 0 and the model's own, or 0.1 where that is 0."),
+    .describe("Weight decays to check the kernels with. Default: 0 and the model's own (0.1 if that is 0)."),
   threshold: z.number().positive().default(1e-6).describe('Largest absolute error against differences.'),
   kernels: z.array(z.enum(fastKernelNames)).default(fastKernelNames).describe('The fast kernels to compare.'),
   kernelThreshold: z
@@ -46,24 +46,25 @@ const options = z.strictObject({
   onFailure: z
     .enum(['stop', 'continue'])
     .default('stop')
-    .describe('What to do when a gradient is wrong: stop the run, or go on with the table as the only sign.'),
+    .describe('What to do if a gradient is wrong: stop the run with an error, or continue (only the table shows it).'),
 })
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 
-/** `before`: the parameters before the step to check, as an Arrow file, where the run is between the two. */
+/** `before`: the parameters before the step to check, as an Arrow file, if that step is still to come. */
 const state = z.strictObject({ isChecked: z.boolean(), before: bytes.optional() })
 
 /**
- * Checks gradients of the mean cost of a learner (for softmax: `J = mean(-log p[y]) + lambda · Σ W²`) on one batch of a run:
+ * Checks gradients of the mean cost of a learner (for softmax: `J = mean(-log p[y]) + lambda · Σ W²`) on one batch of a
+ * run. Two gradients are compared with forward and centred differences of the learner's cost:
  *
- * - what the training step did, whatever stage did it: `(w_before - w_after) / eta`, seen from the parameters on the
- *   wire. This needs float64 parameters: float32 ones hide it in their rounding, and then the table says `unchecked`;
- * - the gradient that the learner computes with the reference kernel, with and without weight decay;
+ * - the gradient of the training step, `(w_before - w_after) / eta`, computed from the parameters on the wire. This
+ *   works for the training step of any stage, but needs float64 parameters. In float32 parameters rounding hides the
+ *   gradient, and the table says `unchecked`;
+ * - the gradient that the learner computes with the reference kernel, with and without weight decay.
  *
- * both against forward and centred differences of the learner's own cost, and the gradients that it computes with the
- * fast kernels against the reference's. Fails with code `CHECK` and the array and index of each wrong gradient, after
- * the table went out.
+ * The gradients of the fast kernels are compared with those of the reference kernel. If a gradient is wrong, the stage
+ * emits the table and then fails with code `CHECK`, with the array and index of each wrong gradient.
  */
 export const gradient = defineStage({
   name: 'check/gradient',
@@ -72,7 +73,8 @@ export const gradient = defineStage({
   inputs: { batches: wire.batch, parameters: wire.parameters },
   outputs: { checks: wire.gradientCheck },
   example:
-    '- use: check/gradient\n  from: { batches: shuffle, parameters: model }\n  with: { features: 50, threshold: 1.0e-6 }',
+    '- use: check/gradient\n  from: { batches: shuffle, parameters: model }\n' +
+    '  with: { features: 50, threshold: 1.0e-6 }',
   holds: 'one batch, its logits, and the parameters before and after one step',
   facts: ({ inputs, problem }) => {
     checkLearner(inputs.parameters, problem)

@@ -14,8 +14,8 @@ import {
 } from '../../pipeline/stage-kit.js'
 
 /**
- * Draws a few examples of a split at random, without repetition and in the order of the rows, and hands them out as
- * the same batch again and again: a training step that can be looked at closely. A split with fewer rows is taken whole.
+ * Draws a few examples of a split at random, without repetition and in the order of the rows, and emits them as the
+ * same batch `steps` times, so that a training step can be checked on it. If the split has fewer rows, all are taken.
  */
 export const sample = defineStage({
   name: 'check/sample',
@@ -23,7 +23,7 @@ export const sample = defineStage({
   options: z.strictObject({
     split: z.string().min(1).default('train').describe('The split to draw from.'),
     examples: z.int().positive().default(100).describe('Examples to draw.'),
-    steps: z.int().positive().default(2).describe('How often to hand out the batch.'),
+    steps: z.int().positive().default(2).describe('How often to emit the batch.'),
   }),
   inputs: { examples: wire.examples },
   outputs: { batches: wire.batch },

@@ -3,30 +3,41 @@ import { type Position, writePosition } from '../../pipeline/stage-kit.js'
 
 /** One comparison of a gradient, for one array of the model. */
 export interface GradientCheck {
-  /** Whose gradient: `step` (what the training step did), or the kernel `reference`, `native` or `wasm`. */
+  /** The origin of the gradient: `step` (the training step), or the kernel `reference`, `native` or `wasm`. */
   readonly gradient: string
+  /** Weight of the penalty in the cost. */
   readonly lambda: number
   /** Name of the array. */
   readonly array: string
-  /** What it is compared with: `forward` or `centred` differences of the cost, the gradient of the `reference` kernel, or `none`. */
+  /**
+   * It is compared with `forward` or `centred` differences of the cost, the `reference` kernel, or nothing (`none`).
+   */
   readonly method: string
-  /** Width of the difference; null where there is none. */
+  /** Step size of the difference; null for other methods. */
   readonly h: number | null
-  /** Rows the mean is over. */
+  /** Number of rows of the batch. */
   readonly examples: number
-  /** How many elements of the array were compared, and how many it has. */
+  /** Number of elements of the array that were compared. */
   readonly count: number
+  /** Number of elements of the array. */
   readonly size: number
+  /** Largest absolute error; NaN if nothing was compared. */
   readonly max_absolute_error: number
+  /** Mean absolute error; NaN if nothing was compared. */
   readonly mean_absolute_error: number
-  /** Against differences `|g - e| / max(eps, |g| + |e|)`, against the reference `|g - e| / max |e|`. */
+  /**
+   * Largest relative error: `|g - e| / max(eps, |g| + |e|)` for differences, `|g - e| / max |e|` for the reference.
+   */
   readonly max_relative_error: number
+  /** Mean relative error. */
   readonly mean_relative_error: number
-  /** Index of the largest absolute error, one number per extent of the array (`[class, feature]`); and both values there. */
+  /** Index of the largest absolute error, one number per extent of the array: `[class, feature]`. */
   readonly worst: readonly number[]
+  /** The gradient at `worst`. */
   readonly analytic: number
+  /** The value at `worst` that it is compared with. */
   readonly expected: number
-  /** What the largest error may be: the absolute one against differences, the relative one against the reference. */
+  /** Largest error that is accepted: absolute for differences, relative for the reference. */
   readonly threshold: number
   /**
    * `unchecked` if nothing could be compared. Null for rows that only show how the error depends on `h`: a method is
@@ -35,7 +46,7 @@ export interface GradientCheck {
   readonly verdict: 'pass' | 'fail' | 'unchecked' | null
 }
 
-/** The row that says that the gradient of the step was not checked for an array. */
+/** Makes the row for an array for which the gradient of the step was not checked. */
 export function uncheckedStep(
   array: string,
   lambda: number,
@@ -83,7 +94,7 @@ const types = {
 
 const names = Object.keys(types) as (keyof GradientCheck)[]
 
-/** A `gradient-check` table, a row per comparison. */
+/** Makes a `gradient-check` table with one row per comparison. */
 export function gradientCheckTable(position: Position, rows: readonly GradientCheck[]): Table {
   const columns = names.map((name) => [
     name,
@@ -97,7 +108,7 @@ export function gradientCheckTable(position: Position, rows: readonly GradientCh
   return new Table(new Schema(table.schema.fields, metadata), table.batches)
 }
 
-/** The rows of a `gradient-check` table as objects. */
+/** Returns the rows of a `gradient-check` table as objects. */
 export function gradientChecks(table: Table): GradientCheck[] {
   return Array.from({ length: table.numRows }, (_, i) => {
     const values = names.map((name) => [name, table.getChild(name)!.get(i)] as const)
@@ -107,7 +118,7 @@ export function gradientChecks(table: Table): GradientCheck[] {
   })
 }
 
-/** Says what is wrong with a gradient that failed: `the step's gradient of W[3, 17] is 0.5, …`, array and index first. */
+/** Formats the message for a gradient that failed: `W[3, 17]: the gradient of the step is 0.5 …`. */
 export function formatFailure(check: GradientCheck): string {
   const { gradient, lambda, array, worst, method, h, analytic, expected, threshold } = check
   const whose = gradient === 'step' ? 'the step' : `the ${gradient} kernel`
@@ -115,5 +126,7 @@ export function formatFailure(check: GradientCheck): string {
   const error = h === null ? check.max_relative_error : check.max_absolute_error
   const kind = h === null ? 'of the largest magnitude' : 'absolute'
   const number = (value: number): string => String(Number(value.toPrecision(6)))
-  return `${array}[${worst.join(', ')}]: the gradient of ${whose} is ${number(analytic)} (lambda ${lambda}), ${other} ${number(expected)}; the error is ${error.toExponential(1)} ${kind}, allowed ${threshold}`
+  const found = `the gradient of ${whose} is ${number(analytic)} (lambda ${lambda}), ${other} ${number(expected)}`
+  const size = `the error is ${error.toExponential(1)} ${kind}, allowed ${threshold}`
+  return `${array}[${worst.join(', ')}]: ${found}; ${size}`
 }

@@ -1,9 +1,9 @@
 import type { GradientCheck } from './table.js'
 
-/** A row of the table, without what is the same in all rows of an array. */
+/** A row of the table, without the columns that are the same for all rows of an array. */
 export type Comparison = Omit<GradientCheck, 'examples' | 'size'>
 
-/** The index of element `at` of a row-major array, one number per extent. */
+/** Returns the index of element `at` of a row-major array, one number per extent. */
 export function indexOf(at: number, shape: readonly number[]): number[] {
   const index: number[] = []
   let rest = at
@@ -14,7 +14,7 @@ export function indexOf(at: number, shape: readonly number[]): number[] {
   return index
 }
 
-/** What a tally found out. */
+/** The result of a tally. */
 export type Compared = Pick<
   GradientCheck,
   | 'count'
@@ -27,9 +27,9 @@ export type Compared = Pick<
   | 'expected'
 >
 
-/** Collects the errors of one gradient against another. A NaN is the largest error there is. */
+/** Collects the errors of one gradient against another. NaN counts as the largest error. */
 export class Tally {
-  /** How many errors were not larger than the threshold. */
+  /** Number of errors that are not larger than the threshold. */
   within = 0
   private readonly threshold: number
   private count = 0
@@ -43,7 +43,7 @@ export class Tally {
     this.threshold = threshold
   }
 
-  /** `scale` is what the error is divided by to become a relative one. */
+  /** Adds the error of one element. The relative error is the absolute error divided by `scale`. */
   add(index: readonly number[], analytic: number, expected: number, scale: number): void {
     const error = Math.abs(analytic - expected)
     if (this.count === 0 || isLarger(error, this.absolute.max)) {
@@ -57,15 +57,17 @@ export class Tally {
     include(this.relative, error / scale)
   }
 
-  /** True where no error was larger than the threshold. */
+  /** True if no error is larger than the threshold. */
   get holds(): boolean {
     return this.within === this.count
   }
 
+  /** Mean absolute error. */
   get mean(): number {
     return this.absolute.sum / this.count
   }
 
+  /** The errors so far. */
   result(): Compared {
     const { count, worst, analytic, expected } = this
     return {

@@ -14,6 +14,7 @@ import {
   metricsTable,
   modelOf,
   type OpenModel,
+  openModel,
   type Parallel,
   PipelineError,
   type Position,
@@ -37,15 +38,15 @@ const options = z.strictObject({
     .describe('The splits to evaluate, in the order of the columns. Default: all.'),
   every: trainingInterval
     .default('epoch')
-    .describe('When: epoch, "5 epochs", "500 steps", { epochs: n } or { steps: n }; always after the last step.'),
+    .describe('How often: epoch, "5 epochs", "500 steps", { epochs: n } or { steps: n }; always after the last step.'),
 })
 
 type Options = z.output<typeof options>
 
 /**
- * Evaluates the parameters on whole splits. What is measured is up to the learner that made them. The softmax classifier
- * has for each split: `loss`, the mean cross-entropy; `cost`, the loss plus `lambda · Σ W²`; `accuracy`, the share of
- * rows whose most probable class is their label (0 … 1).
+ * Evaluates the parameters on whole splits. The learner that made the parameters defines the metrics. The softmax
+ * classifier has for each split: `loss`, the mean cross-entropy; `cost`, the loss plus `lambda · Σ W²`; `accuracy`, the
+ * share of rows whose most probable class is their label (0 … 1).
  */
 export const classification = defineStage({
   name: 'evaluate/classification',
@@ -55,7 +56,8 @@ export const classification = defineStage({
   outputs: { metrics: wire.metrics },
   metrics: ['loss', 'cost', 'accuracy'],
   example:
-    '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n  with: { splits: [train, test], every: epoch }',
+    '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n' +
+    '  with: { splits: [train, test], every: epoch }',
   holds: 'the examples (by reference), one evaluation in flight',
   parallel: 'every',
   facts: ({ options, inputs, problem }) => {
@@ -93,7 +95,7 @@ export const classification = defineStage({
       }),
 })
 
-/** The names of the columns: those of a split stand together. */
+/** The names of the columns, split by split. */
 function columnsOf({ metrics }: AnyLearner, splits: readonly string[]): string[] {
   return splits.flatMap((split) => metrics.map(({ name }) => `${split}_${name}`))
 }
@@ -123,23 +125,23 @@ function isDue(table: Table, every: TrainingInterval): boolean {
   return position.step === position.epochs * position.steps || isDueAt(every, position)
 }
 
-/** Rows that are summed by themselves: all of a split, or those of one shard. In pieces of one kernel call each. */
+/** The rows of a split or of one shard, which have sums of their own, in pieces for one kernel call each. */
 interface Part {
   readonly pieces: readonly Rows[]
   readonly count: number
 }
 
-/** How a split is evaluated time and again. */
+/** The columns and the rows of a split, prepared once for all evaluations. */
 interface Plan {
   readonly split: string
   readonly columns: readonly string[]
   readonly parts: readonly Part[]
 }
 
-/** Sums over rows, as the learner's metrics take them; the last number is that of the rows. */
+/** Sums over rows, as the learner's metrics take them. The last entry is the number of rows. */
 type Sums = number[]
 
-/** What is opened when the first parameters arrive. */
+/** The learner and its model, opened when the first parameters arrive. */
 interface Scorer {
   readonly learner: AnyLearner
   readonly model: OpenModel
@@ -154,7 +156,7 @@ function makeEvaluator(options: Options, context: StageContext) {
   let plans: readonly Plan[] | undefined
   let infos: Readonly<Record<string, MetricInfo>> = {}
 
-  /** Copies the parameters as they arrive: the examples may arrive later, when training has moved on. */
+  /** Copies the parameters when they arrive, because the examples may arrive later, after further training steps. */
   function take(table: Table): (splits: Splits) => Promise<Table> {
     const position = positionOf(table)
     const parameters = modelOf(table)
@@ -172,7 +174,7 @@ function makeEvaluator(options: Options, context: StageContext) {
   function opened({ learner: name, options, shape, classes }: ReturnType<typeof modelOf>): Scorer {
     const learner = context.learner(name)
     const features = widthOf(shape)
-    return { learner, features, model: learner.open(kernels, { features, classes: classes.length }, options) }
+    return { learner, features, model: openModel(learner, kernels, { features, classes: classes.length }, options) }
   }
 
   function planned({ learner, model, features }: Scorer, splits: Splits): Plan[] {
@@ -186,7 +188,7 @@ function makeEvaluator(options: Options, context: StageContext) {
         columns: columnsOf(learner, [split]),
         parts: parts.map((part) => {
           const pieces = part.flatMap((rows) => [...piecesOf(rows, split, features, model)])
-          // Sums over no rows are zeros, as many as over any.
+          // A part without rows must have as many sums as other parts, all zero.
           return { pieces: pieces.length > 0 ? pieces : [noRows], count: countOf(part) }
         }),
       }
@@ -229,7 +231,7 @@ function makeEvaluator(options: Options, context: StageContext) {
   return { take, free: () => scorer?.model.free() }
 }
 
-/** What the columns say about themselves. */
+/** The metadata of the columns. */
 function infosOf(learner: AnyLearner, splits: readonly string[]): Record<string, MetricInfo> {
   const entries = splits.flatMap((split) =>
     learner.metrics.map(({ name, title, unit, better }): [string, MetricInfo] => [
@@ -248,7 +250,7 @@ function addTo(total: Sums, more: readonly number[]): void {
   for (let i = 0; i < more.length; i++) total[i] = (total[i] ?? 0) + more[i]!
 }
 
-/** The sums of all shards, by split: every rank sends its own to every rank. */
+/** The sums of all shards, by split. Every rank sends its sums to all ranks. */
 async function gathered(sums: readonly (readonly Sums[])[], parallel: Parallel): Promise<Sums[][]> {
   const own = parallel.own.map((_, i) => Float64Array.from(sums.flatMap((shards) => shards[i]!)))
   const all = await parallel.gather(own)

@@ -14,12 +14,13 @@ import {
 } from '../../pipeline/stage-kit.js'
 import type { Stepper } from './step.js'
 
-/** Numbers behind the gradient in a vector: the loss, and whether a rank was asked to stop. */
+/** Number of entries after the gradient in a vector: the loss, and whether a rank was asked to stop. */
 const EXTRA = 2
 
 /**
- * Makes the function that takes one step of a divided run: each shard's share of the mean gradient and loss of the
- * batch, added up over all shards, and then the same step on every rank. Returns the batch's mean loss.
+ * Returns a function that makes one step of a divided run. Each shard computes its share of the mean gradient and loss
+ * of the batch, the shares are added up over all shards, and every rank makes the same step. The function returns the
+ * mean loss of the batch.
  */
 export function dividedStep(
   {

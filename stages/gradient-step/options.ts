@@ -4,7 +4,7 @@ import { z } from '../../pipeline/stage-kit.js'
 /** The options that every training stage has, beside those of its learner. */
 export const common = {
   eta: schedule.describe(
-    'Learning rate: a number, or { start, factor, every } to multiply it by factor after every so many epochs.',
+    'Learning rate: a number, or { start, factor, every } to multiply it by factor after every `every` epochs.',
   ),
   lambda: z
     .number()
@@ -13,7 +13,7 @@ export const common = {
     .describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
   init: initial
     .default('normal')
-    .describe('First parameters: zeros, normal (deviation 0.01), { normal: sigma } or xavier.'),
+    .describe('Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma } or xavier.'),
   onDivergence: z
     .enum(['stop', 'continue'])
     .default('stop')
@@ -26,7 +26,7 @@ export interface TrainingOptions {
   readonly eta: Schedule
   /** Weight of the penalty. */
   readonly lambda: number
-  /** How the first parameters are made. */
+  /** How the initial parameters are made. */
   readonly init: Initial
   /** What to do when the loss is no longer a finite number. */
   readonly onDivergence: 'stop' | 'continue'

@@ -10,13 +10,13 @@ import {
   type Rows,
 } from '../../pipeline/stage-kit.js'
 
-/** What all steps of a run share. */
+/** The parts that all steps of a run share. */
 export interface StepParts {
   /** The model in training. */
   readonly model: OpenModel
   /** Its arrays. */
   readonly specs: readonly ArraySpec[]
-  /** What a gradient does to them. */
+  /** The update rule. */
   readonly rule: UpdateRule
   /** Weight of the penalty. */
   readonly lambda: number
@@ -24,19 +24,19 @@ export interface StepParts {
 
 /** Makes steps on a model, and keeps the state of the update rule. */
 export interface Stepper {
-  /** One step on the mean cost of the rows accumulated so far and these ones; gives their mean loss before the step. */
+  /** Makes one step on the accumulated rows and these rows, and returns their mean loss before the step. */
   step(rows: Rows, eta: number, step: number): Later<number>
-  /** Changes the parameters by a gradient of the mean loss (without the penalty) that was computed outside. */
+  /** Makes a step with a given gradient of the mean loss (without the penalty). */
   apply(gradient: Arrays, eta: number, step: number): Later<void>
-  /** The state of the rule, as `rule.<name>.<array>`; empty if it keeps none. */
+  /** Returns the state of the rule, by `rule.<name>.<array>`; empty if the rule keeps none. */
   state(): Readonly<Record<string, Numbers>>
 }
 
 /**
- * Makes the stepper of a model. If the model can make a whole step of plain gradient descent in one call, it does;
- * otherwise the gradient is taken and the rule applied to it, with the same result to the precision of the kernel.
+ * Makes the stepper of a model. If the model can make a whole step of plain gradient descent in one call, it does so.
+ * Otherwise the rule is applied to the gradient; the result is the same to the precision of the kernel.
  *
- * @param saved a checkpoint's state that holds that of the rule, if the run is resumed
+ * @param saved the state of the stage from a checkpoint, with the state of the rule; empty unless the run is resumed
  */
 export function makeStepper(
   { model, specs, rule, lambda }: StepParts,

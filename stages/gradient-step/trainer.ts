@@ -8,6 +8,7 @@ import {
   layoutOf,
   type Numbers,
   type OpenModel,
+  openModel,
   type Parallel,
   PipelineError,
   type Position,
@@ -34,15 +35,15 @@ const state = z.object({ step: z.int(), steps: z.int(), learner: z.string().opti
 
 type State = z.output<typeof state>
 
-/** What a trainer joins. */
+/** The parts that a trainer combines. */
 export interface Training {
-  /** What is trained. */
+  /** The learner to train. */
   readonly learner: AnyLearner
   /** The learner's own options. */
   readonly own: Readonly<Record<string, unknown>>
   /** The options of the stage. */
   readonly options: TrainingOptions
-  /** What a gradient does to the parameters. */
+  /** The update rule. */
   readonly rule: UpdateRule
 }
 
@@ -56,7 +57,7 @@ interface OpenTraining {
   readonly emit: ReturnType<typeof parametersTables>
 }
 
-/** Makes the function that takes one step per batch and returns the parameters after it. */
+/** Returns `train`, which makes one step per batch and returns the parameters after it, and `free`. */
 export function makeTrainer({ learner, own, options, rule }: Training, context: StageContext) {
   let model: OpenModel | undefined
   let isFreed = false
@@ -76,7 +77,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     },
   })
 
-  /** Opens the model for the data that the first batch shows. */
+  /** Opens the model for the features and classes of the first batch. */
   async function openFor(batch: Table): Promise<OpenTraining> {
     const layout = layoutOf(batch)
     const { shape, classes, names } = layout
@@ -89,7 +90,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
         'DATA',
         `the checkpoint is of the learner ${saved.learner}, this stage trains ${identity}; put the definition back, or begin a new run`,
       )
-    model = learner.open(context.kernels, data, own)
+    model = openModel(learner, context.kernels, data, own)
     model.load(saved ? fitting(saved, specs) : initialArrays(options.init, specs, context.random('init')))
     const arrays = await model.read()
     if ((await model.read())[specs[0]!.name] !== arrays[specs[0]!.name])
@@ -132,7 +133,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)
   }
 
-  /** A batch too large for one stretch of work: all but its last slice are accumulated first. */
+  /** Makes a step on a batch that is too large for one kernel call: accumulates all slices but the last, then steps. */
   async function stepInSlices(open: OpenTraining, batch: Table, rows: Rows, most: number): Promise<Table> {
     const pieces = [...slices(rows, most)]
     const last = pieces.pop()!
@@ -148,7 +149,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     const position = positionOf(batch)
     const eta = etaAt(options.eta, position.epoch)
     const loss = stepper.step(rows, eta, position.step)
-    // A promise costs more than all else here, so there is none if the loss is there already.
+    // A promise would cost more than everything else here, so none is made if the loss is already known.
     if (typeof loss === 'number') return [checked(emit, loss, position, eta)]
     return loss.then((found) => checked(emit, found, position, eta))
   }
@@ -205,7 +206,7 @@ function checkNames(learner: string, specs: readonly ArraySpec[]): void {
       )
 }
 
-/** Whether a resumed run comes past a batch that it was trained on before. */
+/** Whether the checkpoint of a resumed run already includes the step on this batch. */
 function isSeen(batch: Table, saved: State): boolean {
   const { step, steps } = positionOf(batch)
   if (steps !== saved.steps)
@@ -219,6 +220,7 @@ function isSeen(batch: Table, saved: State): boolean {
 function diverged({ epoch, step }: Position, eta: number, loss: number): PipelineError {
   return new PipelineError(
     'DIVERGED',
-    `the loss is ${loss} in epoch ${epoch}, step ${step}, with eta ${eta}; a smaller eta may help (onDivergence: continue goes on)`,
+    `the loss is ${loss} in epoch ${epoch}, step ${step}, with eta ${eta}; a smaller eta may help ` +
+      '(onDivergence: continue goes on)',
   )
 }

@@ -5,21 +5,21 @@ import { defineStage, type Learner, wire, z } from '../../pipeline/stage-kit.js'
 import { common, type TrainingOptions } from './options.js'
 import { makeTrainer } from './trainer.js'
 
-/** What a training stage is made of. */
+/** The parts of a training stage. */
 export interface GradientStepSpec<L extends z.ZodRawShape> {
-  /** `gradient-step/softmax`. */
+  /** Its name: `gradient-step/softmax`. */
   readonly name: string
   /** One sentence, third person. */
   readonly summary: string
-  /** What is trained. */
+  /** The learner to train. */
   readonly learner: Learner<z.ZodObject<L>>
   /** YAML of one use. */
   readonly example: string
 }
 
 /**
- * Makes a training stage: it joins a learner with an update rule (gradient descent) and a schedule of the learning rate.
- * The learner's options become options of the stage.
+ * Makes a training stage. It combines a learner with an update rule (gradient descent) and a schedule of the learning
+ * rate. The options of the learner become options of the stage.
  *
  * The stage takes batches and emits the parameters after every step. The tables show live memory: copy what you keep
  * (`copyParameters`). It fails with code `DIVERGED` when the loss of a batch is not finite.

@@ -28,7 +28,7 @@ const options = z.strictObject({
     .int()
     .positive()
     .optional()
-    .describe('So many of the last rows of the training files become the validation split, instead of files.'),
+    .describe('Number of rows at the end of the training files that become the validation split. Default: none.'),
 })
 
 type Options = z.output<typeof options>
@@ -46,7 +46,8 @@ export const cifar10 = defineStage({
   inputs: {},
   outputs: { examples: wire.examples },
   example:
-    '- use: load/cifar10\n  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',
+    '- use: load/cifar10\n' +
+    '  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',
   holds: 'every split, as uint8: 3 kB per image; in a divided run the shards of this rank',
   parallel: 'every',
   sources: (options) =>
@@ -68,7 +69,7 @@ function splitNames(options: Options): string[] {
   return options.holdOut === undefined ? names : ['train', 'validation', ...names.slice(1)]
 }
 
-/** Records per read: about 1.5 MB, which stay in the cache while they are hashed and copied. */
+/** Number of records per read: about 1.5 MB, which stay in the CPU cache while they are hashed and copied. */
 const PIECE = 512
 
 async function* splitTables(options: Options, context: StageContext): AsyncGenerator<Table> {
@@ -102,7 +103,7 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   }
 }
 
-/** The file, or the packed one where there is only that. */
+/** Returns the path, with `.gz` added if only the compressed file exists. */
 function foundFile(path: string): string {
   const packed = `${path}.gz`
   return !existsSync(path) && existsSync(packed) ? packed : path
@@ -118,7 +119,9 @@ async function openRecords(path: string, context: StageContext): Promise<SourceF
   if (rest !== 0)
     throw new PipelineError(
       'DATA',
-      `${found}: expected records of ${RECORD} bytes, found ${file.size} bytes: ${Math.floor(file.size / RECORD)} records and ${rest} bytes more; the file is cut off or not the binary version`,
+      `${found}: expected records of ${RECORD} bytes, found ${file.size} bytes: ` +
+        `${Math.floor(file.size / RECORD)} records and ${rest} bytes more; ` +
+        'the file is cut off or not the binary version',
     )
   return file
 }
@@ -127,6 +130,7 @@ function labelOf(byte: number, file: SourceFile, record: number): number {
   if (byte < classes.length) return byte
   throw new PipelineError(
     'DATA',
-    `${file.path}: record ${record}: expected a label from 0 to 9, got ${byte}; is this the binary version of CIFAR-10?`,
+    `${file.path}: record ${record}: expected a label from 0 to 9, got ${byte}; ` +
+      'is this the binary version of CIFAR-10?',
   )
 }

@@ -4,25 +4,36 @@ import { readSourceFile } from './source-file.js'
 
 /** The rows of one CSV file. */
 export interface CsvRows {
+  /** Path of the file. */
   readonly path: string
+  /** Number of features. */
   readonly width: number
-  /** Names of the feature columns, where the file has a header. */
+  /** Names of the feature columns, or undefined if the file has no header. */
   readonly names: readonly string[] | undefined
   /** Row-major, `[rows, width]`. */
   readonly values: Float32Array
+  /** The label of each row, as it is in the file. */
   readonly labels: readonly string[]
-  /** The line each row stands on. */
+  /** The line number of each row, from 1. */
   readonly lines: readonly number[]
 }
 
+/** The format of a CSV file; see the options of `load/csv`. */
 export interface CsvFormat {
+  /** Whether the first line has the names of the columns. */
   readonly header: boolean
+  /** The character between two cells. */
   readonly delimiter: string
+  /** The label column: its name, or its index from 0 (negative: from the end). */
   readonly label: string | number
+  /** Names of columns to leave out. */
   readonly drop: readonly string[]
 }
 
-/** Reads a CSV file (`.gz` accepted). Throws a PipelineError `DATA` that names line and column of the first bad cell. */
+/**
+ * Reads a CSV file, which may be compressed (`.gz`). Throws a PipelineError `DATA` that names the line and column of
+ * the first wrong cell.
+ */
 export async function readCsv(path: string, format: CsvFormat, context: StageContext): Promise<CsvRows> {
   const bytes = await readSourceFile(path, context)
   if (bytes.subarray(0, 8192).includes(0)) throw new PipelineError('DATA', `${path} is not a text file`)

@@ -14,17 +14,17 @@ import { deal, fractions } from './fractions.js'
 
 const options = z
   .strictObject({
-    path: z.string().min(1).optional().describe('One file, cut into splits by `fractions`.'),
+    path: z.string().min(1).optional().describe('One file, divided into splits by `fractions`.'),
     fractions: fractions
       .default({ train: 0.7, validation: 0.15, test: 0.15 })
-      .describe('Share of the rows of `path` in each split, dealt by a seeded permutation.'),
+      .describe('Share of the rows of `path` in each split. Rows are assigned by a seeded permutation.'),
     files: z
       .record(z.string(), z.string().min(1))
       .refine((files) => Object.keys(files).length > 0, { error: 'expected at least one split' })
       .optional()
       .describe('One file per split, instead of `path`.'),
     header: z.boolean().default(true).describe('Whether the first line names the columns.'),
-    delimiter: z.string().length(1).default(',').describe('What separates the cells.'),
+    delimiter: z.string().length(1).default(',').describe('The character between two cells.'),
     label: z
       .union([z.string().min(1), z.int()])
       .default(-1)
@@ -35,7 +35,7 @@ const options = z
       .min(2)
       .refine((names) => new Set(names).size === names.length, { error: 'expected names that differ' })
       .optional()
-      .describe('The class names, in order. Default: found in the data.'),
+      .describe('The class names, in order. Default: all labels in the data.'),
     shape: z.array(z.int().positive()).min(1).optional().describe('Shape of one example, for instance [1, 8, 8].'),
   })
   .refine((given) => (given.path === undefined) !== (given.files === undefined), {
@@ -47,8 +47,8 @@ type Options = z.output<typeof options>
 /**
  * Loads examples from CSV files: numbers as float32 features, one column as the label.
  *
- * Labels that are all integers from 0 are class indices; any others are class names, sorted. Ragged rows, cells that
- * are no finite numbers and unknown labels are errors that name file, line and column.
+ * If all labels are integers from 0, they are class indices; otherwise the classes are the sorted labels. Rows of
+ * different lengths, cells that are no finite numbers and unknown labels are errors that name file, line and column.
  */
 export const csv = defineStage({
   name: 'load/csv',
@@ -103,7 +103,7 @@ function floats(length: number, { kernels }: StageContext): Float32Array {
   return new Float32Array(bytes.buffer, bytes.byteOffset, length)
 }
 
-/** All files must have the same features, in the same order where they are named. */
+/** Throws if two files have different numbers of features, or different names of features. */
 function checkColumns(rows: CsvRows, first: CsvRows): void {
   if (rows.width !== first.width)
     throw new PipelineError('DATA', `${rows.path} has ${rows.width} features, ${first.path} has ${first.width}`)
@@ -115,7 +115,7 @@ function checkColumns(rows: CsvRows, first: CsvRows): void {
     )
 }
 
-/** Class indices `0 … n - 1` where all labels are such integers, else the sorted names. */
+/** Class indices `0 … n - 1` if all labels are integers from 0, else the sorted labels. */
 function classesOf(labels: readonly string[]): string[] {
   const distinct = [...new Set(labels)]
   if (distinct.every((label) => /^\d{1,4}$/.test(label))) {

@@ -18,7 +18,7 @@ const PIXELS = 64
 
 /**
  * Loads the handwritten digits that come with Millrace: 1,797 images of 8×8 pixels, 0 … 16 (E. Alpaydin, C. Kaynak,
- * 1998; CC BY 4.0). The file is ordered by writer, so rows are dealt into the splits by a seeded permutation.
+ * 1998; CC BY 4.0). The file is ordered by writer, so a seeded permutation assigns the rows to the splits.
  */
 export const digits = defineStage({
   name: 'load/digits',
@@ -26,7 +26,7 @@ export const digits = defineStage({
   options: z.strictObject({
     fractions: fractions
       .default({ train: 0.7, validation: 0.15, test: 0.15 })
-      .describe('Share of the rows in each split; the split names are yours.'),
+      .describe('Share of the rows in each split. You choose the names of the splits.'),
   }),
   inputs: {},
   outputs: { examples: wire.examples },

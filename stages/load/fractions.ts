@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Random } from '../../pipeline/stage-kit.js'
 
-/** The option that cuts one set of rows into splits. */
+/** The option that divides one set of rows into splits. */
 export const fractions = z
   .record(z.string(), z.number().positive().max(1))
   .refine((parts) => Object.keys(parts).length > 0 && Object.values(parts).reduce((a, b) => a + b, 0) <= 1 + 1e-9, {
@@ -9,8 +9,8 @@ export const fractions = z
   })
 
 /**
- * Deals `rows` into splits by a random permutation: the first fraction gets the first part of it, and so on.
- * The last split takes what rounding leaves when the fractions add up to 1.
+ * Assigns `rows` rows to splits by a random permutation: the first split gets its first part, and so on. Returns the
+ * row numbers of each split. If the fractions add up to 1, every row is in a split.
  */
 export function deal(rows: number, parts: Readonly<Record<string, number>>, random: Random): Map<string, Uint32Array> {
   const order = random.permutation(rows)

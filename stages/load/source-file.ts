@@ -5,12 +5,13 @@ import { fileProblem, messageOf, openRegularFile, PipelineError, type StageConte
 
 const unzip = promisify(gunzip)
 
-/** What is held in memory whole, packed or unpacked: a small file can unpack to a thousand times its size. */
+/** Largest file that is read into memory, in bytes, before and after it is unpacked. */
 const MOST = 1 << 30
 
 /**
- * Reads a data file whole, unpacked if it ends in `.gz`, and tells the run its checksum.
- * Throws a PipelineError `DATA`: missing, unreadable, empty, or damaged; `help` is added where it is missing.
+ * Reads a whole data file, unpacks it if its name ends in `.gz`, and records its checksum in the run. Throws a
+ * PipelineError `DATA` if the file is missing, unreadable, empty or damaged. If it is missing, the message ends with
+ * `help`.
  */
 export async function readSourceFile(path: string, context: StageContext, help = ''): Promise<Buffer> {
   const bytes = await reading(path, help, async () => {
@@ -35,17 +36,19 @@ export async function readSourceFile(path: string, context: StageContext, help =
   return unpacked
 }
 
-/** A data file, unpacked where it ends in `.gz`, to be read in pieces. */
+/** A data file that is read in pieces. It is unpacked if its name ends in `.gz`. */
 export interface SourceFile {
+  /** Path of the file. */
   readonly path: string
-  /** Bytes, unpacked. */
+  /** Number of bytes, after unpacking. */
   readonly size: number
+  /** The first two bytes, after unpacking. */
   readonly firstBytes: Uint8Array
-  /** The bytes in order, in pieces of `length` (the last may be short); each is valid until the next is asked for. */
+  /** Reads pieces of `length` bytes, in order; the last may be short. The next piece may overwrite the previous one. */
   pieces(length: number): AsyncGenerator<Uint8Array> | Generator<Uint8Array>
 }
 
-/** Looks at a data file without holding it in memory (a packed one is unpacked whole). Same errors as `readSourceFile`. */
+/** Opens a data file. Only a `.gz` file is read into memory as a whole. Throws like `readSourceFile`. */
 export async function openSourceFile(path: string, context: StageContext, help = ''): Promise<SourceFile> {
   if (path.endsWith('.gz')) {
     const bytes = await readSourceFile(path, context, help)
@@ -69,7 +72,7 @@ function* cut(bytes: Uint8Array, length: number): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length)
 }
 
-/** Reads and hashes piece by piece: each is hot in the cache for whoever takes it. */
+/** Reads and hashes piece by piece, so that a piece is still in the CPU cache when the caller uses it. */
 async function* read(path: string, size: number, length: number, context: StageContext): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   const buffer = new Uint8Array(Math.min(length, size))

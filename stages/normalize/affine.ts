@@ -16,23 +16,27 @@ import {
 } from '../../pipeline/stage-kit.js'
 
 /**
- * Above this, `mean * scale` is so large that folding the map into float32 weights would cancel away the features'
- * digits (float32 has about 7): such features are standardised into floats instead.
+ * Largest `|mean * scale|` for which the map is folded into float32 weights. With larger values, cancellation would
+ * lose digits of the features (float32 has about 7), so these features are converted to standardised floats.
  */
 const FOLDABLE = 256
 
 /** Mean, deviation and range per feature. */
 export interface Statistics {
+  /** Mean. */
   readonly mean: Float64Array
   /** Population standard deviation (divided by n). */
   readonly deviation: Float64Array
+  /** Smallest value. */
   readonly min: Float64Array
+  /** Largest value. */
   readonly max: Float64Array
 }
 
 /**
- * Statistics of the rows of all tables, in float64, before any affine map they carry. Throws a PipelineError `DATA` if
- * there are no rows. The sums of the shards are added in their order, so that every rank has the same bits.
+ * Computes the statistics of the rows of all tables in float64. Affine maps of the tables are not applied. Throws a
+ * PipelineError `DATA` if there are no rows. The sums of the shards are added in their order, so that every rank has
+ * the same bits.
  */
 export async function statisticsOf(tables: readonly Table[], context: StageContext): Promise<Statistics> {
   const [first] = tables
@@ -55,7 +59,7 @@ export async function statisticsOf(tables: readonly Table[], context: StageConte
   return { mean, deviation: spread.map((total) => Math.sqrt(total / count)), min, max }
 }
 
-/** Sum, squares (of uint8 rows), least and largest value of each feature, and the number of rows, in one vector. */
+/** Sum, sum of squares (uint8 rows only), smallest and largest value of each feature, and the number of rows. */
 async function sumsOf(parts: readonly Rows[], width: number, context: StageContext): Promise<Float64Array> {
   const vector = new Float64Array(4 * width + 1)
   const { sum, squares, min, max } = sections(vector, width)
@@ -111,7 +115,10 @@ function joined(vectors: readonly Float64Array[], width: number) {
     }))
 }
 
-/** From integer sums, shifted by the rounded mean so that nothing cancels: every intermediate is an exact integer. */
+/**
+ * The standard deviation, from integer sums. The sums are shifted by the rounded mean to avoid cancellation; they stay
+ * exact integers.
+ */
 function exactDeviation(sum: Float64Array, squares: Float64Array, count: number): Float64Array {
   return sum.map((total, j) => {
     const shift = Math.round(total / count)
@@ -121,7 +128,7 @@ function exactDeviation(sum: Float64Array, squares: Float64Array, count: number)
   })
 }
 
-/** Cuts the rows into pieces of about a megabyte, with a turn of the event loop between them where it is due. */
+/** Cuts the rows into pieces of about a megabyte. Yields to the event loop between them if necessary. */
 async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], width: number, context: StageContext) {
   const step = Math.max(1, Math.floor(2 ** 20 / width)) * width
   for (const { values } of parts)
@@ -132,9 +139,9 @@ async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], 
 }
 
 /**
- * Applies `z = (x - mean) * scale` to the values as they lie in memory, in place of the map the table carries: uint8
- * rows get it as metadata and stay as they are, float32 rows (and uint8 rows where folding would lose digits) are
- * written as floats into memory of their own.
+ * Applies `z = (x - mean) * scale` to the stored values. It replaces the map that the table carries. uint8 rows stay as
+ * they are and get the map as metadata. float32 rows, and uint8 rows for which folding would lose digits, are written
+ * as floats into new memory.
  */
 export async function standardised(table: Table, affine: Affine, context: StageContext): Promise<Table> {
   const { shape, classes, names, applied } = layoutOf(table)
@@ -167,12 +174,11 @@ export async function standardised(table: Table, affine: Affine, context: StageC
   )
 }
 
-/** Says which features are constant on the fit split: they become 0. */
+/** Adds a note about the features that are constant on the fit split. They become 0. */
 export function noteConstants(scale: Float64Array, split: string, context: StageContext): void {
   const constant = [...scale.keys()].filter((j) => scale[j] === 0)
   if (constant.length === 0) return
   const list = constant.slice(0, 5).join(', ') + (constant.length > 5 ? ', …' : '')
-  context.note(
-    `${constant.length} of ${scale.length} features ${constant.length === 1 ? 'is' : 'are'} constant on ${split} and become${constant.length === 1 ? 's' : ''} 0 (${list})`,
-  )
+  const [are, become] = constant.length === 1 ? ['is', 'becomes'] : ['are', 'become']
+  context.note(`${constant.length} of ${scale.length} features ${are} constant on ${split} and ${become} 0 (${list})`)
 }

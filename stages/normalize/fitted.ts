@@ -12,10 +12,10 @@ import {
 } from '../../pipeline/stage-kit.js'
 import { noteConstants, type Statistics, standardised, statisticsOf } from './affine.js'
 
-/** The option every fitted normaliser has. */
+/** The option of every fitted normaliser. */
 export const fit = z.string().min(1).default('train').describe('The split the statistics are computed on.')
 
-/** Checks that the split to fit on is there; facts pass through. */
+/** Reports a split to fit on that the input does not have. Returns the facts of the input as those of the output. */
 export function fittedFacts({ options, inputs, problem }: Checking<{ fit: string }>): { examples: Facts } {
   const facts = inputs.examples ?? {}
   checkSplit(facts, options.fit, 'fit', problem)
@@ -23,8 +23,8 @@ export function fittedFacts({ options, inputs, problem }: Checking<{ fit: string
 }
 
 /**
- * Computes statistics of the values in memory on the `fit` split, makes a map of them and applies it to every table.
- * A map that came with the tables is replaced: what is fitted here is the same with or without it.
+ * Computes statistics of the stored values of the `fit` split, makes a map from them and applies it to every table. It
+ * replaces a map that the tables carry; the statistics do not depend on that map.
  */
 export function fitted(
   split: string,

@@ -2,10 +2,12 @@ import { z } from 'zod'
 import { defineStage, wire } from '../../pipeline/stage-kit.js'
 import { fit, fitted, fittedFacts } from './fitted.js'
 
-/** Maps each feature's range on the `fit` split onto 0 … 1: `(x - min) / (max - min)`. A constant feature becomes 0. */
+/**
+ * Maps the range of each feature on the `fit` split to 0 … 1: `(x - min) / (max - min)`. Constant features become 0.
+ */
 export const minMax = defineStage({
   name: 'normalize/min-max',
-  summary: 'Maps the range of each feature on the split it is fitted on onto 0 … 1.',
+  summary: 'Maps the range of each feature on the fit split to 0 … 1.',
   options: z.strictObject({ fit }),
   inputs: { examples: wire.examples },
   outputs: { examples: wire.examples },

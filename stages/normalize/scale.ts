@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { composed, defineStage, layoutOf, widthOf, wire } from '../../pipeline/stage-kit.js'
 import { standardised } from './affine.js'
 
-/** Applies `(x - subtract) / divideBy` to every feature; nothing is fitted, so tables pass one by one. */
+/** Applies `(x - subtract) / divideBy` to every feature. Nothing is fitted, so it handles tables one by one. */
 export const scale = defineStage({
   name: 'normalize/scale',
   summary: 'Subtracts one number from every feature and divides by another.',
   options: z.strictObject({
-    subtract: z.number().default(0).describe('Taken from every value first.'),
-    divideBy: z.number().positive().default(255).describe('What every value is then divided by.'),
+    subtract: z.number().default(0).describe('Number that is subtracted from every value first.'),
+    divideBy: z.number().positive().default(255).describe('Number that every value is then divided by.'),
   }),
   inputs: { examples: wire.examples },
   outputs: { examples: wire.examples },

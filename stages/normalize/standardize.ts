@@ -3,10 +3,11 @@ import { defineStage, wire } from '../../pipeline/stage-kit.js'
 import { fit, fitted, fittedFacts } from './fitted.js'
 
 /**
- * Standardises each feature: minus its mean, over its population standard deviation (divided by n), both of the
- * `fit` split, so that nothing of the other splits leaks into training. A feature that is constant there becomes 0.
+ * Standardises each feature: subtracts its mean and divides by its population standard deviation (divided by n). Both
+ * are computed on the `fit` split, so that nothing of the other splits leaks into training. A feature that is constant
+ * there becomes 0.
  *
- * uint8 rows stay uint8: the map travels as metadata until a kernel folds it into the weights.
+ * uint8 rows stay uint8: the tables carry the map as metadata, and a kernel folds it into the weights.
  */
 export const standardize = defineStage({
   name: 'normalize/standardize',

@@ -4,7 +4,7 @@ import { defineStage, positionOf, type Random, reposition, wire } from '../../pi
 import { byEpoch, positionIn } from './epochs.js'
 
 /**
- * Permutes the order of the batches anew in every epoch; rows stay in their batch. Nothing is copied.
+ * Permutes the order of the batches in every epoch. Rows stay in their batch. Nothing is copied.
  * (Bengio, Practical Recommendations for Gradient-Based Training of Deep Architectures, 2012, section 2.1.)
  */
 export const batches = defineStage({

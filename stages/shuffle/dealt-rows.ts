@@ -16,8 +16,8 @@ import {
 import { positionIn } from './epochs.js'
 
 /**
- * Deals the rows of an epoch anew into its batches, which keep their sizes. Every rank draws the same permutation of all
- * rows and gathers those that its shards have.
+ * Permutes the rows of an epoch across its batches, which keep their sizes. Every rank draws the same permutation of
+ * all rows and gathers the rows of its own shards.
  */
 export function* dealtRows(held: readonly Table[], random: Random, parallel: Parallel): Generator<Table> {
   const { own, shards } = parallel
@@ -25,7 +25,7 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
   const extents = held.map(extentOf)
   const parts = held.map(partsOf)
   const total = extents.reduce((sum, { rows }) => sum + rows, 0)
-  // Which batch each row of the epoch came in, and its number in the split.
+  // The batch in which each row of the epoch arrived, and its number in the split.
   const [batchOf, rowOf] = [new Int32Array(total), new Int32Array(total)]
   let at = 0
   for (const [batch, { first: from, rows }] of extents.entries())
@@ -45,7 +45,7 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
     yield batchOfShards(fieldsOf(table), gathered, splitOf(table), position, { first: from, rows }, parallel)
   }
 
-  /** Copies those of the dealt rows that belong to a shard, the `k`th of this process, into new memory. */
+  /** Copies those of the `dealt` rows that belong to a shard into new memory. It is the `k`th shard of this process. */
   function gather(dealt: Uint32Array, shard: number, k: number, width: number, like: Rows['values']): Rows {
     const mine = shards === 1 ? dealt : dealt.filter((at) => rowOf[at]! % shards === shard)
     const size = mine.length * width

@@ -3,8 +3,8 @@ import { concat, defer, EMPTY, type Observable, type OperatorFunction } from 'rx
 import { endsEpoch, type Flow, type Position, positionOf } from '../../pipeline/stage-kit.js'
 
 /**
- * Gathers the batches of an epoch, then hands them out as `reorder` says, with the positions of the epoch in order.
- * Holds the batches of one epoch, which are views.
+ * Gathers the batches of an epoch, then emits them in the order that `reorder` returns. `reorder` also gives them the
+ * positions of the epoch, in order. Holds the batches of one epoch, which are views.
  */
 export function byEpoch(
   flow: Flow,
@@ -30,7 +30,7 @@ export function byEpoch(
     })
 }
 
-/** The position of the `i`th batch of the epoch that `first` belongs to. */
+/** Returns the position of batch `i`, from 0, of the epoch that `first` begins. */
 export function positionIn(first: Position, i: number): Position {
   const { epoch, step, epochs, steps } = first
   return { epoch, step: step + i, epochs, steps }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineStage, wire } from '../../pipeline/stage-kit.js'
 
-/** Passes the batches on as they come: the place holder for `use: shuffle/${shuffle}`. */
+/** Passes the batches on unchanged. Pipelines use it for `shuffle: none` in `use: shuffle/${shuffle}`. */
 export const none = defineStage({
   name: 'shuffle/none',
   summary: 'Keeps the order of the batches.',

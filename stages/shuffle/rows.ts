@@ -4,8 +4,8 @@ import { dealtRows } from './dealt-rows.js'
 import { byEpoch } from './epochs.js'
 
 /**
- * Deals the rows of an epoch anew into its batches, which keep their sizes. Each batch is gathered into memory of its
- * own as it is asked for.
+ * Permutes the rows of an epoch across its batches, which keep their sizes. The rows of a batch are copied into new
+ * memory just before it is emitted.
  */
 export const rows = defineStage({
   name: 'shuffle/rows',

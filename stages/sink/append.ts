@@ -4,12 +4,15 @@ import { ignoreElements, type Observable, type OperatorFunction, tap, using } fr
 import { z } from 'zod'
 import { attempt, PipelineError, positionOf, type StageContext, syncPath } from '../../pipeline/stage-kit.js'
 
-/** An output file that grows: whatever is appended is handed to the operating system at once. */
+/** An output file that only grows. */
 export interface Appender {
+  /** Passes text (as UTF-8) or bytes to the operating system at once. Throws a PipelineError `WRITE` if that fails. */
   append(content: string | Uint8Array): void
 }
 
-/** What is in the file: bytes, tables, those of them that were no step's, and the last step. */
+/**
+ * The contents of the file: number of bytes, of tables, and of tables from before the first step; and the last step.
+ */
 const state = z.strictObject({
   bytes: z.int().nonnegative(),
   tables: z.int().nonnegative(),
@@ -18,9 +21,9 @@ const state = z.strictObject({
 })
 
 /**
- * Opens the file when the run starts, calls `write` for each table with its number in the file, and closes it however the
- * run ends. A resumed run cuts the file off where the checkpoint was made, and passes over the tables that are in it.
- * Throws a PipelineError `WRITE` where a write fails.
+ * Opens the file when the run starts, calls `write` for each table with its number in the file, and closes the file at
+ * the end of the run, also if the run fails. A resumed run cuts the file to its length at the checkpoint, and skips the
+ * tables that are already in it. Throws a PipelineError `WRITE` if a write fails.
  */
 export function appended(
   context: StageContext,
@@ -50,7 +53,7 @@ class GrowingFile implements Appender {
   private descriptor: number | undefined
   private readonly now = { bytes: 0, tables: 0, early: 0, step: 0 }
   private saved = this.now
-  /** Tables that were no step's, seen by this process. */
+  /** Number of tables from before the first step that this process has seen. */
   private early = 0
 
   constructor(context: StageContext, path: string) {
@@ -63,7 +66,7 @@ class GrowingFile implements Appender {
       },
       sync: () => syncPath(path),
     })
-    // What stands in it beyond the checkpoint goes when there is something to put in its place.
+    // A resumed run cuts the file only when it has something to write.
     if (this.saved === this.now) this.open()
     else checkLength(path, this.now.bytes)
   }
@@ -73,14 +76,14 @@ class GrowingFile implements Appender {
     return this.descriptor
   }
 
-  /** False for what a resumed run comes past a second time. */
+  /** False for a table that a resumed run has already written. */
   isNew(table: Table): boolean {
     const { step } = positionOf(table)
     if (this.saved === this.now) return true
     return step > 0 ? step > this.saved.step : ++this.early > this.saved.early
   }
 
-  /** Counts a table, and gives the number it has in the file, from 0. */
+  /** Counts a table, and returns its number in the file, from 0. */
   count(table: Table): number {
     const { step } = positionOf(table)
     if (step > 0) this.now.step = step
@@ -107,19 +110,19 @@ class GrowingFile implements Appender {
   }
 }
 
-/** Opens a file to write on from a byte on; what stood there is cut off. */
+/** Cuts a file to a number of bytes and opens it to append. */
 function openAt(path: string, bytes: number): number {
   if (bytes === 0) return openSync(path, 'w')
   truncateSync(path, bytes)
   return openSync(path, 'a')
 }
 
-/** A piece that could not be written whole is not there at all. */
+/** Removes a piece that was written only in part. */
 function cutBack(descriptor: number, bytes: number): void {
   try {
     ftruncateSync(descriptor, bytes)
   } catch {
-    // A device has no length; and the first error is the one to tell.
+    // A device has no length. The caller reports the first error.
   }
 }
 
@@ -128,6 +131,7 @@ function checkLength(path: string, bytes: number): void {
   if (size >= bytes) return
   throw new PipelineError(
     'DATA',
-    `${path} has ${size} bytes, less than the ${bytes} it had when the checkpoint was made; remove the newest file in checkpoint/ to go back further`,
+    `${path} has ${size} bytes, less than the ${bytes} it had when the checkpoint was made; ` +
+      'remove the newest file in checkpoint/ to go back further',
   )
 }

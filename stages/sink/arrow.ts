@@ -4,9 +4,9 @@ import { ArrowStreamWriter, defineStage, outputPath, positionOf, splitOf, wire }
 import { appended } from './append.js'
 
 /**
- * Writes any wire as an Arrow IPC stream, each table on disk as soon as it passes; a stream cut off by a crash reads up
- * to its last whole batch. The position of a table becomes the columns `epoch` and `step` where it has none, its split
- * (of examples and batches) the column `split`: the schema, and with it the metadata, is written only once.
+ * Writes any wire as an Arrow IPC stream. Each table is written as soon as it arrives. After a crash, the stream can be
+ * read up to its last complete batch. A stream has only one schema, so the position of a table becomes the columns
+ * `epoch` and `step` (if it has no such columns), and the split of examples and batches becomes the column `split`.
  */
 export const arrow = defineStage({
   name: 'sink/arrow',
@@ -28,8 +28,8 @@ export const arrow = defineStage({
 })
 
 /**
- * The table with what stands in the metadata of its schema as columns; where there are such, nothing is added. What the
- * metadata says of the first table's position would be wrong of all others, and is left out.
+ * Returns the batches of the table with its position and split as columns, unless it has these columns. The position in
+ * the metadata is left out: it would be that of the first table only.
  */
 function positioned(table: Table): readonly RecordBatch[] {
   const added = table.schema.names.includes('epoch') ? [] : positionColumns(table)
@@ -52,7 +52,7 @@ function positioned(table: Table): readonly RecordBatch[] {
 
 interface Constant {
   readonly field: Field
-  /** So many times the one value. */
+  /** Makes the column: the same value in every row. */
   readonly fill: (rows: number) => Data
 }
 

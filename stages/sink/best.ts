@@ -19,8 +19,8 @@ import {
 } from '../../pipeline/stage-kit.js'
 
 /**
- * Keeps the parameters with the best value of a metric in an Arrow file, as `sink/parameters` writes it: the first of
- * equals. The file is replaced whole whenever a better value arrives, so it is there however the run ends.
+ * Keeps the parameters with the best value of a metric (the first of equals) in an Arrow file, in the format of
+ * `sink/parameters`. Every better value replaces the whole file, so the file is complete even if the run fails.
  */
 export const best = defineStage({
   name: 'sink/best',
@@ -28,7 +28,7 @@ export const best = defineStage({
   options: z.strictObject({
     monitor: metricName
       .default('validation_cost')
-      .describe('The metric to look at; it says itself which direction is better.'),
+      .describe('The metric to monitor. Its metadata says whether higher or lower is better.'),
     path: outputPath.default('best.arrow').describe('File inside the run directory.'),
   }),
   inputs: { parameters: wire.parameters, metrics: wire.metrics },
@@ -58,7 +58,7 @@ export const best = defineStage({
           tap(({ table, row }) => {
             const found = metricOf(row, monitor)
             if (!isBetter(directionOf(table, monitor), found, value)) return
-            // An evaluation holds the training, so the parameters are still those that were evaluated.
+            // Training waits during an evaluation, so the last parameters are those that were evaluated.
             if (!last || positionOf(last).step !== row.step)
               throw new PipelineError(
                 'STAGE',

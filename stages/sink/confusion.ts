@@ -6,8 +6,8 @@ import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure
 import { checkPredicting, predictedAtEnd, splitOption } from './predicted.js'
 
 /**
- * Classifies one split with the last parameters and draws which class was taken for which, with precision, recall and
- * F1 of each class. Beside the figure stands a CSV of the same name; shares without a denominator are empty in it.
+ * Classifies one split with the last parameters and draws the confusion matrix, with precision, recall and F1 of each
+ * class. Also writes a CSV file of the same name, in which shares with a denominator of zero are empty.
  */
 export const confusion = defineStage({
   name: 'sink/confusion',
@@ -16,7 +16,8 @@ export const confusion = defineStage({
   inputs: { parameters: wire.parameters, examples: wire.examples },
   outputs: {},
   example:
-    '- use: sink/confusion\n  from: { parameters: model, examples: examples }\n  with: { split: test, path: figures/confusion }',
+    '- use: sink/confusion\n  from: { parameters: model, examples: examples }\n' +
+    '  with: { split: test, path: figures/confusion }',
   holds: 'the examples (by reference)',
   parallel: 'every',
   facts: (checking) => {
@@ -44,7 +45,7 @@ export const confusion = defineStage({
   },
 })
 
-/** One row per true class: its name, its shares, then how often it was taken for each class. */
+/** One row per true class: its name, its shares, then how often each class was predicted for it. */
 function csvOf({ classes, counts, perClass }: Confusion): string {
   const k = classes.length
   const share = (value: number): string => (Number.isNaN(value) ? '' : String(value))

@@ -4,8 +4,8 @@ import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/stage
 import { appended } from './append.js'
 
 /**
- * Writes metrics as CSV, one row per evaluation, each on disk as soon as it is known. Numbers stand in the shortest
- * form that reads back to the same double; overflowed ones as `Infinity` or `NaN`.
+ * Writes metrics as CSV, one row per evaluation. Each row is written as soon as it arrives. Numbers have the shortest
+ * form that reads back to the same double; numbers that overflowed are `Infinity` or `NaN`.
  */
 export const csv = defineStage({
   name: 'sink/csv',
@@ -20,7 +20,7 @@ export const csv = defineStage({
   run: ({ path }, context) =>
     appended(context, path, (table, file, index) => {
       if (index === 0) file.append(stringify([table.schema.names.map(String)]))
-      // Numbers have nothing that must be quoted.
+      // Numbers need no quotes.
       for (const row of metricsRows(table)) file.append(`${Object.values(row).join()}\n`)
     }),
 })

@@ -19,8 +19,8 @@ import {
 import { drawn, figureFiles, figureOptions, figurePaths } from './figure-files.js'
 
 /**
- * Draws the metrics at the end of the run: cost, loss and accuracy of each split, the generalisation gap, and eta where
- * the metrics have it. A run that was stopped has its curves too; one that failed has not.
+ * Draws the metrics at the end of the run: cost, loss and accuracy of each split, the generalisation gap, and eta if
+ * the metrics have it. A run that was stopped early has curves too; a run that failed has none.
  */
 export const curves = defineStage({
   name: 'sink/curves',
@@ -29,7 +29,7 @@ export const curves = defineStage({
     ...figureOptions('curves'),
     scale: z.enum(['linear', 'log']).default('linear').describe('The axis of cost and loss.'),
     splits: z.array(z.string().min(1)).min(1).optional().describe('The splits to draw. Default: all.'),
-    title: z.string().optional().describe('What stands above it.'),
+    title: z.string().optional().describe('Title of the figure.'),
   }),
   inputs: { metrics: wire.metrics },
   outputs: {},
@@ -60,13 +60,13 @@ export const curves = defineStage({
   },
 })
 
-/** The evaluations of a run, and what their columns say about themselves. */
+/** The evaluations of a run, and the metadata of their columns. */
 interface History {
   readonly rows: MetricsRow[]
   infos: MetricInfos | undefined
 }
 
-/** Gathers the rows, those from before the run was resumed included. */
+/** Gathers the rows. In a resumed run they include the rows from before. */
 function allRows(context: StageContext): OperatorFunction<Table, History> {
   return (source) =>
     defer(() => {

@@ -3,17 +3,17 @@ import { z } from 'zod'
 import { pngOf } from '../../figures/index.js'
 import { outputPath, replaceFile, type StageContext } from '../../pipeline/stage-kit.js'
 
-/** The options that every figure has. */
+/** Makes the options that every figure has. */
 export function figureOptions(name: string) {
   return {
     path: outputPath
       .default(`figures/${name}`)
-      .describe('File inside the run directory; with the ending .svg or .png only that is written.'),
+      .describe('File inside the run directory. If it ends in .svg or .png, only this format is written.'),
     formats: z
       .array(z.enum(['svg', 'png']))
       .min(1)
       .default(['svg', 'png'])
-      .describe('What to write where the path has no ending.'),
+      .describe('The formats to write if the path has no such ending.'),
   }
 }
 
@@ -22,13 +22,13 @@ interface FigureOptions {
   readonly formats: readonly ('svg' | 'png')[]
 }
 
-/** The files of a figure; `suffix` goes before the ending. */
+/** Returns the paths of the files of a figure. `suffix` is added before the ending. */
 export function figurePaths({ path, formats }: FigureOptions, suffix = ''): string[] {
   const ending = /\.(svg|png)$/i.exec(path)?.[1]
   return (ending ? [ending] : [...new Set(formats)]).map((format) => `${stemOf(path)}${suffix}.${format}`)
 }
 
-/** Claims the files of a figure and returns what writes them. */
+/** Registers the files of a figure with the run, and returns a function that writes them. */
 export function figureFiles(
   context: StageContext,
   options: FigureOptions,
@@ -43,17 +43,15 @@ export function figureFiles(
   }
 }
 
-/** The path of a figure without its ending. */
+/** Returns the path of a figure without its ending. */
 export function stemOf(path: string): string {
   return path.replace(/\.(svg|png)$/i, '')
 }
 
-/** Gives the event loop a turn; throws where the run has been cut off meanwhile, so that nobody waits for the drawing. */
+/** Yields to the event loop. Throws if the run has been aborted, so that it does not wait for the drawing. */
 export type Pause = () => Promise<void>
 
-/**
- * Draws for each value, one after the other. Who stops a run does not want to wait: nothing is drawn then.
- */
+/** Calls `draw` for each value, one after the other. If the user stops the run, nothing more is drawn. */
 export function drawn<T>(
   { flow, signal }: StageContext,
   draw: (value: T, pause: Pause) => Promise<void>,

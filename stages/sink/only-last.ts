@@ -1,6 +1,6 @@
 import { type MonoTypeOperatorFunction, reduce } from 'rxjs'
 
-/** What comes last, at the end: `takeLast(1)` without its list, which changes with every step. */
+/** Emits the last value at the end, like `takeLast(1)`, but without a list that is changed for every value. */
 export function onlyLast<T>(): MonoTypeOperatorFunction<T> {
   return reduce((_, next) => next)
 }

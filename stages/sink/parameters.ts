@@ -5,8 +5,8 @@ import { copyParameters, defineStage, outputPath, replaceFile, wire } from '../.
 import { onlyLast } from './only-last.js'
 
 /**
- * Writes the last parameters as an Arrow IPC file: one row per array with `name`, `shape` and `values`, and epoch,
- * step, classes and the rest in the metadata of the schema. The file appears whole, at the end of the run.
+ * Writes the last parameters as an Arrow IPC file: one row per array with `name`, `shape` and `values`. The metadata of
+ * the schema has epoch, step, classes and the other fields of the model. The file is written at the end of the run.
  */
 export const parameters = defineStage({
   name: 'sink/parameters',

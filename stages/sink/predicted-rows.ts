@@ -1,25 +1,32 @@
 import { type Parallel, PipelineError, type Rows, rowsBefore } from '../../pipeline/stage-kit.js'
 
-/** What the last parameters say about each row of a split. */
+/** The predictions of the last parameters for each row of a split. */
 export interface PredictedRows {
+  /** The split. */
   readonly split: string
+  /** Names of the classes; labels are indices into them. */
   readonly classes: readonly string[]
+  /** Shape of one example, slowest axis first. */
   readonly shape: readonly number[]
+  /** The true class of each row. */
   readonly labels: Int32Array
   /** The class with the largest score of each row, the first of equals. */
   readonly predicted: Int32Array
-  /** How sure the model is of it: a probability from 0 to 1, or a score; see `confidenceIs`. */
+  /** The confidence in that class: a probability from 0 to 1, or a score; see `confidenceIs`. */
   readonly confidence: Float64Array
-  /** What `confidence` holds. */
+  /** The kind of numbers in `confidence`. */
   readonly confidenceIs: 'probability' | 'score'
   /**
-   * The raw features of these rows, one array each. In a divided run they come from the ranks that hold them: all ranks
-   * must ask, for the same rows.
+   * Returns the stored features of these rows, one array per row. In a divided run they come from the ranks that hold
+   * them, so all ranks must call this with the same rows.
    */
   features(rows: readonly number[]): Promise<(Uint8Array | Float32Array)[]>
 }
 
-/** What every rank found out about the rows of its shards, joined on every rank in the order of the split. */
+/**
+ * Joins the predictions of all ranks, on every rank, in the order of the split. Throws a PipelineError `DATA` if the
+ * split has no rows.
+ */
 export async function ofAllRanks(
   own: Omit<PredictedRows, 'features'>,
   held: readonly (readonly Rows[])[],
@@ -45,7 +52,7 @@ export async function ofAllRanks(
     ;[labels[row], predicted[row], confidence[row]] = [found[0]!, found[1]!, found[2]!]
   }
 
-  /** The vector of a rank has the rows that its shards hold; the rest is zero. */
+  /** The vector of a shard has the features of its own rows, and zeros for all other rows. */
   async function features(asked: readonly number[]): Promise<(Uint8Array | Float32Array)[]> {
     const isBytes = held.flat()[0]?.values instanceof Uint8Array
     const own = parallel.own.map((shard, k) => {
@@ -63,7 +70,7 @@ export async function ofAllRanks(
   return { ...own, labels, predicted, confidence, features }
 }
 
-/** The features of row `row` of some tables. */
+/** Returns the features of row `row`, counted over all parts. */
 function valuesOf(parts: readonly Rows[], row: number, width: number): Rows['values'] {
   let at = row
   for (const { values, labels } of parts) {

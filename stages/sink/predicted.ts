@@ -10,6 +10,7 @@ import {
   copyParameters,
   layoutOf,
   modelOf,
+  openModel,
   PipelineError,
   rowsByShard,
   type StageContext,
@@ -19,19 +20,23 @@ import {
 import { onlyLast } from './only-last.js'
 import { ofAllRanks, type PredictedRows } from './predicted-rows.js'
 
+/** The option for the split to classify. */
 export const splitOption = z
   .string()
   .min(1)
   .optional()
-  .describe('The split to look at. Default: test, or the last one where there is no test.')
+  .describe('The split to look at. Default: test, or the last split if there is no split named test.')
 
-/** Checks that the split is there and that the parameters can be scored. */
+/** Reports a split that the examples do not have, and parameters that cannot be scored. */
 export function checkPredicting({ options, inputs, problem }: Checking<{ split?: string | undefined }>): void {
   if (options.split !== undefined) checkSplit(inputs.examples ?? {}, options.split, 'split', problem)
   checkLearner(inputs.parameters, problem)
 }
 
-/** Classifies one split once, with the parameters the run ends with. Emits nothing where nothing was trained, or where the run was stopped. */
+/**
+ * Classifies one split at the end of the run, with the final parameters. Emits nothing if no parameters arrived or the
+ * run was aborted.
+ */
 export function predictedAtEnd(
   context: StageContext,
   split: string | undefined,
@@ -68,7 +73,7 @@ async function classified(
     labels.set(part.labels, at)
     at += part.labels.length
   }
-  const model = learner.open(kernels, { features, classes }, parameters.options)
+  const model = openModel(learner, kernels, { features, classes }, parameters.options)
   const pause = (): Promise<void> | undefined => flow.yieldToEventLoop()
   let classified: Classified
   try {

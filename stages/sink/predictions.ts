@@ -14,13 +14,12 @@ import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure
 import { checkPredicting, predictedAtEnd, splitOption } from './predicted.js'
 import type { PredictedRows } from './predicted-rows.js'
 
-/** Images side by side. */
+/** Number of images in a row. */
 const COLUMNS = 10
 
 /**
- * Shows the examples of one split that the last parameters are most sure about: those they get wrong, and those they
- * get right. The figure is drawn where examples are images, all on one scale of brightness; the CSV of the same name
- * is always written.
+ * Shows the examples of one split for which the predictions have the highest confidence, wrong and right ones. Draws
+ * the figure if examples are images, all with one scale of brightness. Always writes a CSV file of the same name.
  */
 export const predictions = defineStage({
   name: 'sink/predictions',
@@ -28,7 +27,7 @@ export const predictions = defineStage({
   options: z.strictObject({
     ...figureOptions('predictions'),
     split: splitOption,
-    count: z.int().positive().max(1000).default(20).describe('How many of each kind.'),
+    count: z.int().positive().max(1000).default(20).describe('Number of wrong and of right examples, each.'),
   }),
   inputs: { parameters: wire.parameters, examples: wire.examples },
   outputs: {},
@@ -43,7 +42,7 @@ export const predictions = defineStage({
   run: (options, context) => {
     const file = context.file(`${stemOf(options.path)}.csv`)
     const known = context.inputs.examples?.shape
-    // Files that are claimed are listed in run.json, so only those that there will be.
+    // Registered files are listed in run.json, so only those that will be written are registered.
     const claimed = known && imageLayout(known) ? figureFiles(context, options) : undefined
     return (inputs) =>
       predictedAtEnd(
@@ -65,7 +64,7 @@ export const predictions = defineStage({
   },
 })
 
-/** The rows of one kind of which the model is most sure, the surest first, the first of equals first. */
+/** The `count` rows of one kind with the highest confidence, in descending order, the first of equals first. */
 function surest({ confidence }: PredictedRows, count: number, isMeant: (row: number) => boolean): number[] {
   const best: number[] = []
   for (let row = 0; row < confidence.length; row++) {

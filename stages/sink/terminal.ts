@@ -14,13 +14,13 @@ import {
   wire,
 } from '../../pipeline/stage-kit.js'
 
-/** On a terminal, this many lines stay; those between them are overwritten. */
+/** Number of lines that stay on a terminal. The lines between them are overwritten. */
 const MILESTONES = 20
 
 /**
- * Shows progress: a line per evaluation with the epoch, two metrics of each split (the cost, and the first that is a
- * share, such as the accuracy) and the time that is left. Metrics that name no split are shown one by one.
- * On a terminal the current line is redrawn and every few lines one stays; elsewhere each line is printed plainly.
+ * Shows progress: a line per evaluation with the epoch, two metrics of each split (the cost, and the first metric that
+ * is a share, such as the accuracy) and the remaining time. Metrics without a split are shown one by one. On a
+ * terminal, the current line is redrawn and only some lines stay. If the output is no terminal, every line is printed.
  */
 export const terminal = defineStage({
   name: 'sink/terminal',
@@ -65,12 +65,12 @@ function progress(terminal: Terminal): (table: Table, index: number) => void {
   }
 }
 
-/** What is shown of one split: a number, a share, or both, each by the name of its metric. */
+/** A column of the output: the names of the metrics that it shows as a number and as a share. */
 interface Column {
   readonly title: string
   readonly number?: string
   readonly share?: string
-  /** What stands above the two. */
+  /** The headings of the two. */
   readonly names: readonly [number: string, share: string]
 }
 

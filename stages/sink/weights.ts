@@ -38,11 +38,11 @@ const options = z.strictObject({
     .string()
     .refine((tiles) => /^[1-9]\d{0,3}x[1-9]\d{0,3}$/.test(tiles), { error: 'expected rows x columns, such as 2x5' })
     .optional()
-    .describe('Rows and columns of images, such as 2x5. Default: as the number of classes suggests.'),
+    .describe('Rows and columns of images, such as 2x5. Default: chosen by the number of classes.'),
   every: trainingInterval
     .refine((every) => 'epochs' in toInterval(every), { error: 'expected epochs, such as "5 epochs" or { epochs: 5 }' })
     .optional()
-    .describe('When to draw snapshots on the way (PATH-epoch-0010 …), and all of them on one sheet (PATH-epochs).'),
+    .describe('How often to draw snapshots (PATH-epoch-0010 …), and at the end all on one sheet (PATH-epochs).'),
 })
 
 type Options = z.output<typeof options>
@@ -60,19 +60,19 @@ const state = z.strictObject({
   known: z.int().optional(),
 })
 
-/** Of tabular data, the weights shown per class, and the classes shown. */
+/** The most weights per class, and the most classes, in the bar chart for data that are no images. */
 const BARS = { weights: 10, classes: 24 }
-/** The most that a contact sheet shows: snapshots down, classes across. */
+/** The most snapshots (rows) and classes (columns) on a contact sheet. */
 const SHEET = { snapshots: 12, classes: 20 }
 
 /**
- * Draws the weights of each class as an image of the shape and colours that the data has, stretched from black to white
- * over its own range; of data that is no image, a bar chart of the largest weights. Nothing happens during training but
- * at the snapshots asked for.
+ * Draws the weights of each class as an image with the shape and channels of the data. The smallest weight of a class
+ * is black and the largest white. If the data are no images, draws a bar chart of the largest weights. Draws at the end
+ * of the run, and during training only if snapshots are requested.
  */
 export const weights = defineStage({
   name: 'sink/weights',
-  summary: 'Draws the weights of each class as an image: what the model looks for.',
+  summary: 'Draws the weights of each class as an image.',
   options,
   inputs: { parameters: wire.parameters },
   outputs: {},
@@ -109,7 +109,7 @@ export const weights = defineStage({
 
 type Draw = (table: Table, pause: Pause) => Promise<void>
 
-/** What is to be done with the parameters as they are now. */
+/** Copies the parameters now, for `draw` to use later: the next step changes them. */
 function copied(draw: Draw): (table: Table) => (pause: Pause) => Promise<void> {
   return (table) => {
     const copy = copyParameters(table)
@@ -148,7 +148,7 @@ function makeArtist(options: Options, context: StageContext) {
     if (snapshots.length > 0) await figureFiles(context, options, '-epochs')(await contactSheet(model.classes), pause)
   }
 
-  /** The weights `[classes, features]` that show what each class looks for. */
+  /** The weights `[classes, features]` of each class. */
   function weightsOf(model: Model): Numbers {
     const { name, templates } = context.learner(model.learner)
     const weights = templates === undefined ? undefined : arraysOf(model)[templates]

@@ -2,7 +2,7 @@ import { concatMap, ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
 import { checkMetric, defineStage, metricName, metricOf, metricsRows, wire } from '../../pipeline/stage-kit.js'
 
-/** Ends the run when two metrics are further apart than accepted, for instance training and validation cost. */
+/** Ends the run if the difference of two metrics, such as training and validation cost, is larger than accepted. */
 export const gap = defineStage({
   name: 'stop/gap',
   summary: 'Ends the run when two metrics are too far apart.',

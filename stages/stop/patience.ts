@@ -18,8 +18,8 @@ const state = z.strictObject({
 })
 
 /**
- * Early stopping (L. Prechelt, 1998): ends the run when a metric has not become better for a number of evaluations.
- * The metric says itself whether higher or lower is better; a value that is not a number is never better.
+ * Early stopping (L. Prechelt, 1998): ends the run if a metric has not become better for a number of evaluations. The
+ * metadata of the metric says whether higher or lower is better. NaN is never better.
  */
 export const patience = defineStage({
   name: 'stop/patience',
@@ -27,9 +27,13 @@ export const patience = defineStage({
   options: z.strictObject({
     monitor: metricName
       .default('validation_cost')
-      .describe('The metric to look at; it says itself which direction is better.'),
+      .describe('The metric to monitor. Its metadata says whether higher or lower is better.'),
     patience: z.int().positive().default(10).describe('Evaluations in a row without a better value.'),
-    minDelta: z.number().nonnegative().default(0).describe('How much better counts as better.'),
+    minDelta: z
+      .number()
+      .nonnegative()
+      .default(0)
+      .describe('A value counts as better only if it is better by more than this.'),
   }),
   inputs: { metrics: wire.metrics },
   outputs: {},
@@ -58,10 +62,9 @@ export const patience = defineStage({
             const better = isBetter(directionOf(table, monitor), value, best?.value, minDelta)
             worse = better ? 0 : worse + 1
             if (better) best = { value, epoch: row.epoch }
-            if (worse >= patience)
-              context.stop(
-                `${monitor} has not become better for ${patience} evaluations; ${best ? `the best was ${best.value} in epoch ${best.epoch}` : 'it never was a number'}`,
-              )
+            if (worse < patience) return
+            const past = best ? `the best was ${best.value} in epoch ${best.epoch}` : 'it never was a number'
+            context.stop(`${monitor} has not become better for ${patience} evaluations; ${past}`)
           }),
           ignoreElements(),
         )

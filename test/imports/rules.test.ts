@@ -1,20 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
+import { sources } from '../sources.js'
 import { importProblems } from './rules.js'
-
-const folders = ['cli', 'figures', 'kernels', 'learners', 'pipeline', 'report', 'stages', 'sweep']
-
-function sources(): Map<string, string> {
-  const inFolders = folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
-  )
-  const own = readdirSync('.').filter((name) => name.endsWith('.ts'))
-  const names = [...own, ...inFolders].map((name) => name.replaceAll('\\', '/'))
-  // AssemblyScript is compiled on its own; generated and installed files are not sources.
-  const isSource = (name: string) => name.endsWith('.ts') && !/\/(assembly|build|prebuilds)\//.test(name)
-  return new Map(names.filter(isSource).map((name) => [name, readFileSync(name, 'utf8')]))
-}
 
 t.test('the sources import only from their own room and the rooms below, without circles', async (t) => {
   const files = sources()
