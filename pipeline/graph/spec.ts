@@ -22,8 +22,7 @@ export type OptionsArgument<Options> =
   AllOptional<Options> extends true ? readonly [options?: Options] : readonly [options: Options]
 
 /** The key `with`, which may be left out if no option is required. */
-type WithOptions<Options> =
-  AllOptional<Options> extends true ? { readonly with?: Options } : { readonly with: Options }
+type WithOptions<Options> = AllOptional<Options> extends true ? { readonly with?: Options } : { readonly with: Options }
 
 /** Whether no option is required. `Partial` would not do: a stage without options takes a `Record<string, never>`. */
 type AllOptional<Options> = Record<never, never> extends Options ? true : false
