@@ -148,6 +148,21 @@ t.test('what is differenced is the cost of the reference kernel, to the last few
     }
 })
 
+t.test('a learner without a fast way to its cost is checked by its whole loss, to the same verdicts', async (t) => {
+  const given = batches()
+  const parameters = await trained(t, given, 'eta: 0.01, lambda: 0.1')
+  const { costAround: _, ...plain } = softmax
+  const [fast, slow] = [
+    await runStage(t, entry('kernels: []'), { batches: given, parameters }),
+    await runStage(t, entry('kernels: []'), { batches: given, parameters }, { learners: [plain] }),
+  ].map(({ tables }) => judged(gradientChecks(tables[0]!)))
+  const said = ({ gradient, lambda, array, method, count, verdict }: GradientCheck) =>
+    [gradient, lambda, array, method, count, verdict].join(' ')
+  t.strictSame(slow!.map(said), fast!.map(said))
+  t.equal(slow!.length, 12)
+  t.ok(slow!.every(({ verdict, max_absolute_error }) => verdict === 'pass' && max_absolute_error < 1e-6))
+})
+
 t.test('a step that is wrong in one element is caught, and the message says which', async (t) => {
   const given = batches()
   const [before, after] = await trained(t, given, 'eta: 0.01, lambda: 0.1')
@@ -288,6 +303,20 @@ t.test('a run that ends too early, other data, and an error upstream are told', 
     await errorOf(runStage(t, entry(), { batches: of(examples([[1, 2]], [0], { position })), parameters })),
     ['DATA', 'the parameters are for 6 features, the batch has 2'],
   )
+  const [{ arrays, ...model }, at] = [modelOf(parameters[0]!), positionOf(parameters[0]!)]
+  for (const [given, found] of [
+    [arrays.slice(0, 1), 'none of that name'],
+    [[arrays[0]!, { ...arrays[1]!, shape: [1, 3] }], '1×3'],
+  ] as const)
+    t.strictSame(
+      await errorOf(
+        runStage(t, entry(), {
+          batches: batches(),
+          parameters: [parametersTables({ ...model, arrays: given })(at, 0.1), parameters[1]!],
+        }),
+      ),
+      ['DATA', `the learner "softmax" has an array b of 3, the parameters have ${found}`],
+    )
   const error = new Error('upstream')
   await t.rejects(runStage(t, entry(), { batches: throwError(() => error), parameters }), error)
 })

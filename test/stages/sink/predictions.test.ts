@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decode } from 'fast-png'
 import t from 'tap'
+import { softmax } from '../../../dist/learners/index.js'
 import { runStage } from '../harness.js'
 import { examples, parameters } from '../tables.js'
 
@@ -70,4 +71,18 @@ t.test('a model that is always right has no wrong ones to show', async (t) => {
   const right = examples([[5, 0, 0, 0]], [1], { classes, shape: [2, 2] })
   const { directory } = await runStage(t, entry('{ formats: [svg] }'), { parameters: [model], examples: [right] })
   t.notMatch(readFileSync(join(directory, 'figures/predictions.svg'), 'utf8'), '>Wrong<')
+})
+
+t.test('scores that are no logits are shown as scores, not as probabilities', async (t) => {
+  const inputs = { parameters: [model], examples: [images([2, 2])] }
+  const { directory } = await runStage(t, entry('{ count: 1, formats: [svg] }'), inputs, {
+    learners: [{ ...softmax, scores: 'other' }],
+  })
+  t.equal(
+    readFileSync(join(directory, 'figures/predictions.csv'), 'utf8'),
+    'row,class,predicted,score,right\n5,a,b,4,false\n1,b,b,4,true\n',
+  )
+  const svg = readFileSync(join(directory, 'figures/predictions.svg'), 'utf8')
+  for (const words of ['b: 4.00', 'predicted class and its score']) t.match(svg, `>${words}</text>`)
+  t.notMatch(svg, /probability|%<\/text>/)
 })

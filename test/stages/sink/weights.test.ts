@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { decode } from 'fast-png'
 import { EMPTY, lastValueFrom } from 'rxjs'
 import t from 'tap'
-import { parametersTables } from '../../../dist/pipeline/stage-kit.js'
-import { openStage, problemsOf, runStage } from '../harness.js'
+import { Pipeline } from '../../../dist/index.js'
+import { softmax } from '../../../dist/learners/index.js'
+import { type AnyLearner, defineStage, parametersTables, wire, z } from '../../../dist/pipeline/stage-kit.js'
+import { errorOf, openStage, problemsOf, runStage } from '../harness.js'
 
 const entry = (options = '{}') => `- use: sink/weights\n  from: model\n  with: ${options}`
 
@@ -106,3 +108,46 @@ t.test('tiles that are too few, or none, are mistakes in the definition', async 
   t.match(await problemsOf(t, head + entry('{ tiles: 3x3 }')), /sink\/weights: tiles: 3x3 is too few for 10 classes/)
   t.match(await problemsOf(t, head + entry('{ tiles: ten }')), /tiles: expected rows x columns, such as 2x5/)
 })
+
+t.test(
+  'the array that is drawn is the one that the learner names; without one, there is nothing to draw',
+  async (t) => {
+    const V = Float64Array.of(0, 0, 1, 1, 1, 1, 0, 0)
+    const parameters = [
+      parametersTables({
+        learner: 'other',
+        options: {},
+        shape: [2, 2],
+        classes: ['a', 'b'],
+        lambda: 0,
+        arrays: [
+          { name: 'W', shape: [2, 4], values: new Float64Array(8) },
+          { name: 'V', shape: [2, 4], values: V },
+        ],
+      })({ epoch: 1, step: 1, epochs: 1, steps: 1 }, 0.1),
+    ]
+    const other: AnyLearner = { ...softmax, name: 'other', templates: 'V' }
+    const { directory } = await runStage(t, entry(), { parameters }, { learners: [other] })
+    t.strictSame([...pngs(read(directory, 'weights.svg'))[0]!.data], [0, 0, 255, 255])
+
+    const { templates: _, ...without } = other
+    t.strictSame(await errorOf(runStage(t, entry(), { parameters }, { learners: [without] })), [
+      'DATA',
+      'the learner "other" has no weights per class to draw',
+    ])
+    const train = defineStage({
+      name: 'train',
+      summary: 'Trains.',
+      options: z.strictObject({}),
+      inputs: {},
+      outputs: { parameters: wire.parameters },
+      learner: without,
+      example: '',
+      run: () => EMPTY,
+    })
+    await t.rejects(Pipeline.define({ name: 'x', stages: [{ use: train }, { use: 'sink/weights' }] }), {
+      code: 'DEFINITION',
+      message: 'code  stages[1] sink/weights: the learner "other" has no weights per class to draw',
+    })
+  },
+)
