@@ -98,6 +98,8 @@ export class Recorder {
   private readonly notes: Set<string>
   private metrics: MetricInfos
   private seenMetrics: MetricInfos | undefined
+  /** The error of a write in the background, until `save` has thrown it. */
+  private failure: unknown
   private readonly began = now()
   private readonly constant: ReturnType<typeof constantPart>
   private readonly clock: KernelClock
@@ -144,14 +146,19 @@ export class Recorder {
     if (infos === this.seenMetrics) return
     this.seenMetrics = infos
     this.metrics = { ...this.metrics, ...infos }
-    // If this fails, the next time that the record is written fails, too, and is reported.
+    // No error can leave a subscriber of a wire, so the next `save` throws it.
     try {
       this.saveNews()
-    } catch {}
+    } catch (error) {
+      this.failure ??= error
+    }
   }
 
   /** Writes `run.json` with this status and returns its content. Throws a PipelineError `WRITE`. */
   save(status: RunRecord['status'], error?: PipelineError): RunRecord {
+    const { failure } = this
+    this.failure = undefined
+    if (failure) throw failure
     const record: RunRecord = {
       status,
       ...(error && { error: error.message }),

@@ -76,7 +76,9 @@ function allRows(context: StageContext): OperatorFunction<Table, History> {
       return source.pipe(
         map((table) => {
           rows.push(...metricsRows(table))
-          history.infos = metricInfosOf(table)
+          const infos = metricInfosOf(table)
+          // Metrics that say nothing about themselves are drawn by their names.
+          if (Object.keys(infos).length > 0) history.infos = infos
         }),
         ignoreElements(),
         endWith(history),

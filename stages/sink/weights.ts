@@ -40,7 +40,9 @@ const options = z.strictObject({
     .optional()
     .describe('Rows and columns of images, such as 2x5. Default: chosen by the number of classes.'),
   every: trainingInterval
-    .refine((every) => 'epochs' in toInterval(every), { error: 'expected epochs, such as "5 epochs" or { epochs: 5 }' })
+    .refine((every) => (typeof every === 'string' ? !every.includes('step') : 'epochs' in every), {
+      error: 'expected epochs, such as "5 epochs" or { epochs: 5 }',
+    })
     .optional()
     .describe('How often to draw snapshots (PATH-epoch-0010 …), and at the end all on one sheet (PATH-epochs).'),
 })

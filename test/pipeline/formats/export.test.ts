@@ -166,9 +166,8 @@ t.test('a name that cannot stand in the format is refused', (t) => {
   t.ok(exportParameters(named('classes'), 'safetensors').length > 0)
   for (const format of ['npz', 'safetensors'] as const)
     for (const name of ['mean', 'scale']) {
-      t.ok(exportParameters(named(name), format).length > 0, 'nothing of that name stands beside it')
-      const arrays = [{ name, shape: [1], values: Float32Array.of(1) }]
-      t.throws(() => exportParameters(tableOf({ ...full, arrays }), format), {
+      // They are the standardisation of the inputs, if there is one.
+      t.throws(() => exportParameters(named(name), format), {
         code: 'DATA',
         message: `the parameters cannot be written as ${format}: no array can have the name "${name}"`,
       })
