@@ -15,7 +15,8 @@ import { openTerminal } from './terminal.js'
  * The command line. The files `…-commands.ts` declare the commands with their options; each command is in a file of its
  * own, which is loaded when the command is used. This is the only file that ends the process.
  */
-const output = openTerminal((code) => process.exit(code))
+// An explicit undefined would clear the exit code that a signal has set.
+const output = openTerminal((code) => (code === undefined ? process.exit() : process.exit(code)))
 
 const program = new Command('millrace')
   .description('Train classifiers as a dataflow: stages in YAML, Apache Arrow on every wire.')

@@ -7,6 +7,7 @@ import { referenceKernels } from '../../dist/kernels/reference.js'
 import { randomStream } from '../../dist/pipeline/base/random.js'
 import { StageFlow } from '../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../dist/pipeline/flow/flow-control.js'
+import { localParallel } from '../../dist/pipeline/parallel/local.js'
 import { cifar10 } from '../../dist/stages/load/cifar10.js'
 import { csv } from '../../dist/stages/load/csv.js'
 import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
@@ -19,6 +20,7 @@ function load(stage, options, file) {
     id: 'load',
     inputs: {},
     kernels: referenceKernels(),
+    parallel: localParallel,
     flow: new StageFlow(new FlowControl(signal)),
     signal,
     random: (purpose, epoch) => randomStream(1, 'load', purpose, epoch),
