@@ -14,12 +14,20 @@ const helpers = new Map([
 
 /** Tests that take long, one by one or as a folder. */
 export const long = [
+  'test/cli/check-gradient.test.ts',
+  'test/cli/export.test.ts',
+  'test/cli/report.test.ts',
   'test/cli/rerun.test.ts',
   'test/cli/verify-resume.test.ts',
+  'test/configs',
   'test/docs/api.test.ts',
+  'test/examples/hinge.test.ts',
+  'test/experiments.test.ts',
   'test/faults/',
   'test/fuzz/',
   'test/package.test.ts',
+  'test/sweep/run.test.ts',
+  'test/versions.test.ts',
 ]
 
 /** All test files, as `.taprc` has them. */

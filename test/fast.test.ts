@@ -10,7 +10,8 @@ t.test('the fast tests leave out what needs more than Node, and what takes long'
     'test/faults/every-write.test.ts': 'time',
     'test/pipeline/parallel/mpi.test.ts': 'MPI',
     'test/sweep/queue/redis.test.ts': 'kills',
-    'test/configs.test.ts': undefined,
+    'test/configs.test.ts': 'time',
+    'test/cli/stages.test.ts': undefined,
     'test/pipeline/parallel/tree.test.ts': undefined,
     'test/stages/sink/csv.test.ts': undefined,
   }
