@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import type { Trust } from '../pipeline/definition/trust.js'
-import { pointDirectory, readOutcomes, recordOf, sharePlan, writeSingleOutcome } from './directory.js'
+import { pointDirectory, recordOf, sharePlan, writeSingleOutcome } from './directory.js'
 import { executePoint } from './execute.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './point.js'
+import { Results } from './results.js'
 
 /** How to run one point of a sweep. */
 export interface RunOneOptions {
@@ -44,8 +43,8 @@ export async function runOne(plan: Plan, number: number, options: RunOneOptions)
     )
   sharePlan(directory, recordOf(plan, version))
   const place = pointDirectory(directory, point)
-  const before = readOutcomes(directory).get(point.key)
-  if (before?.status === 'done' && existsSync(join(place, 'run.json'))) return before
+  const before = new Results(directory).of(point)
+  if (before?.status === 'done') return before
   const outcome = await executePoint(point, { directory: place, threads, checkpoint, trust }, signal)
   if (outcome.status !== 'interrupted') writeSingleOutcome(directory, outcome)
   return outcome

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { planSweep, pointDirectory, readOutcomes, readPlan, runOne } from '../../dist/sweep/index.js'
@@ -46,4 +46,15 @@ t.test('halving is for one process', async (t) => {
   const folder = temporary(t, { 'a.yaml': pipeline + block })
   const plan = await planSweep(join(folder, 'a.yaml'), { kernel: 'reference' })
   t.match((await errorOf(runOne(plan, 0, { directory: join(folder, 'out'), signal })))[1], /^halving compares points/)
+})
+
+t.test('a rung of a halving is no whole run: the point is run to its end', async (t) => {
+  const block = 'sweep: { grid: { eta: [0.001, 0.1] }, monitor: validation_loss, halving: { keep: 1/2, at: [1] } }\n'
+  const folder = temporary(t, { 'a.yaml': pipeline + block })
+  const [file, directory] = [join(folder, 'a.yaml'), join(folder, 'sweep')]
+  t.match((await runSweepIn(directory, file, {})).result, { done: 1, halved: 1 })
+  writeFileSync(file, pipeline + block.replace(', halving: { keep: 1/2, at: [1] }', ''))
+  const plan = await planSweep(file, { kernel: 'reference' })
+  for (const number of [0, 1])
+    t.match(await runOne(plan, number, { directory, signal }), { status: 'done', final: { epoch: 2 } })
 })
