@@ -41,6 +41,7 @@ export async function curvesFigure(series: readonly CurveSeries[], options: Curv
   if (panels.length === 0) throw new RangeError('there is no evaluation to draw')
   const runs = series.map(({ name }) => name)
   const encoding = runs.length > 1 ? byRun(runs, splits, options.columns ?? 2) : bySplit(splits)
+  const x = xOf(series)
   const titles = panels.map(({ title }) => title.toLowerCase()).join(', ')
   const description = `${options.title ?? 'Training curves'}: ${titles}`
   const spec = {
@@ -48,7 +49,7 @@ export async function curvesFigure(series: readonly CurveSeries[], options: Curv
     columns: Math.min(panels.length, options.columns ?? 2),
     spacing: { row: 28, column: 36 },
     resolve: { scale: { color: 'shared', strokeDash: 'shared' } },
-    concat: panels.map((panel) => panelSpec(panel, encoding, xOf(series), options)),
+    concat: panels.map((panel) => panelSpec(panel, encoding, x, options)),
   }
   return chart(spec, description)
 }
@@ -59,8 +60,9 @@ function panelSpec(
   x: string,
   { width = 360, height = 220 }: CurvesOptions,
 ): unknown {
-  const few = new Set(panel.points.map((point) => point.x)).size <= 12
-  const xs = panel.points.map((point) => point.x)
+  const xs = new Set(panel.points.map((point) => point.x))
+  const few = xs.size <= 12
+  const [first = 0] = xs
   return {
     title: panel.title,
     width,
@@ -76,7 +78,7 @@ function panelSpec(
         scale: {
           zero: false,
           nice: false,
-          ...(Math.min(...xs) === Math.max(...xs) && { domain: [xs[0]! - 1, xs[0]! + 1] }),
+          ...(xs.size === 1 && { domain: [first - 1, first + 1] }),
         },
       },
       y: {

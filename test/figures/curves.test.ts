@@ -50,6 +50,11 @@ t.test('a run has a panel for cost, loss, accuracy and gap, and eta where it is 
   ])
 })
 
+t.test('a run of very many evaluations is drawn', async (t) => {
+  const long = Array.from({ length: 130_000 }, (_, i) => ({ epoch: i + 1, step: i + 1, test_loss: 0.5 }))
+  t.equal(lines(await curvesFigure([{ name: 'a', rows: long }])), 1)
+})
+
 t.test('several runs are overlaid by name', async (t) => {
   const svg = await curvesFigure([
     { name: 'first', rows },
