@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { textColumns } from '../dist/pipeline/base/text-table.js'
 
 const run = promisify(execFile)
 
@@ -7,7 +8,7 @@ const run = promisify(execFile)
  * Runs a job in a process of its own. Its last line of output is JSON with `train`, the seconds of its training loop;
  * `scale` multiplies them, for a job that runs only a part of the epochs.
  */
-export async function runJob({ command, args, scale = 1, env = {} }) {
+async function runJob({ command, args, scale = 1, env = {} }) {
   const began = performance.now()
   const { stdout } = await run(command, args, { env: { ...process.env, ...env }, maxBuffer: 1 << 20 })
   const process_ = (performance.now() - began) / 1000
@@ -48,12 +49,8 @@ export function median(values) {
 
 /** Prints rows of cells as aligned columns: the first to the left, the others to the right. */
 export function printTable(header, rows) {
-  const cells = [header, ...rows].map((row) => row.map((cell) => cell ?? '–'))
-  const widths = header.map((_, column) => Math.max(...cells.map((row) => String(row[column]).length)))
-  for (const row of cells)
-    console.log(
-      row.map((cell, i) => (i ? String(cell).padStart(widths[i]) : String(cell).padEnd(widths[i]))).join('  '),
-    )
+  const cells = [header, ...rows].map((row) => row.map((cell) => String(cell ?? '–')))
+  for (const line of textColumns(cells, (column) => column > 0)) console.log(line)
 }
 
 /** A number with fixed decimals; undefined stays undefined. */

@@ -1,4 +1,8 @@
 #!/usr/bin/env node
+/*
+ * The command line. The files `…-commands.ts` declare the commands with their options; each command is in a file of its
+ * own, which is loaded when the command is used. This is the only file that ends the process.
+ */
 import './v8-flags.js'
 import { Command, CommanderError } from 'commander'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
@@ -11,10 +15,6 @@ import { addRunCommands } from './run-commands.js'
 import { addSweepCommands } from './sweep-commands.js'
 import { openTerminal } from './terminal.js'
 
-/**
- * The command line. The files `…-commands.ts` declare the commands with their options; each command is in a file of its
- * own, which is loaded when the command is used. This is the only file that ends the process.
- */
 // An explicit undefined would clear the exit code that a signal has set.
 const output = openTerminal((code) => (code === undefined ? process.exit() : process.exit(code)))
 
@@ -74,7 +74,7 @@ function report(error: unknown): void {
 }
 
 try {
-  process.exitCode = (await program.parseAsync().then(() => process.exitCode)) ?? 0
+  await program.parseAsync()
 } catch (error) {
   report(error)
   process.exitCode = interruptedCode() ?? exitCode(error)

@@ -74,7 +74,7 @@ export async function confusionFigure(confusion: Confusion, { title }: Confusion
   const step = Math.max(1, Math.ceil(8 / cell))
   const names = classes.map((name) => truncateText(name, NAME, size))
   const nameWidth = Math.max(...names.map((name) => textWidth(name, size)))
-  const isSlanted = Math.max(...names.map((name) => textWidth(name, size))) > cell - 4
+  const isSlanted = nameWidth > cell - 4
   const angle = cell >= 20 ? -45 : -90
   const rise = !isSlanted ? size : angle === -90 ? nameWidth : nameWidth * Math.SQRT1_2 + size
   const { sizes, muted } = theme

@@ -1,4 +1,5 @@
 import type { MetricInfo } from '../pipeline/wires/metrics.js'
+import { isBetter } from '../pipeline/wires/metrics.js'
 import { chart } from './chart.js'
 import { heatmap } from './heatmap.js'
 import { drawing, text } from './svg.js'
@@ -86,8 +87,7 @@ function bestOf(results: ArrayLike<number>, better: SettingsMap['better']): numb
   let best = -1
   for (let i = 0; i < results.length; i++) {
     const value = results[i]!
-    if (!Number.isFinite(value)) continue
-    if (best < 0 || (better === 'higher' ? value > results[best]! : value < results[best]!)) best = i
+    if (Number.isFinite(value) && isBetter(better, value, results[best])) best = i
   }
   return best
 }

@@ -6,11 +6,11 @@ import type { Affine, Arrays, NetworkShape, Numbers, Rows } from './contract.js'
 const MOST = { features: 2 ** 28, classes: 2 ** 20, weights: 2 ** 31 }
 
 /** The two arrays of one dense layer. */
-export interface LayerArrays<A extends Numbers = Numbers> {
+export interface LayerArrays {
   /** Weights, row-major `[classes, features]`. */
-  readonly W: A
+  readonly W: Numbers
   /** Biases, `[classes]`. */
-  readonly b: A
+  readonly b: Numbers
 }
 
 /**
@@ -29,7 +29,7 @@ export function checkedShape({ features, layers, loss }: NetworkShape): { featur
 }
 
 /** Throws a RangeError if the number of features or classes, or their product, is out of range. */
-export function checkShape(features: number, classes: number): void {
+function checkShape(features: number, classes: number): void {
   for (const [name, size] of Object.entries({ features, classes })) {
     const most = MOST[name as keyof typeof MOST]
     if (!Number.isInteger(size) || size < 1 || size > most)

@@ -21,6 +21,11 @@ export function* slices({ values, labels, affine }: Rows, most: number): Generat
   }
 }
 
+/** Returns the number of rows of all parts together. */
+export function countRows(parts: readonly Rows[]): number {
+  return parts.reduce((sum, { labels }) => sum + labels.length, 0)
+}
+
 /**
  * Copies row `i` to `into` in float64, one number per feature. Applies the affine map of the rows if they carry one.
  */

@@ -5,7 +5,7 @@
 
 export { type Classified, classify } from './classify.js'
 export { type Initial, initial, initialArrays } from './initial.js'
-export { piecesOf } from './pieces.js'
+export { accumulate, piecesOf } from './pieces.js'
 export { etaAt, type Schedule, schedule } from './schedules.js'
 export { softmax } from './softmax.js'
 export { sgd, type UpdateRule, type UpdateStep, updateRules } from './update-rules.js'

@@ -1,4 +1,4 @@
-import { type ArraySpec, type Arrays, type Random, z } from '../pipeline/stage-kit.js'
+import { type ArraySpec, type Arrays, type Random, widthOf, z } from '../pipeline/stage-kit.js'
 
 /** The option for the initial parameters. */
 export const initial = z.union([
@@ -20,7 +20,7 @@ export function initialArrays(init: Initial, specs: readonly ArraySpec[], random
 }
 
 function initialValues(init: Initial, { shape, kind }: ArraySpec, random: Random): Float64Array {
-  const size = shape.reduce((product, extent) => product * extent, 1)
+  const size = widthOf(shape)
   const values = new Float64Array(size)
   if (init === 'zeros' || (init === 'xavier' && kind === 'bias')) return values
   if (init === 'xavier') {

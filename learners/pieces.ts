@@ -1,4 +1,4 @@
-import { type OpenModel, PipelineError, type Rows, slices } from '../pipeline/stage-kit.js'
+import { type Flow, type OpenModel, PipelineError, type Rows, slices } from '../pipeline/stage-kit.js'
 
 /**
  * Cuts the rows of a split into pieces for one kernel call each. Throws a PipelineError `DATA` if the rows do not have
@@ -12,4 +12,12 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
       `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
     )
   return slices(rows, model.rowsPerCall)
+}
+
+/** Adds rows to the sums of a step, with as many kernel calls as they need. */
+export async function accumulate(rows: Rows, model: OpenModel, flow: Pick<Flow, 'yieldToEventLoop'>): Promise<void> {
+  for (const piece of slices(rows, model.rowsPerCall)) {
+    model.accumulate(piece)
+    await flow.yieldToEventLoop()
+  }
 }

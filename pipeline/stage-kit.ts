@@ -4,10 +4,12 @@
  */
 export { z } from 'zod'
 export type { Affine, Arrays, Gradient, Kernels, Later, Numbers, Rows } from '../kernels/contract.js'
-export { readRow, rowsPerCall, slices } from '../kernels/rows.js'
+export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
+export type { DataSource } from './base/data-source.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './base/errors.js'
 export {
   type Every,
+  endsEpoch,
   isDueAt,
   type StepPosition,
   type TrainingInterval,
@@ -39,7 +41,6 @@ export type { Parallel, Vector } from './stage/parallel-contract.js'
 export {
   type AnyStage,
   type Checking,
-  type DataSource,
   defineStage,
   type Facts,
   type Port,
@@ -73,13 +74,23 @@ export {
   type MetricInfo,
   type MetricInfos,
   type MetricsRow,
+  metricColumns,
   metricInfosOf,
   metricsRows,
   metricsTable,
 } from './wires/metrics.js'
-export { checkMetric, directionOf, metricName, metricOf } from './wires/monitor.js'
+export {
+  checkMetric,
+  checkMonitor,
+  directionOf,
+  type Monitored,
+  metricName,
+  metricOf,
+  monitored,
+  monitorOption,
+} from './wires/monitor.js'
 export { arraysOf, copyParameters, type Model, modelOf, parametersTables } from './wires/parameters.js'
-export { endsEpoch, type Position, positionOf, reposition, writePosition } from './wires/position.js'
+export { type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export type { Share } from './wires/share.js'
 export {
   batchOfShards,

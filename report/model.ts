@@ -2,7 +2,7 @@ import type { Published } from '../pipeline/definition/published.js'
 import { type ColumnInfos, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import type { RunFiles } from './read.js'
-import { type Parameters, type Summary, summaryOf } from './summary.js'
+import { type Parameters, type Summary, summariesOf } from './summary.js'
 import { type Comparison, compare } from './verdict.js'
 
 /** Runs of one definition that differ only in their seeds. */
@@ -61,9 +61,7 @@ export function reportOf(runs: readonly RunFiles[]): Report {
 function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
   const done = runs.filter(({ record }) => record.status === 'done')
   const finalRows = (done.length > 0 ? done : runs).flatMap(({ metrics }) => metrics.at(-1) ?? [])
-  const final = new Map<string, Summary>()
-  for (const name of new Set(finalRows.flatMap((row) => Object.keys(row))))
-    final.set(name, summaryOf(finalRows.flatMap((row) => row[name] ?? [])))
+  const final = summariesOf(finalRows)
   const { published } = runs[0]!
   const parameters = parametersOf(runs[0]!)
   const isDone = done.length > 0

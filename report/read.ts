@@ -6,6 +6,7 @@ import { dataSource } from '../pipeline/base/data-source.js'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { defaultId } from '../pipeline/definition/entries.js'
 import { withVars } from '../pipeline/definition/interpolate.js'
+import { firstIssue } from '../pipeline/definition/issues.js'
 import { type Published, publishedOf } from '../pipeline/definition/published.js'
 import { type ColumnInfos, columnInfosOf, storedMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
@@ -161,11 +162,7 @@ export function readRecord(directory: string): StoredRecord {
   }
   const checked = record.safeParse(data)
   if (checked.success) return checked.data
-  const [{ path, message }] = checked.error.issues as [z.core.$ZodIssue]
-  throw new PipelineError(
-    'DATA',
-    `${file} is not the record of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`,
-  )
+  throw new PipelineError('DATA', `${file} is not the record of a run: ${firstIssue(checked.error)}`)
 }
 
 function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> {
@@ -213,8 +210,9 @@ function figuresIn(directory: string, remarks: string[]): Figure[] {
       const [, name, ending] = /^(.*)\.(svg|png)$/.exec(file) ?? []
       if (!name || found.has(name) || /-epoch-\d+$/.test(name)) continue
       const path = join(folder, file)
-      if (!statSync(path).isFile()) continue
-      if (statSync(path).size > MAX_FIGURE) remarks.push(`${file} is left out: it has more than ${MAX_FIGURE >> 20} MB`)
+      const status = statSync(path)
+      if (!status.isFile()) continue
+      if (status.size > MAX_FIGURE) remarks.push(`${file} is left out: it has more than ${MAX_FIGURE >> 20} MB`)
       else {
         const bytes = readFileSync(path)
         if (isImage(bytes, ending))

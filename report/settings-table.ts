@@ -1,9 +1,9 @@
 import { type ColumnInfos, metricInfoByName } from '../pipeline/wires/metric-info.js'
-import type { MetricsRow } from '../pipeline/wires/metrics.js'
-import { compareValues, defaultMonitor, directionOf } from '../sweep/monitor.js'
+import { isBetter, type MetricsRow, metricColumns } from '../pipeline/wires/metrics.js'
+import { defaultMonitor, directionOf } from '../sweep/monitor.js'
 import type { Attempt, Attempts } from './attempts.js'
 import { formatterOf } from './metric-format.js'
-import { type Summary, summaryOf } from './summary.js'
+import { type Summary, summariesOf } from './summary.js'
 import { type Cell, type Column, type DataTable, summaryCell } from './tables.js'
 
 /** The attempts at one setting. They differ in their seeds. */
@@ -58,7 +58,7 @@ export function settingsFrom(
     for (const name of Object.keys(attempt.settings)) names.add(name)
   }
   const columns = new Set(attempts.flatMap(({ final }) => Object.keys(final ?? {})))
-  const metrics = [...columns].filter((name) => name !== 'epoch' && name !== 'step')
+  const metrics = metricColumns(columns)
   const monitor = options.monitor ?? sweepMonitor ?? defaultMonitor(metricInfos)
   // If no attempt has the monitor, no setting is the best.
   const better = monitor !== undefined && columns.has(monitor) ? directionOf(monitor, metricInfos) : undefined
@@ -87,8 +87,7 @@ function finalOf(attempts: readonly Attempt[]): Map<string, Summary> {
   const isDone = attempts.some(({ status }) => status === 'done')
   const countedStatus = isDone ? 'done' : 'ended early'
   const rows = attempts.flatMap(({ status, final }): MetricsRow[] => (status === countedStatus && final ? [final] : []))
-  const names = new Set(rows.flatMap((row) => Object.keys(row)))
-  return new Map([...names].map((name) => [name, summaryOf(rows.flatMap((row) => row[name] ?? []))]))
+  return summariesOf(rows)
 }
 
 type SettingResults = Omit<SettingRow, 'isBest'>
@@ -102,8 +101,7 @@ function bestOf(
   for (const row of rows) {
     const isDone = row.attempts.some(({ status }) => status === 'done')
     const value = isDone ? row.final.get(monitor)?.mean : undefined
-    if (value === undefined || Number.isNaN(value)) continue
-    if (!best || compareValues(better, value, best.value) < 0) best = { row, value }
+    if (value !== undefined && isBetter(better, value, best?.value)) best = { row, value }
   }
   return best?.row
 }

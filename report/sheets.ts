@@ -14,7 +14,7 @@ export interface Sheet {
   readonly rows: readonly (readonly string[])[]
 }
 
-/** The largest size of a table that a run writes, in bytes. */
+/** The largest text file or stream of metrics that is read, in bytes. */
 const MAX_TEXT = 64 << 20
 
 /** Reads a text file. Throws a PipelineError `DATA` if it cannot be read, or if it has more bytes than `limit`. */
@@ -88,9 +88,14 @@ function rowsOfCsv(file: string, remarks: string[]): MetricsRow[] {
   return rows.map((row) => rowOf(columns.map((column, i) => [column, row[i]!])))
 }
 
-function rowsOfLines(file: string): MetricsRow[] {
+/** Reads a file of JSON Lines. An incomplete last line is left out. Throws a SyntaxError if another one is damaged. */
+export function readLines(file: string): Record<string, unknown>[] {
   const lines = readText(file).split('\n').slice(0, -1)
-  return lines.map((line) => rowOf(Object.entries(JSON.parse(line) as object)))
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
+function rowsOfLines(file: string): MetricsRow[] {
+  return readLines(file).map((line) => rowOf(Object.entries(line)))
 }
 
 function rowsOfStream(file: string): MetricsRow[] {

@@ -1,3 +1,5 @@
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
+
 /** The options that tell experiments apart, under the names that the shipped pipelines give them. */
 export interface Parameters {
   /** Rows of a batch. */
@@ -18,6 +20,12 @@ export interface Summary {
   readonly deviation: number | undefined
   /** The number of runs. */
   readonly count: number
+}
+
+/** Summarises every metric over the last rows of runs. */
+export function summariesOf(rows: readonly MetricsRow[]): Map<string, Summary> {
+  const names = new Set(rows.flatMap((row) => Object.keys(row)))
+  return new Map([...names].map((name) => [name, summaryOf(rows.flatMap((row) => row[name] ?? []))]))
 }
 
 /** Summarises the values of a metric, one of each run. */

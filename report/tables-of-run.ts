@@ -3,9 +3,9 @@ import type { Table } from 'apache-arrow'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
 import { tableFromFile } from '../pipeline/formats/ipc.js'
 import { modelOf } from '../pipeline/wires/parameters.js'
-import { readSheet, readText, type Sheet } from './sheets.js'
+import { readLines, readSheet, type Sheet } from './sheets.js'
 
-/** The largest size of a table that a run writes, in bytes. */
+/** The largest Arrow file that is read, in bytes. It may hold parameters. */
 const MAX_BYTES = 1 << 30
 
 const readers = new Map<string, (file: string) => Sheet | undefined>([
@@ -33,12 +33,9 @@ export function sheetOf(directory: string, name: string): Sheet | undefined {
 }
 
 function sheetOfLines(file: string): Sheet {
-  const rows = readText(file)
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as object)
+  const rows = readLines(file)
   const columns = Object.keys(rows[0] ?? {})
-  return { columns, rows: rows.map((row) => columns.map((name) => String((row as { [key: string]: unknown })[name]))) }
+  return { columns, rows: rows.map((row) => columns.map((name) => String(row[name]))) }
 }
 
 function sheetOfArrow(file: string): Sheet {

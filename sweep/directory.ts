@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { dataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
+import { firstIssue } from '../pipeline/definition/issues.js'
 import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './point.js'
@@ -124,7 +126,7 @@ export function parseRecord(read: () => unknown, name: string): SweepRecord {
   } catch (cause) {
     const why =
       cause instanceof z.ZodError
-        ? `${cause.issues[0]!.path.join('.')}: ${cause.issues[0]!.message}`
+        ? firstIssue(cause)
         : cause instanceof SyntaxError
           ? messageOf(cause)
           : fileProblem('read', name, cause)
@@ -150,11 +152,9 @@ export function writeOutcomes(directory: string, outcomes: readonly Outcome[]): 
   replaceFile(join(directory, RESULTS), outcomes.map((outcome) => `${formatOutcome(outcome)}\n`).join(''))
 }
 
-/** Formats an outcome as one line of JSON. NaN and the infinities, which JSON lacks, become text. */
+/** Formats an outcome as one line of JSON. */
 export function formatOutcome(outcome: Outcome): string {
-  return JSON.stringify(outcome, (_, value) =>
-    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
-  )
+  return JSON.stringify(outcome, nonFiniteAsText)
 }
 
 /** Reads the last outcome of each point, by its key. */

@@ -3,12 +3,12 @@ import { createReadStream, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pipeline as piped } from 'node:stream/promises'
 import type { Pipeline } from '../index.js'
+import type { DataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import type { Graph, Node } from '../pipeline/graph/graph.js'
 import { isFile, splitPick } from '../pipeline/graph/registry.js'
 import { preparedNodes } from '../pipeline/run/prepared.js'
-import type { DataSource } from '../pipeline/stage/stage.js'
 
 /** Hexadecimal digits of a key: 64 bits. A million points then collide with a probability of 1 in 37 million. */
 const DIGITS = 16

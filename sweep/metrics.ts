@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
+import { firstIssue } from '../pipeline/definition/issues.js'
 import {
   type ColumnInfos,
   columnInfosOf,
@@ -48,8 +49,7 @@ function storedIn(file: string): StoredMetricInfos | undefined {
   try {
     return record.parse(JSON.parse(readFileSync(file, 'utf8'))).metrics
   } catch (cause) {
-    const why =
-      cause instanceof z.ZodError ? `${cause.issues[0]!.path.join('.')}: ${cause.issues[0]!.message}` : messageOf(cause)
+    const why = cause instanceof z.ZodError ? firstIssue(cause) : messageOf(cause)
     throw new PipelineError('DATA', `${shortPath(file)} is damaged: ${why}`, { cause })
   }
 }

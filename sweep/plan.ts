@@ -1,6 +1,7 @@
 import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { openKernels } from '../kernels/index.js'
+import type { DataSource } from '../pipeline/base/data-source.js'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import {
   type Definition,
@@ -14,7 +15,6 @@ import { sweep } from '../pipeline/definition/sweep.js'
 import type { Trust } from '../pipeline/definition/trust.js'
 import { formatOrigin, locate, plain } from '../pipeline/definition/value.js'
 import { prepare } from '../pipeline/run/prepared.js'
-import type { DataSource } from '../pipeline/stage/stage.js'
 import { lengthOf } from './halving.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
 import type { Plan, Point } from './point.js'
@@ -53,10 +53,12 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const problems = new PointProblems()
   const data = new Map<string, DataSource>()
   const points = new Map<string, Point>()
-  for (const setting of settings)
-    for (const pointSeed of seedsOf(block, definition.seed)) {
-      const texts = [...set, ...setting.map(textOf)]
-      const loaded = await problems.collect({ settings: dataOf(setting), seed: pointSeed }, () =>
+  const seeds = seedsOf(block, definition.seed)
+  for (const setting of settings) {
+    const texts = [...set, ...setting.map(textOf)]
+    const values = dataOf(setting)
+    for (const pointSeed of seeds) {
+      const loaded = await problems.collect({ settings: values, seed: pointSeed }, () =>
         Pipeline.load(source, { set: [...set, ...setting], seed: pointSeed, ...trust }),
       )
       if (!loaded) continue
@@ -70,7 +72,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
       if (points.has(key)) continue
       const point: Point = {
         key,
-        settings: dataOf(setting),
+        settings: values,
         seed: pointSeed,
         pipeline,
         set: texts,
@@ -82,6 +84,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
       points.set(key, point)
       options.onPoint?.(point, loaded, sources)
     }
+  }
   problems.check()
   return {
     name: definition.name,

@@ -1,6 +1,6 @@
 import type { KernelName } from '../kernels/contract.js'
+import type { DataSource } from '../pipeline/base/data-source.js'
 import type { Halving } from '../pipeline/definition/sweep.js'
-import type { DataSource } from '../pipeline/stage/stage.js'
 
 /** One run of a sweep. It is plain data, so that it can be sent to a thread, a queue or another machine. */
 export interface Point {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { inFileOrder, PipelineError, type Problem } from '../pipeline/base/errors.js'
-import { formatIssues } from '../pipeline/definition/issues.js'
+import { checkPart } from '../pipeline/definition/issues.js'
 import { type Override, overrideOf, parseAssignment } from '../pipeline/definition/overrides.js'
 import { type Sweep, sweep } from '../pipeline/definition/sweep.js'
 import {
@@ -63,9 +63,7 @@ export function sweepBlock(fromFile: Value | undefined, flags: SweepFlags): Valu
   }
   if (problems.length > 0) throw new PipelineError('ARGUMENTS', problems)
   const whole = withValue(undefined, ['sweep'], block)
-  const checked = definition.safeParse(plain(whole))
-  if (!checked.success) problems.push(...formatIssues(checked.error, definition, whole, '', 'key'))
-  else problems.push(...misplacedSeeds(block))
+  if (checkPart(definition, whole, '', problems, 'key')) problems.push(...misplacedSeeds(block))
   if (problems.length > 0) throw new PipelineError('DEFINITION', inFileOrder(problems))
   return block
 }

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { Pipeline, run } from '../../dist/index.js'
-import { decodeCheckpoint, newestCheckpoint } from '../../dist/pipeline/directory/checkpoint.js'
+import { checkpointFile, decodeCheckpoint, newestCheckpoint } from '../../dist/pipeline/directory/checkpoint.js'
 import { exportFormats, exportParameters, readParameters } from '../../dist/pipeline/formats/export.js'
 import { writeReport } from '../../dist/report/index.js'
 import { absurdNumbers, absurdPaths, mutated, prototypeKeys } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 
 /** Makes a short run. Returns its checkpoint and all files that a report reads, by name. */
-export async function filesOfARun() {
+async function filesOfARun() {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-fuzz-'))
   try {
     const pipeline = (await Pipeline.load('digits', { set: ['epochs=2'] }))
@@ -37,8 +37,7 @@ export async function filesOfARun() {
 }
 
 function newestName(out) {
-  const { step } = newestCheckpoint(out, () => {})
-  return `checkpoint/step-${String(step).padStart(9, '0')}.safetensors`
+  return checkpointFile(newestCheckpoint(out, () => {}))
 }
 
 const tokens = [

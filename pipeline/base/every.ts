@@ -79,13 +79,17 @@ export interface StepPosition {
   readonly steps: number
 }
 
+/** Returns true for the last step of an epoch. */
+export function endsEpoch({ step, steps }: Pick<StepPosition, 'step' | 'steps'>): boolean {
+  return steps > 0 && step > 0 && step % steps === 0
+}
+
 /**
  * Tells whether an interval ends at a position. `{ epochs: n }` ends at the last step of every n-th epoch. `{ steps: n
  * }` ends at every step whose number is a multiple of n, step 0 included. A time span never ends at a position.
  */
-export function isDueAt(every: Every, { epoch, step, steps }: StepPosition): boolean {
+export function isDueAt(every: Every, position: StepPosition): boolean {
   if ('seconds' in every) return false
-  if ('steps' in every) return step % every.steps === 0
-  const isEndOfEpoch = steps > 0 && step > 0 && step % steps === 0
-  return isEndOfEpoch && epoch % every.epochs === 0
+  if ('steps' in every) return position.step % every.steps === 0
+  return endsEpoch(position) && position.epoch % every.epochs === 0
 }

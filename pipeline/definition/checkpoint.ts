@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { PipelineError, type Problem } from '../base/errors.js'
 import { type Every, every, everyForms, formatEvery, parseEvery } from '../base/every.js'
-import { formatIssues } from './issues.js'
-import { isResolved, plain, type Value } from './value.js'
+import { checkPart } from './issues.js'
+import { isResolved, type Value } from './value.js'
 
 /** When a run writes checkpoints, and how many of them it keeps. */
 export interface CheckpointRule {
@@ -20,21 +20,17 @@ const defaultRule: CheckpointRule = { every: { seconds: 30 }, keep: 2, isAsked: 
 const block = z.union([
   z.literal('none'),
   z.strictObject({
-    every: every.prefault('30s'),
-    keep: z.int().min(1).max(1000).default(2),
+    every: every.prefault(formatEvery(defaultRule.every)),
+    keep: z.int().min(1).max(1000).default(defaultRule.keep),
   }),
 ])
 
 /** Reads a `checkpoint:` block. Adds its mistakes to `problems`, and then returns the default rule. */
 export function readCheckpointRule(value: Value | undefined, problems: Problem[]): CheckpointRule {
   if (!value || !isResolved(value)) return defaultRule
-  const checked = block.safeParse(plain(value))
-  if (!checked.success) {
-    problems.push(...formatIssues(checked.error, block, value, 'checkpoint: ', 'key'))
-    return defaultRule
-  }
-  if (checked.data === 'none') return { ...defaultRule, keep: 0 }
-  return { ...checked.data, isAsked: true }
+  const checked = checkPart(block, value, 'checkpoint: ', problems, 'key')
+  if (!checked) return defaultRule
+  return checked === 'none' ? { ...defaultRule, keep: 0 } : { ...checked, isAsked: true }
 }
 
 /**

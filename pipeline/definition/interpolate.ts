@@ -95,8 +95,10 @@ export function createInterpolator(
   function lookUp(name: string, fallback: string | undefined, origin: Origin): Value {
     if (name === 'here') return { data: origin.kind === 'file' ? dirname(origin.file) : process.cwd(), origin }
     const entry = vars.get(name)
-    if (entry)
-      return isTooLarge(name, entry, origin) ? unresolved : { ...lookUpVar(name, entry, origin), reference: name }
+    if (entry) {
+      const value = lookUpVar(name, entry, origin)
+      return isTooLarge(name, value, origin) ? unresolved : { ...value, reference: name }
+    }
     const text = environment[name]
     if (text !== undefined) return { data: parseScalar(text), origin: { kind: 'environment', name, at: origin } }
     if (fallback !== undefined) return { data: parseScalar(fallback), origin }
@@ -114,8 +116,7 @@ export function createInterpolator(
    * Adds the size of a var to the total and checks the limit. Each reference counts with the full size of its value: in
    * a chain of twenty vars that each refer twice to the one before, the last has a million parts.
    */
-  function isTooLarge(name: string, entry: Entry, origin: Origin): boolean {
-    const value = lookUpVar(name, entry, origin)
+  function isTooLarge(name: string, value: Value, origin: Origin): boolean {
     if (size > MAX_SIZE) return true
     if (!sizes.has(name)) sizes.set(name, sizeOf(value))
     size += sizes.get(name)!

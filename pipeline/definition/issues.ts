@@ -6,6 +6,23 @@ import { formatType, type OptionSchema, optionSchema } from './option-schema.js'
 import { entriesOf, formatOrigin, isResolved, locate, plain, type Value } from './value.js'
 
 /**
+ * Checks a part of a definition. Returns what the schema makes of it; if it does not fit, adds the mistakes to
+ * `problems`, as `formatIssues` writes them, and returns undefined.
+ */
+export function checkPart<S extends z.ZodType>(
+  schema: S,
+  value: Value,
+  prefix: string,
+  problems: Problem[],
+  noun?: string,
+): z.output<S> | undefined {
+  const checked = schema.safeParse(plain(value))
+  if (checked.success) return checked.data
+  problems.push(...formatIssues(checked.error, schema, value, prefix, noun))
+  return undefined
+}
+
+/**
  * Turns the issues that zod found in `value` into problems with positions. Parts of the value that hold an error
  * already reported get no second one.
  *
@@ -19,8 +36,9 @@ export function formatIssues(
   noun = 'option',
 ): Problem[] {
   const accepted = optionSchema(schema)
+  const data = plain(value)
   return error.issues
-    .flatMap((issue) => innermost(issue, plain(value)))
+    .flatMap((issue) => innermost(issue, data))
     .flatMap((issue): Problem[] => {
       const path = formatPath(issue.path)
       const at = locate(value, issue.path)
@@ -32,7 +50,7 @@ export function formatIssues(
         }))
       }
       const expected = schemaAt(accepted, issue.path)
-      const found = dataAt(plain(value), issue.path)
+      const found = dataAt(data, issue.path)
       if (found !== undefined && !isResolved(at)) return []
       const message =
         issue.code === 'custom'
@@ -43,6 +61,12 @@ export function formatIssues(
       const separator = !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
       return [{ where: formatOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
     })
+}
+
+/** Formats the first issue that zod found, for data that no user wrote: its path and its message. */
+export function firstIssue({ issues }: z.ZodError): string {
+  const { path, message } = issues[0]!
+  return [path.join('.'), message].filter(Boolean).join(': ')
 }
 
 /**

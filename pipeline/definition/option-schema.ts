@@ -104,8 +104,7 @@ function alternatives(branch: OptionSchema): string[] {
 
 function formatStringType({ minLength = 0, maxLength }: OptionSchema): string {
   if (minLength === maxLength) return minLength === 1 ? 'a single character' : `a string of ${minLength} characters`
-  if (maxLength !== undefined)
-    return `a string of ${minLength || 'at most'}${minLength ? ' to' : ''} ${maxLength} characters`
+  if (maxLength !== undefined) return `a string of ${minLength ? `${minLength} to` : 'at most'} ${maxLength} characters`
   if (minLength > 1) return `a string of at least ${minLength} characters`
   return minLength === 1 ? 'a non-empty string' : 'a string'
 }
@@ -134,9 +133,6 @@ function formatNumberType(schema: OptionSchema, noun: string, article: string): 
 
 /** The plural of a description: `a positive integer` becomes `positive integers`. */
 function plural(noun: string): string {
-  const [, , word, rest] =
-    /^(an?) (\S+)(.*)$/.exec(noun.replace(/^an? (non-empty|positive|non-negative) (\S+)/, 'a $1-$2')) ?? []
-  if (!word) return noun
-  const spaced = word.replace(/^(non-empty|positive|non-negative)-/, '$1 ')
-  return `${spaced}s${rest}`
+  const [, words, rest] = /^an? ((?:(?:non-empty|positive|non-negative) )?\S+)(.*)$/.exec(noun) ?? []
+  return words ? `${words}s${rest}` : noun
 }

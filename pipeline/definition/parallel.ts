@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
-import { formatIssues } from './issues.js'
-import { formatOrigin, isResolved, locate, plain, type Value } from './value.js'
+import { checkPart } from './issues.js'
+import { formatOrigin, isResolved, locate, type Value } from './value.js'
 
 /** Schema of the block `parallel:`: how one run is divided among several processes. */
-export const parallel = z.strictObject({
+const parallel = z.strictObject({
   engine: z.enum(['mpi', 'local']).describe('How the processes communicate: mpi, or local for a single process.'),
   ranks: z.int().positive().default(1).describe('Number of processes.'),
   shards: z
@@ -32,18 +32,15 @@ export type ParallelOptions = z.output<typeof parallel>
  * Reads the block `parallel:`. Returns undefined if there is none or if it is wrong; adds its mistakes to `problems`.
  */
 export function parallelOf(value: Value | undefined, problems: Problem[]): ParallelOptions | undefined {
-  if (!value) return undefined
-  const checked = parallel.safeParse(plain(value))
-  if (!checked.success) {
-    if (isResolved(value)) problems.push(...formatIssues(checked.error, parallel, value, 'parallel: ', 'key'))
-    return undefined
-  }
-  const { engine, ranks, shards } = checked.data
+  if (!value || !isResolved(value)) return undefined
+  const checked = checkPart(parallel, value, 'parallel: ', problems, 'key')
+  if (!checked) return undefined
+  const { engine, ranks, shards } = checked
   const report = (key: string, message: string): void => {
     problems.push({ where: formatOrigin(locate(value, [key]).origin), message: `parallel: ${message}` })
   }
   if (engine === 'local' && ranks !== 1)
     report('ranks', `ranks: the engine local is one process, expected 1, got ${ranks} (--set parallel.ranks=1)`)
   if (shards < ranks) report('shards', `shards: expected at least one for each of the ${ranks} ranks, got ${shards}`)
-  return checked.data
+  return checked
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
-import { formatIssues } from './issues.js'
-import { plain, type Value } from './value.js'
+import { checkPart } from './issues.js'
+import type { Value } from './value.js'
 
 const metric = z.strictObject({
   value: z.number().describe('The published number.'),
@@ -53,6 +53,5 @@ export function publishedOf(data: unknown): Published | undefined {
 
 /** Checks a block that a program passes. In files, `checkShape` checks it. Mistakes are added to `problems`. */
 export function checkPublished(value: Value, problems: Problem[]): void {
-  const checked = published.safeParse(plain(value))
-  if (!checked.success) problems.push(...formatIssues(checked.error, published, value, 'published: ', 'key'))
+  checkPart(published, value, 'published: ', problems, 'key')
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
 import { listed } from '../base/words.js'
-import { formatIssues } from './issues.js'
+import { checkPart } from './issues.js'
 import { published } from './published.js'
 import { sweep } from './sweep.js'
-import { entriesOf, formatOrigin, isList, isMapping, plain, type Value } from './value.js'
+import { entriesOf, formatOrigin, isList, isMapping, type Value } from './value.js'
 
 const stageName = z.string().min(1)
 const stageId = z.string().min(1)
@@ -55,8 +55,7 @@ export function verbOf(change: Value): Verb | undefined {
 
 /** Checks the keys and types of one file, before references are resolved. Adds mistakes to `problems`. */
 export function checkShape(source: Value, problems: Problem[]): void {
-  const checked = definition.safeParse(plain(source))
-  if (!checked.success) problems.push(...formatIssues(checked.error, definition, source, '', 'key'))
+  checkPart(definition, source, '', problems, 'key')
   const patch = entriesOf(source).get('patch')?.value
   const list: readonly Value[] = isList(patch) ? patch.data : []
   for (const [i, change] of list.entries()) if (isMapping(change)) checkChange(change, `patch[${i}]: `, problems)
@@ -64,10 +63,8 @@ export function checkShape(source: Value, problems: Problem[]): void {
 
 function checkChange(change: Value, prefix: string, problems: Problem[]): void {
   const verb = verbOf(change)
-  if (verb) {
-    const checked = changes[verb].safeParse(plain(change))
-    if (!checked.success) problems.push(...formatIssues(checked.error, changes[verb], change, prefix, 'key'))
-  } else {
+  if (verb) checkPart(changes[verb], change, prefix, problems, 'key')
+  else {
     const keys = [...entriesOf(change).keys()].map((key) => `"${key}"`)
     problems.push({
       where: formatOrigin(change.origin),

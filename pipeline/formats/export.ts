@@ -3,6 +3,7 @@ import { zipSync } from 'fflate'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { readRegularFile } from '../files/regular-file.js'
+import { widthOf } from '../wires/examples.js'
 import { type Model, modelOf } from '../wires/parameters.js'
 import { positionOf } from '../wires/position.js'
 import { tableFromFile } from './ipc.js'
@@ -160,7 +161,7 @@ function check(table: Table): void {
   if (![...shape, epoch, step].every((count) => Number.isSafeInteger(count) && count >= 0))
     throw new Error('the metadata is damaged')
   if (![lambda, eta].every(Number.isFinite)) throw new Error('the metadata is damaged')
-  const width = shape.reduce((count, extent) => count * extent, 1)
+  const width = widthOf(shape)
   if (
     features &&
     !(Array.isArray(features) && features.length === width && features.every((name) => typeof name === 'string'))
@@ -171,7 +172,7 @@ function check(table: Table): void {
   for (const { name, shape, values } of arrays) {
     if (!(values instanceof Float32Array || values instanceof Float64Array))
       throw new Error(`the array "${name}" does not hold floating-point numbers`)
-    if (shape.reduce((count, extent) => count * extent, 1) !== values.length)
+    if (widthOf(shape) !== values.length)
       throw new Error(`the array "${name}" of shape [${shape}] has ${values.length} numbers`)
   }
 }

@@ -1,8 +1,8 @@
 import type { Problem } from '../base/errors.js'
 import { defaultId, type StageEntry } from '../definition/entries.js'
-import { formatIssues } from '../definition/issues.js'
+import { checkPart } from '../definition/issues.js'
 import type { Definition } from '../definition/read.js'
-import { entriesOf, formatOrigin, plain, type Value } from '../definition/value.js'
+import { entriesOf, formatOrigin, type Value } from '../definition/value.js'
 import type { AnyStage, Facts } from '../stage/stage.js'
 import { type Draft, type Source, wireInputs } from './inputs.js'
 import { checkOutputs } from './outputs.js'
@@ -94,9 +94,7 @@ function uniqueIds(drafts: readonly Draft[], problems: Problem[]): Map<string, D
 
 function checkOptions(draft: Draft, problems: Problem[]): void {
   if (!draft.stage) return
-  const checked = draft.stage.options.safeParse(plain(draft.entry.with))
-  if (checked.success) draft.options = checked.data as Record<string, unknown>
-  else problems.push(...formatIssues(checked.error, draft.stage.options, draft.entry.with, `${draft.title}: `))
+  draft.options = checkPart<AnyStage['options']>(draft.stage.options, draft.entry.with, `${draft.title}: `, problems)
 }
 
 /** A topological order, close to the order of the file. Circles are reported. */

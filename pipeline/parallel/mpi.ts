@@ -99,7 +99,6 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
     return new PipelineError('SILENT', `${subject} not answered for ${timeout} s (${position})`)
   }
 
-  const byte = Array.from({ length: size }, () => new Uint8Array(1))
   return {
     ...job,
     exchange: (channel, outgoing, incoming) => guarded(addon.exchange(channel + 1, outgoing, incoming, timeout)),
@@ -119,8 +118,8 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
     close: async () => {
       // The others wait without a limit, because the first rank may still be drawing figures.
       const limit = rank === 0 ? timeout : 0
-      const answers = byte.map(() => new Uint8Array(1))
-      await guarded(addon.exchange(CLOSING_TAG, byte, answers, limit))
+      const bytes = (): Uint8Array[] => Array.from({ length: size }, () => new Uint8Array(1))
+      await guarded(addon.exchange(CLOSING_TAG, bytes(), bytes(), limit))
       unfinished--
     },
   }

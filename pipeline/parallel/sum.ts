@@ -36,15 +36,16 @@ export function orderedSum(comm: Comm, channel: number, shards: number) {
     if (size === 1) return sums[0]!
     const Numbers = sums[0]!.constructor as new (memory: ArrayBufferLike, offset: number, length: number) => V
     const { length, BYTES_PER_ELEMENT: width } = sums[0]!
-    const isSliced = size > 1 && length * width >= MIN_SLICED_BYTES
+    const isSliced = length * width >= MIN_SLICED_BYTES
     const sliceOf = (r: number): Span =>
       isSliced
         ? { from: Math.floor((r * length) / size), to: Math.floor(((r + 1) * length) / size) }
         : { from: 0, to: length }
 
     const ownSlice = sliceOf(rank)
+    const count = ownSlice.to - ownSlice.from
     const incoming = spans.map((theirs, r) =>
-      r === rank ? new Uint8Array(0) : buffer(`from ${r}`, theirs.length * (ownSlice.to - ownSlice.from) * width),
+      r === rank ? new Uint8Array(0) : buffer(`from ${r}`, theirs.length * count * width),
     )
     const outgoing = spans.map((_, r) => {
       const { from, to } = sliceOf(r)
@@ -59,7 +60,6 @@ export function orderedSum(comm: Comm, channel: number, shards: number) {
     const known = new Map<string, V>()
     for (const [r, theirs] of spans.entries())
       for (const [i, { from, to }] of theirs.entries()) {
-        const count = ownSlice.to - ownSlice.from
         const vector =
           r === rank
             ? (sums[i]!.subarray(ownSlice.from, ownSlice.to) as V)

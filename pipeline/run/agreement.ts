@@ -1,8 +1,8 @@
+import type { DataSource } from '../base/data-source.js'
 import { entriesOf, isList, plain, type Value } from '../definition/value.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { AgreementTerms } from '../parallel/ranks.js'
-import type { DataSource } from '../stage/stage.js'
 
 /**
  * Returns the values of a definition that must be the same on all ranks. A text from the environment may differ,

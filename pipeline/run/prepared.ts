@@ -1,10 +1,11 @@
 import type { Table } from 'apache-arrow'
 import type { Kernels } from '../../kernels/contract.js'
+import type { DataSource } from '../base/data-source.js'
 import { randomStreams } from '../base/random.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
-import type { AnyStage, DataSource, Port, StageContext } from '../stage/stage.js'
+import type { AnyStage, Port, StageContext } from '../stage/stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, layoutOf, rowsOf, splitOf } from '../wires/examples.js'
 import { isStop, runGraph } from './run-graph.js'
 
@@ -73,13 +74,13 @@ export async function prepare(
   let usesSeed = false
   let bytes = 0
 
-  function contextOf({ id }: Node): Omit<StageContext, 'flow' | 'signal' | 'stop'> {
+  function contextOf({ id, inputFacts }: Node): Omit<StageContext, 'flow' | 'signal' | 'stop'> {
     const [notes, sources]: [string[], DataSource[]] = [[], []]
     const random = randomStreams(pipeline.seed, id)
     stages[id] = { notes, sources, outputs: {} }
     return {
       id,
-      inputs: nodes.find((node) => node.id === id)!.inputFacts,
+      inputs: inputFacts,
       kernels,
       learner: () => {
         throw new NotOnlyPreparing()

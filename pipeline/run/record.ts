@@ -1,11 +1,11 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { Kernels } from '../../kernels/contract.js'
+import type { DataSource } from '../base/data-source.js'
 import type { PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
 import type { ParallelOptions } from '../definition/parallel.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Pipeline } from '../graph/pipeline.js'
-import type { DataSource } from '../stage/stage.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { type KernelClock, now } from './timed-kernels.js'
 
@@ -130,19 +130,12 @@ export class Recorder {
     this.clock.lastCall = now()
     this.clock.firstStep ??= this.clock.lastCall
     this.clock.steps++
-    this.advanceClock()
-  }
-
-  /** Without kernels, the end of the last step or evaluation is the time of its table. */
-  private advanceClock(): void {
-    if (this.clock.busy === 0 && this.clock.firstStep !== undefined) this.clock.lastCall = now()
   }
 
   /** Adds what metrics say about themselves, and writes them down, so that they are known after a kill. */
   addMetrics(infos: MetricInfos): void {
     this.clock.lastCall = now()
     // Tables of one stage share the object.
-    this.advanceClock()
     if (infos === this.seenMetrics) return
     this.seenMetrics = infos
     this.metrics = { ...this.metrics, ...infos }

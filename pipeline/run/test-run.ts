@@ -2,8 +2,9 @@ import type { Table } from 'apache-arrow'
 import type { Observable, ObservableInput } from 'rxjs'
 import type { z } from 'zod'
 import type { Kernels } from '../../kernels/contract.js'
+import type { DataSource } from '../base/data-source.js'
 import type { AnyLearner } from '../stage/learner.js'
-import type { AnyStage, DataSource, Facts } from '../stage/stage.js'
+import type { AnyStage, Facts } from '../stage/stage.js'
 
 /** A stage and its options, as `Pipeline.define` takes them. */
 export interface StageUse<S extends AnyStage = AnyStage> {

@@ -125,8 +125,6 @@ export interface StateHooks<S> {
   sync?(): Promise<void>
 }
 
-export type { DataSource }
-
 /** The output for progress, for example of `sink/terminal`. */
 export interface Terminal {
   /** True if lines may be redrawn. */

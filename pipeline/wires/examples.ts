@@ -36,7 +36,7 @@ export function inputMapOf({ affine, applied }: ExamplesLayout): Affine | undefi
   return affine && applied ? composed(applied, affine) : (affine ?? applied)
 }
 
-/** Number of features of an example of this shape. */
+/** Number of elements of an array of this shape; for an example, the number of its features. */
 export function widthOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
 }
@@ -74,17 +74,26 @@ export function examplesTable(
   position?: Position,
   share?: Share,
 ): Table {
-  const [featuresField, labelField] = fields
   const metadata = new Map([
     ['wire', position ? 'batch' : 'examples'],
     ['split', split],
   ])
   if (position) writePosition(metadata, position)
   for (const [key, value] of Object.entries(share ?? {})) metadata.set(key, String(value))
+  const schema = new Schema([...fields], metadata)
+  return new Table(schema, [new RecordBatch(schema, examplesData(fields, values, labels))])
+}
+
+/** Makes the data of one record batch of examples. Throws a TypeError as `examplesTable` does. */
+export function examplesData(
+  [featuresField, labelField]: readonly [Field, Field],
+  values: Values,
+  labels: Int32Array,
+): Data<Struct> {
   const list = featuresField.type as FixedSizeList
   const length = labels.length
   checkValues(list, values, length)
-  const data = makeData({
+  return makeData({
     type: new Struct([featuresField, labelField]),
     length,
     nullCount: 0,
@@ -103,8 +112,6 @@ export function examplesTable(
       makeData({ type: new Int32(), length, nullCount: 0, data: labels }),
     ],
   })
-  const schema = new Schema([featuresField, labelField], metadata)
-  return new Table(schema, [new RecordBatch(schema, data)])
 }
 
 /** Throws a TypeError if values are not of the type and number that the fields of a table say. */
@@ -154,9 +161,13 @@ const rows = new WeakMap<RecordBatch, Rows>()
 export function rowsOf(table: Table): Rows {
   const [batch, ...others] = table.batches
   if (!batch || others.length > 0) return joinedRows(table)
+  return rows.get(batch) ?? rowsOfBatch(batch, layoutOf(table).affine)
+}
+
+function rowsOfBatch(batch: RecordBatch, affine: Affine | undefined): Rows {
   let found = rows.get(batch)
   if (!found) {
-    found = viewed(batch.data, layoutOf(table).affine)
+    found = viewed(batch.data, affine)
     rows.set(batch, found)
   }
   return found
@@ -196,14 +207,7 @@ function joinedRows(table: Table): Rows {
 /** The rows of each record batch of a table, as kernels read them. */
 export function partsOf(table: Table): Rows[] {
   const { affine } = layoutOf(table)
-  return table.batches.map((batch) => {
-    let found = rows.get(batch)
-    if (!found) {
-      found = viewed(batch.data, affine)
-      rows.set(batch, found)
-    }
-    return found
-  })
+  return table.batches.map((batch) => rowsOfBatch(batch, affine))
 }
 
 /** Returns the split of a table, or '' if the table names none. */

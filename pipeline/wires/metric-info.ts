@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { MetricInfo } from './metrics.js'
+import { type MetricInfo, metricColumns } from './metrics.js'
 
 /** The metadata of metrics by the names of their columns, in the order of the columns. */
 export type ColumnInfos = ReadonlyMap<string, MetricInfo>
@@ -26,7 +26,7 @@ export type StoredMetricInfos = z.output<typeof storedMetricInfos>
  * names.
  */
 export function columnInfosOf(columns: Iterable<string>, stored: StoredMetricInfos | undefined): ColumnInfos {
-  const metrics = [...new Set(columns)].filter((column) => column !== 'epoch' && column !== 'step')
+  const metrics = metricColumns(new Set(columns))
   return new Map(metrics.map((column) => [column, stored ? storedInfo(column, stored) : metricInfoByName(column)]))
 }
 

@@ -7,6 +7,11 @@ export type MetricsRow<Name extends string = string> = {
   readonly step: number
 } & Readonly<Record<Name, number>>
 
+/** The columns that are metrics: all but `epoch` and `step`. */
+export function metricColumns(columns: Iterable<string>): string[] {
+  return [...columns].filter((name) => name !== 'epoch' && name !== 'step')
+}
+
 /** The metadata of a column of metrics. The stage that makes the column sets it; `run.json` keeps it as `metrics`. */
 export interface MetricInfo {
   /** The split that the metric was computed on; left out for a metric of no split. */

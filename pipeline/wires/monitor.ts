@@ -1,13 +1,47 @@
 import type { Table } from 'apache-arrow'
+import { concatMap, map, type OperatorFunction } from 'rxjs'
 import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { listed } from '../base/words.js'
-import type { Facts } from '../stage/stage.js'
-import { type MetricsRow, metricInfosOf } from './metrics.js'
+import type { Checking, Facts } from '../stage/stage.js'
+import { type MetricsRow, metricColumns, metricInfosOf, metricsRows } from './metrics.js'
 
 /** An option that names a column of the metrics. */
 export const metricName = z.string().min(1)
+
+/** The option of a stage that monitors one metric. */
+export const monitorOption = metricName
+  .default('validation_cost')
+  .describe('The metric to monitor. Its metadata says whether higher or lower is better.')
+
+/** One value of a monitored metric. */
+export interface Monitored {
+  /** The row of metrics. */
+  readonly row: MetricsRow
+  /** The value of the metric. */
+  readonly value: number
+  /** Which direction of it is better. */
+  readonly better: 'higher' | 'lower'
+}
+
+/**
+ * Emits the values of one metric, row by row. Fails with a PipelineError `DATA` if a row has no such metric, or if its
+ * metadata does not say which direction is better.
+ */
+export function monitored(name: string): OperatorFunction<Table, Monitored> {
+  return (metrics) =>
+    metrics.pipe(
+      concatMap((table) => metricsRows(table).map((row) => ({ table, row }))),
+      map(({ table, row }) => ({ row, value: metricOf(row, name), better: directionOf(table, name) })),
+    )
+}
+
+/** Checks the option `monitor` of a stage with the input `metrics`. The stage has no outputs to tell facts about. */
+export function checkMonitor({ options, inputs, problem }: Checking<{ monitor: string }>): Record<never, Facts> {
+  checkMetric(options.monitor, inputs.metrics, (message) => problem('monitor', message))
+  return {}
+}
 
 /** Reports a metric that is not among the known metrics, or whose split is not evaluated. */
 export function checkMetric(name: string, facts: Facts | undefined, problem: (message: string) => void): void {
@@ -22,7 +56,7 @@ export function checkMetric(name: string, facts: Facts | undefined, problem: (me
 export function metricOf(row: MetricsRow, name: string): number {
   const value = row[name]
   if (value !== undefined) return value
-  const names = Object.keys(row).filter((key) => key !== 'epoch' && key !== 'step')
+  const names = metricColumns(Object.keys(row))
   throw new PipelineError('DATA', `no metric named "${name}" arrived; there are ${listed(names, 'and')}`)
 }
 

@@ -85,8 +85,3 @@ export function positionOf(table: Table): Position {
   const [epoch, step, epochs, steps] = ['epoch', 'step', 'epochs', 'steps'].map((key) => numberOf(table, key))
   return { epoch: epoch!, step: step!, epochs: epochs!, steps: steps! }
 }
-
-/** Returns true for the last step of an epoch. */
-export function endsEpoch({ step, steps }: Position): boolean {
-  return steps > 0 && step > 0 && step % steps === 0
-}

@@ -2,7 +2,7 @@ import { type Field, RecordBatch, Schema, Table } from 'apache-arrow'
 import type { Rows } from '../../kernels/contract.js'
 import { PipelineError } from '../base/errors.js'
 import type { Parallel } from '../stage/parallel-contract.js'
-import { examplesTable, rowsOf } from './examples.js'
+import { examplesData, examplesTable, rowsOf } from './examples.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
 
@@ -110,10 +110,9 @@ export function batchOfShards(
   const metadata = writePosition(new Map([['wire', 'batch']]), position)
   metadata.set('split', split).set('first', String(first)).set('rows', String(rows))
   const schema = new Schema([...fields], metadata)
-  const tables = parts.map(({ values, labels }) => examplesTable(fields, values, labels, split, position))
   return new Table(
     schema,
-    tables.map((table) => new RecordBatch(schema, table.batches[0]!.data)),
+    parts.map(({ values, labels }) => new RecordBatch(schema, examplesData(fields, values, labels))),
   )
 }
 

@@ -1,4 +1,5 @@
 import { type KernelName, openKernels } from '../../kernels/index.js'
+import { accumulate } from '../../learners/index.js'
 import {
   type AnyLearner,
   type ArraySpec,
@@ -9,7 +10,6 @@ import {
   openModel,
   type Rows,
   type StageContext,
-  slices,
 } from '../../pipeline/stage-kit.js'
 import { type Comparison, indexOf, Tally } from './tally.js'
 
@@ -37,10 +37,7 @@ export async function gradientOf(
   const model = openModel(learner, kernels, data, own)
   try {
     model.load(parameters)
-    for (const part of slices(rows, model.rowsPerCall)) {
-      model.accumulate(part)
-      await flow.yieldToEventLoop()
-    }
+    await accumulate(rows, model, flow)
     const { arrays } = await model.gradient(lambda)
     return Object.fromEntries(Object.entries(arrays).map(([name, values]) => [name, values.slice()]))
   } finally {

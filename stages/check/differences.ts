@@ -1,4 +1,4 @@
-import type { ArraySpec, Arrays } from '../../pipeline/stage-kit.js'
+import { type ArraySpec, type Arrays, widthOf } from '../../pipeline/stage-kit.js'
 import type { SlowCostAround } from './cost.js'
 import { type Comparison, indexOf, Tally } from './tally.js'
 
@@ -100,7 +100,7 @@ export async function differences(task: DifferenceTask): Promise<Comparison[]> {
 
 /** The elements of an array to check: the columns of the chosen features in every row, or all. */
 function* elementsOf({ shape }: ArraySpec, { width, features }: DifferenceTask): Generator<number> {
-  const size = shape.reduce((product, extent) => product * extent, 1)
+  const size = widthOf(shape)
   if (shape.length > 1 && shape.at(-1) === width) {
     for (const j of features) for (let at = j; at < size; at += width) yield at
   } else for (let at = 0; at < size; at++) yield at

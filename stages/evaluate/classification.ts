@@ -7,6 +7,7 @@ import {
   arraysOf,
   checkLearner,
   checkSplit,
+  countRows,
   defineStage,
   type Facts,
   isDueAt,
@@ -189,7 +190,7 @@ function makeEvaluator(options: Options, context: StageContext) {
         parts: parts.map((part) => {
           const pieces = part.flatMap((rows) => [...piecesOf(rows, split, features, model)])
           // A part without rows must have as many sums as other parts, all zero.
-          return { pieces: pieces.length > 0 ? pieces : [noRows], count: countOf(part) }
+          return { pieces: pieces.length > 0 ? pieces : [noRows], count: countRows(part) }
         }),
       }
     })
@@ -240,10 +241,6 @@ function infosOf(learner: AnyLearner, splits: readonly string[]): Record<string,
     ]),
   )
   return Object.fromEntries(entries)
-}
-
-function countOf(part: readonly Rows[]): number {
-  return part.reduce((sum, { labels }) => sum + labels.length, 0)
 }
 
 function addTo(total: Sums, more: readonly number[]): void {

@@ -1,4 +1,5 @@
 import type { Table } from 'apache-arrow'
+import { accumulate } from '../../learners/index.js'
 import {
   type ArraySpec,
   type Arrays,
@@ -8,9 +9,8 @@ import {
   type Parallel,
   type Position,
   partsOf,
-  type Rows,
   type StageContext,
-  slices,
+  widthOf,
 } from '../../pipeline/stage-kit.js'
 import type { Stepper } from './step.js'
 
@@ -35,7 +35,7 @@ export function dividedStep(
   let size = 0
   for (const { name, shape } of specs) {
     const from = size
-    size += shape.reduce((product, extent) => product * extent, 1)
+    size += widthOf(shape)
     offsets.set(name, [from, size])
   }
   const vectorOf = kernels.precision === 'float64' ? Float64Array : Float32Array
@@ -46,14 +46,6 @@ export function dividedStep(
   /** The arrays of the gradient as views of a vector. */
   function gradientIn(vector: Numbers): Arrays {
     return Object.fromEntries([...offsets].map(([name, [from, to]]) => [name, vector.subarray(from, to)]))
-  }
-
-  async function accumulate(rows: Rows): Promise<number> {
-    for (const piece of slices(rows, model.rowsPerCall)) {
-      model.accumulate(piece)
-      await flow.yieldToEventLoop()
-    }
-    return rows.labels.length
   }
 
   /** Writes the share that `count` accumulated rows have in the mean over `rows`. */
@@ -76,7 +68,8 @@ export function dividedStep(
     const { rows } = extentOf(batch)
     let own = 0
     for (const [i, part] of partsOf(batch).entries()) {
-      own += await accumulate(part)
+      await accumulate(part, model, flow)
+      own += part.labels.length
       if (parallel.mode === 'fast') continue
       await writeShare(vectors[i]!, own, rows)
       own = 0

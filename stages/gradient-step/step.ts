@@ -8,6 +8,7 @@ import {
   type OpenModel,
   PipelineError,
   type Rows,
+  widthOf,
 } from '../../pipeline/stage-kit.js'
 
 /** The parts that all steps of a run share. */
@@ -44,7 +45,7 @@ export function makeStepper(
 ): Stepper {
   const states = new Map(
     specs.map(({ name, shape }) => {
-      const fresh = rule.init(shape.reduce((product, extent) => product * extent, 1))
+      const fresh = rule.init(widthOf(shape))
       const restored = Object.entries(fresh).map(([key, values]) => [
         key,
         restoredState(saved, `rule.${key}.${name}`, values),

@@ -185,7 +185,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 function fitting(saved: Readonly<Record<string, unknown>>, specs: readonly ArraySpec[]): Arrays {
   const entries = specs.map(({ name, shape }) => {
     const values = saved[name] as Numbers | undefined
-    const size = shape.reduce((product, extent) => product * extent, 1)
+    const size = widthOf(shape)
     if (values?.length !== size)
       throw new PipelineError(
         'DATA',

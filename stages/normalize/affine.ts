@@ -2,6 +2,7 @@ import type { Table } from 'apache-arrow'
 import {
   type Affine,
   composed,
+  countRows,
   exampleFields,
   examplesTable,
   layoutOf,
@@ -65,7 +66,7 @@ async function sumsOf(parts: readonly Rows[], width: number, context: StageConte
   const { sum, squares, min, max } = sections(vector, width)
   min.fill(Number.POSITIVE_INFINITY)
   max.fill(Number.NEGATIVE_INFINITY)
-  vector[4 * width] = parts.reduce((count, { labels }) => count + labels.length, 0)
+  vector[4 * width] = countRows(parts)
   for await (const values of chunks(parts, width, context)) {
     if (values instanceof Uint8Array) {
       const moments = context.kernels.moments(values, width)

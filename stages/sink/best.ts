@@ -1,16 +1,14 @@
 import { type Table, tableToIPC } from 'apache-arrow'
-import { concatMap, defer, ignoreElements, merge, tap } from 'rxjs'
+import { defer, ignoreElements, merge, tap } from 'rxjs'
 import { z } from 'zod'
 import {
   anyNumber,
-  checkMetric,
+  checkMonitor,
   copyParameters,
   defineStage,
-  directionOf,
   isBetter,
-  metricName,
-  metricOf,
-  metricsRows,
+  monitored,
+  monitorOption,
   outputPath,
   PipelineError,
   positionOf,
@@ -26,9 +24,7 @@ export const best = defineStage({
   name: 'sink/best',
   summary: 'Keeps the parameters that were best by a metric.',
   options: z.strictObject({
-    monitor: metricName
-      .default('validation_cost')
-      .describe('The metric to monitor. Its metadata says whether higher or lower is better.'),
+    monitor: monitorOption,
     path: outputPath.default('best.arrow').describe('File inside the run directory.'),
   }),
   inputs: { parameters: wire.parameters, metrics: wire.metrics },
@@ -37,34 +33,30 @@ export const best = defineStage({
   example:
     '- use: sink/best\n  from: { parameters: model, metrics: metrics }\n  with: { monitor: validation_accuracy }',
   holds: 'the parameters (by reference)',
-  facts: ({ options, inputs, problem }) => {
-    checkMetric(options.monitor, inputs.metrics, (message) => problem('monitor', message))
-    return {}
-  },
+  facts: checkMonitor,
   run: ({ monitor, path }, context) => {
     const file = context.file(path)
     return ({ parameters, metrics }) =>
       defer(() => {
         let last: Table | undefined
-        let value: number | undefined
+        let best: number | undefined
         context.state(z.strictObject({ value: anyNumber }), {
-          snapshot: () => (value === undefined ? undefined : { value }),
+          snapshot: () => (best === undefined ? undefined : { value: best }),
           restore: (saved) => {
-            value = saved.value
+            best = saved.value
           },
         })
         const kept = metrics.pipe(
-          concatMap((table) => metricsRows(table).map((row) => ({ table, row }))),
-          tap(({ table, row }) => {
-            const found = metricOf(row, monitor)
-            if (!isBetter(directionOf(table, monitor), found, value)) return
+          monitored(monitor),
+          tap(({ row, value, better }) => {
+            if (!isBetter(better, value, best)) return
             // Training waits during an evaluation, so the last parameters are those that were evaluated.
             if (!last || positionOf(last).step !== row.step)
               throw new PipelineError(
                 'STAGE',
                 `the parameters of step ${row.step} are gone: do both inputs come from one model?`,
               )
-            value = found
+            best = value
             replaceFile(file, tableToIPC(copyParameters(last), 'file'))
           }),
         )

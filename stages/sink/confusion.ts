@@ -20,10 +20,7 @@ export const confusion = defineStage({
     '  with: { split: test, path: figures/confusion }',
   holds: 'the examples (by reference)',
   parallel: 'every',
-  facts: (checking) => {
-    checkPredicting(checking)
-    return {}
-  },
+  facts: checkPredicting,
   files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
   run: (options, context) => {
     const write = figureFiles(context, options)

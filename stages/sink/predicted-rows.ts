@@ -1,4 +1,4 @@
-import { type Parallel, PipelineError, type Rows, rowsBefore } from '../../pipeline/stage-kit.js'
+import { countRows, type Parallel, PipelineError, type Rows, rowsBefore } from '../../pipeline/stage-kit.js'
 
 /** The predictions of the last parameters for each row of a split. */
 export interface PredictedRows {
@@ -34,7 +34,7 @@ export async function ofAllRanks(
   parallel: Parallel,
 ): Promise<PredictedRows> {
   const { shards } = parallel
-  const ownCounts = held.map((parts) => parts.reduce((sum, { labels }) => sum + labels.length, 0))
+  const ownCounts = held.map(countRows)
   const counts = await parallel.gather(ownCounts.map((count) => Float64Array.of(count)))
   const most = Math.max(...counts.map(([count]) => count!))
   const rows = counts.reduce((sum, [count]) => sum + count!, 0)

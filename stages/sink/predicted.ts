@@ -8,6 +8,8 @@ import {
   checkLearner,
   checkSplit,
   copyParameters,
+  countRows,
+  type Facts,
   layoutOf,
   modelOf,
   openModel,
@@ -27,10 +29,15 @@ export const splitOption = z
   .optional()
   .describe('The split to look at. Default: test, or the last split if there is no split named test.')
 
-/** Reports a split that the examples do not have, and parameters that cannot be scored. */
-export function checkPredicting({ options, inputs, problem }: Checking<{ split?: string | undefined }>): void {
+/** Reports a split that the examples do not have, and parameters that cannot be scored. The sinks have no outputs to tell facts about. */
+export function checkPredicting({
+  options,
+  inputs,
+  problem,
+}: Checking<{ split?: string | undefined }>): Record<never, Facts> {
   if (options.split !== undefined) checkSplit(inputs.examples ?? {}, options.split, 'split', problem)
   checkLearner(inputs.parameters, problem)
+  return {}
 }
 
 /**
@@ -66,7 +73,7 @@ async function classified(
   const [features, classes] = [widthOf(parameters.shape), parameters.classes.length]
   const shards = rowsByShard(chosen, split, parallel)
   const parts = shards.flat()
-  const rows = parts.reduce((sum, { labels }) => sum + labels.length, 0)
+  const rows = countRows(parts)
   const labels = new Int32Array(rows)
   let at = 0
   for (const part of parts) {

@@ -34,10 +34,7 @@ export const predictions = defineStage({
   example: '- use: sink/predictions\n  from: { parameters: model, examples: examples }\n  with: { count: 10 }',
   holds: 'the examples (by reference)',
   parallel: 'every',
-  facts: (checking) => {
-    checkPredicting(checking)
-    return {}
-  },
+  facts: checkPredicting,
   files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
   run: (options, context) => {
     const file = context.file(`${stemOf(options.path)}.csv`)

@@ -6,6 +6,7 @@ import {
   defineStage,
   type MetricInfos,
   type MetricsRow,
+  metricColumns,
   metricInfosOf,
   metricsRows,
   type Position,
@@ -75,7 +76,7 @@ interface Column {
 }
 
 function columnsOf(row: MetricsRow, infos: MetricInfos): Column[] {
-  const names = Object.keys(row).filter((name) => name !== 'epoch' && name !== 'step')
+  const names = metricColumns(Object.keys(row))
   const splits = new Set(names.flatMap((name) => infos[name]?.split ?? []))
   const ofSplits = [...splits].map((split): Column => {
     const own = names.filter((name) => infos[name]?.split === split)

@@ -25,6 +25,7 @@ import {
   type Position,
   positionOf,
   type StageContext,
+  type TrainingInterval,
   toInterval,
   trainingInterval,
   wire,
@@ -95,14 +96,17 @@ export const weights = defineStage({
   },
   files: (options) => [...figurePaths(options), ...(options.every ? figurePaths(options, '-epochs') : [])],
   run: (options, context) => {
-    const every = options.every === undefined ? undefined : toInterval(options.every)
-    const isDue = (table: Table): boolean => (every ? isDueAt(every, positionOf(table)) : false)
+    const every = options.every && toInterval(options.every)
     const { snapshot, finish } = makeArtist(options, context)
     const atEnd = (parameters: Observable<Table>) => parameters.pipe(onlyLast(), map(copied(finish)))
-    const onTheWay = (parameters: Observable<Table>) => parameters.pipe(filter(isDue), map(copied(snapshot)))
+    const onTheWay = (parameters: Observable<Table>, every: TrainingInterval) =>
+      parameters.pipe(
+        filter((table) => isDueAt(every, positionOf(table))),
+        map(copied(snapshot)),
+      )
     return (parameters) => {
-      const drawings = options.every
-        ? parameters.pipe(connect((shared) => merge(onTheWay(shared), atEnd(shared))))
+      const drawings = every
+        ? parameters.pipe(connect((shared) => merge(onTheWay(shared, every), atEnd(shared))))
         : atEnd(parameters)
       return drawings.pipe(drawn(context, (draw, pause) => draw(pause)))
     }

@@ -1,14 +1,12 @@
-import { concatMap, defer, ignoreElements, tap } from 'rxjs'
+import { defer, ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
 import {
   anyNumber,
-  checkMetric,
+  checkMonitor,
   defineStage,
-  directionOf,
   isBetter,
-  metricName,
-  metricOf,
-  metricsRows,
+  monitored,
+  monitorOption,
   wire,
 } from '../../pipeline/stage-kit.js'
 
@@ -25,9 +23,7 @@ export const patience = defineStage({
   name: 'stop/patience',
   summary: 'Ends the run when a metric stops becoming better.',
   options: z.strictObject({
-    monitor: metricName
-      .default('validation_cost')
-      .describe('The metric to monitor. Its metadata says whether higher or lower is better.'),
+    monitor: monitorOption,
     patience: z.int().positive().default(10).describe('Evaluations in a row without a better value.'),
     minDelta: z
       .number()
@@ -38,10 +34,7 @@ export const patience = defineStage({
   inputs: { metrics: wire.metrics },
   outputs: {},
   example: '- use: stop/patience\n  from: metrics\n  with: { monitor: validation_accuracy, patience: 20 }',
-  facts: ({ options, inputs, problem }) => {
-    checkMetric(options.monitor, inputs.metrics, (message) => problem('monitor', message))
-    return {}
-  },
+  facts: checkMonitor,
   run:
     ({ monitor, patience, minDelta }, context) =>
     (metrics) =>
@@ -56,12 +49,11 @@ export const patience = defineStage({
           },
         })
         return metrics.pipe(
-          concatMap((table) => metricsRows(table).map((row) => ({ table, row }))),
-          tap(({ table, row }) => {
-            const value = metricOf(row, monitor)
-            const better = isBetter(directionOf(table, monitor), value, best?.value, minDelta)
-            worse = better ? 0 : worse + 1
-            if (better) best = { value, epoch: row.epoch }
+          monitored(monitor),
+          tap(({ row, value, better }) => {
+            const isBest = isBetter(better, value, best?.value, minDelta)
+            worse = isBest ? 0 : worse + 1
+            if (isBest) best = { value, epoch: row.epoch }
             if (worse < patience) return
             const past = best ? `the best was ${best.value} in epoch ${best.epoch}` : 'it never was a number'
             context.stop(`${monitor} has not become better for ${patience} evaluations; ${past}`)

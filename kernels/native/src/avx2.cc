@@ -4,7 +4,6 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include <cstring>
 #include <type_traits>
 
 TARGET_BEGIN("avx2,fma")

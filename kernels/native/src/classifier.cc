@@ -15,6 +15,10 @@ constexpr double kMinSharedWork = 100000;
 constexpr int padded(int n) { return (n + kPad - 1) / kPad * kPad; }
 constexpr int64_t parts(int64_t n, int64_t of) { return (n + of - 1) / of; }
 
+int group_size(const Batch& rows, int64_t group) {
+  return static_cast<int>(std::min<ptrdiff_t>(kGroup, rows.rows - group * kGroup));
+}
+
 }  // namespace
 
 Classifier::Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic, int features, int classes)
@@ -108,9 +112,7 @@ double Classifier::softmax(const Batch& rows, const int32_t* labels) {
   const int64_t groups = parts(rows.rows, kGroup);
   const ptrdiff_t block_length = rows.rows * m.stride;
   const int64_t blocks = parts(m.features, kBlock);
-  const auto size = [&](int64_t group) {
-    return static_cast<int>(std::min<ptrdiff_t>(kGroup, rows.rows - group * kGroup));
-  };
+  const auto size = [&](int64_t group) { return group_size(rows, group); };
 
   share(blocks * groups, double(rows.rows) * m.features * m.classes, [&](int64_t unit, int) {
     const int64_t block = unit / groups, group = unit % groups;
@@ -227,20 +229,29 @@ double Classifier::clear_sums() {
   return mean;
 }
 
+/** Computes the outputs of one group of rows, without the biases, in the scratch memory of a thread. */
+float* Classifier::forward_group(const Batch& rows, int64_t group, int thread) {
+  const Model& m = model_;
+  const int blocks = static_cast<int>(parts(m.features, kBlock));
+  const int size = group_size(rows, group);
+  float* logits = scratch_.get() + ptrdiff_t(thread) * 2 * kGroup * m.stride;
+  for (int block = 0; block < blocks; block++)
+    arithmetic_.forward(m, rows, group * kGroup, size, block, block == 0, logits);
+  return logits;
+}
+
 Evaluation Classifier::evaluate(Parameters parameters, const LabelledBatch& rows) {
   check(rows);
   fold(parameters);
   const Model& m = model_;
   const int64_t groups = parts(rows.rows, kGroup);
-  const int blocks = static_cast<int>(parts(m.features, kBlock));
   std::vector<Evaluation> parts_of(groups);
   share(groups, double(rows.rows) * m.features * m.classes, [&](int64_t group, int thread) {
     const ptrdiff_t from = group * kGroup;
-    const int size = static_cast<int>(std::min<ptrdiff_t>(kGroup, rows.rows - from));
-    float* logits = scratch_.get() + ptrdiff_t(thread) * 2 * kGroup * m.stride;
+    float* logits = forward_group(rows, group, thread);
     float* g = logits + kGroup * m.stride;
-    for (int block = 0; block < blocks; block++) arithmetic_.forward(m, rows, from, size, block, block == 0, logits);
     Evaluation sum = {0, 0};
+    const int size = group_size(rows, group);
     for (int i = 0; i < size; i++) {
       float* s = logits + i * m.stride;
       arithmetic_.add(s, m.bias, m.stride);
@@ -276,12 +287,10 @@ template <class T>
 void Classifier::logits(Parameters parameters, const Batch& rows, T* out) {
   fold(parameters);
   const Model& m = model_;
-  const int blocks = static_cast<int>(parts(m.features, kBlock));
   share(parts(rows.rows, kGroup), double(rows.rows) * m.features * m.classes, [&](int64_t group, int thread) {
     const ptrdiff_t from = group * kGroup;
-    const int size = static_cast<int>(std::min<ptrdiff_t>(kGroup, rows.rows - from));
-    float* logits = scratch_.get() + ptrdiff_t(thread) * 2 * kGroup * m.stride;
-    for (int block = 0; block < blocks; block++) arithmetic_.forward(m, rows, from, size, block, block == 0, logits);
+    const float* logits = forward_group(rows, group, thread);
+    const int size = group_size(rows, group);
     for (int i = 0; i < size; i++)
       for (int k = 0; k < m.classes; k++) out[(from + i) * m.classes + k] = logits[i * m.stride + k] + m.bias[k];
   });

@@ -21,14 +21,13 @@ template <class T>
 class Array {
  public:
   Array() = default;
-  explicit Array(size_t length) : length_(length) {
+  explicit Array(size_t length) {
     if (length > PTRDIFF_MAX / sizeof(T)) throw OutOfMemory{double(length) * sizeof(T)};
     memory_.reset(static_cast<T*>(::operator new(length * sizeof(T), kLine, std::nothrow)));
     if (!memory_) throw OutOfMemory{double(length) * sizeof(T)};
     std::memset(memory_.get(), 0, length * sizeof(T));
   }
   T* get() const { return memory_.get(); }
-  size_t length() const { return length_; }
 
  private:
   static constexpr std::align_val_t kLine{64};
@@ -36,7 +35,6 @@ class Array {
     void operator()(T* memory) const { ::operator delete(memory, kLine); }
   };
   std::unique_ptr<T[], Free> memory_;
-  size_t length_ = 0;
 };
 
 /** `W` [classes, features] and `b` [classes] in memory of JavaScript, valid during one call. */
@@ -102,6 +100,7 @@ class Classifier {
   void fold(Parameters);
   void sum_bias(const float* b);
   double softmax(const Batch&, const int32_t* labels);
+  float* forward_group(const Batch&, int64_t group, int thread);
   void add_gradient(const LabelledBatch&);
   void allocate_sums();
   template <class Use>
