@@ -70,8 +70,10 @@ t.test('a strict TypeScript project compiles against every entry of the package'
   }
   writeFileSync(join(cwd, 'program.ts'), program)
   writeFileSync(join(cwd, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.ts'] }))
-  const { stdout } = await run(process.execPath, [tsc, '--project', '.'], { cwd, env }).catch((error) => error)
-  t.equal(stdout, '', 'types that the published ones import come from dependencies')
+  const { code = 0, stdout } = await run(process.execPath, [tsc, '--project', '.'], { cwd, env }).catch(
+    (error) => error,
+  )
+  t.strictSame([code, stdout], [0, ''], 'types that the published ones import come from dependencies')
 })
 
 t.test('the package holds what users need and nothing else', async (t) => {

@@ -1,16 +1,15 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { decodeTensors, readParameters } from '../dist/index.js'
 import { millrace } from './cli/millrace.js'
+import { temporary } from './stages/harness.js'
 
 const fixtures = new URL('fixtures/0.1.0/', import.meta.url)
 
 /** A copy of what version 0.1.0 wrote, in a folder of its own. */
 function copy(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-versions-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = temporary(t)
   cpSync(fixtures, folder, { recursive: true })
   return folder
 }

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { temporary } from '../stages/harness.js'
 
 /** The files below a folder with their contents. */
 function contents(folder: string): Record<string, string> {
@@ -13,8 +13,7 @@ function contents(folder: string): Record<string, string> {
 }
 
 t.test('docs/api is what typedoc makes of the sources, and every type that is used is exported', async (t) => {
-  const out = mkdtempSync(join(tmpdir(), 'millrace-api-'))
-  t.teardown(() => rmSync(out, { recursive: true, force: true }))
+  const out = temporary(t)
   // Fails if a type that is used is not exported.
   await promisify(execFile)('npx', ['--no-install', 'typedoc', '--out', out])
   const [made, kept] = [contents(out), contents('docs/api')]

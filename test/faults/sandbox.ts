@@ -1,15 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { tableFromIPC } from 'apache-arrow'
-import type t from 'tap'
+import type { Test } from 'tap'
 import { decodeCheckpoint } from '../../dist/pipeline/directory/checkpoint.js'
-import { type Finished, finished, userEnvironment } from '../cli/millrace.js'
-
-export type Tap = Parameters<Parameters<typeof t.test>[1]>[0]
-
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+import { type Finished, finished, main, userEnvironment } from '../cli/millrace.js'
 
 /** What the shell calls the command line. */
 export const millraceInShell = `'${process.execPath}' '${main}'`
@@ -50,7 +45,7 @@ export function mounting(script: string, cwd: string): Promise<Finished> {
 }
 
 /** Every file is whole: a table up to its last line, or the old or the new state of a file that is replaced. */
-export function checkWhole(t: Tap, out: string): void {
+export function checkWhole(t: Test, out: string): void {
   const names = existsSync(out) ? readdirSync(out, { recursive: true, encoding: 'utf8' }) : []
   t.strictSame(
     names.filter((name) => /\.part$|^lock/.test(name)),
@@ -67,7 +62,7 @@ export function checkWhole(t: Tap, out: string): void {
 }
 
 /** A clear failure: exit code 1, and a reason without anything of the inside. */
-export function checkFailure(t: Tap, { code, stderr }: Finished, reason: RegExp, what = ''): void {
+export function checkFailure(t: Test, { code, stderr }: Finished, reason: RegExp, what = ''): void {
   t.equal(code, 1, `${what} ${stderr}`)
   t.match(stderr, reason, what)
   t.notMatch(stderr, /internal error|defect of Millrace|\n\s+at /, what)

@@ -5,7 +5,7 @@ import ts from 'typescript'
  * The rooms from top to bottom: a file imports from its own room and from rooms below. The first entry that a path
  * begins with is its room.
  */
-export const rooms = [
+const rooms = [
   'cli/',
   'report/',
   'sweep/queue/',

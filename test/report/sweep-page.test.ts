@@ -141,11 +141,15 @@ t.test('sweeps and runs stand in one table; what is neither is told', async (t) 
 })
 
 t.test('a damaged sweep.json is told', async (t) => {
-  const directory = temporary(t, { 'sweep.json': '{' })
-  t.match(await errorOf(Promise.resolve().then(() => readAttempts([directory]))), [
-    'ARGUMENTS',
-    /sweep\.json is damaged: /,
-  ])
+  const cases: readonly [text: string, message: RegExp][] = [
+    ['{', /sweep\.json is damaged: /],
+    ['null', /sweep\.json is damaged: Invalid input: /],
+    ['{"name":"a"}', /sweep\.json is damaged: \w+: Invalid input: /],
+  ]
+  for (const [text, message] of cases) {
+    const directory = temporary(t, { 'sweep.json': text })
+    t.match(await errorOf(Promise.resolve().then(() => readAttempts([directory]))), ['ARGUMENTS', message], text)
+  }
 })
 
 const f1: MetricInfo = { name: 'f1', title: 'F1', unit: 'share', better: 'higher' }

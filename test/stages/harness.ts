@@ -86,6 +86,15 @@ export function temporary(t: Test, files: Readonly<Record<string, string | Uint8
   return directory
 }
 
+const home = process.cwd()
+
+/** Makes a folder the current one until the test ends. Returns its path. */
+export function inside(t: Test, folder: string): string {
+  process.chdir(folder)
+  t.teardown(() => process.chdir(home))
+  return folder
+}
+
 /** The files under a directory that this process has open; undefined where the system does not tell. */
 export function openFilesIn(directory: string): string[] | undefined {
   if (process.platform !== 'linux') return undefined

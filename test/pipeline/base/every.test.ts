@@ -3,6 +3,7 @@ import t from 'tap'
 import { z } from 'zod'
 import {
   type Every,
+  endsEpoch,
   every,
   everyForms,
   formatEvery,
@@ -181,4 +182,17 @@ t.test('before the first step, and in a run without steps, no epoch has ended', 
   t.notOk(isDueAt({ epochs: 1 }, { epoch: 0, step: 0, steps: 4 }))
   t.notOk(isDueAt({ epochs: 1 }, { epoch: 0, step: 0, steps: 0 }))
   t.ok(isDueAt({ steps: 3 }, { epoch: 0, step: 0, steps: 4 }), 'step 0 is a multiple of every number')
+})
+
+t.test('endsEpoch is true for the last step of an epoch only', async (t) => {
+  for (const [step, steps, expected] of [
+    [5, 5, true],
+    [10, 5, true],
+    [4, 5, false],
+    [6, 5, false],
+    [1, 1, true],
+    [0, 5, false],
+    [0, 0, false],
+  ] as const)
+    t.equal(endsEpoch({ step, steps }), expected, `${step} of ${steps}`)
 })

@@ -1,8 +1,7 @@
 import { resolve } from 'node:path'
 import t from 'tap'
 import { builtInFolder, builtInNames, findDefinition } from '../../../dist/pipeline/definition/find.js'
-
-const home = process.cwd()
+import { inside } from '../../stages/harness.js'
 
 t.test('the built-in pipelines are listed by the names that run takes', async (t) => {
   const names = builtInNames()
@@ -12,8 +11,7 @@ t.test('the built-in pipelines are listed by the names that run takes', async (t
 })
 
 t.test('findDefinition prefers a file, then a built-in pipeline by its name or the last part of it', async (t) => {
-  process.chdir(t.testdir({ 'mine.yaml': '', bare: '', 'digits.yaml': '', csv: {}, folder: {} }))
-  t.teardown(() => process.chdir(home))
+  inside(t, t.testdir({ 'mine.yaml': '', bare: '', 'digits.yaml': '', csv: {}, folder: {} }))
   for (const [name, path] of [
     ['mine.yaml', 'mine.yaml'],
     ['./mine.yaml', 'mine.yaml'],

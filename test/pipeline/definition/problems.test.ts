@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { Pipeline, PipelineError } from '../../../dist/index.js'
+import { inside } from '../../stages/harness.js'
 
 /** The exact messages for wrong definitions: the position, what was expected, what was found, the fix. */
 
@@ -815,13 +816,9 @@ stages:
   ],
 }
 
-const home = process.cwd()
-
 /** Loads `file` in a folder with these files. Returns the error, and checks that no file was made. */
 async function failure(t: Test, files: Files, file: string, options = {}): Promise<PipelineError> {
-  const folder = t.testdir(asTree(files))
-  process.chdir(folder)
-  t.teardown(() => process.chdir(home))
+  inside(t, t.testdir(asTree(files)))
   const before = readdirSync('.', { recursive: true })
   const error = await Pipeline.load(file, { environment: {}, ...options }).then(
     () => undefined,

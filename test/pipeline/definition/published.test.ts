@@ -2,6 +2,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { Pipeline } from '../../../dist/index.js'
 import { publishedOf } from '../../../dist/pipeline/definition/published.js'
+import { inside } from '../../stages/harness.js'
 
 const stages = 'stages:\n  - use: load/digits\n'
 const block = [
@@ -37,9 +38,7 @@ t.test('mistakes are reported with their positions', async (t) => {
     '  sorce: x',
     stages,
   ].join('\n')
-  const cwd = process.cwd()
-  process.chdir(t.testdir({ 'a.yaml': text }))
-  t.teardown(() => process.chdir(cwd))
+  inside(t, t.testdir({ 'a.yaml': text }))
   await t.rejects(Pipeline.load('a.yaml'), {
     code: 'DEFINITION',
     message: [

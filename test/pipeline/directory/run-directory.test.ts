@@ -4,13 +4,10 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { makeRunDirectory } from '../../../dist/pipeline/directory/run-directory.js'
 import { attempt, replaceFile } from '../../../dist/pipeline/files/files.js'
+import { inside } from '../../stages/harness.js'
 
-const home = process.cwd()
 function inFolder(t: Test, files: Parameters<Test['testdir']>[0] = {}): string {
-  const folder = t.testdir(files)
-  process.chdir(folder)
-  t.teardown(() => process.chdir(home))
-  return folder
+  return inside(t, t.testdir(files))
 }
 
 t.test('a run directory is the next free number under runs, which is made', async (t) => {

@@ -3,11 +3,10 @@ import t, { type Test } from 'tap'
 import { Pipeline, PipelineError } from '../../../dist/index.js'
 import { type AnyStage, defineStage, wire, z } from '../../../dist/pipeline/stage-kit.js'
 import { batchRows, loadDigits } from '../../../dist/stages/index.js'
+import { inside } from '../../stages/harness.js'
 
-const home = process.cwd()
 function inFolder(t: Test, files: Parameters<Test['testdir']>[0] = {}): void {
-  process.chdir(t.testdir(files))
-  t.teardown(() => process.chdir(home))
+  inside(t, t.testdir(files))
 }
 
 const pass = defineStage({

@@ -1,5 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Pipeline } from '../../../dist/index.js'
@@ -126,8 +125,7 @@ t.test('a name that is nothing at all says where stages come from', async (t) =>
 })
 
 t.test('a stage file that stands outside any node_modules imports millrace, rxjs and the like', async (t) => {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-')))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = realpathSync(temporary(t))
   writeFileSync(
     join(folder, 'mine.mjs'),
     `import { tableFromArrays } from 'apache-arrow'

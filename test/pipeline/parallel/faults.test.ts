@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { finished } from '../../cli/millrace.js'
+import { until } from '../../waiting.js'
 import { mpiMissing, processOf, spawnJob } from './job.js'
 import { pipeline } from './pipeline.js'
 
@@ -18,8 +19,7 @@ async function training(t: Test, cwd: string) {
   t.teardown(() => child.kill('SIGKILL'))
   const end = finished(child)
   const metrics = join(cwd, 'out/metrics.csv')
-  for (let wait = 0; wait < 300 && !(existsSync(metrics) && readFileSync(metrics).length > 300); wait++)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+  await until(() => existsSync(metrics) && readFileSync(metrics).length > 300, 'the first evaluations')
   return { end, mpirun: child.pid! }
 }
 

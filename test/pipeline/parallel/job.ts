@@ -1,10 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type Finished, finished, userEnvironment } from '../../cli/millrace.js'
-
-const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
+import { type Finished, finished, main, userEnvironment } from '../../cli/millrace.js'
 
 /** What Open MPI wants to hear in containers, where tests are often root and cores are few. */
 const openMpi = {

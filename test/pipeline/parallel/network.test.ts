@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { finished, millrace, userEnvironment } from '../../cli/millrace.js'
+import { finished, main, millrace, userEnvironment } from '../../cli/millrace.js'
 import { hostsMissing, twoHosts } from '../../hosts.js'
+import { pause, until } from '../../waiting.js'
 import { mpiMissing } from './job.js'
 import { pipeline } from './pipeline.js'
 
-const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
 /** Two hosts; what starts a job over both, and what cuts them apart. */
 function jobOverHosts(t: Test, cwd: string) {
   const { addresses, on, cable } = twoHosts(t, '10.77.0')
@@ -46,9 +45,7 @@ t.test(
 
     const end = start(['run', 'p.yaml', '--out', 'cut', '--set', 'epochs=1000000'])
     const metrics = join(cwd, 'cut/metrics.csv')
-    const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
-    for (let wait = 0; wait < 300 && !(existsSync(metrics) && readFileSync(metrics).length > 300); wait++)
-      await pause(100)
+    await until(() => existsSync(metrics) && readFileSync(metrics).length > 300, 'the first evaluations')
     cable('down')
     await pause(10_000)
     t.match(JSON.parse(readFileSync(join(cwd, 'cut/run.json'), 'utf8')), {

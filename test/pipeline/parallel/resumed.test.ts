@@ -2,6 +2,7 @@ import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { finished, millrace } from '../../cli/millrace.js'
+import { until } from '../../waiting.js'
 import { job, jobOf, mpiMissing, processOf, spawnJob } from './job.js'
 import { pipeline } from './pipeline.js'
 
@@ -13,8 +14,7 @@ t.test('a run goes on with another number of ranks, to the bytes it would have h
   const child = spawnJob(2, ['run', 'p.yaml', '--out', 'out', ...set], cwd)
   const end = finished(child)
   const metrics = join(cwd, 'out/metrics.csv')
-  for (let wait = 0; wait < 300 && !(existsSync(metrics) && readFileSync(metrics).length > 1000); wait++)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+  await until(() => existsSync(metrics) && readFileSync(metrics).length > 1000, 'the first evaluations')
   process.kill(processOf(1, child.pid!), 'SIGKILL')
   t.not((await end).code, 0)
   t.match(await job(4, ['resume', 'out', '--set', 'parallel.ranks=4'], cwd), { code: 0, stdout: /done in/ })
@@ -43,8 +43,7 @@ t.test('a rank that cannot read the definition ends the job, and nothing is writ
   const set = ['--set', 'epochs=3000', '--checkpoint', '5 steps']
   const child = spawnJob(2, ['run', 'p.yaml', '--out', 'out', ...set], cwd)
   const end = finished(child)
-  for (let wait = 0; wait < 600 && !existsSync(join(cwd, 'out/checkpoint')); wait++)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => existsSync(join(cwd, 'out/checkpoint')), 'a checkpoint')
   process.kill(processOf(1, child.pid!), 'SIGTERM')
   await end
   cpSync(join(cwd, 'out'), join(cwd, 'before'), { recursive: true })

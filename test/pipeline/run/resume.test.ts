@@ -14,23 +14,14 @@ import t, { type Test } from 'tap'
 import { decodeTensors, encodeTensors, Pipeline, type PipelineError, resume, run, start } from '../../../dist/index.js'
 import { differingFiles } from '../../../dist/report/compared-files.js'
 import { millrace } from '../../cli/millrace.js'
-import { errorOf } from '../../stages/harness.js'
+import { errorOf, inside } from '../../stages/harness.js'
 import { common, definition, dying, folder } from './mortal.js'
-
-/** In this process, in the folder of the pipeline. */
-function inside(t: Test): string {
-  const cwd = folder(t)
-  const before = process.cwd()
-  process.chdir(cwd)
-  t.teardown(() => process.chdir(before))
-  return cwd
-}
 
 const options = { kernel: 'reference', plugins: '.' } as const
 const load = (set: string[] = []) => Pipeline.load('p.yaml', { set, plugins: '.' })
 
 t.test('a finished run is made longer, and is then what a longer run would have been', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   await run(await load(), { ...options, out: 'a' })
   const { history, record } = await resume('a', { ...options, set: ['epochs=6'] }).result
   const long = await run(await load(['epochs=6']), { ...options, out: 'b' })
@@ -41,7 +32,7 @@ t.test('a finished run is made longer, and is then what a longer run would have 
 })
 
 t.test('a run that its stages stopped early goes on to the same end', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   const pipeline = await load(['patience=2', 'epochs=40', 'eta=3'])
   const { record } = await run(pipeline, { ...options, out: 'a' })
   t.match(record.notes.join(), /stopped the run/)
@@ -55,7 +46,7 @@ t.test('a run that its stages stopped early goes on to the same end', async (t) 
 })
 
 t.test('an abort makes a checkpoint of the step under way', async (t) => {
-  inside(t)
+  inside(t, folder(t))
   const signal = new AbortController()
   const running = start(await load(), { ...options, out: 'a', signal: signal.signal, checkpoint: '1h' })
   running.metrics.subscribe(({ step }) => step === 4 && signal.abort())
@@ -90,7 +81,7 @@ stages:
 `
 
 t.test('several models side by side are all taken at one moment', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   writeFileSync('many.yaml', many)
   const pipeline = await Pipeline.load('many.yaml')
   await run(pipeline, { ...options, out: 'whole' })
@@ -108,7 +99,7 @@ t.test('several models side by side are all taken at one moment', async (t) => {
 })
 
 t.test('a divided run with a stage file of its own stays divided', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   const text = definition.replace(/^.*use: sink\/arrow, with: .*batches\.arrows.*$|^.*examples\.arrows.*$/gm, '')
   writeFileSync('p.yaml', `parallel: { engine: local, ranks: 1, shards: 4 }${text}`)
   t.same(await millrace(['run', 'p.yaml', '--out', 'whole', ...common], cwd), { code: 0, stdout: '', stderr: '' })
@@ -136,7 +127,7 @@ function failFirstRead(t: Test, name: string): void {
 }
 
 t.test('a definition that cannot be read ends the run with that error; the run never goes on undivided', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   const text = definition.replace(/^.*use: sink\/arrow, with: .*batches\.arrows.*$|^.*examples\.arrows.*$/gm, '')
   writeFileSync('p.yaml', `parallel: { engine: local, ranks: 1, shards: 4 }${text}`)
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
@@ -153,7 +144,7 @@ t.test('a definition that cannot be read ends the run with that error; the run n
 })
 
 t.test('a finished run is told to be finished, even if its definition no longer loads', async (t) => {
-  inside(t)
+  inside(t, folder(t))
   await run(await load(), { ...options, out: 'a' })
   rmSync('mortal.mjs')
   t.match(await errorOf(resume('a', options).result), ['ARGUMENTS', /^the run in a is done; change something/])
@@ -161,7 +152,7 @@ t.test('a finished run is told to be finished, even if its definition no longer 
 })
 
 t.test('another kernel than before is noted', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
   const { record } = await resume('a', { ...options, kernel: 'wasm' }).result
   t.match(
@@ -171,7 +162,7 @@ t.test('another kernel than before is noted', async (t) => {
 })
 
 t.test('a checkpoint that is damaged is passed over with a note; without any, the run begins anew', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   await run(await load(), { ...options, out: 'whole' })
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(14, 'a', 12))
   const [older, newer] = readdirSync('a/checkpoint').sort()
@@ -188,7 +179,7 @@ t.test('a checkpoint that is damaged is passed over with a note; without any, th
 })
 
 t.test('a checkpoint of a newer Millrace is refused, and nothing is written', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(14, 'a', 12))
   // Under load, the checkpoint before the newest is not always that of step 9.
   const [older, newer] = readdirSync('a/checkpoint').sort()
@@ -204,7 +195,7 @@ t.test('a checkpoint of a newer Millrace is refused, and nothing is written', as
 })
 
 t.test('what was changed meanwhile is refused, unless one insists', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
   const refused = async (expected: [string, RegExp]): Promise<void> => {
     const before = readFileSync('a/metrics.csv', 'utf8')
@@ -226,7 +217,7 @@ t.test('what was changed meanwhile is refused, unless one insists', async (t) =>
 })
 
 t.test('what makes other batches of the data is refused', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
   t.match(await errorOf(resume('a', { ...options, set: ['cut.size=5'] }).result), [
     'DATA',
@@ -235,7 +226,7 @@ t.test('what makes other batches of the data is refused', async (t) => {
 })
 
 t.test('there must be something to go on with', async (t) => {
-  inside(t)
+  inside(t, folder(t))
   t.match(await errorOf(Promise.resolve().then(() => resume('nowhere').result)), [
     'ARGUMENTS',
     /^nowhere is not the directory of a run: it has no pipeline\.yaml$/,
@@ -245,7 +236,7 @@ t.test('there must be something to go on with', async (t) => {
 })
 
 t.test('a file that lost what the checkpoint knows is not written on', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
   writeFileSync('a/metrics.csv', 'epoch')
   t.match(await errorOf(resume('a', options).result), [
@@ -257,7 +248,7 @@ t.test('a file that lost what the checkpoint knows is not written on', async (t)
 t.test(
   'a stage that trains without giving its state away can be run, but not with checkpoints asked for',
   async (t) => {
-    inside(t)
+    inside(t, folder(t))
     const forgetful = definition
       .replace('use: gradient-step/softmax', 'use: ./forgetful.mjs')
       .replace(/, with: \{ eta.*\}/, ' }')
@@ -285,7 +276,7 @@ export default defineStage({ name: 'forgetful', summary: '', learner: softmax, o
 )
 
 t.test('--checkpoint none makes none; what is no cadence is refused', async (t) => {
-  inside(t)
+  inside(t, folder(t))
   await run(await load(), { ...options, out: 'a', checkpoint: 'none' })
   t.notOk(existsSync('a/checkpoint'))
   t.match(await errorOf(run(await load(), { ...options, out: 'b', checkpoint: 'often' })), [
@@ -296,7 +287,7 @@ t.test('--checkpoint none makes none; what is no cadence is refused', async (t) 
 })
 
 t.test('a checkpoint that cannot be written fails the run; what was written stays', async (t) => {
-  inside(t)
+  inside(t, folder(t))
   writeFileSync('blocked', '')
   const pipeline = await load()
   const running = start(pipeline, { ...options, out: 'a' })
@@ -309,7 +300,7 @@ t.test('a checkpoint that cannot be written fails the run; what was written stay
 })
 
 t.test('a damaged checkpoint does not outlive those that are written after it', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   writeFileSync('p.yaml', definition.replace('keep: 2', 'keep: 1'))
   await run(await load(), { ...options, out: 'whole' })
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(14, 'a', 12))
@@ -321,7 +312,7 @@ t.test('a damaged checkpoint does not outlive those that are written after it', 
 })
 
 t.test('files that a killed run wrote before its checkpoint are in the record of the resumed one', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   writeFileSync(
     'p.yaml',
     `${definition}  - { use: sink/weights, from: model, with: { every: { epochs: 1 }, formats: [svg] } }\n`,
@@ -334,7 +325,7 @@ t.test('files that a killed run wrote before its checkpoint are in the record of
 })
 
 t.test('a gradient is checked although the run was cut off between the steps that it needs', async (t) => {
-  const cwd = inside(t)
+  const cwd = inside(t, folder(t))
   writeFileSync(
     'p.yaml',
     `${definition}
@@ -349,7 +340,7 @@ t.test('a gradient is checked although the run was cut off between the steps tha
 })
 
 t.test('a checkpoint that fails before its outputs do fails the run, not the process', async (t) => {
-  inside(t)
+  inside(t, folder(t))
   const running = start(await load(['epochs=40']), { ...options, out: 'a', checkpoint: '50 steps' })
   running.metrics.subscribe(({ step }) => {
     if (step !== 80) return
@@ -364,7 +355,7 @@ t.test('a checkpoint that fails before its outputs do fails the run, not the pro
 })
 
 t.test('more hours than a timer can count make no checkpoint every millisecond', async (t) => {
-  inside(t)
+  inside(t, folder(t))
   const warnings: Error[] = []
   const onWarning = (warning: Error): unknown => warnings.push(warning)
   process.on('warning', onWarning)

@@ -17,9 +17,7 @@ import {
 } from '../../../dist/pipeline/stage-kit.js'
 
 function inFolder(t: Test): void {
-  const home = process.cwd()
-  process.chdir(t.testdir({}))
-  t.teardown(() => process.chdir(home))
+  inside(t, t.testdir({}))
 }
 
 const shape = [2]
@@ -252,6 +250,7 @@ t.test('stages that wait for each other end the run with an error, not in silenc
     'run.mjs': `import { Pipeline, run } from 'millrace'
 import { defineStage, wire, z } from 'millrace/stage'
 import { NEVER } from 'rxjs'
+import { inside } from '../../stages/harness.js'
 const never = defineStage({ name: 'never', summary: '', options: z.strictObject({}), inputs: {},
   outputs: { examples: wire.examples }, example: '', run: () => NEVER })
 const pipeline = await Pipeline.define({ name: 'stuck', stages: [{ use: never }, { use: 'normalize/standardize' }] })

@@ -16,12 +16,9 @@ import {
   z,
 } from '../../../dist/pipeline/stage-kit.js'
 
-const home = process.cwd()
-
 /** A folder of its own to run in, with these files. */
 function inFolder(t: Test, files: Record<string, string> = {}): void {
-  process.chdir(t.testdir(files))
-  t.teardown(() => process.chdir(home))
+  inside(t, t.testdir(files))
 }
 
 interface Toy {
@@ -390,6 +387,7 @@ function stageFile(rest: string): string {
   return `import { writeFileSync } from 'node:fs'
 import { defineStage, wire, z } from 'millrace/stage'
 import { Observable, map, of } from 'rxjs'
+import { inside } from '../../stages/harness.js'
 export default defineStage({
   name: 'mine', summary: '', options: z.strictObject({}), inputs: {}, outputs: {}, example: '',
   ${rest}

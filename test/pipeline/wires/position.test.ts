@@ -1,13 +1,6 @@
 import { Int32, Schema, Table, vectorFromArray } from 'apache-arrow'
 import t from 'tap'
-import {
-  endsEpoch,
-  lazyTable,
-  numberOf,
-  positionOf,
-  reposition,
-  writePosition,
-} from '../../../dist/pipeline/wires/position.js'
+import { lazyTable, numberOf, positionOf, reposition, writePosition } from '../../../dist/pipeline/wires/position.js'
 
 t.test('a position is written to metadata, beside what is there, and read back', async (t) => {
   const position = { epoch: 2, step: 7, epochs: 3, steps: 5 }
@@ -48,17 +41,4 @@ t.test('numberOf reads numbers of the metadata, of a table at another position t
       [0, 0],
     ],
   )
-})
-
-t.test('endsEpoch is true for the last step of an epoch only', async (t) => {
-  for (const [step, steps, expected] of [
-    [5, 5, true],
-    [10, 5, true],
-    [4, 5, false],
-    [6, 5, false],
-    [1, 1, true],
-    [0, 5, false],
-    [0, 0, false],
-  ] as const)
-    t.equal(endsEpoch({ epoch: 1, step, epochs: 2, steps }), expected, `${step} of ${steps}`)
 })

@@ -7,8 +7,9 @@ import { Pipeline, run } from '../../../dist/index.js'
 import { planSweep, pointDirectory, readOutcomes, readPlan } from '../../../dist/sweep/index.js'
 import { statusOf, submit, sweepNamed, type Task } from '../../../dist/sweep/queue/index.js'
 import { errorOf, temporary } from '../../stages/harness.js'
+import { pause, until } from '../../waiting.js'
 import { filesOf, pipeline } from '../sweeps.js'
-import { pause, type TestServer, until } from './servers.js'
+import type { TestServer } from './servers.js'
 import {
   at,
   collectSweep,

@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { pointDirectory, readOutcomes, readPlan } from '../../../dist/sweep/index.js'
 import { temporary } from '../../stages/harness.js'
+import { pause, until } from '../../waiting.js'
 import { filesOf, pipeline, runSweepIn } from '../sweeps.js'
-import { pause, redisMissing, startRedis, until } from './servers.js'
+import { redisMissing, startRedis } from './servers.js'
 import {
   collectSweep,
   countDone,

@@ -6,8 +6,9 @@ import { readOutcomes } from '../../../dist/sweep/index.js'
 import { main } from '../../cli/millrace.js'
 import { hostsMissing, twoHosts } from '../../hosts.js'
 import { temporary } from '../../stages/harness.js'
+import { pause, until } from '../../waiting.js'
 import { pipeline, runSweepIn } from '../sweeps.js'
-import { pause, redisMissing, startRedis, until } from './servers.js'
+import { redisMissing, startRedis } from './servers.js'
 import { countRunning, startWorkerOn } from './workers.js'
 
 t.test(

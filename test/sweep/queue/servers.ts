@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chownSync, readdirSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { temporary } from '../../stages/harness.js'
+import { pause, until } from '../../waiting.js'
 
 /** A server for one test, with a port and a directory of its own. */
 export interface TestServer {
@@ -15,7 +16,7 @@ export interface TestServer {
 }
 
 /** Says why a server is missing. Returns undefined if it is not. Throws if the tests require all servers. */
-export function missing(program: string | undefined, name: string): string | undefined {
+function missing(program: string | undefined, name: string): string | undefined {
   if (program !== undefined && !spawnSync(program, ['--version']).error) return undefined
   if (process.env.MILLRACE_REQUIRE_ENGINES === '1')
     throw new Error(`MILLRACE_REQUIRE_ENGINES=1, but there is no ${name}`)
@@ -27,7 +28,7 @@ export const redisMissing = missing('redis-server', 'redis-server')
 /** Starts Redis with an append-only log; it ends with the test. */
 export async function startRedis(t: Test, host = '127.0.0.1', via: readonly string[] = []): Promise<TestServer> {
   const port = via.length > 0 ? 6379 : await freePort()
-  const directory = temporaryDirectory(t)
+  const directory = temporary(t)
   const settings = ['--port', port, '--bind', host, '--dir', directory, '--appendonly', 'yes', '--save', '']
   const command = [...via, 'redis-server', ...settings.map(String), '--protected-mode', 'no']
   const start = (): ChildProcess => spawn(command[0]!, command.slice(1), { stdio: 'ignore' })
@@ -65,7 +66,7 @@ function folderOf(parent: string): string | undefined {
 /** Starts PostgreSQL; it ends with the test. */
 export async function startPostgres(t: Test): Promise<TestServer> {
   const port = await freePort()
-  const directory = temporaryDirectory(t)
+  const directory = temporary(t)
   // PostgreSQL refuses to run as root.
   const isRoot = process.getuid?.() === 0
   const uid = isRoot ? Number(execFileSync('id', ['-u', 'nobody'])) : undefined
@@ -78,7 +79,10 @@ export async function startPostgres(t: Test): Promise<TestServer> {
   let server = start()
   t.teardown(() => end(server, 'SIGQUIT'))
   const ready = (): Promise<void> =>
-    until(async () => !spawnSync(join(postgresBin!, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)], as).status)
+    until(
+      async () => !spawnSync(join(postgresBin!, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)], as).status,
+      'the server',
+    )
   await ready()
   return {
     url: `postgres://millrace@127.0.0.1:${port}/postgres`,
@@ -93,13 +97,6 @@ export async function startPostgres(t: Test): Promise<TestServer> {
       await ready()
     },
   }
-}
-
-/** A folder outside of the project, which a server may own. */
-function temporaryDirectory(t: Test): string {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-server-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
 }
 
 async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
@@ -119,33 +116,22 @@ async function freePort(): Promise<number> {
 }
 
 function answering(port: number, host: string, via: readonly string[]): Promise<void> {
-  return until(() =>
-    via.length > 0
-      ? Promise.resolve(execOk([...via, 'redis-cli', '-h', host, 'ping']))
-      : new Promise((resolve) => {
-          const socket = connect(port, host)
-          socket.on('connect', () => {
-            socket.destroy()
-            resolve(true)
-          })
-          socket.on('error', () => resolve(false))
-        }),
+  return until(
+    () =>
+      via.length > 0
+        ? Promise.resolve(execOk([...via, 'redis-cli', '-h', host, 'ping']))
+        : new Promise((resolve) => {
+            const socket = connect(port, host)
+            socket.on('connect', () => {
+              socket.destroy()
+              resolve(true)
+            })
+            socket.on('error', () => resolve(false))
+          }),
+    'the server',
   )
 }
 
 function execOk([program, ...args]: readonly string[]): boolean {
   return spawnSync(program!, args).stdout?.toString().trim() === 'PONG'
-}
-
-/** Waits until a condition holds. Throws after half a minute. */
-export async function until(isSo: () => boolean | Promise<boolean>, what = 'the server'): Promise<void> {
-  for (let tries = 0; tries < 1500; tries++) {
-    if (await isSo()) return
-    await pause(20)
-  }
-  throw new Error(`${what}: not within 30 s`)
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

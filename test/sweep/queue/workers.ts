@@ -16,7 +16,7 @@ import {
   work,
 } from '../../../dist/sweep/queue/index.js'
 import { type Finished, finished, main, userEnvironment } from '../../cli/millrace.js'
-import { pause, until } from './servers.js'
+import { pause, until } from '../../waiting.js'
 
 /** Locks that expire soon, so that tests do not wait long. */
 const locks = { lock: 3000, check: 1000, losses: 5 }
