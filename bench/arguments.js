@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-const known = ['reference', 'kernels', 'scaling', 'memory', 'checkpoint', 'kills', 'leaks', 'fuzz']
+const known = ['reference', 'kernels', 'scaling', 'memory', 'checkpoint', 'kills', 'leaks', 'fuzz', 'faults']
 
 const usage = `npm run bench [-- PART ... OPTIONS]
 
@@ -12,12 +12,14 @@ Parts: ${known.join(', ')} (default: the first three)
   --install     reference: install tfjs from npm first, to measure it too
   --kills N     kills: number of kills (default: 200)
   --inputs N    fuzz: number of inputs (default: 100000)
-  --seed N      fuzz: seed of the inputs (default: 1)`
+  --seed N      fuzz: seed of the inputs (default: 1)
+  --scripts DIR faults: folder of scripts that each look for one fault
+  --only TEXT   faults: only the scripts whose names contain this`
 
 /** Reads the command line: flags and parts. Prints the usage and exits on `--help` (0) and on wrong arguments (2). */
 export function asked(args) {
   const options = Object.fromEntries(
-    ['repeats', 'data', 'plot', 'kills', 'inputs', 'seed'].map((name) => [name, { type: 'string' }]),
+    ['repeats', 'data', 'plot', 'kills', 'inputs', 'seed', 'scripts', 'only'].map((name) => [name, { type: 'string' }]),
   )
   const defaults = {
     repeats: '5',
@@ -38,6 +40,8 @@ export function asked(args) {
     }
     const other = positionals.find((part) => !known.includes(part))
     if (other !== undefined) throw new Error(`unknown part "${other}"`)
+    if (positionals.includes('faults') && values.scripts === undefined)
+      throw new Error('faults: give the folder of the scripts with --scripts')
     for (const name of ['repeats', 'kills', 'inputs', 'seed'])
       if (!/^[1-9]\d*$/.test(values[name] ?? '1'))
         throw new Error(`--${name}: expected a positive integer, got "${values[name]}"`)
