@@ -25,13 +25,23 @@ export interface Confusion {
   readonly accuracy: number
 }
 
-/** Counts predictions against labels, both class indices. Throws a RangeError for an index that is no class. */
+/** The counts of so many classes take 256 MB, and each is a pixel at least. */
+const MOST_CLASSES = 8192
+
+/**
+ * Counts predictions against labels, both class indices. Throws a RangeError for an index that is no class, and for more
+ * than 8,192 classes.
+ */
 export function confusionOf(
   labels: ArrayLike<number>,
   predicted: ArrayLike<number>,
   classes: readonly string[],
 ): Confusion {
   const k = classes.length
+  if (k > MOST_CLASSES)
+    throw new RangeError(
+      `${k} classes: a confusion matrix has ${MOST_CLASSES} at most, with ${MOST_CLASSES ** 2} counts`,
+    )
   const counts = new Uint32Array(k * k)
   for (let i = 0; i < labels.length; i++) {
     if (!(labels[i]! >= 0 && labels[i]! < k && predicted[i]! >= 0 && predicted[i]! < k))

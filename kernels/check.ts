@@ -2,8 +2,11 @@ import type { Affine, Arrays, NetworkShape, Numbers, Rows } from './contract.js'
 
 /* Checks of the arguments of kernels, with the same messages for every implementation. */
 
-/** The largest sizes. The native code keeps sizes in 32 bits. */
-const MOST = { features: 2 ** 28, classes: 2 ** 20, weights: 2 ** 31 }
+/**
+ * The largest sizes. The native code computes products of them in 64 bits. The wasm code computes the working memory of
+ * this many classes in 32 bits. The weights become one list in an Arrow table, whose offsets are int32.
+ */
+const MOST = { features: 2 ** 28, classes: 2 ** 20, weights: 2 ** 31 - 1 }
 
 /** The two arrays of one dense layer. */
 export interface LayerArrays {

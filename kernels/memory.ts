@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { totalmem } from 'node:os'
 
 /* The error for a failed allocation, the same for every kernel. */
@@ -21,6 +22,19 @@ export function outOfMemory(
 /** Whether an error is an `outOfMemory`. */
 export function isOutOfMemory(error: unknown): error is RangeError {
   return error instanceof RangeError && (error as { code?: unknown }).code === CODE
+}
+
+/** The most elements that a typed array has in this version of Node. */
+const MOST_ELEMENTS = constants.MAX_LENGTH
+
+/** Throws an `outOfMemory` if an array of `length` elements and `bytes` bytes is longer than Node allows. */
+export function checkLength(length: number, bytes: number): void {
+  if (length > MOST_ELEMENTS)
+    throw outOfMemory(
+      bytes,
+      `an array of Node ${process.versions.node} has ${MOST_ELEMENTS} elements at most, this one would have ${length}; ` +
+        'use fewer rows, features or classes, or a newer version of Node',
+    )
 }
 
 /** Calls `make`, which allocates about `bytes` and does nothing else. Throws an `outOfMemory` if that fails. */

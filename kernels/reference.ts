@@ -1,6 +1,6 @@
 import { checkAny, checkedArrays, checkedShape, checkLabels, checkRows, checkScores, checkWhole } from './check.js'
 import type { Arrays, Evaluation, Gradient, Kernels, Moments, Network, Numbers, Rows, SgdStep } from './contract.js'
-import { allocating } from './memory.js'
+import { allocating, checkLength } from './memory.js'
 import { readRow } from './rows.js'
 
 /**
@@ -17,7 +17,10 @@ export function referenceKernels(): Kernels {
     threads: 1,
     precision: 'float64',
     slice: 5e6,
-    allocate: (bytes) => allocating(bytes, () => new Uint8Array(new SharedArrayBuffer(bytes))),
+    allocate: (bytes) => {
+      checkLength(bytes, bytes)
+      return allocating(bytes, () => new Uint8Array(new SharedArrayBuffer(bytes)))
+    },
     memoryOutlivesClose: true,
     network: (shape) => {
       const { features, classes } = checkedShape(shape)
@@ -69,7 +72,10 @@ function softmax(features: number, classes: number): Network {
   function gradient(lambda: number, into?: Arrays): Gradient {
     checkAny(count)
     const target = into ? checkedArrays(into, features, classes) : undefined
-    const mean = { W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!), b: db.map((sum) => sum / count) }
+    const mean = allocating(dW.byteLength, () => ({
+      W: dW.map((sum, i) => sum / count + 2 * lambda * W[i]!),
+      b: db.map((sum) => sum / count),
+    }))
     const meanLoss = loss / count
     dW.fill(0)
     db.fill(0)

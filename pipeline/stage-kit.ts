@@ -90,7 +90,7 @@ export {
   monitorOption,
 } from './wires/monitor.js'
 export { arraysOf, copyParameters, type Model, modelOf, parametersTables } from './wires/parameters.js'
-export { type Position, positionOf, reposition, writePosition } from './wires/position.js'
+export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export type { Share } from './wires/share.js'
 export {
   batchOfShards,

@@ -14,7 +14,7 @@ import type {
   Rows,
   SgdStep,
 } from '../contract.js'
-import { allocating } from '../memory.js'
+import { allocating, checkLength } from '../memory.js'
 
 /** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
 interface Addon {
@@ -33,6 +33,7 @@ interface Addon {
     max: Uint8Array,
   ): void
   create(kernels: Handle, features: number, classes: number): Handle
+  memory(kernels: Handle, features: number, classes: number): number
   release(classifier: Handle): void
   loaded(classifier: Handle): void
   standardise(classifier: Handle, mean: Float64Array | undefined, scale: Float64Array | undefined): void
@@ -72,6 +73,27 @@ interface Addon {
     out: Float32Array | Float64Array,
   ): void
 }
+
+/** The functions of the addon. One that was built from other sources may lack some of them. */
+const functions = [
+  'open',
+  'close',
+  'detail',
+  'threads',
+  'misalignment',
+  'moments',
+  'create',
+  'memory',
+  'release',
+  'loaded',
+  'standardise',
+  'step',
+  'accumulate',
+  'gradient',
+  'evaluate',
+  'penalty',
+  'logits',
+] as const satisfies readonly (keyof Addon)[]
 
 type Handle = { readonly handle: unique symbol }
 
@@ -127,7 +149,9 @@ function softmax(
   kernels: Handle,
   { features, classes }: { readonly features: number; readonly classes: number },
 ): Network {
-  const classifier = allocating(features * classes * 8, () => addon.create(kernels, features, classes))
+  const classifier = allocating(addon.memory(kernels, features, classes), () =>
+    addon.create(kernels, features, classes),
+  )
   const W = floats(addon, classes * features)
   const b = floats(addon, classes)
   const sums = new Float64Array(2)
@@ -161,7 +185,7 @@ function softmax(
 
   function gradient(lambda: number, into?: Arrays): Gradient {
     const target = into ? checkedArrays(into, features, classes) : undefined
-    const dW = (target?.W as Float32Array | undefined) ?? new Float32Array(W.length)
+    const dW = (target?.W as Float32Array | undefined) ?? allocating(W.byteLength, () => new Float32Array(W.length))
     const db = (target?.b as Float32Array | undefined) ?? new Float32Array(b.length)
     const loss = addon.gradient(classifier, W, b, lambda, dW, db)
     return { arrays: { W: dW, b: db }, loss }
@@ -201,14 +225,19 @@ function softmax(
 }
 
 function floats(addon: Addon, length: number): Float32Array {
-  const bytes = allocate(addon, length * Float32Array.BYTES_PER_ELEMENT)
-  return new Float32Array(bytes.buffer, bytes.byteOffset, length)
+  checkLength(length, length * Float32Array.BYTES_PER_ELEMENT)
+  return new Float32Array(...place(addon, length * Float32Array.BYTES_PER_ELEMENT), length)
 }
 
 function allocate(addon: Addon, bytes: number): Uint8Array {
+  checkLength(bytes, bytes)
+  return new Uint8Array(...place(addon, bytes), bytes)
+}
+
+/** Allocates memory. Returns it with the place of its first cache line. */
+function place(addon: Addon, bytes: number): [memory: SharedArrayBuffer, from: number] {
   const memory = allocating(bytes, () => new SharedArrayBuffer(bytes + cacheLine))
-  const from = (cacheLine - addon.misalignment(new Uint8Array(memory))) % cacheLine
-  return new Uint8Array(memory, from, bytes)
+  return [memory, (cacheLine - addon.misalignment(new Uint8Array(memory, 0, cacheLine))) % cacheLine]
 }
 
 function moments(addon: Addon, kernels: Handle, values: Uint8Array, features: number): Moments {
@@ -228,7 +257,10 @@ function find(): { addon: Addon } | { missing: string } {
     for (const name of addonsIn(new URL(folder, home))) {
       const path = fileURLToPath(new URL(folder + name, home))
       try {
-        return { addon: require(path) as Addon }
+        const addon = require(path) as Partial<Addon>
+        const lacking = functions.find((name) => typeof addon[name] !== 'function')
+        if (lacking === undefined) return { addon: addon as Addon }
+        reasons.push(`${path}: it is of another version, without "${lacking}"; "npm run build:native" builds it anew`)
       } catch (error) {
         reasons.push(`${path}: ${error instanceof Error ? error.message : error}`)
       }

@@ -9,6 +9,11 @@ const LIMIT = 65536 * PAGE
 /** Memory grows by at least this much, because each time makes a new buffer object. Unused bytes cost only addresses. */
 const GROWTH = 16 * 1024 * 1024
 
+const noMore = 'the wasm kernel reaches 4 GiB of memory; the native and the reference kernel have no such limit'
+
+/** The size of a block that holds `bytes`. */
+const sizeOf = (bytes: number): number => Math.max(CACHE_LINE, roundUp(bytes, CACHE_LINE))
+
 interface Block {
   readonly at: number
   readonly bytes: number
@@ -22,6 +27,11 @@ export interface Heap {
   allocate(bytes: number): number
   /** Allocates a block and returns the first two arguments for the constructor of a typed array in it. */
   place(bytes: number): [buffer: SharedArrayBuffer, at: number]
+  /**
+   * Throws an `outOfMemory` if blocks of these sizes, in bytes, would never fit into an empty heap. `what` names what
+   * needs them.
+   */
+  checkTotal(what: string, sizes: readonly number[]): void
   /** Frees the block at an address. Does nothing if there is no block. */
   free(at: number): void
   /** Frees all blocks. */
@@ -55,7 +65,7 @@ export function createHeap(): Heap {
   let touched = HEAP_START
 
   function allocate(bytes: number): number {
-    const size = Math.max(CACHE_LINE, roundUp(bytes, CACHE_LINE))
+    const size = sizeOf(bytes)
     const hole = holes.findIndex((block) => block.bytes >= size)
     const at = hole < 0 ? takeTop(size) : takeHole(hole, size)
     used.set(at, size)
@@ -82,13 +92,7 @@ export function createHeap(): Heap {
 
   function grow(missing: number, size: number): void {
     const room = LIMIT - memory.buffer.byteLength
-    if (missing > room) {
-      throw outOfMemory(
-        size,
-        `the wasm kernel reaches 4 GiB of memory, of which ${top} bytes are in use; ` +
-          'the native and the reference kernel have no such limit',
-      )
-    }
+    if (missing > room) throw outOfMemory(size, `${noMore}; ${top} bytes are in use`)
     const bytes = roundUp(Math.min(room, Math.max(missing, GROWTH)), PAGE)
     allocating(bytes, () => memory.grow(bytes / PAGE))
     buffers.add(memory.buffer)
@@ -116,6 +120,10 @@ export function createHeap(): Heap {
   return {
     memory,
     allocate,
+    checkTotal: (what, sizes) => {
+      const total = sizes.reduce((sum, bytes) => sum + sizeOf(bytes), HEAP_START + CACHE_LINE)
+      if (total > LIMIT) throw outOfMemory(total, `${what} needs them, and ${noMore}`)
+    },
     place: (bytes) => {
       const at = allocate(bytes)
       return [memory.buffer, at]

@@ -20,6 +20,9 @@ export interface Pass {
   free(): void
 }
 
+/** The bytes that a pass needs at least, with the memory for the gradients of a block of rows. */
+export const leastPassBytes = (lanes: number): number => ROW_BLOCK * lanes * 4
+
 /** Creates a pass without rows. `lanes` is the padded number of classes. */
 export function createPass(arena: Arena, features: number, classes: number, lanes: number): Pass {
   const { heap, words } = arena

@@ -2,7 +2,7 @@ import { affineOf, checkAny, checkedArrays, checkLabels, checkRows, checkScores 
 import type { Arrays, Evaluation, Gradient, Network, Numbers, Rows, SgdStep } from '../contract.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
-import { createPass } from './pass.js'
+import { createPass, leastPassBytes } from './pass.js'
 
 /**
  * Makes a dense layer with the loss cross-entropy. Its parameters and sums lie in the arena. Each call has a few
@@ -28,20 +28,36 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   const scratchBytes = roundUp(exports.scratchBytes(lanes), 64)
   const columnTiles = Math.ceil(features / TILE_COLUMNS)
 
+  const sizes = {
+    W: classes * features * 4,
+    b: classes * 4,
+    gSum: lanes * 8,
+    mean: stride * 8,
+    scale: stride * 8,
+    gPass: lanes * 8,
+    folded: groups * stride * 4,
+    bias: lanes * 8,
+    scratch: scratchBytes * arena.threads,
+  }
+  heap.checkTotal(
+    `a network of ${features} features and ${classes} classes (threads: ${arena.threads})`,
+    Object.values(sizes).concat(leastPassBytes(lanes)),
+  )
+
   const place = (bytes: number): [SharedArrayBuffer, number] => {
     const placed = heap.place(bytes)
     blocks.push(placed[1])
     return placed
   }
-  const W = new Float32Array(...place(classes * features * 4), classes * features)
-  const b = new Float32Array(...place(classes * 4), classes)
-  const gSum = new Float64Array(...place(lanes * 8), lanes)
-  const mean = new Float64Array(...place(stride * 8), features)
-  const scale = new Float64Array(...place(stride * 8), features)
-  const [, gPass] = place(lanes * 8)
-  const [, folded] = place(groups * stride * 4)
-  const [, bias] = place(lanes * 8)
-  const [, scratch] = place(scratchBytes * arena.threads)
+  const W = new Float32Array(...place(sizes.W), classes * features)
+  const b = new Float32Array(...place(sizes.b), classes)
+  const gSum = new Float64Array(...place(sizes.gSum), lanes)
+  const mean = new Float64Array(...place(sizes.mean), features)
+  const scale = new Float64Array(...place(sizes.scale), features)
+  const [, gPass] = place(sizes.gPass)
+  const [, folded] = place(sizes.folded)
+  const [, bias] = place(sizes.bias)
+  const [, scratch] = place(sizes.scratch)
   const pass = createPass(arena, features, classes, lanes)
   let sums = 0
   let count = 0

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 
-/** One stream of random numbers. Each call draws from it and moves it on. */
+/** One stream of random numbers. Each call draws from it and moves it on. Throws a RangeError after 2³⁴ `uint32`. */
 export interface Random {
   /** An integer, uniform on `0 … 2³² - 1`. */
   uint32(): number
   /** A number, uniform on `[0, 1)`, with 53 random bits. */
   uniform(): number
-  /** An integer, uniform on `0 … n - 1`, without bias. `n` is an integer from 1 to 2³². */
+  /** An integer, uniform on `0 … n - 1`, without bias. Throws a RangeError unless `n` is an integer from 1 to 2³². */
   below(n: number): number
   /** A standard normal number (Box and Muller, A Note on the Generation of Random Normal Deviates, 1958). */
   normal(): number
@@ -35,11 +35,15 @@ export function randomStreams(seed: number, stage: string): (purpose: string, ep
  *
  * Streams are counter-based (Philox4x32-10: J. Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011).
  * The seed is the key. The epoch and a hash of stage and purpose are the high words of the counter. So the draws of a
- * stream depend on these four values alone, and not on other stages, on threads or on earlier epochs.
+ * stream depend on these four values alone, and not on other stages, on threads or on earlier epochs. Throws a RangeError
+ * unless the epoch is an integer from 0 to 2³² - 1, because two epochs would draw the same otherwise.
  */
 export function randomStream(seed: number, stage: string, purpose: string, epoch = 0): Random {
   return openStream(seed, addressOf(stage, purpose), epoch)
 }
+
+/** How many values a word has. */
+const WORDS = 2 ** 32
 
 /** The two high words of the counter: 64 bits of a hash of stage and purpose. */
 type Address = readonly [number, number]
@@ -50,17 +54,27 @@ function addressOf(stage: string, purpose: string): Address {
 }
 
 function openStream(seed: number, address: Address, epoch: number): Random {
-  const key0 = seed >>> 0
-  const key1 = Math.floor(seed / 2 ** 32) >>> 0
-  const counter = new Uint32Array([0, epoch, ...address])
+  if (!(Number.isInteger(epoch) && epoch >= 0 && epoch < WORDS))
+    throw new RangeError(`a random stream has an epoch or step from 0 to ${WORDS - 1}, got ${epoch}`)
+  return streamFrom(Uint32Array.of(0, epoch, ...address), seed >>> 0, Math.floor(seed / WORDS) >>> 0)
+}
+
+/**
+ * Draws from the numbers that `philox` makes of `counter` and the counters after it, with the key `(key0, key1)`. It ends
+ * where the first word of the counter would begin again, and the numbers with it.
+ */
+export function streamFrom(counter: Uint32Array, key0: number, key1: number): Random {
   const words = new Uint32Array(4)
+  let isSpent = false
   let used = 4
   let spare: number | undefined
 
   function uint32(): number {
     if (used === 4) {
+      if (isSpent) throw new RangeError('a random stream has 2³⁴ numbers; open one for each epoch or step')
       philox(counter, key0, key1, words)
       counter[0]!++
+      isSpent = counter[0] === 0
       used = 0
     }
     return words[used++]!
@@ -73,6 +87,12 @@ function openStream(seed: number, address: Address, epoch: number): Random {
   }
 
   function below(n: number): number {
+    if (!(Number.isInteger(n) && n >= 1 && n <= WORDS))
+      throw new RangeError(`below: expected an integer from 1 to ${WORDS}, got ${n}`)
+    return uniformBelow(n)
+  }
+
+  function uniformBelow(n: number): number {
     const limit = 4294967296 - (4294967296 % n)
     for (;;) {
       const word = uint32()
@@ -96,7 +116,7 @@ function openStream(seed: number, address: Address, epoch: number): Random {
     const order = new Uint32Array(n)
     for (let i = 0; i < n; i++) order[i] = i
     for (let i = n - 1; i > 0; i--) {
-      const j = below(i + 1)
+      const j = uniformBelow(i + 1)
       const held = order[i]!
       order[i] = order[j]!
       order[j] = held

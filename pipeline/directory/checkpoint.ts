@@ -7,13 +7,11 @@ import { messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { removeFile } from '../files/files.js'
 import { readRegularFile } from '../files/regular-file.js'
-import { decodeTensors, encodeTensors, type Tensor } from '../formats/safetensors.js'
+import { decodeTensors, encodeTensors, MOST_BYTES, type Tensor } from '../formats/safetensors.js'
 import { readState, writeState } from './state.js'
 
 /** The version of the format. It grows when an older Millrace cannot read the checkpoints any more. */
 const VERSION = 1
-/** The largest checkpoint that is read, in bytes. */
-const MAX_BYTES = 2 ** 31
 const FOLDER = 'checkpoint'
 const ENDING = '.safetensors'
 
@@ -130,7 +128,7 @@ export function newestCheckpoint(
   const folder = join(directory, FOLDER)
   for (const name of namesIn(folder).filter((name) => name.endsWith(ENDING))) {
     try {
-      const checkpoint = decodeCheckpoint(readRegularFile(join(folder, name), MAX_BYTES))
+      const checkpoint = decodeCheckpoint(readRegularFile(join(folder, name), MOST_BYTES))
       if (accept(checkpoint)) return checkpoint
     } catch (error) {
       const problem = `the checkpoint ${shortPath(join(folder, name))} cannot be used: ${messageOf(error)}`

@@ -24,7 +24,7 @@ export function replaceFile(target: string, content: string | Uint8Array): void 
   attempt('write', target, () => {
     try {
       clear(temporary)
-      writeFileSync(temporary, content, { flag: 'wx' })
+      for (const [i, part] of partsOf(content).entries()) writeFileSync(temporary, part, { flag: i === 0 ? 'wx' : 'a' })
       renameSync(temporary, target)
     } catch (error) {
       try {
@@ -36,6 +36,9 @@ export function replaceFile(target: string, content: string | Uint8Array): void 
     }
   })
 }
+
+/** The most bytes of one call: Node refuses lengths from 2 GiB. */
+export const MOST_AT_ONCE = 1 << 30
 
 /** Up to this size, in bytes, files are written synchronously. Waiting for the event loop would take longer. */
 const MAX_SYNCHRONOUS = 1 << 20
@@ -62,11 +65,13 @@ export async function writeDurably(
   const file = openSync(temporary, 'wx')
   try {
     try {
-      for (let at = 0; at < bytes.length; )
+      for (let at = 0; at < bytes.length; ) {
+        const length = Math.min(bytes.length - at, MOST_AT_ONCE)
         at +=
           bytes.length <= MAX_SYNCHRONOUS
-            ? writeSync(file, bytes, at)
-            : (await writeAsync(file, bytes, at)).bytesWritten
+            ? writeSync(file, bytes, at, length)
+            : (await writeAsync(file, bytes, at, length)).bytesWritten
+      }
       await Promise.all([syncDescriptor(file), also])
     } finally {
       closeSync(file)
@@ -119,6 +124,14 @@ export function attempt<T>(action: string, path: string, operation: () => T): T 
 /** Removes a file if it exists. Throws a PipelineError `WRITE` if that fails. */
 export function removeFile(path: string): void {
   attempt('remove', path, () => unlink(path))
+}
+
+/** Cuts bytes into parts that one call writes. */
+function partsOf(content: string | Uint8Array): (string | Uint8Array)[] {
+  if (content.length <= MOST_AT_ONCE || typeof content === 'string') return [content]
+  return Array.from({ length: Math.ceil(content.length / MOST_AT_ONCE) }, (_, i) =>
+    content.subarray(i * MOST_AT_ONCE, (i + 1) * MOST_AT_ONCE),
+  )
 }
 
 /** Removes an old temporary file before a new one is made. It might be a symbolic link to another place. */

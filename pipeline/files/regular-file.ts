@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { MOST_AT_ONCE } from './files.js'
 
 /** Without O_NONBLOCK, opening a pipe without a writer, or reading a silent device, waits for ever. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
@@ -18,7 +19,8 @@ export function readRegularFile(path: string, limit: number): Buffer {
     checkRegular(status, limit)
     const chunks: Buffer[] = []
     // The size is only a hint. Files in /proc report the size 0.
-    for (let length = 0, wanted = status.size || CHUNK; ; wanted = CHUNK) {
+    for (let length = 0; ; ) {
+      const wanted = length < status.size ? Math.min(status.size - length, MOST_AT_ONCE) : CHUNK
       const chunk = Buffer.allocUnsafe(wanted)
       const count = readSync(file, chunk, 0, wanted, null)
       if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)

@@ -19,6 +19,9 @@ export type ExportFormat = (typeof exportFormats)[number]
 /** Largest file that is read, in bytes. The parameters of a classifier are far smaller. */
 const MOST = 1 << 30
 
+/** The zip format has offsets of 32 bits. The rest is for its directory. */
+const MOST_ZIPPED = 2 ** 32 - 2 ** 20
+
 /**
  * Reads a file of parameters that `sink/parameters` or `sink/best` wrote. Throws a PipelineError `DATA` if the file
  * cannot be read, is damaged, or holds something else.
@@ -112,7 +115,9 @@ function npzOf(table: Table, model: Model, millrace: string | undefined): Uint8A
     ...model.arrays.map(({ name, shape, values }): [string, Uint8Array] => [name, npyOfNumbers(values, shape)]),
     ...inputMap(model).map(([name, { shape, values }]): [string, Uint8Array] => [name, npyOfNumbers(values, shape)]),
   ]
-  const files = [...arrays, ...about].map(([name, bytes]) => [`${name}.npy`, bytes])
+  const files = [...arrays, ...about].map(([name, bytes]): [string, Uint8Array] => [`${name}.npy`, bytes])
+  const total = files.reduce((sum, [, bytes]) => sum + bytes.length, 0)
+  if (total > MOST_ZIPPED) throw new Error(`its arrays take ${total} bytes, a zip file holds ${MOST_ZIPPED} at most`)
   // A zip knows local times only, from 1980 on.
   return zipSync(Object.fromEntries(files), { level: 0, mtime: new Date(1980, 0, 1) })
 }

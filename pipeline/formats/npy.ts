@@ -6,6 +6,9 @@ const typeNames = new Map<unknown, string>([
   [BigInt64Array, '<i8'],
 ])
 
+/** The most bytes of an array of texts. NumPy pads all of them to the longest. */
+const MOST = 2 ** 30
+
 /** Encodes numbers in row-major order as a `.npy` file. The shape `[]` is that of a scalar. */
 export function npyOfNumbers(
   values: Float32Array | Float64Array | Int32Array | BigInt64Array,
@@ -19,6 +22,11 @@ export function npyOfNumbers(
 export function npyOfTexts(texts: readonly string[], shape: readonly number[] = [texts.length]): Uint8Array {
   const points = texts.map((text) => Array.from(text, (character) => character.codePointAt(0)!))
   const length = Math.max(1, ...points.map((each) => each.length))
+  const bytes = 4 * length * texts.length
+  if (bytes > MOST)
+    throw new Error(
+      `${texts.length} texts of up to ${length} characters take ${bytes} bytes as a NumPy array, ${MOST} are the most`,
+    )
   const data = new Uint32Array(length * texts.length)
   for (const [i, each] of points.entries()) data.set(each, i * length)
   return encode(`<U${length}`, shape, new Uint8Array(data.buffer))

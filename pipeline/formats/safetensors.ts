@@ -38,6 +38,9 @@ export interface Tensor {
 /** The largest header that the format allows, in bytes. */
 const MAX_HEADER = 100_000_000
 
+/** The largest file, in bytes: the longest array of the oldest version of Node that runs Millrace. */
+export const MOST_BYTES = 2 ** 32
+
 const METADATA = '__metadata__'
 
 /**
@@ -46,7 +49,8 @@ const METADATA = '__metadata__'
  * without gaps. The header lists metadata and tensors in the order given. The numbers are sorted by element size, the
  * largest first, so that each tensor is aligned. The same input gives the same bytes.
  *
- * Throws an Error if a shape does not fit its values, or if a name is reserved by the format.
+ * Throws an Error if a shape does not fit its values, if a name is reserved by the format, or if the file would have more
+ * than 4 GiB.
  */
 export function encodeTensors(
   tensors: ReadonlyMap<string, Tensor>,
@@ -73,6 +77,8 @@ export function encodeTensors(
   const padded = Math.ceil(header.length / 8) * 8
   if (padded > MAX_HEADER) throw new Error(`the header has ${padded} bytes, at most ${MAX_HEADER} are allowed`)
 
+  if (8 + padded + size > MOST_BYTES)
+    throw new Error(`the arrays take ${size} bytes, a file of them has ${MOST_BYTES} at most`)
   const bytes = new Uint8Array(8 + padded + size)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true)
   bytes.set(header, 8)

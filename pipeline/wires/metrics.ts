@@ -1,5 +1,5 @@
 import { Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table } from 'apache-arrow'
-import { lazyTable, type Position, writePosition } from './position.js'
+import { int32Of, lazyTable, type Position, writePosition } from './position.js'
 
 /** One evaluation: `epoch`, `step`, then one number per metric. `Name` is the union of the names of the metrics. */
 export type MetricsRow<Name extends string = string> = {
@@ -52,7 +52,7 @@ export function metricsTable(
 function columnsOf(position: Position, metrics: Readonly<Record<string, number>>, infos: MetricInfos): Table {
   const integers = (['epoch', 'step'] as const).map((name) => ({
     field: new Field(name, new Int32(), false),
-    data: makeData({ type: new Int32(), data: Int32Array.of(position[name]), nullCount: 0 }),
+    data: makeData({ type: new Int32(), data: Int32Array.of(int32Of(name, position[name])), nullCount: 0 }),
   }))
   const numbers = Object.entries(metrics).map(([name, value]) => ({
     field: new Field(name, new Float64(), false, new Map(Object.entries(infos[name] ?? {}))),

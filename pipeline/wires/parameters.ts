@@ -45,13 +45,16 @@ export interface Model {
   }[]
 }
 
+/** Offsets of lists in Arrow tables are int32. */
+const MOST_NUMBERS = 2 ** 31 - 1
+
 /** The parts that all tables of one model share, by their record batches. */
 const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
 
 /**
  * Returns a function that makes tables of parameters over live memory: every table shows the arrays as they are *now*,
  * one record batch each. A stage that needs them later must copy them (`copyParameters`). Throws a TypeError if the
- * model does not name its learner.
+ * model does not name its learner, a RangeError if an array has 2³¹ numbers or more.
  */
 export function parametersTables(model: Omit<Model, 'eta'>): (position: Position, eta: number) => Table {
   if (typeof model.learner !== 'string' || model.learner === '')
@@ -59,6 +62,11 @@ export function parametersTables(model: Omit<Model, 'eta'>): (position: Position
       'parametersTables: expected `learner`, the name of the learner that made the parameters, ' +
         `got ${JSON.stringify(model.learner)}`,
     )
+  for (const { name, values } of model.arrays)
+    if (values.length > MOST_NUMBERS)
+      throw new RangeError(
+        `parametersTables: the array "${name}" has ${values.length} numbers, a list of an Arrow table has ${MOST_NUMBERS} at most`,
+      )
   const number = model.arrays[0]?.values instanceof Float64Array ? new Float64() : new Float32()
   const shapes = new List(new Field('item', new Int32(), false))
   const values = new List(new Field('item', number as Float32, false))

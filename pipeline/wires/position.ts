@@ -70,6 +70,12 @@ export function numberOf(table: Table, key: string): number {
   return numbers?.[key] ?? Number(table.schema.metadata.get(key) ?? 0)
 }
 
+/** Returns a number for an int32 column. Throws a RangeError if it does not fit: it would wrap to a negative number. */
+export function int32Of(name: string, value: number): number {
+  if (value < 2 ** 31) return value
+  throw new RangeError(`${name} is ${value}: the column of an Arrow table has 32 bits, ${2 ** 31 - 1} at most`)
+}
+
 /** Writes a position into the metadata of a schema, and returns the metadata. */
 export function writePosition(metadata: Map<string, string>, position: Position): Map<string, string> {
   metadata.set('epoch', String(position.epoch))

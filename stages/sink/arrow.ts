@@ -1,6 +1,14 @@
 import { type Data, Field, Int32, makeData, RecordBatch, Schema, Struct, type Table, Utf8 } from 'apache-arrow'
 import { z } from 'zod'
-import { ArrowStreamWriter, defineStage, outputPath, positionOf, splitOf, wire } from '../../pipeline/stage-kit.js'
+import {
+  ArrowStreamWriter,
+  defineStage,
+  int32Of,
+  outputPath,
+  positionOf,
+  splitOf,
+  wire,
+} from '../../pipeline/stage-kit.js'
 import { appended } from './append.js'
 
 /**
@@ -59,12 +67,14 @@ interface Constant {
 function positionColumns(table: Table): Constant[] {
   const integer = (name: string, value: number): Constant => ({
     field: new Field(name, new Int32(), false),
-    fill: (rows) => makeData({ type: new Int32(), data: new Int32Array(rows).fill(value), nullCount: 0 }),
+    fill: (rows) =>
+      makeData({ type: new Int32(), data: new Int32Array(rows).fill(int32Of(name, value)), nullCount: 0 }),
   })
   const text = (name: string, value: string): Constant => ({
     field: new Field(name, new Utf8(), false),
     fill: (rows) => {
       const bytes = Buffer.from(value)
+      int32Of(`the length of ${rows} times "${value}"`, rows * bytes.length)
       const data = Buffer.alloc(rows * bytes.length, bytes)
       const valueOffsets = Int32Array.from({ length: rows + 1 }, (_, i) => i * bytes.length)
       return makeData({ type: new Utf8(), length: rows, nullCount: 0, valueOffsets, data })

@@ -37,3 +37,11 @@ t.test('2, 20, 100 and 600 classes fit', async (t) => {
     t.ok(svg.length < 400_000, `${svg.length}`)
   }
 })
+
+t.test('more classes than a matrix can show are refused', async (t) => {
+  const classes = Array.from({ length: 150_000 }, (_, i) => String(i))
+  t.throws(() => confusionOf([0], [1], classes), {
+    name: 'RangeError',
+    message: '150000 classes: a confusion matrix has 8192 at most, with 67108864 counts',
+  })
+})

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import fc from 'fast-check'
 import type { Test } from 'tap'
 import type { Kernels, LossName, Moments, Numbers, Rows } from '../../dist/kernels/contract.js'
@@ -87,6 +88,9 @@ const edges: Omit<Shape, 'seed'>[] = [
   { features: 64, classes: 10, rows: 1000, kind: 'uint8' },
   // More rows than the working memory of the wasm kernel holds at a time.
   { features: 5001, classes: 3, rows: 450, kind: 'uint8 with affine' },
+  // The classes times their tiles exceed 32 bits, whatever the size of a tile.
+  { features: 2, classes: 200_003, rows: 3, kind: 'uint8 with affine' },
+  { features: 17, classes: 150_000, rows: 2, kind: 'float32' },
 ]
 
 async function agreesWithTheReference(t: Test, open: Open): Promise<void> {
@@ -511,7 +515,8 @@ async function refusesWrongArguments(t: Test, open: Open): Promise<void> {
       [2, 0, 'expected 1 to 1048576 classes, got 0'],
       [2, Number.NaN, 'expected 1 to 1048576 classes, got NaN'],
       [3072, 1e9, 'expected 1 to 1048576 classes, got 1000000000'],
-      [3072, 1e6, '3072 features and 1000000 classes make 3072000000 weights, a classifier has 2147483648 at most'],
+      [2048, 2 ** 20, '2048 features and 1048576 classes make 2147483648 weights, a classifier has 2147483647 at most'],
+      [3072, 1e6, '3072 features and 1000000 classes make 3072000000 weights, a classifier has 2147483647 at most'],
     ]
     for (const [features, classes, message] of cases)
       t.throws(() => network(kernels, features, classes), new RangeError(message))
@@ -536,6 +541,14 @@ async function refusesWrongArguments(t: Test, open: Open): Promise<void> {
 
   t.test('memory that no machine has', async (t) => {
     const message = /^cannot allocate 1125899906842624 bytes: /
+    if (kernels.name !== 'wasm' && constants.MAX_LENGTH <= 2 ** 33 - 2)
+      t.throws(() => kernels.allocate(2 ** 33), {
+        name: 'RangeError',
+        code: 'OUT_OF_MEMORY',
+        message: new RegExp(
+          `^cannot allocate 8589934592 bytes: an array of Node ${process.versions.node} has ${constants.MAX_LENGTH} elements at most, this one would have 8589934592; `,
+        ),
+      })
     t.throws(() => kernels.allocate(2 ** 50), { name: 'RangeError', code: 'OUT_OF_MEMORY', message })
     t.equal(kernels.allocate(10).length, 10, 'the kernel still works')
   })

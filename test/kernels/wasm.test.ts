@@ -123,3 +123,24 @@ for (const [threads, cycles] of [
     t.ok(grown < 40, `${grown.toFixed(1)} MiB`)
   })
 }
+
+t.test('wasm refuses a network that can never fit before it takes any memory, and says its size', async (t) => {
+  const kernels = await wasmKernels({ threads: 1 })
+  const before = kernels.allocate(1).byteOffset
+  // The weights alone; weights and folded weights, of which each would fit.
+  for (const [features, classes] of [
+    [5000, 300_000],
+    [500, 2 ** 20],
+  ] as const)
+    t.throws(() => network(kernels, features, classes), {
+      name: 'RangeError',
+      code: 'OUT_OF_MEMORY',
+      message: new RegExp(
+        `^cannot allocate \\d{10,} bytes: a network of ${features} features and ${classes} classes \\(threads: 1\\) needs them, ` +
+          'and the wasm kernel reaches 4 GiB of memory; the native and the reference kernel have no such limit$',
+      ),
+    })
+  t.equal(kernels.allocate(1).byteOffset, before + 64, 'nothing was taken')
+  network(kernels, 1, 2 ** 20).free()
+  kernels.close()
+})

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { philox, type Random, randomStream, randomStreams } from '../../../dist/pipeline/base/random.js'
+import { philox, type Random, randomStream, randomStreams, streamFrom } from '../../../dist/pipeline/base/random.js'
 
 const hex = (words: Iterable<number>) => [...words].map((word) => word.toString(16).padStart(8, '0')).join(' ')
 const draws = (random: Random, n: number) => Array.from({ length: n }, () => random.uint32())
@@ -138,4 +138,25 @@ t.test('permutation gives all orders equally often', async (t) => {
   }
   t.equal(counts.size, 6)
   for (const count of counts.values()) t.ok(Math.abs(count - 1000) < 5 * Math.sqrt((6000 * 5) / 36), String(count))
+})
+
+t.test('numbers out of range are refused: they would be drawn for ever, or twice', async (t) => {
+  const stream = randomStream(1, 's', 'p')
+  for (const n of [0, -1, 2.5, 2 ** 32 + 1, Number.NaN, Number.POSITIVE_INFINITY])
+    t.throws(() => stream.below(n), new RangeError(`below: expected an integer from 1 to 4294967296, got ${n}`))
+  t.ok(stream.below(2 ** 32) < 2 ** 32)
+  t.equal(stream.below(1), 0)
+  for (const epoch of [-1, 0.5, 2 ** 32, Number.NaN])
+    t.throws(() => randomStream(1, 's', 'p', epoch), {
+      name: 'RangeError',
+      message: `a random stream has an epoch or step from 0 to 4294967295, got ${epoch}`,
+    })
+  t.ok(randomStream(1, 's', 'p', 2 ** 32 - 1).uint32() >= 0)
+})
+
+t.test('a stream ends before its numbers begin again', async (t) => {
+  const stream = streamFrom(Uint32Array.of(2 ** 32 - 2, 0, 1, 2), 3, 4)
+  for (let i = 0; i < 8; i++) stream.uint32()
+  const message = 'a random stream has 2³⁴ numbers; open one for each epoch or step'
+  for (let i = 0; i < 2; i++) t.throws(() => stream.uniform(), new RangeError(message))
 })

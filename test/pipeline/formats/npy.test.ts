@@ -39,3 +39,11 @@ t.test('texts are code points, padded to the longest', (t) => {
   t.match(parts(npyOfTexts(['abc'], [])).header, "'<U3', 'fortran_order': False, 'shape': ()")
   t.end()
 })
+
+t.test('texts that take too much when all are padded to the longest are refused', async (t) => {
+  const texts = Array.from({ length: 30_000 }, () => 'a')
+  texts[7] = 'b'.repeat(10_000)
+  t.throws(() => npyOfTexts(texts), {
+    message: '30000 texts of up to 10000 characters take 1200000000 bytes as a NumPy array, 1073741824 are the most',
+  })
+})

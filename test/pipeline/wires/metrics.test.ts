@@ -94,3 +94,15 @@ t.test('isBetter compares in the direction it is given, by more than the margin;
     t.equal(isBetter(better, value, best, margin), expected, `${value} against ${best}, ${better}, ${margin}`)
   t.ok(isBetter('higher', 2, 1), 'without a margin')
 })
+
+t.test('a step that its column cannot hold is an error, not a negative number', async (t) => {
+  const at = (step: number) => metricsTable({ epoch: 1, step, epochs: 1, steps: step }, { loss: 1 })
+  t.equal(
+    at(2 ** 31 - 1)
+      .getChild('step')!
+      .get(0),
+    2147483647,
+  )
+  t.throws(() => at(2 ** 31).getChild('step'), { message: /^step is 2147483648: / })
+  t.equal(metricsRows(at(2 ** 31))[0]!.step, 2 ** 31, 'rows have no such limit')
+})

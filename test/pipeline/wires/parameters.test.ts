@@ -123,3 +123,11 @@ t.test('arraysOf gives the arrays by name, whatever their order', async (t) => {
   t.equal(b, arrays[1]!.values)
   t.strictSame(none, {})
 })
+
+t.test('an array that the int32 offsets of an Arrow list do not reach is refused', async (t) => {
+  const long = Object.create(Float32Array.prototype, { length: { value: 2 ** 31 } }) as Float32Array
+  t.throws(() => parametersTables(model(long, new Float32Array(2))), {
+    name: 'RangeError',
+    message: 'parametersTables: the array "W" has 2147483648 numbers, a list of an Arrow table has 2147483647 at most',
+  })
+})

@@ -1,6 +1,13 @@
 import { Int32, Schema, Table, vectorFromArray } from 'apache-arrow'
 import t from 'tap'
-import { lazyTable, numberOf, positionOf, reposition, writePosition } from '../../../dist/pipeline/wires/position.js'
+import {
+  int32Of,
+  lazyTable,
+  numberOf,
+  positionOf,
+  reposition,
+  writePosition,
+} from '../../../dist/pipeline/wires/position.js'
 
 t.test('a position is written to metadata, beside what is there, and read back', async (t) => {
   const position = { epoch: 2, step: 7, epochs: 3, steps: 5 }
@@ -41,4 +48,12 @@ t.test('numberOf reads numbers of the metadata, of a table at another position t
       [0, 0],
     ],
   )
+})
+
+t.test('a number that an int32 column would turn negative is refused', async (t) => {
+  t.equal(int32Of('step', 2 ** 31 - 1), 2147483647)
+  t.throws(() => int32Of('step', 2 ** 31), {
+    name: 'RangeError',
+    message: 'step is 2147483648: the column of an Arrow table has 32 bits, 2147483647 at most',
+  })
 })
