@@ -2,23 +2,49 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Pipeline } from 'millrace'
-import { positionOf, rowsOf } from 'millrace/stage'
+import { exampleFields, examplesTable, positionOf, storedRows } from 'millrace/stage'
 import { batches, runStage } from 'millrace/testing'
 import noise from './noise.js'
 
 // Two batches of two images with 2 x 2 pixels.
 const image = [10, 20, 30, 40]
 const given = batches({ values: [image, image, image, image], labels: [0, 1, 1, 0], shape: [2, 2] }, { size: 2 })
-const valuesOf = (tables) => tables.map((table) => [...rowsOf(table).values])
+const valuesOf = (tables) => tables.map((table) => [...storedRows(table).stored])
 
 test('every pixel changes by at most the amount, and nothing else changes', async () => {
   const { tables } = await runStage({ use: noise, with: { amount: 2 } }, { batches: given })
   for (const [i, table] of tables.entries()) {
     assert.deepEqual(positionOf(table), positionOf(given[i]))
-    assert.deepEqual(rowsOf(table).labels, rowsOf(given[i]).labels)
-    const changes = rowsOf(table).values.map((value, j) => Math.abs(value - rowsOf(given[i]).values[j]))
+    assert.deepEqual(storedRows(table).labels, storedRows(given[i]).labels)
+    const changes = storedRows(table).stored.map((value, j) => Math.abs(value - storedRows(given[i]).stored[j]))
     assert.ok(Math.max(...changes) <= 2)
-    assert.notDeepEqual(rowsOf(table).values, rowsOf(given[i]).values)
+    assert.notDeepEqual(storedRows(table).stored, storedRows(given[i]).stored)
+  }
+})
+
+test('bytes stay in 0 … 255 at both ends: they do not wrap around', async () => {
+  const values = Array.from({ length: 50 }, () => [0, 3, 250, 255])
+  const [[...noisy]] = valuesOf(
+    (await runStage({ use: noise, with: { amount: 10 } }, { batches: batches({ values }, { size: 50 }) })).tables,
+  )
+  for (const [i, value] of noisy.entries()) assert.ok(Math.abs(value - values[0][i % 4]) <= 10, `${value}`)
+  assert.ok(noisy.includes(0) && noisy.includes(255))
+})
+
+test('floats change by fractions, and noise on standardised floats is standardised too', async () => {
+  const stored = new Float32Array(200)
+  const layout = { shape: [2], classes: ['a', 'b'] }
+  const applied = { mean: Float64Array.of(5, 5), scale: Float64Array.of(10, 0) }
+  for (const [fields, most] of [
+    [exampleFields(layout, stored), [0.5, 0.5]],
+    [exampleFields({ ...layout, applied }, stored), [5, 0]],
+  ]) {
+    const batch = examplesTable(fields, stored, new Int32Array(100), 'train', positionOf(given[0]))
+    const [noisy] = valuesOf((await runStage({ use: noise, with: { amount: 0.5 } }, { batches: [batch] })).tables)
+    for (const [j, limit] of most.entries()) {
+      const changes = noisy.filter((_, i) => i % 2 === j).map(Math.abs)
+      assert.ok(Math.max(...changes) <= limit && Math.max(...changes) >= 0.8 * limit)
+    }
   }
 })
 
@@ -38,6 +64,6 @@ test('the pipeline refuses an amount that makes no sense', async () => {
   ]
   await assert.rejects(Pipeline.define({ name: 'noisy', stages }), {
     code: 'DEFINITION',
-    message: /noise: amount: expected a positive integer, got 0/,
+    message: /noise: amount: expected a positive number, got 0/,
   })
 })

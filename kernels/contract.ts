@@ -42,7 +42,7 @@ export interface Affine {
  * for the rows, or if the map has another width (`check.ts`).
  */
 export interface Rows {
-  /** Row-major `[rows, features]`. */
+  /** Row-major `[rows, features]`, as stored: bytes with an `affine` map are not standardised yet. `readRow` does it. */
   readonly values: Uint8Array | Float32Array
   /** Class of each row, `0 … classes - 1`. A kernel throws a RangeError for any other label. */
   readonly labels: Int32Array

@@ -56,14 +56,21 @@ export {
 export { composed } from './wires/affine.js'
 export { ArrowStreamWriter } from './wires/arrow-internals.js'
 export {
+  rowsOf,
+  type StandardisedRows,
+  type StoredRows,
+  standardisedRows,
+  storedRows,
+} from './wires/example-rows.js'
+export {
   type ExamplesLayout,
   exampleFields,
   examplesTable,
   fieldsOf,
   inputMapOf,
+  kernelRows,
   layoutOf,
   partsOf,
-  rowsOf,
   splitOf,
   widthOf,
 } from './wires/examples.js'

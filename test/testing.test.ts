@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { map, partition, Subject } from 'rxjs'
 import t from 'tap'
 import { openKernels } from '../dist/kernels/index.js'
-import { defineStage, metricsTable, positionOf, rowsOf, wire, z } from '../dist/pipeline/stage-kit.js'
+import { defineStage, kernelRows, metricsTable, positionOf, wire, z } from '../dist/pipeline/stage-kit.js'
 import { batchRows, sinkCsv, stopPatience } from '../dist/stages/index.js'
 import { batches, examples, openStage, readStage, runStage } from '../dist/testing.js'
 
@@ -193,7 +193,7 @@ t.test('the draws of a stage depend on the seed and on its id', async (t) => {
   })
   const draw = async (id: string, seed?: number) => {
     const { tables } = await runStage({ use: drawing, id }, { batches: [examples(four)] }, seed ? { seed } : {})
-    return rowsOf(tables[0]!).values[0]
+    return kernelRows(tables[0]!).values[0]
   }
   t.equal(await draw('a'), await draw('a', 1))
   t.not(await draw('a'), await draw('b'))

@@ -21,7 +21,7 @@ export function npyOfNumbers(
 /** Encodes texts as a `.npy` file of unicode strings, padded to the longest. The shape `[]` is that of a scalar. */
 export function npyOfTexts(texts: readonly string[], shape: readonly number[] = [texts.length]): Uint8Array {
   const points = texts.map((text) => Array.from(text, (character) => character.codePointAt(0)!))
-  const length = Math.max(1, ...points.map((each) => each.length))
+  const length = points.reduce((longest, each) => Math.max(longest, each.length), 1)
   const bytes = 4 * length * texts.length
   if (bytes > MOST)
     throw new Error(

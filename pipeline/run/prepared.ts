@@ -6,7 +6,7 @@ import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
 import type { AnyStage, Port, StageContext } from '../stage/stage.js'
-import { type ExamplesLayout, exampleFields, examplesTable, layoutOf, rowsOf, splitOf } from '../wires/examples.js'
+import { type ExamplesLayout, exampleFields, examplesTable, kernelRows, layoutOf, splitOf } from '../wires/examples.js'
 import { isStop, runGraph } from './run-graph.js'
 
 /** A table of examples that can be sent to another thread, because its rows lie in shared memory. */
@@ -109,7 +109,7 @@ export async function prepare(
     const kept: PreparedTable[] = []
     tables.set(key, kept)
     const next = (table: Table): void => {
-      const { values, labels } = rowsOf(table)
+      const { values, labels } = kernelRows(table)
       bytes += values.byteLength + labels.byteLength
       kept.push({
         split: splitOf(table),

@@ -47,8 +47,17 @@ const features = 'features'
 const label = 'label'
 const layouts = new WeakMap<Field, ExamplesLayout>()
 
-/** Makes the fields of an `examples` or `batch` table. Make them once per split: their metadata can be long. */
+/**
+ * Makes the fields of an `examples` or `batch` table. Make them once per split: their metadata can be long.
+ *
+ * Throws a TypeError if float32 values have a standardisation that is still to be applied: nothing would apply it.
+ */
 export function exampleFields(layout: ExamplesLayout, values: Values): [Field, Field] {
+  if (layout.affine && !(values instanceof Uint8Array))
+    throw new TypeError(
+      'exampleFields: only uint8 features have a standardisation that is still to be applied (affine), ' +
+        `got a ${values.constructor.name}; standardisedRows(table) gives standardised floats and their fields`,
+    )
   const width = widthOf(layout.shape)
   const type = values instanceof Uint8Array ? new Uint8() : new Float32()
   const metadata = new Map([['shape', layout.shape.join('x')]])
@@ -117,9 +126,12 @@ export function examplesData(
 /** Throws a TypeError if values are not of the type and number that the fields of a table say. */
 function checkValues({ listSize, valueType }: FixedSizeList, values: Values, rows: number): void {
   const isBytes = DataType.isInt(valueType)
+  const remedy = isBytes
+    ? 'standardisedRows(table) gives floats and their fields'
+    : 'exampleFields(layoutOf(table), values) makes fields for it'
   if (isBytes !== values instanceof Uint8Array)
     throw new TypeError(
-      `examplesTable: the fields are for ${isBytes ? 'uint8' : 'float32'} features, got a ${values.constructor.name}; exampleFields(layoutOf(table), values) makes fields for it`,
+      `examplesTable: the fields are for ${isBytes ? 'uint8' : 'float32'} features, got a ${values.constructor.name}; ${remedy}`,
     )
   if (values.length !== rows * listSize)
     throw new TypeError(
@@ -157,8 +169,11 @@ export function layoutOf(table: Table): ExamplesLayout {
 
 const rows = new WeakMap<RecordBatch, Rows>()
 
-/** The rows of a table as kernels read them: views, not copies (a table of several chunks is joined first). */
-export function rowsOf(table: Table): Rows {
+/**
+ * The rows of a table for kernels and learners: views, not copies (a table of several chunks is joined first). Kernels
+ * apply the standardisation themselves. A stage that computes with the values takes `storedRows` or `standardisedRows`.
+ */
+export function kernelRows(table: Table): Rows {
   const [batch, ...others] = table.batches
   if (!batch || others.length > 0) return joinedRows(table)
   return rows.get(batch) ?? rowsOfBatch(batch, layoutOf(table).affine)

@@ -64,7 +64,8 @@ interface Arrays {
 function arraysOf(rows: PlainRows): Arrays {
   const { values, labels = values.map(() => 0), type = 'uint8', split = 'train', affine } = rows
   const { shape = [values[0]?.length ?? 0] } = rows
-  const { classes = Array.from({ length: Math.max(-1, ...labels) + 1 }, (_, i) => String(i)) } = rows
+  const largest = labels.reduce((most, label) => Math.max(most, label), -1)
+  const { classes = Array.from({ length: largest + 1 }, (_, i) => String(i)) } = rows
   const width = widthOf(shape)
   if (values.some((row) => row.length !== width))
     throw new RangeError(`values: expected ${width} in each row, because the shape is ${shape.join('x')}`)

@@ -2,7 +2,7 @@ import { type Field, RecordBatch, Schema, Table } from 'apache-arrow'
 import type { Rows } from '../../kernels/contract.js'
 import { PipelineError } from '../base/errors.js'
 import type { Parallel } from '../stage/parallel-contract.js'
-import { examplesData, examplesTable, rowsOf } from './examples.js'
+import { examplesData, examplesTable, kernelRows } from './examples.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
 
@@ -69,14 +69,14 @@ export function shareOf(table: Table): Share | undefined {
  * number of rows.
  */
 export function rowsByShard(tables: readonly Table[], split: string, { isDivided, shards, own }: Shares): Rows[][] {
-  if (!isDivided) return [tables.map(rowsOf)]
+  if (!isDivided) return [tables.map(kernelRows)]
   const found = new Map<number, Rows>()
   let all: number | undefined
   for (const table of tables) {
     const share = shareOf(table)
     if (share?.shards !== shards)
       throw new PipelineError('DATA', `the split "${split}" came undivided, expected ${shards} shards`)
-    const rows = rowsOf(table)
+    const rows = kernelRows(table)
     all ??= share.rows
     const expected = rowsBefore(all, share.shard, shards)
     if (found.has(share.shard) || rows.labels.length !== expected || share.rows !== all)

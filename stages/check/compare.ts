@@ -2,12 +2,12 @@ import type { Table } from 'apache-arrow'
 import { type KernelName, openKernels } from '../../kernels/index.js'
 import {
   arraysOf,
+  kernelRows,
   modelOf,
   openModel,
   PipelineError,
   type Position,
   positionOf,
-  rowsOf,
   type StageContext,
   widthOf,
 } from '../../pipeline/stage-kit.js'
@@ -49,7 +49,7 @@ export async function compareGradients(
   options: CompareOptions,
   context: StageContext,
 ): Promise<[Position, GradientCheck[]]> {
-  const rows = rowsOf(observed.batch)
+  const rows = kernelRows(observed.batch)
   const before = modelOf(observed.before)
   const parameters = arraysOf(before)
   const subject = subjectOf(before, context)

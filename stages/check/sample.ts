@@ -6,8 +6,8 @@ import {
   defineStage,
   examplesTable,
   fieldsOf,
+  kernelRows,
   PipelineError,
-  rowsOf,
   type StageContext,
   splitOf,
   wire,
@@ -48,7 +48,7 @@ function* repeated(
   context: StageContext,
 ): Generator<Table> {
   const [first, ...others] = tables
-  const { values, labels } = first ? rowsOf(first.concat(...others)) : { values: [], labels: [] }
+  const { values, labels } = first ? kernelRows(first.concat(...others)) : { values: [], labels: [] }
   if (!first || labels.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows`)
   const width = values.length / labels.length
   const drawn = context.random('examples').permutation(labels.length).subarray(0, examples).sort()

@@ -5,6 +5,7 @@ import {
   type ArraySpec,
   type Arrays,
   inputMapOf,
+  kernelRows,
   layoutOf,
   type Numbers,
   type OpenModel,
@@ -15,7 +16,6 @@ import {
   parametersTables,
   positionOf,
   type Rows,
-  rowsOf,
   type StageContext,
   slices,
   widthOf,
@@ -128,7 +128,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   function trainOn(open: OpenTraining, batch: Table): Table[] | Promise<Table> {
     if (saved && isSeen(batch, saved)) return []
     if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
-    const rows = rowsOf(batch)
+    const rows = kernelRows(batch)
     const most = open.model.rowsPerCall
     return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)
   }

@@ -5,11 +5,11 @@ import {
   countRows,
   exampleFields,
   examplesTable,
+  kernelRows,
   layoutOf,
   PipelineError,
   type Rows,
   rowsByShard,
-  rowsOf,
   type StageContext,
   shareOf,
   splitOf,
@@ -146,7 +146,7 @@ async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], 
  */
 export async function standardised(table: Table, affine: Affine, context: StageContext): Promise<Table> {
   const { shape, classes, names, applied } = layoutOf(table)
-  const { values, labels } = rowsOf(table)
+  const { values, labels } = kernelRows(table)
   const { mean, scale } = affine
   if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
     return examplesTable(

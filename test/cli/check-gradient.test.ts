@@ -12,7 +12,7 @@ const data = process.env.MILLRACE_DATA
 /** A training stage of a user's own; `spoil` may change the gradient `dW` (`[classes, width]`) and `db`. */
 const trainer = (spoil: string) => `
 import { softmax } from 'millrace/learners'
-import { defineStage, layoutOf, parametersTables, positionOf, rowsOf, wire, z } from 'millrace/stage'
+import { defineStage, layoutOf, parametersTables, positionOf, kernelRows, wire, z } from 'millrace/stage'
 import { map } from 'rxjs'
 
 export default defineStage({
@@ -40,7 +40,7 @@ export default defineStage({
           ]
           emit = parametersTables({ learner: 'softmax', options: {}, shape, classes, lambda, arrays })
         }
-        network.accumulate(rowsOf(batch))
+        network.accumulate(kernelRows(batch))
         const { W: dW, b: db } = network.gradient(lambda).arrays
         const { W, b } = network.read()
         ${spoil}

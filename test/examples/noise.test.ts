@@ -9,5 +9,5 @@ const file = fileURLToPath(new URL('../../examples/noise.test.js', import.meta.u
 t.test('the example of a test of a stage passes with the test runner of Node', async (t) => {
   const args = ['--test', '--test-reporter=tap', file]
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: t.testdir(), env: userEnvironment() })
-  t.match(stdout, /\n# pass 3\n# fail 0\n/)
+  t.match(stdout, /\n# pass 5\n# fail 0\n/)
 })

@@ -3,10 +3,10 @@ import {
   type Affine,
   exampleFields,
   examplesTable,
+  kernelRows,
   type Position,
   parametersTables,
   positionOf,
-  rowsOf,
 } from '../../dist/pipeline/stage-kit.js'
 
 export interface Layout {
@@ -81,7 +81,7 @@ export function parameters(
 
 /** The features of each row, with the affine map applied where there is one. */
 export function featuresIn(table: Table): number[][] {
-  const { values, labels, affine } = rowsOf(table)
+  const { values, labels, affine } = kernelRows(table)
   const width = values.length / labels.length
   return Array.from(labels, (_, i) =>
     Array.from(values.subarray(i * width, (i + 1) * width), (x, j) =>
@@ -91,7 +91,7 @@ export function featuresIn(table: Table): number[][] {
 }
 
 export function labelsIn(table: Table): number[] {
-  return [...rowsOf(table).labels]
+  return [...kernelRows(table).labels]
 }
 
 /** Epoch and step of each table. */

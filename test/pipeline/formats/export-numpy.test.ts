@@ -7,7 +7,7 @@ import { parse } from 'csv-parse/sync'
 import t, { type Test } from 'tap'
 import { exportParameters, Pipeline, readParameters, run } from '../../../dist/index.js'
 import { npyOfNumbers } from '../../../dist/pipeline/formats/npy.js'
-import { layoutOf, rowsOf, widthOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, widthOf } from '../../../dist/pipeline/stage-kit.js'
 import { temporary } from '../../stages/harness.js'
 
 const skip = spawnSync('python3', ['-c', 'import numpy']).status !== 0 && 'python3 with numpy is not installed'
@@ -45,7 +45,7 @@ async function bothOn(t: Test, pipeline: Pipeline, load: string, kernel: 'refere
   const parameters = readParameters(join(directory, 'parameters.arrow'))
   writeFileSync(join(folder, 'p.npz'), exportParameters(parameters, 'npz'))
   const raw = tableFromIPC(readFileSync(join(directory, 'raw.arrows')))
-  const { values } = rowsOf(raw)
+  const { values } = kernelRows(raw)
   const width = widthOf(layoutOf(raw).shape)
   const rows = [...raw.getChild('split')!].flatMap((split, i) => (split === 'test' ? [i] : []))
   const features = rows.flatMap((i) => [...values.subarray(i * width, (i + 1) * width)])

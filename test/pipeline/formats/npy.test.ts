@@ -40,6 +40,11 @@ t.test('texts are code points, padded to the longest', (t) => {
   t.end()
 })
 
+t.test('many texts are written', async (t) => {
+  const texts = Array.from({ length: 200_000 }, (_, i) => String(i % 10))
+  t.ok(npyOfTexts(texts).length > 4 * texts.length)
+})
+
 t.test('texts that take too much when all are padded to the longest are refused', async (t) => {
   const texts = Array.from({ length: 30_000 }, () => 'a')
   texts[7] = 'b'.repeat(10_000)

@@ -6,8 +6,8 @@ import {
   examplesTable,
   fieldsOf,
   inputMapOf,
+  kernelRows,
   layoutOf,
-  rowsOf,
   splitOf,
 } from '../../../dist/pipeline/wires/examples.js'
 import { positionOf, reposition } from '../../../dist/pipeline/wires/position.js'
@@ -20,7 +20,7 @@ const table = examplesTable(exampleFields(layout, bytes), bytes, labels, 'train'
 t.test('an examples table is a view: rows come back from the same memory', async (t) => {
   for (const values of [bytes, Float32Array.from(bytes)]) {
     const made = examplesTable(exampleFields(layout, values), values, labels, 'train')
-    const rows = rowsOf(made)
+    const rows = kernelRows(made)
     t.equal(made.numRows, 3)
     t.equal(rows.values.buffer, values.buffer)
     t.equal(rows.labels.buffer, labels.buffer)
@@ -34,7 +34,7 @@ t.test('memory may be shared between threads', async (t) => {
   const shared = new Uint8Array(new SharedArrayBuffer(6))
   shared.set(bytes)
   const made = examplesTable(exampleFields(layout, shared), shared, labels, 'train')
-  t.equal(rowsOf(made).values.buffer, shared.buffer)
+  t.equal(kernelRows(made).values.buffer, shared.buffer)
 })
 
 t.test('a table says its split, its kind and its layout', async (t) => {
@@ -52,7 +52,7 @@ t.test('a table with a position is a batch', async (t) => {
   const moved = reposition(batch, { ...position, step: 3 })
   t.equal(positionOf(moved).step, 3)
   t.equal(positionOf(batch).step, 2, 'the table it was made from stays')
-  t.equal(rowsOf(moved).values.buffer, bytes.buffer)
+  t.equal(kernelRows(moved).values.buffer, bytes.buffer)
   t.equal(splitOf(moved), 'train')
   t.equal(layoutOf(moved), layout)
 })
@@ -63,7 +63,7 @@ t.test('rows, layout and standardisation survive a file', async (t) => {
   const made = examplesTable(exampleFields(full, bytes), bytes, labels, 'test')
   const back = tableFromIPC(tableToIPC(made, 'file'))
   t.strictSame(layoutOf(back), { ...full, applied: undefined })
-  t.strictSame(rowsOf(back), { values: bytes, labels, affine })
+  t.strictSame(kernelRows(back), { values: bytes, labels, affine })
   t.equal(splitOf(back), 'test')
 })
 
@@ -74,7 +74,7 @@ t.test('a standardisation that floats have gone through is told, and not applied
   for (const each of [made, tableFromIPC(tableToIPC(made, 'file'))]) {
     t.strictSame(layoutOf(each).applied, applied)
     t.equal(layoutOf(each).affine, undefined)
-    t.strictSame(rowsOf(each), { values: floats, labels, affine: undefined })
+    t.strictSame(kernelRows(each), { values: floats, labels, affine: undefined })
   }
 })
 
@@ -111,9 +111,9 @@ t.test('slices and tables of several chunks read as their rows', async (t) => {
       })
       const [first, ...others] = parts
       const table = first!.concat(...others)
-      const joined = rowsOf(table)
-      const read = rowsOf(tableFromIPC(tableToIPC(table, 'stream')))
-      const expected = parts.map(rowsOf)
+      const joined = kernelRows(table)
+      const read = kernelRows(tableFromIPC(tableToIPC(table, 'stream')))
+      const expected = parts.map(kernelRows)
       t.strictSame(read, joined, 'also from a file')
       t.equal(joined.values instanceof Uint8Array, isBytes)
       t.strictSame(
@@ -127,7 +127,7 @@ t.test('slices and tables of several chunks read as their rows', async (t) => {
     }),
     { numRuns: 50 },
   )
-  const slice = rowsOf(table.slice(1, 3))
+  const slice = kernelRows(table.slice(1, 3))
   t.strictSame([...slice.values], [3, 4, 5, 6])
   t.strictSame([...slice.labels], [1, 1])
 })

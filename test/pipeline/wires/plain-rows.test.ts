@@ -1,5 +1,5 @@
 import t from 'tap'
-import { layoutOf, positionOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, positionOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { batches, examples } from '../../../dist/pipeline/wires/plain-rows.js'
 
 t.test('examples makes a table of plain numbers, with defaults for all that is not given', async (t) => {
@@ -10,21 +10,25 @@ t.test('examples makes a table of plain numbers, with defaults for all that is n
     ],
     labels: [2, 0],
   })
-  t.strictSame(rowsOf(plain), { values: Uint8Array.of(1, 255, 0, 3), labels: Int32Array.of(2, 0), affine: undefined })
+  t.strictSame(kernelRows(plain), {
+    values: Uint8Array.of(1, 255, 0, 3),
+    labels: Int32Array.of(2, 0),
+    affine: undefined,
+  })
   t.strictSame(layoutOf(plain), { shape: [2], classes: ['0', '1', '2'], affine: undefined })
   t.strictSame([splitOf(plain), plain.schema.metadata.get('wire')], ['train', 'examples'])
   const affine = { mean: Float64Array.of(1, 1), scale: Float64Array.of(2, 2) }
   const given = examples({ values: [[1, 2]], split: 'test', shape: [1, 2], classes: ['a', 'b'], affine })
   t.strictSame(layoutOf(given), { shape: [1, 2], classes: ['a', 'b'], affine })
   t.equal(splitOf(given), 'test')
-  t.strictSame(rowsOf(examples({ values: [[0.5]], type: 'float32' })).values, Float32Array.of(0.5))
+  t.strictSame(kernelRows(examples({ values: [[0.5]], type: 'float32' })).values, Float32Array.of(0.5))
   t.equal(examples({ values: [] }).numRows, 0)
 })
 
 t.test('batches cuts rows in order, the same in every epoch', async (t) => {
   const tables = batches({ values: [[1], [2], [3]], labels: [0, 1, 0] }, { size: 2, epochs: 2 })
   t.strictSame(
-    tables.map((table) => [...rowsOf(table).values]),
+    tables.map((table) => [...kernelRows(table).values]),
     [[1, 2], [3], [1, 2], [3]],
   )
   t.strictSame(
@@ -33,6 +37,11 @@ t.test('batches cuts rows in order, the same in every epoch', async (t) => {
   )
   t.strictSame(layoutOf(tables[1]!).classes, ['0', '1'])
   t.equal(tables[0]!.schema.metadata.get('wire'), 'batch')
+})
+
+t.test('as many rows as a data set has', async (t) => {
+  const labels = Array.from({ length: 200_000 }, (_, i) => i % 3)
+  t.equal(examples({ values: labels.map(() => [1]), labels }).numRows, 200_000)
 })
 
 t.test('numbers that do not fit together are refused', async (t) => {

@@ -1,6 +1,6 @@
 import { EMPTY, lastValueFrom, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, openStage, problemsOf, runStage } from '../harness.js'
 import { countedExamples, examples, featuresIn, labelsIn, positionsOf } from '../tables.js'
 
@@ -74,7 +74,7 @@ t.test('batches are views of the rows, and keep shape, classes and the affine ma
   const affine = { mean: Float64Array.of(1, 2, 3, 4), scale: Float64Array.of(1, 1, 1, 1) }
   const whole = examples([[1, 2, 3, 4]], [0], { shape: [1, 2, 2], classes: ['x', 'y'], affine })
   const { tables } = await runStage(t, '- use: batch/rows\n  with: { size: 1, epochs: 1 }', { examples: [whole] })
-  t.equal(rowsOf(tables[0]!).values.buffer, rowsOf(whole).values.buffer)
+  t.equal(kernelRows(tables[0]!).values.buffer, kernelRows(whole).values.buffer)
   t.strictSame(layoutOf(tables[0]!), layoutOf(whole))
 })
 

@@ -8,7 +8,7 @@ import { nativeMissing } from '../../../dist/kernels/native/index.js'
 import { referenceKernels } from '../../../dist/kernels/reference.js'
 import { softmax } from '../../../dist/learners/index.js'
 import { randomStream } from '../../../dist/pipeline/base/random.js'
-import { copyParameters, modelOf, parametersTables, positionOf, rowsOf } from '../../../dist/pipeline/stage-kit.js'
+import { copyParameters, kernelRows, modelOf, parametersTables, positionOf } from '../../../dist/pipeline/stage-kit.js'
 import { costAround } from '../../../dist/stages/check/cost.js'
 import { type GradientCheck, gradientChecks } from '../../../dist/stages/check/table.js'
 import { errorOf, openStage, problemsOf, runStage, temporary } from '../harness.js'
@@ -107,7 +107,7 @@ t.test('the error has the shape of a V over h, and centred differences beat forw
 })
 
 t.test('what is differenced is the cost of the reference kernel, to the last few bits', async (t) => {
-  const rows = rowsOf(batches()[0]!)
+  const rows = kernelRows(batches()[0]!)
   const random = randomStream(1, 'test', 'parameters')
   const data = { features: 6, classes: 3 }
   const open = (slice: number) => softmax.open({ ...referenceKernels(), slice }, data, {})

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { lastValueFrom, take, toArray } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { failureOf, openStage, problemsOf, runStage, temporary } from '../harness.js'
 import { labelsIn } from '../tables.js'
 
@@ -24,7 +24,7 @@ t.test('load/cifar10 emits one table per split: uint8 pixels as they lie in the 
     [3, 0, 9],
     [1, 2, 4],
   ])
-  const { values } = rowsOf(tables[0]!)
+  const { values } = kernelRows(tables[0]!)
   t.ok(values instanceof Uint8Array)
   t.strictSame(
     [values.length, values[0], values[3072], values[2 * 3072], values[3071]],
@@ -57,7 +57,7 @@ t.test('a .bin.gz gives the same rows as the .bin, named or not', async (t) => {
   const plain = records(5, 6)
   const load = async (files: Record<string, Uint8Array>, name: string) => {
     const { tables } = await runStage(t, entry(`directory: ${temporary(t, files)}, train: [${name}]`))
-    return rowsOf(tables[0]!)
+    return kernelRows(tables[0]!)
   }
   const expected = await load({ 'a.bin': plain }, 'a.bin')
   t.strictSame(await load({ 'a.bin.gz': gzipSync(plain) }, 'a.bin'), expected, 'found in the place of a.bin')
@@ -147,7 +147,7 @@ t.test('holdOut makes the last rows of the training files the validation split',
   )
   t.strictSame(tables.map(splitOf), ['train', 'validation', 'test'])
   t.strictSame(tables.map(labelsIn), [[3], [0, 9], [1]])
-  t.strictSame(Array.from(rowsOf(tables[1]!).values.subarray(3072, 3074)), [9, 10])
+  t.strictSame(Array.from(kernelRows(tables[1]!).values.subarray(3072, 3074)), [9, 10])
   t.match(await failureOf(t, `${entry(`directory: ${directory}, train: [a.bin], holdOut: 2`)}\n- use: sink/arrow`), [
     'DATA',
     'holdOut: 2 rows cannot be held out of 2: none is left to train on',

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { lastValueFrom, take, toArray } from 'rxjs'
 import t, { type Test } from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { failureOf, openStage, problemsOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 
@@ -111,7 +111,7 @@ t.test('load/csv reads numbers as float32 features and a column as the label', a
   ]
   for (const [name, text, options, features, labels] of cases) {
     const [table] = await load(t, { 'a.csv': text }, options)
-    t.ok(rowsOf(table!).values instanceof Float32Array)
+    t.ok(kernelRows(table!).values instanceof Float32Array)
     t.strictSame([featuresIn(table!), labelsIn(table!)], [features, labels], name)
   }
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { problemsOf, runStage } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 
@@ -21,7 +21,7 @@ t.test('load/digits deals all 1,797 images into its splits, each once', async (t
 
 t.test('the digits are uint8 images of 8×8 pixels from 0 to 16 with ten classes', async (t) => {
   const { tables } = await runStage(t, '- use: load/digits\n  with: { fractions: { all: 1 } }')
-  const { values } = rowsOf(tables[0]!)
+  const { values } = kernelRows(tables[0]!)
   t.ok(values instanceof Uint8Array)
   t.strictSame([Math.max(...values.subarray(0, 64 * 100)), values.some((x) => x > 16)], [16, false])
   t.strictSame(layoutOf(tables[0]!).shape, [1, 8, 8])

@@ -3,7 +3,7 @@ import { referenceKernels } from '../../../dist/kernels/reference.js'
 import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
 import { localParallel } from '../../../dist/pipeline/parallel/local.js'
-import { layoutOf, rowsOf, type StageContext } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, type StageContext } from '../../../dist/pipeline/stage-kit.js'
 import { noteConstants, standardised, statisticsOf } from '../../../dist/stages/normalize/affine.js'
 import { examples, featuresIn, labelsIn } from '../tables.js'
 
@@ -84,7 +84,7 @@ t.test('standardised leaves uint8 rows as they are and attaches the map', async 
   )
   const affine = { mean: Float64Array.of(2, 20), scale: Float64Array.of(0.5, 0.1) }
   const made = await standardised(table, affine, context)
-  t.equal(rowsOf(made).values.buffer, rowsOf(table).values.buffer, 'nothing is copied')
+  t.equal(kernelRows(made).values.buffer, kernelRows(table).values.buffer, 'nothing is copied')
   t.strictSame(layoutOf(made).affine, affine)
   t.strictSame(featuresIn(made), [
     [-1, -1],
@@ -100,7 +100,7 @@ t.test(
     for (const Values of [Uint8Array, Float32Array] as const) {
       const table = examples([[254], [255]], [0, 1], {}, Values)
       const made = await standardised(table, affine, context)
-      t.ok(rowsOf(made).values instanceof Float32Array)
+      t.ok(kernelRows(made).values instanceof Float32Array)
       t.equal(layoutOf(made).affine, undefined)
       t.strictSame(featuresIn(made), [[Math.fround((254 - 254.9) * 10)], [Math.fround((255 - 254.9) * 10)]])
       t.strictSame(featuresIn(table), [[254], [255]], 'the rows that came stay as they were')

@@ -1,6 +1,6 @@
 import { EMPTY, throwError } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, runStage } from '../harness.js'
 import { examples, featuresIn } from '../tables.js'
 
@@ -31,7 +31,7 @@ t.test('normalize/min-max maps the range of each feature on the fit split onto 0
       ],
       [[1.5, 0.25]],
     ])
-    t.ok(rowsOf(tables[0]!).values instanceof Values)
+    t.ok(kernelRows(tables[0]!).values instanceof Values)
   }
 })
 

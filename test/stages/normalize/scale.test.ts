@@ -1,6 +1,6 @@
 import { concat, EMPTY, of, throwError } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf } from '../../../dist/pipeline/stage-kit.js'
 import { problemsOf, runStage } from '../harness.js'
 import { examples, featuresIn, labelsIn } from '../tables.js'
 
@@ -53,7 +53,7 @@ t.test('normalize/scale computes (x - subtract) / divideBy', async (t) => {
 t.test('normalize/scale divides by 255 unless told otherwise, and leaves uint8 rows where they are', async (t) => {
   const table = examples([[51], [255]], [0, 1])
   const { tables } = await runStage(t, '- use: normalize/scale', { examples: [table] })
-  t.equal(rowsOf(tables[0]!).values.buffer, rowsOf(table).values.buffer)
+  t.equal(kernelRows(tables[0]!).values.buffer, kernelRows(table).values.buffer)
   t.strictSame(layoutOf(tables[0]!).affine, { mean: Float64Array.of(0), scale: Float64Array.of(1 / 255) })
 })
 

@@ -1,6 +1,6 @@
 import { EMPTY, Observable, throwError } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, openStage, problemsOf, runStage } from '../harness.js'
 import { examples, featuresIn } from '../tables.js'
 
@@ -21,7 +21,7 @@ t.test(
       })
       t.strictSame(tables.map(splitOf), ['test', 'train', 'train'], 'all tables come out, in their order')
       t.strictSame(tables.map(featuresIn), [[[3, 3]], [[-1, -1]], [[1, 1]]], 'mean 3 and 40, deviation 2 and 20')
-      t.ok(rowsOf(tables[0]!).values instanceof Values)
+      t.ok(kernelRows(tables[0]!).values instanceof Values)
     }
   },
 )
@@ -29,7 +29,7 @@ t.test(
 t.test('uint8 rows stay where they are: the map travels with them', async (t) => {
   const table = examples([[1], [5]], [0, 1])
   const { tables } = await runStage(t, entry, { examples: [table] })
-  t.equal(rowsOf(tables[0]!).values.buffer, rowsOf(table).values.buffer)
+  t.equal(kernelRows(tables[0]!).values.buffer, kernelRows(table).values.buffer)
   t.strictSame(layoutOf(tables[0]!).affine, { mean: Float64Array.of(3), scale: Float64Array.of(0.5) })
 })
 
@@ -55,7 +55,7 @@ t.test('a constant feature becomes 0 on every split, with a note', async (t) => 
 t.test('uint8 features that are almost constant become float32, correct to the last digit of it', async (t) => {
   const rows = Array.from({ length: 10000 }, (_, i) => [i === 0 ? 250 : 251])
   const { tables } = await runStage(t, entry, { examples: [examples(rows, new Array(10000).fill(0))] })
-  t.ok(rowsOf(tables[0]!).values instanceof Float32Array)
+  t.ok(kernelRows(tables[0]!).values instanceof Float32Array)
   const [mean, deviation] = [251 - 1e-4, Math.sqrt(1e-4 - 1e-8)]
   const [low, high] = featuresIn(tables[0]!) as [number[], number[]]
   t.ok(near(low, [(250 - mean) / deviation], 1e-5))

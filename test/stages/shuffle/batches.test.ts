@@ -1,6 +1,6 @@
 import { concat, EMPTY, lastValueFrom, of, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
-import { rowsOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows } from '../../../dist/pipeline/stage-kit.js'
 import { openStage, problemsOf, runStage } from '../harness.js'
 import { countedBatches, featuresIn, labelsIn, positionsOf } from '../tables.js'
 
@@ -10,7 +10,7 @@ const entry = '- use: shuffle/batches'
 async function order(seed = 1, id = 'shuffle', epochs = 2) {
   const batches = countedBatches(new Array(8).fill(2), epochs)
   const { tables } = await runStage(t, `${entry}\n  id: ${id}`, { batches }, { seed })
-  const firsts = tables.map((table) => rowsOf(table).values[0]!)
+  const firsts = tables.map((table) => kernelRows(table).values[0]!)
   return Array.from({ length: epochs }, (_, e) => firsts.slice(8 * e, 8 * (e + 1)))
 }
 
@@ -57,8 +57,8 @@ t.test('nothing is copied', async (t) => {
   const batches = countedBatches([2, 2], 1)
   const { tables } = await runStage(t, entry, { batches })
   t.strictSame(
-    new Set(tables.map((table) => rowsOf(table).values.buffer)),
-    new Set(batches.map((table) => rowsOf(table).values.buffer)),
+    new Set(tables.map((table) => kernelRows(table).values.buffer)),
+    new Set(batches.map((table) => kernelRows(table).values.buffer)),
   )
 })
 

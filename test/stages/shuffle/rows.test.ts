@@ -1,6 +1,6 @@
 import { concat, EMPTY, lastValueFrom, of, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
-import { layoutOf, rowsOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { openStage, runStage } from '../harness.js'
 import { countedBatches, examples, featuresIn, labelsIn, positionsOf } from '../tables.js'
 
@@ -60,8 +60,8 @@ t.test('batches have memory of their own, and keep type, split, shape, classes a
   for (const Values of [Uint8Array, Float32Array] as const) {
     const given = examples([[1], [2]], [0, 1], { split: 'x', affine, position }, Values)
     const [table] = (await runStage(t, entry, { batches: [given] })).tables
-    t.ok(rowsOf(table!).values instanceof Values)
-    t.not(rowsOf(table!).values.buffer, rowsOf(given).values.buffer)
+    t.ok(kernelRows(table!).values instanceof Values)
+    t.not(kernelRows(table!).values.buffer, kernelRows(given).values.buffer)
     t.strictSame([splitOf(table!), layoutOf(table!)], ['x', layoutOf(given)])
   }
 })

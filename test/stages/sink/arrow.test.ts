@@ -6,10 +6,10 @@ import t from 'tap'
 import {
   exampleFields,
   examplesTable,
+  kernelRows,
   metricsRows,
   metricsTable,
   modelOf,
-  rowsOf,
 } from '../../../dist/pipeline/stage-kit.js'
 import { openFilesIn, openStage, runStage } from '../harness.js'
 import { countedBatches, parameters } from '../tables.js'
@@ -58,8 +58,8 @@ t.test('batches read back with their features and labels', async (t) => {
   const { directory } = await runStage(t, entry, { tables: batches })
   const read = tableFromIPC(readFileSync(join(directory, 'out.arrows')))
   t.strictSame(column(read, 'step'), [1, 1, 2])
-  t.strictSame([...rowsOf(read).values], [0, 1, 10, 11, 20, 21])
-  t.strictSame([...rowsOf(read).labels], [0, 1, 2])
+  t.strictSame([...kernelRows(read).values], [0, 1, 10, 11, 20, 21])
+  t.strictSame([...kernelRows(read).labels], [0, 1, 2])
 })
 
 t.test('examples keep their split, though the schema is written once', async (t) => {
@@ -71,7 +71,7 @@ t.test('examples keep their split, though the schema is written once', async (t)
   t.strictSame(read.schema.names, ['epoch', 'step', 'split', 'features', 'label'])
   t.strictSame([...read.getChild('split')!], ['train', 'train', 'tést'])
   t.equal(read.schema.metadata.get('split'), undefined, 'not that of one table only')
-  t.strictSame([...rowsOf(read).values], [1, 2, 3])
+  t.strictSame([...kernelRows(read).values], [1, 2, 3])
 })
 
 t.test('each table is on disk as soon as it passes; a file cut off reads up to its last whole table', (t) => {
