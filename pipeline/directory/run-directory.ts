@@ -11,7 +11,7 @@ import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
 
 /** The directory of one run, in which this process alone writes. */
 export interface RunDirectory {
-  /** Its absolute path; empty on a rank that writes nothing. */
+  /** Its absolute path; empty if nothing is written: on a rank that writes nothing, and in a run without a directory. */
   readonly path: string
   /**
    * Returns the absolute path of an output file, and makes the folders on the way. Throws a PipelineError if the file

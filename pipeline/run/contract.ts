@@ -31,14 +31,20 @@ export interface RunSettings extends KernelOptions {
 }
 
 /** The settings of a new run, and where it writes. */
-export interface RunOptions extends RunSettings, RunPlace {}
+export interface RunOptions extends RunSettings, RunPlace {
+  /**
+   * `false`: the run has no directory and writes nothing to the disk: no record, no checkpoints. The result has all that
+   * it found. A stage that writes files is an error that names it.
+   */
+  readonly directory?: false | undefined
+}
 
 /** The events of a run, in order of time. Stages are named by id. `Row` is the type of the rows of metrics, as in `Pipeline`. */
 export type RunEvent<Row extends MetricsRow = MetricsRow> =
   | {
       /** The kernels and the directory are open; the stages are made next. */
       readonly type: 'start'
-      /** The absolute path of the run directory; empty on the ranks of a divided run that write nothing. */
+      /** The absolute path of the run directory; empty with `directory: false`, and on ranks that write nothing. */
       readonly directory: string
       /** The name of the kernel. */
       readonly kernel: string
@@ -60,7 +66,7 @@ export type RunEvent<Row extends MetricsRow = MetricsRow> =
 
 /** The result of a run that is done. `Row` is the type of the rows of metrics, as in `Pipeline`. */
 export interface Result<Row extends MetricsRow = MetricsRow> {
-  /** The absolute path of the run directory; empty on the ranks of a divided run that write nothing. */
+  /** The absolute path of the run directory; empty with `directory: false`, and on ranks that write nothing. */
   readonly directory: string
   /** The evaluations of the first stage that makes metrics, in order. */
   readonly history: readonly Row[]
@@ -74,10 +80,16 @@ export interface Result<Row extends MetricsRow = MetricsRow> {
 
 /** A run under way. `Row` is the type of the rows of metrics, as in `Pipeline`. */
 export interface Run<Row extends MetricsRow = MetricsRow> {
-  /** The events from here on. Completes when the run has ended. */
+  /**
+   * The events from here on. Completes when the run has ended, however it ended; it never errors. The last event, `end`,
+   * says how: `done`, `interrupted` or `failed`, with the error.
+   */
   readonly events: Observable<RunEvent<Row>>
-  /** The evaluations as they happen. */
+  /**
+   * The evaluations as they happen. Completes when the run has ended, however it ended: also after an abort or an error,
+   * with the rows until then. It never errors, so that an error is told once, by `result`.
+   */
   readonly metrics: Observable<Row>
-  /** Resolves when the run is done. Rejects with a PipelineError. */
+  /** Resolves when the run is done, or a stage has stopped it. Rejects with a PipelineError; `ABORTED` after an abort. */
   readonly result: Promise<Result<Row>>
 }

@@ -83,7 +83,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     library: division?.library,
   })
   const rule = overrideCheckpointRule(pipeline.definition.checkpoint, settings.checkpoint)
-  const ownRule = rank === 0 ? rule : { ...rule, keep: 0 }
+  const ownRule = directory.path === '' ? { ...rule, keep: 0 } : rule
   const checkpointer = new Checkpointer(ownRule, directory, recorder, resumed?.checkpoint)
   const results = new ResultCollector(events, recorder)
   const graph = graphOnRank(pipeline.graph, settings, rank)

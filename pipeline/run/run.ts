@@ -6,8 +6,14 @@ import type { RowOfRun } from '../graph/spec.js'
 import type { MetricsRow } from '../wires/metrics.js'
 import type { Result, Run, RunEvent, RunOptions, RunSettings } from './contract.js'
 import { execute, type RunOpener } from './execute.js'
+import { checkDirectoryOption, noDirectory } from './without-directory.js'
 
-/** Runs a pipeline to its end. Rejects with a PipelineError; `run.json` in the run directory holds the same message. */
+/**
+ * Runs a pipeline to its end. Rejects with a PipelineError; `run.json` in the run directory holds the same message.
+ *
+ * @example
+ * const { parameters, history } = await run(pipeline, { directory: false })
+ */
 export function run<Row extends MetricsRow>(
   pipeline: Pipeline<Row>,
   options: RunOptions = {},
@@ -23,10 +29,16 @@ export function start<Row extends MetricsRow>(pipeline: Pipeline<Row>, options: 
   if (!(pipeline instanceof Pipeline))
     throw new PipelineError('ARGUMENTS', 'expected a Pipeline, as Pipeline.load and Pipeline.define make it')
   return startWith(options, {
-    pipeline: () => pipeline,
+    pipeline: () => {
+      checkDirectoryOption(pipeline, options)
+      return pipeline
+    },
     open: () => ({
       pipeline,
-      directory: makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths),
+      directory:
+        options.directory === false
+          ? noDirectory()
+          : makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths),
     }),
   }) as Run<RowOfRun<Row>>
 }

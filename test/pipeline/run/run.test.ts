@@ -362,6 +362,50 @@ t.test('a signal stops a run within a second: files are whole, the record says s
   t.ok(Number(metadata.get('step')) >= 15, 'the parameters so far are written')
 })
 
+t.test('metrics and events complete however a run ends; its result alone rejects', async (t) => {
+  inFolder(t)
+  const stop = new AbortController()
+  const patience: StageSpec = { use: 'stop/patience', from: 'metrics', with: { monitor: 'test_accuracy', patience: 1 } }
+  const endings = {
+    done: { pipeline: await toy(), status: 'done', code: undefined },
+    'stopped by a stage': {
+      pipeline: await toy({ epochs: 500, eta: 0.5, end: [patience] }),
+      status: 'done',
+      code: undefined,
+    },
+    aborted: { pipeline: await toy({ epochs: 1e6 }), status: 'interrupted', code: 'ABORTED' },
+    failed: { pipeline: await toy({ eta: 1e38, epochs: 50 }), status: 'failed', code: 'DIVERGED' },
+  } as const
+  for (const [how, { pipeline, status, code }] of Object.entries(endings)) {
+    const under = start(pipeline, how === 'aborted' ? { signal: stop.signal } : {})
+    const rows: number[] = []
+    under.metrics.subscribe(({ epoch }) => rows.push(epoch) === 3 && how === 'aborted' && stop.abort())
+    // Neither of these rejects.
+    const ended = Promise.all([
+      lastValueFrom(under.metrics.pipe(toArray())),
+      lastValueFrom(under.events.pipe(toArray())),
+    ])
+    const error = await under.result.then(
+      () => undefined,
+      (error: PipelineError) => error,
+    )
+    const [seen, events] = await ended
+    t.equal(error?.code, code, how)
+    t.strictSame(
+      seen.map(({ epoch }) => epoch),
+      rows,
+      how,
+    )
+    t.strictSame(events.at(-1), { type: 'end', status, ...(error && { error }) }, how)
+    if (how === 'stopped by a stage') t.ok(rows.length > 0 && rows.length < 500, `${rows.length} rows`)
+    t.strictSame(
+      lines(read(`runs/toy-00${Object.keys(endings).indexOf(how) + 1}/metrics.csv`)),
+      rows.length > 0 ? rows.length + 1 : 0,
+      'every row that was written was told',
+    )
+  }
+})
+
 t.test('a signal before the start stops a run before it reads anything', async (t) => {
   inFolder(t)
   const error = await failure(run(await toy(), { signal: AbortSignal.abort() }))
@@ -538,3 +582,7 @@ t.test('where the failure cannot be recorded either, both are told, the first on
     'cannot write runs/look-001/run.json: it is a directory, expected a file',
   ])
 })
+
+function lines(text: string): number {
+  return text.split('\n').length - 1
+}
