@@ -21,7 +21,7 @@ import { checkFolder, Folders } from './folders.js'
 import { type EndedPoint, readResults } from './results.js'
 import type { Server } from './server.js'
 import type { Signer } from './signature.js'
-import { statesOf } from './status.js'
+import { statesOf } from './states.js'
 
 /** Missing points that a message names one by one. */
 const MAX_NAMED = 5

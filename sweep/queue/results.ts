@@ -5,7 +5,7 @@ import type { Outcome } from '../executor.js'
 import { isLost } from './lost.js'
 import type { Server } from './server.js'
 import type { Signed, Signer } from './signature.js'
-import type { State } from './status.js'
+import type { State } from './states.js'
 import { jobIdOf, type PointResult, resultSchema, type Task } from './task.js'
 
 /** Jobs to fetch at once. */

@@ -10,7 +10,7 @@ import { readSweep, sweepIdOf } from './records.js'
 import { endedPoint, readJobs } from './results.js'
 import type { Server } from './server.js'
 import type { Signer } from './signature.js'
-import { type State, statesOf } from './status.js'
+import { type State, statesOf } from './states.js'
 import { jobIdOf, type Task } from './task.js'
 
 /** Points to send at once. */
