@@ -7,9 +7,13 @@ import {
   kernelOption,
   parseCount,
   parseWholeNumber,
+  repeatable,
   threadsOption,
 } from './options.js'
 import type { Output } from './terminal.js'
+
+/** The end of the description of an option that names folders. */
+const orCurrent = ', with all below it (default: the current one)'
 
 /** Adds the options that say which settings and seeds a sweep runs. */
 type AddSweepOptions = (command: Command) => Command
@@ -27,24 +31,34 @@ export function addQueueCommands(sweep: Command, addSweepOptions: AddSweepOption
     .argument('<pipeline>', 'YAML file or built-in name')
     .addOption(kernelOption().env('MILLRACE_KERNEL'))
     .option('--artifacts <dir>', 'folder for the runs, shared by all machines (default: sweeps/NAME)')
-    .option('--retry', 'run points again that failed before')
+    .option('--retry', 'run points again that failed before, or whose runs are gone')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
       '\nExample:\n  millrace sweep submit digits-grid --queue redis://queue:6379 --artifacts /shared/digits',
     )
-    .action(async (name, _, command) => (await actions()).submitCommand(name, allOptions(command), output))
+    .action(async (name, _, command) =>
+      (await import('./queue-submit.js')).submitCommand(name, allOptions(command), output),
+    )
 
   addQueueOption(addTrustOptions(sweep.command('work')))
     .summary('run points of a queue')
     .description(
       'Run points of a queue. Any number of workers may do so, on any number of machines. After the first Ctrl-C ' +
         'or SIGTERM, the worker takes no more points; points that run have --grace seconds to end and are then ' +
-        'handed back, with their checkpoint if there is one. A second signal ends the process at once.',
+        'handed back, with their checkpoint if there is one. A second signal ends the process at once. Whoever can ' +
+        'write to the queue decides what is trained, but not where data is read and runs are written: that is decided ' +
+        'here.',
     )
     .addOption(jobsOption())
     .addOption(threadsOption())
-    .option('--artifacts <dir>', 'path of the shared folder on this machine, if it is another one here')
+    .addOption(repeatable('--data <dir>', `folder that points may read data from${orCurrent}`))
+    .addOption(
+      repeatable(
+        '--artifacts <dir>',
+        `folder that runs may go to, even if the queue has another path for it${orCurrent}`,
+      ),
+    )
     .option('--until-done', 'end when no point is waiting, or running on any worker')
     .addOption(
       new Option('--grace <s>', 'seconds for running points to end after a signal')
@@ -65,7 +79,10 @@ export function addQueueCommands(sweep: Command, addSweepOptions: AddSweepOption
         .default(5),
     )
     .option('--quiet', 'print nothing but errors')
-    .addHelpText('after', '\nExample:\n  millrace sweep work --queue redis://queue:6379 --jobs 8')
+    .addHelpText(
+      'after',
+      '\nExample:\n  millrace sweep work --queue redis://queue:6379 --artifacts /shared --data /data --jobs 8',
+    )
     .action(async (_, command) => (await actions()).workCommand(allOptions(command), output))
 
   addQueueOption(sweep.command('status'))
@@ -82,8 +99,8 @@ export function addQueueCommands(sweep: Command, addSweepOptions: AddSweepOption
         'are neither done nor failed, writes what there is and exits with 1.',
     )
     .argument('[name]', 'the sweep, if there are several')
-    .option('--out <dir>', 'directory of the sweep (default: the shared folder itself)')
-    .option('--artifacts <dir>', 'path of the shared folder on this machine, if it is another one here')
+    .option('--out <dir>', 'directory of the sweep (default: the shared folder itself, or sweeps/NAME)')
+    .addOption(repeatable('--artifacts <dir>', `folder that runs are read from${orCurrent}`))
     .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExample:\n  millrace sweep collect digits --queue redis://queue:6379 --out sweeps/digits')
     .action(async (name, _, command) => (await actions()).collectCommand(name, allOptions(command), output))

@@ -1,3 +1,4 @@
+import { show } from '../pipeline/base/words.js'
 import { formatPoint } from '../sweep/index.js'
 import type { Server, WorkEvent } from '../sweep/queue/index.js'
 import type { Output } from './terminal.js'
@@ -27,11 +28,16 @@ export class WorkLog {
       return
     }
     this.trouble = ''
+    if (event.type === 'refused') {
+      this.counts.failed++
+      this.print(`${show(event.job)}  refused: ${event.message}\n`)
+      return
+    }
     this.print(`${formatPoint(event.task)}  ${this.count(event)}\n`)
   }
 
   /** Counts the outcome of a point, and returns it as text. */
-  private count(event: Exclude<WorkEvent, { type: 'trouble' }>): string {
+  private count(event: Extract<WorkEvent, { task: unknown }>): string {
     const { counts } = this
     if (event.type === 'lost') {
       counts.lost++

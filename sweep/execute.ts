@@ -38,22 +38,26 @@ export async function executePoint(
     const set = point.length && [`${point.length.name}=${point.length.epochs}`]
     const options = { kernel: point.kernel, threads, checkpoint, signal, prepared }
     const { history } =
-      (await resumeIfPossible(directory, { ...options, ...trust, set })) ??
+      (await resumeIfPossible(directory, { ...options, ...trust, set }, point)) ??
       (await run(set ? await load([...point.set, ...set]) : pipeline, { out: directory, force: true, ...options }))
     return outcome({ status: 'done', final: history.at(-1) })
   } catch (error) {
-    const isAborted = error instanceof PipelineError && error.code === 'ABORTED'
-    return outcome({ status: isAborted ? 'interrupted' : 'failed', error: messageOf(error) })
+    const code = error instanceof PipelineError ? error.code : undefined
+    return outcome({ status: code === 'ABORTED' ? 'interrupted' : 'failed', error: messageOf(error), code })
   }
 }
 
 /**
  * Resumes a run that was interrupted or, with `set`, that is to become longer. Returns undefined if there is no such
- * run, or if it cannot be resumed.
+ * run, if it cannot be resumed, or if a point from elsewhere finds the run of another definition.
  */
-async function resumeIfPossible(directory: string, options: ResumeOptions): Promise<Result | undefined> {
-  if (!existsSync(join(directory, 'pipeline.yaml')) || (isDone(directory) && !options.set)) return undefined
+async function resumeIfPossible(directory: string, options: ResumeOptions, point: Point): Promise<Result | undefined> {
+  const file = join(directory, 'pipeline.yaml')
+  if (!existsSync(file) || (isDone(directory) && !options.set)) return undefined
   try {
+    const isOther = async () =>
+      definitionDigest(await Pipeline.load(file, { ...options, set: options.set ?? [] })) !== point.definition
+    if (options.isDetached && (await isOther())) return undefined
     return await resume(directory, options).result
   } catch (error) {
     const cannotResume = error instanceof PipelineError && ['ARGUMENTS', 'DEFINITION'].includes(error.code)

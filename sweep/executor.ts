@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../pipeline/base/errors.js'
 import type { Trust } from '../pipeline/definition/trust.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import type { Point } from './point.js'
@@ -10,6 +11,8 @@ export interface Outcome {
   readonly status: 'done' | 'failed' | 'interrupted'
   /** Why the point is not done. */
   readonly error?: string | undefined
+  /** The kind of the error. Undefined if it is not known. */
+  readonly code?: ErrorCode | undefined
   /** The last evaluation of the first stage that makes metrics. */
   readonly final?: MetricsRow | undefined
   /** How long the point took. */

@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pipeline as piped } from 'node:stream/promises'
 import type { Pipeline } from '../index.js'
 import type { DataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
+import { openRegularFile } from '../pipeline/files/regular-file.js'
 import type { Graph, Node } from '../pipeline/graph/graph.js'
 import { isFile, splitPick } from '../pipeline/graph/registry.js'
 import { preparedNodes } from '../pipeline/run/prepared.js'
 
 /** Hexadecimal digits of a key: 64 bits. A million points then collide with a probability of 1 in 37 million. */
 const DIGITS = 16
+
+/** What keys and other digests look like. */
+export const digestPattern = new RegExp(`^[0-9a-f]{${DIGITS}}$`)
 
 /**
  * The key of a point. Points with equal keys give equal results. It is a digest of the definition with every default
@@ -53,9 +57,13 @@ export class Checksums {
   private readonly known = new Map<string, Promise<DataSource>>()
 
   /** The files that the load stages of a pipeline read. Rejects with a PipelineError `DATA` if one cannot be read. */
-  of({ graph }: Pipeline): Promise<DataSource[]> {
-    const paths = graph.nodes.flatMap(({ stage, options }) => stage.sources?.(options) ?? [])
-    return Promise.all(paths.map((path) => this.one(path)))
+  of(pipeline: Pipeline): Promise<DataSource[]> {
+    return Promise.all(this.pathsOf(pipeline).map((path) => this.one(path)))
+  }
+
+  /** The paths of these files. */
+  pathsOf({ graph }: Pipeline): string[] {
+    return graph.nodes.flatMap(({ stage, options }) => stage.sources?.(options) ?? [])
   }
 
   private one(path: string): Promise<DataSource> {
@@ -69,11 +77,11 @@ export class Checksums {
 
 async function sourceOf(path: string): Promise<DataSource> {
   const hash = createHash('sha256')
-  const file = createReadStream(path, { highWaterMark: 1 << 20 })
   try {
+    const file = (await openRegularFile(path)).createReadStream({ highWaterMark: 1 << 20 })
     await piped(file, hash)
+    return { path, bytes: file.bytesRead, sha256: hash.digest('hex') }
   } catch (cause) {
     throw new PipelineError('DATA', fileProblem('read', path, cause), { cause })
   }
-  return { path, bytes: file.bytesRead, sha256: hash.digest('hex') }
 }

@@ -27,6 +27,8 @@ export interface PlanOptions extends SweepFlags, Trust {
   readonly set?: readonly string[] | undefined
   /** The seed, if the sweep itself names none. Default: the seed of the pipeline. */
   readonly seed?: number | undefined
+  /** The environment variables that the definition may refer to. Default: `process.env`. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   /** The kernel that executes the points. Default: the fastest on this machine. */
   readonly kernel?: KernelName | undefined
   /** Called for each point, with its pipeline and the data files that it reads. */
@@ -40,10 +42,10 @@ export interface PlanOptions extends SweepFlags, Trust {
  * @param pipeline a YAML file, or the name of a built-in pipeline
  */
 export async function planSweep(pipeline: string, options: PlanOptions = {}): Promise<Plan> {
-  const { set = [], seed, plugins, allowAbsolutePaths } = options
+  const { set = [], seed, plugins, allowAbsolutePaths, environment = process.env } = options
   const trust = { plugins, allowAbsolutePaths }
   const source = openDefinition(pipeline)
-  const definition = definitionOf(source, { set, seed, ...trust })
+  const definition = definitionOf(source, { set, seed, environment, ...trust })
   const block = sweepBlock(definition.sweep, options)
   const settings = settingsOf(block)
   const kernel = await kernelName(options.kernel)
@@ -59,7 +61,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
     const values = dataOf(setting)
     for (const pointSeed of seeds) {
       const loaded = await problems.collect({ settings: values, seed: pointSeed }, () =>
-        Pipeline.load(source, { set: [...set, ...setting], seed: pointSeed, ...trust }),
+        Pipeline.load(source, { set: [...set, ...setting], seed: pointSeed, environment, ...trust }),
       )
       if (!loaded) continue
       const sources = await checksums.of(loaded).catch(async (error) => {

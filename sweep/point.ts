@@ -57,6 +57,9 @@ export interface Plan {
 /** Formats a point for people: `eta=0.01 lambda=0.1 seed=400`. */
 export function formatPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
   return [...Object.entries(settings), ['seed', seed] as const]
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(
+      ([name, value]) =>
+        `${name}=${typeof value === 'string' && !/\p{Cc}/u.test(value) ? value : JSON.stringify(value)}`,
+    )
     .join(' ')
 }

@@ -12,9 +12,14 @@ import { entriesOf, formatOrigin, isList, isMapping, type Value } from './value.
  * with all problems so far if a mistake would cause many others: a file that cannot be read, or vars that are not a
  * mapping.
  *
- * `below` lists the files that extend this one, the outermost first.
+ * `below` lists the files that extend this one, the outermost first. `isDetached`: see `Trust`.
  */
-export function readWithInherited(file: string, below: readonly string[], problems: Problem[]): Map<string, Value> {
+export function readWithInherited(
+  file: string,
+  below: readonly string[],
+  problems: Problem[],
+  isDetached = false,
+): Map<string, Value> {
   const value = readSource(file)
   const own = new Map(entriesOf(value))
   for (const key of own.keys()) if (key.startsWith('x-')) own.delete(key)
@@ -22,6 +27,10 @@ export function readWithInherited(file: string, below: readonly string[], proble
   const result = new Map<string, Value>([...own].map(([key, entry]) => [key, entry.value]))
   const parent = result.get('extends')
   const vars = result.get('vars')
+  if (parent && isDetached)
+    throw new PipelineError('DEFINITION', [
+      { where: formatOrigin(parent.origin), message: 'extends: a definition from elsewhere extends no file' },
+    ])
   if (parent) addInherited(result, readParent(parent, file, below, problems))
   if (vars && vars.data !== null && !isMapping(vars)) throw new PipelineError('DEFINITION', inFileOrder(problems))
   if (below.length === 0 && !result.has('stages'))

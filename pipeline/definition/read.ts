@@ -69,11 +69,13 @@ export interface DefinitionSource {
 /**
  * Finds and reads a definition, joined with the files that it extends. Throws a PipelineError `DEFINITION` if a file is
  * missing or malformed.
+ *
+ * @param isDetached see `Trust`
  */
-export function openDefinition(file: string): DefinitionSource {
+export function openDefinition(file: string, isDetached = false): DefinitionSource {
   const path = findDefinition(file)
   const problems: Problem[] = []
-  return { path, values: readWithInherited(path, [], problems), problems }
+  return { path, values: readWithInherited(path, [], problems, isDetached), problems }
 }
 
 /** Reads and resolves a definition. Throws a PipelineError that lists every mistake in it. */
@@ -81,7 +83,7 @@ export function readDefinition(
   file: string | DefinitionSource,
   { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
 ): Definition {
-  const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file) : file
+  const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file, trust.isDetached) : file
   const problems = [...found]
   const source = new Map(values)
   const overrides = parseOverrides(set)
@@ -95,7 +97,7 @@ export function readDefinition(
     else if (vars.has(name)) vars.set(name, { key: value.origin, value })
     else unknown.push(each)
   }
-  const { interpolate, resolvedVars } = createInterpolator(vars, environment, problems)
+  const { interpolate, resolvedVars } = createInterpolator(vars, trust.isDetached ? {} : environment, problems)
   const entries = stageEntries(source, interpolate, problems)
   const ids = entries.map((entry) => entry.id)
   const hintFor = (name: string): string =>

@@ -1,7 +1,7 @@
-import { existsSync, realpathSync } from 'node:fs'
-import { resolve, sep } from 'node:path'
+import { resolve } from 'node:path'
 import { PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
+import { isInside } from '../files/inside.js'
 
 /**
  * Permissions of a definition. Without any, it may read the files and the environment variables that it names, and write
@@ -27,6 +27,12 @@ export interface Trust {
    * inside the run directory. Default: false.
    */
   readonly allowAbsolutePaths?: boolean | undefined
+  /**
+   * Whether the definition comes from elsewhere, for example from a queue, so that the folder in which it happens to lie
+   * means nothing. It then extends no file, `${NAME}` names its own vars and no environment variable, and code is loaded
+   * from the folder that `plugins` names and from nowhere else. Default: false.
+   */
+  readonly isDetached?: boolean | undefined
 }
 
 /** `Trust` with the defaults and the environment applied. */
@@ -37,36 +43,38 @@ export type DecidedTrust = { readonly [K in keyof Trust]-?: NonNullable<Trust[K]
  * machine can forbid plugins for all its users.
  */
 export function decideTrust(
-  { plugins = true, allowAbsolutePaths = false }: Trust,
+  { plugins = true, allowAbsolutePaths = false, isDetached = false }: Trust,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): DecidedTrust {
   const isForbidden = !['', '0', 'false', undefined].includes(environment.MILLRACE_NO_PLUGINS)
-  return { plugins: isForbidden ? false : plugins, allowAbsolutePaths }
+  return { plugins: isForbidden ? false : plugins, allowAbsolutePaths, isDetached }
 }
+
+/** The part of the trust that says which code may be loaded. */
+export type CodeTrust = Pick<DecidedTrust, 'plugins'> & Pick<Trust, 'isDetached'>
 
 /**
  * Checks that a stage file may be loaded: it must lie in or below `folder`, the folder of the definition file, or in or
- * below the folder that `plugins` names. Throws a PipelineError `DEFINITION` otherwise. Symbolic links are followed
- * first. `use` is the name of the stage, for the message.
+ * below the folder that `plugins` names; for a detached definition, only the latter. Throws a PipelineError `DEFINITION`
+ * otherwise. Symbolic links are followed first. `use` is the name of the stage, for the message.
  */
-export function checkPluginFile(
-  file: string,
-  use: string,
-  folder: string,
-  { plugins }: Pick<DecidedTrust, 'plugins'>,
-): void {
-  const folders = [folder, ...(typeof plugins === 'string' ? [resolve(plugins)] : [])]
-  if (folders.some((each) => isBelow(file, each))) return
+export function checkPluginFile(file: string, use: string, folder: string, { plugins, isDetached }: CodeTrust): void {
+  const named = typeof plugins === 'string' ? [resolve(plugins)] : []
+  if ((isDetached ? named : [folder, ...named]).some((each) => isInside(file, each))) return
   throw new PipelineError(
     'DEFINITION',
-    `${use} leads out of ${shortPath(folder)}, the folder of the definition; ` +
-      'stage files come from there or below, and from the folder that --plugins names',
+    isDetached
+      ? `${use} is code; for a definition from elsewhere, it is loaded only from the folder that --plugins names`
+      : `${use} leads out of ${shortPath(folder)}, the folder of the definition; ` +
+          'stage files come from there or below, and from the folder that --plugins names',
   )
 }
 
-/** Whether a file lies in a folder or below it, after following symbolic links. False if the folder does not exist. */
-function isBelow(file: string, folder: string): boolean {
-  if (!existsSync(folder)) return false
-  const root = realpathSync(folder)
-  return realpathSync(file).startsWith(root.endsWith(sep) ? root : root + sep)
+/** The folder from which Node searches for packages of a definition in `folder`. Undefined if none may be loaded. */
+export function packageBase(folder: string, trust: CodeTrust | undefined): string | undefined {
+  if (!trust) return folder
+  const { plugins, isDetached } = trust
+  if (plugins === false) return undefined
+  if (!isDetached) return folder
+  return typeof plugins === 'string' ? resolve(plugins) : undefined
 }

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { messageOf, PipelineError } from '../base/errors.js'
 import { didYouMean } from '../base/nearest.js'
 import { shortPath } from '../base/words.js'
-import { checkPluginFile, type DecidedTrust } from '../definition/trust.js'
+import { type CodeTrust, checkPluginFile, packageBase } from '../definition/trust.js'
 import { type AnyStage, isStage } from '../stage/stage.js'
 
 /** Stages by name. A Map, because names come from users: `__proto__` must not find anything. */
@@ -44,14 +44,10 @@ export function builtInStages(): Promise<Registry> {
  * `./stages.js#name` picks a stage from a module that exports several. Throws a PipelineError `DEFINITION` if there is
  * no such stage, or if it cannot be loaded.
  *
- * @param folder paths are relative to this folder, and packages are resolved from it
+ * @param folder paths are relative to this folder, and packages are resolved from it unless `trust` names another
  * @param trust which code may be loaded. Default: any; right only if the name does not come from a definition.
  */
-export async function resolveStage(
-  use: string,
-  folder: string,
-  trust?: Pick<DecidedTrust, 'plugins'>,
-): Promise<AnyStage> {
+export async function resolveStage(use: string, folder: string, trust?: CodeTrust): Promise<AnyStage> {
   const stages = await builtInStages()
   const known = stages.get(use)
   if (known) return known
@@ -61,14 +57,17 @@ export async function resolveStage(
     if (!mayLoad)
       throw new PipelineError('DEFINITION', `${use} is code, which --no-plugins or MILLRACE_NO_PLUGINS forbids`)
     const file = resolve(folder, path)
+    // A definition from elsewhere must not find out which files there are.
+    if (trust?.isDetached) checkPluginFile(file, use, folder, trust)
     if (!existsSync(file)) throw new PipelineError('DEFINITION', `no stage file ${shortPath(file)}`)
     if (trust) checkPluginFile(file, use, folder, trust)
     return pickStage(await importModule(file, use), pick, use)
   }
-  const file = mayLoad ? packageFile(path, folder) : undefined
+  const base = packageBase(folder, trust)
+  const file = base === undefined ? undefined : packageFile(path, base)
   if (!file) {
     const files = ['.js', '.mjs', '.ts'].map((ending) => `./${path}${ending}`)
-    const local = files.find((name) => existsSync(join(folder, name)))
+    const local = trust?.isDetached ? undefined : files.find((name) => existsSync(join(folder, name)))
     const suggestion = local ? `; did you mean "${local}"?` : didYouMean(use, stages.keys())
     const help = '; "millrace stages" lists the built-in ones, "./file.js" uses your own'
     throw new PipelineError('DEFINITION', `no stage named "${use}"${suggestion || help}`)

@@ -93,10 +93,10 @@ interface StoredDefinition {
  */
 function definitionReader(
   path: string,
-  { set = [], plugins, allowAbsolutePaths }: ResumeOptions,
+  { set = [], plugins, allowAbsolutePaths, isDetached }: ResumeOptions,
 ): () => Promise<StoredDefinition> {
   const file = join(path, 'pipeline.yaml')
-  const trust = { plugins: plugins ?? parse(path).root, allowAbsolutePaths }
+  const trust = { plugins: plugins ?? (isDetached ? false : parse(path).root), allowAbsolutePaths, isDetached }
   let stored: StoredDefinition | undefined
   return async () => {
     const sha256 = createHash('sha256').update(readDefinitionFile(file)).digest('hex')

@@ -1,6 +1,7 @@
 import type { BackendFactory } from 'bullmq'
 import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
 import { importOptional } from './packages.js'
+import { openPatientPool } from './postgres.js'
 
 /** Milliseconds that a server has to answer at the start. */
 const ANSWER_TIMEOUT = 5000
@@ -17,6 +18,8 @@ interface Backend {
   readonly connection: object
   /** Turns reconnecting off: a connection that is lost from now on stays lost. */
   readonly leave: () => void
+  /** Closes the connections that BullMQ does not close itself. */
+  readonly close: () => Promise<void>
   /** Notes on the setup of the server, for example that a crash may lose results. */
   readonly warnings: readonly string[]
 }
@@ -86,31 +89,28 @@ async function openRedis(url: string): Promise<Backend> {
     leave: () => {
       isLeaving = true
     },
+    close: async () => {},
     warnings,
   }
 }
 
 async function openPostgres(url: string): Promise<Backend> {
   const packages = ['bullmq', 'pg']
-  const { createPostgresBackend } = await importOptional(() => import('bullmq'), packages)
+  const bullmq = await importOptional(() => import('bullmq'), packages)
   // @ts-expect-error: the package has no types, and these few calls need none.
   const { default: pg } = await importOptional(() => import('pg'), packages)
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_TIMEOUT })
   client.on('error', () => {})
   try {
     await client.connect()
-    await client.query('SELECT 1')
+    await bullmq.runMigrations(client, bullmq.DEFAULT_SCHEMA)
   } catch (error) {
     throw unreachable(url, error)
   } finally {
     await client.end().catch(() => {})
   }
-  return {
-    factory: createPostgresBackend,
-    connection: { connectionString: url, migrate: true, keepAlive: true },
-    leave: () => {},
-    warnings: [],
-  }
+  const { pool, leave, close } = openPatientPool(pg, url, bullmq.DEFAULT_SCHEMA)
+  return { factory: bullmq.createPostgresBackend, connection: pool, leave, close, warnings: [] }
 }
 
 function unreachable(url: string, error: unknown): PipelineError {
@@ -119,7 +119,7 @@ function unreachable(url: string, error: unknown): PipelineError {
   const reason = reasons.get((first as NodeJS.ErrnoException | undefined)?.code ?? '')
   return new PipelineError(
     'ARGUMENTS',
-    `--queue: ${withoutPassword(url)} does not answer: ${reason ?? messageOf(first)}`,
+    `--queue: ${withoutPassword(url)} ${reason ? 'does not answer' : 'cannot be used'}: ${reason ?? messageOf(first)}`,
     { cause: error },
   )
 }

@@ -1,23 +1,27 @@
-import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PipelineError } from '../../pipeline/base/errors.js'
+import { shortPath } from '../../pipeline/base/words.js'
 import { attempt, makeFolder } from '../../pipeline/files/files.js'
 import { lockDirectory } from '../../pipeline/files/lock.js'
 import {
-  parseOutcome,
+  isSweepDirectory,
   pointDirectory,
   readAllOutcomes,
+  readPlan,
   type SweepRecord,
   writeOutcomes,
   writePlan,
 } from '../directory.js'
 import type { Outcome } from '../executor.js'
 import { formatPoint } from '../point.js'
+import { isRun } from './artifacts.js'
+import { copyRun, errorOfRun } from './copy.js'
+import { checkFolder, Folders } from './folders.js'
+import { type EndedPoint, readResults } from './results.js'
 import type { Server } from './server.js'
-import { jobIdOf } from './task.js'
-
-/** Jobs to fetch at once. */
-const BATCH = 1000
+import type { Signer } from './signature.js'
+import { statesOf } from './states.js'
 
 /** Missing points that a message names one by one. */
 const MAX_NAMED = 5
@@ -34,47 +38,54 @@ export interface Collection {
   readonly failed: number
 }
 
-/** A point that has ended, as the queue knows it. */
-interface EndedPoint {
-  readonly outcome: Outcome
-  /** The run directory of a point that is done, as a path on the machine of its worker. */
-  readonly directory?: string
-  /** The shared folder, as a path on the machine of the worker, or of the user who submitted a failed point. */
-  readonly artifacts: string
+/** Where results are read and written. */
+export interface CollectOptions {
+  /**
+   * The directory of the sweep. Default: the shared folder, if it is named here or has all runs of the sweep already,
+   * else `sweeps/NAME`.
+   */
+  readonly out?: string | undefined
+  /** The shared folders. Default: those that the queue names, if they lie below the current folder. */
+  readonly artifacts?: readonly string[] | undefined
+  /** Checks the results. */
+  readonly signer: Signer
 }
 
 /**
  * Writes the results at the queue into an ordinary directory of a sweep: `sweep.json`, `results.jsonl` and
- * `points/KEY`. Throws a PipelineError `DATA` if points are neither done nor failed, or if the files of a point that is
- * done are missing. By then, all other points are written.
- *
- * @param out the directory; default: the shared folder, which has the files already
- * @param artifacts the shared folder, if it has another path on this machine
+ * `points/KEY`. Nothing is written anywhere else, and runs are read only from folders that were named here or lie below
+ * the current one. Throws a PipelineError: `DATA` if points are neither done nor failed, or if the files of a point that
+ * is done are missing, after all other points are written; `ARGUMENTS` if the directory has another sweep.
  */
 export async function collect(
   server: Server,
   record: SweepRecord,
-  { out, artifacts }: { readonly out?: string | undefined; readonly artifacts?: string | undefined },
+  { out, artifacts, signer }: CollectOptions,
 ): Promise<Collection> {
-  const found = await readEndedPoints(server, new Set(record.points.map(({ key }) => jobIdOf(key))))
-  const directory = resolve(out ?? artifacts ?? commonFolder(found) ?? join('sweeps', record.name))
+  const keys = record.points.map(({ key }) => key)
+  const found = await readResults(server, keys, await statesOf(server), signer)
+  const places = new Places(found, new Folders({ artifacts }))
+  const directory = resolve(out ?? places.common() ?? join('sweeps', record.name))
+  checkDirectory(directory, record)
   attempt('make the directory', directory, () => makeFolder(directory))
   const unlock = lockDirectory(directory)
   try {
     const problems: string[] = []
     const outcomes: Outcome[] = []
-    const missing = record.points.filter(({ key }) => !found.has(jobIdOf(key)))
     for (const point of record.points) {
-      const { outcome, directory: runDirectory } = found.get(jobIdOf(point.key)) ?? {}
-      if (!outcome) continue
-      outcomes.push(outcome)
+      const ended = found.get(point.key)
+      if (!ended) continue
+      const { outcome } = ended
+      const [place, refusal] = places.of(point.key)
+      outcomes.push({ ...outcome, error: (place && errorOfRun(place, outcome)) ?? outcome.error })
       if (outcome.status !== 'done') continue
-      const from = artifacts === undefined ? runDirectory! : pointDirectory(artifacts, point)
-      if (!copyRun(from, pointDirectory(directory, point))) problems.push(`${formatPoint(point)}: no files in ${from}`)
+      const problem = place === undefined ? refusal : copyRun(place, pointDirectory(directory, point))
+      if (problem !== undefined) problems.push(`${formatPoint(point)}: ${problem}`)
     }
-    const keys = new Set(record.points.map(({ key }) => key))
+    const all = new Set(keys)
     writePlan(directory, record)
-    writeOutcomes(directory, [...readAllOutcomes(directory).filter(({ key }) => !keys.has(key)), ...outcomes])
+    writeOutcomes(directory, [...readAllOutcomes(directory).filter(({ key }) => !all.has(key)), ...outcomes])
+    const missing = record.points.filter(({ key }) => !found.has(key))
     if (missing.length > 0) problems.unshift(formatMissing(missing, record.points.length))
     if (problems.length > 0)
       throw new PipelineError(
@@ -88,61 +99,54 @@ export async function collect(
   }
 }
 
+/** Where the runs of points are, as paths on this machine. */
+class Places {
+  private readonly found: ReadonlyMap<string, EndedPoint>
+  private readonly folders: Folders
+
+  constructor(found: ReadonlyMap<string, EndedPoint>, folders: Folders) {
+    this.found = found
+    this.folders = folders
+  }
+
+  /** The run directory of a point, or why it may not be read. */
+  of(key: string): [place: string | undefined, refusal?: string] {
+    const named = this.found.get(key)?.artifacts
+    if (named === undefined) return [undefined]
+    try {
+      return [pointDirectory(this.folders.sharedFolder(named), { key })]
+    } catch (error) {
+      if (error instanceof PipelineError) return [undefined, error.message]
+      throw error
+    }
+  }
+
+  /** The shared folder, if the user has named it, or if it has the runs of all points that are done. */
+  common(): string | undefined {
+    if (this.folders.onlyNamed !== undefined) return this.folders.onlyNamed
+    const done = [...this.found].filter(([, { status }]) => status === 'done').map(([key]) => this.of(key)[0])
+    const folders = new Set(done.map((place) => place && resolve(place, '../..')))
+    const [folder] = folders
+    return folders.size === 1 && done.every((place) => place !== undefined && isRun(place)) ? folder : undefined
+  }
+}
+
+/** Checks that a directory can take the results of a sweep: it has no plan of another one, and no links. */
+function checkDirectory(directory: string, { points }: SweepRecord): void {
+  if (!existsSync(directory)) return
+  checkFolder(join(directory, 'points'))
+  if (!isSweepDirectory(directory)) return
+  const keys = new Set(points.map(({ key }) => key))
+  if (readPlan(directory).points.every(({ key }) => keys.has(key))) return
+  throw new PipelineError(
+    'ARGUMENTS',
+    `${shortPath(directory)} has another sweep, with points that this one has not; give another directory with --out`,
+  )
+}
+
 function formatMissing(missing: readonly SweepRecord['points'][number][], total: number): string {
   const some = missing.slice(0, MAX_NAMED).map(formatPoint).join('; ')
   const more = missing.length > MAX_NAMED ? `; and ${missing.length - MAX_NAMED} more` : ''
   const hint = 'millrace sweep status tells whether they wait or run'
   return `${missing.length} of ${total} points are neither done nor failed: ${some}${more}; ${hint}`
-}
-
-/** Reads the points that have ended, by the ids of their jobs. */
-async function readEndedPoints({ points }: Server, wanted: ReadonlySet<string>): Promise<Map<string, EndedPoint>> {
-  const found = new Map<string, EndedPoint>()
-  for (const state of ['failed', 'completed'] as const)
-    for (let at = 0; ; at += BATCH) {
-      const jobs = await points.getJobs([state], at, at + BATCH - 1, true)
-      for (const { id, data, returnvalue, failedReason } of jobs) {
-        if (!wanted.has(id!)) continue
-        const outcome = state === 'completed' ? parseOutcome(returnvalue?.line ?? '') : undefined
-        if (outcome) {
-          const { directory } = returnvalue
-          found.set(id!, { outcome, directory, artifacts: resolve(directory, '../..') })
-        } else {
-          const error = state === 'completed' ? 'its result at the queue is damaged' : formatFailure(failedReason)
-          found.set(id!, { outcome: { key: data.key, status: 'failed', error, seconds: 0 }, artifacts: data.artifacts })
-        }
-      }
-      if (jobs.length < BATCH) break
-    }
-  return found
-}
-
-/** Replaces the one reason that comes from BullMQ and not from a worker by words for users. */
-function formatFailure(reason: string): string {
-  return reason.startsWith('job stalled more than')
-    ? 'its workers were lost again and again (killed or frozen); the point itself may be the cause'
-    : reason
-}
-
-/** The shared folder, if all points that are done agree on one (or all points, if none is done) and it exists here. */
-function commonFolder(found: ReadonlyMap<string, EndedPoint>): string | undefined {
-  const all = [...found.values()]
-  const done = all.filter(({ directory }) => directory !== undefined)
-  const folders = new Set((done.length > 0 ? done : all).map(({ artifacts }) => artifacts))
-  const [folder] = folders
-  return folders.size === 1 && existsSync(folder!) ? folder : undefined
-}
-
-/** Copies a run, whole or not at all. Returns false if there is none. */
-function copyRun(from: string, to: string): boolean {
-  if (existsSync(join(to, 'run.json'))) return true
-  if (!existsSync(join(from, 'run.json'))) return false
-  const part = `${to}.part`
-  attempt('copy', to, () => {
-    rmSync(part, { recursive: true, force: true })
-    cpSync(from, part, { recursive: true })
-    rmSync(to, { recursive: true, force: true })
-    renameSync(part, to)
-  })
-  return true
 }

@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Job, Queue, Worker, WorkerOptions } from 'bullmq'
+import { messageOf } from '../../pipeline/base/errors.js'
 import type { SweepRecord } from '../directory.js'
 import { openBackend, withoutPassword } from './backend.js'
+import { isLost } from './lost.js'
 import { importOptional } from './packages.js'
 import type { PointResult, Task } from './task.js'
 
@@ -77,10 +79,13 @@ const SWEEPS = 'millrace-sweeps'
 /**
  * Connects to the server of a URL, Redis or PostgreSQL. Throws as `openBackend` does.
  *
- * @param onError called when a connection is lost, again and again until it is back
+ * @param onTrouble called with a message when a connection is lost, again and again until it is back
  */
-export async function openServer(url: string, onError: (error: Error) => void = () => {}): Promise<Server> {
-  const { factory, connection, leave, warnings } = await openBackend(url)
+export async function openServer(url: string, onTrouble: (message: string) => void = () => {}): Promise<Server> {
+  const { factory, connection, leave, close, warnings } = await openBackend(url)
+  const name = withoutPassword(url)
+  const onError = (error: Error): void =>
+    onTrouble(isLost(error) ? `${name} does not answer; waiting until it is back` : `${name}: ${messageOf(error)}`)
   const bullmq = await importOptional(() => import('bullmq'), ['bullmq'])
   const classes = bullmq.withBackend(factory)
   // Finished jobs stay at the server: they are the results, and a point that is there does not run again.
@@ -95,7 +100,7 @@ export async function openServer(url: string, onError: (error: Error) => void = 
   for (const queue of [points, sweeps]) queue.on('error', onError)
   await Promise.all([points.waitUntilReady(), sweeps.waitUntilReady()])
   return {
-    name: withoutPassword(url),
+    name,
     warnings,
     points: points as unknown as Queue<Task, PointResult>,
     sweeps: sweeps as unknown as Queue<SweepRecord>,
@@ -120,6 +125,7 @@ export async function openServer(url: string, onError: (error: Error) => void = 
     close: async () => {
       leave()
       await Promise.all([points, sweeps].map((queue) => closeOrCut(queue)))
+      await Promise.race([close().catch(() => {}), setTimeout(CLOSE_TIMEOUT, undefined, { ref: false })])
     },
   }
 }

@@ -3,49 +3,63 @@ import { z } from 'zod'
 import type { Pipeline } from '../../index.js'
 import { kernelNames } from '../../kernels/index.js'
 import { dataSource } from '../../pipeline/base/data-source.js'
+import { PipelineError } from '../../pipeline/base/errors.js'
 import { version } from '../../pipeline/base/package.js'
 import { isFile } from '../../pipeline/graph/registry.js'
+import { digestPattern } from '../identity.js'
 import type { Plan, Point } from '../point.js'
+
+/** The longest definition that is sent, in characters. */
+const MAX_TEXT = 1 << 20
+
+/** A text for people: no control characters, which could write lines of their own into a log. */
+const line = z
+  .string()
+  .max(1000)
+  .regex(/^\P{Cc}*$/u, 'expected a text without control characters')
 
 /**
  * A point as it is sent to a worker, with everything that a run needs except the data. It comes over the network, so a
  * worker checks it.
  */
-export const taskSchema = z.object({
+export const taskSchema = z.strictObject({
   /** The version of Millrace that submitted the point. */
-  millrace: z.string(),
+  millrace: line,
   /** The key of the point. It becomes the name of a directory. */
-  key: z.string().regex(/^[\w-]+$/),
+  key: z.string().regex(digestPattern, 'expected a digest'),
   /** See `Point`. */
-  settings: z.record(z.string(), z.unknown()),
+  settings: z.record(line, z.unknown()),
   /** See `Point`. */
-  seed: z.number(),
+  seed: z.int().nonnegative(),
   /** See `Point`. */
   kernel: z.enum(kernelNames),
   /** See `Point`. */
-  definition: z.string(),
+  definition: z.string().regex(digestPattern, 'expected a digest'),
   /** See `Point`. */
-  preparation: z.string().optional(),
-  /** The resolved definition, as YAML. */
-  text: z.string(),
+  preparation: z.string().regex(digestPattern, 'expected a digest').optional(),
+  /** The resolved definition, as JSON. */
+  text: z.string().max(MAX_TEXT),
   /** The files that the load stages read, in their order. */
   data: z.array(dataSource),
   /** The folder for the run directory. All machines share it. */
-  artifacts: z.string(),
+  artifacts: line,
 })
 
 /** A point as it is sent to a worker. */
 export type Task = z.output<typeof taskSchema>
 
-/** The result at the queue of a point that is done. */
-export interface PointResult {
+/** The result at the queue of a point that is done. It comes over the network, too. */
+export const resultSchema = z.object({
   /** The outcome, as its line in `results.jsonl`. */
-  readonly line: string
+  line: z.string(),
   /** The run directory, as a path on the machine of the worker. */
-  readonly directory: string
+  directory: line,
   /** The name of the machine of the worker. */
-  readonly host: string
-}
+  host: line,
+})
+
+/** The result at the queue of a point that is done. */
+export type PointResult = z.output<typeof resultSchema>
 
 /** The id of the job of a point. A key alone may be all digits, and BullMQ takes digits for an id of its own. */
 export function jobIdOf(key: string): string {
@@ -56,8 +70,12 @@ export function jobIdOf(key: string): string {
 export class Tasks {
   private readonly texts = new Map<string, Pick<Task, 'text' | 'data'>>()
 
-  /** Notes the definition and the data of a point. To be given to `planSweep` as `onPoint`. */
+  /**
+   * Notes the definition and the data of a point. To be given to `planSweep` as `onPoint`. Throws a PipelineError
+   * `ARGUMENTS` if a run needs several processes.
+   */
   readonly note = (point: Point, pipeline: Pipeline, data: Task['data']): void => {
+    if (pipeline.definition.parallel?.engine === 'mpi') throw new PipelineError('ARGUMENTS', oneProcess)
     this.texts.set(point.key, { text: formatDefinition(pipeline), data })
   }
 
@@ -70,12 +88,15 @@ export class Tasks {
       seed,
       kernel,
       definition,
-      preparation,
+      ...(preparation !== undefined && { preparation }),
       ...this.texts.get(key)!,
       artifacts,
     }))
   }
 }
+
+/** Why a run with MPI is not for a queue. */
+export const oneProcess = 'a worker runs each point in one process; leave "parallel" out, or use "engine: local"'
 
 /** Formats a definition so that it can be read in any folder: stage files get absolute paths. */
 function formatDefinition(pipeline: Pipeline): string {

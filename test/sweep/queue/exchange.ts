@@ -19,6 +19,7 @@ import {
   freezeWithPoint,
   startWorker,
   submitSweep,
+  unsigned,
   workUntilDone,
 } from './workers.js'
 
@@ -56,17 +57,19 @@ async function runOnce(t: Test, url: string): Promise<void> {
       retry,
     )
   t.match(await submit('100,9999'), { total: 2, added: 2, retried: 0 })
-  t.strictSame(await errorOf(collectSweep(url, 'small', join(folder, 'early'))), [
+  t.strictSame(await errorOf(collectSweep(url, 'small', artifacts, join(folder, 'early'))), [
     'DATA',
     '2 of 2 points are neither done nor failed: rows.size=100 seed=1; rows.size=9999 seed=1; millrace sweep status tells whether they wait or run',
   ])
   t.match(await workUntilDone(url), ['done', /the split "train" has 1258 rows, less than one batch of 9999/])
   t.match(await submit('100,200,9999'), { total: 3, added: 1, retried: 0 })
-  t.strictSame(await at(url, statusOf), [{ name: 'small', total: 3, waiting: 1, running: 0, done: 1, failed: 1 }])
+  t.strictSame(await at(url, (server) => statusOf(server, unsigned)), [
+    { name: 'small', total: 3, waiting: 1, running: 0, done: 1, failed: 1 },
+  ])
   t.strictSame(await workUntilDone(url), ['done'])
   t.equal(await countExecutions(url), 3)
   const out = join(folder, 'out')
-  t.match(await collectSweep(url, 'small', out), { total: 3, done: 2, failed: 1 })
+  t.match(await collectSweep(url, 'small', artifacts, out), { total: 3, done: 2, failed: 1 })
   t.equal(readPlan(out).points.length, 3)
   const failed = [...readOutcomes(out).values()].filter(({ status }) => status === 'failed')
   t.match(failed, [{ error: /^a?.*stages\[2\] batch\/rows: the split "train" has 1258 rows/ }])
@@ -74,11 +77,14 @@ async function runOnce(t: Test, url: string): Promise<void> {
   t.match(await workUntilDone(url), [/the split "train" has 1258 rows/])
   rmSync(artifacts, { recursive: true })
   t.match(
-    (await errorOf(collectSweep(url, 'small', join(folder, 'late'))))[1],
+    (await errorOf(collectSweep(url, 'small', artifacts, join(folder, 'late'))))[1],
     /^rows\.size=100 seed=1: no files in .*shared/,
   )
-  t.match(await collectSweep(url, 'small', out), { done: 2 }, 'what was fetched before is there')
-  t.match(await errorOf(collectSweep(url, 'smal')), ['ARGUMENTS', /no sweep named "smal"; did you mean "small"\?$/])
+  t.match(await collectSweep(url, 'small', artifacts, out), { done: 2 }, 'what was fetched before is there')
+  t.match(await errorOf(collectSweep(url, 'smal', artifacts)), [
+    'ARGUMENTS',
+    /no sweep named "smal"; did you mean "small"\?$/,
+  ])
 }
 
 async function halving(t: Test, url: string): Promise<void> {
@@ -93,10 +99,11 @@ async function halving(t: Test, url: string): Promise<void> {
 async function damaged(t: Test, url: string): Promise<void> {
   const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: damaged') })
   const plan = await planSweep(join(folder, 'a.yaml'), { grid: ['eta=0.1'], kernel: 'reference' })
-  await at(url, (server) => submit(server, plan, [{ key: plan.points[0]!.key } as Task], false))
-  t.strictSame(await workUntilDone(url), [])
-  await collectSweep(url, 'damaged', join(folder, 'out'))
-  t.match([...readOutcomes(join(folder, 'out')).values()], [{ error: 'the submitted task is damaged: millrace' }])
+  const options = { name: 'damaged', retry: false, signer: unsigned }
+  await at(url, (server) => submit(server, plan, [{ key: plan.points[0]!.key } as Task], options))
+  t.match(await workUntilDone(url), [/^refused: the submitted task is damaged: millrace: /])
+  await collectSweep(url, 'damaged', folder, join(folder, 'out'))
+  t.match([...readOutcomes(join(folder, 'out')).values()], [{ error: /^the submitted task is damaged: millrace/ }])
 }
 
 async function otherData(t: Test, url: string): Promise<void> {
@@ -127,7 +134,7 @@ async function otherData(t: Test, url: string): Promise<void> {
   t.match(await workUntilDone(url), ['cannot read rows.csv: no such file or directory'])
   await submit()
   t.strictSame(await workUntilDone(url), ['done'])
-  t.match(await errorOf(at(url, (server) => sweepNamed(server, undefined))), [
+  t.match(await errorOf(at(url, (server) => sweepNamed(server, undefined, unsigned))), [
     'ARGUMENTS',
     /there are several sweeps, say which: csv, damaged, small$/,
   ])
@@ -144,7 +151,7 @@ async function handedBack(t: Test, url: string): Promise<void> {
   t.match(await first.ended, { code: 143, stdout: /eta=0\.1 seed=1 {2}handed back\n0 points done, 1 handed back\n$/ })
   t.equal(readdirSync(join(artifacts, 'unfinished')).length, 1)
   t.strictSame(await workUntilDone(url), ['done'])
-  const { directory } = await collectSweep(url, 'long')
+  const { directory } = await collectSweep(url, 'long', artifacts)
   t.equal(directory, artifacts)
   const place = pointDirectory(artifacts, readPlan(directory).points[0]!)
   t.ok(JSON.parse(readFileSync(join(place, 'run.json'), 'utf8')).resumedAt > 0)
@@ -199,5 +206,5 @@ async function faults(t: Test, { url, crash }: TestServer): Promise<void> {
   await until(() => countRunning(artifacts, frozen.process.pid!) === 0, 'the frozen worker')
   frozen.process.kill('SIGTERM')
   t.match((await frozen.ended).stdout, /lost: this worker did not answer for too long/)
-  t.match(await collectSweep(url, 'faults'), { total: 20, done: 20, failed: 0 })
+  t.match(await collectSweep(url, 'faults', artifacts), { total: 20, done: 20, failed: 0 })
 }

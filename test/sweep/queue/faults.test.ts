@@ -45,7 +45,7 @@ t.test(
     t.match(await workers[1]!.ended, { code: 0, stdout: /lost: this worker did not answer for too long/ })
     t.match(await workers[2]!.ended, { code: 0 })
     const out = join(folder, 'collected')
-    t.match(await collectSweep(server.url, 'small', out), { total: points, done: points })
+    t.match(await collectSweep(server.url, 'small', artifacts, out), { total: points, done: points })
     t.strictSame(readdirSync(join(artifacts, 'working')), [], 'nothing is left of the lost runs')
     const faults = 3
     const begun = await countExecutions(server.url)
@@ -82,6 +82,6 @@ t.test('a worker that sleeps while the server answers it believes no old answer'
   t.equal(code, 0)
   t.match(stdout, /lost: this worker did not answer for too long/)
   t.notMatch(stdout, /done +\(/)
-  t.match(await collectSweep(server.url, 'small'), { total: 2, done: 2 })
+  t.match(await collectSweep(server.url, 'small', artifacts), { total: 2, done: 2 })
   t.equal(await countExecutions(server.url), 3)
 })

@@ -1,18 +1,21 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, parse } from 'node:path'
 import type { Test } from 'tap'
 import { type PlanOptions, planSweep } from '../../../dist/sweep/index.js'
 import {
   type Collection,
   collect,
+  freeName,
   openServer,
   type Server,
+  Signer,
   type Submission,
   submit,
   sweepNamed,
   Tasks,
   type WorkEvent,
+  type WorkOptions,
   work,
 } from '../../../dist/sweep/queue/index.js'
 import { type Finished, finished, main, userEnvironment } from '../../cli/millrace.js'
@@ -31,6 +34,12 @@ export async function at<T>(url: string, use: (server: Server) => Promise<T>): P
   }
 }
 
+/** Signs nothing. */
+export const unsigned = new Signer(undefined)
+
+/** Every folder: for tests that are about something else. */
+const everywhere = [parse(process.cwd()).root]
+
 /** Plans a sweep and puts it on a queue. */
 export async function submitSweep(
   url: string,
@@ -38,26 +47,34 @@ export async function submitSweep(
   planned: PlanOptions,
   artifacts: string,
   retry = false,
+  signer = unsigned,
 ): Promise<Submission> {
   const tasks = new Tasks()
   const plan = await planSweep(file, { kernel: 'reference', onPoint: tasks.note, ...planned })
-  return at(url, (server) => submit(server, plan, tasks.of(plan, artifacts), retry))
+  return at(url, async (server) => {
+    const name = await freeName(server, plan, signer)
+    return submit(server, plan, tasks.of(plan, artifacts), { name, retry, signer })
+  })
 }
 
 /** Works until no point is left. Returns how each point ended. */
-export async function workUntilDone(url: string, jobs = 1): Promise<string[]> {
+export async function workUntilDone(url: string, options: Partial<WorkOptions> = {}): Promise<string[]> {
   const told: string[] = []
   const onEvent = (event: WorkEvent): void => {
-    told.push(event.type === 'outcome' ? (event.outcome.error ?? event.outcome.status) : event.type)
+    if (event.type === 'outcome') told.push(event.outcome.error ?? event.outcome.status)
+    else told.push('message' in event ? `${event.type}: ${event.message}` : event.type)
   }
   const { signal } = new AbortController()
-  await work(url, { jobs, locks, grace: 0, untilDone: true, signal, onEvent })
+  const folders = { artifacts: everywhere, data: everywhere }
+  await work(url, { jobs: 1, locks, grace: 0, untilDone: true, signal, onEvent, folders, ...options })
   return told
 }
 
-/** Collects the results of a sweep. */
-export function collectSweep(url: string, name: string, out?: string): Promise<Collection> {
-  return at(url, async (server) => collect(server, await sweepNamed(server, name), { out }))
+/** Collects the results of a sweep whose runs are in a shared folder, by default into this folder itself. */
+export function collectSweep(url: string, name: string, artifacts: string, out?: string): Promise<Collection> {
+  return at(url, async (server) =>
+    collect(server, await sweepNamed(server, name, unsigned), { out, artifacts: [artifacts], signer: unsigned }),
+  )
 }
 
 /** How often points have started, all together. */
