@@ -621,6 +621,11 @@ const families: Record<string, readonly Case[]> = {
       problems: ['wrong.yaml:1:10  extends: no file nope.yaml'],
     },
     {
+      title: 'by a name that is neither a file nor built in',
+      files: { 'wrong.yaml': 'extends: digitz\n' },
+      problems: ['wrong.yaml:1:10  extends: no file and no built-in pipeline named "digitz"; did you mean "digits"?'],
+    },
+    {
       title: 'of a directory',
       files: { 'wrong.yaml': 'extends: ./sub\n', 'sub/a.yaml': digits },
       problems: ['wrong.yaml:1:10  extends: cannot read the definition sub: it is a directory, expected a file'],
