@@ -1,6 +1,7 @@
 import { formatProblem, type Problem } from '../pipeline/base/errors.js'
+import { spellOut } from '../pipeline/base/words.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
-import { type Output, spellOut } from './terminal.js'
+import type { Output } from './terminal.js'
 
 /** Files above this size, in bytes, are not read to show a line: definitions are much smaller. */
 const MAX_BYTES = 16 << 20

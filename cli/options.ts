@@ -87,7 +87,10 @@ export function repeatable(flags: string, description: string): Option {
 export function parseWholeNumber(text: string): number {
   const number = Number(text)
   if (text.trim() !== '' && Number.isSafeInteger(number) && number >= 0) return number
-  throw new InvalidArgumentError('expected a whole number from 0.')
+  const isTooLarge = number > Number.MAX_SAFE_INTEGER
+  throw new InvalidArgumentError(
+    `expected a whole number from 0${isTooLarge ? ` to ${Number.MAX_SAFE_INTEGER} (2^53 - 1)` : ''}.`,
+  )
 }
 
 /** Parses a whole number from 1 to 2⁵³ - 1. */

@@ -67,7 +67,9 @@ function addSweepOptions(command: Command): Command {
 
 /** Checks a list of seeds, or their number, and returns it as it is. */
 function parseSeeds(text: string): string {
-  const isList = text.split(',').every((seed) => /^\s*\d+\s*$/.test(seed) && Number.isSafeInteger(Number(seed)))
-  if (isList && (text.includes(',') || parseWholeNumber(text) > 0)) return text
-  throw new InvalidArgumentError('expected seeds as 400,401, or how many.')
+  const isList = /^\s*\d+\s*(,\s*\d+\s*)*$/.test(text)
+  if (!isList || (!text.includes(',') && Number(text) === 0))
+    throw new InvalidArgumentError('expected seeds as 400,401, or how many.')
+  for (const seed of text.split(',')) parseWholeNumber(seed)
+  return text
 }

@@ -1,3 +1,5 @@
+import { spellOut } from '../pipeline/base/words.js'
+
 /** Where a command prints, and how it ends early. This is the only file that writes to standard output and error. */
 export interface Output {
   /** True if standard output is a terminal. A command may then draw its last line again. */
@@ -51,14 +53,6 @@ export function printable(text: string): string {
 
 function spelled(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu, spellOut)
-}
-
-/** Spells out a character as in JSON, for example `\u001b`; two escapes if it takes two UTF-16 units. */
-export function spellOut(character: string): string {
-  return character
-    .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('')
 }
 
 /** What Ctrl-C and SIGTERM do during a run. */

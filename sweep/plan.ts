@@ -13,13 +13,13 @@ import {
 } from '../pipeline/definition/read.js'
 import { sweep } from '../pipeline/definition/sweep.js'
 import type { Trust } from '../pipeline/definition/trust.js'
-import { formatOrigin, locate, plain } from '../pipeline/definition/value.js'
+import { asWritten, formatOrigin, locate, plain } from '../pipeline/definition/value.js'
 import { prepare } from '../pipeline/run/prepared.js'
 import { lengthOf } from './halving.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
 import type { Plan, Point } from './point.js'
 import { PointProblems } from './point-problems.js'
-import { nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from './settings.js'
+import { checkCount, nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from './settings.js'
 
 /** How to plan a sweep. */
 export interface PlanOptions extends SweepFlags, Trust {
@@ -56,6 +56,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const data = new Map<string, DataSource>()
   const points = new Map<string, Point>()
   const seeds = seedsOf(block, definition.seed)
+  checkCount(settings.length, seeds.length)
   for (const setting of settings) {
     const texts = [...set, ...setting.map(textOf)]
     const values = dataOf(setting)
@@ -74,7 +75,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
       if (points.has(key)) continue
       const point: Point = {
         key,
-        settings: values,
+        settings: valuesIn(loaded, setting),
         seed: pointSeed,
         pipeline,
         set: texts,
@@ -130,8 +131,20 @@ async function kernelName(kernel: KernelName | undefined): Promise<KernelName> {
   }
 }
 
+/** The text that `--set` reads as this value again: numbers as they were written, because a text may be meant. */
 function textOf(override: Setting[number]): string {
-  return `${nameOf(override)}=${JSON.stringify(plain(override.value))}`
+  return `${nameOf(override)}=${asWritten(override.value)}`
+}
+
+/** The values of a setting as the pipeline reads them: the same number can be a text for it, as a name with zeros. */
+function valuesIn({ definition }: Pipeline, setting: Setting): Record<string, unknown> {
+  const values = setting.map((override) => {
+    const { name, path, value } = override
+    const stage = definition.stages.find(({ id }) => id === name)
+    const read = path.length === 0 ? definition.vars.get(name) : stage && locate(stage.with, path)
+    return [nameOf(override), plain(typeof read?.data === 'string' ? read : value)]
+  })
+  return Object.fromEntries(values)
 }
 
 function dataOf(setting: Setting): Record<string, unknown> {

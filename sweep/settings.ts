@@ -1,12 +1,16 @@
 import { z } from 'zod'
 import { inFileOrder, PipelineError, type Problem } from '../pipeline/base/errors.js'
 import { checkPart } from '../pipeline/definition/issues.js'
+import { textValue } from '../pipeline/definition/outside-text.js'
 import { type Override, overrideOf, parseAssignment } from '../pipeline/definition/overrides.js'
+import { withReadings } from '../pipeline/definition/readings.js'
 import { type Sweep, sweep } from '../pipeline/definition/sweep.js'
 import {
+  asWritten,
   entriesOf,
   formatOrigin,
   isList,
+  locate,
   type Origin,
   plain,
   type Value,
@@ -32,8 +36,17 @@ export interface SweepFlags {
 /** One value for each name that the sweep varies. Each setting runs with every seed. */
 export type Setting = readonly Override[]
 
-/** The largest number of settings. More is a mistake, or too much for one machine. */
+/** The largest number of settings, and of points. More is a mistake, or too much for one machine. */
 const MAX_SETTINGS = 100_000
+
+/** Throws a PipelineError `DEFINITION` if a sweep has too many points. */
+export function checkCount(settings: number, seeds: number): void {
+  if (settings * seeds > MAX_SETTINGS)
+    throw new PipelineError(
+      'DEFINITION',
+      `sweep: expected at most ${MAX_SETTINGS} points, got ${settings * seeds}: ${settings} settings with ${seeds} seeds each`,
+    )
+}
 
 const definition = z.strictObject({ sweep })
 
@@ -58,8 +71,8 @@ export function sweepBlock(fromFile: Value | undefined, flags: SweepFlags): Valu
   if (flags.monitor !== undefined) put(['monitor'], flag('monitor', flags.monitor))
   if (flags.seeds !== undefined) {
     const origin: Origin = { kind: 'set', text: `--seeds ${flags.seeds}` }
-    const seeds = flags.seeds.split(',').map((text) => (text.trim() === '' ? text : Number(text)))
-    put(['repeat', 'seeds'], valueFrom(seeds.length === 1 ? seeds[0] : seeds, origin))
+    const seeds = flags.seeds.split(',').map((text) => withReadings(z.int(), textValue(text.trim(), origin)))
+    put(['repeat', 'seeds'], seeds.length === 1 ? seeds[0]! : { data: seeds, origin })
   }
   if (problems.length > 0) throw new PipelineError('ARGUMENTS', problems)
   const whole = withValue(undefined, ['sweep'], block)
@@ -91,7 +104,7 @@ export function settingsOf(block: Value): Setting[] {
   ]
   const distinct = new Map(
     settings.map((setting) => [
-      JSON.stringify(setting.map(({ name, path, value }) => [name, path, plain(value)])),
+      JSON.stringify(setting.map(({ name, path, value }) => [name, path, asWritten(value)])),
       setting,
     ]),
   )
@@ -105,12 +118,25 @@ export function settingsOf(block: Value): Setting[] {
 }
 
 /**
- * The seeds to run each setting with.
+ * The seeds to run each setting with. Throws a PipelineError `DEFINITION` if there are too many, or if they would go
+ * beyond the largest seed.
  *
  * @param first the only seed if the block names none, the first one if the block says how many
  */
 export function seedsOf(block: Value, first: number): number[] {
   const { seeds = [first] } = (plain(block) as Sweep).repeat ?? {}
+  const most = Math.min(MAX_SETTINGS, Number.MAX_SAFE_INTEGER - first + 1)
+  if (typeof seeds === 'number' && seeds > most)
+    throw new PipelineError('DEFINITION', [
+      {
+        where: formatOrigin(locate(block, ['repeat', 'seeds']).origin),
+        message:
+          `sweep.repeat.seeds: expected at most ${most} seeds, got ${seeds}` +
+          (most < MAX_SETTINGS
+            ? `; they are counted up from ${first}, and the largest seed is ${Number.MAX_SAFE_INTEGER} (2^53 - 1)`
+            : ''),
+      },
+    ])
   return [...new Set(typeof seeds === 'number' ? Array.from({ length: seeds }, (_, i) => first + i) : seeds)]
 }
 

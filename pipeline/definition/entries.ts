@@ -1,7 +1,6 @@
 import { dirname } from 'node:path'
 import type { Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
-import { show } from '../base/words.js'
 import { verbOf } from './schema.js'
 import {
   entriesOf,
@@ -10,7 +9,7 @@ import {
   isMapping,
   isResolved,
   type Origin,
-  plain,
+  showValue,
   unresolved,
   type Value,
   withValue,
@@ -86,7 +85,7 @@ function entryOf(
 
 /** The value as text, for messages. */
 function textOf(value: Value): string {
-  return isList(value) || isMapping(value) ? show(plain(value)) : String(value.data ?? '')
+  return isList(value) || isMapping(value) ? showValue(value) : String(value.data ?? '')
 }
 
 /** Resolves `use`. Its type is checked again, because a reference in it may lead to a value of any type. */
@@ -97,7 +96,7 @@ function stageName(written: Value, interpolate: (value: Value) => Value, problem
   if (isResolved(use))
     problems.push({
       where: formatOrigin(use.origin),
-      message: `use: expected the name of a stage, got ${show(plain(use))}`,
+      message: `use: expected the name of a stage, got ${showValue(use)}`,
     })
   return unresolved
 }

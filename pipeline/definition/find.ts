@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { packagePath } from '../base/package.js'
+import { show } from '../base/words.js'
 
 /** The folder of the built-in pipelines. */
 export const builtInFolder = packagePath('configs')
@@ -16,19 +17,20 @@ export function builtInNames(): string[] {
 }
 
 /**
- * Returns the path of a definition. `name` is a file, or the name of a built-in pipeline (`digits`,
- * `cifar10/experiment-3`), or its last part (`experiment-3`). A name that ends in `.yaml` or `.yml` is returned even
- * if there is no such file. Throws a PipelineError `DEFINITION` for other names that are not found.
+ * Returns the path of a definition. `name` is a file, relative to `folder`, or the name of a built-in pipeline
+ * (`digits`, `cifar10/experiment-3`), or its last part (`experiment-3`). A name that ends in `.yaml` or `.yml` is
+ * returned even if there is no such file. Throws a PipelineError `DEFINITION` for other names that are not found.
  */
-export function findDefinition(name: string): string {
-  if (existsSync(name) && !(statSync(name).isDirectory() && !/[./\\]/.test(name))) return resolve(name)
+export function findDefinition(name: string, folder = process.cwd()): string {
+  const file = resolve(folder, name)
+  if (existsSync(file) && !(statSync(file).isDirectory() && !/[./\\]/.test(name))) return file
   const names = builtInNames()
   const found = names.filter((known) => known === name || basename(known) === name)
   if (found.length === 1) return join(builtInFolder, `${found[0]}.yaml`)
   if (/\.ya?ml$/.test(name) || name.includes('\0')) return name
-  if (existsSync(name)) return resolve(name)
+  if (name !== '' && existsSync(file)) return file
   throw new PipelineError(
     'DEFINITION',
-    `no file and no built-in pipeline named "${name}"${suggestion(name, names, 'built in')}`,
+    `no file and no built-in pipeline named ${show(name)}${suggestion(name, names, 'built in')}`,
   )
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { inFileOrder, PipelineError, type Problem } from '../base/errors.js'
+import { inFileOrder, messageOf, PipelineError, type Problem } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
+import { findDefinition } from './find.js'
 import { checkShape } from './schema.js'
 import { readSource } from './source.js'
 import { entriesOf, formatOrigin, isList, isMapping, type Value } from './value.js'
@@ -38,13 +39,22 @@ export function readWithInherited(
   return result
 }
 
+/** Finds the file that `extends` names: one in the folder of the definition, or a built-in pipeline. */
+function extended(name: string, folder: string, where: string, stop: (problem: Problem) => PipelineError): string {
+  try {
+    return findDefinition(name, folder)
+  } catch (error) {
+    throw stop({ where, message: `extends: ${messageOf(error)}` })
+  }
+}
+
 /** Reads the file that `extends` names. An error in it without a position gets that of `extends`. */
 function readParent(parent: Value, file: string, below: readonly string[], problems: Problem[]): Map<string, Value> {
   const where = formatOrigin(parent.origin)
   const stop = (...found: Problem[]): PipelineError =>
     new PipelineError('DEFINITION', inFileOrder([...problems, ...found]))
   if (typeof parent.data !== 'string' || parent.data === '') throw stop()
-  const path = resolve(dirname(file), parent.data)
+  const path = resolve(dirname(file), extended(parent.data, dirname(file), where, stop))
   const chain = [...below, file]
   if (chain.includes(path))
     throw stop({

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
-import { parseDocument } from 'yaml'
 import type { Problem } from '../base/errors.js'
 import { didYouMean } from '../base/nearest.js'
+import { textValue } from './outside-text.js'
 import {
   type Entry,
   entriesOf,
@@ -11,7 +11,7 @@ import {
   isResolved,
   type Origin,
   plain,
-  type Scalar,
+  textOf,
   unresolved,
   type Value,
   valueFrom,
@@ -35,7 +35,8 @@ const REFERENCE = /\$\$\{|\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}|\$\{/g
  * default in `${name:-default}`. `${here}` is the folder of the file that contains it. `$${` is a literal `${`.
  *
  * A string that is a single reference becomes the value itself, of any type, and remembers the var in `reference`. In a
- * longer string a reference becomes text. Each reference that cannot be resolved is added to `problems`, and the string
+ * longer string a reference becomes text, as it was written. Text from the environment is never changed nor searched for
+ * references; `textValue` says what it means to options that take no text. Each reference that cannot be resolved is added to `problems`, and the string
  * with it becomes `unresolved`.
  */
 export function createInterpolator(
@@ -46,10 +47,16 @@ export function createInterpolator(
   const resolved = new Map<string, Value>()
   const resolving: string[] = []
   const sizes = new Map<string, number>()
+  const inserted = new Set<string>()
   let size = 0
 
   /** Replaces the references in a value and its parts. */
   function resolve(value: Value): Value {
+    const { otherwise } = value
+    return otherwise ? { ...resolveParts(value), otherwise: resolve(otherwise) } : resolveParts(value)
+  }
+
+  function resolveParts(value: Value): Value {
     if (isList(value)) return { ...value, data: value.data.map(resolve) }
     if (isMapping(value))
       return {
@@ -86,7 +93,8 @@ export function createInterpolator(
         })
         isComplete = false
       }
-      return String(value.data)
+      if (value.reference !== undefined) insert(value.reference)
+      return textOf(value)
     })
     return isComplete ? { data, origin } : unresolved
   }
@@ -100,8 +108,8 @@ export function createInterpolator(
       return isTooLarge(name, value, origin) ? unresolved : { ...value, reference: name }
     }
     const text = environment[name]
-    if (text !== undefined) return { data: parseScalar(text), origin: { kind: 'environment', name, at: origin } }
-    if (fallback !== undefined) return { data: parseScalar(fallback), origin }
+    if (text !== undefined) return textValue(text, { kind: 'environment', name, at: origin })
+    if (fallback !== undefined) return textValue(fallback, origin)
     problems.push({
       where: formatOrigin(origin),
       message:
@@ -154,9 +162,22 @@ export function createInterpolator(
     return value
   }
 
+  /** Notes that a var, and those it is taken from, stand inside longer text. */
+  function insert(name: string): void {
+    inserted.add(name)
+    const reference = resolved.get(name)?.reference
+    if (reference !== undefined && !inserted.has(reference)) insert(reference)
+  }
+
+  /** A var, resolved. If it has stood inside longer text by now, it is the text that stands there. */
+  function varOf(name: string, entry: Entry): Value {
+    const value = lookUpVar(name, entry, entry.key)
+    return inserted.has(name) && value.written !== undefined ? { ...value, data: value.written } : value
+  }
+
   return {
     interpolate: resolve,
-    resolvedVars: () => new Map([...vars].map(([name, entry]) => [name, lookUpVar(name, entry, entry.key)])),
+    resolvedVars: () => new Map([...vars].map(([name, entry]) => [name, varOf(name, entry)])),
   }
 }
 
@@ -175,11 +196,4 @@ function sizeOf(value: Value): number {
   if (isList(value)) return value.data.reduce((sum, item) => sum + sizeOf(item), 1)
   if (isMapping(value)) return [...value.data].reduce((sum, [key, entry]) => sum + key.length + sizeOf(entry.value), 1)
   return typeof value.data === 'string' ? 1 + value.data.length : 1
-}
-
-/** Text from the environment or a default: a number or boolean if YAML reads it as one, otherwise the text itself. */
-function parseScalar(text: string): Scalar {
-  const document = parseDocument(text)
-  const data: unknown = document.errors.length > 0 ? text : document.toJS()
-  return typeof data === 'number' || typeof data === 'boolean' ? data : text
 }

@@ -1,13 +1,13 @@
 import type { z } from 'zod'
 import type { Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
-import { show } from '../base/words.js'
-import { formatType, type OptionSchema, optionSchema } from './option-schema.js'
-import { entriesOf, formatOrigin, isResolved, locate, plain, type Value } from './value.js'
+import { formatType, type OptionSchema, optionSchema, takesIntegers } from './option-schema.js'
+import { withReadings } from './readings.js'
+import { entriesOf, exactnessNote, formatOrigin, isResolved, locate, plain, showValue, type Value } from './value.js'
 
 /**
- * Checks a part of a definition. Returns what the schema makes of it; if it does not fit, adds the mistakes to
- * `problems`, as `formatIssues` writes them, and returns undefined.
+ * Checks a part of a definition, with text from outside read as `withReadings` does. Returns what the schema makes of it;
+ * if it does not fit, adds the mistakes to `problems`, as `formatIssues` writes them, and returns undefined.
  */
 export function checkPart<S extends z.ZodType>(
   schema: S,
@@ -16,9 +16,10 @@ export function checkPart<S extends z.ZodType>(
   problems: Problem[],
   noun?: string,
 ): z.output<S> | undefined {
-  const checked = schema.safeParse(plain(value))
+  const read = withReadings(schema, value)
+  const checked = schema.safeParse(plain(read))
   if (checked.success) return checked.data
-  problems.push(...formatIssues(checked.error, schema, value, prefix, noun))
+  problems.push(...formatIssues(checked.error, schema, read, prefix, noun))
   return undefined
 }
 
@@ -54,10 +55,11 @@ export function formatIssues(
       if (found !== undefined && !isResolved(at)) return []
       const message =
         issue.code === 'custom'
-          ? `${issue.message}${path && found !== undefined ? `, got ${show(found)}` : ''}`
+          ? `${issue.message}${path && found !== undefined ? `, got ${showValue(at)}` : ''}`
           : found === undefined
             ? `is required: expected ${expected ? formatType(expected) : 'a value'}`
-            : `expected ${expected ? formatType(expected) : issue.message}, got ${show(found)}`
+            : `expected ${expected ? formatType(expected) : issue.message}, got ${showValue(at)}` +
+              (expected && takesIntegers(expected) ? exactnessNote(at) : '')
       const separator = !path ? '' : found === undefined && issue.code !== 'custom' ? ' ' : ': '
       return [{ where: formatOrigin(at.origin), message: `${prefix}${path}${separator}${message}` }]
     })

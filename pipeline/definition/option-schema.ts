@@ -136,3 +136,8 @@ function plural(noun: string): string {
   const [, words, rest] = /^an? ((?:(?:non-empty|positive|non-negative) )?\S+)(.*)$/.exec(noun) ?? []
   return words ? `${words}s${rest}` : noun
 }
+
+/** Whether a schema takes whole numbers only, or lists of them, in any branch of a union. */
+export function takesIntegers({ type, items, anyOf, oneOf }: OptionSchema): boolean {
+  return type === 'integer' || [items, ...(anyOf ?? []), ...(oneOf ?? [])].some((part) => part && takesIntegers(part))
+}

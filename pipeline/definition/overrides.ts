@@ -1,8 +1,9 @@
-import { parseDocument } from 'yaml'
 import { messageOf, PipelineError, type Problem } from '../base/errors.js'
+import { show } from '../base/words.js'
 import type { StageEntry } from './entries.js'
+import { settingValue } from './outside-text.js'
 import { lowerFirst } from './syntax.js'
-import { type Value, valueFrom, withValue } from './value.js'
+import { type Value, withValue } from './value.js'
 
 /** A new value for a var or an option, from one `--set` or from a setting of a sweep. */
 export interface Override {
@@ -17,7 +18,7 @@ export interface Override {
 }
 
 /**
- * Parses each `name=value` or `stage.option=value`; values are YAML. Overrides are returned as they are. Throws a
+ * Parses each `name=value` or `stage.option=value`; `settingValue` says what values are. Overrides are returned as they are. Throws a
  * PipelineError `ARGUMENTS` that lists all malformed texts.
  */
 export function parseOverrides(set: readonly (string | Override)[]): Override[] {
@@ -46,9 +47,14 @@ export function parseAssignment(
     return undefined
   }
   try {
-    return overrideOf(match[1]!, valueFrom(parseYaml(wrap(match[2]!)) ?? null, { kind: 'set', text }), text)
+    return overrideOf(match[1]!, settingValue(wrap(match[2]!), { kind: 'set', text }), text)
   } catch (error) {
-    problems.push({ where: text, message: `the value is malformed YAML: ${lowerFirst(messageOf(error))}` })
+    problems.push({
+      where: text,
+      message:
+        `the value is malformed YAML: ${lowerFirst(messageOf(error))}; ` +
+        `if it is meant as a text, put it in quotes: ${show(match[2])}`,
+    })
     return undefined
   }
 }
@@ -57,13 +63,6 @@ export function parseAssignment(
 export function overrideOf(name: string, value: Value, text: string): Override {
   const [first, ...path] = name.split('.')
   return { text, name: first!, path, value }
-}
-
-/** Parses YAML without aliases, which could make a short text large. Throws the first syntax error. */
-function parseYaml(text: string): unknown {
-  const document = parseDocument(text, { prettyErrors: false })
-  if (document.errors[0]) throw document.errors[0]
-  return document.toJS({ maxAliasCount: 0 })
 }
 
 /**

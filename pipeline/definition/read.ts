@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { z } from 'zod'
 import { inFileOrder, PipelineError, type Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { show } from '../base/words.js'
@@ -8,9 +9,20 @@ import { findDefinition } from './find.js'
 import { readWithInherited } from './inherit.js'
 import { createInterpolator } from './interpolate.js'
 import { applyOverride, type Override, parseOverrides } from './overrides.js'
-import { type ParallelOptions, parallelOf } from './parallel.js'
+import { type ParallelOptions, parallelOf, parallelSchema } from './parallel.js'
+import { withReadings } from './readings.js'
 import { type DecidedTrust, decideTrust, type Trust } from './trust.js'
-import { entriesOf, formatOrigin, isResolved, type Origin, plain, type Value, valueFrom, withValue } from './value.js'
+import {
+  entriesOf,
+  exactnessNote,
+  formatOrigin,
+  isResolved,
+  type Origin,
+  showValue,
+  type Value,
+  valueFrom,
+  withValue,
+} from './value.js'
 
 /** A pipeline definition, read and resolved. */
 export interface Definition {
@@ -113,9 +125,15 @@ export function readDefinition(
     else problems.push({ where: text, message: `no stage with id "${name}"${suggestion(name, ids, 'ids')}` })
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
-  const parallelValue = source.get('parallel') && interpolate(source.get('parallel')!)
+  const parallel = source.get('parallel')
+  const parallelValue = parallel && withReadings(parallelSchema, interpolate(parallel))
   const checkpoint = source.get('checkpoint')
-  const resolvedSeed = seedValue && interpolate(seedValue)
+  const resolvedSeed = seedValue && withReadings(z.int(), interpolate(seedValue))
+  const stages = entries.map((entry) => ({
+    ...entry,
+    with: interpolate(entry.with),
+    from: entry.from && interpolate(entry.from),
+  }))
   const definition: Definition = {
     name: nameOf(source.get('name'), path, problems),
     description: source.get('description')?.data?.toString(),
@@ -128,11 +146,7 @@ export function readDefinition(
     parallel: parallelOf(parallelValue, problems),
     parallelValue,
     sweep: source.get('sweep'),
-    stages: entries.map((entry) => ({
-      ...entry,
-      with: interpolate(entry.with),
-      from: entry.from && interpolate(entry.from),
-    })),
+    stages,
     trust: decideTrust(trust, environment),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)
@@ -173,7 +187,7 @@ export function seedOf(value: Value | undefined, problems: Problem[]): number {
   if (isResolved(value))
     problems.push({
       where: formatOrigin(value.origin),
-      message: `seed: expected a non-negative integer, got ${show(plain(value))}`,
+      message: `seed: expected a non-negative integer, got ${showValue(value)}${exactnessNote(value)}`,
     })
   return 0
 }

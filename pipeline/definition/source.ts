@@ -2,6 +2,7 @@ import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, pa
 import { fileProblem, PipelineError, type Problem } from '../base/errors.js'
 import { shortPath, show } from '../base/words.js'
 import { readRegularFile } from '../files/regular-file.js'
+import { writtenAs } from './outside-text.js'
 import { syntaxErrors } from './syntax.js'
 import {
   type Entry,
@@ -9,9 +10,10 @@ import {
   formatOrigin,
   isList,
   isMapping,
+  keyProblem,
   type Origin,
-  plain,
   type Scalar,
+  showValue,
   type Value,
 } from './value.js'
 
@@ -19,9 +21,6 @@ import {
 const MAX_BYTES = 1 << 20
 const MAX_VALUES = 100_000
 const MAX_DEPTH = 64
-
-/** Keys with a special meaning in JavaScript objects. */
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
 /** Reads a YAML file. Throws a PipelineError `DEFINITION` with every syntax error, each with line and column. */
 export function readSource(file: string): Value {
@@ -100,15 +99,16 @@ export function parseSource(text: string, file: string): Value {
         const name = typeof key.value === 'symbol' ? '<<' : String(key.value)
         const value = convert(pair.value as Node | null, keyOrigin, depth + 1)
         if (name === '<<') merge(merged, value, problems)
-        else if (FORBIDDEN_KEYS.has(name))
-          problems.push({ where: formatOrigin(keyOrigin), message: `"${name}" cannot be used as a key` })
+        else if (keyProblem(name)) problems.push({ where: formatOrigin(keyOrigin), message: keyProblem(name)! })
         else if (own.has(name))
           problems.push({ where: formatOrigin(keyOrigin), message: `malformed YAML: duplicate key "${name}"` })
         else own.set(name, { key: keyOrigin, value })
       }
       return { data: new Map([...merged, ...own]), origin }
     }
-    return { data: isScalar(node) ? scalarOf(node.value) : null, origin }
+    const data = isScalar(node) ? scalarOf(node.value) : null
+    const isTyped = isScalar(node) && (typeof data === 'number' || typeof data === 'boolean')
+    return { data, origin, ...(isTyped && writtenAs(node.source, data)) }
   }
 
   const value = convert(document.contents, { kind: 'file', file, line: 1, column: 1 }, 0)
@@ -134,7 +134,7 @@ function merge(into: Map<string, Entry>, value: Value, problems: Problem[]): voi
     if (!isMapping(source))
       problems.push({
         where: formatOrigin(source.origin),
-        message: `expected a mapping to merge, got ${show(plain(source))}`,
+        message: `expected a mapping to merge, got ${showValue(source)}`,
       })
     for (const [key, entry] of entriesOf(source)) if (!into.has(key)) into.set(key, entry)
   }

@@ -1,4 +1,4 @@
-import { shortPath } from '../base/words.js'
+import { cut, hasControls, shortPath, show } from '../base/words.js'
 
 /** Where a value comes from. */
 export type Origin =
@@ -26,6 +26,10 @@ export interface Value {
   readonly origin: Origin
   /** The var that this value comes from, if the definition says `${name}` and nothing else here. */
   readonly reference?: string
+  /** The text of a number, true, false or null as the user wrote it, if it does not print like that: `007`, `1e5`. */
+  readonly written?: string
+  /** The value for an option that does not take `data`, if text from outside can be read in two ways. */
+  readonly otherwise?: Value
 }
 
 /** An entry of a mapping. */
@@ -73,6 +77,45 @@ export function formatOrigin(origin: Origin): string {
   }
 }
 
+/** The text that a scalar becomes inside a longer text: as it was written. */
+export function textOf({ data, written }: Value): string {
+  return typeof data === 'string' ? data : (written ?? String(data))
+}
+
+/** Formats a value for a message as `show` does, with numbers as they were written. */
+export function showValue(value: Value): string {
+  return cut(asWritten(value))
+}
+
+/** The value as YAML in one line, with every part as it was written. */
+export function asWritten(value: Value): string {
+  if (isList(value)) return `[${value.data.map(asWritten).join(',')}]`
+  if (isMapping(value))
+    return `{${[...value.data].map(([key, entry]) => `${JSON.stringify(key)}:${asWritten(entry.value)}`).join(',')}}`
+  return typeof value.data === 'string' ? JSON.stringify(value.data) : value.written || String(value.data)
+}
+
+/** The end of a message about a value, if it has a whole number that JavaScript cannot tell from its neighbours. */
+export function exactnessNote(value: Value): string {
+  const isExact = (part: Value): boolean =>
+    isList(part)
+      ? part.data.every(isExact)
+      : isMapping(part) || !Number.isInteger(part.data) || Number.isSafeInteger(part.data)
+  return isExact(value) ? '' : `; whole numbers are exact up to ${Number.MAX_SAFE_INTEGER} (2^53 - 1)`
+}
+
+/** Keys with a special meaning in JavaScript objects. */
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
+
+/**
+ * Says why a text cannot be a key of a mapping; undefined if it can. Keys are names of splits, vars, options and the
+ * like: they stand in messages, tables and files, where a control character could pretend to be something else.
+ */
+export function keyProblem(key: string): string | undefined {
+  if (FORBIDDEN_KEYS.has(key)) return `"${key}" cannot be used as a key`
+  return hasControls(key) ? `the key ${show(key)} has control characters` : undefined
+}
+
 /** The value as plain JavaScript data, without origins. */
 export function plain(value: Value): unknown {
   if (isList(value)) return value.data.map(plain)
@@ -82,7 +125,7 @@ export function plain(value: Value): unknown {
 
 /**
  * Turns plain data into a Value. All parts get the same origin. Entries that are undefined are left out. Throws a
- * TypeError that names the path if a part is not plain data, such as a function.
+ * TypeError that names the path if a part is not plain data, such as a function, or if a key is not allowed.
  */
 export function valueFrom(data: unknown, origin: Origin, path = ''): Value {
   if (data === null || typeof data === 'string' || typeof data === 'number' || typeof data === 'boolean')
@@ -90,6 +133,8 @@ export function valueFrom(data: unknown, origin: Origin, path = ''): Value {
   if (Array.isArray(data)) return { data: data.map((item, i) => valueFrom(item, origin, `${path}[${i}]`)), origin }
   if (typeof data === 'object') {
     const entries = Object.entries(data).filter(([, value]) => value !== undefined)
+    const problem = entries.map(([key]) => keyProblem(key)).find(Boolean)
+    if (problem) throw new TypeError(path ? `${path}: ${problem}` : problem)
     return {
       data: new Map(
         entries.map(([key, value]) => [

@@ -29,6 +29,7 @@ export function documentOf(
 ): Document<YAMLMap> {
   const { name, description, seed, seedReference, published, parallelValue, stages } = definition
   const vars = resolved ? {} : serialiseVars(definition)
+  const references = resolved ? undefined : definition.vars
   const checkpoint = formatCheckpointRule(definition.checkpoint)
   const unnamed = stages.find((entry) => !isNamed(entry))
   if (unnamed && !allowObjects)
@@ -45,18 +46,18 @@ export function documentOf(
     ...(checkpoint && { checkpoint }),
     ...(published && { published: plain(published) }),
     ...(parallelValue && { parallel: plain(parallelValue) }),
-    stages: stages.map((entry) => stageOf(entry, base, resolved)),
+    stages: stages.map((entry) => stageOf(entry, base, references)),
   }) as unknown as Document<YAMLMap>
   if (!isMap(document.contents)) throw new PipelineError('INTERNAL', 'the definition did not become a mapping')
   return document
 }
 
-function stageOf(entry: StageEntry, base: string, resolved: boolean): Record<string, unknown> {
-  const options = serialise(entry.with, resolved) as Record<string, unknown>
+function stageOf(entry: StageEntry, base: string, vars: Definition['vars'] | undefined): Record<string, unknown> {
+  const options = serialise(entry.with, vars) as Record<string, unknown>
   return {
     ...(entry.id !== defaultId(entry.use) && { id: entry.id }),
     use: isFile(entry.use) ? pathFrom(base, resolve(entry.folder, entry.use)) : entry.use,
-    ...(entry.from && { from: serialise(entry.from, resolved) }),
+    ...(entry.from && { from: serialise(entry.from, vars) }),
     ...(Object.keys(options).length > 0 && { with: options }),
   }
 }

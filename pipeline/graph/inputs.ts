@@ -1,8 +1,7 @@
 import type { Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
-import { show } from '../base/words.js'
 import type { StageEntry } from '../definition/entries.js'
-import { entriesOf, formatOrigin, isMapping, isResolved, plain, type Value } from '../definition/value.js'
+import { entriesOf, formatOrigin, isMapping, isResolved, showValue, type Value } from '../definition/value.js'
 import type { AnyStage } from '../stage/stage.js'
 
 /** The output that feeds an input. */
@@ -80,7 +79,7 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
     if (isResolved(from))
       report(
         formatOrigin(from.origin),
-        `from: expected a mapping of the inputs ${ports.join(', ')}, got ${show(plain(from))}`,
+        `from: expected a mapping of the inputs ${ports.join(', ')}, got ${showValue(from)}`,
       )
     return requests
   }
@@ -104,7 +103,7 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
 /** The output that `id` or `id.port` names. A message if there is none; undefined if that is already reported. */
 function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>): Source | string | undefined {
   if (!isResolved(from)) return undefined
-  if (typeof from.data !== 'string' || from.data === '') return `expected the id of a stage, got ${show(plain(from))}`
+  if (typeof from.data !== 'string' || from.data === '') return `expected the id of a stage, got ${showValue(from)}`
   const [id = '', port] = from.data.split('.', 2)
   const draft = byId.get(id)
   if (!draft) return `no stage with id "${id}"${suggestion(id, byId.keys(), 'ids')}`

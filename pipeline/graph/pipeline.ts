@@ -16,6 +16,7 @@ import { type DocumentOptions, documentOf } from './document.js'
 import { definitionFrom, entryFrom, optionsFrom } from './entry.js'
 import { buildGraph, type Graph } from './graph.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
+import { settle } from './settled.js'
 import type { Inferred, OptionsArgument, OptionsOf, PipelineSpec, RowOf, RowOfOptions, StageSpec } from './spec.js'
 
 /**
@@ -102,7 +103,8 @@ export class Pipeline<out Row extends MetricsRow = MetricsRow> {
         found.push({ where: formatOrigin(entry.useOrigin), message: `stages[${i}]: ${messageOf(error)}` })
       }
     }
-    return new Pipeline(definition, stages, registry, found)
+    const settled = settle({ definition, stages })
+    return new Pipeline(settled.definition, settled.stages, registry, found)
   }
 
   /** The name of the definition, which also names run directories. */

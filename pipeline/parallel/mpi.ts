@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf, PipelineError } from '../base/errors.js'
 import type { Comm } from './comm.js'
 import { builtMpi, mpiEnginePath } from './engines.js'
+import { sizeProblem } from './launcher.js'
 
 /** The exports of `native/mpi_napi.c`. Promises reject with an `ExchangeFailure`. */
 interface Addon {
@@ -58,10 +59,7 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
   if (size !== ranks) {
     // All ranks have the same message. The others leave rank 0 the time to report it and to end the job.
     if (rank > 0) await pause(REPORT_TIME)
-    throw new PipelineError(
-      'ARGUMENTS',
-      `parallel.ranks is ${ranks}, but this job has ${size} ${size === 1 ? 'process' : 'processes'}: start it with "mpirun -n ${ranks} millrace run …" (or srun --mpi=pmix -n ${ranks}), or say --set parallel.ranks=${size}`,
-    )
+    throw new PipelineError('ARGUMENTS', sizeProblem(ranks, size))
   }
   let position = 'before the first step'
   let reason: Error | undefined

@@ -23,16 +23,17 @@ t.test('a string that is a single reference becomes the value, of any type', asy
     ['"${a-b_1}"', '{ a-b_1: x }', {}, 'x'],
     ['"${a}"', '{ a: "${b}", b: "${c}", c: true }', {}, true],
     ['{ x: ["${a}"] }', '{ a: 1 }', {}, { x: [1] }],
-    ['"${A}"', '{}', { A: '2.5' }, 2.5],
-    ['"${A}"', '{}', { A: 'false' }, false],
+    ['"${A}"', '{}', { A: '2.5' }, '2.5'],
+    ['"${A}"', '{}', { A: 'false' }, 'false'],
     ['"${A}"', '{}', { A: 'text: [with YAML]' }, 'text: [with YAML]'],
     ['"${A}"', '{}', { A: '[1, 2]' }, '[1, 2]'],
     ['"${A}"', '{}', { A: '' }, ''],
     ['"${A}"', '{}', { A: '${a}' }, '${a}'],
-    ['"${A:-3}"', '{}', {}, 3],
+    ['"${A:-3}"', '{}', {}, '3'],
+    ['"${A:-*.csv}"', '{}', {}, '*.csv'],
     ['"${A:-data/x y}"', '{}', {}, 'data/x y'],
     ['"${A:-}"', '{}', {}, ''],
-    ['"${A:-3}"', '{}', { A: '4' }, 4],
+    ['"${A:-3}"', '{}', { A: '4' }, '4'],
     ['"${A:-3}"', '{ A: 5 }', { A: '4' }, 5],
     ['"${here}"', '{}', {}, '/folder'],
   ] as const) {
@@ -48,8 +49,10 @@ t.test('inside longer text a reference becomes text', async (t) => {
     ['" ${a}"', ' 1'],
     ['"${here}/x"', '/folder/x'],
     ['"${N:-0}0"', '00'],
+    ['"${N:-007}/x"', '007/x'],
+    ['"${v}/${f}/${h}/${y}"', '1.10/61e9540/0x1F/True'],
   ] as const)
-    t.strictSame(interpolated(text, '{ a: 1, b: true }').data, data, text)
+    t.strictSame(interpolated(text, '{ a: 1, b: true, v: 1.10, f: 61e9540, h: 0x1F, y: True }').data, data, text)
 })
 
 t.test('"$${" is a literal "${", and other dollars are kept', async (t) => {

@@ -579,7 +579,11 @@ const families: Record<string, readonly Case[]> = {
         ['negative', '-1', '-1'],
         ['no number', 'lucky', '"lucky"'],
         ['no whole number', '1.5', '1.5'],
-        ['too large to be exact', '9007199254740993', '9007199254740992'],
+        [
+          'too large to be exact',
+          '9007199254740993',
+          '9007199254740993; whole numbers are exact up to 9007199254740991 (2^53 - 1)',
+        ],
         ['left out', '', 'null'],
         ['a list', '[1]', '[1]'],
       ] as const
@@ -615,6 +619,11 @@ const families: Record<string, readonly Case[]> = {
       title: 'of a file that is not there',
       files: 'extends: nope.yaml\n',
       problems: ['wrong.yaml:1:10  extends: no file nope.yaml'],
+    },
+    {
+      title: 'by a name that is neither a file nor built in',
+      files: { 'wrong.yaml': 'extends: digitz\n' },
+      problems: ['wrong.yaml:1:10  extends: no file and no built-in pipeline named "digitz"; did you mean "digits"?'],
     },
     {
       title: 'of a directory',
@@ -740,6 +749,16 @@ const families: Record<string, readonly Case[]> = {
         ['model.use=3', 'expected the name of a stage'],
         ['seed=x', 'seed: expected a non-negative integer, got "x"'],
         [
+          'seed=18014398509481985',
+          'seed: expected a non-negative integer, got 18014398509481985; whole numbers are exact up to 9007199254740991 (2^53 - 1)',
+        ],
+        [
+          'rows.size=9007199254740993',
+          'stages[2] batch/rows: size: expected a positive integer, got 9007199254740993; whole numbers are exact up to 9007199254740991 (2^53 - 1)',
+        ],
+        ['rows.size=*.csv', 'stages[2] batch/rows: size: expected a positive integer, got "*.csv"'],
+        ['rows.size=&a [1]', 'stages[2] batch/rows: size: expected a positive integer, got "&a [1]"'],
+        [
           'eta=${x}',
           '"${x}" names neither a var nor an environment variable; declare it under vars or give a default: ${x:-value}',
         ],
@@ -753,13 +772,13 @@ const families: Record<string, readonly Case[]> = {
     {
       title: 'of bad syntax: all of them',
       files: trainer(),
-      set: ['eta', '=1', 'eta=[1', 'eta=&a [*a]'],
+      set: ['eta', '=1', 'eta=[1', 'eta="1'],
       code: 'ARGUMENTS',
       problems: [
         '--set eta  expected name=value or stage.option=value',
         '--set =1  expected name=value or stage.option=value',
-        '--set eta=[1  the value is malformed YAML: flow sequence must end with a ]',
-        '--set eta=&a [*a]  the value is malformed YAML: alias resolution is disabled',
+        '--set eta=[1  the value is malformed YAML: flow sequence must end with a ]; if it is meant as a text, put it in quotes: "[1"',
+        '--set eta="1  the value is malformed YAML: missing closing "quote; if it is meant as a text, put it in quotes: "\\"1"',
       ],
     },
     {

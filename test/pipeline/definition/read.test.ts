@@ -89,6 +89,20 @@ t.test('extends works over several files, each path relative to its own file', a
   t.strictSame(stagesOf(definition)[0], ['load', 'a/load', { n: 7, m: `${folder}/deep` }, undefined])
 })
 
+t.test('extends finds a file beside the definition, and then a built-in pipeline by its name', async (t) => {
+  const folder = t.testdir({
+    'p.yaml': 'extends: digits\nvars: { epochs: 2 }\n',
+    'q.yaml': 'extends: experiment-3\n',
+    sub: { 'r.yaml': 'extends: csv\n', csv: base },
+    digits: {},
+  })
+  const inherited = (name: string) => readDefinition(`${folder}/${name}`, { environment: {} })
+  t.equal(inherited('p.yaml').stages[0]!.use, 'load/digits')
+  t.equal(plain(inherited('p.yaml').vars.get('epochs')!), 2)
+  t.equal(inherited('q.yaml').stages[0]!.use, 'load/cifar10')
+  t.equal(inherited('sub/r.yaml').stages[0]!.use, 'a/load')
+})
+
 t.test('patch changes inherited stages with four verbs, one after the other', async (t) => {
   const patched = (patch: string) =>
     stagesOf(read(t, { 'base.yaml': base, 'p.yaml': `extends: base.yaml\npatch:\n${patch}` }))

@@ -12,13 +12,13 @@ function definition(t: Test, text: string) {
 }
 
 t.test('options are serialised with their references, and a literal "${" is escaped', (t) => {
-  const { stages } = definition(
+  const { stages, vars } = definition(
     t,
     'vars: { a: 1, b: { c: x } }\nstages:\n  - use: load/csv\n' +
       '    with: { x: "${a}", y: ["${b}", "${a}0"], z: "$${a}", h: "${HOME}" }\n',
   )
-  t.strictSame(serialise(stages[0]!.with), { x: '${a}', y: ['${b}', '10'], z: '$${a}', h: '/home/$${b}' })
-  t.strictSame(serialise(stages[0]!.with, true), { x: 1, y: [{ c: 'x' }, '10'], z: '$${a}', h: '/home/$${b}' })
+  t.strictSame(serialise(stages[0]!.with, vars), { x: '${a}', y: ['${b}', '10'], z: '$${a}', h: '/home/$${b}' })
+  t.strictSame(serialise(stages[0]!.with), { x: 1, y: [{ c: 'x' }, '10'], z: '$${a}', h: '/home/$${b}' })
   t.strictSame(plain(stages[0]!.with), { x: 1, y: [{ c: 'x' }, '10'], z: '${a}', h: '/home/${b}' })
   t.end()
 })

@@ -1,0 +1,55 @@
+import type { StageEntry } from '../definition/entries.js'
+import type { Definition } from '../definition/read.js'
+import { withReadings } from '../definition/readings.js'
+import { entriesOf, isList, type Value } from '../definition/value.js'
+import type { AnyStage } from '../stage/stage.js'
+
+/** A definition and its stages. */
+interface Settled {
+  readonly definition: Definition
+  readonly stages: ReadonlyMap<StageEntry, AnyStage>
+}
+
+/**
+ * Reads the text from outside in the options of each stage as the stage needs it, so that the definition means the same
+ * when it is written down and read again. A var that options refer to becomes what the first of them has made of it.
+ */
+export function settle({ definition, stages }: Settled): Settled {
+  const settledStages = new Map(stages)
+  const entries = definition.stages.map((entry) => {
+    const stage = stages.get(entry)
+    const options = stage ? withReadings(stage.options, entry.with) : entry.with
+    if (!stage || options === entry.with) return entry
+    const settled = { ...entry, with: options }
+    settledStages.delete(entry)
+    settledStages.set(settled, stage)
+    return settled
+  })
+  return {
+    definition: { ...definition, stages: entries, vars: settledVars(definition, entries) },
+    stages: settledStages,
+  }
+}
+
+function settledVars({ vars, seed, seedReference }: Definition, stages: readonly StageEntry[]): Map<string, Value> {
+  const result = new Map(vars)
+  const done = new Set<string>()
+  function use(name: string, value: Value): void {
+    const own = vars.get(name)
+    if (!own || done.has(name)) return
+    done.add(name)
+    const { reference } = own
+    const { reference: _, ...content } = value
+    result.set(name, { ...content, ...(reference !== undefined && { reference }) })
+    if (reference !== undefined) use(reference, value)
+  }
+  function visit(value: Value): void {
+    if (value.reference !== undefined) use(value.reference, value)
+    if (isList(value)) value.data.forEach(visit)
+    else for (const entry of entriesOf(value).values()) visit(entry.value)
+  }
+  const seedVar = seedReference === undefined ? undefined : vars.get(seedReference)
+  if (seedVar?.otherwise) use(seedReference!, { ...seedVar, data: seed })
+  for (const { with: options } of stages) visit(options)
+  return result
+}
