@@ -54,7 +54,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { composed } from './wires/affine.js'
-export { ArrowStreamWriter } from './wires/arrow-internals.js'
+export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
   type ExamplesLayout,
   exampleFields,
