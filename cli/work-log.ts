@@ -27,7 +27,10 @@ export class WorkLog {
       return
     }
     this.trouble = ''
-    this.print(`${formatPoint(event.task)}  ${this.count(event)}\n`)
+    const text = `${formatPoint(event.task)}  ${this.count(event)}\n`
+    const isFailure = event.type === 'lost' || (event.type === 'outcome' && event.outcome.status === 'failed')
+    if (this.isQuiet && isFailure) this.output.warn(text)
+    else this.print(text)
   }
 
   /** Counts the outcome of a point, and returns it as text. */
@@ -61,6 +64,6 @@ export class WorkLog {
   }
 
   private print(text: string): void {
-    if (!this.isQuiet) this.output.write(text)
+    if (!this.isQuiet) this.output.progress(text)
   }
 }

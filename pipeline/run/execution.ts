@@ -15,6 +15,7 @@ import { learnerNamed } from '../stage/learner.js'
 import type { Ports, StageContext } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
+import { whileRunning } from './abandon.js'
 import { Checkpointer } from './checkpointer.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import type { Division } from './division.js'
@@ -87,6 +88,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const checkpointer = new Checkpointer(ownRule, directory, recorder, resumed?.checkpoint)
   const results = new ResultCollector(events, recorder)
   const graph = graphOnRank(pipeline.graph, settings, rank)
+  const hasEnded = whileRunning((error) => recorder.save('failed', error))
   try {
     noteOtherMaker(resumed, kernels, recorder)
     // The record of a resumed run must know the definition before the definition is replaced.
@@ -117,6 +119,8 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     return { directory: directory.path, ...results.results(), record: recorder.save('done') }
   } catch (cause) {
     throw await closedAfter(asPipelineError(cause), checkpointer, recorder)
+  } finally {
+    hasEnded()
   }
 }
 
