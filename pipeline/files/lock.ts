@@ -111,7 +111,10 @@ function obstacleIn(directory: string, own?: string): Obstacle | undefined {
   // In this order, `lock` comes last; see above.
   for (const path of [...contenders.sort(), NAME].map((name) => join(directory, name))) {
     if (path === own) continue
-    const owner = ownerIn(contentOf(path))
+    const text = contentOf(path)
+    const owner = ownerIn(text)
+    if (text !== '' && !text.startsWith('{'))
+      throw new PipelineError('ARGUMENTS', `${shortPath(path)} lies there and is no lock of Millrace; move it away`)
     const state = owner && stateOf(owner)
     if (owner && state !== 'ended') return { path, owner, isUnknown: state === 'unknown' }
     const isContender = path !== join(directory, NAME)

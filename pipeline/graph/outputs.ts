@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path'
 import { type OptionSchema, optionSchema } from '../definition/option-schema.js'
 import { isRunFile, OUTPUT_PATH, pathKey } from '../files/output-path.js'
+import type { AnyStage } from '../stage/stage.js'
 import type { Draft } from './inputs.js'
 
 /** Reports a mistake in an option of a stage, or in the stage as a whole if the option is the empty string. */
@@ -26,12 +27,17 @@ export function checkOutputs(drafts: readonly Draft[], allowAbsolutePaths: boole
           '--allow-absolute-paths permits it',
       )
     if (outside.length > 0) continue
-    for (const file of stage.files?.(options) ?? paths.map(([, path]) => path)) {
+    for (const file of outputFilesOf(stage, options)) {
       const writer = isRunFile(file) ? 'the run itself' : writers.get(pathKey(file))
       if (writer) report(draft, paths[0]?.[0] ?? '', `${file} is already written by ${writer}; give another path`)
       else writers.set(pathKey(file), `${draft.title} at ${draft.where}`)
     }
   }
+}
+
+/** The output files of a stage that are known before the run, as it names them. */
+export function outputFilesOf(stage: AnyStage, options: Readonly<Record<string, unknown>>): readonly string[] {
+  return stage.files?.(options) ?? [...outputPathsIn(optionSchema(stage.options), options)].map(([, path]) => path)
 }
 
 /** Yields each output path in the options of a stage, with the path of its option (`a.b[2]`). */

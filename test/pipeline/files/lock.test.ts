@@ -91,11 +91,21 @@ t.test(
 )
 
 t.test('an incomplete lock is replaced', async (t) => {
-  for (const text of ['', '{"pid":', 'null', '{}']) {
+  for (const text of ['', '{"pid":', '{}']) {
     const directory = t.testdir({ lock: text })
     lockDirectory(directory)()
     t.strictSame(readdirSync(directory), [], text)
   }
+})
+
+t.test('a file of the user that is named as a lock stays', async (t) => {
+  const directory = t.testdir({ lock: 'for the door' })
+  t.throws(() => lockDirectory(directory), {
+    code: 'ARGUMENTS',
+    message: /lock lies there and is no lock of Millrace; move it away$/,
+  })
+  t.equal(readFileSync(join(directory, 'lock'), 'utf8'), 'for the door')
+  t.strictSame(readdirSync(directory), ['lock'])
 })
 
 t.test('a lock of a process on another machine is kept, because the process may run', async (t) => {
