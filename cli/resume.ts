@@ -13,7 +13,7 @@ export interface ResumeFlags extends RunningFlags, Omit<ReadingFlags, 'seed'> {
 /** `millrace resume`: continues a run from its last checkpoint. For a run that is done, only says so. */
 export async function resumeCommand(directory: string, flags: ResumeFlags, output: Output): Promise<void> {
   if (flags.set.length === 0 && isDone(directory)) {
-    output.write(`${shortPath(directory)} is done; --set epochs=… makes it longer\n`)
+    if (!flags.quiet) output.write(`${shortPath(directory)} is done; --set epochs=… makes it longer\n`)
     return
   }
   const { set, force, plugins, allowAbsolutePaths } = flags

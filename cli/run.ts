@@ -4,6 +4,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { start } from '../pipeline/run/run.js'
+import type { Terminal } from '../pipeline/stage/stage.js'
 import type { MetricInfos } from '../pipeline/wires/metrics.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import { interruption, type Output } from './terminal.js'
@@ -35,7 +36,7 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
   const pipeline = await Pipeline.load(name, readOptions(flags))
   const { out, force } = flags
   if (pipeline.definition.sweep && !flags.quiet && !flags.json)
-    output.write(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
+    output.progress(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
   await follow(pipeline.name, (conditions) => start(pipeline, { ...conditions, out, force }), flags, output)
 }
 
@@ -52,7 +53,13 @@ export async function follow(
   let directory = ''
   let rank = 0
   try {
-    const run = launch({ kernel, threads, checkpoint, signal: stop.signal, ...(!isSilent && { terminal: output }) })
+    const run = launch({
+      kernel,
+      threads,
+      checkpoint,
+      signal: stop.signal,
+      ...(!isSilent && { terminal: progressOn(output) }),
+    })
     run.events.subscribe((event) => {
       if (event.type === 'start') {
         // In a divided run, only rank 0 prints and writes files.
@@ -61,18 +68,18 @@ export async function follow(
         else directory = shortPath(event.directory)
         if (!isSilent) {
           const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
-          output.write(`${title}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`)
+          output.progress(`${title}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`)
         }
-      } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
+      } else if (event.type === 'note' && !isSilent) output.progress(`note: ${event.stage}: ${event.message}\n`)
     })
     const result = await run.result
     if (flags.json && rank === 0)
       output.write(
         `${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`,
       )
-    else if (!isSilent) output.write(summary(result, directory))
+    else if (!isSilent) output.progress(summary(result, directory))
   } catch (error) {
-    if (output.interactive && !isSilent) output.write('\n')
+    if (output.interactive && !isSilent) output.progress('\n')
     if (error instanceof PipelineError && directory) {
       const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'
       const next = error.code === 'ABORTED' ? `; millrace resume ${directory} goes on` : ''
@@ -88,6 +95,17 @@ export async function follow(
     throw error
   } finally {
     stop.release()
+  }
+}
+
+/** The terminal that the stages of a run show their progress on. */
+function progressOn(output: Output): Terminal {
+  return {
+    interactive: output.interactive,
+    get width() {
+      return output.width
+    },
+    write: output.progress,
   }
 }
 

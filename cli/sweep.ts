@@ -59,11 +59,18 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
       retry,
       signal: stop.signal,
       onStart: (part) => progress?.start(part, shortPath(directory)),
-      onOutcome: (outcome, point) => progress?.tell(outcome, point),
+      onOutcome: (outcome, point) => {
+        if (progress) progress.tell(outcome, point)
+        else if (outcome.status === 'failed') output.warn(`${formatPoint(point)}  failed: ${outcome.error}\n`)
+      },
     })
     if (flags.json) output.write(`${JSON.stringify(result)}\n`)
     else progress?.end(result, shortPath(directory))
-    if (result.failed > 0) process.exitCode = 1
+    if (result.failed > 0) {
+      // Points that failed earlier are not run again, and nothing above has named them.
+      if (!progress) output.warn(`${formatFailed(result)}; millrace table ${shortPath(directory)} shows them\n`)
+      process.exitCode = 1
+    }
   } finally {
     await executor.close()
     stop.release()
@@ -92,7 +99,7 @@ class Progress {
     const { halving } = this.plan
     const until = !halving ? '' : epochs === undefined ? ' to the end' : ` for ${epochs} epochs`
     const before = total - missing
-    this.output.write(
+    this.output.progress(
       `${this.plan.name}: ${total} points${until}, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
     )
   }
@@ -102,14 +109,14 @@ class Progress {
     this.ended++
     const left = ((performance.now() - this.began) / 1000 / this.ended) * (this.missing - this.ended)
     const result = status === 'done' ? this.formatResult(outcome) : `failed: ${error?.split('\n', 1)[0]}`
-    this.output.write(
+    this.output.progress(
       `${this.ended}/${this.missing}  ${formatPoint(point)}  ${result}  (${seconds.toFixed(2)} s${this.ended < this.missing ? `, ${wordTime(left)} left` : ''})\n`,
     )
   }
 
   end({ done, total, halved, failed }: SweepResult, directory: string): void {
     const others = [...(halved > 0 ? [`${halved} ended early`] : []), ...(failed > 0 ? [`${failed} failed`] : [])]
-    this.output.write(
+    this.output.progress(
       `${[`${done} of ${total} points done`, ...others].join(', ')}; millrace table ${directory} shows them\n`,
     )
   }
@@ -117,6 +124,10 @@ class Progress {
   private formatResult(outcome: Outcome): string {
     return formatMonitored(this.plan.monitor, outcome, this.metrics.of(outcome)) ?? 'done'
   }
+}
+
+function formatFailed({ failed, total }: SweepResult): string {
+  return `${failed} of ${total} points failed`
 }
 
 function wordTime(seconds: number): string {

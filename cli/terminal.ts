@@ -1,13 +1,18 @@
+import { systemMessage } from '../pipeline/base/system-errors.js'
 import { spellOut } from '../pipeline/base/words.js'
 
 /** Where a command prints, and how it ends early. This is the only file that writes to standard output and error. */
 export interface Output {
   /** True if standard output is a terminal. A command may then draw its last line again. */
   readonly interactive: boolean
+  /** The width in columns of the terminal behind standard output; undefined if it is no terminal. */
+  readonly width: number | undefined
   /** The width in columns of the terminal behind standard error; undefined if it is no terminal. */
   readonly errorWidth: number | undefined
-  /** Prints results and progress, to standard output. */
+  /** Prints the result of a command, to standard output. If it cannot be written, the exit code says so. */
   write(text: string): void
+  /** Prints progress, to standard output. If it cannot be written, it is left out: what it tells of goes on. */
+  progress(text: string): void
   /** Prints errors and notes, to standard error. */
   warn(text: string): void
   /** Ends the process at once. */
@@ -20,24 +25,60 @@ const USUAL_WIDTH = 80
 /** Returns an Output on the streams of this process; `exit` ends the process. */
 export function openTerminal(exit: (code?: number) => void): Output {
   const { stdout, stderr } = process
-  // If the reader goes away (`millrace … | head`), training goes on: only the printing ends.
-  for (const stream of [stdout, stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
+  const [out, err] = [new Channel(stdout), new Channel(stderr)]
+  let hasResult = false
+  process.on('exit', () => {
+    // A reader that has read enough (`millrace … | head`) does not miss the rest.
+    const { failure } = out
+    if (!hasResult || !failure || failure.code === 'EPIPE') return
+    err.write(`the result cannot be written to standard output: ${systemMessage(failure) ?? failure.message}\n`)
+    process.exitCode ||= 1
+  })
   return {
     interactive: stdout.isTTY === true,
+    get width() {
+      return widthOf(stdout)
+    },
     get errorWidth() {
-      return stderr.isTTY ? stderr.columns || USUAL_WIDTH : undefined
+      return widthOf(stderr)
     },
     write: (text) => {
-      stdout.write(printable(text))
+      hasResult = true
+      out.write(text)
     },
-    warn: (text) => {
-      stderr.write(printable(text))
-    },
+    progress: (text) => out.write(text),
+    warn: (text) => err.write(text),
     exit,
   }
+}
+
+/**
+ * One of the two outputs. Once it fails, because its reader, its terminal or the space on its disk is gone, it takes
+ * no more text; a run goes on without it.
+ */
+class Channel {
+  failure: NodeJS.ErrnoException | undefined
+  private readonly stream: NodeJS.WriteStream
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.stream = stream
+    stream.on('error', (error) => {
+      this.failure ??= error
+    })
+  }
+
+  write(text: string): void {
+    if (this.failure) return
+    try {
+      this.stream.write(printable(text))
+    } catch (error) {
+      this.failure = error as NodeJS.ErrnoException
+    }
+  }
+}
+
+function widthOf(stream: NodeJS.WriteStream): number | undefined {
+  return stream.isTTY ? stream.columns || USUAL_WIDTH : undefined
 }
 
 /** The control sequence with which `sink/terminal` clears a line to draw it again. */
@@ -55,7 +96,7 @@ function spelled(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu, spellOut)
 }
 
-/** What Ctrl-C and SIGTERM do during a run. */
+/** What Ctrl-C, SIGTERM and SIGHUP do during a run. */
 export interface Interruption {
   /** Aborts on the first signal. */
   readonly signal: AbortSignal
@@ -63,23 +104,34 @@ export interface Interruption {
   release(): void
 }
 
+/** The exit codes of the signals that interrupt a run: 128 + the number of the signal. */
+const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+
+/** Whether an exit code is one that `interruption` sets. */
+export function isInterruption(code: unknown): code is number {
+  return Object.values<unknown>(codes).includes(code)
+}
+
 /**
- * Turns the first SIGINT or SIGTERM into an abort and sets the exit code to 130 or 143. A second signal ends the
- * process at once.
+ * Turns the first SIGINT, SIGTERM or SIGHUP into an abort and sets the exit code to 130, 143 or 129. A second signal
+ * ends the process at once. SIGHUP means that the terminal is gone: a run that does not print to a terminal, as under
+ * `nohup`, goes on. (Node does not leave SIGHUP ignored, as `nohup` sets it.)
  */
 export function interruption({ exit }: Pick<Output, 'exit'>): Interruption {
   const stop = new AbortController()
+  const names = Object.keys(codes) as (keyof typeof codes)[]
   const onSignal = (signal: NodeJS.Signals): void => {
-    const code = signal === 'SIGTERM' ? 143 : 130
+    if (signal === 'SIGHUP' && !process.stdout.isTTY && !process.stderr.isTTY) return
+    const code = codes[signal as keyof typeof codes]
     if (stop.signal.aborted) exit(code)
     process.exitCode = code
     stop.abort()
   }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  for (const name of names) process.on(name, onSignal)
   return {
     signal: stop.signal,
     release: () => {
-      process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+      for (const name of names) process.off(name, onSignal)
     },
   }
 }

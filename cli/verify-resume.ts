@@ -39,7 +39,7 @@ export async function verifyResumeCommand(name: string, flags: VerifyResumeFlags
   if (flags.out !== undefined && existsSync(directory) && readdirSync(directory).length > 0)
     throw new PipelineError('ARGUMENTS', `--out ${flags.out}: expected an empty directory, or none`)
   const print = (text: string): void => {
-    if (!flags.quiet && !flags.json) output.write(text)
+    if (!flags.quiet && !flags.json) output.progress(text)
   }
   const stop = interruption(output)
   try {

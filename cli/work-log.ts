@@ -30,10 +30,11 @@ export class WorkLog {
     this.trouble = ''
     if (event.type === 'refused') {
       this.counts.failed++
-      this.print(`${show(event.job)}  refused: ${event.message}\n`)
+      this.tell(`${show(event.job)}  refused: ${event.message}\n`, true)
       return
     }
-    this.print(`${formatPoint(event.task)}  ${this.count(event)}\n`)
+    const isFailure = event.type === 'lost' || (event.type === 'outcome' && event.outcome.status === 'failed')
+    this.tell(`${formatPoint(event.task)}  ${this.count(event)}\n`, isFailure)
   }
 
   /** Counts the outcome of a point, and returns it as text. */
@@ -66,7 +67,13 @@ export class WorkLog {
     this.print(`${[`${done} points done`, ...others.filter(Boolean)].join(', ')}\n`)
   }
 
+  /** Prints an event. Failures are errors, which are printed even if the user wants nothing else. */
+  private tell(text: string, isFailure: boolean): void {
+    if (this.isQuiet && isFailure) this.output.warn(text)
+    else this.print(text)
+  }
+
   private print(text: string): void {
-    if (!this.isQuiet) this.output.write(text)
+    if (!this.isQuiet) this.output.progress(text)
   }
 }

@@ -16,7 +16,11 @@ let renderer: Promise<(svg: string, scale: number) => Uint8Array> | undefined
  * on every machine. Characters that the font lacks, for example Chinese ones, become empty boxes.
  */
 export async function pngOf(svg: string, { scale = scaleOf(svg) }: PngOptions = {}): Promise<Uint8Array> {
-  renderer ??= openRenderer()
+  renderer ??= openRenderer().catch((error) => {
+    // What was short, for example memory, may be there the next time.
+    renderer = undefined
+    throw error
+  })
   return (await renderer)(svg, scale)
 }
 
@@ -35,7 +39,9 @@ async function openRenderer(): Promise<(svg: string, scale: number) => Uint8Arra
     ].map((file) => readFile(fileURLToPath(import.meta.resolve(file)))),
   ])
   try {
-    await initWasm(compile(wasm!))
+    const module = await compile(wasm!)
+    hideOnce('Request', 'Response')
+    await initWasm(module)
   } catch (error) {
     // A program that uses the same package may have initialised it already.
     if (!/already initialized/i.test(String(error))) throw error
@@ -51,15 +57,36 @@ async function openRenderer(): Promise<(svg: string, scale: number) => Uint8Arra
   }
 }
 
+/**
+ * Lets the next look at these globals find nothing, and the later ones what is there. The renderer asks whether it was
+ * given a `Response`, and by that makes Node load its HTTP client. That takes time and, if addresses are short
+ * (`ulimit -v`), ends the process: nothing can wait for the WebAssembly of that client.
+ */
+function hideOnce(...names: string[]): void {
+  for (const name of names) {
+    const before = Object.getOwnPropertyDescriptor(globalThis, name)
+    if (!before?.configurable) continue
+    const restore = (): void => void Object.defineProperty(globalThis, name, before)
+    Object.defineProperty(globalThis, name, {
+      configurable: true,
+      get: () => restore(),
+      set: (value) => {
+        restore()
+        Reflect.set(globalThis, name, value)
+      },
+    })
+  }
+}
+
 type InitWasm = typeof import('@resvg/resvg-wasm').initWasm
 
 /**
  * Compiles the renderer without optimising its code: optimising takes longer than drawing, and 80 MB. V8 reads the flag
  * before `WebAssembly.compile` returns its promise, so that the flag applies to this module alone.
  */
-function compile(bytes: Uint8Array): Parameters<InitWasm>[0] {
+function compile(bytes: Uint8Array): Promise<Awaited<Parameters<InitWasm>[0]>> {
   const { WebAssembly } = globalThis as unknown as {
-    WebAssembly: { compile(bytes: Uint8Array): Parameters<InitWasm>[0] }
+    WebAssembly: { compile(bytes: Uint8Array): Promise<Awaited<Parameters<InitWasm>[0]>> }
   }
   setFlagsFromString('--liftoff-only')
   try {

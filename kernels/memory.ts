@@ -1,4 +1,5 @@
 import { constants } from 'node:buffer'
+import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 
 /* The error for a failed allocation, the same for every kernel. */
@@ -45,5 +46,34 @@ export function allocating<T>(bytes: number, make: () => T): T {
   } catch (error) {
     // Typed arrays, shared memory and WebAssembly throw plain RangeErrors if an allocation fails.
     throw error instanceof RangeError && !isOutOfMemory(error) ? outOfMemory(bytes) : error
+  }
+}
+
+/** The addresses that a thread of Node reserves, in bytes, with some to spare. */
+const THREAD_ADDRESSES = 2 ** 30
+
+/**
+ * Throws an `outOfMemory` if the process has not enough addresses left (`ulimit -v`) for so many threads. V8 would end
+ * the process while it starts them.
+ */
+export function checkRoomForThreads(count: number): void {
+  const bytes = count * THREAD_ADDRESSES
+  if (count > 0 && bytes > addressesLeft())
+    throw outOfMemory(
+      bytes,
+      `${count === 1 ? 'a thread needs' : `${count} threads need`} that many addresses, and the process may not have them; ` +
+        'use fewer threads, or allow it more (ulimit -v)',
+    )
+}
+
+/** How many bytes of addresses the process may still reserve; infinity if there is no limit, or none is known. */
+function addressesLeft(): number {
+  try {
+    const [, limit] = /^Max address space +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    const [, used] = /^VmSize:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+    return limit === undefined || used === undefined ? Number.POSITIVE_INFINITY : Number(limit) - 1024 * Number(used)
+  } catch {
+    // The system has no /proc.
+    return Number.POSITIVE_INFINITY
   }
 }

@@ -5,6 +5,7 @@
 export { z } from 'zod'
 export type { Affine, Arrays, Gradient, Kernels, Later, Numbers, Rows } from '../kernels/contract.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
+export { cutToCells, padToCells } from './base/cells.js'
 export type { DataSource } from './base/data-source.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './base/errors.js'
 export {
@@ -54,7 +55,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { composed } from './wires/affine.js'
-export { ArrowStreamWriter } from './wires/arrow-internals.js'
+export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
   rowsOf,
   type StandardisedRows,

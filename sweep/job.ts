@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { checkRoomForThreads } from '../kernels/memory.js'
 import { messageOf } from '../pipeline/base/errors.js'
 import type { Prepared } from '../pipeline/run/prepared.js'
 import type { Outcome, PointSettings } from './executor.js'
@@ -9,6 +10,7 @@ import type { WorkerMessage } from './worker.js'
 const YOUNG_GENERATION = 4
 
 function startWorker(): Worker {
+  checkRoomForThreads(1)
   return new Worker(new URL('./worker.js', import.meta.url), {
     // Without this, workers inherit the module loaders of the process and start ten times slower.
     execArgv: [],

@@ -60,7 +60,7 @@ export interface SweepResult {
  * Runs the missing points of a sweep: those without a result, those that were interrupted and, with `retry`, those that
  * failed. With a halving, all points run for a few epochs, and then the better ones continue. Throws a PipelineError:
  * `ARGUMENTS` if another process works in the directory, or if a halving cannot compare its points by the monitor;
- * `ABORTED` if `signal` or a failed point ended the sweep early.
+ * `ABORTED` if `signal` ended the sweep early; `STAGE` if a failed point did.
  */
 export async function runSweep(plan: Plan, options: SweepOptions): Promise<SweepResult> {
   const { directory } = options
@@ -126,8 +126,9 @@ class SweepRunner {
       onOutcome?.(outcome, byKey.get(outcome.key)!)
       if (outcome.status === 'failed' && onFail === 'stop') this.failing.abort()
     }
-    if (signal?.aborted) throw abortError('stopped before its end', this.counts(this.plan.points))
-    if (this.failing.signal.aborted) throw abortError('stopped because a point failed', this.counts(this.plan.points))
+    if (signal?.aborted) throw endedEarly('ABORTED', 'stopped before its end', this.counts(this.plan.points))
+    if (this.failing.signal.aborted)
+      throw endedEarly('STAGE', 'stopped because a point failed', this.counts(this.plan.points))
   }
 
   /** Counts the points by their state. @param finalists the points that run to their end */
@@ -152,7 +153,7 @@ class SweepRunner {
   }
 }
 
-function abortError(why: string, { done, failed, missing }: SweepResult): PipelineError {
+function endedEarly(code: 'ABORTED' | 'STAGE', why: string, { done, failed, missing }: SweepResult): PipelineError {
   const counts = `${done} points are done, ${failed} failed, ${missing} are missing`
-  return new PipelineError('ABORTED', `${why}: ${counts}; the same command goes on from here`)
+  return new PipelineError(code, `${why}: ${counts}; the same command goes on from here`)
 }

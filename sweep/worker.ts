@@ -1,7 +1,9 @@
 import { parentPort } from 'node:worker_threads'
 // Gives the built-in stages to the registry.
 import '../index.js'
+import { asPipelineError } from '../pipeline/base/errors.js'
 import { builtInStages } from '../pipeline/graph/registry.js'
+import { abandonRuns } from '../pipeline/run/abandon.js'
 import type { Prepared } from '../pipeline/run/prepared.js'
 import { executePoint } from './execute.js'
 import type { PointSettings } from './executor.js'
@@ -29,6 +31,8 @@ const port = parentPort!
 let stop = new AbortController()
 // The stages load while the thread has nothing else to do.
 void builtInStages()
+// An error that no code waits for ends this thread; the job reports it.
+process.on('uncaughtExceptionMonitor', (error) => abandonRuns(asPipelineError(error)))
 
 port.on('message', async (message: WorkerMessage) => {
   if (message.type === 'stop') return stop.abort()

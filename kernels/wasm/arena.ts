@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { checkRoomForThreads } from '../memory.js'
 import { createHeap, type Heap } from './heap.js'
 import { CONSTANTS, control, phase } from './layout.js'
 import { type Exports, instantiate, type Module } from './module.js'
@@ -76,6 +77,7 @@ export function createArena(module: Module, threads: number, heap: Heap = create
     return left === 0
   }
 
+  checkRoomForThreads(threads - 1)
   const workers = Array.from({ length: threads - 1 }, (_, i) => {
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       // By default workers load the loaders of the process, and then start ten times slower.

@@ -1,4 +1,5 @@
 import { isOutOfMemory } from '../../kernels/memory.js'
+import { reasonOf, systemMessage } from './system-errors.js'
 
 /** The kind of an error, for programs. The command line derives its exit codes from it. */
 export type ErrorCode =
@@ -12,6 +13,7 @@ export type ErrorCode =
   | 'KERNEL' // a kernel is not available or failed
   | 'PARALLEL' // the processes of one run disagree, or one of them has ended
   | 'SILENT' // a process of the run does not answer
+  | 'SYSTEM' // the operating system refused something: a file, memory, a thread
   | 'ABORTED' // stopped by a signal
   | 'INTERNAL' // a defect of Millrace
 
@@ -84,36 +86,23 @@ export function inStage(error: unknown, stage: string, where: string | undefined
   )
 }
 
-/** The message of an error, or the text of any other value that was thrown. */
+/** The message of an error, in plain words if the error is one of the system; or the text of another thrown value. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return systemMessage(error) ?? (error instanceof Error ? error.message : String(error))
 }
 
 /** Describes a failed file operation: the action, the file, and the reason in plain words instead of Node's codes. */
 export function fileProblem(action: string, path: string, error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
-  return `cannot ${action} ${path}: ${fileReasons.get(code) ?? messageOf(error)}`
+  return `cannot ${action} ${path}: ${reasonOf(error) ?? messageOf(error)}`
 }
 
-const fileReasons = new Map([
-  ['ENOENT', 'no such file or directory'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'operation not permitted'],
-  ['EISDIR', 'it is a directory, expected a file'],
-  ['ENOTDIR', 'a part of the path is not a directory'],
-  ['ENOSPC', 'no space left on the device'],
-  ['EROFS', 'the file system is read-only'],
-  ['EFBIG', 'the file would be larger than is allowed'],
-  ['EIO', 'the device failed'],
-  ['EDQUOT', 'the disk quota is used up'],
-  ['EMFILE', 'too many open files'],
-  ['EEXIST', 'it exists already'],
-  ['ENAMETOOLONG', 'the name is too long'],
-  ['ELOOP', 'too many symbolic links'],
-])
-
-/** Returns a PipelineError as it is. Any other error is a defect of Millrace and becomes one with code `INTERNAL`. */
+/**
+ * Returns a PipelineError as it is. An error of the system, which a user can cause, becomes one with code `SYSTEM`. Any
+ * other error is a defect of Millrace and becomes one with code `INTERNAL`.
+ */
 export function asPipelineError(cause: unknown): PipelineError {
   if (cause instanceof PipelineError) return cause
+  const message = systemMessage(cause) ?? (isOutOfMemory(cause) ? cause.message : undefined)
+  if (message !== undefined) return new PipelineError('SYSTEM', message, { cause })
   return new PipelineError('INTERNAL', `internal error: ${messageOf(cause)}`, { cause })
 }

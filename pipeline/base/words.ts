@@ -2,8 +2,17 @@ import { relative } from 'node:path'
 
 /** The path relative to the current folder, or as given if that is shorter. */
 export function shortPath(file: string): string {
-  const short = relative(process.cwd(), file)
+  const short = relative(currentFolder() ?? file, file)
   return short === '' || short.length > file.length ? file : short
+}
+
+/** The current folder. Undefined if it was removed. */
+function currentFolder(): string | undefined {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
+  }
 }
 
 /** Joins words as a sentence lists them: `a, b or c`. */

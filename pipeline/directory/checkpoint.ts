@@ -13,7 +13,9 @@ import { readState, writeState } from './state.js'
 /** The version of the format. It grows when an older Millrace cannot read the checkpoints any more. */
 const VERSION = 1
 const FOLDER = 'checkpoint'
-const ENDING = '.safetensors'
+/** The names of checkpoints. A user's own file beside them has another name, and is left alone. */
+const CHECKPOINT = /^step-\d{9,}\.safetensors$/
+const HALF_WRITTEN = /^step-\d{9,}\.safetensors\.part$/
 
 const content = z.strictObject({
   epoch: z.int().nonnegative(),
@@ -97,7 +99,7 @@ function checksum(text: string, tensors: ReadonlyMap<string, Tensor>): string {
 
 /** Returns the path of a checkpoint, relative to the run directory. */
 export function checkpointFile({ step }: Pick<Checkpoint, 'step'>): string {
-  return `${FOLDER}/step-${String(step).padStart(9, '0')}${ENDING}`
+  return `${FOLDER}/step-${String(step).padStart(9, '0')}.safetensors`
 }
 
 /**
@@ -109,10 +111,10 @@ export function checkpointFile({ step }: Pick<Checkpoint, 'step'>): string {
 export function pruneCheckpoints(directory: string, keep: number, written?: Pick<Checkpoint, 'step'>): void {
   const folder = join(directory, FOLDER)
   const names = namesIn(folder)
-  const checkpoints = names.filter((name) => name.endsWith(ENDING))
+  const checkpoints = names.filter((name) => CHECKPOINT.test(name))
   const first = written ? Math.max(0, checkpoints.indexOf(basename(checkpointFile(written)))) : 0
   const old = checkpoints.filter((_, i) => i < first || i >= first + keep)
-  for (const name of [...old, ...names.filter((name) => name.endsWith('.part'))]) removeFile(join(folder, name))
+  for (const name of [...old, ...names.filter((name) => HALF_WRITTEN.test(name))]) removeFile(join(folder, name))
 }
 
 /**
@@ -126,7 +128,7 @@ export function newestCheckpoint(
   accept: (checkpoint: Checkpoint) => boolean = () => true,
 ): Checkpoint | undefined {
   const folder = join(directory, FOLDER)
-  for (const name of namesIn(folder).filter((name) => name.endsWith(ENDING))) {
+  for (const name of namesIn(folder).filter((name) => CHECKPOINT.test(name))) {
     try {
       const checkpoint = decodeCheckpoint(readRegularFile(join(folder, name), MOST_BYTES))
       if (accept(checkpoint)) return checkpoint
@@ -146,7 +148,7 @@ export function newestCheckpoint(
 
 /** True if there are checkpoints of a run in a directory. */
 export function hasCheckpoints(directory: string): boolean {
-  return namesIn(join(directory, FOLDER)).some((name) => name.endsWith(ENDING))
+  return namesIn(join(directory, FOLDER)).some((name) => CHECKPOINT.test(name))
 }
 
 /** Returns the names in a folder, the last one first; none if it is no folder, or a link to one. */

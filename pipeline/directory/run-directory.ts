@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileProblem, PipelineError } from '../base/errors.js'
@@ -6,8 +6,7 @@ import { shortPath } from '../base/words.js'
 import { attempt, makeFolder, replaceFile } from '../files/files.js'
 import { lockDirectory } from '../files/lock.js'
 import { checkTarget, checkTargetInside, isRunFile, pathKey } from '../files/output-path.js'
-import { readRegularFile } from '../files/regular-file.js'
-import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
+import { checkPlace, existsError, foreignError, isFile, type NewRun, ownFiles, removeOldRun } from './run-place.js'
 
 /** The directory of one run, in which this process alone writes. */
 export interface RunDirectory {
@@ -33,12 +32,17 @@ export interface RunDirectory {
   release(): void
 }
 
-/** Where a run writes. */
-export interface RunPlace {
-  /** The run directory; default: the next free `runs/NAME-001`. */
-  readonly out?: string | undefined
-  /** Replaces the run that lies in `out`. */
-  readonly force?: boolean | undefined
+/** What a process that claims a directory knows of it. */
+export interface Claim {
+  /** True if output files with absolute paths may lie anywhere. */
+  readonly allowAbsolutePaths?: boolean | undefined
+  /** The output files of the run so far. */
+  readonly known?: Iterable<string> | undefined
+  /**
+   * Whether a file that exists and that the run asks for the first time is one of the user, which stays. Default: it is
+   * not, because the run had written it before.
+   */
+  readonly isForeign?: ((target: string) => boolean) | undefined
 }
 
 /**
@@ -66,36 +70,39 @@ const itself = 'the run itself'
 
 /**
  * Makes the directory of a new run and claims it for this process. Throws a PipelineError if a run lies there already,
- * or if the directory cannot be made.
+ * if a file lies there that the run would write and that is not of a run, or if the directory cannot be made.
  *
  * @param name the name of the pipeline, for a numbered directory
- * @param allowAbsolutePaths true if output files with absolute paths may lie anywhere
  */
-export function makeRunDirectory(
-  name: string,
-  { out, force = false }: RunPlace,
-  allowAbsolutePaths = false,
-): RunDirectory {
-  if (out === undefined) return openRunDirectory(nextNumbered(name), allowAbsolutePaths)
-  const path = resolve(out)
-  makeOutFolder(path, force)
-  const directory = openRunDirectory(path, allowAbsolutePaths)
+export function makeRunDirectory(name: string, place: NewRun): RunDirectory {
+  const { out, force = false, allowAbsolutePaths } = place
+  const path = out === undefined ? nextNumbered(name) : resolve(out)
+  if (out !== undefined) {
+    checkPlace(path, place)
+    attempt('make the run directory', path, () => makeFolder(path))
+  }
+  const own = ownFiles(path)
+  const isForeign = (target: string): boolean =>
+    target.startsWith(path + sep)
+      ? isFile(target) && !own.has(pathKey(relative(path, target)))
+      : isFile(target) && !force
+  const directory = openRunDirectory(path, { allowAbsolutePaths, isForeign })
   try {
+    // Again: until the directory was claimed, another process may have written a run there.
+    checkPlace(path, place)
     if (force) removeOldRun(path)
+    return directory
   } catch (error) {
     directory.release()
     throw error
   }
-  return directory
 }
 
-/**
- * Claims an existing directory of a run for this process. Throws a PipelineError if another process writes there.
- *
- * @param allowAbsolutePaths true if output files with absolute paths may lie anywhere
- * @param known the output files of the run so far
- */
-export function openRunDirectory(path: string, allowAbsolutePaths = false, known: Iterable<string> = []): RunDirectory {
+/** Claims an existing directory of a run for this process. Throws a PipelineError if another process writes there. */
+export function openRunDirectory(
+  path: string,
+  { allowAbsolutePaths = false, known = [], isForeign = () => false }: Claim = {},
+): RunDirectory {
   const release = lockDirectory(path)
   const files = new Set(known)
   const writers = new Map<string, string>()
@@ -110,6 +117,7 @@ export function openRunDirectory(path: string, allowAbsolutePaths = false, known
     if (other !== writer)
       throw new PipelineError('DEFINITION', `${name} is already written by ${other}; give another path`)
     attempt('write', target, () => (isInside ? checkTargetInside(path, target, name) : checkTarget(target, name)))
+    if (!writers.has(key) && isForeign(target)) throw isInside ? foreignError([name], path) : existsError(name)
     writers.set(key, writer)
     files.add(name)
     return withFolder(target)
@@ -152,43 +160,5 @@ function nextNumbered(name: string): string {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue
       throw new PipelineError('WRITE', fileProblem('make the run directory', shortPath(path), error), { cause: error })
     }
-  }
-}
-
-function makeOutFolder(path: string, force: boolean): void {
-  if (existsSync(path) && !statSync(path).isDirectory())
-    throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is a file, expected a directory`)
-  // Checkpoints count even without a record: a new run that is killed early would be resumed from them.
-  if (!force && (existsSync(join(path, 'run.json')) || hasCheckpoints(path)))
-    throw new PipelineError(
-      'ARGUMENTS',
-      `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
-    )
-  attempt('make the run directory', path, () => makeFolder(path))
-}
-
-/** Removes the output files and checkpoints of the run that lies in a directory. */
-function removeOldRun(path: string): void {
-  for (const file of filesOf(join(path, 'run.json'))) {
-    const target = resolve(path, file)
-    if (!target.startsWith(path + sep)) continue
-    attempt('remove', target, () => {
-      checkTargetInside(path, dirname(target), file)
-      rmSync(target, { force: true })
-    })
-  }
-  pruneCheckpoints(path, 0)
-}
-
-/** The largest `run.json` that is read, in bytes. */
-const MAX_RECORD = 64 << 20
-
-/** Returns the output files that a `run.json` lists; none if it cannot be read. */
-function filesOf(record: string): string[] {
-  try {
-    const { files } = JSON.parse(String(readRegularFile(record, MAX_RECORD))) as { files?: unknown }
-    return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []
-  } catch {
-    return []
   }
 }

@@ -1,59 +1,151 @@
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { hostname } from 'node:os'
+import { randomBytes } from 'node:crypto'
+import { closeSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
+import { formatOwner, type Owner, ownerIn, stateOf, thisProcess } from './lock-owner.js'
 import { readRegularFile } from './regular-file.js'
 
-/** The process that has locked a directory. The lock file contains it as JSON. */
-interface Owner {
-  /** The process id. */
-  readonly pid: number
-  /** The name of the machine. */
-  readonly host: string
-  /** The start time of the process, in ticks since the machine started. Systems use process ids again. */
-  readonly began: string
-}
+/*
+ * Node has no `flock`, so the lock of a directory is a file `lock` that names its owner. A lock whose owner has ended
+ * may be replaced, and no system call replaces a file only if it has a certain content. So a process first creates a
+ * file of its own, `lock.ID`, and looks for those of others. Of two processes, the one that creates its file later sees
+ * the other's. Only a process that sees no other looks at `lock`, and renames its file to `lock` if that is free. It
+ * looks at `lock` last: the file of another process that was renamed in the meantime is found there.
+ *
+ * This holds however slow a process is between two steps, because a process removes only its own file and those of
+ * processes that have ended, and no two processes have files of one name.
+ */
 
-/** The lock is a file that names its owner, because Node has no `flock`. */
 const NAME = 'lock'
+/** The files of processes that are about to take a lock. */
+const CONTENDER = /^lock\.[0-9a-f]{16}$/
 /** A larger file is not a lock. */
 const MAX_BYTES = 4096
+/** For so long, in milliseconds, a process waits for others that want the same lock. */
+const PATIENCE = 2000
+/** Milliseconds between two looks. */
+const INTERVAL = 10
+
+/** The locks that this process holds. */
+const held = new Set<() => void>()
+
+/** Whether a name in a directory is that of a lock, or of a file that becomes one. */
+export function isLockFile(name: string): boolean {
+  return name === NAME || CONTENDER.test(name)
+}
 
 /**
- * Locks a directory, so that only this process writes in it. Returns a function that removes the lock. Replaces the
- * lock of a process that has ended.
+ * Locks a directory, so that only this process writes in it. Returns a function that removes the lock; the end of the
+ * process does that, too, unless it is killed. Replaces the lock of a process that has ended. If it throws, it has
+ * changed nothing.
  *
  * Throws a PipelineError `ARGUMENTS` if another process owns the lock, or might own it because it runs on another
- * machine. Throws a PipelineError `WRITE` if the lock cannot be written.
+ * machine or in another container. Throws a PipelineError `WRITE` if the lock cannot be written.
  */
 export function lockDirectory(directory: string): () => void {
   const path = join(directory, NAME)
-  const mine = JSON.stringify({ pid: process.pid, host: hostname(), began: beganAt(process.pid) } satisfies Owner)
-  for (let tries = 0; tries < 5; tries++) {
-    try {
-      writeLock(path, mine)
-      return () => release(path, mine)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
-        throw new PipelineError('WRITE', fileProblem('write', shortPath(path), error), { cause: error })
-    }
-    const text = contentOf(path)
-    const owner = ownerOf(text)
-    if (owner && isAlive(owner)) throw lockedError(directory, path, owner)
-    clear(path, text)
+  const giveUp = performance.now() + PATIENCE
+  for (;;) {
+    const obstacle = obstacleIn(directory)
+    if (!obstacle) {
+      const text = take(directory)
+      if (text !== undefined) return releaser(path, text)
+    } else if (obstacle.path === path || obstacle.isUnknown || performance.now() > giveUp)
+      throw lockedError(directory, obstacle)
+    pause()
   }
-  throw new PipelineError('ARGUMENTS', `other processes want to write in ${shortPath(directory)}, too`)
 }
 
-/** Creates the lock file. Throws if it exists. Removes it again if it cannot be written completely. */
-function writeLock(path: string, text: string): void {
+/** A lock file that keeps this process from taking the lock. */
+interface Obstacle {
+  readonly path: string
+  readonly owner: Owner
+  /** True if it cannot be told whether the owner runs. */
+  readonly isUnknown: boolean
+}
+
+/**
+ * Makes one attempt to take the lock. Returns the text of the lock file, or undefined if another process was in the way
+ * or has removed the file of this process, which it took for that of a process killed while writing it.
+ */
+function take(directory: string): string | undefined {
+  const id = randomBytes(8).toString('hex')
+  const own = join(directory, `${NAME}.${id}`)
+  const text = JSON.stringify(thisProcess(id))
+  const giveUp = performance.now() + PATIENCE
+  try {
+    writeNew(own, text)
+    for (;;) {
+      const obstacle = obstacleIn(directory, own)
+      if (!obstacle) break
+      // Of several that wait for each other, the first by name stays.
+      const isFirst = obstacle.path > own
+      if (!isFirst || obstacle.isUnknown || performance.now() > giveUp) {
+        unlink(own)
+        return undefined
+      }
+      pause()
+    }
+    renameSync(own, join(directory, NAME))
+    return text
+  } catch (error) {
+    unlink(own)
+    if (error instanceof PipelineError) throw error
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && exists(directory)) return undefined
+    throw new PipelineError('WRITE', fileProblem('write', shortPath(join(directory, NAME)), error), { cause: error })
+  }
+}
+
+/**
+ * Returns a lock file of another process that runs, or may run; undefined if there is none. Removes the files of
+ * contenders that have ended.
+ *
+ * @param own the file of this process. Only with it, a file that is not complete counts as that of a process killed
+ *   while writing it, and is removed: if its process still runs, it finds `own` afterwards.
+ */
+function obstacleIn(directory: string, own?: string): Obstacle | undefined {
+  const contenders = namesIn(directory).filter((name) => CONTENDER.test(name))
+  if (own !== undefined && !contenders.some((name) => join(directory, name) === own))
+    throw Object.assign(new Error('the file was removed'), { code: 'ENOENT' })
+  // In this order, `lock` comes last; see above.
+  for (const path of [...contenders.sort(), NAME].map((name) => join(directory, name))) {
+    if (path === own) continue
+    const text = contentOf(path)
+    const owner = ownerIn(text)
+    if (text !== '' && !text.startsWith('{'))
+      throw new PipelineError('ARGUMENTS', `${shortPath(path)} lies there and is no lock of Millrace; move it away`)
+    const state = owner && stateOf(owner)
+    if (owner && state !== 'ended') return { path, owner, isUnknown: state === 'unknown' }
+    const isContender = path !== join(directory, NAME)
+    if (isContender && (owner || own !== undefined)) unlink(path)
+  }
+  return undefined
+}
+
+/** The names in a directory. Throws a PipelineError `WRITE` if it cannot be read. */
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    throw new PipelineError('WRITE', fileProblem('read the directory', shortPath(directory), error), { cause: error })
+  }
+}
+
+function exists(directory: string): boolean {
+  try {
+    readdirSync(directory)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Creates a file. Throws if it exists. Removes it again if it cannot be written completely. */
+function writeNew(path: string, text: string): void {
   const file = openSync(path, 'wx')
   try {
     writeSync(file, text)
-  } catch (error) {
-    rmSync(path, { force: true })
-    throw error
   } finally {
     closeSync(file)
   }
@@ -64,65 +156,44 @@ function contentOf(path: string): string {
   for (let tries = 0; ; tries++) {
     try {
       const text = String(readRegularFile(path, MAX_BYTES))
-      if (text !== '' || tries === 10) return text
+      if (ownerIn(text) || tries === 10) return text
     } catch {
       return ''
     }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    pause()
   }
 }
 
-/** Removes the lock of a process that has ended, but not a new lock that has replaced it in the meantime. */
-function clear(path: string, text: string): void {
-  const aside = `${path}.${process.pid}`
+/** Waits without a turn of the event loop, for callers that are synchronous. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, INTERVAL)
+}
+
+/** Returns the function that removes a lock. By then the directory may be gone, or a user may have removed the lock. */
+function releaser(path: string, text: string): () => void {
+  const release = (): void => {
+    if (held.delete(release) && contentOf(path) === text) unlink(path)
+    if (held.size === 0) process.off('exit', releaseAll)
+  }
+  if (held.size === 0) process.on('exit', releaseAll)
+  held.add(release)
+  return release
+}
+
+function releaseAll(): void {
+  for (const release of held) release()
+}
+
+/** Removes a file. A file that cannot be removed does no harm: its owner has ended, or is about to. */
+function unlink(path: string): void {
   try {
-    renameSync(path, aside)
-    if (contentOf(aside) === text) rmSync(aside)
-    else renameSync(aside, path)
+    unlinkSync(path)
   } catch {
-    // Another process was faster.
+    // It may be gone already.
   }
 }
 
-/** Removes the lock of this process. By now the directory may be gone, or the lock may belong to another process. */
-function release(path: string, mine: string): void {
-  if (contentOf(path) === mine) rmSync(path, { force: true })
-}
-
-function lockedError(directory: string, path: string, { pid, host }: Owner): PipelineError {
-  const where = host === hostname() ? '' : ` on ${host}`
-  const help = host === hostname() ? 'wait for its end' : `wait for its end, or remove ${shortPath(path)} if it is gone`
-  return new PipelineError('ARGUMENTS', `process ${pid}${where} is writing in ${shortPath(directory)}; ${help}`)
-}
-
-/** The owner that a lock file names, or undefined if it names none. */
-function ownerOf(text: string): Owner | undefined {
-  try {
-    const { pid, host, began } = JSON.parse(text) as Partial<Owner>
-    if (typeof pid === 'number' && typeof host === 'string' && typeof began === 'string') return { pid, host, began }
-  } catch {
-    // The owner was killed before it had written the file.
-  }
-  return undefined
-}
-
-/** Whether the owner still runs. True for every process on another machine, because that is not known. */
-function isAlive({ pid, host, began }: Owner): boolean {
-  if (host !== hostname()) return true
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-  return beganAt(pid) === began
-}
-
-/** The start time of a process, in ticks since the machine started. Empty if the system has no `/proc`. */
-function beganAt(pid: number): string {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-  } catch {
-    return ''
-  }
+function lockedError(directory: string, { path, owner, isUnknown }: Obstacle): PipelineError {
+  const help = isUnknown ? `wait for its end, or remove ${shortPath(path)} if it is gone` : 'wait for its end'
+  return new PipelineError('ARGUMENTS', `${formatOwner(owner)} is writing in ${shortPath(directory)}; ${help}`)
 }

@@ -56,7 +56,7 @@ export function pathKey(path: string): string {
 
 /** Whether a path is reserved for the run itself: its record, its definition, its lock, its folder of checkpoints. */
 export function isRunFile(path: string): boolean {
-  return /^(pipeline\.yaml|run\.json|lock|checkpoint)(\/|$)/.test(pathKey(path))
+  return /^(pipeline\.yaml|run\.json|lock(\.[0-9a-f]{16})?|checkpoint)(\/|$)/.test(pathKey(path))
 }
 
 /** Throws a PipelineError `WRITE` if `target` exists and is a pipe, a socket or a block device. */

@@ -15,6 +15,7 @@ import { learnerNamed } from '../stage/learner.js'
 import type { Ports, StageContext } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
+import { whileRunning } from './abandon.js'
 import { Checkpointer } from './checkpointer.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import type { Division } from './division.js'
@@ -87,10 +88,12 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const checkpointer = new Checkpointer(ownRule, directory, recorder, resumed?.checkpoint)
   const results = new ResultCollector(events, recorder)
   const graph = graphOnRank(pipeline.graph, settings, rank)
+  const hasEnded = whileRunning((error) => recorder.save('failed', error))
   try {
     noteOtherMaker(resumed, kernels, recorder)
-    // The record of a resumed run must know the definition before the definition is replaced.
-    if (resumed) recorder.save('running')
+    // The record comes first: it tells the files of the run from those of the user, and must know the definition of a
+    // resumed run before that is replaced.
+    recorder.save('running')
     directory.write('pipeline.yaml', definition)
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
@@ -107,7 +110,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
       },
       onWired: (running) => {
         checkpointer.begin(running, graph)
-        recorder.save('running')
+        recorder.listFiles()
       },
       onEnding: (reason) => checkpointer.onEnding(reason),
       onStageEnd: (node) => events.next({ type: 'stage-end', stage: node.id }),
@@ -117,6 +120,8 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     return { directory: directory.path, ...results.results(), record: recorder.save('done') }
   } catch (cause) {
     throw await closedAfter(asPipelineError(cause), checkpointer, recorder)
+  } finally {
+    hasEnded()
   }
 }
 
@@ -137,7 +142,11 @@ function contextMaker(
         pipeline.graph.nodes.flatMap(({ stage }) => stage.learner ?? []),
       ),
     random: randomStreams(pipeline.seed, node.id),
-    file: (path) => directory.file(path, node.title),
+    file: (path) => {
+      const target = directory.file(path, node.title)
+      recorder.listNewFile()
+      return target
+    },
     source: (source) => {
       resumed?.checkSource(source)
       recorder.data.push(source)

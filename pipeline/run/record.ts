@@ -104,6 +104,7 @@ export class Recorder {
   private readonly constant: ReturnType<typeof constantPart>
   private readonly clock: KernelClock
   private readonly directory: RunDirectory
+  private isListing = false
   /** The number of notes, sources and files when `run.json` was last written. */
   private savedEntries = 0
 
@@ -166,6 +167,17 @@ export class Recorder {
     this.directory.write('run.json', `${JSON.stringify(record, null, 2)}\n`)
     this.savedEntries = this.countEntries()
     return record
+  }
+
+  /** Writes down the output files that the stages have named while they were connected, before they write them. */
+  listFiles(): void {
+    this.isListing = true
+    this.save('running')
+  }
+
+  /** Does the same for a file that a stage names later. A file that no record lists is one of the user. */
+  listNewFile(): void {
+    if (this.isListing) this.saveNews()
   }
 
   /** Writes `run.json` of the running run, if notes, sources or files have been added since it was last written. */

@@ -117,7 +117,7 @@ function readDefinitionFile(file: string): Buffer {
 async function reopen(path: string, options: ResumeOptions, read: () => Promise<StoredDefinition>): Promise<RunStart> {
   const { set = [], force = false, allowAbsolutePaths } = options
   const known = readPast(path).files.filter((name) => existsSync(join(path, name)))
-  const directory = openRunDirectory(path, allowAbsolutePaths, known)
+  const directory = openRunDirectory(path, { allowAbsolutePaths, known })
   try {
     // Read again: until the directory was claimed, another process could change the record.
     const past = readPast(path)

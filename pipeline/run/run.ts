@@ -1,6 +1,7 @@
 import { filter, map, Subject } from 'rxjs'
 import { PipelineError } from '../base/errors.js'
 import { makeRunDirectory } from '../directory/run-directory.js'
+import { outputFilesOf } from '../graph/outputs.js'
 import { Pipeline } from '../graph/pipeline.js'
 import type { RowOfRun } from '../graph/spec.js'
 import type { MetricsRow } from '../wires/metrics.js'
@@ -38,7 +39,11 @@ export function start<Row extends MetricsRow>(pipeline: Pipeline<Row>, options: 
       directory:
         options.directory === false
           ? noDirectory()
-          : makeRunDirectory(pipeline.name, options, pipeline.definition.trust.allowAbsolutePaths),
+          : makeRunDirectory(pipeline.name, {
+              ...options,
+              allowAbsolutePaths: pipeline.definition.trust.allowAbsolutePaths,
+              outputs: pipeline.graph.nodes.flatMap(({ stage, options }) => outputFilesOf(stage, options)),
+            }),
     }),
   }) as Run<RowOfRun<Row>>
 }

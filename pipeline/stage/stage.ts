@@ -129,6 +129,8 @@ export interface StateHooks<S> {
 export interface Terminal {
   /** True if lines may be redrawn. */
   readonly interactive: boolean
+  /** The width in columns, now; it changes with the window. Undefined or 0 if it is not known. */
+  readonly width?: number | undefined
   /** Writes a text as it is; it adds no line break. */
   write(text: string): void
 }

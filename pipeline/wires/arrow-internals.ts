@@ -1,4 +1,4 @@
-import { RecordBatchStreamWriter, type Schema, Table } from 'apache-arrow'
+import { RecordBatchFileWriter, RecordBatchStreamWriter, RecordBatchWriter, type Schema, Table } from 'apache-arrow'
 
 /*
  * All code that depends on private parts of apache-arrow. package.json pins its version, and the test of this file
@@ -90,3 +90,28 @@ export class ArrowStreamWriter extends RecordBatchStreamWriter {
     return this
   }
 }
+
+/**
+ * Encodes a table as an Arrow IPC file. Between its magic bytes lies a whole stream with the schema first, as the format
+ * demands, so that a reader of streams may skip the magic bytes. `tableToIPC(table, 'file')` of apache-arrow leaves the
+ * schema to the footer.
+ */
+export function arrowFile(table: Table): Uint8Array {
+  const writer = new ArrowFileWriter()
+  writer.write(table)
+  return writer.finish().toUint8Array(true)
+}
+
+class ArrowFileWriter extends RecordBatchFileWriter {
+  /** Writes the magic bytes, as the base class does, and the schema, as the base class of that does. */
+  protected override _writeSchema(schema: Schema): this {
+    super._writeSchema(schema)
+    return writeSchemaMessage.call(this, schema) as this
+  }
+}
+
+/** Writes a schema as a message of a stream. */
+const writeSchemaMessage = Reflect.get(RecordBatchWriter.prototype, '_writeSchema') as (
+  this: RecordBatchWriter,
+  schema: Schema,
+) => RecordBatchWriter

@@ -1,4 +1,4 @@
-import { type Table, tableFromIPC, tableToIPC } from 'apache-arrow'
+import { type Table, tableFromIPC } from 'apache-arrow'
 import {
   concat,
   concatMap,
@@ -16,7 +16,15 @@ import {
 } from 'rxjs'
 import { z } from 'zod'
 import { fastKernelNames } from '../../kernels/index.js'
-import { checkLearner, copyParameters, defineStage, PipelineError, positionOf, wire } from '../../pipeline/stage-kit.js'
+import {
+  arrowFile,
+  checkLearner,
+  copyParameters,
+  defineStage,
+  PipelineError,
+  positionOf,
+  wire,
+} from '../../pipeline/stage-kit.js'
 import { compareGradients } from './compare.js'
 import { formatFailure, gradientCheckTable } from './table.js'
 
@@ -87,7 +95,7 @@ export const gradient = defineStage({
         let isChecked = false
         let first: Table | undefined
         context.state(state, {
-          snapshot: () => ({ isChecked, ...(first && !isChecked && { before: tableToIPC(first, 'file') }) }),
+          snapshot: () => ({ isChecked, ...(first && !isChecked && { before: arrowFile(first) }) }),
           restore: (saved) => {
             isChecked = saved.isChecked
             first = saved.before && tableFromIPC(saved.before)

@@ -1,8 +1,9 @@
-import { type Table, tableToIPC } from 'apache-arrow'
+import type { Table } from 'apache-arrow'
 import { defer, ignoreElements, merge, tap } from 'rxjs'
 import { z } from 'zod'
 import {
   anyNumber,
+  arrowFile,
   checkMonitor,
   copyParameters,
   defineStage,
@@ -57,7 +58,7 @@ export const best = defineStage({
                 `the parameters of step ${row.step} are gone: do both inputs come from one model?`,
               )
             best = value
-            replaceFile(file, tableToIPC(copyParameters(last), 'file'))
+            replaceFile(file, arrowFile(copyParameters(last)))
           }),
         )
         const seen = parameters.pipe(

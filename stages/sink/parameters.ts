@@ -1,7 +1,6 @@
-import { tableToIPC } from 'apache-arrow'
 import { ignoreElements, tap } from 'rxjs'
 import { z } from 'zod'
-import { copyParameters, defineStage, outputPath, replaceFile, wire } from '../../pipeline/stage-kit.js'
+import { arrowFile, copyParameters, defineStage, outputPath, replaceFile, wire } from '../../pipeline/stage-kit.js'
 import { onlyLast } from './only-last.js'
 
 /**
@@ -23,7 +22,7 @@ export const parameters = defineStage({
     return (parameters) =>
       parameters.pipe(
         onlyLast(),
-        tap((table) => replaceFile(file, tableToIPC(copyParameters(table), 'file'))),
+        tap((table) => replaceFile(file, arrowFile(copyParameters(table)))),
         ignoreElements(),
       )
   },

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
+import { Schema, Table, tableFromArrays, tableToIPC, vectorFromArray } from 'apache-arrow'
 import t from 'tap'
+import { arrowFile } from '../../dist/pipeline/wires/arrow-internals.js'
 import { differingFiles } from '../../dist/report/compared-files.js'
 
 t.test('equal directories have no differing files, whatever times, checkpoints and locks say', async (t) => {
@@ -22,6 +24,32 @@ t.test('differing files are named: other bytes, other lengths, missing ones, on 
   const names = ['figures/only-a.png', 'figures/run.json', 'late', 'length', 'only-b', 'run.csv']
   t.strictSame(differingFiles(a, b), names)
   t.strictSame(differingFiles(b, a), names)
+})
+
+t.test('Arrow files are compared by their tables, because version 0.1.0 wrote other bytes', async (t) => {
+  const table = (value: number, name: string) =>
+    new Table(new Schema(tableFromArrays({ x: [0] }).schema.fields, new Map([['name', name]])), {
+      x: vectorFromArray([value, 2]),
+    })
+  const old = Buffer.from(tableToIPC(table(1, 'a'), 'file'))
+  const now = Buffer.from(arrowFile(table(1, 'a')))
+  t.notOk(old.equals(now))
+  const folder = t.testdir({
+    a: { 'same.arrow': old, 'value.arrow': old, 'name.arrow': old, 'same.bin': old, 'damaged.arrow': old.subarray(9) },
+    b: {
+      'same.arrow': now,
+      'value.arrow': Buffer.from(arrowFile(table(3, 'a'))),
+      'name.arrow': Buffer.from(arrowFile(table(1, 'b'))),
+      'same.bin': now,
+      'damaged.arrow': now.subarray(9),
+    },
+  })
+  t.strictSame(differingFiles(join(folder, 'a'), join(folder, 'b')), [
+    'damaged.arrow',
+    'name.arrow',
+    'same.bin',
+    'value.arrow',
+  ])
 })
 
 t.test('what is no file differs, and is not read', async (t) => {

@@ -1,14 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { lockDirectory } from '../../../dist/pipeline/files/lock.js'
 import { checkFigures } from '../../docs/figures.js'
+import { lockModule as module, Scheduler } from './scheduler.js'
 
-const module = new URL('../../../dist/pipeline/files/lock.js', import.meta.url).href
 const taking = (directory: string, then: string) =>
   spawn(
     process.execPath,
@@ -25,7 +25,7 @@ t.test('a directory can be locked again once the lock is released', async (t) =>
   const release = lockDirectory(directory)
   t.throws(() => lockDirectory(directory), {
     code: 'ARGUMENTS',
-    message: /^process \d+ is writing in .*; wait for its end$/,
+    message: /^process \d+ is writing in .*; wait for its end/,
   })
   release()
   lockDirectory(directory)()
@@ -56,6 +56,30 @@ t.test(
 )
 
 t.test(
+  'a zombie has ended, although its parent does not ask for it',
+  { skip: !existsSync('/proc/self/stat') },
+  async (t) => {
+    const directory = t.testdir({})
+    const command = `import { lockDirectory } from ${JSON.stringify(module)}
+    lockDirectory(${JSON.stringify(directory)}); process.kill(process.pid, 'SIGKILL')`
+    // The shell starts the owner of the lock and becomes a program that never waits for it.
+    const parent = spawn('sh', ['-c', '"$0" --input-type=module -e "$1" & exec sleep 60', process.execPath, command])
+    t.teardown(() => parent.kill('SIGKILL'))
+    const state = () => {
+      const { pid } = JSON.parse(readFileSync(join(directory, 'lock'), 'utf8'))
+      return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '')[0]
+    }
+    for (let tries = 0; tries < 200; tries++) {
+      await sleep(50)
+      if (existsSync(join(directory, 'lock')) && state() === 'Z') break
+    }
+    t.equal(state(), 'Z')
+    lockDirectory(directory)()
+    t.strictSame(readdirSync(directory), [])
+  },
+)
+
+t.test(
   'a pipe in the place of a lock is replaced without waiting',
   { skip: process.platform === 'win32' },
   async (t) => {
@@ -67,11 +91,21 @@ t.test(
 )
 
 t.test('an incomplete lock is replaced', async (t) => {
-  for (const text of ['', '{"pid":', 'null', '{}']) {
+  for (const text of ['', '{"pid":', '{}']) {
     const directory = t.testdir({ lock: text })
     lockDirectory(directory)()
     t.strictSame(readdirSync(directory), [], text)
   }
+})
+
+t.test('a file of the user that is named as a lock stays', async (t) => {
+  const directory = t.testdir({ lock: 'for the door' })
+  t.throws(() => lockDirectory(directory), {
+    code: 'ARGUMENTS',
+    message: /lock lies there and is no lock of Millrace; move it away$/,
+  })
+  t.equal(readFileSync(join(directory, 'lock'), 'utf8'), 'for the door')
+  t.strictSame(readdirSync(directory), ['lock'])
 })
 
 t.test('a lock of a process on another machine is kept, because the process may run', async (t) => {
@@ -80,6 +114,66 @@ t.test('a lock of a process on another machine is kept, because the process may 
   t.throws(() => lockDirectory(directory), {
     message: /^process 1 on elsewhere is writing in .*; wait for its end, or remove .*lock if it is gone$/,
   })
+})
+
+t.test('a file that is about to become a lock counts as one, unless its process has ended', async (t) => {
+  const dead = JSON.stringify({ pid: 2 ** 22, host: hostname(), began: '1' })
+  const elsewhere = JSON.stringify({ pid: 1, host: 'elsewhere', began: '1' })
+  const directory = t.testdir({ 'lock.00112233445566aa': dead, 'lock.ffffffffffffffff': '{"pi', 'lock.mine': 'x' })
+  lockDirectory(directory)()
+  t.strictSame(readdirSync(directory), ['lock.mine'], 'files of other names are not those of locks')
+  writeFileSync(join(directory, 'lock.00112233445566aa'), elsewhere)
+  t.throws(() => lockDirectory(directory), { message: /or remove .*lock\.00112233445566aa if it is gone$/ })
+  t.strictSame(readdirSync(directory).sort(), ['lock.00112233445566aa', 'lock.mine'], 'a refusal changes nothing')
+})
+
+t.test('a process that ends without releasing its lock removes it, however it ends', async (t) => {
+  for (const [end, code] of [
+    ['process.exit(3)', 3],
+    ["queueMicrotask(() => { throw new Error('x') })", 1],
+  ] as const) {
+    const directory = t.testdir({})
+    const child = taking(directory, end)
+    t.strictSame(await once(child, 'close'), [code, null])
+    t.strictSame(readdirSync(directory), [], end)
+  }
+})
+
+t.test('a user who removes a lock that is in use does not make its owner remove the next one', async (t) => {
+  const directory = t.testdir({})
+  const first = lockDirectory(directory)
+  execFileSync('rm', [join(directory, 'lock')])
+  const second = lockDirectory(directory)
+  first()
+  t.throws(() => lockDirectory(directory), { code: 'ARGUMENTS' })
+  second()
+  t.strictSame(readdirSync(directory), [])
+})
+
+t.test('two that want a stale lock never both get it, wherever one of them is held up', async (t) => {
+  const parent = t.testdir({})
+  const stale = JSON.stringify({ pid: 2 ** 22, host: hostname(), began: '1' })
+  const scheduler = await Scheduler.start(2)
+  t.teardown(() => scheduler.close())
+  let least = Number.POSITIVE_INFINITY
+  let none = 0
+  for (let stop = 0; stop < 20; stop++)
+    for (const others of [3, 9, 60]) {
+      const directory = join(parent, `${stop}-${others}`)
+      mkdirSync(directory)
+      writeFileSync(join(directory, 'lock'), stale)
+      // The first makes `stop` file operations, then the second as many as `others`, then both take turns.
+      const turns = [...Array<number>(stop).fill(0), ...Array<number>(others).fill(1)]
+      const { holders, operations } = await scheduler.play(directory, turns)
+      least = Math.min(least, operations)
+      if (holders.length === 0) none++
+      t.ok(holders.length < 2, `${stop} operations, then ${others}: ${holders.length} have the lock`)
+      const lock = existsSync(join(directory, 'lock')) && readFileSync(join(directory, 'lock'), 'utf8')
+      if (holders.length === 1) t.equal(lock, holders[0], 'the lock is that of its holder')
+      t.strictSame(readdirSync(directory), ['lock'])
+    }
+  t.ok(least < 20, `the first needs ${least} operations, so it was held up at each of them`)
+  t.equal(none, 0, 'one of them gets it')
 })
 
 t.test('if many processes find the lock of a dead process, exactly one gets it', async (t) => {

@@ -11,7 +11,7 @@ import {
 import fc from 'fast-check'
 import t from 'tap'
 import { tableFromFile } from '../../../dist/pipeline/formats/ipc.js'
-import { metricsRows, metricsTable, modelOf, parametersTables } from '../../../dist/pipeline/stage-kit.js'
+import { arrowFile, metricsRows, metricsTable, modelOf, parametersTables } from '../../../dist/pipeline/stage-kit.js'
 import { countedBatches, examples } from '../../stages/tables.js'
 
 const position = { epoch: 3, step: 120, epochs: 4, steps: 40 }
@@ -47,6 +47,14 @@ t.test('tables read back as they were written, from a file and from a stream', (
     ])
       t.strictSame(String(tableFromFile(tableToIPC(table, kind))), String(table))
   }
+  t.end()
+})
+
+t.test('a file that begins with its schema reads as one that leaves it to its footer', (t) => {
+  for (const table of [parameters, several])
+    t.strictSame(String(tableFromFile(arrowFile(table))), String(tableFromFile(tableToIPC(table, 'file'))))
+  const file = arrowFile(several)
+  for (let length = 0; length < file.length; length++) t.throws(() => tableFromFile(file.subarray(0, length)))
   t.end()
 })
 

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { tableFromIPC as flechetteTable } from '@uwdata/flechette'
 import {
   Float64,
   Int32,
   makeVector,
+  RecordBatchFileWriter,
   RecordBatchStreamWriter,
+  RecordBatchWriter,
   Schema,
   Table,
   tableFromIPC,
@@ -14,7 +17,12 @@ import {
   vectorFromArray,
 } from 'apache-arrow'
 import t from 'tap'
-import { ArrowStreamWriter, LazySchemaTable, LazyTable } from '../../../dist/pipeline/wires/arrow-internals.js'
+import {
+  ArrowStreamWriter,
+  arrowFile,
+  LazySchemaTable,
+  LazyTable,
+} from '../../../dist/pipeline/wires/arrow-internals.js'
 
 const columns = { i: vectorFromArray([1, 2, 3], new Int32()), s: vectorFromArray(['a', null, 'c'], new Utf8()) }
 const small = new Table(columns)
@@ -154,6 +162,41 @@ t.test('the stream writer has the members that ArrowStreamWriter overrides and c
   t.equal(Reflect.get(writer, '_started'), true)
   t.ok(Reflect.get(writer, '_position') > 0)
 })
+
+t.test('an Arrow file holds a whole stream, schema first, and reads the same from its footer', async (t) => {
+  const metadata = new Map([['epoch', '3']])
+  const described = new Table(new Schema(table.schema.fields, metadata), table.batches)
+  for (const each of [table, described, small, table.slice(2, 5), new Table(table.schema)]) {
+    const file = arrowFile(each)
+    t.equal(Buffer.from(file.subarray(0, 8)).toString(), 'ARROW1\0\0')
+    const stream = file.subarray(8)
+    // The end mark is followed by the footer, which a reader of streams does not reach.
+    t.ok(Buffer.from(stream).indexOf(Buffer.from(tableToIPC(each))) === 0, 'the stream lies behind the magic bytes')
+    for (const read of [tableFromIPC(file), tableFromIPC(stream)]) {
+      t.equal(read.numRows, each.numRows)
+      t.strictSame([...read.schema.metadata], [...each.schema.metadata])
+    }
+    t.equal(flechetteTable(file).numRows, each.numRows)
+    t.strictSame(
+      plain(tableFromIPC(file)),
+      plain(tableFromIPC(tableToIPC(each, 'file'))),
+      'the tables are those of apache-arrow',
+    )
+  }
+})
+
+t.test(
+  'the file writer leaves the schema to a method that is overridden, and the writer of messages has another',
+  async (t) => {
+    const ofFile = Reflect.get(RecordBatchFileWriter.prototype, '_writeSchema')
+    t.not(ofFile, Reflect.get(RecordBatchWriter.prototype, '_writeSchema'))
+    t.not(
+      Buffer.from(tableToIPC(table, 'file').subarray(8)).indexOf(Buffer.from(tableToIPC(table))),
+      0,
+      'apache-arrow: else arrowFile is not needed',
+    )
+  },
+)
 
 t.test('package.json pins the version of apache-arrow that these tests have run with', async (t) => {
   const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'))

@@ -1,0 +1,90 @@
+import { Command, CommanderError } from 'commander'
+import { asPipelineError } from '../pipeline/base/errors.js'
+import { version } from '../pipeline/base/package.js'
+import { abandonRuns } from '../pipeline/run/abandon.js'
+import { reportProblems } from './code-frame.js'
+import { addEngineCommands } from './engine-commands.js'
+import { addPipelineCommands } from './pipeline-commands.js'
+import { addResultCommands } from './result-commands.js'
+import { addRunCommands } from './run-commands.js'
+import { addSweepCommands } from './sweep-commands.js'
+import { isInterruption, type Output } from './terminal.js'
+
+/*
+ * The command line. The files `…-commands.ts` declare the commands with their options; each command is in a file of its
+ * own, which is loaded when the command is used.
+ */
+
+const exitCodes = new Map([
+  ['DEFINITION', 2],
+  ['ARGUMENTS', 2],
+  // EX_TEMPFAIL of sysexits.h: another try may succeed.
+  ['SILENT', 75],
+  // Used if this process got no signal itself: another process of the run got it.
+  ['ABORTED', 143],
+])
+
+/** Runs the command that the arguments of the process name. Reports its error and sets the exit code; never rejects. */
+export async function runProgram(output: Output): Promise<void> {
+  const program = makeProgram(output)
+  const report = (error: unknown): void =>
+    reportError(error, program.opts<{ debug?: boolean }>().debug === true, output)
+  // For an error that no code waits for, such as one in a timer of a stage file.
+  process.on('uncaughtException', (cause) => {
+    const error = asPipelineError(cause)
+    abandonRuns(error)
+    report(error)
+    output.exit(1)
+  })
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    report(error)
+    process.exitCode = isInterruption(process.exitCode) ? process.exitCode : exitCode(error)
+  }
+}
+
+function makeProgram(output: Output): Command {
+  const program = new Command('millrace')
+    .description('Train classifiers as a dataflow: stages in YAML, Apache Arrow on every wire.')
+    .version(version)
+    .option('--debug', 'show stack traces')
+    .exitOverride()
+    .configureOutput({ writeOut: output.write, writeErr: output.warn })
+    .showSuggestionAfterError()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  millrace run digits
+    millrace validate pipeline.yaml
+    millrace stages batch/rows
+
+  Exit codes:
+    0        done
+    1        the run failed
+    2        the definition or the arguments are wrong
+    75       another process of the run no longer answers
+    129      the terminal is gone (SIGHUP)
+    130/143  interrupted by Ctrl-C / SIGTERM`,
+    )
+  addRunCommands(program, output)
+  addPipelineCommands(program, output)
+  addResultCommands(program, output)
+  addSweepCommands(program, output)
+  addEngineCommands(program, output)
+  return program
+}
+
+function exitCode(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  return exitCodes.get(asPipelineError(error).code) ?? 1
+}
+
+function reportError(error: unknown, isDebugging: boolean, output: Output): void {
+  if (error instanceof CommanderError) return
+  const { code, problems } = asPipelineError(error)
+  reportProblems(problems, output)
+  if (code === 'INTERNAL') output.warn('This is a defect of Millrace, or of a stage file; --debug shows where.\n')
+  if (isDebugging) for (let at: unknown = error; at instanceof Error; at = at.cause) output.warn(`${at.stack}\n`)
+}

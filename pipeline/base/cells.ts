@@ -1,0 +1,47 @@
+/* How wide text is on a terminal, where some characters take two cells and some none. */
+
+/** Characters that take no cell of their own: they join the one before, or are not shown. */
+const NONE = /^[\p{M}\p{Cf}\u200b]$/u
+
+/** Characters that take two cells: Chinese, Japanese and Korean ones, full-width forms, and pictures. */
+const TWO = new RegExp(
+  '^(?:\\p{Emoji_Presentation}|[\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\ua4cf\\ua960-\\ua97c\\uac00-\\ud7a3\\uf900-\\ufaff' +
+    '\\ufe30-\\ufe6f\\uff01-\\uff60\\uffe0-\\uffe6\\u{16fe0}-\\u{18df2}\\u{1b000}-\\u{1b2fb}\\u{1f300}-\\u{1faff}' +
+    '\\u{20000}-\\u{3fffd}])$',
+  'u',
+)
+
+/** Characters that are spelled out before they reach a terminal, as `\u001b`. */
+const SPELLED = /^[\p{Cc}\p{Bidi_Control}]$/u
+
+/** The number of cells that a text takes on a terminal. */
+export function cellsOf(text: string): number {
+  let cells = 0
+  for (const character of text) cells += cellsOfOne(character)
+  return cells
+}
+
+/** The longest beginning of a text that takes at most so many cells. */
+export function cutToCells(text: string, cells: number): string {
+  if (cells === Number.POSITIVE_INFINITY) return text
+  let left = cells
+  let length = 0
+  for (const character of text) {
+    left -= cellsOfOne(character)
+    if (left < 0) break
+    length += character.length
+  }
+  return text.slice(0, length)
+}
+
+/** The text with spaces at its end, so that it takes at least so many cells. */
+export function padToCells(text: string, cells: number): string {
+  return text + ' '.repeat(Math.max(0, cells - cellsOf(text)))
+}
+
+function cellsOfOne(character: string): number {
+  if (character >= ' ' && character <= '~') return 1
+  if (SPELLED.test(character)) return 6
+  if (NONE.test(character)) return 0
+  return TWO.test(character) ? 2 : 1
+}

@@ -1,0 +1,132 @@
+import { lstatSync, rmSync, statSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { z } from 'zod'
+import { PipelineError } from '../base/errors.js'
+import { listed, shortPath } from '../base/words.js'
+import { attempt } from '../files/files.js'
+import { isLockFile } from '../files/lock.js'
+import { checkTargetInside, pathKey } from '../files/output-path.js'
+import { kindOf, readRegularFile } from '../files/regular-file.js'
+import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
+
+/** Where a run writes. */
+export interface RunPlace {
+  /** The run directory; default: the next free `runs/NAME-001`. */
+  readonly out?: string | undefined
+  /** Replaces the run that lies in `out`. Files there that are not of a run stay. */
+  readonly force?: boolean | undefined
+}
+
+/** Where a run writes, and what. */
+export interface NewRun extends RunPlace {
+  /** True if output files with absolute paths may lie anywhere. */
+  readonly allowAbsolutePaths?: boolean | undefined
+  /** The output files that are known before the run. */
+  readonly outputs?: readonly string[] | undefined
+}
+
+/**
+ * Throws a PipelineError `ARGUMENTS` if a new run must not be written into a directory: a run lies there and is not to
+ * be replaced, or a file of the user has the name of one that the run would write.
+ */
+export function checkPlace(path: string, { force = false, outputs = [] }: NewRun): void {
+  const found = attempt('find', path, () => statSync(path, { throwIfNoEntry: false }))
+  if (!found) return
+  if (!found.isDirectory())
+    throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is ${kindOf(found)}, expected a directory`)
+  const past = readPast(path)
+  // Checkpoints count even without a record: a new run that is killed early would be resumed from them.
+  if (!force && (past || hasCheckpoints(path)))
+    throw new PipelineError(
+      'ARGUMENTS',
+      `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
+    )
+  const own = ownFiles(path)
+  // A file is written under a temporary name first. In the directory of a run, such a file was left by that run.
+  const names = past ? outputs : outputs.flatMap((name) => [name, `${name}.part`])
+  const foreign = ['pipeline.yaml', 'run.json', 'checkpoint', ...names].filter((name) => {
+    const target = resolve(path, name)
+    // What is no file is refused when it is to be written, with its kind.
+    return target.startsWith(path + sep) && !own.has(pathKey(name)) && isFile(target)
+  })
+  if (foreign.length > 0) throw foreignError(foreign, path)
+}
+
+/** The keys of the files of the run that lies in a directory (`pathKey`); empty if none does. */
+export function ownFiles(path: string): ReadonlySet<string> {
+  const past = readPast(path)
+  return new Set(past ? ['pipeline.yaml', 'run.json', ...past.files].map(pathKey) : [])
+}
+
+/** Whether a run lies in a directory. */
+export function holdsRun(path: string): boolean {
+  return readPast(path) !== undefined
+}
+
+/** The error that names the files of the user that a run would write over. */
+export function foreignError(names: readonly string[], path: string): PipelineError {
+  const some = names.length > MAX_NAMED ? [...names.slice(0, MAX_NAMED), `${names.length - MAX_NAMED} more`] : names
+  const [lie, are] = names.length === 1 ? ['lies', 'is not a file'] : ['lie', 'are not files']
+  return new PipelineError(
+    'ARGUMENTS',
+    `--out ${shortPath(path)}: ${listed(some, 'and')} ${lie} there and ${are} of a run, so a run does not write over ` +
+      'them; give another directory, or move them away',
+  )
+}
+
+/** The error for a file outside of the run directory that exists. */
+export function existsError(name: string): PipelineError {
+  return new PipelineError('ARGUMENTS', `${name} exists already; move it away, or --force to replace it`)
+}
+
+/** Files that a message names one by one. */
+const MAX_NAMED = 5
+
+/** Whether a file lies at a path; false for directories, links, pipes and devices. */
+export function isFile(target: string): boolean {
+  return attempt('find', target, () => lstatSync(target, { throwIfNoEntry: false }))?.isFile() ?? false
+}
+
+/** Removes the output files and checkpoints of the run that lies in a directory, and nothing else. */
+export function removeOldRun(path: string): void {
+  for (const file of readPast(path)?.files ?? []) {
+    const target = resolve(path, file)
+    if (!target.startsWith(path + sep) || isLockFile(relative(path, target))) continue
+    attempt('remove', target, () => {
+      checkTargetInside(path, dirname(target), file)
+      rmSync(target, { force: true })
+    })
+  }
+  pruneCheckpoints(path, 0)
+}
+
+/** The largest `run.json` that is read, in bytes. */
+const MAX_RECORD = 64 << 20
+
+/** What the `run.json` of a run must have, of all versions of Millrace. */
+const pastRecord = z.looseObject({
+  status: z.string(),
+  versions: z.looseObject({ millrace: z.string() }),
+  files: z
+    .array(z.unknown())
+    .catch([])
+    .transform((files) => files.filter((file) => typeof file === 'string')),
+})
+
+/**
+ * The record of the run that lies in a directory, with its output files. Undefined if there is none: no `run.json`, or
+ * one of another program. One that is damaged is of a run, of which no files are known.
+ */
+function readPast(path: string): { readonly files: readonly string[] } | undefined {
+  let text: string
+  try {
+    text = String(readRegularFile(join(path, 'run.json'), MAX_RECORD))
+  } catch {
+    return undefined
+  }
+  try {
+    return pastRecord.safeParse(JSON.parse(text)).data
+  } catch {
+    return { files: [] }
+  }
+}
