@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -16,9 +16,12 @@ const cwd = mkdtempSync(join(tmpdir(), 'millrace-package-'))
 const env = userEnvironment()
 t.teardown(() => rmSync(cwd, { recursive: true, force: true }))
 
+let packed = 0
+
 t.before(async () => {
   await run('npm', ['pack', '--ignore-scripts', '--pack-destination', cwd], { cwd: root, env })
   const [tarball] = readdirSync(cwd)
+  packed = statSync(join(cwd, tarball!)).size
   writeFileSync(join(cwd, 'package.json'), '{ "private": true, "type": "module" }')
   await run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', `./${tarball}`], { cwd, env })
 })
@@ -85,13 +88,80 @@ t.test('the package holds what users need and nothing else', async (t) => {
   const tops = new Set(files.map(({ path }) => path.split('/')[0]))
   t.same([...tops].sort(), [
     'CHANGELOG.md',
+    'CONTRIBUTING.md',
     'LICENSE',
     'README.md',
+    'SECURITY.md',
     'configs',
     'dist',
+    'docs',
+    'examples',
     'kernels',
     'package.json',
     'pipeline',
     'stages',
   ])
 })
+
+t.test('every link of a page in the package leads to a file and a heading of the package', async (t) => {
+  const home = join(cwd, 'node_modules/millrace')
+  const pages = (readdirSync(home, { recursive: true }) as string[]).filter((path) => path.endsWith('.md'))
+  t.ok(pages.includes('README.md') && pages.includes(join('docs', 'decisions.md')), `${pages.length} pages`)
+  const broken = pages.flatMap((page) =>
+    linksOf(readFileSync(join(home, page), 'utf8')).flatMap((link) => {
+      const [path, heading] = link.split('#') as [string, string?]
+      const target = path === '' ? join(home, page) : join(home, dirname(page), decodeURIComponent(path))
+      const isInside = !relative(home, target).startsWith(`..${sep}`) && existsSync(target)
+      const isThere = isInside && (!heading || anchorsOf(target).has(heading.toLowerCase()))
+      return isThere ? [] : [`${page}: ${link}`]
+    }),
+  )
+  t.strictSame(broken, [])
+})
+
+t.test('the examples of the package run where it is installed', async (t) => {
+  const examples = 'node_modules/millrace/examples'
+  const { stdout } = await run(process.execPath, [`${examples}/in-code.js`], { cwd, env })
+  t.not(stdout, '')
+  for (const name of ['noise', 'hinge'])
+    t.match(
+      (
+        await run('npx', ['--no-install', 'millrace', 'run', `${examples}/${name}.yaml`, '--set', 'epochs=1'], {
+          cwd,
+          env,
+        })
+      ).stdout,
+      /\nfiles in runs\//,
+    )
+})
+
+t.test('the package stays small', async (t) => {
+  t.ok(packed > 0 && packed < 1_000_000, `${packed} bytes`)
+})
+
+/** The relative links and pictures of a page; those in code are left out. */
+function linksOf(markdown: string): string[] {
+  const text = markdown.replace(/^```.*?^```/gms, '').replace(/`[^`\n]*`(?!\])/g, '')
+  const links = [...text.matchAll(/\]\(([^)\s]+)[^)]*\)|(?:src|href)="([^"]+)"/g)].map(([, a, b]) => (a ?? b)!)
+  return links.filter((link) => !/^[a-z]+:/i.test(link))
+}
+
+/** The anchors of a page: those that it names, and those of its headings as GitHub makes them. */
+function anchorsOf(file: string): Set<string> {
+  const text = readFileSync(file, 'utf8').replace(/^```.*?^```/gms, '')
+  const seen = new Map<string, number>()
+  const named = [...text.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id!)
+  return new Set(
+    [...text.matchAll(/^#+ +(.*)$/gm)]
+      .map(([, heading]) => {
+        const slug = heading!
+          .toLowerCase()
+          .replace(/[^\p{L}\p{N}_ -]/gu, '')
+          .replaceAll(' ', '-')
+        const before = seen.get(slug) ?? 0
+        seen.set(slug, before + 1)
+        return before === 0 ? slug : `${slug}-${before}`
+      })
+      .concat(named),
+  )
+}
