@@ -4,6 +4,7 @@ import { PipelineError } from '../../pipeline/base/errors.js'
 import { attempt, makeFolder } from '../../pipeline/files/files.js'
 import { lockDirectory } from '../../pipeline/files/lock.js'
 import {
+  checkSweepPlace,
   parseOutcome,
   pointDirectory,
   readAllOutcomes,
@@ -58,6 +59,7 @@ export async function collect(
 ): Promise<Collection> {
   const found = await readEndedPoints(server, new Set(record.points.map(({ key }) => jobIdOf(key))))
   const directory = resolve(out ?? artifacts ?? commonFolder(found) ?? join('sweeps', record.name))
+  checkSweepPlace(directory)
   attempt('make the directory', directory, () => makeFolder(directory))
   const unlock = lockDirectory(directory)
   try {
