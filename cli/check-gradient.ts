@@ -7,6 +7,7 @@ import { Pipeline } from '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
+import { foreignError, holdsRun, isFile } from '../pipeline/directory/run-place.js'
 import { replaceFile } from '../pipeline/files/files.js'
 import type { Node } from '../pipeline/graph/graph.js'
 import { run } from '../pipeline/run/run.js'
@@ -33,6 +34,8 @@ export interface CheckGradientFlags extends ReadingFlags {
 }
 
 const file = 'gradient-check.arrows'
+/** The other files with the table, which are written once the run has ended. */
+const endings = ['json', 'csv', 'svg'] as const
 
 /**
  * `millrace check-gradient`: runs the part of a pipeline that leads to its training step, followed by a
@@ -43,6 +46,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
   const pipeline = (await Pipeline.load(name, readOptions(flags))).undivided()
   const step = trainingStep(pipeline)
   const checking = checkingPipeline(pipeline, step, flags)
+  if (flags.out !== undefined) checkTables(flags.out)
   const stop = interruption(output)
   const temporary = flags.out === undefined ? mkdtempSync(join(tmpdir(), 'millrace-check-')) : undefined
   try {
@@ -61,9 +65,8 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     }
     const json = `${JSON.stringify(record, nonFiniteAsText)}\n`
     if (flags.out !== undefined) {
-      replaceFile(join(result.directory, 'gradient-check.json'), json)
-      replaceFile(join(result.directory, 'gradient-check.csv'), csvOf(checks))
-      replaceFile(join(result.directory, 'gradient-check.svg'), await plotted(checks))
+      const contents = { json, csv: csvOf(checks), svg: await plotted(checks) }
+      for (const ending of endings) replaceFile(join(result.directory, `gradient-check.${ending}`), contents[ending])
     }
     if (flags.json) output.write(json)
     else {
@@ -91,6 +94,13 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     if (temporary) rmSync(temporary, { recursive: true, force: true })
     stop.release()
   }
+}
+
+/** Throws a PipelineError `ARGUMENTS` if a file of the user has the name of one that is to be written. */
+function checkTables(out: string): void {
+  const foreign = endings.map((ending) => `gradient-check.${ending}`).filter((name) => isFile(join(out, name)))
+  // An earlier check has left them beside its run.
+  if (foreign.length > 0 && !holdsRun(out)) throw foreignError(foreign, out)
 }
 
 /** The one stage that turns batches into parameters. */

@@ -7,6 +7,8 @@ export interface ReportFlags {
   readonly out: string
   /** The directory for the tables, if they are wanted. */
   readonly tables?: string
+  /** True if files are replaced that are not of an earlier report. */
+  readonly force?: boolean
   /** True if the result is printed as JSON. */
   readonly json?: boolean
 }

@@ -14,6 +14,7 @@ export function addResultCommands(program: Command, output: Output): void {
     .argument('<runs...>', 'run directories')
     .option('--out <file>', 'the HTML file', 'report.html')
     .option('--tables <dir>', 'write the tables as Markdown, CSV and LaTeX into this directory, too')
+    .option('--force', 'replace files that are not of an earlier report')
     .option('--json', 'print the files and verdicts as JSON')
     .addHelpText(
       'after',

@@ -6,6 +6,7 @@ import { readAttempts } from './attempts.js'
 import { formats } from './formats.js'
 import { reportOf } from './model.js'
 import { pageOf } from './page.js'
+import { checkReportPlace } from './place.js'
 import { type RunFiles, readRun } from './read.js'
 import { sweepReport } from './sweep-page.js'
 import { type DataTable, tablesOf } from './tables.js'
@@ -17,6 +18,8 @@ export interface ReportPlace {
   readonly out: string
   /** The folder for the tables as Markdown, CSV and LaTeX. Default: they are not written. */
   readonly tables?: string | undefined
+  /** Whether to write over files that are not those of an earlier report. Default: no. */
+  readonly force?: boolean | undefined
 }
 
 /** A report that was written. */
@@ -38,14 +41,17 @@ export interface ReportFiles {
 
 /**
  * Writes the report on the runs in these directories, or on one sweep. Throws a PipelineError that names every
- * directory that is not of a run.
+ * directory that is not of a run, or every file that lies where the report would be written and is not of a report.
  */
-export async function writeReport(directories: readonly string[], { out, tables }: ReportPlace): Promise<ReportFiles> {
+export async function writeReport(directories: readonly string[], place: ReportPlace): Promise<ReportFiles> {
+  const { out, tables } = place
   const [first] = directories
-  if (directories.length === 1 && isSweepDirectory(first!)) return writeSweepReport(first!, { out, tables })
+  if (directories.length === 1 && isSweepDirectory(first!)) return writeSweepReport(first!, place)
   const report = reportOf(readRuns(directories))
   const page = await pageOf(report)
-  const files = [write(out, page), ...writeTables(tablesOf(report), tables)]
+  const contents = tablesOf(report)
+  checkReportPlace(place, contents)
+  const files = [write(out, page), ...writeTables(contents, tables)]
   const verdicts = report.experiments.map(({ label: experiment, comparisons: metrics }) => ({
     experiment,
     verdict: overall(metrics) ?? null,
@@ -54,8 +60,10 @@ export async function writeReport(directories: readonly string[], { out, tables 
   return { files, bytes: Buffer.byteLength(page), verdicts }
 }
 
-async function writeSweepReport(directory: string, { out, tables }: ReportPlace): Promise<ReportFiles> {
+async function writeSweepReport(directory: string, place: ReportPlace): Promise<ReportFiles> {
+  const { out, tables } = place
   const report = await sweepReport(directory, readAttempts([directory]))
+  checkReportPlace(place, report.tables, [...report.figures.keys()])
   const files = [write(out, report.page), ...writeTables(report.tables, tables)]
   if (tables !== undefined) for (const [name, content] of report.figures) files.push(write(join(tables, name), content))
   return { files, bytes: Buffer.byteLength(report.page), verdicts: [] }

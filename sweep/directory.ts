@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -76,6 +76,29 @@ export function pointDirectory(directory: string, { key }: { readonly key: strin
 /** The record of a plan, for `sweep.json`. */
 export function recordOf({ points, ...rest }: Plan, version: string): SweepRecord {
   return { millrace: version, ...rest, points: points.map(({ key, settings, seed }) => ({ key, settings, seed })) }
+}
+
+/**
+ * Throws a PipelineError `ARGUMENTS` if a directory has files with the names of those of a sweep that no sweep has
+ * written.
+ */
+export function checkSweepPlace(directory: string): void {
+  const refuse = (name: string): PipelineError =>
+    new PipelineError(
+      'ARGUMENTS',
+      `--out ${shortPath(directory)}: ${name} lies there and is not a file of a sweep, so a sweep does not write over ` +
+        'it; give another directory, or move it away',
+    )
+  const found = attempt('find', directory, () => statSync(directory, { throwIfNoEntry: false }))
+  if (found && !found.isDirectory())
+    throw new PipelineError('ARGUMENTS', `--out ${shortPath(directory)}: it is a file, expected a directory`)
+  if (isSweepDirectory(directory)) {
+    try {
+      readPlan(directory)
+    } catch {
+      throw refuse(PLAN)
+    }
+  } else if (existsSync(join(directory, RESULTS))) throw refuse(RESULTS)
 }
 
 /** Writes `sweep.json`. Makes the directory if it does not exist. Throws a PipelineError `WRITE`. */

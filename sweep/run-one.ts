@@ -1,7 +1,7 @@
 import { PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import type { Trust } from '../pipeline/definition/trust.js'
-import { pointDirectory, recordOf, sharePlan, writeSingleOutcome } from './directory.js'
+import { checkSweepPlace, pointDirectory, recordOf, sharePlan, writeSingleOutcome } from './directory.js'
 import { executePoint } from './execute.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './point.js'
@@ -41,6 +41,7 @@ export async function runOne(plan: Plan, number: number, options: RunOneOptions)
       'ARGUMENTS',
       `there is no point ${number}: ${plan.name} has the points 0 to ${plan.points.length - 1}`,
     )
+  checkSweepPlace(directory)
   sharePlan(directory, recordOf(plan, version))
   const place = pointDirectory(directory, point)
   const before = new Results(directory).of(point)

@@ -3,7 +3,7 @@ import { version } from '../pipeline/base/package.js'
 import { attempt, makeFolder } from '../pipeline/files/files.js'
 import { lockDirectory } from '../pipeline/files/lock.js'
 import { mergeMetricInfos } from '../pipeline/wires/metric-info.js'
-import { recordOf, writePlan } from './directory.js'
+import { checkSweepPlace, recordOf, writePlan } from './directory.js'
 import type { Executor, Outcome } from './executor.js'
 import { selectBest, withEpochs } from './halving.js'
 import { SweepMetrics } from './metrics.js'
@@ -59,11 +59,12 @@ export interface SweepResult {
 /**
  * Runs the missing points of a sweep: those without a result, those that were interrupted and, with `retry`, those that
  * failed. With a halving, all points run for a few epochs, and then the better ones continue. Throws a PipelineError:
- * `ARGUMENTS` if another process works in the directory, or if a halving cannot compare its points by the monitor;
+ * `ARGUMENTS` if another process works in the directory, if files of the user lie where the sweep would write, or if a halving cannot compare its points by the monitor;
  * `ABORTED` if `signal` ended the sweep early; `STAGE` if a failed point did.
  */
 export async function runSweep(plan: Plan, options: SweepOptions): Promise<SweepResult> {
   const { directory } = options
+  checkSweepPlace(directory)
   attempt('make the directory', directory, () => makeFolder(directory))
   const unlock = lockDirectory(directory)
   try {

@@ -63,6 +63,18 @@ const actions = new Map([
   ['utime', 'change the times of'],
 ])
 
+/** A file that is not read: it is no regular file, or too large. The message is the reason, without the path. */
+export class UnfitFile extends Error {
+  /** The path of the file. */
+  readonly path: string
+
+  constructor(path: string, reason: string) {
+    super(reason)
+    this.name = 'UnfitFile'
+    this.path = path
+  }
+}
+
 /** The reason of a failed file operation in plain words; undefined if the error is of another kind. */
 export function reasonOf(error: unknown): string | undefined {
   return reasons.get((error as NodeJS.ErrnoException | null | undefined)?.code ?? '')

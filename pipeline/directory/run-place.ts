@@ -66,11 +66,11 @@ export function holdsRun(path: string): boolean {
 /** The error that names the files of the user that a run would write over. */
 export function foreignError(names: readonly string[], path: string): PipelineError {
   const some = names.length > MAX_NAMED ? [...names.slice(0, MAX_NAMED), `${names.length - MAX_NAMED} more`] : names
-  const [lie, are] = names.length === 1 ? ['lies', 'is not a file'] : ['lie', 'are not files']
+  const [lie, are, them] = names.length === 1 ? ['lies', 'is not a file', 'it'] : ['lie', 'are not files', 'them']
   return new PipelineError(
     'ARGUMENTS',
     `--out ${shortPath(path)}: ${listed(some, 'and')} ${lie} there and ${are} of a run, so a run does not write over ` +
-      'them; give another directory, or move them away',
+      `${them}; give another directory, or move ${them} away`,
   )
 }
 

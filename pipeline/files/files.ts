@@ -11,9 +11,12 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { fileProblem, PipelineError } from '../base/errors.js'
+import { UnfitFile } from '../base/system-errors.js'
 import { shortPath } from '../base/words.js'
+import { kindOf } from './regular-file.js'
 
 /**
  * Replaces a file, or creates it. Writes a temporary file beside it and renames that, so that no reader sees a part of
@@ -22,6 +25,9 @@ import { shortPath } from '../base/words.js'
 export function replaceFile(target: string, content: string | Uint8Array): void {
   const temporary = `${target}.part`
   attempt('write', target, () => {
+    // What is no file, such as /dev/stdout, would be replaced by one.
+    const found = lstatSync(target, { throwIfNoEntry: false })
+    if (found && !found.isFile()) throw new UnfitFile(target, `it is ${kindOf(found)}, expected a file`)
     try {
       clear(temporary)
       for (const [i, part] of partsOf(content).entries()) writeFileSync(temporary, part, { flag: i === 0 ? 'wx' : 'a' })
@@ -97,14 +103,20 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder and the missing folders above it. Throws the error of the system. */
+/**
+ * Makes a folder and the missing folders above it. Throws the error of the system. (The `recursive` of Node never ends
+ * in `/proc`, and reports ENOENT for a read-only file system.)
+ */
 export function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  const parent = dirname(path)
+  if (parent !== path) makeFolder(parent)
   try {
-    mkdirSync(path, { recursive: true })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    // Node reports ENOENT for a read-only file system. Making the folder alone gives the real reason.
     mkdirSync(path)
+  } catch (error) {
+    // Another process may have made it in the meantime.
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    if (!(isThere && statSync(path, { throwIfNoEntry: false })?.isDirectory())) throw error
   }
 }
 

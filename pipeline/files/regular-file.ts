@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { UnfitFile } from '../base/system-errors.js'
 import { MOST_AT_ONCE } from './files.js'
 
 /** Without O_NONBLOCK, opening a pipe without a writer, or reading a silent device, waits for ever. */
@@ -9,14 +10,14 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 const CHUNK = 1 << 16
 
 /**
- * Reads a file of at most `limit` bytes. Throws an Error if it is larger, or not a regular file: a pipe may never end,
+ * Reads a file of at most `limit` bytes. Throws an UnfitFile if it is larger, or not a regular file: a pipe may never end,
  * and a device such as `/dev/zero` never does.
  */
 export function readRegularFile(path: string, limit: number): Buffer {
   const file = openSync(path, FLAGS)
   try {
     const status = fstatSync(file)
-    checkRegular(status, limit)
+    checkRegular(path, status, limit)
     const chunks: Buffer[] = []
     // The size is only a hint. Files in /proc report the size 0.
     for (let length = 0; ; ) {
@@ -26,18 +27,18 @@ export function readRegularFile(path: string, limit: number): Buffer {
       if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
       chunks.push(chunk.subarray(0, count))
       length += count
-      if (length > limit) throw tooLarge(limit)
+      if (length > limit) throw tooLarge(path, limit)
     }
   } finally {
     closeSync(file)
   }
 }
 
-/** Opens a file for reading. Rejects with an Error if it is not a regular file, or has more than `limit` bytes. */
+/** Opens a file for reading. Rejects with an UnfitFile if it is not a regular file, or has more than `limit` bytes. */
 export async function openRegularFile(path: string, limit = Number.POSITIVE_INFINITY): Promise<FileHandle> {
   const file = await open(path, FLAGS)
   try {
-    checkRegular(await file.stat(), limit)
+    checkRegular(path, await file.stat(), limit)
     return file
   } catch (error) {
     await file.close()
@@ -45,20 +46,21 @@ export async function openRegularFile(path: string, limit = Number.POSITIVE_INFI
   }
 }
 
-/** The kind of a file, for messages: `a directory`, `a named pipe`, `a socket`, `a file` or `a device`. */
+/** The kind of a file, for messages: `a directory`, `a named pipe`, `a socket`, `a symbolic link`, `a file` or `a device`. */
 export function kindOf(status: Stats): string {
   if (status.isDirectory()) return 'a directory'
   if (status.isFIFO()) return 'a named pipe'
   if (status.isSocket()) return 'a socket'
+  if (status.isSymbolicLink()) return 'a symbolic link'
   return status.isFile() ? 'a file' : 'a device'
 }
 
-function checkRegular(status: Stats, limit: number): void {
-  if (!status.isFile()) throw new Error(`it is ${kindOf(status)}, expected a file`)
-  if (status.size > limit) throw tooLarge(limit)
+function checkRegular(path: string, status: Stats, limit: number): void {
+  if (!status.isFile()) throw new UnfitFile(path, `it is ${kindOf(status)}, expected a file`)
+  if (status.size > limit) throw tooLarge(path, limit)
 }
 
-function tooLarge(limit: number): Error {
+function tooLarge(path: string, limit: number): UnfitFile {
   const size = limit < 1 << 20 ? `${limit} bytes` : `${Math.round(limit / (1 << 20))} MiB`
-  return new Error(`it is too large: expected at most ${size}`)
+  return new UnfitFile(path, `it is too large: expected at most ${size}`)
 }

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { messageOf, PipelineError } from '../base/errors.js'
 import { packagePath } from '../base/package.js'
+import { attempt, makeFolder } from '../files/files.js'
 
 /** The longest time that a compiler or the trial of an engine may take, in milliseconds. */
 const PROGRAM_TIME = 60_000
@@ -66,8 +67,10 @@ export function nodeHeaders(execPath = process.execPath, system = '/usr/include/
 export async function buildMpi(compiler = process.env.MPICC || 'mpicc'): Promise<EngineBuild> {
   const headers = nodeHeaders()
   const path = mpiEnginePath()
-  mkdirSync(dirname(path), { recursive: true })
-  const folder = mkdtempSync(join(dirname(path), 'build-'))
+  const folder = attempt('make a folder in', dirname(path), () => {
+    makeFolder(dirname(path))
+    return mkdtempSync(join(dirname(path), 'build-'))
+  })
   const made = join(folder, 'mpi.node')
   const flags = [
     '-O2',

@@ -210,6 +210,7 @@ async function closedAfter(
 }
 
 function withProblem(error: PipelineError, second: unknown): PipelineError {
+  if (error.problems.some(({ message }) => message === messageOf(second))) return error
   return new PipelineError(error.code, [...error.problems, { message: messageOf(second) }], { cause: error })
 }
 

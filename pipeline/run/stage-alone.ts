@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
@@ -14,6 +14,7 @@ import { formatIssues } from '../definition/issues.js'
 import { valueFrom } from '../definition/value.js'
 import { copyCheckpoint, decodeCheckpoint, encodeCheckpoint } from '../directory/checkpoint.js'
 import { openRunDirectory } from '../directory/run-directory.js'
+import { attempt, makeFolder } from '../files/files.js'
 import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
 import { localParallel } from '../parallel/local.js'
@@ -152,7 +153,7 @@ function copyOf(state: unknown): unknown {
 }
 
 function madeFolder(path: string): string {
-  mkdirSync(path, { recursive: true })
+  attempt('make the directory', path, () => makeFolder(resolve(path)))
   return resolve(path)
 }
 

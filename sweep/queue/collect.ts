@@ -5,6 +5,7 @@ import { shortPath } from '../../pipeline/base/words.js'
 import { attempt, makeFolder } from '../../pipeline/files/files.js'
 import { lockDirectory } from '../../pipeline/files/lock.js'
 import {
+  checkSweepPlace,
   isSweepDirectory,
   pointDirectory,
   readAllOutcomes,
@@ -66,6 +67,7 @@ export async function collect(
   const found = await readResults(server, keys, await statesOf(server), signer)
   const places = new Places(found, new Folders({ artifacts }))
   const directory = resolve(out ?? places.common() ?? join('sweeps', record.name))
+  checkSweepPlace(directory)
   checkDirectory(directory, record)
   attempt('make the directory', directory, () => makeFolder(directory))
   const unlock = lockDirectory(directory)

@@ -78,16 +78,16 @@ t.test('files of the user are not written over, with --force or without, and not
     named: { CHECKPOINT: 'mine', checkpoint: 'mine' },
   })
   const outputs = ['a.csv', 'deep/b.csv', 'c.arrow', 'new.csv']
-  for (const [out, names] of [
-    ['one', 'pipeline.yaml lies there and is not a file of a run'],
-    ['many', 'run.json, a.csv, deep/b.csv and c.arrow.part lie there and are not files of a run'],
-    ['named', 'checkpoint lies there and is not a file of a run'],
+  for (const [out, names, them] of [
+    ['one', 'pipeline.yaml lies there and is not a file of a run', 'it'],
+    ['many', 'run.json, a.csv, deep/b.csv and c.arrow.part lie there and are not files of a run', 'them'],
+    ['named', 'checkpoint lies there and is not a file of a run', 'it'],
   ] as const) {
     const before = contentOf(out)
     for (const force of [false, true])
       t.throws(() => makeRunDirectory('a', { out, force, outputs }), {
         code: 'ARGUMENTS',
-        message: `--out ${out}: ${names}, so a run does not write over them; give another directory, or move them away`,
+        message: `--out ${out}: ${names}, so a run does not write over ${them}; give another directory, or move ${them} away`,
       })
     t.strictSame(contentOf(out), before, 'no lock, and nothing else')
   }
