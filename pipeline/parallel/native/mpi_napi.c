@@ -276,9 +276,10 @@ static napi_value total(napi_env env, napi_callback_info info) {
   double timeout;
   napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
   if (!is_open) return fail(env, "MPI is not open");
-  if (napi_get_typedarray_info(env, argv[0], &type, &length, &data, NULL, NULL) != napi_ok || length > INT_MAX ||
+  if (napi_get_typedarray_info(env, argv[0], &type, &length, &data, NULL, NULL) != napi_ok ||
       (type != napi_float32_array && type != napi_float64_array))
     return fail(env, "expected a Float32Array or a Float64Array");
+  if (length > INT_MAX) return fail(env, "MPI adds up at most 2147483647 numbers at once");
   napi_get_value_double(env, argv[1], &timeout);
   Operation* op = operation(1, timeout);
   op->ranks[0] = INT_MIN;
