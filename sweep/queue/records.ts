@@ -21,7 +21,8 @@ export function sweepIdOf(name: string): string {
 /** Reads the records of the sweeps at the queue, sorted by name. A malformed one is passed over, with a remark. */
 export async function readSweeps(server: Server, signer: Signer, onRemark: OnRemark): Promise<SweepRecord[]> {
   const records: SweepRecord[] = []
-  for (const id of await server.sweeps.getRanges(['waiting'], 0, -1))
+  const ids = await server.sweeps.getRanges(['waiting'], 0, -1)
+  for (const id of ids.sort())
     try {
       const record = await readSweep(server, id, signer)
       if (record) records.push(record)
