@@ -9,6 +9,7 @@ import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import { reportProblems } from './code-frame.js'
 import { addEngineCommands } from './engine-commands.js'
+import { explainExtraArguments } from './extra-arguments.js'
 import { addPipelineCommands } from './pipeline-commands.js'
 import { addResultCommands } from './result-commands.js'
 import { addRunCommands } from './run-commands.js'
@@ -46,6 +47,7 @@ addPipelineCommands(program, output)
 addResultCommands(program, output)
 addSweepCommands(program, output)
 addEngineCommands(program, output)
+explainExtraArguments(program, process.argv)
 
 const exitCodes = new Map([
   ['DEFINITION', 2],

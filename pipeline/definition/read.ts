@@ -50,6 +50,8 @@ export interface Definition {
   readonly sweep?: Value | undefined
   /** The stages, in their order. */
   readonly stages: readonly StageEntry[]
+  /** Overrides of vars that the definition does not have: mistakes, which the graph reports. */
+  readonly unknown?: readonly Override[]
   /** What the definition is allowed to do. */
   readonly trust: DecidedTrust
 }
@@ -110,12 +112,6 @@ export function readDefinition(
   const { interpolate, resolvedVars } = createInterpolator(vars, environment, problems)
   const entries = stageEntries(source, interpolate, problems)
   const ids = entries.map((entry) => entry.id)
-  const hintFor = (name: string): string =>
-    ids.includes(name)
-      ? `; "${name}" is a stage: ${name}.option=value sets one of its options`
-      : suggestion(name, vars.keys(), 'vars')
-  for (const { name, text } of unknown)
-    problems.push({ where: text, message: `no var named "${name}"${hintFor(name)}` })
   for (const { name, path: rest, value, text } of overrides) {
     if (rest.length === 0 || name === 'parallel') continue
     const at = ids.indexOf(name)
@@ -145,6 +141,7 @@ export function readDefinition(
     parallelValue,
     sweep: source.get('sweep'),
     stages,
+    unknown,
     trust: decideTrust(trust, environment),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)
