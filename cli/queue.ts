@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { KernelName } from '../kernels/index.js'
+import { slugOf } from '../pipeline/base/slug.js'
 import { textColumns } from '../pipeline/base/text-table.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { SweepFlags } from '../sweep/index.js'
@@ -33,7 +34,7 @@ export async function submitCommand(name: string, flags: SubmitFlags, output: Ou
     for (const warning of server.warnings) output.warn(`note: ${warning}\n`)
     const tasks = new Tasks()
     const plan = await planSweep(name, { ...flags, onPoint: tasks.note })
-    const artifacts = resolve(flags.artifacts ?? join('sweeps', plan.name))
+    const artifacts = resolve(flags.artifacts ?? join('sweeps', slugOf(plan.name)))
     const result = await submit(server, plan, tasks.of(plan, artifacts), flags.retry === true)
     const { total, added, retried } = result
     const again = retried > 0 ? `, ${retried} again` : ''

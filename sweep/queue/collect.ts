@@ -1,6 +1,7 @@
 import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PipelineError } from '../../pipeline/base/errors.js'
+import { slugOf } from '../../pipeline/base/slug.js'
 import { attempt, makeFolder } from '../../pipeline/files/files.js'
 import { lockDirectory } from '../../pipeline/files/lock.js'
 import {
@@ -57,7 +58,7 @@ export async function collect(
   { out, artifacts }: { readonly out?: string | undefined; readonly artifacts?: string | undefined },
 ): Promise<Collection> {
   const found = await readEndedPoints(server, new Set(record.points.map(({ key }) => jobIdOf(key))))
-  const directory = resolve(out ?? artifacts ?? commonFolder(found) ?? join('sweeps', record.name))
+  const directory = resolve(out ?? artifacts ?? commonFolder(found) ?? join('sweeps', slugOf(record.name)))
   attempt('make the directory', directory, () => makeFolder(directory))
   const unlock = lockDirectory(directory)
   try {
