@@ -4,6 +4,7 @@ import { version } from '../pipeline/base/package.js'
 import { abandonRuns } from '../pipeline/run/abandon.js'
 import { reportProblems } from './code-frame.js'
 import { addEngineCommands } from './engine-commands.js'
+import { explainExtraArguments } from './extra-arguments.js'
 import { addPipelineCommands } from './pipeline-commands.js'
 import { addResultCommands } from './result-commands.js'
 import { addRunCommands } from './run-commands.js'
@@ -57,22 +58,23 @@ function makeProgram(output: Output): Command {
       `
 Examples:
   millrace run digits
-    millrace validate pipeline.yaml
-    millrace stages batch/rows
+  millrace validate pipeline.yaml
+  millrace stages batch/rows
 
-  Exit codes:
-    0        done
-    1        the run failed
-    2        the definition or the arguments are wrong
-    75       another process of the run no longer answers
-    129      the terminal is gone (SIGHUP)
-    130/143  interrupted by Ctrl-C / SIGTERM`,
+Exit codes:
+  0        done
+  1        the run failed
+  2        the definition or the arguments are wrong
+  75       another process of the run no longer answers
+  129      the terminal is gone (SIGHUP)
+  130/143  interrupted by Ctrl-C / SIGTERM`,
     )
   addRunCommands(program, output)
   addPipelineCommands(program, output)
   addResultCommands(program, output)
   addSweepCommands(program, output)
   addEngineCommands(program, output)
+  explainExtraArguments(program, process.argv)
   return program
 }
 

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { KernelName } from '../kernels/index.js'
+import { slugOf } from '../pipeline/base/slug.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
 import type { SweepFlags } from '../sweep/index.js'
 import { planSweep } from '../sweep/index.js'
@@ -27,7 +28,7 @@ export async function submitCommand(pipeline: string, flags: SubmitFlags, output
     const used = new Set<string>()
     const plan = await planSweep(pipeline, { ...flags, environment: watched(process.env, used), onPoint: tasks.note })
     const name = await freeName(server, plan, signer)
-    const artifacts = resolve(flags.artifacts ?? join('sweeps', name))
+    const artifacts = resolve(flags.artifacts ?? join('sweeps', slugOf(name)))
     const options = { name, retry: flags.retry === true, signer }
     const result = await submit(server, plan, tasks.of(plan, artifacts), options)
     if (used.size > 0)

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { PipelineError } from '../pipeline/base/errors.js'
+import { slugOf } from '../pipeline/base/slug.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { formatPoint, planSweep, runOne } from '../sweep/index.js'
 import type { SweepCommandFlags } from './sweep.js'
@@ -21,7 +22,7 @@ export async function runOneCommand(
       else for (const [i, point] of plan.points.entries()) output.write(`${i}  ${formatPoint(point)}\n`)
       return
     }
-    const directory = flags.out ?? join('sweeps', plan.name)
+    const directory = flags.out ?? join('sweeps', slugOf(plan.name))
     const trust = { plugins, allowAbsolutePaths }
     const outcome = await runOne(plan, number, { directory, threads, checkpoint, trust, signal: stop.signal })
     const { status, error, seconds } = outcome

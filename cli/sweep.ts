@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { slugOf } from '../pipeline/base/slug.js'
 import { shortPath } from '../pipeline/base/words.js'
 import {
   formatPoint,
@@ -50,7 +51,7 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
   const executor = threadPool({ jobs, threads, checkpoint, trust: { plugins, allowAbsolutePaths }, directoryOf })
   try {
     const plan = await planSweep(name, flags)
-    directory ||= join('sweeps', plan.name)
+    directory ||= join('sweeps', slugOf(plan.name))
     const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output, new SweepMetrics(directory))
     const result = await runSweep(plan, {
       directory,

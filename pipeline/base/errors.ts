@@ -1,6 +1,6 @@
 import { isOutOfMemory } from '../../kernels/memory.js'
 import { reasonOf, systemMessage, UnfitFile } from './system-errors.js'
-import { shortPath } from './words.js'
+import { shortPath, withoutControls } from './words.js'
 
 /** The kind of an error, for programs. The command line derives its exit codes from it. */
 export type ErrorCode =
@@ -57,18 +57,22 @@ export function formatProblem({ where, message }: Problem): string {
 
 /**
  * Sorts problems by file, line and column, and removes duplicates. Problems without a position in a file come last, in
- * the order given.
+ * the order given. Control characters are spelled out: messages quote what a definition says, and each stays one line.
  */
 export function inFileOrder(problems: readonly Problem[]): Problem[] {
   const key = ({ where = '' }: Problem): [string, number, number] => {
     const match = /^(.*?):(\d+):(\d+)/.exec(where)
     return match ? [match[1]!, Number(match[2]), Number(match[3])] : ['\uffff', 0, 0]
   }
-  const distinct = new Map(problems.map((problem) => [formatProblem(problem), problem]))
+  const distinct = new Map(problems.map(inOneLine).map((problem) => [formatProblem(problem), problem]))
   return [...distinct.values()].sort((a, b) => {
     const [x, y] = [key(a), key(b)]
     return x[0] < y[0] ? -1 : x[0] > y[0] ? 1 : x[1] - y[1] || x[2] - y[2]
   })
+}
+
+function inOneLine({ where, message }: Problem): Problem {
+  return { ...(where !== undefined && { where: withoutControls(where) }), message: withoutControls(message) }
 }
 
 /**

@@ -3,6 +3,12 @@ const MAX_LENGTH = 100
 
 /** Returns `; did you mean "x"?` for the candidate most similar to `name`, or an empty string if none is similar. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {
+  const best = nearest(name, candidates)
+  return best === undefined ? '' : `; did you mean ${JSON.stringify(best)}?`
+}
+
+/** Returns the candidate most similar to `name`, or undefined if none is similar. */
+export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
   // Up to a third of the letters may differ. Two may differ in any name of four letters or more, one in shorter ones.
   const length = Math.min(name.length, MAX_LENGTH)
@@ -14,7 +20,7 @@ export function didYouMean(name: string, candidates: Iterable<string>): string {
       best = candidate
     }
   }
-  return best === undefined ? '' : `; did you mean "${best}"?`
+  return best
 }
 
 /**

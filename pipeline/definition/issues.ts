@@ -111,7 +111,7 @@ function schemaAt(schema: OptionSchema, path: readonly PropertyKey[]): OptionSch
 }
 
 /** The keys that a mapping may have, in any branch of a union. */
-function keysOf(schema: OptionSchema | undefined): string[] {
+export function keysOf(schema: OptionSchema | undefined): string[] {
   const branches = schema?.anyOf ?? schema?.oneOf ?? []
   return [...Object.keys(schema?.properties ?? {}), ...branches.flatMap(keysOf)]
 }

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { z } from 'zod'
 import { inFileOrder, PipelineError, type Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
-import { show } from '../base/words.js'
+import { hasControls, show } from '../base/words.js'
 import { type CheckpointRule, readCheckpointRule } from './checkpoint.js'
 import { type StageEntry, stageEntries } from './entries.js'
 import { findDefinition } from './find.js'
@@ -26,7 +26,7 @@ import {
 
 /** A pipeline definition, read and resolved. */
 export interface Definition {
-  /** The name of the pipeline, and of its run directories. */
+  /** The name of the pipeline. Its run directories have the slug of it (`slugOf`). */
   readonly name: string
   /** A sentence about the pipeline, for users. */
   readonly description: string | undefined
@@ -50,6 +50,8 @@ export interface Definition {
   readonly sweep?: Value | undefined
   /** The stages, in their order. */
   readonly stages: readonly StageEntry[]
+  /** Overrides of vars that the definition does not have: mistakes, which the graph reports. */
+  readonly unknown?: readonly Override[]
   /** What the definition is allowed to do. */
   readonly trust: DecidedTrust
 }
@@ -64,7 +66,8 @@ export interface ReadOptions extends Trust {
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
-const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/
+/** The longest name, in characters. */
+const MAX_NAME = 100
 
 /**
  * A definition file, joined with the files that it extends. It is not resolved, so that it can be resolved repeatedly.
@@ -112,12 +115,6 @@ export function readDefinition(
   const { interpolate, resolvedVars } = createInterpolator(vars, trust.isDetached ? {} : environment, problems)
   const entries = stageEntries(source, interpolate, problems)
   const ids = entries.map((entry) => entry.id)
-  const hintFor = (name: string): string =>
-    ids.includes(name)
-      ? `; "${name}" is a stage: ${name}.option=value sets one of its options`
-      : suggestion(name, vars.keys(), 'vars')
-  for (const { name, text } of unknown)
-    problems.push({ where: text, message: `no var named "${name}"${hintFor(name)}` })
   for (const { name, path: rest, value, text } of overrides) {
     if (rest.length === 0 || name === 'parallel') continue
     const at = ids.indexOf(name)
@@ -147,6 +144,7 @@ export function readDefinition(
     parallelValue,
     sweep: source.get('sweep'),
     stages,
+    unknown,
     trust: decideTrust(trust, environment),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)
@@ -166,15 +164,17 @@ export class DefinitionProblems extends PipelineError {
   }
 }
 
-/** Reads and checks the name, because run directories are named after it. Default: the name of the file. */
+/** Reads and checks the name: any text in one line, because it stands in titles. Default: the name of the file. */
 export function nameOf(value: Value | undefined, file: string, problems: Problem[]): string {
   if (value && typeof value.data !== 'string') return 'pipeline'
   const name = String(value?.data ?? basename(file).replace(/\.ya?ml$/, ''))
-  if (NAME.test(name)) return name
+  if (name.trim() === name && name !== '' && name.length <= MAX_NAME && !hasControls(name)) return name
   if (!value) return 'pipeline'
   problems.push({
     where: formatOrigin(value.origin),
-    message: `name: expected letters, digits, ".", "_" and "-" (it names the run's directory), got ${show(name)}`,
+    message:
+      `name: expected 1 to ${MAX_NAME} characters in one line, without blanks around them and without control ` +
+      `characters, got ${show(name)}`,
   })
   return 'pipeline'
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileProblem, PipelineError } from '../base/errors.js'
+import { slugOf } from '../base/slug.js'
 import { shortPath } from '../base/words.js'
 import { attempt, makeFolder, replaceFile } from '../files/files.js'
 import { lockDirectory } from '../files/lock.js'
@@ -142,8 +143,9 @@ function withFolder(target: string): string {
   return target
 }
 
-/** Makes the next free directory `runs/NAME-001`. */
-function nextNumbered(name: string): string {
+/** Makes the next free directory `runs/NAME-001`, with the slug of the name. */
+function nextNumbered(title: string): string {
+  const name = slugOf(title)
   const parent = resolve('runs')
   attempt('make the directory', parent, () => makeFolder(parent))
   const taken = attempt('read the directory', parent, () => readdirSync(parent))

@@ -18,6 +18,7 @@ import { buildGraph, type Graph } from './graph.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
 import { settle } from './settled.js'
 import type { Inferred, OptionsArgument, OptionsOf, PipelineSpec, RowOf, RowOfOptions, StageSpec } from './spec.js'
+import { unknownVars } from './unknown-vars.js'
 
 /**
  * A checked pipeline. It never changes: `replace`, `insertAfter`, `remove` and `set` return a new, checked pipeline.
@@ -103,6 +104,7 @@ export class Pipeline<out Row extends MetricsRow = MetricsRow> {
         found.push({ where: formatOrigin(entry.useOrigin), message: `stages[${i}]: ${messageOf(error)}` })
       }
     }
+    found.push(...unknownVars(definition, stages))
     const settled = settle({ definition, stages })
     return new Pipeline(settled.definition, settled.stages, registry, found)
   }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PipelineError } from '../../pipeline/base/errors.js'
+import { slugOf } from '../../pipeline/base/slug.js'
 import { shortPath } from '../../pipeline/base/words.js'
 import { attempt, makeFolder } from '../../pipeline/files/files.js'
 import { lockDirectory } from '../../pipeline/files/lock.js'
@@ -66,7 +67,7 @@ export async function collect(
   const keys = record.points.map(({ key }) => key)
   const found = await readResults(server, keys, await statesOf(server), signer)
   const places = new Places(found, new Folders({ artifacts }))
-  const directory = resolve(out ?? places.common() ?? join('sweeps', record.name))
+  const directory = resolve(out ?? places.common() ?? join('sweeps', slugOf(record.name)))
   checkSweepPlace(directory)
   checkDirectory(directory, record)
   attempt('make the directory', directory, () => makeFolder(directory))
