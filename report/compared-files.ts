@@ -1,52 +1,54 @@
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { fstatSync, readSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
+import { entryInside, namesInside, withFileInside } from '../pipeline/files/inside.js'
 
 /** Files in which two equal runs may differ: times and the machine, checkpoints, locks, and half-written files. */
 const ignored = [/^run\.json$/, /^timings\.csv$/, /^checkpoint\//, /(^|[/.])lock$/, /\.part$/]
 
+/** A directory with more files or deeper folders is no run directory. */
+const MOST = { files: 100_000, depth: 32 }
+
 /**
  * Compares two run directories byte by byte. Returns the names of the files that differ or that only one of them has,
- * sorted. `run.json`, `timings.csv`, `checkpoint/`, locks and temporary files are not compared. Throws a PipelineError
- * `DATA` if a directory or a file cannot be read.
+ * sorted. `run.json`, `timings.csv`, `checkpoint/`, locks and temporary files are not compared. Links are not followed;
+ * links, pipes and other special files differ from everything. Throws a PipelineError `DATA` if a directory or a file
+ * cannot be read.
  */
 export function differingFiles(a: string, b: string): string[] {
   const [first, second] = [comparedFiles(a), comparedFiles(b)]
   const names = new Set([...first, ...second])
-  return [...names]
-    .filter((name) => !first.has(name) || !second.has(name) || !isSame(join(a, name), join(b, name)))
-    .sort()
+  return [...names].filter((name) => !first.has(name) || !second.has(name) || !isSame(a, b, name)).sort()
 }
 
 /**
  * The files of a run that an equal run has, too, as paths inside the directory, with `/`. Throws as `differingFiles`.
  */
 export function comparedFiles(directory: string): Set<string> {
-  const entries = readOrThrow('the directory', directory, () =>
-    readdirSync(directory, { recursive: true, withFileTypes: true }),
-  )
-  return new Set(
-    entries
-      .filter((entry) => !entry.isDirectory())
-      .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
-      .filter((name) => !ignored.some((pattern) => pattern.test(name)))
-      .sort(),
-  )
+  const files: string[] = []
+  const visit = (folder: string, depth: number): void => {
+    for (const entry of readOrThrow('the directory', join(directory, folder), () => namesInside(directory, folder))) {
+      const name = folder === '' ? entry : `${folder}/${entry}`
+      if (ignored.some((pattern) => pattern.test(name))) continue
+      const status = readOrThrow('', join(directory, name), () => entryInside(directory, name))
+      if (!status?.isDirectory()) files.push(name)
+      else if (!ignored.some((pattern) => pattern.test(`${name}/`))) visit(name, depth + 1)
+      if (files.length > MOST.files || depth > MOST.depth)
+        throw new PipelineError('DATA', `${shortPath(directory)} has too many files or folders for a run directory`)
+    }
+  }
+  visit('', 0)
+  return new Set(files.sort())
 }
 
 const CHUNK = 1 << 20
 
-function isSame(a: string, b: string): boolean {
-  const [one, other] = [sizeOf(a), sizeOf(b)]
-  if (one === undefined || one !== other) return false
-  return readOrThrow('', a, () => withFile(a, (x) => readOrThrow('', b, () => withFile(b, (y) => isSameContent(x, y)))))
-}
-
-/** The size of a file. Returns undefined for a pipe or another special file, which cannot be read to its end. */
-function sizeOf(path: string): number | undefined {
-  const status = readOrThrow('', path, () => statSync(path))
-  return status.isFile() ? status.size : undefined
+function isSame(a: string, b: string, name: string): boolean {
+  if (![a, b].every((directory) => entryInside(directory, name)?.isFile())) return false
+  return withFile(a, name, (x) =>
+    withFile(b, name, (y) => fstatSync(x).size === fstatSync(y).size && isSameContent(x, y)),
+  )
 }
 
 function isSameContent(a: number, b: number): boolean {
@@ -58,13 +60,8 @@ function isSameContent(a: number, b: number): boolean {
   }
 }
 
-function withFile<T>(path: string, use: (descriptor: number) => T): T {
-  const descriptor = openSync(path, 'r')
-  try {
-    return use(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
+function withFile<T>(directory: string, name: string, use: (descriptor: number) => T): T {
+  return readOrThrow('', join(directory, name), () => withFileInside(directory, name, use))
 }
 
 /** Reads until the buffer is full or the file ends. Returns the number of bytes. */

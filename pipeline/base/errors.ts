@@ -91,8 +91,13 @@ export function messageOf(error: unknown): string {
 
 /** Describes a failed file operation: the action, the file, and the reason in plain words instead of Node's codes. */
 export function fileProblem(action: string, path: string, error: unknown): string {
+  return `cannot ${action} ${path}: ${fileReason(error)}`
+}
+
+/** The reason of a failed file operation in plain words instead of Node's codes. */
+export function fileReason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
-  return `cannot ${action} ${path}: ${fileReasons.get(code) ?? messageOf(error)}`
+  return fileReasons.get(code) ?? messageOf(error)
 }
 
 const fileReasons = new Map([

@@ -9,7 +9,7 @@ import { readWithInherited } from './inherit.js'
 import { createInterpolator } from './interpolate.js'
 import { applyOverride, type Override, parseOverrides } from './overrides.js'
 import { type ParallelOptions, parallelOf } from './parallel.js'
-import { type DecidedTrust, decideTrust, type Trust } from './trust.js'
+import { type DecidedTrust, decideTrust, runDirectoryOf, type Trust } from './trust.js'
 import { entriesOf, formatOrigin, isResolved, type Origin, plain, type Value, valueFrom, withValue } from './value.js'
 
 /** A pipeline definition, read and resolved. */
@@ -50,6 +50,11 @@ export interface ReadOptions extends Trust {
   readonly seed?: number | undefined
   /** The environment variables that `${NAME}` may refer to. Default: `process.env`. */
   readonly environment?: Readonly<Record<string, string | undefined>>
+  /**
+   * The run directory that the definition lies in, from which no code is loaded. Default: its folder if it is called
+   * `pipeline.yaml` and lies beside a `run.json`, and if `plugins` is no folder.
+   */
+  readonly runDirectory?: string | undefined
 }
 
 const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/
@@ -79,7 +84,7 @@ export function openDefinition(file: string): DefinitionSource {
 /** Reads and resolves a definition. Throws a PipelineError that lists every mistake in it. */
 export function readDefinition(
   file: string | DefinitionSource,
-  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
+  { set = [], seed, environment = process.env, runDirectory, ...trust }: ReadOptions = {},
 ): Definition {
   const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file) : file
   const problems = [...found]
@@ -131,10 +136,15 @@ export function readDefinition(
       with: interpolate(entry.with),
       from: entry.from && interpolate(entry.from),
     })),
-    trust: decideTrust(trust, environment),
+    trust: decideTrust(trust, environment, runDirectory ?? ownRunDirectory(path, trust)),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)
   return definition
+}
+
+/** The run directory that a definition lies in, unless the user has named a folder with code. */
+function ownRunDirectory(path: string, { plugins }: Trust): string | undefined {
+  return typeof plugins === 'string' ? undefined : runDirectoryOf(path)
 }
 
 /**

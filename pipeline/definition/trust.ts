@@ -1,5 +1,5 @@
-import { existsSync, realpathSync } from 'node:fs'
-import { resolve, sep } from 'node:path'
+import { existsSync, lstatSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import { PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 
@@ -17,6 +17,9 @@ export interface Trust {
    * - A folder: as `true`, and also stage files in or below this folder.
    * - `false`: it may load neither files nor packages.
    *
+   * The definition in a run directory may load no code from that directory, unless this is a folder: Millrace writes no
+   * code there.
+   *
    * A stage that the user names with `--set` or in a program may lie anywhere, unless this is `false`. If the
    * environment variable `MILLRACE_NO_PLUGINS` has another value than an empty text, `0` or `false`, this is always
    * `false`.
@@ -30,31 +33,54 @@ export interface Trust {
 }
 
 /** `Trust` with the defaults and the environment applied. */
-export type DecidedTrust = { readonly [K in keyof Trust]-?: NonNullable<Trust[K]> }
+export type DecidedTrust = { readonly [K in keyof Trust]-?: NonNullable<Trust[K]> } & {
+  /** The run directory that the definition lies in, from which no code is loaded; undefined if there is none. */
+  readonly runDirectory?: string | undefined
+}
 
 /**
  * Applies the defaults and `MILLRACE_NO_PLUGINS`. The environment wins over the options, so that the administrator of a
  * machine can forbid plugins for all its users.
+ *
+ * @param runDirectory the run directory that the definition lies in, if it lies in one
  */
 export function decideTrust(
   { plugins = true, allowAbsolutePaths = false }: Trust,
   environment: Readonly<Record<string, string | undefined>> = process.env,
+  runDirectory?: string,
 ): DecidedTrust {
   const isForbidden = !['', '0', 'false', undefined].includes(environment.MILLRACE_NO_PLUGINS)
-  return { plugins: isForbidden ? false : plugins, allowAbsolutePaths }
+  return {
+    plugins: isForbidden ? false : plugins,
+    allowAbsolutePaths,
+    ...(runDirectory !== undefined && { runDirectory }),
+  }
+}
+
+/** The run directory that a definition file lies in: the file is called `pipeline.yaml`, and a record lies beside it. */
+export function runDirectoryOf(file: string): string | undefined {
+  const folder = dirname(resolve(file))
+  const hasEntry = (name: string): boolean => lstatSync(join(folder, name), { throwIfNoEntry: false }) !== undefined
+  return basename(file) === 'pipeline.yaml' && (hasEntry('run.json') || hasEntry('checkpoint')) ? folder : undefined
 }
 
 /**
  * Checks that a stage file may be loaded: it must lie in or below `folder`, the folder of the definition file, or in or
- * below the folder that `plugins` names. Throws a PipelineError `DEFINITION` otherwise. Symbolic links are followed
- * first. `use` is the name of the stage, for the message.
+ * below the folder that `plugins` names, and not in a run directory. Throws a PipelineError `DEFINITION` otherwise.
+ * Symbolic links are followed first. `use` is the name of the stage, for the message.
  */
 export function checkPluginFile(
   file: string,
   use: string,
   folder: string,
-  { plugins }: Pick<DecidedTrust, 'plugins'>,
+  { plugins, runDirectory }: Pick<DecidedTrust, 'plugins' | 'runDirectory'>,
 ): void {
+  if (runDirectory !== undefined && isBelow(file, runDirectory))
+    throw new PipelineError(
+      'DEFINITION',
+      `${use} is code in the run directory ${shortPath(runDirectory)}, where Millrace writes none: it is not loaded ` +
+        'unless --plugins names its folder',
+    )
   const folders = [folder, ...(typeof plugins === 'string' ? [resolve(plugins)] : [])]
   if (folders.some((each) => isBelow(file, each))) return
   throw new PipelineError(

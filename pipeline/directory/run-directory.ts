@@ -4,9 +4,9 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { attempt, makeFolder, replaceFile } from '../files/files.js'
+import { readInside } from '../files/inside.js'
 import { lockDirectory } from '../files/lock.js'
 import { checkTarget, checkTargetInside, isRunFile, pathKey } from '../files/output-path.js'
-import { readRegularFile } from '../files/regular-file.js'
 import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
 
 /** The directory of one run, in which this process alone writes. */
@@ -169,7 +169,7 @@ function makeOutFolder(path: string, force: boolean): void {
 
 /** Removes the output files and checkpoints of the run that lies in a directory. */
 function removeOldRun(path: string): void {
-  for (const file of filesOf(join(path, 'run.json'))) {
+  for (const file of filesOf(path)) {
     const target = resolve(path, file)
     if (!target.startsWith(path + sep)) continue
     attempt('remove', target, () => {
@@ -183,10 +183,10 @@ function removeOldRun(path: string): void {
 /** The largest `run.json` that is read, in bytes. */
 const MAX_RECORD = 64 << 20
 
-/** Returns the output files that a `run.json` lists; none if it cannot be read. */
-function filesOf(record: string): string[] {
+/** Returns the output files that the `run.json` of a directory lists; none if it cannot be read. */
+function filesOf(directory: string): string[] {
   try {
-    const { files } = JSON.parse(String(readRegularFile(record, MAX_RECORD))) as { files?: unknown }
+    const { files } = JSON.parse(String(readInside(directory, 'run.json', MAX_RECORD))) as { files?: unknown }
     return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []
   } catch {
     return []

@@ -12,22 +12,38 @@ const CHUNK = 1 << 16
  * and a device such as `/dev/zero` never does.
  */
 export function readRegularFile(path: string, limit: number): Buffer {
-  const file = openSync(path, FLAGS)
+  return withRegularFile(path, (file) => readWhole(file, limit))
+}
+
+/**
+ * Opens a regular file for reading, calls `use` with its descriptor, and closes it. Throws an Error if it is not a
+ * regular file.
+ *
+ * @param flags that are added to those for reading, such as O_NOFOLLOW
+ */
+export function withRegularFile<T>(path: string, use: (descriptor: number) => T, flags = 0): T {
+  const file = openSync(path, FLAGS | flags)
   try {
-    const status = fstatSync(file)
-    checkRegular(status, limit)
-    const chunks: Buffer[] = []
-    // The size is only a hint. Files in /proc report the size 0.
-    for (let length = 0, wanted = status.size || CHUNK; ; wanted = CHUNK) {
-      const chunk = Buffer.allocUnsafe(wanted)
-      const count = readSync(file, chunk, 0, wanted, null)
-      if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      chunks.push(chunk.subarray(0, count))
-      length += count
-      if (length > limit) throw tooLarge(limit)
-    }
+    checkRegular(fstatSync(file))
+    return use(file)
   } finally {
     closeSync(file)
+  }
+}
+
+/** Reads an open file to its end. Throws an Error if it has more than `limit` bytes. */
+export function readWhole(file: number, limit: number): Buffer {
+  const { size } = fstatSync(file)
+  if (size > limit) throw tooLarge(limit)
+  const chunks: Buffer[] = []
+  // The size is only a hint. Files in /proc report the size 0.
+  for (let length = 0, wanted = size || CHUNK; ; wanted = CHUNK) {
+    const chunk = Buffer.allocUnsafe(wanted)
+    const count = readSync(file, chunk, 0, wanted, null)
+    if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    chunks.push(chunk.subarray(0, count))
+    length += count
+    if (length > limit) throw tooLarge(limit)
   }
 }
 
@@ -35,7 +51,9 @@ export function readRegularFile(path: string, limit: number): Buffer {
 export async function openRegularFile(path: string, limit = Number.POSITIVE_INFINITY): Promise<FileHandle> {
   const file = await open(path, FLAGS)
   try {
-    checkRegular(await file.stat(), limit)
+    const status = await file.stat()
+    checkRegular(status)
+    if (status.size > limit) throw tooLarge(limit)
     return file
   } catch (error) {
     await file.close()
@@ -43,17 +61,17 @@ export async function openRegularFile(path: string, limit = Number.POSITIVE_INFI
   }
 }
 
-/** The kind of a file, for messages: `a directory`, `a named pipe`, `a socket`, `a file` or `a device`. */
+/** The kind of a file, for messages: `a directory`, `a symbolic link`, `a named pipe`, `a socket`, `a file`, `a device`. */
 export function kindOf(status: Stats): string {
   if (status.isDirectory()) return 'a directory'
+  if (status.isSymbolicLink()) return 'a symbolic link'
   if (status.isFIFO()) return 'a named pipe'
   if (status.isSocket()) return 'a socket'
   return status.isFile() ? 'a file' : 'a device'
 }
 
-function checkRegular(status: Stats, limit: number): void {
+function checkRegular(status: Stats): void {
   if (!status.isFile()) throw new Error(`it is ${kindOf(status)}, expected a file`)
-  if (status.size > limit) throw tooLarge(limit)
 }
 
 function tooLarge(limit: number): Error {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { createRequire, isBuiltin, register } from 'node:module'
-import { join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf, PipelineError } from '../base/errors.js'
 import { didYouMean } from '../base/nearest.js'
@@ -50,7 +50,7 @@ export function builtInStages(): Promise<Registry> {
 export async function resolveStage(
   use: string,
   folder: string,
-  trust?: Pick<DecidedTrust, 'plugins'>,
+  trust?: Pick<DecidedTrust, 'plugins' | 'runDirectory'>,
 ): Promise<AnyStage> {
   const stages = await builtInStages()
   const known = stages.get(use)
@@ -65,7 +65,7 @@ export async function resolveStage(
     if (trust) checkPluginFile(file, use, folder, trust)
     return pickStage(await importModule(file, use), pick, use)
   }
-  const file = mayLoad ? packageFile(path, folder) : undefined
+  const file = mayLoad ? packageFile(path, packageFolder(folder, trust?.runDirectory)) : undefined
   if (!file) {
     const files = ['.js', '.mjs', '.ts'].map((ending) => `./${path}${ending}`)
     const local = files.find((name) => existsSync(join(folder, name)))
@@ -85,6 +85,12 @@ export function isFile(use: string): boolean {
 export function splitPick(use: string): [path: string, pick: string | undefined] {
   const hash = use.lastIndexOf('#')
   return hash < 0 ? [use, undefined] : [use.slice(0, hash), use.slice(hash + 1)]
+}
+
+/** The folder from which packages are resolved: never a run directory, where a stranger may have put one. */
+function packageFolder(folder: string, runDirectory: string | undefined): string {
+  const isInside = runDirectory !== undefined && !relative(runDirectory, folder).startsWith('..')
+  return isInside ? dirname(runDirectory) : folder
 }
 
 function packageFile(name: string, folder: string): string | undefined {

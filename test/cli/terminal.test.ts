@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { printable, spellOut } from '../../dist/cli/terminal.js'
+import { printable } from '../../dist/cli/terminal.js'
+import { spellOut } from '../../dist/pipeline/base/plain-text.js'
 import { millrace, userEnvironment } from './millrace.js'
 
 t.test('printable spells out what would command a terminal', async (t) => {
