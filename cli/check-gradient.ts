@@ -2,12 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
-import { stringify } from 'csv-stringify/sync'
 import { Pipeline } from '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
 import { replaceFile } from '../pipeline/files/files.js'
+import { csvOf } from '../pipeline/formats/csv-text.js'
 import type { Node } from '../pipeline/graph/graph.js'
 import { run } from '../pipeline/run/run.js'
 import type { Ports, WireType } from '../pipeline/stage/stage.js'
@@ -62,7 +62,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     const json = `${JSON.stringify(record, nonFiniteAsText)}\n`
     if (flags.out !== undefined) {
       replaceFile(join(result.directory, 'gradient-check.json'), json)
-      replaceFile(join(result.directory, 'gradient-check.csv'), csvOf(checks))
+      replaceFile(join(result.directory, 'gradient-check.csv'), tableOf(checks))
       replaceFile(join(result.directory, 'gradient-check.svg'), await plotted(checks))
     }
     if (flags.json) output.write(json)
@@ -165,12 +165,12 @@ async function plotted(checks: readonly GradientCheck[]): Promise<string> {
   )
 }
 
-function csvOf(checks: readonly GradientCheck[]): string {
-  return stringify([
+function tableOf(checks: readonly GradientCheck[]): string {
+  return csvOf([
     Object.keys(checks[0]!),
     ...checks.map((check) =>
       Object.values(check).map((value) =>
-        value === null ? '' : Array.isArray(value) ? value.join(' ') : String(value),
+        typeof value === 'number' ? value : Array.isArray(value) ? value.join(' ') : (value ?? ''),
       ),
     ),
   ])

@@ -1,6 +1,6 @@
 import { EMPTY, from, ignoreElements, type Observable, type OperatorFunction, Subscription, using } from 'rxjs'
 import { z } from 'zod'
-import { pngOf } from '../../figures/index.js'
+import { drawOffThread } from '../../figures/index.js'
 import { outputPath, replaceFile, type StageContext } from '../../pipeline/stage-kit.js'
 
 /** Makes the options that every figure has. */
@@ -38,7 +38,7 @@ export function figureFiles(
   return async (svg, pause) => {
     for (const file of files) {
       await pause()
-      replaceFile(file, /svg$/i.test(file) ? svg : await pngOf(svg))
+      replaceFile(file, /svg$/i.test(file) ? svg : await drawOffThread('pngOf', [svg], context.signal))
     }
   }
 }
