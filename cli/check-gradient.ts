@@ -5,6 +5,7 @@ import { tableFromIPC } from 'apache-arrow'
 import { Pipeline } from '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { nonFiniteAsText } from '../pipeline/base/json.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
 import { replaceFile } from '../pipeline/files/files.js'
 import { csvOf } from '../pipeline/formats/csv-text.js'
@@ -68,7 +69,7 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     if (flags.json) output.write(json)
     else {
       output.write(formatChecks(checks, `${pipeline.name}: ${step.title} (${step.id})`))
-      for (const note of notes) output.write(`note: ${note}\n`)
+      for (const note of notes) output.write(`note: ${oneLine(note)}\n`)
       if (flags.out !== undefined)
         output.write(`files in ${shortPath(result.directory)}: gradient-check.csv, .json, .arrows, .svg\n`)
     }

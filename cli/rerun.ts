@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { Pipeline } from '../index.js'
 import { type KernelName, kernelNames } from '../kernels/index.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
 import { readDefinition } from '../pipeline/definition/read.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
@@ -73,7 +74,7 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
     else {
       if (before.status !== 'done')
         output.write(`the earlier run is not done (${before.status}): its files are compared as far as they go\n`)
-      if (failure) output.write(`the new run failed: ${failure.message}\n`)
+      if (failure) output.write(`the new run failed: ${oneLine(failure.message)}\n`)
       if (place !== undefined) output.write(`the new run is in ${place}\n`)
       if (isSame) output.write(formatIdentical(comparison, changes))
     }
@@ -128,7 +129,7 @@ function acceptFailure(status: string): (error: unknown) => PipelineError {
 }
 
 function formatIdentical({ rows, files }: RunComparison, changes: readonly string[]): string {
-  const but = changes.map((change) => `  although ${change}\n`).join('')
+  const but = changes.map((change) => `  although ${oneLine(change)}\n`).join('')
   return `identical: ${rows} row${rows === 1 ? '' : 's'}, ${files.length} file${files.length === 1 ? '' : 's'}\n${but}`
 }
 
@@ -139,8 +140,8 @@ function differenceProblems({ first, differing }: RunComparison, changes: readon
       : ['nothing that is recorded: data, definition, seed, kernel, versions and machine are the same']
   return [
     ...(first ? [{ message: formatDifference(first) }] : []),
-    { message: `different files: ${differing.join(', ')}` },
-    { message: `what changed:\n${changed.map((change) => `  ${change}`).join('\n')}` },
+    { message: `different files: ${differing.map(oneLine).join(', ')}` },
+    { message: `what changed:\n${changed.map((change) => `  ${oneLine(change)}`).join('\n')}` },
   ]
 }
 
@@ -151,5 +152,5 @@ function formatDifference({ file, row, at, column, before, after, relative }: Di
       ? `only the ${before === undefined ? 'new' : 'earlier'} run has this row`
       : `${column} was ${before ?? 'missing'}, is ${after ?? 'missing'}`
   const by = relative === undefined ? '' : ` (relative difference ${relative.toExponential(1)})`
-  return `first difference: ${file}, ${place}: ${values}${by}`
+  return oneLine(`first difference: ${file}, ${place}: ${values}${by}`)
 }

@@ -42,12 +42,12 @@ function checkNoLink(status: Stats | undefined): void {
   if (status?.isSymbolicLink()) throw new Error('it is a symbolic link, which is not followed')
 }
 
-/** Whether a directory has an entry of any kind with this name, a dangling link included. Never throws. */
+/** Whether a directory has an entry of any kind with this name, dangling links and what may not be read included. */
 export function hasInside(root: string, name: string): boolean {
   try {
     return entryInside(root, name) !== undefined
-  } catch {
-    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR'
   }
 }
 

@@ -9,6 +9,7 @@ import {
   metricColumns,
   metricInfosOf,
   metricsRows,
+  oneLine,
   type Position,
   positionOf,
   type Terminal,
@@ -104,9 +105,12 @@ function columnsOf(row: MetricsRow, infos: MetricInfos): Column[] {
 const WIDTH = 20
 
 function heading(columns: readonly Column[]): string {
-  const titles = columns.map(({ title }) => `  ${title.slice(0, WIDTH - 3)}`.padEnd(WIDTH)).join('')
+  const titles = columns.map(({ title }) => `  ${oneLine(title).slice(0, WIDTH - 3)}`.padEnd(WIDTH)).join('')
   const names = columns
-    .map(({ names: [number, share] }) => `  ${number.slice(0, 8).padStart(8)} ${share.slice(0, 8)}`.padEnd(WIDTH))
+    .map(({ names }) => {
+      const [number, share] = names.map((name) => oneLine(name).slice(0, 8))
+      return `  ${number!.padStart(8)} ${share}`.padEnd(WIDTH)
+    })
     .join('')
   return `${''.padStart(10)}${titles}\n${'epoch'.padStart(10)}${names}${'left'.padStart(9)}`
 }
