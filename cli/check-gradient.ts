@@ -2,13 +2,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
-import { stringify } from 'csv-stringify/sync'
 import { Pipeline } from '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { nonFiniteAsText } from '../pipeline/base/json.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
 import { foreignError, holdsRun, isFile } from '../pipeline/directory/run-place.js'
 import { replaceFile } from '../pipeline/files/files.js'
+import { csvOf } from '../pipeline/formats/csv-text.js'
 import type { Node } from '../pipeline/graph/graph.js'
 import { run } from '../pipeline/run/run.js'
 import type { Ports, WireType } from '../pipeline/stage/stage.js'
@@ -65,13 +66,13 @@ export async function checkGradientCommand(name: string, flags: CheckGradientFla
     }
     const json = `${JSON.stringify(record, nonFiniteAsText)}\n`
     if (flags.out !== undefined) {
-      const contents = { json, csv: csvOf(checks), svg: await plotted(checks) }
+      const contents = { json, csv: tableOf(checks), svg: await plotted(checks) }
       for (const ending of endings) replaceFile(join(result.directory, `gradient-check.${ending}`), contents[ending])
     }
     if (flags.json) output.write(json)
     else {
       output.write(formatChecks(checks, `${pipeline.name}: ${step.title} (${step.id})`))
-      for (const note of notes) output.write(`note: ${note}\n`)
+      for (const note of notes) output.write(`note: ${oneLine(note)}\n`)
       if (flags.out !== undefined)
         output.write(`files in ${shortPath(result.directory)}: gradient-check.csv, .json, .arrows, .svg\n`)
     }
@@ -175,12 +176,12 @@ async function plotted(checks: readonly GradientCheck[]): Promise<string> {
   )
 }
 
-function csvOf(checks: readonly GradientCheck[]): string {
-  return stringify([
+function tableOf(checks: readonly GradientCheck[]): string {
+  return csvOf([
     Object.keys(checks[0]!),
     ...checks.map((check) =>
       Object.values(check).map((value) =>
-        value === null ? '' : Array.isArray(value) ? value.join(' ') : String(value),
+        typeof value === 'number' ? value : Array.isArray(value) ? value.join(' ') : (value ?? ''),
       ),
     ),
   ])

@@ -1,9 +1,11 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PipelineError } from '../pipeline/base/errors.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { attempt, replaceFile } from '../pipeline/files/files.js'
-import { type ExportFormat, exportParameters, readParameters } from '../pipeline/formats/export.js'
+import { hasInside, namesInside } from '../pipeline/files/inside.js'
+import { type ExportFormat, exportParameters, readParametersInside } from '../pipeline/formats/export.js'
 import { modelOf } from '../pipeline/wires/parameters.js'
 import { positionOf } from '../pipeline/wires/position.js'
 import { readRecord } from '../report/index.js'
@@ -32,10 +34,10 @@ const known = new Map([
 export function exportCommand(directory: string, flags: ExportFlags, output: Output): void {
   const { versions } = readRecord(directory)
   const source = sourceOf(directory, flags.which)
-  const table = readParameters(source)
+  const table = readParametersInside(directory, source)
   const bytes = exportParameters(table, flags.format, versions.millrace)
-  const target = resolve(flags.out ?? `${source.replace(/\.arrow$/, '')}.${flags.format}`)
-  if (existsSync(target) && flags.force !== true)
+  const target = resolve(flags.out ?? join(directory, `${source.replace(/\.arrow$/, '')}.${flags.format}`))
+  if (lstatSync(target, { throwIfNoEntry: false }) && flags.force !== true)
     throw new PipelineError(
       'ARGUMENTS',
       `${shortPath(target)} exists already; --force replaces it, --out names another`,
@@ -54,16 +56,15 @@ export function exportCommand(directory: string, flags: ExportFlags, output: Out
     )
     return
   }
-  const list = arrays.map(({ name, shape, type }) => `${name} ${shape.join('×')} ${type}`)
+  const list = arrays.map(({ name, shape, type }) => `${oneLine(name)} ${shape.join('×')} ${type}`)
   output.write(`${list.join(', ')} of epoch ${epoch}, step ${step}: ${bytes.length} bytes in ${shortPath(target)}\n`)
 }
 
-/** Returns the Arrow file to read. If it does not exist, the error lists the Arrow files in the directory. */
+/** Returns the Arrow file to read, inside of the directory. If it does not exist, the error lists the Arrow files in the directory. */
 function sourceOf(directory: string, which: string): string {
   const name = known.get(which) ?? which
-  const source = resolve(directory, name)
-  if (existsSync(source)) return source
-  const others = attempt('read the directory', directory, () => readdirSync(directory)).filter((file) =>
+  if (hasInside(directory, name)) return name
+  const others = attempt('read the directory', directory, () => namesInside(directory)).filter((file) =>
     file.endsWith('.arrow'),
   )
   const help =

@@ -1,3 +1,4 @@
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { writeReport } from '../report/index.js'
 import type { Output } from './terminal.js'
 
@@ -20,7 +21,7 @@ export async function reportCommand(directories: readonly string[], flags: Repor
     output.write(`${JSON.stringify({ files, bytes, verdicts })}\n`)
     return
   }
-  for (const { experiment, verdict } of verdicts) if (verdict) output.write(`${experiment}: ${verdict}\n`)
+  for (const { experiment, verdict } of verdicts) if (verdict) output.write(`${oneLine(experiment)}: ${verdict}\n`)
   output.write(`${Math.ceil(bytes / 1024).toLocaleString('en')} kB in ${files[0]}\n`)
   if (flags.tables !== undefined) output.write(`${files.length - 1} tables in ${flags.tables}\n`)
 }

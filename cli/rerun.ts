@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Pipeline } from '../index.js'
 import { type KernelName, kernelNames } from '../kernels/index.js'
-import { PipelineError } from '../pipeline/base/errors.js'
-import { shortPath } from '../pipeline/base/words.js'
-import { readRegularFile } from '../pipeline/files/regular-file.js'
+import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
+import { listed, shortPath } from '../pipeline/base/words.js'
+import { readDefinition } from '../pipeline/definition/read.js'
+import { hasInside, readInside } from '../pipeline/files/inside.js'
+import { builtInStages } from '../pipeline/graph/registry.js'
 import { start } from '../pipeline/run/run.js'
 import { changesBetween, compareRuns, type Difference, type RunComparison, readRecord } from '../report/index.js'
 import { type ReadingFlags, readOptions } from './options.js'
@@ -35,12 +38,14 @@ const MAX_DEFINITION = 1 << 20
 export async function rerunCommand(directory: string, flags: RerunFlags, output: Output): Promise<void> {
   const before = readRecord(directory)
   const file = join(directory, 'pipeline.yaml')
-  if (!existsSync(file))
+  if (!hasInside(directory, 'pipeline.yaml'))
     throw new PipelineError('ARGUMENTS', `${directory} has no pipeline.yaml, so it cannot be run again`)
   if (flags.out !== undefined && resolve(flags.out) === resolve(directory))
     throw new PipelineError('ARGUMENTS', `--out ${flags.out} is the run itself; give another directory`)
-  const definition = createHash('sha256').update(readRegularFile(file, MAX_DEFINITION)).digest('hex')
-  const pipeline = await Pipeline.load(file, readOptions({ set: [], ...flags }))
+  const definition = createHash('sha256').update(readStored(directory)).digest('hex')
+  const plugins = typeof flags.plugins === 'string' ? flags.plugins : false
+  if (plugins === false) await checkOwnStages(file, directory)
+  const pipeline = await Pipeline.load(file, readOptions({ set: [], ...flags, plugins }))
   const known = before.kernel?.name
   const kernel = flags.kernel ?? kernelNames.find((name) => name === known)
   const isTemporary = flags.out === undefined && flags.keep !== true
@@ -69,7 +74,7 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
     else {
       if (before.status !== 'done')
         output.write(`the earlier run is not done (${before.status}): its files are compared as far as they go\n`)
-      if (failure) output.write(`the new run failed: ${failure.message}\n`)
+      if (failure) output.write(`the new run failed: ${oneLine(failure.message)}\n`)
       if (place !== undefined) output.write(`the new run is in ${place}\n`)
       if (isSame) output.write(formatIdentical(comparison, changes))
     }
@@ -77,6 +82,40 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
   } finally {
     stop.release()
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function readStored(directory: string): Buffer {
+  try {
+    return readInside(directory, 'pipeline.yaml', MAX_DEFINITION)
+  } catch (error) {
+    throw new PipelineError('DATA', fileProblem('read', shortPath(join(directory, 'pipeline.yaml')), error), {
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Throws a PipelineError `ARGUMENTS` that names the stages of a run that are not built in. They are code, and the run
+ * may be another person's: the user must say where its code is.
+ */
+async function checkOwnStages(file: string, directory: string): Promise<void> {
+  const known = await builtInStages()
+  const own = new Set(usesOf(file).filter((use) => !known.has(use)))
+  if (own.size === 0) return
+  throw new PipelineError(
+    'ARGUMENTS',
+    `${directory} has stages that are not built in: ${listed([...own], 'and')}; rerun runs no code that a run ` +
+      'directory names. If you trust it, give the folder with the code: --plugins DIR',
+  )
+}
+
+/** The names of the stages of a definition; none if it has mistakes, which loading it reports. */
+function usesOf(file: string): string[] {
+  try {
+    return readDefinition(file, { plugins: false }).stages.map(({ use }) => use)
+  } catch {
+    return []
   }
 }
 
@@ -90,7 +129,7 @@ function acceptFailure(status: string): (error: unknown) => PipelineError {
 }
 
 function formatIdentical({ rows, files }: RunComparison, changes: readonly string[]): string {
-  const but = changes.map((change) => `  although ${change}\n`).join('')
+  const but = changes.map((change) => `  although ${oneLine(change)}\n`).join('')
   return `identical: ${rows} row${rows === 1 ? '' : 's'}, ${files.length} file${files.length === 1 ? '' : 's'}\n${but}`
 }
 
@@ -101,8 +140,8 @@ function differenceProblems({ first, differing }: RunComparison, changes: readon
       : ['nothing that is recorded: data, definition, seed, kernel, versions and machine are the same']
   return [
     ...(first ? [{ message: formatDifference(first) }] : []),
-    { message: `different files: ${differing.join(', ')}` },
-    { message: `what changed:\n${changed.map((change) => `  ${change}`).join('\n')}` },
+    { message: `different files: ${differing.map(oneLine).join(', ')}` },
+    { message: `what changed:\n${changed.map((change) => `  ${oneLine(change)}`).join('\n')}` },
   ]
 }
 
@@ -113,5 +152,5 @@ function formatDifference({ file, row, at, column, before, after, relative }: Di
       ? `only the ${before === undefined ? 'new' : 'earlier'} run has this row`
       : `${column} was ${before ?? 'missing'}, is ${after ?? 'missing'}`
   const by = relative === undefined ? '' : ` (relative difference ${relative.toExponential(1)})`
-  return `first difference: ${file}, ${place}: ${values}${by}`
+  return oneLine(`first difference: ${file}, ${place}: ${values}${by}`)
 }

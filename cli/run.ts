@@ -1,6 +1,7 @@
 import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { start } from '../pipeline/run/run.js'
@@ -68,9 +69,12 @@ export async function follow(
         else directory = shortPath(event.directory)
         if (!isSilent) {
           const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
-          output.progress(`${title}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`)
+          output.progress(
+            `${oneLine(title)}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`,
+          )
         }
-      } else if (event.type === 'note' && !isSilent) output.progress(`note: ${event.stage}: ${event.message}\n`)
+      } else if (event.type === 'note' && !isSilent)
+        output.progress(`note: ${event.stage}: ${oneLine(event.message)}\n`)
     })
     const result = await run.result
     if (flags.json && rank === 0)
@@ -125,8 +129,8 @@ function shares(row: Readonly<Record<string, number>>, infos: MetricInfos): stri
   for (const [column, { split, title, unit }] of Object.entries(infos)) {
     const value = row[column]
     if (unit !== 'share' || value === undefined) continue
-    const text = `${split ? `${split} ` : ''}${(100 * value).toFixed(2)} %`
+    const text = `${split ? `${oneLine(split)} ` : ''}${(100 * value).toFixed(2)} %`
     byTitle.set(title, [...(byTitle.get(title) ?? []), text])
   }
-  return [...byTitle].map(([title, values]) => `${title}: ${values.join(', ')}`)
+  return [...byTitle].map(([title, values]) => `${oneLine(title)}: ${values.join(', ')}`)
 }

@@ -1,5 +1,6 @@
 import { PipelineError } from '../pipeline/base/errors.js'
 import { suggestion } from '../pipeline/base/nearest.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import {
   formats,
   plainText,
@@ -26,13 +27,15 @@ export interface TableFlags {
 /** `millrace table`: prints a row for each setting of sweeps and runs. */
 export function tableCommand(directories: readonly string[], flags: TableFlags, output: Output): void {
   const { monitor, sort, format } = flags
-  const settings = settingsFrom(readAttempts(directories), { monitor, sort })
+  const attempts = readAttempts(directories)
+  const settings = settingsFrom(attempts, { monitor, sort })
   const columns = flags.cols?.split(',').map((name) => name.trim())
   checkNames(settings, {
     '--cols': columns,
     '--sort': sort && [sort.replace(/^-/, '')],
     '--monitor': monitor && [monitor],
   })
+  for (const remark of attempts.remarks) output.warn(`note: ${oneLine(remark)}\n`)
   if (format === 'json') output.write(`${JSON.stringify(settings.rows.map((row) => jsonOf(row, settings)))}\n`)
   else output.write((format === 'text' ? plainText : formats[format])(settingsTable(settings, columns)))
 }

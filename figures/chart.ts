@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { TopLevelSpec } from 'vega-lite'
-import { escapeXml } from './svg.js'
+import { escapeXml, plainXml } from './svg.js'
 import { theme } from './theme.js'
 
 /** A Vega-Lite specification, without the style that all charts share. */
@@ -19,9 +19,10 @@ export async function chart(spec: ChartSpec, description = 'Chart'): Promise<str
   const svg = await view.toSVG()
   view.finalize()
   // A screen reader shall take the chart for one image: remove the descriptions of its parts.
-  const svgImage = svg
+  // Vega does not know which characters XML allows.
+  const svgImage = plainXml(svg)
     .replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"(?=[^<>]*>)/g, '')
-    .replace('<svg ', `<svg role="img" aria-label="${escapeXml(description)}" `)
+    .replace('<svg ', () => `<svg role="img" aria-label="${escapeXml(description)}" `)
   return `${stableIds(svgImage)}\n`
 }
 
@@ -31,16 +32,25 @@ export async function chart(spec: ChartSpec, description = 'Chart'): Promise<str
  * page do not share an id.
  */
 function stableIds(svg: string): string {
-  const ids = [...svg.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]!)
-  if (ids.length === 0) return svg
-  const countedIds = ids.reduce((text, id, i) => renameId(text, id, `~${i}`), svg)
-  const digest = createHash('sha256').update(countedIds).digest('hex').slice(0, 8)
-  return ids.reduce((text, _, i) => renameId(text, `~${i}`, `f${digest}-${i}`), countedIds)
+  const found = new Set([...svg.matchAll(ID)].flatMap(({ groups }) => groups!.id ?? []))
+  const ids = new Map([...found].map((id, i) => [id, i]))
+  if (ids.size === 0) return svg
+  const withIds = (nameOf: (i: number) => string): string =>
+    svg.replace(ID, (found, ...rest) => {
+      const { id = '', target = '' } = rest.at(-1) as { id?: string; target?: string }
+      const i = ids.get(id || target)
+      if (i === undefined) return found
+      return id ? ` id="${nameOf(i)}"` : `url(#${nameOf(i)})`
+    })
+  const digest = createHash('sha256')
+    .update(withIds((i) => `~${i}`))
+    .digest('hex')
+    .slice(0, 8)
+  return withIds((i) => `f${digest}-${i}`)
 }
 
-function renameId(svg: string, id: string, name: string): string {
-  return svg.replaceAll(` id="${id}"`, ` id="${name}"`).replaceAll(`url(#${id})`, `url(#${name})`)
-}
+/** An id, or a reference to one, in a tag of an SVG. In text between tags it is only text. */
+const ID = /(?: id="(?<id>[^"]+)"|url\(#(?<target>[^()]+)\))(?=[^<>]*>)/g
 
 const label = { labelFontSize: theme.sizes.text, labelColor: theme.ink, titleFontSize: theme.sizes.text }
 

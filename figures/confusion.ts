@@ -1,3 +1,4 @@
+import { largest } from '../pipeline/base/largest.js'
 import { heatmap } from './heatmap.js'
 import { drawing, text } from './svg.js'
 import { textWidth, theme, truncateText } from './theme.js'
@@ -83,7 +84,7 @@ export async function confusionFigure(confusion: Confusion, { title }: Confusion
   const size = Math.max(7, Math.min(theme.sizes.text, cell - 1))
   const step = Math.max(1, Math.ceil(8 / cell))
   const names = classes.map((name) => truncateText(name, NAME, size))
-  const nameWidth = Math.max(...names.map((name) => textWidth(name, size)))
+  const nameWidth = largest(names.map((name) => textWidth(name, size)))
   const isSlanted = nameWidth > cell - 4
   const angle = cell >= 20 ? -45 : -90
   const rise = !isSlanted ? size : angle === -90 ? nameWidth : nameWidth * Math.SQRT1_2 + size

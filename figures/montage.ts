@@ -1,3 +1,4 @@
+import { largest } from '../pipeline/base/largest.js'
 import { dataUrl, type Pixels } from './pixels.js'
 import { drawing, image, text } from './svg.js'
 import { textWidth, theme, truncateText } from './theme.js'
@@ -40,13 +41,22 @@ const LINE = 14
 export async function montageFigure(rows: readonly TileRow[], options: MontageOptions = {}): Promise<string> {
   const { title, subtitle, columns = [], tileWidth = 96 } = options
   const tiles = rows.flatMap((row) => row.tiles)
-  const widest = Math.max(1, ...tiles.map(({ image }) => image.width))
-  const tallest = Math.max(1, ...tiles.map(({ image }) => image.height))
+  const widest = largest(
+    tiles.map(({ image }) => image.width),
+    1,
+  )
+  const tallest = largest(
+    tiles.map(({ image }) => image.height),
+    1,
+  )
   const zoom = Math.max(1, Math.ceil(tileWidth / widest))
   const [width, height] = [widest * zoom, tallest * zoom]
   const gap = tiles.some(({ caption }) => caption) ? GAP : GAP / 3
   const left = MARGIN + labelWidth(rows)
-  const across = Math.max(1, ...rows.map((row) => row.tiles.length))
+  const across = largest(
+    rows.map((row) => row.tiles.length),
+    1,
+  )
   const { sizes, muted } = theme
 
   const parts: string[] = []
@@ -74,7 +84,7 @@ export async function montageFigure(rows: readonly TileRow[], options: MontageOp
       y += 8
     }
     if (row.label) parts.push(text(left - 8, y + height / 2 + 4, row.label, { anchor: 'end' }))
-    const lines = Math.max(0, ...row.tiles.map(({ caption = [] }) => caption.length))
+    const lines = largest(row.tiles.map(({ caption = [] }) => caption.length))
     for (const [i, tile] of row.tiles.entries()) {
       const x = left + i * (width + gap)
       const caption = tile.caption ?? []
@@ -103,5 +113,5 @@ export function inRows(tiles: readonly Tile[], columns: number, heading?: string
 
 function labelWidth(rows: readonly TileRow[]): number {
   const widths = rows.map(({ label }) => (label ? textWidth(label, theme.sizes.text) + 10 : 0))
-  return Math.max(0, ...widths)
+  return largest(widths)
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
+import { readFonts } from './glyphs.js'
 
 /** How to render a PNG. */
 export interface PngOptions {
@@ -13,7 +14,7 @@ let renderer: Promise<(svg: string, scale: number) => Uint8Array> | undefined
 
 /**
  * Renders an SVG as a PNG. The renderer is WebAssembly and uses only the bundled font, so that the bytes are the same
- * on every machine. Characters that the font lacks, for example Chinese ones, become empty boxes.
+ * on every machine. Characters that the font lacks (`missingGlyphs`), for example Chinese ones, become empty boxes.
  */
 export async function pngOf(svg: string, { scale = scaleOf(svg) }: PngOptions = {}): Promise<Uint8Array> {
   renderer ??= openRenderer().catch((error) => {
@@ -30,16 +31,13 @@ function scaleOf(svg: string): number {
 }
 
 async function openRenderer(): Promise<(svg: string, scale: number) => Uint8Array> {
-  const [{ initWasm, Resvg }, wasm, ...fontBuffers] = await Promise.all([
+  const [{ initWasm, Resvg }, wasm, fontBuffers] = await Promise.all([
     import('@resvg/resvg-wasm'),
-    ...[
-      '@resvg/resvg-wasm/index_bg.wasm',
-      'dejavu-fonts-ttf/ttf/DejaVuSans.ttf',
-      'dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf',
-    ].map((file) => readFile(fileURLToPath(import.meta.resolve(file)))),
+    readFile(fileURLToPath(import.meta.resolve('@resvg/resvg-wasm/index_bg.wasm'))),
+    readFonts(),
   ])
   try {
-    const module = await compile(wasm!)
+    const module = await compile(wasm)
     hideOnce('Request', 'Response')
     await initWasm(module)
   } catch (error) {

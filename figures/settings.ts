@@ -1,3 +1,4 @@
+import { largest } from '../pipeline/base/largest.js'
 import type { MetricInfo } from '../pipeline/wires/metrics.js'
 import { isBetter } from '../pipeline/wires/metrics.js'
 import { chart } from './chart.js'
@@ -34,10 +35,10 @@ export async function settingsMapFigure(map: SettingsMap): Promise<string> {
   const [columns, rows] = [x.values.length, y.values.length]
   const cell = Math.max(4, Math.min(64, Math.floor(1000 / Math.max(columns, rows))))
   const { sizes, muted } = theme
-  const isSlanted = Math.max(...x.values.map((value) => textWidth(value, sizes.text))) > cell - 4
+  const isSlanted = largest(x.values.map((value) => textWidth(value, sizes.text))) > cell - 4
   const [down, across] = [y, x].map(({ values }) => values.map((value) => truncateText(value, VALUE, sizes.text)))
-  const beside = Math.max(...down!.map((value) => textWidth(value, sizes.text)))
-  const above = isSlanted ? Math.max(...across!.map((value) => textWidth(value, sizes.text))) : sizes.text
+  const beside = largest(down!.map((value) => textWidth(value, sizes.text)))
+  const above = isSlanted ? largest(across!.map((value) => textWidth(value, sizes.text))) : sizes.text
   const left = MARGIN + 22 + beside + 8
   const top = MARGIN + sizes.title + 34 + above + 8
   const step = Math.max(1, Math.ceil(13 / cell))
@@ -138,8 +139,11 @@ export function settingsLineFigure(
     .map((point) => ({ ...point, low: point.mean - (point.deviation ?? 0), high: point.mean + (point.deviation ?? 0) }))
   const numbers = values.flatMap(({ value }) => (typeof value === 'number' ? value : []))
   const isNumeric = numbers.length === values.length
-  const isLogarithmic =
-    isNumeric && Math.min(...numbers) > 0 && Math.max(...numbers) / Math.min(...numbers) >= LOGARITHMIC
+  const low = -largest(
+    numbers.map((number) => -number),
+    Number.NEGATIVE_INFINITY,
+  )
+  const isLogarithmic = isNumeric && low > 0 && largest(numbers) / low >= LOGARITHMIC
   const x = isNumeric
     ? {
         type: 'quantitative',

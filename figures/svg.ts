@@ -1,16 +1,21 @@
+import { plainText } from '../pipeline/base/plain-text.js'
 import { theme } from './theme.js'
 
-/** Escapes text for XML. Characters that XML does not allow are removed. */
+/** Escapes text for XML. */
 export function escapeXml(text: string): string {
-  return (
-    text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: XML does not allow these characters
-      .replaceAll(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '')
-      .replaceAll('&', '&amp;')
-      .replaceAll('<', '&lt;')
-      .replaceAll('>', '&gt;')
-      .replaceAll('"', '&quot;')
-  )
+  return plainXml(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+}
+
+/**
+ * Spells out control characters, which XML does not allow, and characters that change the direction of writing. Removes
+ * the other characters that XML does not allow.
+ */
+export function plainXml(text: string): string {
+  return plainText(text).replaceAll(/[\ufffe\uffff]/g, '')
 }
 
 /** How to draw a line of text. */

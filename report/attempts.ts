@@ -1,12 +1,13 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { shortPath } from '../pipeline/base/words.js'
+import { hasInside } from '../pipeline/files/inside.js'
 import { type ColumnInfos, columnInfosOf, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/directory.js'
 import { SweepMetrics } from '../sweep/metrics.js'
-import { readRecord, readRunText } from './read.js'
-import { metricsIn } from './sheets.js'
+import { lastMetricsIn } from './evaluations.js'
+import { readRecord, readRunText, recordInside } from './read.js'
+import { firstRemarks } from './remarks.js'
 
 /** One run, or one point of a sweep: its settings and its result. */
 export interface Attempt {
@@ -34,6 +35,8 @@ export interface Attempts {
   readonly monitor: string | undefined
   /** The metadata of the metrics. */
   readonly metricInfos: ColumnInfos
+  /** What could not be read, in words. */
+  readonly remarks: readonly string[]
 }
 
 /**
@@ -56,42 +59,63 @@ export function readAttempts(directories: readonly string[]): Attempts {
     attempts: all.flatMap(({ attempts }) => attempts),
     monitor: all.find(({ monitor }) => monitor !== undefined)?.monitor,
     metricInfos: mergeMetricInfos(all.map(({ metricInfos }) => metricInfos)),
+    remarks: all.flatMap(({ remarks }) => remarks),
   }
 }
 
 function sweepAttempts(directory: string): Attempts {
+  const remarks: string[] = []
   const { name, points, monitor } = readPlan(directory)
-  const outcomes = readOutcomes(directory)
+  const outcomes = readOutcomes(directory, remarks, new Set(points.map(({ key }) => key)))
   const attempts = points.map(({ key, settings, seed }): Attempt => {
     const runDirectory = pointDirectory(directory, { key })
     const point = { name, settings, seed, directory: runDirectory }
     const outcome = outcomes.get(key)
-    if (!outcome) return { ...point, status: unfinishedStatus(runDirectory) }
+    if (!outcome) return { ...point, status: unfinishedStatus(directory, key, remarks) }
     const { status, error, final, epochs } = outcome
     return { ...point, status: status === 'done' && epochs !== undefined ? 'ended early' : status, error, final }
   })
   const metrics = new SweepMetrics(directory)
   const infos = points.flatMap(({ key }) => {
     const outcome = outcomes.get(key)
-    return outcome ? metrics.of(outcome) : []
+    return outcome ? (remarked(remarks, () => metrics.of(outcome)) ?? []) : []
   })
-  return { attempts, monitor, metricInfos: mergeMetricInfos(infos) }
+  return { attempts, monitor, metricInfos: mergeMetricInfos(infos), remarks: bounded(remarks, directory) }
 }
 
 /** The status of a point that has no result yet. */
-function unfinishedStatus(directory: string): Attempt['status'] {
-  if (!existsSync(join(directory, 'run.json'))) return 'missing'
-  const { status } = readRecord(directory)
+function unfinishedStatus(directory: string, key: string, remarks: string[]): Attempt['status'] {
+  if (!hasInside(directory, `points/${key}/run.json`)) return 'missing'
+  const status = remarked(remarks, () => recordInside(directory, `points/${key}/run.json`).status)
+  if (status === undefined) return 'missing'
   return status === 'interrupted' ? status : 'running'
+}
+
+/** Runs an operation. A PipelineError becomes a remark, and the result undefined. */
+function remarked<T>(remarks: string[], operation: () => T): T | undefined {
+  try {
+    return operation()
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error
+    remarks.push(error.message)
+    return undefined
+  }
 }
 
 function runAttempt(directory: string): Attempts {
   const { name, seed, status, error, metrics } = readRecord(directory)
-  const { settings } = readRunText(directory, [])
-  const final = metricsIn(directory, []).at(-1)
+  const remarks: string[] = []
+  const { settings } = readRunText(directory, remarks)
+  const final = lastMetricsIn(directory, remarks)
   return {
     attempts: [{ name, settings, seed, status, error, final, directory }],
     monitor: undefined,
     metricInfos: columnInfosOf(Object.keys(final ?? {}), metrics),
+    remarks: bounded(remarks, directory),
   }
+}
+
+/** The first remarks on a directory, with its name. */
+function bounded(remarks: readonly string[], directory: string): string[] {
+  return firstRemarks(remarks).map((remark) => `${shortPath(directory)}: ${remark}`)
 }

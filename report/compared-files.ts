@@ -1,8 +1,8 @@
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { fstatSync, readSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
-import { readRegularFile } from '../pipeline/files/regular-file.js'
+import { entryInside, namesInside, readInside, withFileInside } from '../pipeline/files/inside.js'
 import { tableFromFile } from '../pipeline/formats/ipc.js'
 import { arrowFile } from '../pipeline/wires/arrow-internals.js'
 
@@ -16,19 +16,21 @@ const ignored = [
   /\.part$/,
 ]
 
+/** A directory with more files or deeper folders is no run directory. */
+const MOST = { files: 100_000, depth: 32 }
+
 /**
  * Compares two run directories byte by byte; of Arrow files, the tables and their metadata, because version 0.1.0 wrote
  * the same tables with other bytes. Returns the names of the files that differ or that only one of them has, sorted.
- * `run.json`, `timings.csv`, `checkpoint/`, locks and temporary files are not compared. Throws a PipelineError
- * `DATA` if a directory or a file cannot be read.
+ * `run.json`, `timings.csv`, `checkpoint/`, locks and temporary files are not compared. Links are not followed; links,
+ * pipes and other special files differ from everything. Throws a PipelineError `DATA` if a directory or a file cannot be
+ * read.
  */
 export function differingFiles(a: string, b: string): string[] {
   const [first, second] = [comparedFiles(a), comparedFiles(b)]
   const names = new Set([...first, ...second])
-  const isEqual = (name: string): boolean => {
-    const [one, other] = [join(a, name), join(b, name)]
-    return first.has(name) && second.has(name) && (isSame(one, other) || isSameTable(one, other))
-  }
+  const isEqual = (name: string): boolean =>
+    first.has(name) && second.has(name) && (isSame(a, b, name) || isSameTable(a, b, name))
   return [...names].filter((name) => !isEqual(name)).sort()
 }
 
@@ -36,43 +38,42 @@ export function differingFiles(a: string, b: string): string[] {
  * The files of a run that an equal run has, too, as paths inside the directory, with `/`. Throws as `differingFiles`.
  */
 export function comparedFiles(directory: string): Set<string> {
-  const entries = readOrThrow('the directory', directory, () =>
-    readdirSync(directory, { recursive: true, withFileTypes: true }),
-  )
-  return new Set(
-    entries
-      .filter((entry) => !entry.isDirectory())
-      .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
-      .filter((name) => !ignored.some((pattern) => pattern.test(name)))
-      .sort(),
-  )
+  const files: string[] = []
+  const visit = (folder: string, depth: number): void => {
+    for (const entry of readOrThrow('the directory', join(directory, folder), () => namesInside(directory, folder))) {
+      const name = folder === '' ? entry : `${folder}/${entry}`
+      if (ignored.some((pattern) => pattern.test(name))) continue
+      const status = readOrThrow('', join(directory, name), () => entryInside(directory, name))
+      if (!status?.isDirectory()) files.push(name)
+      else if (!ignored.some((pattern) => pattern.test(`${name}/`))) visit(name, depth + 1)
+      if (files.length > MOST.files || depth > MOST.depth)
+        throw new PipelineError('DATA', `${shortPath(directory)} has too many files or folders for a run directory`)
+    }
+  }
+  visit('', 0)
+  return new Set(files.sort())
 }
 
 const CHUNK = 1 << 20
 /** The largest Arrow file whose table is compared, in bytes. */
 const MAX_TABLE = 1 << 30
 
-function isSame(a: string, b: string): boolean {
-  const [one, other] = [sizeOf(a), sizeOf(b)]
-  if (one === undefined || one !== other) return false
-  return readOrThrow('', a, () => withFile(a, (x) => readOrThrow('', b, () => withFile(b, (y) => isSameContent(x, y)))))
+function isSame(a: string, b: string, name: string): boolean {
+  if (![a, b].every((directory) => entryInside(directory, name)?.isFile())) return false
+  return withFile(a, name, (x) =>
+    withFile(b, name, (y) => fstatSync(x).size === fstatSync(y).size && isSameContent(x, y)),
+  )
 }
 
 /** Whether two Arrow files hold the same table, metadata included. False for other files, and for damaged ones. */
-function isSameTable(a: string, b: string): boolean {
-  if (!a.endsWith('.arrow')) return false
+function isSameTable(a: string, b: string, name: string): boolean {
+  if (!name.endsWith('.arrow')) return false
   try {
-    const [one, other] = [a, b].map((path) => arrowFile(tableFromFile(readRegularFile(path, MAX_TABLE))))
+    const [one, other] = [a, b].map((directory) => arrowFile(tableFromFile(readInside(directory, name, MAX_TABLE))))
     return Buffer.compare(one!, other!) === 0
   } catch {
     return false
   }
-}
-
-/** The size of a file. Returns undefined for a pipe or another special file, which cannot be read to its end. */
-function sizeOf(path: string): number | undefined {
-  const status = readOrThrow('', path, () => statSync(path))
-  return status.isFile() ? status.size : undefined
 }
 
 function isSameContent(a: number, b: number): boolean {
@@ -84,13 +85,8 @@ function isSameContent(a: number, b: number): boolean {
   }
 }
 
-function withFile<T>(path: string, use: (descriptor: number) => T): T {
-  const descriptor = openSync(path, 'r')
-  try {
-    return use(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
+function withFile<T>(directory: string, name: string, use: (descriptor: number) => T): T {
+  return readOrThrow('', join(directory, name), () => withFileInside(directory, name, use))
 }
 
 /** Reads until the buffer is full or the file ends. Returns the number of bytes. */

@@ -30,6 +30,13 @@ export function dataTable(
 ${notes.length > 0 && html`<ol class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ol>`}`
 }
 
+/** Formats remarks as a list; none leave nothing. */
+export function remarkList(remarks: readonly string[]): Html | undefined {
+  return remarks.length > 0
+    ? html`<ul class="notes">${remarks.map((remark) => html`<li>${remark}</li>`)}</ul>`
+    : undefined
+}
+
 /** Turns a CSV into a table: whole numbers stay as they are, others get three digits. */
 export function sheetTable(id: string, caption: string, { columns, rows }: Sheet): DataTable {
   const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinite(Number(text))

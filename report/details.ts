@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { dataTable, sheetTable } from './data-table.js'
+import { dataTable, remarkList, sheetTable } from './data-table.js'
 import { type Html, html } from './html.js'
 import { image } from './image.js'
 import type { Experiment, Report } from './model.js'
@@ -28,7 +28,8 @@ export function checkSection(runs: readonly RunFiles[]): Html | undefined {
 Further rows show how the error depends on the width of the difference.</p>
 ${figures.map((figure) => html`<figure>${image(figure, alt)}</figure>`)}
 ${dataTable(sheetTable('gradient-check', `Gradient check of ${name}`, verdictRows(sheet)))}
-<details><summary>All ${sheet.rows.length} rows</summary>${dataTable(everyWidth)}</details>`
+<details><summary>All ${sheet.rows.length} rows</summary>${dataTable(everyWidth)}</details>
+${run.metrics.length === 0 && remarkList(run.remarks)}`
   })}`
 }
 

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { hasInside } from '../pipeline/files/inside.js'
 import { comparedFiles, differingFiles } from './compared-files.js'
 import type { StoredRecord } from './read.js'
 import type { Sheet } from './sheets.js'
@@ -51,7 +50,7 @@ export function compareRuns(
   // Both runs have the same definition, but it names files relative to its folder.
   const files = listed.filter((name) => present.has(name) && name !== 'pipeline.yaml').sort(metricsFirst)
   const isWhole = record.status === 'done'
-  const compared = isWhole ? files : files.filter((name) => isTable(name) && existsSync(join(after, name)))
+  const compared = isWhole ? files : files.filter((name) => isTable(name) && hasInside(after, name))
   const unequal = new Set(differingFiles(before, after))
   const differing: string[] = []
   let rows = 0
@@ -62,7 +61,8 @@ export function compareRuns(
     if (!unequal.has(name)) continue
     const now = old && sheetOf(after, name)
     const found = now && firstDifference(name, old, now, isWhole)
-    if (found || isWhole) differing.push(name)
+    // A table that cannot be read may differ in the rows that both have.
+    if (found || isWhole || !now) differing.push(name)
     first ??= found
   }
   return { rows, files: compared, differing, first }

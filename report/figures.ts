@@ -49,6 +49,9 @@ function rank({ name }: MetricInfo): number {
   return name === 'cost' ? 0 : 1
 }
 
+/** More columns of metrics are not drawn: each metric has a panel, each split a curve in it. */
+const MAX_COLUMNS = 300
+
 interface Series {
   readonly name: string
   readonly rows: readonly MetricsRow[]
@@ -57,10 +60,12 @@ interface Series {
 /** Draws curves in one column for narrow screens and in two columns for others. */
 async function curves(
   all: readonly Series[],
-  metricInfos: ColumnInfos,
+  infos: ColumnInfos,
   splits: readonly string[],
   caption: string,
 ): Promise<Html | undefined> {
+  const metricInfos = new Map([...infos].slice(0, MAX_COLUMNS))
+  const left = infos.size > MAX_COLUMNS ? ` The first ${MAX_COLUMNS} of ${infos.size} metrics are drawn.` : ''
   const series = all.filter(({ rows }) => rows.some((row) => finiteMetrics(row, metricInfos).length > 0))
   if (series.length === 0) return undefined
   const options = { splits, metricInfos, scale: scaleOf(series, metricInfos) } as const
@@ -69,7 +74,7 @@ async function curves(
   const scale = options.scale === 'log' ? ' Costs are on a logarithmic axis.' : ''
   return html`<figure class="wide"><picture><source media="(max-width: 45rem)" srcset="${svgData(narrow)}">
 <img src="${svgData(wide)}" alt="${curvesAlt(series, metricInfos)}"></picture>
-<figcaption>${caption}${scale}</figcaption></figure>`
+<figcaption>${caption}${left}${scale}</figcaption></figure>`
 }
 
 interface MetricValue {

@@ -1,5 +1,6 @@
-import { stringify } from 'csv-stringify/sync'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { textColumns } from '../pipeline/base/text-table.js'
+import { csvOf } from '../pipeline/formats/csv-text.js'
 import type { Cell, DataTable } from './tables.js'
 
 /** The formats of tables, by the ending of their files. */
@@ -25,8 +26,16 @@ function markdown({ caption, columns, rows, notes }: DataTable): string {
   ].join('\n')
 }
 
+/** Escapes what Markdown, with the extensions of GitHub, reads as markup: also `$` (formulas), `&` and addresses. */
 function markdownText(text: string): string {
-  return text.replace(/[\\`*_[\]<>|#]/g, (character) => `\\${character}`).replace(/\s+/g, ' ')
+  return singleLine(text)
+    .replace(/[\\`*_[\]<>|#~$&]/g, '\\$&')
+    .replace(/^([-+]|\d+[.)])(?= )|:(?=\/\/)|(?<=\bwww)\.|@(?=\w)/gi, (found) => found.replace(/\W/, '\\$&'))
+}
+
+/** Makes a text one line: blanks and line breaks become a blank, control characters are spelled out. */
+function singleLine(text: string): string {
+  return oneLine(text.replace(/\s+/g, ' '))
 }
 
 function marks(notes: readonly number[]): string {
@@ -34,22 +43,22 @@ function marks(notes: readonly number[]): string {
 }
 
 /**
- * Formats a table as CSV. Numbers have all their digits, and shares are from 0 to 1. Deviations, notes and the mark of
- * the best row have columns of their own.
+ * Formats a table as CSV. Numbers have all their digits, and shares are from 0 to 1. A missing value is an empty cell.
+ * Deviations, notes and the mark of the best row have columns of their own.
  */
 function csv({ columns, rows, notes }: DataTable): string {
   const hasDeviation = columns.map((_, i) => rows.some((row) => row[i]!.deviation !== undefined))
   const hasNotes = notes.length > 0
   const hasBest = rows.some(isBest)
-  const cells = (row: readonly Cell[]): string[] =>
+  const cells = (row: readonly Cell[]): (string | number)[] =>
     row.flatMap(({ text, value, deviation }, i) => [
-      value === undefined ? csvText(text) : String(value),
-      ...(hasDeviation[i] ? [deviation === undefined ? '' : String(deviation)] : []),
+      value ?? (text === '–' ? '' : text),
+      ...(hasDeviation[i] ? [deviation ?? ''] : []),
     ])
   const notesOf = (row: readonly Cell[]): string[] => [
     ...new Set(row.flatMap((cell) => cell.notes ?? []).map((number) => notes[number - 1]!)),
   ]
-  return stringify([
+  return csvOf([
     [
       ...columns.flatMap(({ name }, i) => [name, ...(hasDeviation[i] ? [`${name}, standard deviation`] : [])]),
       ...(hasBest ? ['best'] : []),
@@ -58,19 +67,13 @@ function csv({ columns, rows, notes }: DataTable): string {
     ...rows.map((row) => [
       ...cells(row),
       ...(hasBest ? [isBest(row) ? 'best' : ''] : []),
-      ...(hasNotes ? [csvText(notesOf(row).join('; '))] : []),
+      ...(hasNotes ? [notesOf(row).join('; ')] : []),
     ]),
   ])
 }
 
 function isBest(row: readonly Cell[]): boolean {
   return row.some((cell) => cell.isBest)
-}
-
-/** A missing value becomes an empty cell. Text that a spreadsheet would take for a formula gets a quote. */
-function csvText(text: string): string {
-  if (text === '–') return ''
-  return /^[=+@\-\t\r]/.test(text) ? `'${text}` : text
 }
 
 /** Formats a table as LaTeX, for the package booktabs. */
@@ -104,22 +107,25 @@ const commands = new Map([
   ['−', '$-$'],
   ['·', '$\\cdot$'],
   ['–', '--'],
+  ['<', '\\textless{}'],
+  ['>', '\\textgreater{}'],
+  ['|', '\\textbar{}'],
 ])
 
 function latexText(text: string): string {
-  return text.replace(/[\\~^±−·–]|[&%$#_{}]/g, (found) => commands.get(found) ?? `\\${found}`).replace(/\s+/g, ' ')
+  return singleLine(text).replace(/[\\~^±−·–<>|]|[&%$#_{}]/g, (found) => commands.get(found) ?? `\\${found}`)
 }
 
 /** Formats a table for a terminal. A star marks the best row. */
 export function plainText({ caption, columns, rows, notes }: DataTable): string {
   const hasBest = rows.some(isBest)
   const lines = [
-    columns.map(({ name }) => name),
-    ...rows.map((row) => row.map(({ text }) => text.replace(/\s+/g, ' '))),
+    columns.map(({ name }) => singleLine(name)),
+    ...rows.map((row) => row.map(({ text }) => singleLine(text))),
   ]
   const formatted = textColumns(lines, (i) => columns[i]!.isNumeric === true).map((line, at) => {
     const star = hasBest ? (at > 0 && isBest(rows[at - 1]!) ? '* ' : '  ') : ''
     return (star + line).trimEnd()
   })
-  return [caption, ...formatted, ...notes.map((note, i) => `${i + 1}. ${note}`), ''].join('\n')
+  return [singleLine(caption), ...formatted, ...notes.map((note, i) => `${i + 1}. ${singleLine(note)}`), ''].join('\n')
 }

@@ -1,3 +1,5 @@
+import { plainText } from '../pipeline/base/plain-text.js'
+
 /** Text that is HTML. Only `html` and `style` make it. */
 export class Html {
   /** The HTML. */
@@ -35,11 +37,9 @@ const entities = new Map([
   ["'", '&#39;'],
 ])
 
-/** Escapes text for content and quoted attributes. Control characters, which HTML forbids, become U+FFFD. */
+/** Escapes text for content and quoted attributes. Control characters, which HTML forbids, are spelled out. */
 function escapeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression looks for control characters
-  const printable = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '\ufffd')
-  return printable.replace(/[&<>"']/g, (character) => entities.get(character)!)
+  return plainText(text).replace(/[&<>"']/g, (character) => entities.get(character)!)
 }
 
 /** A style element. Its content is not escaped. */

@@ -3,10 +3,16 @@ import type { Figure } from './read.js'
 
 /** An image element. In it, an SVG can neither run scripts nor fetch anything. */
 export function image({ type, bytes }: Figure, alt: string): Html {
-  return html`<img src="data:${type};base64,${bytes.toString('base64')}" alt="${alt}" loading="lazy">`
+  const url = type === 'image/svg+xml' ? svgText(String(bytes)) : `data:${type};base64,${bytes.toString('base64')}`
+  return html`<img src="${url}" alt="${alt}" loading="lazy">`
 }
 
-/** The data URL of an SVG. */
+/** The data URL of an SVG as text, which is shorter than base64 and can be searched. */
+function svgText(svg: string): string {
+  return `data:image/svg+xml;charset=utf-8,${svg.trim().replace(/[%#<>"\t\r\n]/g, encodeURIComponent)}`
+}
+
+/** The data URL of an SVG in which there are no blanks, as `srcset` wants it. */
 export function svgData(svg: string): string {
   return `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`
 }

@@ -1,3 +1,4 @@
+import { show } from '../pipeline/base/words.js'
 import type { Published } from '../pipeline/definition/published.js'
 import { type ColumnInfos, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
@@ -87,7 +88,9 @@ function parametersOf({ stages }: RunFiles): Parameters {
     epochs: number(batching.epochs),
     lambda: step && (number(step.lambda) ?? 0),
     eta:
-      eta === null || typeof eta !== 'object' ? number(eta) : `${eta.start} · ${eta.factor} every ${eta.every} epochs`,
+      eta === null || typeof eta !== 'object'
+        ? number(eta)
+        : `${show(eta.start)} · ${show(eta.factor)} every ${show(eta.every)} epochs`,
   }
 }
 

@@ -1,4 +1,4 @@
-import { dataTable } from './data-table.js'
+import { dataTable, remarkList } from './data-table.js'
 import { checkSection, definitionSection, environmentSection, timingSection } from './details.js'
 import { comparisonFigures, experimentFigures } from './figures.js'
 import { formatPage, type Section } from './frame.js'
@@ -85,7 +85,7 @@ function experimentsSection(experiments: readonly Experiment[]): Html | undefine
     return html`<article>
 <h3>${experiment.label}</h3>
 ${experimentFigures(experiment)}
-${remarks.length > 0 && html`<ul class="notes">${remarks.map((remark) => html`<li>${remark}</li>`)}</ul>`}
+${remarkList(remarks)}
 </article>
 `
   })}`

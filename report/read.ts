@@ -1,16 +1,20 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { dataSource } from '../pipeline/base/data-source.js'
-import { messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { fileReason, messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { checkDepth } from '../pipeline/base/json.js'
 import { defaultId } from '../pipeline/definition/entries.js'
 import { withVars } from '../pipeline/definition/interpolate.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { type Published, publishedOf } from '../pipeline/definition/published.js'
+import { hasInside, namesInside, readInside } from '../pipeline/files/inside.js'
 import { type ColumnInfos, columnInfosOf, storedMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
-import { metricsIn, readSheet, readText, type Sheet } from './sheets.js'
+import { metricsIn } from './evaluations.js'
+import { firstRemarks } from './remarks.js'
+import { readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image in a run directory. */
 export interface Figure {
@@ -108,17 +112,31 @@ export type StoredRecord = z.output<typeof record>
 /** The largest size of a definition, in bytes. */
 const MAX_DEFINITION = 1 << 20
 
-/** The largest size of a figure, in bytes: a report shall be small enough for a mail. */
-const MAX_FIGURE = 2 << 20
+/** The largest `run.json` that is read, in bytes. */
+const MAX_RECORD = 16 << 20
+
+/** The largest size of a figure or of a table that is shown whole, in bytes: a report shall fit into a mail. */
+const MAX_PART = 2 << 20
+
+/** The largest size of all figures of a run, in bytes. */
+const MAX_FIGURES = 32 << 20
+
+/** After so many figures that cannot be shown, no further one is looked at. */
+const MAX_FIGURE_PROBLEMS = 1000
 
 /** Reads a run directory. Throws a PipelineError: `ARGUMENTS` if it is none, `DATA` if its `run.json` is damaged. */
 export function readRun(directory: string): RunFiles {
   const remarks: string[] = []
   const record = readRecord(directory)
   const { text, stages, published } = readRunText(directory, remarks)
-  const sheet = (name: string): Sheet | undefined => readSheet(join(directory, name), remarks)
+  const sheet = (name: string): Sheet | undefined => readSheet(directory, name, remarks, MAX_PART)
   const metrics = metricsIn(directory, remarks)
-  const columns = metrics.flatMap((row) => Object.keys(row))
+  const columns = new Set(metrics.flatMap((row) => Object.keys(row)))
+  const files = {
+    figures: figuresIn(directory, remarks),
+    confusion: sheet('figures/confusion.csv'),
+    gradientCheck: sheet('gradient-check.csv'),
+  }
   return {
     directory,
     record,
@@ -127,10 +145,8 @@ export function readRun(directory: string): RunFiles {
     published,
     metrics,
     metricInfos: columnInfosOf(columns, record.metrics),
-    figures: figuresIn(directory, remarks),
-    confusion: sheet('figures/confusion.csv'),
-    gradientCheck: sheet('gradient-check.csv'),
-    remarks,
+    ...files,
+    remarks: firstRemarks(remarks),
   }
 }
 
@@ -140,22 +156,36 @@ export function readRun(directory: string): RunFiles {
  * @param remarks gets what could not be read, in words
  */
 export function readRunText(directory: string, remarks: string[]): RunText {
-  const file = join(directory, 'pipeline.yaml')
-  const text = existsSync(file) ? readText(file, MAX_DEFINITION) : ''
+  const text = textOf(directory, remarks)
   return { text, ...readDefinition(text, remarks) }
+}
+
+function textOf(directory: string, remarks: string[]): string {
+  if (!hasInside(directory, 'pipeline.yaml')) return ''
+  try {
+    return String(readInside(directory, 'pipeline.yaml', MAX_DEFINITION))
+  } catch (error) {
+    remarks.push(`pipeline.yaml cannot be read: ${fileReason(error)}`)
+    return ''
+  }
 }
 
 /** Reads `run.json`. Throws a PipelineError: `ARGUMENTS` if there is none, `DATA` if it is damaged. */
 export function readRecord(directory: string): StoredRecord {
-  const file = join(directory, 'run.json')
   const refuse = (why: string): PipelineError =>
     new PipelineError('ARGUMENTS', `${directory} is no run directory: ${why}`)
-  if (!existsSync(directory)) throw refuse('it does not exist')
-  if (!statSync(directory).isDirectory()) throw refuse('it is a file; give the directory that `millrace run` wrote')
-  if (!existsSync(file)) throw refuse('it has no run.json; give the directory that `millrace run` wrote')
+  if (!isDirectory(directory, refuse)) throw refuse('it is a file; give the directory that `millrace run` wrote')
+  if (!hasInside(directory, 'run.json'))
+    throw refuse('it has no run.json; give the directory that `millrace run` wrote')
+  return recordInside(directory, 'run.json')
+}
+
+/** Reads a `run.json` inside a directory. Throws a PipelineError `DATA` if it cannot be read, or is damaged. */
+export function recordInside(directory: string, name: string): StoredRecord {
+  const file = join(directory, name)
   let data: unknown
   try {
-    data = JSON.parse(readText(file))
+    data = checkDepth(JSON.parse(readText(directory, name, MAX_RECORD)))
   } catch (error) {
     if (error instanceof PipelineError) throw error
     throw new PipelineError('DATA', `${file} is damaged: ${messageOf(error)}`, { cause: error })
@@ -165,9 +195,18 @@ export function readRecord(directory: string): StoredRecord {
   throw new PipelineError('DATA', `${file} is not the record of a run: ${firstIssue(checked.error)}`)
 }
 
+function isDirectory(path: string, refuse: (why: string) => PipelineError): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    throw refuse(isMissing ? 'it does not exist' : fileReason(error))
+  }
+}
+
 function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> {
   try {
-    const data = (parseYaml(text, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' }) ?? {}) as {
+    const data = checkDepth(parseYaml(text, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' }) ?? {}) as {
       [key: string]: unknown
     }
     const published = publishedOf(data.published)
@@ -204,24 +243,46 @@ function mapping(value: unknown): { [option: string]: unknown } {
 /** Reads the figures, sorted by name. An SVG is preferred to a PNG. Snapshots of single epochs are left out. */
 function figuresIn(directory: string, remarks: string[]): Figure[] {
   const found = new Map<string, Figure>()
-  for (const folder of [directory, join(directory, 'figures')]) {
-    if (!existsSync(folder)) continue
-    for (const file of readdirSync(folder).sort().reverse()) {
-      const [, name, ending] = /^(.*)\.(svg|png)$/.exec(file) ?? []
-      if (!name || found.has(name) || /-epoch-\d+$/.test(name)) continue
-      const path = join(folder, file)
-      const status = statSync(path)
-      if (!status.isFile()) continue
-      if (status.size > MAX_FIGURE) remarks.push(`${file} is left out: it has more than ${MAX_FIGURE >> 20} MB`)
-      else {
-        const bytes = readFileSync(path)
-        if (isImage(bytes, ending))
-          found.set(name, { name, type: ending === 'svg' ? 'image/svg+xml' : 'image/png', bytes })
-        else remarks.push(`${file} is left out: it is no ${ending!.toUpperCase()}`)
-      }
+  let [bytes, left] = [0, 0]
+  for (const file of figureFiles(directory, remarks)) {
+    const [, name, ending] = /^(.*)\.(svg|png)$/s.exec(basename(file))!
+    if (found.has(name!) || /-epoch-\d+$/.test(name!)) continue
+    const figure = readFigure(directory, file, ending as 'svg' | 'png', remarks)
+    if (figure === undefined) continue
+    if (bytes + figure.bytes.length > MAX_FIGURES) left++
+    else {
+      found.set(name!, figure)
+      bytes += figure.bytes.length
     }
+    if (left + remarks.length > MAX_FIGURE_PROBLEMS) break
   }
+  if (left > 0)
+    remarks.push(`${left} figures or more are left out: together they have more than ${MAX_FIGURES >> 20} MB`)
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** The paths of what may be figures. Of two with one name, the SVG comes first. */
+function figureFiles(directory: string, remarks: string[]): string[] {
+  return ['', 'figures'].flatMap((folder) => {
+    try {
+      const names = namesInside(directory, folder).filter((name) => /.\.(svg|png)$/s.test(name))
+      return names.reverse().map((name) => join(folder, name))
+    } catch (error) {
+      remarks.push(`${folder || 'the directory'} cannot be read: ${fileReason(error)}`)
+      return []
+    }
+  })
+}
+
+function readFigure(directory: string, file: string, ending: 'svg' | 'png', remarks: string[]): Figure | undefined {
+  try {
+    const bytes = readInside(directory, file, MAX_PART)
+    if (!isImage(bytes, ending)) throw new Error(`it is no ${ending.toUpperCase()}`)
+    return { name: basename(file, `.${ending}`), type: ending === 'svg' ? 'image/svg+xml' : 'image/png', bytes }
+  } catch (error) {
+    remarks.push(`${basename(file)} is left out: ${fileReason(error)}`)
+    return undefined
+  }
 }
 
 function isImage(bytes: Buffer, ending: string | undefined): boolean {

@@ -1,7 +1,7 @@
 import { type SettingsPoint, settingsLineFigure, settingsMapFigure } from '../figures/index.js'
 import { directionOf } from '../sweep/monitor.js'
 import { formatMetric, formatterOf } from './metric-format.js'
-import type { SettingRow, Settings } from './settings-table.js'
+import { formatValue, type SettingRow, type Settings } from './settings-table.js'
 
 /** A figure, and its description. */
 interface SettingsFigure {
@@ -31,10 +31,11 @@ async function drawMap(
   monitor: string,
 ): Promise<SettingsFigure | undefined> {
   const [y, x] = [valuesOf(rows, down), valuesOf(rows, across)]
+  const [yAt, xAt] = [placesOf(y), placesOf(x)]
   if (2 * rows.length < x.length * y.length) return undefined
   const results = new Float64Array(x.length * y.length).fill(Number.NaN)
   for (const { settings, final } of rows) {
-    const at = y.indexOf(formatValue(settings[down])) * x.length + x.indexOf(formatValue(settings[across]))
+    const at = yAt.get(formatValue(settings[down]))! * x.length + xAt.get(formatValue(settings[across]))!
     results[at] = final.get(monitor)?.mean ?? Number.NaN
   }
   const info = metricInfos.get(monitor)!
@@ -53,7 +54,7 @@ async function drawMap(
 /** Draws a line for each split that has the metric of the monitor. */
 async function drawLines({ rows, metricInfos }: Settings, name: string, monitor: string): Promise<SettingsFigure> {
   const metric = metricInfos.get(monitor)!
-  const order = valuesOf(rows, name)
+  const order = placesOf(valuesOf(rows, name))
   const points = rows.flatMap(({ settings, final }) =>
     [...final].flatMap(([column, { mean, deviation }]): SettingsPoint[] => {
       const info = metricInfos.get(column)
@@ -63,7 +64,7 @@ async function drawLines({ rows, metricInfos }: Settings, name: string, monitor:
       return [{ value: typeof value === 'number' ? value : formatValue(value), split, mean, deviation }]
     }),
   )
-  points.sort((a, b) => order.indexOf(String(a.value)) - order.indexOf(String(b.value)))
+  points.sort((a, b) => order.get(String(a.value))! - order.get(String(b.value))!)
   return {
     svg: await settingsLineFigure(name, metric, points),
     alt: `${metric.title} of each split by ${name}; the table has the numbers.`,
@@ -77,6 +78,7 @@ function valuesOf(rows: readonly SettingRow[], name: string): string[] {
   return [...new Set(values.map(formatValue))]
 }
 
-function formatValue(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '–')
+/** The places of values in a list. */
+function placesOf(values: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(values.map((value, i) => [value, i]))
 }

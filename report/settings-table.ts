@@ -113,7 +113,8 @@ function sortRows(rows: readonly SettingRow[], by: string): SettingRow[] {
   const cellValue = ({ settings, final }: SettingRow): unknown => settings[name] ?? final.get(name)?.mean
   const order = (a: unknown, b: unknown): number => {
     if (typeof a === 'number' && typeof b === 'number') return a - b
-    return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0
+    const [x, y] = [formatValue(a), formatValue(b)]
+    return x < y ? -1 : x > y ? 1 : 0
   }
   const isKnown = (row: SettingRow): boolean => {
     const value = cellValue(row)
@@ -167,7 +168,12 @@ function cellOf({ settings, final, attempts }: SettingRow, name: string, infos: 
   if (!(name in settings)) return summaryCell(final.get(name), formatterOf(infos.get(name) ?? metricInfoByName(name)))
   const value = settings[name]
   if (typeof value === 'number') return { text: String(value), value }
-  return { text: typeof value === 'string' ? value : JSON.stringify(value) }
+  return { text: formatValue(value) }
+}
+
+/** The value of a setting as text; a dash if there is none. */
+export function formatValue(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '–')
 }
 
 function runsCell({ attempts }: SettingRow): Cell {
@@ -178,7 +184,11 @@ function runsCell({ attempts }: SettingRow): Cell {
 /** The status of the attempts in words: how many of each status, and the first reason of those that failed. */
 function statusOf({ attempts }: SettingRow): string {
   const kinds = new Map<string, Attempt[]>()
-  for (const attempt of attempts) kinds.set(attempt.status, [...(kinds.get(attempt.status) ?? []), attempt])
+  for (const attempt of attempts) {
+    const kind = kinds.get(attempt.status)
+    if (kind) kind.push(attempt)
+    else kinds.set(attempt.status, [attempt])
+  }
   return [...kinds]
     .map(([status, list]) => {
       const reason = status === 'failed' ? list[0]!.error?.split('\n', 1)[0] : undefined

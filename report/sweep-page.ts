@@ -1,12 +1,12 @@
 import { basename, resolve } from 'node:path'
 import { pngOf } from '../figures/index.js'
 import type { Attempts } from './attempts.js'
-import { dataTable } from './data-table.js'
+import { dataTable, remarkList } from './data-table.js'
 import { formatPage } from './frame.js'
 import { type Html, html } from './html.js'
 import { svgData } from './image.js'
 import { settingsFigure } from './settings-figure.js'
-import { type Settings, settingsFrom, settingsTable } from './settings-table.js'
+import { formatValue, type Settings, settingsFrom, settingsTable } from './settings-table.js'
 import type { DataTable } from './tables.js'
 
 /** A report on one sweep, ready to be written. */
@@ -34,7 +34,8 @@ export async function sweepReport(directory: string, attempts: Attempts): Promis
     {
       id: 'results',
       title: 'Results',
-      content: dataTable(table, ({ text, isBest }) => (isBest ? html`<strong>${text}</strong>` : text)),
+      content: html`${dataTable(table, ({ text, isBest }) => (isBest ? html`<strong>${text}</strong>` : text))}
+${remarkList(attempts.remarks)}`,
     },
   ])
   const figures = new Map<string, string | Uint8Array>()
@@ -46,7 +47,7 @@ function summary({ attempts }: Attempts, { rows, monitor }: Settings): Html {
   const count = (status: string): number => attempts.filter((attempt) => attempt.status === status).length
   const [done, failed] = [count('done'), count('failed')]
   const best = rows.find(({ isBest }) => isBest)
-  const values = Object.entries(best?.settings ?? {}).map(([name, value]) => `${name} ${value}`)
+  const values = Object.entries(best?.settings ?? {}).map(([name, value]) => `${name} ${formatValue(value)}`)
   const open = attempts.length - done - failed
   const others = [failed > 0 && `, ${failed} failed`, open > 0 && `, ${open} still to come`]
   return html`<p>${rows.length} settings, ${attempts.length} runs: ${done} done${others}.

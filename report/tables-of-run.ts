@@ -1,6 +1,6 @@
-import { extname, join } from 'node:path'
+import { extname } from 'node:path'
 import type { Table } from 'apache-arrow'
-import { readRegularFile } from '../pipeline/files/regular-file.js'
+import { readInside } from '../pipeline/files/inside.js'
 import { tableFromFile } from '../pipeline/formats/ipc.js'
 import { modelOf } from '../pipeline/wires/parameters.js'
 import { readLines, readSheet, type Sheet } from './sheets.js'
@@ -8,8 +8,8 @@ import { readLines, readSheet, type Sheet } from './sheets.js'
 /** The largest Arrow file that is read, in bytes. It may hold parameters. */
 const MAX_BYTES = 1 << 30
 
-const readers = new Map<string, (file: string) => Sheet | undefined>([
-  ['.csv', (file) => readSheet(file, [])],
+const readers = new Map<string, (directory: string, name: string) => Sheet | undefined>([
+  ['.csv', (directory, name) => readSheet(directory, name, [])],
   ['.jsonl', sheetOfLines],
   ['.arrows', sheetOfArrow],
   ['.arrow', sheetOfArrow],
@@ -26,20 +26,20 @@ export function isTable(name: string): boolean {
  */
 export function sheetOf(directory: string, name: string): Sheet | undefined {
   try {
-    return readers.get(extname(name))?.(join(directory, name))
+    return readers.get(extname(name))?.(directory, name)
   } catch {
     return undefined
   }
 }
 
-function sheetOfLines(file: string): Sheet {
-  const rows = readLines(file)
+function sheetOfLines(directory: string, name: string): Sheet {
+  const rows = readLines(directory, name)
   const columns = Object.keys(rows[0] ?? {})
   return { columns, rows: rows.map((row) => columns.map((name) => String(row[name]))) }
 }
 
-function sheetOfArrow(file: string): Sheet {
-  const bytes = readRegularFile(file, MAX_BYTES)
+function sheetOfArrow(directory: string, name: string): Sheet {
+  const bytes = readInside(directory, name, MAX_BYTES)
   // A run that failed before its first table leaves an empty file.
   if (bytes.length === 0) return { columns: [], rows: [] }
   const table = tableFromFile(bytes)

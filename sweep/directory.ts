@@ -1,13 +1,15 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, fstatSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { dataSource } from '../pipeline/base/data-source.js'
-import { fileProblem, messageOf, PipelineError } from '../pipeline/base/errors.js'
-import { nonFiniteAsText } from '../pipeline/base/json.js'
+import { fileProblem, fileReason, messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { checkDepth, nonFiniteAsText } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
+import { hasInside, linesOf, namesInside, readInside, withFileInside } from '../pipeline/files/inside.js'
+import { checkTargetInside } from '../pipeline/files/output-path.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './point.js'
 
@@ -21,9 +23,14 @@ const PLAN = 'sweep.json'
 const RESULTS = 'results.jsonl'
 const RESULT_FOLDER = 'results'
 
+/** The largest `sweep.json`, and the largest file of one outcome, in bytes. */
+const MAX = { plan: 64 << 20, outcome: 1 << 20 }
+
+/** The name of the run directory of a point in `points`. */
+const key = z.string().regex(/^[\w-]+$/)
+
 const pointRecord = z.object({
-  /** The name of the run directory in `points`. */
-  key: z.string().regex(/^[\w-]+$/),
+  key,
   /** The values that tell the point from others, without the seed. */
   settings: z.record(z.string(), z.unknown()),
   /** The seed of the run. */
@@ -55,7 +62,7 @@ export type SweepRecord = z.output<typeof sweepRecord>
 const numberOf = (value: unknown): unknown => (typeof value === 'string' ? Number(value) : value)
 
 const outcomeRecord = z.object({
-  key: z.string(),
+  key,
   status: z.enum(['done', 'failed', 'interrupted']),
   error: z.string().optional(),
   final: z.record(z.string(), z.preprocess(numberOf, z.number().or(z.nan()))).optional(),
@@ -63,9 +70,9 @@ const outcomeRecord = z.object({
   epochs: z.number().optional(),
 })
 
-/** Whether a directory has a `sweep.json`. */
+/** Whether a directory has a `sweep.json`, of whatever kind. */
 export function isSweepDirectory(directory: string): boolean {
-  return existsSync(join(directory, PLAN))
+  return hasInside(directory, PLAN)
 }
 
 /** The run directory of a point, in the directory of its sweep. */
@@ -98,21 +105,24 @@ export function checkSweepPlace(directory: string): void {
     } catch {
       throw refuse(PLAN)
     }
-  } else if (existsSync(join(directory, RESULTS))) throw refuse(RESULTS)
+  } else if (hasInside(directory, RESULTS)) throw refuse(RESULTS)
 }
 
-/** Writes `sweep.json`. Makes the directory if it does not exist. Throws a PipelineError `WRITE`. */
+/**
+ * Writes `sweep.json`. Makes the directory if it does not exist. Throws a PipelineError `WRITE`, also if the directory of
+ * a point is a symbolic link: its run would be written to another place.
+ */
 export function writePlan(directory: string, record: SweepRecord): void {
-  attempt('make the directory', directory, () => makeFolder(join(directory, 'points')))
+  makePoints(directory, record)
   replaceFile(join(directory, PLAN), planText(record))
-  endLastLine(join(directory, RESULTS))
+  endLastLine(directory)
 }
 
 /** Does the same as `writePlan` while other processes may do it at the same moment. Throws a PipelineError `WRITE`. */
 export function sharePlan(directory: string, record: SweepRecord): void {
   const [file, text] = [join(directory, PLAN), planText(record)]
-  attempt('make the directory', directory, () => makeFolder(join(directory, 'points')))
-  if (existsSync(file) && readFileSync(file, 'utf8') === text) return
+  makePoints(directory, record)
+  if (hasPlan(directory, text)) return
   const temporary = `${file}.${hostname()}-${process.pid}`
   attempt('write', file, () => {
     writeFileSync(temporary, text)
@@ -120,22 +130,56 @@ export function sharePlan(directory: string, record: SweepRecord): void {
   })
 }
 
+function makePoints(directory: string, { points }: SweepRecord): void {
+  for (const point of points) {
+    const place = pointDirectory(directory, point)
+    attempt('write in', place, () => checkTargetInside(directory, place, `the point ${point.key}`))
+  }
+  attempt('make the directory', directory, () => makeFolder(join(directory, 'points')))
+}
+
+/** Whether a directory has this plan already. */
+function hasPlan(directory: string, text: string): boolean {
+  try {
+    return String(readInside(directory, PLAN, MAX.plan)) === text
+  } catch {
+    return false
+  }
+}
+
 function planText(record: SweepRecord): string {
   return `${JSON.stringify(record, null, 1)}\n`
 }
 
 /**
- * Ends the last line of a file. A sweep that was killed may have left half a line, and the next line must not join it.
+ * Ends the last line of `results.jsonl`. A sweep that was killed may have left half a line, and the next line must not
+ * join it.
  */
-function endLastLine(file: string): void {
-  if (existsSync(file) && !readFileSync(file, 'utf8').endsWith('\n'))
-    attempt('write', file, () => appendFileSync(file, '\n'))
+function endLastLine(directory: string): void {
+  const file = join(directory, RESULTS)
+  if (!hasInside(directory, RESULTS)) return
+  const isEnded = attempt('write', file, () =>
+    withFileInside(directory, RESULTS, (descriptor) => {
+      const [last, { size }] = [Buffer.alloc(1), fstatSync(descriptor)]
+      return size === 0 || (readSync(descriptor, last, 0, 1, size - 1) === 1 && last.toString() === '\n')
+    }),
+  )
+  if (!isEnded) append(directory, '\n')
+}
+
+/** Appends to `results.jsonl`. Throws a PipelineError `WRITE`. */
+function append(directory: string, text: string): void {
+  const file = join(directory, RESULTS)
+  attempt('write', file, () => {
+    checkTargetInside(directory, file, RESULTS)
+    appendFileSync(file, text)
+  })
 }
 
 /** Reads `sweep.json`. Throws a PipelineError `DATA` if it is damaged. */
 export function readPlan(directory: string): SweepRecord {
-  const file = join(directory, PLAN)
-  return parseRecord(() => JSON.parse(readFileSync(file, 'utf8')), shortPath(file))
+  const read = (): unknown => checkDepth(JSON.parse(String(readInside(directory, PLAN, MAX.plan))))
+  return parseRecord(read, shortPath(join(directory, PLAN)))
 }
 
 /**
@@ -159,14 +203,16 @@ export function parseRecord(read: () => unknown, name: string): SweepRecord {
 
 /** Appends the outcome of a point to `results.jsonl`. Throws a PipelineError `WRITE`. */
 export function appendOutcome(directory: string, outcome: Outcome): void {
-  const file = join(directory, RESULTS)
-  attempt('write', file, () => appendFileSync(file, `${formatOutcome(outcome)}\n`))
+  append(directory, `${formatOutcome(outcome)}\n`)
 }
 
 /** Writes an outcome into a file of its own, in `results`. Throws a PipelineError `WRITE`. */
 export function writeSingleOutcome(directory: string, outcome: Outcome): void {
   const folder = join(directory, RESULT_FOLDER)
-  attempt('make the directory', folder, () => makeFolder(folder))
+  attempt('make the directory', folder, () => {
+    checkTargetInside(directory, folder, RESULT_FOLDER)
+    makeFolder(folder)
+  })
   replaceFile(join(folder, `${outcome.key}.json`), `${formatOutcome(outcome)}\n`)
 }
 
@@ -180,29 +226,72 @@ export function formatOutcome(outcome: Outcome): string {
   return JSON.stringify(outcome, nonFiniteAsText)
 }
 
-/** Reads the last outcome of each point, by its key. */
-export function readOutcomes(directory: string): Map<string, Outcome> {
-  return new Map(readAllOutcomes(directory).map((outcome) => [outcome.key, outcome]))
+/**
+ * Reads the last outcome of each point, by its key.
+ *
+ * @param remarks gets what could not be read, in words
+ * @param keys of the points; the outcomes of others are left out. Default: all
+ */
+export function readOutcomes(
+  directory: string,
+  remarks: string[] = [],
+  keys?: ReadonlySet<string>,
+): Map<string, Outcome> {
+  const outcomes = new Map<string, Outcome>()
+  eachOutcome(directory, remarks, (outcome) => {
+    if (keys?.has(outcome.key) ?? true) outcomes.set(outcome.key, outcome)
+  })
+  return outcomes
+}
+
+/** Reads every outcome, in the order of `eachOutcome`. */
+export function readAllOutcomes(directory: string): Outcome[] {
+  const outcomes: Outcome[] = []
+  eachOutcome(directory, [], (outcome) => outcomes.push(outcome))
+  return outcomes
 }
 
 /**
- * Reads every outcome, in order; of two outcomes of a point the later one counts. Those in files of their own come
+ * Passes every outcome to `take`; of two outcomes of a point the later one counts. Those in files of their own come
  * first if the point failed and last if it is done: a point that is done stays done. Damaged lines, such as the last
  * line of a killed sweep, are left out.
  */
-export function readAllOutcomes(directory: string): Outcome[] {
-  const folder = join(directory, RESULT_FOLDER)
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : []
-  const single = files.sort().flatMap((name) => outcomesIn(join(folder, name)))
-  const lines = outcomesIn(join(directory, RESULTS))
-  const isDone = ({ status }: Outcome): boolean => status === 'done'
-  return [...single.filter((each) => !isDone(each)), ...lines, ...single.filter(isDone)]
+function eachOutcome(directory: string, remarks: string[], take: (outcome: Outcome) => void): void {
+  const single = singleOutcomes(directory, remarks)
+  for (const outcome of single) if (outcome.status !== 'done') take(outcome)
+  if (hasInside(directory, RESULTS))
+    readOr(undefined, RESULTS, remarks, () =>
+      withFileInside(directory, RESULTS, (file) => {
+        for (const { text } of linesOf(file)) {
+          const outcome = parseOutcome(text)
+          if (outcome) take(outcome)
+        }
+      }),
+    )
+  for (const outcome of single) if (outcome.status === 'done') take(outcome)
 }
 
-function outcomesIn(file: string): Outcome[] {
-  if (!existsSync(file)) return []
-  const lines = readFileSync(file, 'utf8').split('\n')
-  return lines.flatMap((line) => parseOutcome(line) ?? [])
+function singleOutcomes(directory: string, remarks: string[]): Outcome[] {
+  const names = readOr([], RESULT_FOLDER, remarks, () => namesInside(directory, RESULT_FOLDER))
+  return names
+    .filter((name) => name.endsWith('.json'))
+    .flatMap((name) => {
+      const file = `${RESULT_FOLDER}/${name}`
+      return readOr([], file, remarks, () => {
+        const lines = String(readInside(directory, file, MAX.outcome)).split('\n')
+        return lines.flatMap((line) => parseOutcome(line) ?? [])
+      })
+    })
+}
+
+/** Reads something. If that fails, adds a remark and returns `otherwise`. */
+function readOr<T>(otherwise: T, name: string, remarks: string[], read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    remarks.push(`${name} cannot be read: ${fileReason(error)}`)
+    return otherwise
+  }
 }
 
 /** Reads an outcome from its line. Returns undefined if the line is damaged. */

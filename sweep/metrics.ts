@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { messageOf, PipelineError } from '../pipeline/base/errors.js'
+import { fileReason, PipelineError } from '../pipeline/base/errors.js'
+import { checkDepth } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
+import { hasInside, readInside } from '../pipeline/files/inside.js'
 import {
   type ColumnInfos,
   columnInfosOf,
@@ -12,8 +13,10 @@ import {
   storedMetricInfos,
 } from '../pipeline/wires/metric-info.js'
 import type { MetricInfo } from '../pipeline/wires/metrics.js'
-import { pointDirectory } from './directory.js'
 import type { Outcome } from './executor.js'
+
+/** The largest `run.json` that is read, in bytes. */
+const MAX_RECORD = 16 << 20
 
 const record = z.object({ metrics: storedMetricInfos.optional() })
 
@@ -38,18 +41,18 @@ export class SweepMetrics {
   }
 
   private read(key: string, columns: readonly string[]): void {
-    const file = join(pointDirectory(this.directory, { key }), 'run.json')
-    if (!existsSync(file)) return
-    for (const [column, info] of columnInfosOf(columns, storedIn(file)))
+    const file = `points/${key}/run.json`
+    if (!hasInside(this.directory, file)) return
+    for (const [column, info] of columnInfosOf(columns, storedIn(this.directory, file)))
       if (!this.known.has(column)) this.known.set(column, info)
   }
 }
 
-function storedIn(file: string): StoredMetricInfos | undefined {
+function storedIn(directory: string, file: string): StoredMetricInfos | undefined {
   try {
-    return record.parse(JSON.parse(readFileSync(file, 'utf8'))).metrics
+    return record.parse(checkDepth(JSON.parse(String(readInside(directory, file, MAX_RECORD))))).metrics
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? firstIssue(cause) : messageOf(cause)
-    throw new PipelineError('DATA', `${shortPath(file)} is damaged: ${why}`, { cause })
+    const why = cause instanceof z.ZodError ? firstIssue(cause) : fileReason(cause)
+    throw new PipelineError('DATA', `${shortPath(join(directory, file))} is damaged: ${why}`, { cause })
   }
 }

@@ -1,5 +1,6 @@
 import type { KernelName } from '../kernels/contract.js'
 import type { DataSource } from '../pipeline/base/data-source.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import type { Halving } from '../pipeline/definition/sweep.js'
 
 /** One run of a sweep. It is plain data, so that it can be sent to a thread, a queue or another machine. */
@@ -57,9 +58,6 @@ export interface Plan {
 /** Formats a point for people: `eta=0.01 lambda=0.1 seed=400`. */
 export function formatPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
   return [...Object.entries(settings), ['seed', seed] as const]
-    .map(
-      ([name, value]) =>
-        `${name}=${typeof value === 'string' && !/\p{Cc}/u.test(value) ? value : JSON.stringify(value)}`,
-    )
+    .map(([name, value]) => oneLine(`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`))
     .join(' ')
 }

@@ -1,6 +1,7 @@
 import { isOutOfMemory } from '../../kernels/memory.js'
+import { oneLine } from './plain-text.js'
 import { reasonOf, systemMessage, UnfitFile } from './system-errors.js'
-import { shortPath, withoutControls } from './words.js'
+import { shortPath } from './words.js'
 
 /** The kind of an error, for programs. The command line derives its exit codes from it. */
 export type ErrorCode =
@@ -72,7 +73,7 @@ export function inFileOrder(problems: readonly Problem[]): Problem[] {
 }
 
 function inOneLine({ where, message }: Problem): Problem {
-  return { ...(where !== undefined && { where: withoutControls(where) }), message: withoutControls(message) }
+  return { ...(where !== undefined && { where: oneLine(where) }), message: oneLine(message) }
 }
 
 /**
@@ -98,7 +99,12 @@ export function messageOf(error: unknown): string {
 
 /** Describes a failed file operation: the action, the file, and the reason in plain words instead of Node's codes. */
 export function fileProblem(action: string, path: string, error: unknown): string {
-  return `cannot ${action} ${path}: ${reasonOf(error) ?? messageOf(error)}`
+  return `cannot ${action} ${path}: ${fileReason(error)}`
+}
+
+/** The reason of a failed file operation in plain words instead of Node's codes. */
+export function fileReason(error: unknown): string {
+  return reasonOf(error) ?? messageOf(error)
 }
 
 /**

@@ -1,3 +1,5 @@
+import { largest } from './largest.js'
+
 /**
  * Lays out rows of cells in columns for a text: two spaces apart, each as wide as its longest cell. A column is aligned
  * to the right if `isNumeric` says so, else to the left. Returns one line per row, without spaces at the end. Every row
@@ -7,7 +9,7 @@ export function textColumns(
   rows: readonly (readonly string[])[],
   isNumeric: (column: number) => boolean = () => false,
 ): string[] {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+  const widths = (rows[0] ?? []).map((_, i) => largest(rows.map((row) => row[i]!.length)))
   return rows.map((row) =>
     row
       .map((cell, i) => (isNumeric(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))

@@ -2,7 +2,8 @@ import { basename } from 'node:path'
 import { z } from 'zod'
 import { inFileOrder, PipelineError, type Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
-import { hasControls, show } from '../base/words.js'
+import { hasControls } from '../base/plain-text.js'
+import { show } from '../base/words.js'
 import { type CheckpointRule, readCheckpointRule } from './checkpoint.js'
 import { type StageEntry, stageEntries } from './entries.js'
 import { findDefinition } from './find.js'
@@ -11,7 +12,7 @@ import { createInterpolator } from './interpolate.js'
 import { applyOverride, type Override, parseOverrides } from './overrides.js'
 import { type ParallelOptions, parallelOf, parallelSchema } from './parallel.js'
 import { withReadings } from './readings.js'
-import { type DecidedTrust, decideTrust, type Trust } from './trust.js'
+import { type DecidedTrust, decideTrust, runDirectoryOf, type Trust } from './trust.js'
 import {
   entriesOf,
   exactnessNote,
@@ -64,6 +65,11 @@ export interface ReadOptions extends Trust {
   readonly seed?: number | undefined
   /** The environment variables that `${NAME}` may refer to. Default: `process.env`. */
   readonly environment?: Readonly<Record<string, string | undefined>>
+  /**
+   * The run directory that the definition lies in, from which no code is loaded. Default: its folder if it is called
+   * `pipeline.yaml` and lies beside a `run.json`, and if `plugins` is no folder.
+   */
+  readonly runDirectory?: string | undefined
 }
 
 /** The longest name, in characters. */
@@ -96,7 +102,7 @@ export function openDefinition(file: string, isDetached = false): DefinitionSour
 /** Reads and resolves a definition. Throws a PipelineError that lists every mistake in it. */
 export function readDefinition(
   file: string | DefinitionSource,
-  { set = [], seed, environment = process.env, ...trust }: ReadOptions = {},
+  { set = [], seed, environment = process.env, runDirectory, ...trust }: ReadOptions = {},
 ): Definition {
   const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file, trust.isDetached) : file
   const problems = [...found]
@@ -145,10 +151,15 @@ export function readDefinition(
     sweep: source.get('sweep'),
     stages,
     unknown,
-    trust: decideTrust(trust, environment),
+    trust: decideTrust(trust, environment, runDirectory ?? ownRunDirectory(path, trust)),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)
   return definition
+}
+
+/** The run directory that a definition lies in, unless the user has named a folder with code. */
+function ownRunDirectory(path: string, { plugins }: Trust): string | undefined {
+  return typeof plugins === 'string' ? undefined : runDirectoryOf(path)
 }
 
 /**

@@ -1,4 +1,5 @@
-import { cut, hasControls, shortPath, show } from '../base/words.js'
+import { hasControls } from '../base/plain-text.js'
+import { cut, shortPath, show } from '../base/words.js'
 
 /** Where a value comes from. */
 export type Origin =

@@ -6,7 +6,7 @@ import { dataSource } from '../base/data-source.js'
 import { messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { removeFile } from '../files/files.js'
-import { readRegularFile } from '../files/regular-file.js'
+import { readInside } from '../files/inside.js'
 import { decodeTensors, encodeTensors, MOST_BYTES, type Tensor } from '../formats/safetensors.js'
 import { readState, writeState } from './state.js'
 
@@ -130,7 +130,7 @@ export function newestCheckpoint(
   const folder = join(directory, FOLDER)
   for (const name of namesIn(folder).filter((name) => CHECKPOINT.test(name))) {
     try {
-      const checkpoint = decodeCheckpoint(readRegularFile(join(folder, name), MOST_BYTES))
+      const checkpoint = decodeCheckpoint(readInside(directory, `${FOLDER}/${name}`, MOST_BYTES))
       if (accept(checkpoint)) return checkpoint
     } catch (error) {
       const problem = `the checkpoint ${shortPath(join(folder, name))} cannot be used: ${messageOf(error)}`

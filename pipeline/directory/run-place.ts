@@ -1,12 +1,13 @@
 import { lstatSync, rmSync, statSync } from 'node:fs'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { dirname, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
 import { listed, shortPath } from '../base/words.js'
 import { attempt } from '../files/files.js'
+import { readInside } from '../files/inside.js'
 import { isLockFile } from '../files/lock.js'
 import { checkTargetInside, pathKey } from '../files/output-path.js'
-import { kindOf, readRegularFile } from '../files/regular-file.js'
+import { kindOf } from '../files/regular-file.js'
 import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
 
 /** Where a run writes. */
@@ -120,7 +121,7 @@ const pastRecord = z.looseObject({
 function readPast(path: string): { readonly files: readonly string[] } | undefined {
   let text: string
   try {
-    text = String(readRegularFile(join(path, 'run.json'), MAX_RECORD))
+    text = String(readInside(path, 'run.json', MAX_RECORD))
   } catch {
     return undefined
   }

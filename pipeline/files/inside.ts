@@ -1,23 +1,130 @@
-import { lstatSync, realpathSync } from 'node:fs'
-import { basename, dirname, join, resolve, sep } from 'node:path'
+import { constants, lstatSync, opendirSync, readSync, type Stats } from 'node:fs'
+import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { StringDecoder } from 'node:string_decoder'
+import { readWhole, withRegularFile } from './regular-file.js'
+
+/*
+ * Reading in a directory that may come from a stranger: run directories and directories of sweeps. The directory itself
+ * may be reached through symbolic links, which are the user's own. Below it no link is followed, because it may lead to
+ * a private file of whoever reads the directory, and only regular files are opened.
+ */
+
+/** More entries of one folder are not listed: a run has far fewer files. */
+const MAX_ENTRIES = 100_000
+
+/** Bytes that are read at a time. */
+const CHUNK = 1 << 20
+
+/** A longer line, in characters, is damaged. */
+const MAX_LINE = 1 << 20
 
 /**
- * Whether a file or folder is `folder` itself or lies below it, after following symbolic links. What does not exist yet
- * counts as the place where it would be made. False if `folder` does not exist, or if a link leads nowhere.
+ * The status of an entry of a directory, or undefined if there is none. A symbolic link is not followed. Throws an Error
+ * if a folder on the way is a symbolic link, or if the name leads out of the directory.
  */
-export function isInside(path: string, folder: string): boolean {
+export function entryInside(root: string, name: string): Stats | undefined {
+  const path = relative(root, resolve(root, name))
+  const parts = path.split(sep)
+  if (parts[0] === '..' || isAbsolute(path)) throw new Error(`it lies outside of ${root}`)
+  let at = root
+  let status: Stats | undefined
+  for (const [i, part] of parts.entries()) {
+    at = join(at, part)
+    status = lstatSync(at, { throwIfNoEntry: false })
+    if (i === parts.length - 1 || status === undefined) return status
+    if (status.isSymbolicLink()) throw new Error(`${relative(root, at)} is a symbolic link, which is not followed`)
+  }
+  return status
+}
+
+/** Throws an Error if an entry is a symbolic link. */
+function checkNoLink(status: Stats | undefined): void {
+  if (status?.isSymbolicLink()) throw new Error('it is a symbolic link, which is not followed')
+}
+
+/** Whether a directory has an entry of any kind with this name, dangling links and what may not be read included. */
+export function hasInside(root: string, name: string): boolean {
   try {
-    const root = realpathSync(folder)
-    const target = realPath(resolve(path))
-    return target === root || target.startsWith(root.endsWith(sep) ? root : root + sep)
-  } catch {
-    return false
+    return entryInside(root, name) !== undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR'
   }
 }
 
-/** The path with symbolic links followed, as far as it exists. Throws if a link leads nowhere. */
-function realPath(path: string): string {
-  if (lstatSync(path, { throwIfNoEntry: false })) return realpathSync(path)
-  const above = dirname(path)
-  return above === path ? path : join(realPath(above), basename(path))
+/**
+ * Opens a regular file of a directory, calls `use` with its descriptor, and closes it. Throws an Error if there is no
+ * such file, if it is another kind of file, or if the way to it has a symbolic link.
+ */
+export function withFileInside<T>(root: string, name: string, use: (descriptor: number) => T): T {
+  checkNoLink(entryInside(root, name))
+  // The entry may have become a link since it was looked at.
+  return withRegularFile(join(root, name), use, constants.O_NOFOLLOW ?? 0)
+}
+
+/** Reads a regular file of a directory, of at most `limit` bytes. Throws an Error as `withFileInside` does. */
+export function readInside(root: string, name: string, limit: number): Buffer {
+  return withFileInside(root, name, (file) => readWhole(file, limit, join(root, name)))
+}
+
+/**
+ * The names of the entries of a folder of a directory, sorted. A folder that does not exist has none. Throws an Error if
+ * it is no folder, if the way to it has a symbolic link, or if it has too many entries.
+ *
+ * @param folder relative to the directory; default: the directory itself
+ */
+export function namesInside(root: string, folder = ''): string[] {
+  if (folder !== '') {
+    const status = entryInside(root, folder)
+    if (status === undefined) return []
+    checkNoLink(status)
+  }
+  const names: string[] = []
+  const open = opendirSync(join(root, folder))
+  try {
+    for (let entry = open.readSync(); entry; entry = open.readSync()) {
+      if (names.push(entry.name) > MAX_ENTRIES) throw new Error(`it has more than ${MAX_ENTRIES} entries`)
+    }
+  } finally {
+    open.closeSync()
+  }
+  return names.sort()
+}
+
+/** A line of a text file. */
+export interface Line {
+  /** The text, without the line break. */
+  readonly text: string
+  /** False for a last line that no line break ends. */
+  readonly isEnded: boolean
+}
+
+/**
+ * The lines of an open file, one after the other, in bounded memory. Lines end with `\n` or `\r\n`. Throws an Error if a
+ * line is longer than a million characters.
+ *
+ * @param from the byte at which the first line begins
+ */
+export function* linesOf(file: number, from = 0): Generator<Line> {
+  const decoder = new StringDecoder('utf8')
+  const chunk = Buffer.allocUnsafe(CHUNK)
+  let rest = ''
+  for (let at = from; ; ) {
+    const count = readSync(file, chunk, 0, CHUNK, at)
+    at += count
+    const lines = (rest + (count === 0 ? decoder.end() : decoder.write(chunk.subarray(0, count)))).split('\n')
+    rest = lines.pop()!
+    for (const line of lines) yield { text: withoutReturn(checked(line)), isEnded: true }
+    if (count === 0) break
+    checked(rest)
+  }
+  if (rest !== '') yield { text: rest, isEnded: false }
+}
+
+function checked(line: string): string {
+  if (line.length > MAX_LINE) throw new Error(`a line has more than ${MAX_LINE} characters`)
+  return line
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith('\r') ? line.slice(0, -1) : line
 }

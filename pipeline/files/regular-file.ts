@@ -14,23 +14,39 @@ const CHUNK = 1 << 16
  * and a device such as `/dev/zero` never does.
  */
 export function readRegularFile(path: string, limit: number): Buffer {
-  const file = openSync(path, FLAGS)
+  return withRegularFile(path, (file) => readWhole(file, limit, path))
+}
+
+/**
+ * Opens a regular file for reading, calls `use` with its descriptor, and closes it. Throws an UnfitFile if it is not
+ * a regular file.
+ *
+ * @param flags that are added to those for reading, such as O_NOFOLLOW
+ */
+export function withRegularFile<T>(path: string, use: (descriptor: number) => T, flags = 0): T {
+  const file = openSync(path, FLAGS | flags)
   try {
-    const status = fstatSync(file)
-    checkRegular(path, status, limit)
-    const chunks: Buffer[] = []
-    // The size is only a hint. Files in /proc report the size 0.
-    for (let length = 0; ; ) {
-      const wanted = length < status.size ? Math.min(status.size - length, MOST_AT_ONCE) : CHUNK
-      const chunk = Buffer.allocUnsafe(wanted)
-      const count = readSync(file, chunk, 0, wanted, null)
-      if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      chunks.push(chunk.subarray(0, count))
-      length += count
-      if (length > limit) throw tooLarge(path, limit)
-    }
+    checkRegular(path, fstatSync(file), Number.POSITIVE_INFINITY)
+    return use(file)
   } finally {
     closeSync(file)
+  }
+}
+
+/** Reads an open file to its end. Throws an UnfitFile that names `path` if it has more than `limit` bytes. */
+export function readWhole(file: number, limit: number, path = 'the file'): Buffer {
+  const { size } = fstatSync(file)
+  if (size > limit) throw tooLarge(path, limit)
+  const chunks: Buffer[] = []
+  // The size is only a hint. Files in /proc report the size 0.
+  for (let length = 0; ; ) {
+    const wanted = length < size ? Math.min(size - length, MOST_AT_ONCE) : CHUNK
+    const chunk = Buffer.allocUnsafe(wanted)
+    const count = readSync(file, chunk, 0, wanted, null)
+    if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    chunks.push(chunk.subarray(0, count))
+    length += count
+    if (length > limit) throw tooLarge(path, limit)
   }
 }
 
@@ -46,12 +62,12 @@ export async function openRegularFile(path: string, limit = Number.POSITIVE_INFI
   }
 }
 
-/** The kind of a file, for messages: `a directory`, `a named pipe`, `a socket`, `a symbolic link`, `a file` or `a device`. */
+/** The kind of a file, for messages: `a directory`, `a symbolic link`, `a named pipe`, `a socket`, `a file`, `a device`. */
 export function kindOf(status: Stats): string {
   if (status.isDirectory()) return 'a directory'
+  if (status.isSymbolicLink()) return 'a symbolic link'
   if (status.isFIFO()) return 'a named pipe'
   if (status.isSocket()) return 'a socket'
-  if (status.isSymbolicLink()) return 'a symbolic link'
   return status.isFile() ? 'a file' : 'a device'
 }
 

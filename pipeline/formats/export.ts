@@ -1,7 +1,9 @@
+import { join } from 'node:path'
 import { DataType, type Table } from 'apache-arrow'
 import { zipSync } from 'fflate'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
+import { readInside } from '../files/inside.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { widthOf } from '../wires/examples.js'
 import { type Model, modelOf } from '../wires/parameters.js'
@@ -27,9 +29,18 @@ const MOST_ZIPPED = 2 ** 32 - 2 ** 20
  * cannot be read, is damaged, or holds something else.
  */
 export function readParameters(file: string): Table {
+  return parametersOf(file, () => readRegularFile(file, MOST))
+}
+
+/** Does the same for a file of a run directory, in which symbolic links are not followed. */
+export function readParametersInside(directory: string, name: string): Table {
+  return parametersOf(join(directory, name), () => readInside(directory, name, MOST))
+}
+
+function parametersOf(file: string, read: () => Buffer): Table {
   let bytes: Buffer
   try {
-    bytes = readRegularFile(file, MOST)
+    bytes = read()
   } catch (error) {
     throw new PipelineError('DATA', fileProblem('read', shortPath(file), error), { cause: error })
   }

@@ -9,7 +9,7 @@ import { shortPath } from '../base/words.js'
 import type { Trust } from '../definition/trust.js'
 import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from '../directory/checkpoint.js'
 import { openRunDirectory } from '../directory/run-directory.js'
-import { readRegularFile } from '../files/regular-file.js'
+import { readInside } from '../files/inside.js'
 import { Pipeline } from '../graph/pipeline.js'
 import { storedMetricInfos } from '../wires/metric-info.js'
 import type { Run, RunSettings } from './contract.js'
@@ -18,8 +18,8 @@ import { formatMaker } from './record.js'
 import { startWith } from './run.js'
 
 /**
- * How a run is resumed. By default a run goes on with the stage files it had, wherever they lie; give `plugins: false`
- * for a run directory that you do not trust.
+ * How a run is resumed. By default a run goes on with the stage files it had, wherever they lie, but loads no code from
+ * its own directory; give `plugins: false` for a run directory that you do not trust.
  */
 export interface ResumeOptions extends RunSettings, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
@@ -96,20 +96,27 @@ function definitionReader(
   { set = [], plugins, allowAbsolutePaths, isDetached }: ResumeOptions,
 ): () => Promise<StoredDefinition> {
   const file = join(path, 'pipeline.yaml')
-  const trust = { plugins: plugins ?? (isDetached ? false : parse(path).root), allowAbsolutePaths, isDetached }
+  const isChosen = typeof plugins === 'string'
+  const trust = {
+    plugins: plugins ?? (isDetached ? false : parse(path).root),
+    allowAbsolutePaths,
+    isDetached,
+    ...(!isChosen && { runDirectory: path }),
+  }
   let stored: StoredDefinition | undefined
   return async () => {
-    const sha256 = createHash('sha256').update(readDefinitionFile(file)).digest('hex')
+    const sha256 = createHash('sha256').update(readDefinitionFile(path)).digest('hex')
     if (stored?.sha256 !== sha256) stored = { sha256, pipeline: await Pipeline.load(file, { set, ...trust }) }
     return stored
   }
 }
 
-function readDefinitionFile(file: string): Buffer {
+function readDefinitionFile(directory: string): Buffer {
   try {
-    return readRegularFile(file, MAX_TEXT)
+    return readInside(directory, 'pipeline.yaml', MAX_TEXT)
   } catch (error) {
-    throw new PipelineError('DEFINITION', fileProblem('read the definition', shortPath(file), error), { cause: error })
+    const file = shortPath(join(directory, 'pipeline.yaml'))
+    throw new PipelineError('DEFINITION', fileProblem('read the definition', file, error), { cause: error })
   }
 }
 
@@ -191,7 +198,7 @@ function readPast(path: string): PastRecord {
   if (!existsSync(join(path, 'pipeline.yaml')))
     throw new PipelineError('ARGUMENTS', `${shortPath(path)} is not the directory of a run: it has no pipeline.yaml`)
   try {
-    return pastRecord.parse(JSON.parse(String(readRegularFile(join(path, 'run.json'), MAX_TEXT))))
+    return pastRecord.parse(JSON.parse(String(readInside(path, 'run.json', MAX_TEXT))))
   } catch {
     // A process that was killed early has written no record.
     return pastRecord.parse({})

@@ -1,8 +1,7 @@
-import { stringify } from 'csv-stringify/sync'
 import { z } from 'zod'
-import { type Confusion, confusionFigure, confusionOf } from '../../figures/index.js'
-import { defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
-import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure-files.js'
+import { type Confusion, confusionOf, drawOffThread } from '../../figures/index.js'
+import { csvOf, defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
+import { drawn, figureFiles, figureOptions, figurePaths, type Pause, stemOf } from './figure-files.js'
 import { checkPredicting, predictedAtEnd, splitOption } from './predicted.js'
 
 /**
@@ -33,26 +32,27 @@ export const confusion = defineStage({
         drawn(context, async ({ split, classes, labels, predicted }, pause) => {
           if (context.parallel.rank > 0) return
           const confusion = confusionOf(labels, predicted, classes)
-          replaceFile(file, csvOf(confusion))
+          replaceFile(file, await tableOf(confusion, pause))
           const count = `${confusion.rows.toLocaleString('en')} row${confusion.rows === 1 ? '' : 's'}`
           const title = `${split}: ${(100 * confusion.accuracy).toFixed(1)} % of ${count} right`
-          await write(await confusionFigure(confusion, { title }), pause)
+          await write(await drawOffThread('confusionFigure', [confusion, { title }], context.signal), pause)
         }),
       )
   },
 })
 
+/** Cells that are written before the event loop gets a turn. */
+const CELLS = 1 << 16
+
 /** One row per true class: its name, its shares, then how often each class was predicted for it. */
-function csvOf({ classes, counts, perClass }: Confusion): string {
+async function tableOf({ classes, counts, perClass }: Confusion, pause: Pause): Promise<string> {
   const k = classes.length
-  const share = (value: number): string => (Number.isNaN(value) ? '' : String(value))
-  return stringify([
-    ['class', 'rows', 'precision', 'recall', 'f1', ...classes.map((name) => `predicted ${name}`)],
-    ...perClass.map(({ rows, precision, recall, f1 }, c) => [
-      classes[c]!,
-      String(rows),
-      ...[precision, recall, f1].map(share),
-      ...Array.from(counts.subarray(c * k, (c + 1) * k), String),
-    ]),
-  ])
+  const share = (value: number): number | '' => (Number.isNaN(value) ? '' : value)
+  const rows = [csvOf([['class', 'rows', 'precision', 'recall', 'f1', ...classes.map((name) => `predicted ${name}`)]])]
+  for (const [c, { rows: count, precision, recall, f1 }] of perClass.entries()) {
+    const shares = [precision, recall, f1].map(share)
+    rows.push(csvOf([[classes[c]!, count, ...shares, ...counts.subarray(c * k, (c + 1) * k)]]))
+    if ((c * k) % CELLS < k) await pause()
+  }
+  return rows.join('')
 }

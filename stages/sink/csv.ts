@@ -1,6 +1,5 @@
-import { stringify } from 'csv-stringify/sync'
 import { z } from 'zod'
-import { defineStage, metricsRows, outputPath, wire } from '../../pipeline/stage-kit.js'
+import { csvOf, defineStage, metricsRows, outputPath, wire } from '../../pipeline/stage-kit.js'
 import { appended } from './append.js'
 
 /**
@@ -19,7 +18,7 @@ export const csv = defineStage({
   example: '- use: sink/csv\n  from: metrics\n  with: { path: metrics.csv }',
   run: ({ path }, context) =>
     appended(context, path, (table, file, index) => {
-      if (index === 0) file.append(stringify([table.schema.names.map(String)]))
+      if (index === 0) file.append(csvOf([table.schema.names.map(String)]))
       // Numbers need no quotes.
       for (const row of metricsRows(table)) file.append(`${Object.values(row).join()}\n`)
     }),

@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { defer, endWith, ignoreElements, map, type OperatorFunction } from 'rxjs'
 import { z } from 'zod'
-import { curvesFigure } from '../../figures/index.js'
+import { drawOffThread } from '../../figures/index.js'
 import {
   columnInfosOf,
   defineStage,
@@ -54,7 +54,8 @@ export const curves = defineStage({
           const metricInfos = columnInfosOf(Object.keys(rows[0]!), infos)
           if (![...metricInfos.values()].some(({ split }) => split !== undefined))
             return context.note(`the metrics (${Object.keys(rows[0]!).join(', ')}) have nothing that is drawn here`)
-          await write(await curvesFigure([{ name: '', rows }], { ...options, metricInfos }), pause)
+          const series = [{ name: '', rows }]
+          await write(await drawOffThread('curvesFigure', [series, { ...options, metricInfos }], context.signal), pause)
         }),
       )
   },

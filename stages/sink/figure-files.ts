@@ -1,6 +1,6 @@
 import { EMPTY, from, ignoreElements, type Observable, type OperatorFunction, Subscription, using } from 'rxjs'
 import { z } from 'zod'
-import { pngOf } from '../../figures/index.js'
+import { drawOffThread, missingGlyphs } from '../../figures/index.js'
 import { outputPath, replaceFile, type StageContext } from '../../pipeline/stage-kit.js'
 
 /** Makes the options that every figure has. */
@@ -36,11 +36,27 @@ export function figureFiles(
 ): (svg: string, pause: Pause) => Promise<void> {
   const files = figurePaths(options, suffix).map((path) => context.file(path))
   return async (svg, pause) => {
+    if (files.some((file) => !/svg$/i.test(file))) noteMissing(context, await missingGlyphs(svg))
     for (const file of files) {
       await pause()
-      replaceFile(file, /svg$/i.test(file) ? svg : await pngOf(svg))
+      replaceFile(file, /svg$/i.test(file) ? svg : await drawOffThread('pngOf', [svg], context.signal))
     }
   }
+}
+
+/** The characters that each run of a stage has already told of. */
+const told = new WeakMap<StageContext, Set<string>>()
+
+/** Notes characters that are empty boxes in PNGs, once for each run of a stage. */
+function noteMissing(context: StageContext, characters: readonly string[]): void {
+  const before = told.get(context) ?? new Set()
+  const missing = characters.filter((character) => !before.has(character))
+  if (missing.length === 0) return
+  told.set(context, new Set([...before, ...missing]))
+  const shown = missing.slice(0, 10).join(' ') + (missing.length > 10 ? ' …' : '')
+  context.note(
+    `the font of the PNG figures lacks ${shown}: there they are empty boxes; an SVG shows them in the reader's own font`,
+  )
 }
 
 /** Returns the path of a figure without its ending. */

@@ -1,15 +1,15 @@
-import { stringify } from 'csv-stringify/sync'
 import { z } from 'zod'
 import {
+  drawOffThread,
   type ImageLayout,
   imageLayout,
   inRows,
-  montageFigure,
+  type montageFigure,
   pixelsOf,
   rangeOf,
   type Tile,
 } from '../../figures/index.js'
-import { defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
+import { csvOf, defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
 import { drawn, figureFiles, figureOptions, figurePaths, stemOf } from './figure-files.js'
 import { checkPredicting, predictedAtEnd, splitOption } from './predicted.js'
 import type { PredictedRows } from './predicted-rows.js'
@@ -51,10 +51,14 @@ export const predictions = defineStage({
           const right = surest(all, options.count, (i) => all.predicted[i] === all.labels[i])
           const values = await all.features([...wrong, ...right])
           if (context.parallel.rank > 0) return
-          replaceFile(file, csvOf(all, wrong, right))
+          replaceFile(file, tableOf(all, wrong, right))
           const layout = imageLayout(all.shape)
           const write = claimed ?? (layout && figureFiles(context, options))
-          if (layout && write) await write(await sheet(all, layout, values, wrong, right), pause)
+          if (layout && write)
+            await write(
+              await drawOffThread('montageFigure', sheet(all, layout, values, wrong, right), context.signal),
+              pause,
+            )
           else context.note(`the examples are no images (shape ${all.shape.join('x')}): there is only the CSV`)
         }),
       )
@@ -74,13 +78,14 @@ function surest({ confidence }: PredictedRows, count: number, isMeant: (row: num
   return best
 }
 
+/** What to draw of the examples. */
 function sheet(
   all: PredictedRows,
   layout: ImageLayout,
   features: readonly (Uint8Array | Float32Array)[],
   wrong: readonly number[],
   right: readonly number[],
-): Promise<string> {
+): Parameters<typeof montageFigure> {
   const { split, classes, labels, predicted, confidence, confidenceIs } = all
   const width = layout.width * layout.height * layout.channels
   const ranges = features.map((values) => rangeOf(values, 0, width))
@@ -97,24 +102,22 @@ function sheet(
     ...inRows(tiles.slice(0, wrong.length), COLUMNS, 'Wrong'),
     ...inRows(tiles.slice(wrong.length), COLUMNS, 'Right'),
   ]
-  return montageFigure(groups, {
-    title: `What the model is most sure of, in ${split}`,
-    subtitle: `predicted class and its ${confidenceIs}`,
-  })
+  const title = `What the model is most sure of, in ${split}`
+  return [groups, { title, subtitle: `predicted class and its ${confidenceIs}` }]
 }
 
-function csvOf(
+function tableOf(
   { classes, labels, predicted, confidence, confidenceIs }: PredictedRows,
   ...kinds: readonly number[][]
 ): string {
   const rows = kinds.flat()
-  return stringify([
+  return csvOf([
     ['row', 'class', 'predicted', confidenceIs, 'right'],
     ...rows.map((row) => [
-      String(row),
+      row,
       classes[labels[row]!]!,
       classes[predicted[row]!]!,
-      String(confidence[row]),
+      confidence[row]!,
       String(predicted[row] === labels[row]),
     ]),
   ])

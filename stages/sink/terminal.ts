@@ -10,6 +10,7 @@ import {
   metricColumns,
   metricInfosOf,
   metricsRows,
+  oneLine,
   type Position,
   padToCells,
   positionOf,
@@ -132,9 +133,12 @@ function cut(line: string, width: number): string {
 
 /** The two lines of the heading. */
 function heading(columns: readonly Column[]): [titles: string, names: string] {
-  const titles = columns.map(({ title }) => padToCells(`  ${cutToCells(title, MIDDLE - 3)}`, MIDDLE)).join('')
+  const titles = columns.map(({ title }) => padToCells(`  ${cutToCells(oneLine(title), MIDDLE - 3)}`, MIDDLE)).join('')
   const names = columns
-    .map(({ names: [number, share] }) => `  ${number.slice(0, 8).padStart(8)} ${share.slice(0, 8)}`.padEnd(MIDDLE))
+    .map(({ names }) => {
+      const [number, share] = names.map((name) => oneLine(name).slice(0, 8))
+      return `  ${number!.padStart(8)} ${share}`.padEnd(MIDDLE)
+    })
     .join('')
   return [`${''.padStart(FIRST)}${titles}`, `${'epoch'.padStart(FIRST)}${names}${'left'.padStart(LAST)}`]
 }

@@ -3,11 +3,12 @@ import { connect, filter, map, merge, type Observable } from 'rxjs'
 import { z } from 'zod'
 import {
   type Bar,
-  barsFigure,
+  type barsFigure,
+  drawOffThread,
   type ImageLayout,
   imageLayout,
   inRows,
-  montageFigure,
+  type montageFigure,
   type Pixels,
   pixelsOf,
   rangeOf,
@@ -174,12 +175,10 @@ function makeArtist(options: Options, context: StageContext) {
     const layout = imageLayout(model.shape)
     const when = whenOf(positionOf(table))
     const { classes } = model
-    if (!layout) return bars(weightsOf(model), classes, when)
+    if (!layout) return drawOffThread('barsFigure', bars(weightsOf(model), classes, when), context.signal)
     const tiles = templates(weightsOf(model), classes, layout).map((image, c) => ({ image, caption: [classes[c]!] }))
-    return montageFigure(inRows(tiles, options.tiles ? sizeOf(options.tiles)[1] : columnsFor(classes.length)), {
-      title: 'Weights of each class',
-      subtitle: `${when}; each over its own range`,
-    })
+    const rows = inRows(tiles, options.tiles ? sizeOf(options.tiles)[1] : columnsFor(classes.length))
+    return montage(rows, { title: 'Weights of each class', subtitle: `${when}; each over its own range` })
   }
 
   function contactSheet(classes: readonly string[]): Promise<string> {
@@ -193,12 +192,16 @@ function makeArtist(options: Options, context: StageContext) {
       label: `epoch ${epoch}`,
       tiles: images.slice(0, SHEET.classes).map((image) => ({ image })),
     }))
-    return montageFigure(rows, {
+    return montage(rows, {
       title: 'How the weights came about',
       subtitle: 'each image over its own range',
       columns: classes.slice(0, SHEET.classes),
       tileWidth: 64,
     })
+  }
+
+  function montage(...given: Parameters<typeof montageFigure>): Promise<string> {
+    return drawOffThread('montageFigure', given, context.signal)
   }
 
   return { snapshot, finish }
@@ -213,7 +216,8 @@ function templates(weights: Numbers, classes: readonly string[], layout: ImageLa
   })
 }
 
-function bars(weights: Numbers, classes: readonly string[], when: string): Promise<string> {
+/** The largest weights of the first classes, to be drawn as bars. */
+function bars(weights: Numbers, classes: readonly string[], when: string): Parameters<typeof barsFigure> {
   const features = weights.length / classes.length
   const shown = classes.slice(0, BARS.classes)
   const values = shown.flatMap((group, c): Bar[] => {
@@ -222,7 +226,7 @@ function bars(weights: Numbers, classes: readonly string[], when: string): Promi
     return order.slice(0, BARS.weights).map((j) => ({ group, name: `feature ${j}`, value: row[j]! }))
   })
   const of = shown.length < classes.length ? `${shown.length} of ${classes.length} classes` : 'each class'
-  return barsFigure(values, { title: `Largest weights of ${of}, ${when}` })
+  return [values, { title: `Largest weights of ${of}, ${when}` }]
 }
 
 function whenOf({ epoch, step, steps }: Position): string {

@@ -3,7 +3,7 @@ import { dirname, join, resolve, sep } from 'node:path'
 import { PipelineError } from '../../pipeline/base/errors.js'
 import { packagePath } from '../../pipeline/base/package.js'
 import { listed, shortPath } from '../../pipeline/base/words.js'
-import { isInside } from '../../pipeline/files/inside.js'
+import { isInside } from '../../pipeline/files/below.js'
 
 /** Which folders a command may use, as the user named them where it was started. */
 export interface FolderOptions {

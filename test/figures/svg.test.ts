@@ -2,7 +2,7 @@ import t from 'tap'
 import { drawing, escapeXml, image, rectangle, text } from '../../dist/figures/svg.js'
 
 t.test('text is safe in XML, whatever the classes are called', (t) => {
-  t.equal(escapeXml('<b> & "c"\0\x1f'), '&lt;b&gt; &amp; &quot;c&quot;')
+  t.equal(escapeXml('<b> & "c"\x1f\ufffe'), '&lt;b&gt; &amp; &quot;c&quot;\\u001f')
   t.equal(
     text(1.234, 2, 'a<b', { anchor: 'end', bold: true, rotate: -90 }),
     '<text x="1.23" y="2" font-size="11" fill="#1c1c1c" text-anchor="end" font-weight="bold" transform="rotate(-90 1.23 2)">a&lt;b</text>',

@@ -58,7 +58,7 @@ t.test('figures are those that are images; single snapshots stay in the director
   t.same([...run.remarks].sort(), [
     'fake.png is left out: it is no PNG',
     'fake.svg is left out: it is no SVG',
-    'large.svg is left out: it has more than 2 MB',
+    'large.svg is left out: it is too large: expected at most 2 MiB',
   ])
   t.end()
 })

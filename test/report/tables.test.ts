@@ -80,9 +80,9 @@ t.test('a run without metrics has parameters only; other splits of other runs st
 
 t.test('names from files are text in every format', (t) => {
   const [table] = tablesOf(reportOf([runFiles(t, { name: '=cmd|<b>_x_&$%' })]))
-  t.match(formats.md(table!), '| =cmd\\|\\<b\\>\\_x\\_&$% |')
+  t.match(formats.md(table!), '| =cmd\\|\\<b\\>\\_x\\_\\&\\$% |')
   t.match(formats.csv(table!), "\n'=cmd|<b>_x_&$%,1,")
-  t.match(formats.tex(table!), '  =cmd|<b>\\_x\\_\\&\\$\\% & 1 &')
+  t.match(formats.tex(table!), '  =cmd\\textbar{}\\textless{}b\\textgreater{}\\_x\\_\\&\\$\\% & 1 &')
   t.end()
 })
 
