@@ -3,6 +3,7 @@ import type { KernelName } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
+import { NothingToDo, Refusal } from '../pipeline/run/first-step.js'
 import { start } from '../pipeline/run/run.js'
 import type { MetricInfos } from '../pipeline/wires/metrics.js'
 import { type ReadingFlags, readOptions } from './options.js'
@@ -71,8 +72,21 @@ export async function follow(
         `${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`,
       )
     else if (!isSilent) output.write(summary(result, directory))
+    for (const stage of (rank === 0 && result.record.undrawn) || [])
+      output.warn(
+        `warning: ${stage} failed, its files are missing (see the notes in ${directory}/run.json); millrace resume ${directory} tries again\n`,
+      )
   } catch (error) {
     if (output.interactive && !isSilent) output.write('\n')
+    if (error instanceof NothingToDo) throw error
+    if (error instanceof Refusal)
+      throw new Refusal(
+        error.code,
+        [...error.problems, { message: 'refused; nothing was written, the run is as it was' }],
+        {
+          cause: error,
+        },
+      )
     if (error instanceof PipelineError && directory) {
       const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'
       const next = error.code === 'ABORTED' ? `; millrace resume ${directory} goes on` : ''

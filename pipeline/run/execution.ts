@@ -2,25 +2,28 @@ import { createHash } from 'node:crypto'
 import type { Subject } from 'rxjs'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
-import { asPipelineError, messageOf, PipelineError } from '../base/errors.js'
+import { asPipelineError, inStage, messageOf, PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
 import { randomStreams } from '../base/random.js'
 import { overrideCheckpointRule } from '../definition/checkpoint.js'
-import type { Checkpoint } from '../directory/checkpoint.js'
+import { type Checkpoint, pruneCheckpoints } from '../directory/checkpoint.js'
+import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
-import type { Ports, StageContext } from '../stage/stage.js'
+import type { StageContext, StateHooks } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { Checkpointer } from './checkpointer.js'
+import { configurationOf } from './configuration.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import type { Division } from './division.js'
+import { FirstStep, isTraining, refusalOf } from './first-step.js'
 import { withPrepared } from './prepared.js'
 import { formatMaker, Recorder } from './record.js'
-import { ResultCollector } from './result.js'
+import { ResultCollector, rowsKey } from './result.js'
 import { runGraph } from './run-graph.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
 
@@ -46,6 +49,12 @@ export interface ResumeState {
   readonly metrics?: MetricInfos
   /** Throws a PipelineError `DATA` if a file is not the one that was read before. */
   readonly checkSource: (source: DataSource) => void
+  /** The options that were changed on the way, and those that are changed now. */
+  readonly changes?: readonly OptionChange[]
+  /** The last step that the run has made, if it is done. */
+  readonly lastStep?: number | undefined
+  /** The output files that the run wrote after the checkpoint, relative to its directory. */
+  readonly abandoned?: readonly string[]
 }
 
 /** What a run uses in this process. */
@@ -80,26 +89,42 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     notes: resumed?.notes ?? [],
     resumedAt: resumed?.checkpoint?.step,
     metrics: resumed?.metrics ?? {},
+    changes: resumed?.changes ?? [],
     library: division?.library,
   })
   const rule = overrideCheckpointRule(pipeline.definition.checkpoint, settings.checkpoint)
   const ownRule = rank === 0 ? rule : { ...rule, keep: 0 }
-  const checkpointer = new Checkpointer(ownRule, directory, recorder, resumed?.checkpoint)
+  const checkpointer = new Checkpointer(ownRule, {
+    directory,
+    recorder,
+    configuration: configurationOf(pipeline),
+    saved: resumed?.checkpoint,
+  })
   const results = new ResultCollector(events, recorder)
   const graph = graphOnRank(pipeline.graph, settings, rank)
+  const { checkpoint, lastStep, abandoned = [] } = resumed ?? {}
+  const begin = (): void => {
+    if (resumed) {
+      pruneCheckpoints(directory.path, Number.POSITIVE_INFINITY)
+      for (const file of abandoned) directory.remove(file)
+      // The record of a resumed run must know the definition before the definition is replaced.
+      recorder.save('running')
+      directory.write('pipeline.yaml', definition)
+    }
+    checkpointer.beginStages()
+  }
+  const firstStep = resumed && new FirstStep(graph, { checkpoint, lastStep, begin })
   try {
     noteOtherMaker(resumed, kernels, recorder)
-    // The record of a resumed run must know the definition before the definition is replaced.
-    if (resumed) recorder.save('running')
-    directory.write('pipeline.yaml', definition)
+    if (!resumed) directory.write('pipeline.yaml', definition)
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
     await runGraph(graph, {
       contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer),
       watch: (node, port, wire) => {
+        firstStep?.watch(node, port, wire)
         const { type } = node.stage.outputs[port]
-        if (type === 'metrics')
-          checkpointer.keep(`result of ${node.id}`, keptRows, results.collectMetrics(node.id, wire))
+        if (type === 'metrics') checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
         if (type === 'parameters') {
           results.collectParameters(wire, isTraining(node))
           checkpointer.watchSteps(wire)
@@ -107,16 +132,43 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
       },
       onWired: (running) => {
         checkpointer.begin(running, graph)
+        if (firstStep) return firstStep.start(running)
         recorder.save('running')
+        begin()
       },
       onEnding: (reason) => checkpointer.onEnding(reason),
       onStageEnd: (node) => events.next({ type: 'stage-end', stage: node.id }),
+      goesOnWithout: (node, error) => {
+        if (!isDispensable(node, error, division)) return false
+        recorder.addUndrawn(node.id)
+        noteOf(node, recorder, events)(`left out, because it failed: ${error.message}`)
+        return true
+      },
       signal: settings.signal,
     })
+    firstStep?.begin()
     await checkpointer.close(true)
     return { directory: directory.path, ...results.results(), record: recorder.save('done') }
   } catch (cause) {
-    throw await closedAfter(asPipelineError(cause), checkpointer, recorder)
+    const error = asPipelineError(cause)
+    if (!firstStep || firstStep.isMade) throw await closedAfter(error, checkpointer, recorder)
+    await checkpointer.close(false)
+    throw refusalOf(error)
+  }
+}
+
+/** Whether a run is done although this stage has failed: the rest of the run does not need it. */
+function isDispensable({ stage, title }: Node, { code, stage: failed }: PipelineError, division?: Division): boolean {
+  // On several ranks, the others would wait for this one.
+  const isAwaited = division !== undefined && stage.parallel === 'every'
+  return stage.optional === true && failed === title && code !== 'WRITE' && !isAwaited
+}
+
+/** Returns the function that adds a note of a stage. */
+function noteOf({ id }: Node, recorder: Recorder, events: Subject<RunEvent>): (message: string) => void {
+  return (message) => {
+    recorder.note(`${id}: ${message}`)
+    events.next({ type: 'note', stage: id, message })
   }
 }
 
@@ -143,20 +195,27 @@ function contextMaker(
       recorder.data.push(source)
       division?.addSource(node, source)
     },
-    note: (message) => {
-      recorder.note(`${node.id}: ${message}`)
-      events.next({ type: 'note', stage: node.id, message })
-    },
-    state: (schema, hooks) => checkpointer.keep(node.id, schema, hooks),
+    note: noteOf(node, recorder, events),
+    state: (schema, hooks) => checkpointer.keep(node.id, schema, withStage(hooks, node)),
     parallel: division?.parallelOf(node, pipeline.graph) ?? localParallel,
     terminal: settings.terminal ?? { interactive: false, write: () => {} },
   })
 }
 
-/** Whether a stage makes parameters by training on batches, and does not only pass on those of another stage. */
-function isTraining({ stage }: Node): boolean {
-  const types = Object.values(stage.inputs as Ports).map(({ type }) => type)
-  return types.includes('batch') || !types.includes('parameters')
+/** Returns the hooks of a stage, with its name in the errors of `begin`. */
+function withStage<S>(hooks: StateHooks<S>, { title, where }: Node): StateHooks<S> {
+  return {
+    snapshot: () => hooks.snapshot(),
+    restore: (state) => hooks.restore(state),
+    begin: () => {
+      try {
+        hooks.begin?.()
+      } catch (error) {
+        throw inStage(error, title, where)
+      }
+    },
+    sync: async () => hooks.sync?.(),
+  }
 }
 
 /**
