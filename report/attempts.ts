@@ -86,8 +86,8 @@ function unfinishedStatus(directory: string): Attempt['status'] {
 }
 
 function runAttempt(directory: string): Attempts {
-  const { name, seed, status, error, metrics } = readRecord(directory)
-  const { settings } = readRunText(directory, [])
+  const { name, seed, status, error, metrics, changes } = readRecord(directory)
+  const { settings } = readRunText(directory, changes, [])
   const final = metricsIn(directory, []).at(-1)
   return {
     attempts: [{ name, settings, seed, status, error, final, directory }],

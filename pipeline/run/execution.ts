@@ -22,7 +22,7 @@ import type { Result, RunEvent, RunSettings } from './contract.js'
 import type { Division } from './division.js'
 import { FirstStep, isTraining, refusalOf } from './first-step.js'
 import { withPrepared } from './prepared.js'
-import { formatMaker, Recorder } from './record.js'
+import { formatMaker, LEFT_OUT, Recorder } from './record.js'
 import { ResultCollector, rowsKey } from './result.js'
 import { runGraph } from './run-graph.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
@@ -141,7 +141,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
       goesOnWithout: (node, error) => {
         if (!isDispensable(node, error, division)) return false
         recorder.addUndrawn(node.id)
-        noteOf(node, recorder, events)(`left out, because it failed: ${error.message}`)
+        noteOf(node, recorder, events)(`${LEFT_OUT}${error.message}`)
         return true
       },
       signal: settings.signal,

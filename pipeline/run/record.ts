@@ -74,6 +74,9 @@ export interface RunRecord {
   readonly files: readonly string[]
 }
 
+/** How the note begins on a sink that failed without failing the run. */
+export const LEFT_OUT = 'left out, because it failed: '
+
 /** What a record is made from. */
 export interface RecordSources {
   /** The pipeline that runs. */

@@ -23,7 +23,7 @@ import {
 import type { Run, RunSettings } from './contract.js'
 import type { RunStart } from './execution.js'
 import { refusalOf } from './first-step.js'
-import { formatMaker } from './record.js'
+import { formatMaker, LEFT_OUT } from './record.js'
 import { rowsKey } from './result.js'
 import { startWith } from './run.js'
 
@@ -147,7 +147,8 @@ async function reopen(path: string, options: ResumeOptions, read: () => Promise<
     const past = readPast(path)
     checkNotDone(past, path, options)
     const { sha256, pipeline } = await read()
-    const notes = new Set(past.notes)
+    const isTriedAgain = (note: string): boolean => past.undrawn.some((id) => note.startsWith(`${id}: ${LEFT_OUT}`))
+    const notes = new Set(past.notes.filter((note) => !isTriedAgain(note)))
     const { checkpoint, differences } = await pastState(path, options, { sha256, pipeline }, past, notes)
     if (!force) checkDefinition(sha256, past, checkpoint, path)
     checkDifferences(differences, keepsState(checkpoint), force)
