@@ -29,6 +29,8 @@ const content = z.strictObject({
   definition: z.string(),
   /** The files that the run had read. */
   data: z.array(dataSource),
+  /** True if `data` has every file of the run: all loading had ended. */
+  isAllRead: z.boolean().optional(),
   /** What the states were made with. */
   configuration: configuration.optional(),
   /** The options that were changed on the way. */

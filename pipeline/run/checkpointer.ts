@@ -172,9 +172,9 @@ export class Checkpointer {
     const states = [...this.hooks].map(([stage, hooks]) => [stage, hooks.snapshot()] as const)
     const known = states.filter(([, state]) => state !== undefined)
     const { directory, recorder, configuration } = this.parts
-    const { definition, data, changes } = recorder
+    const { definition, data, isAllRead, changes } = recorder
     const files = [...directory.files]
-    const made = { definition, data, configuration, changes: [...changes], files }
+    const made = { definition, data, isAllRead, configuration, changes: [...changes], files }
     return copyCheckpoint({ epoch, step, isLast, ...made, states: Object.fromEntries(known) })
   }
 }

@@ -13,7 +13,7 @@ import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
-import type { StageContext, StateHooks } from '../stage/stage.js'
+import type { Ports, StageContext, StateHooks } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { Checkpointer } from './checkpointer.js'
@@ -102,6 +102,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   })
   const results = new ResultCollector(events, recorder)
   const graph = graphOnRank(pipeline.graph, settings, rank)
+  const loading = new Set(graph.nodes.filter(isLoading))
   const { checkpoint, lastStep, abandoned = [] } = resumed ?? {}
   const begin = (): void => {
     if (resumed) {
@@ -137,7 +138,11 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
         begin()
       },
       onEnding: (reason) => checkpointer.onEnding(reason),
-      onStageEnd: (node) => events.next({ type: 'stage-end', stage: node.id }),
+      onStageEnd: (node) => {
+        loading.delete(node)
+        recorder.isAllRead = loading.size === 0
+        events.next({ type: 'stage-end', stage: node.id })
+      },
       goesOnWithout: (node, error) => {
         if (!isDispensable(node, error, division)) return false
         recorder.addUndrawn(node.id)
@@ -155,6 +160,11 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     await checkpointer.close(false)
     throw refusalOf(error)
   }
+}
+
+/** Whether a stage makes examples of nothing, that is, of files. */
+function isLoading({ stage, inputs }: Node): boolean {
+  return inputs.size === 0 && Object.values(stage.outputs as Ports).some(({ type }) => type === 'examples')
 }
 
 /** Whether a run is done although this stage has failed: the rest of the run does not need it. */

@@ -105,6 +105,8 @@ export interface RecordSources {
 export class Recorder {
   /** The files that were read so far. */
   readonly data: DataSource[] = []
+  /** True once all loading has ended. */
+  isAllRead = false
   /** How many checkpoints this process has written. */
   checkpoints = 0
   /** The last step that was made. */

@@ -160,7 +160,7 @@ async function reopen(path: string, options: ResumeOptions, read: () => Promise<
         notes: [...notes],
         maker: makerOf(past),
         metrics: past.metrics,
-        checkSource: sourceCheck([...past.data, ...(checkpoint?.data ?? [])], checkpoint !== undefined, force),
+        checkSource: sourceCheck([...past.data, ...(checkpoint?.data ?? [])], checkpoint?.isAllRead === true, force),
         changes: [...(checkpoint?.changes ?? []), ...changesFrom(differences, checkpoint?.step ?? 0)],
         lastStep: hasAll(past) ? (past.step ?? checkpoint?.step) : undefined,
         abandoned: abandonedFiles(past, checkpoint),
