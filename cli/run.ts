@@ -82,10 +82,8 @@ export async function follow(
     if (error instanceof Refusal)
       throw new Refusal(
         error.code,
-        [...error.problems, { message: 'refused; nothing was written, the run is as it was' }],
-        {
-          cause: error,
-        },
+        [...error.problems, { message: 'nothing was written; the run is as it was' }],
+        { cause: error },
       )
     if (error instanceof PipelineError && directory) {
       const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'

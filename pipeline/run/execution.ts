@@ -77,7 +77,8 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const { pipeline, directory, resumed } = start
   const { settings, events, division } = tools
   const rank = division?.rank ?? 0
-  const definition = definitionText(pipeline, directory.path)
+  const isChanged = (resumed?.changes ?? []).some(({ from }) => from > 1)
+  const definition = definitionText(pipeline, directory.path, isChanged)
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
   const kernels = timedKernels(tools.kernels, clock)
   const recorder = new Recorder({
@@ -105,7 +106,8 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const loading = new Set(graph.nodes.filter(isLoading))
   const { checkpoint, lastStep, abandoned = [] } = resumed ?? {}
   const begin = (): void => {
-    if (resumed) {
+    // Only the first rank has a directory.
+    if (resumed && rank === 0) {
       pruneCheckpoints(directory.path, Number.POSITIVE_INFINITY)
       for (const file of abandoned) directory.remove(file)
       // The record of a resumed run must know the definition before the definition is replaced.
@@ -273,13 +275,21 @@ function withProblem(error: PipelineError, second: unknown): PipelineError {
   return new PipelineError(error.code, [...error.problems, { message: messageOf(second) }], { cause: error })
 }
 
-/** The text of the run's `pipeline.yaml`; `base` is the folder that its stage files are named from. */
-function definitionText(pipeline: Pipeline, base: string): string {
+/**
+ * The text of the run's `pipeline.yaml`.
+ *
+ * @param base the folder that its stage files are named from
+ * @param isChanged true if the run did not have these options for all of its steps
+ */
+function definitionText(pipeline: Pipeline, base: string, isChanged: boolean): string {
   const document = pipeline.toDocument({ allowObjects: true, base })
   const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }
   const isElsewhere = stages.some(({ use }) => use.startsWith('../'))
   document.commentBefore =
-    ' As it ran: millrace run pipeline.yaml runs it again, --set with other values' +
+    (isChanged
+      ? ' As it ran at last; "changes" in run.json says what was changed on the way. millrace run pipeline.yaml\n' +
+        ' runs all of it as it is here, --set with other values'
+      : ' As it ran: millrace run pipeline.yaml runs it again, --set with other values') +
     (isElsewhere ? ',\n with the folder of its stage files behind --plugins.' : '.')
   return String(document)
 }

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { kernelNames } from '../../kernels/contract.js'
 import { type DataSource, dataSource } from '../base/data-source.js'
 import { asPipelineError, fileProblem, PipelineError } from '../base/errors.js'
-import { shortPath } from '../base/words.js'
+import { listed, shortPath } from '../base/words.js'
 import type { Trust } from '../definition/trust.js'
 import { type Checkpoint, soundCheckpoints } from '../directory/checkpoint.js'
 import type { Configuration } from '../directory/configuration.js'
@@ -34,7 +34,10 @@ import { startWith } from './run.js'
 export interface ResumeOptions extends RunSettings, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
   readonly set?: readonly string[] | undefined
-  /** Goes on even if the definition or the data are not those of the run. */
+  /**
+   * Goes on even if the definition or the data are not those of the run. Options of stages that have stored something
+   * stay all the same, except those that their stages let change.
+   */
   readonly force?: boolean | undefined
 }
 
@@ -62,10 +65,11 @@ type PastRecord = z.output<typeof pastRecord>
 
 /**
  * Goes on with a run that was interrupted or killed, from its last sound checkpoint. The result has the same bytes as
- * without the interruption. Without a checkpoint the run begins anew. A finished run can be made longer.
+ * without the interruption. Without a checkpoint the run begins anew. A finished run can be made longer,
+ * and is then what a longer run would have been. A figure that failed is drawn again.
  *
- * Rejects with code `ARGUMENTS` if there is nothing to go on with, and `DEFINITION` or `DATA` if definition or data are
- * not those of the run.
+ * Rejects with code `ARGUMENTS` if there is nothing to go on with or no further step to make, and `DEFINITION` or `DATA`
+ * if options or data are not those of the run. Nothing is written before the first new step.
  */
 export function resume(directory: string, options: ResumeOptions = {}): Run {
   const path = resolve(directory)
@@ -151,6 +155,12 @@ async function reopen(path: string, options: ResumeOptions, read: () => Promise<
     const notes = new Set(past.notes.filter((note) => !isTriedAgain(note)))
     const { checkpoint, differences } = await pastState(path, options, { sha256, pipeline }, past, notes)
     if (!force) checkDefinition(sha256, past, checkpoint, path)
+    // To begin anew what is done would cost all of its training.
+    if (past.status === 'done' && !checkpoint && (options.set ?? []).length === 0)
+      throw new PipelineError(
+        'ARGUMENTS',
+        `the run in ${shortPath(path)} is done; ${listed(past.undrawn, 'and')} failed, and there is no checkpoint to try again from`,
+      )
     checkDifferences(differences, keepsState(checkpoint), force)
     return {
       pipeline,

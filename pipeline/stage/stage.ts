@@ -99,7 +99,8 @@ export interface StageContext {
   stop(reason: string): void
   /**
    * Adds the state of this stage to checkpoints. Call it once, when the stage is subscribed. If the run is resumed,
-   * `restore` is called during this call, before any table arrives.
+   * `restore` is called during this call, before any table arrives. Write no file before `begin` or the first new table:
+   * until then a resumed run may be refused, and must stay as it was.
    *
    * A resumed run starts its sources again at the epoch of the checkpoint, or before it. A stage that counts or writes
    * tables must therefore ignore the steps that it has already seen. A stage needs no state if it keeps nothing from
