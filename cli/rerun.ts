@@ -11,7 +11,14 @@ import { readDefinition } from '../pipeline/definition/read.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
 import { builtInStages } from '../pipeline/graph/registry.js'
 import { start } from '../pipeline/run/run.js'
-import { changesBetween, compareRuns, type Difference, type RunComparison, readRecord } from '../report/index.js'
+import {
+  changesBetween,
+  changesOnTheWay,
+  compareRuns,
+  type Difference,
+  type RunComparison,
+  readRecord,
+} from '../report/index.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import { interruption, type Output } from './terminal.js'
 
@@ -40,6 +47,16 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
   const file = join(directory, 'pipeline.yaml')
   if (!hasInside(directory, 'pipeline.yaml'))
     throw new PipelineError('ARGUMENTS', `${directory} has no pipeline.yaml, so it cannot be run again`)
+  const changed = changesOnTheWay(before.changes)
+  if (changed.length > 0)
+    throw new PipelineError('ARGUMENTS', [
+      ...changed.map(({ option, text }) => ({ message: `${directory}: ${option} was ${text}` })),
+      {
+        message:
+          'the run was changed on the way when it was resumed, so no single run can repeat it; ' +
+          'millrace run and millrace resume --set, at the same steps, can',
+      },
+    ])
   if (flags.out !== undefined && resolve(flags.out) === resolve(directory))
     throw new PipelineError('ARGUMENTS', `--out ${flags.out} is the run itself; give another directory`)
   const definition = createHash('sha256').update(readStored(directory)).digest('hex')

@@ -1,5 +1,6 @@
 import { shortPath } from '../pipeline/base/words.js'
-import { isDone, resume } from '../pipeline/run/resume.js'
+import { NothingToDo } from '../pipeline/run/first-step.js'
+import { isComplete, resume } from '../pipeline/run/resume.js'
 import type { ReadingFlags } from './options.js'
 import { follow, type RunningFlags } from './run.js'
 import type { Output } from './terminal.js'
@@ -10,13 +11,23 @@ export interface ResumeFlags extends RunningFlags, Omit<ReadingFlags, 'seed'> {
   readonly force?: boolean
 }
 
-/** `millrace resume`: continues a run from its last checkpoint. For a run that is done, only says so. */
+/**
+ * `millrace resume`: continues a run from its last checkpoint. If the run has nothing left to do, says so and changes
+ * nothing.
+ */
 export async function resumeCommand(directory: string, flags: ResumeFlags, output: Output): Promise<void> {
-  if (flags.set.length === 0 && isDone(directory)) {
-    if (!flags.quiet) output.write(`${shortPath(directory)} is done; --set epochs=… makes it longer\n`)
-    return
+  const { set, force, plugins, allowAbsolutePaths, quiet, json } = flags
+  const tell = (message: string): void => {
+    if (json) output.write(`${JSON.stringify({ directory: shortPath(directory), changed: false, message })}\n`)
+    else if (!quiet) output.write(`${message}\n`)
   }
-  const { set, force, plugins, allowAbsolutePaths } = flags
+  if (set.length === 0 && isComplete(directory))
+    return tell(`${shortPath(directory)} is done; --set epochs=… makes it longer`)
   const given = { set, force, allowAbsolutePaths, plugins: plugins === true ? undefined : plugins }
-  await follow('resumed', (conditions) => resume(directory, { ...conditions, ...given }), flags, output)
+  try {
+    await follow('resumed', (conditions) => resume(directory, { ...conditions, ...given }), flags, output)
+  } catch (error) {
+    if (!(error instanceof NothingToDo)) throw error
+    tell(`${shortPath(directory)}: ${error.message}`)
+  }
 }

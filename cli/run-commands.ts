@@ -30,11 +30,17 @@ export function addRunCommands(program: Command, output: Output): void {
     .summary('continue a run')
     .description(
       'Continue a run that was interrupted or killed, from its last checkpoint. Its files become the same, byte ' +
-        'by byte, as those of a run without interruption. With --set, a finished run can be made longer.',
+        'by byte, as those of a run without interruption. With --set, a finished run can be made longer. Options ' +
+        'that count for further steps, such as eta, may change, and run.json says so; others may not. A run that is ' +
+        'refused, or that has no step left to make, stays as it was.',
     )
     .argument('<run>', 'run directory')
     .addOption(repeatable('--set <name=value>', 'change a var or an option of a stage from here on'))
-    .option('--force', 'continue even if the definition or the data are no longer those of the run')
+    .option(
+      '--force',
+      'continue even if the definition or the data are no longer those of the run; options that what is stored ' +
+        'was made with cannot change',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  millrace resume runs/digits-001\n  millrace resume runs/digits-001 --set epochs=80',

@@ -4,6 +4,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
+import { NothingToDo, Refusal } from '../pipeline/run/first-step.js'
 import { start } from '../pipeline/run/run.js'
 import type { Terminal } from '../pipeline/stage/stage.js'
 import type { MetricInfos } from '../pipeline/wires/metrics.js'
@@ -82,8 +83,17 @@ export async function follow(
         `${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`,
       )
     else if (!isSilent) output.progress(summary(result, directory))
+    for (const stage of (rank === 0 && result.record.undrawn) || [])
+      output.warn(
+        `warning: ${stage} failed, its files are missing (see the notes in ${directory}/run.json); millrace resume ${directory} tries again\n`,
+      )
   } catch (error) {
     if (output.interactive && !isSilent) output.progress('\n')
+    if (error instanceof NothingToDo) throw error
+    if (error instanceof Refusal)
+      throw new Refusal(error.code, [...error.problems, { message: 'nothing was written; the run is as it was' }], {
+        cause: error,
+      })
     if (error instanceof PipelineError && directory) {
       const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'
       const next = error.code === 'ABORTED' ? `; millrace resume ${directory} goes on` : ''

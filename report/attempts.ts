@@ -103,9 +103,9 @@ function remarked<T>(remarks: string[], operation: () => T): T | undefined {
 }
 
 function runAttempt(directory: string): Attempts {
-  const { name, seed, status, error, metrics } = readRecord(directory)
+  const { name, seed, status, error, metrics, changes } = readRecord(directory)
   const remarks: string[] = []
-  const { settings } = readRunText(directory, remarks)
+  const { settings } = readRunText(directory, changes, remarks)
   const final = lastMetricsIn(directory, remarks)
   return {
     attempts: [{ name, settings, seed, status, error, final, directory }],

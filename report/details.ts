@@ -3,6 +3,7 @@ import { dataTable, remarkList, sheetTable } from './data-table.js'
 import { type Html, html } from './html.js'
 import { image } from './image.js'
 import type { Experiment, Report } from './model.js'
+import { changesOnTheWay } from './option-changes.js'
 import type { RunFiles } from './read.js'
 import type { Sheet } from './sheets.js'
 import type { Cell } from './tables.js'
@@ -107,7 +108,10 @@ export function definitionSection(experiments: readonly Experiment[]): Html | un
   return html`<p>Each runs again with <code>millrace run pipeline.yaml</code>.</p>
 ${known.map(
   ({ label, runs }) => html`<details><summary>${label}</summary><pre tabindex="0">${runs[0]!.text}</pre></details>
+${changesOnTheWay(runs[0]!.record.changes).map(
+  ({ option, text }) => html`<p>${label} was changed on the way: ${option} was ${text}.</p>
 `,
+)}`,
 )}`
 }
 

@@ -82,14 +82,16 @@ function parametersOf({ stages }: RunFiles): Parameters {
   const batching = stages.find((stage) => 'epochs' in stage.with)?.with ?? {}
   const step = stages.find((stage) => 'eta' in stage.with)?.with
   const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
-  const eta = step?.eta as number | { start?: unknown; factor?: unknown; every?: unknown } | undefined
+  // An option that was changed on the way is a text.
+  const shownOf = (value: unknown): number | string | undefined => (typeof value === 'string' ? value : number(value))
+  const eta = step?.eta as number | string | { start?: unknown; factor?: unknown; every?: unknown } | undefined
   return {
     batchSize: number(batching.size),
     epochs: number(batching.epochs),
-    lambda: step && (number(step.lambda) ?? 0),
+    lambda: step && (shownOf(step.lambda) ?? 0),
     eta:
       eta === null || typeof eta !== 'object'
-        ? number(eta)
+        ? shownOf(eta)
         : `${show(eta.start)} · ${show(eta.factor)} every ${show(eta.every)} epochs`,
   }
 }

@@ -9,10 +9,12 @@ import { defaultId } from '../pipeline/definition/entries.js'
 import { withVars } from '../pipeline/definition/interpolate.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { type Published, publishedOf } from '../pipeline/definition/published.js'
+import { type OptionChange, optionChange } from '../pipeline/directory/configuration.js'
 import { hasInside, namesInside, readInside } from '../pipeline/files/inside.js'
 import { type ColumnInfos, columnInfosOf, storedMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { metricsIn } from './evaluations.js'
+import { changesOnTheWay } from './option-changes.js'
 import { firstRemarks } from './remarks.js'
 import { readSheet, readText, type Sheet } from './sheets.js'
 
@@ -100,6 +102,10 @@ const record = z.object({
   metrics: storedMetricInfos.optional(),
   /** The data files. */
   data: z.array(dataSource).default([]),
+  /** The options that were changed when the run was resumed. */
+  changes: z.array(optionChange).default([]).catch([]),
+  /** The sinks whose files are missing, because they failed. */
+  undrawn: z.array(z.string()).default([]).catch([]),
   /** Notes of the stages. */
   notes: z.array(z.string()).default([]),
   /** The files that the run wrote. */
@@ -128,7 +134,7 @@ const MAX_FIGURE_PROBLEMS = 1000
 export function readRun(directory: string): RunFiles {
   const remarks: string[] = []
   const record = readRecord(directory)
-  const { text, stages, published } = readRunText(directory, remarks)
+  const { text, stages, published } = readRunText(directory, record.changes, remarks)
   const sheet = (name: string): Sheet | undefined => readSheet(directory, name, remarks, MAX_PART)
   const metrics = metricsIn(directory, remarks)
   const columns = new Set(metrics.flatMap((row) => Object.keys(row)))
@@ -151,13 +157,14 @@ export function readRun(directory: string): RunFiles {
 }
 
 /**
- * Reads `pipeline.yaml` of a run directory.
+ * Reads `pipeline.yaml` of a run directory. An option that was changed on the way has a text that tells all its values.
  *
+ * @param changes of the options, as the record of the run has them
  * @param remarks gets what could not be read, in words
  */
-export function readRunText(directory: string, remarks: string[]): RunText {
+export function readRunText(directory: string, changes: readonly OptionChange[], remarks: string[]): RunText {
   const text = textOf(directory, remarks)
-  return { text, ...readDefinition(text, remarks) }
+  return { text, ...readDefinition(text, changes, remarks) }
 }
 
 function textOf(directory: string, remarks: string[]): string {
@@ -204,7 +211,7 @@ function isDirectory(path: string, refuse: (why: string) => PipelineError): bool
   }
 }
 
-function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> {
+function readDefinition(text: string, changes: readonly OptionChange[], remarks: string[]): Omit<RunText, 'text'> {
   try {
     const data = checkDepth(parseYaml(text, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' }) ?? {}) as {
       [key: string]: unknown
@@ -215,23 +222,35 @@ function readDefinition(text: string, remarks: string[]): Omit<RunText, 'text'> 
       (stage) => stage !== null && typeof stage === 'object',
     )
     const vars = mapping(data.vars)
-    return {
-      settings: { ...vars, ...Object.fromEntries(stages.flatMap(ownOptions)) },
-      published,
-      stages: stages.map((stage) => stageUse(stage, vars)),
-    }
+    const changed = new Map(changesOnTheWay(changes).map((change) => [change.option, change]))
+    const settings = { ...vars, ...Object.fromEntries(stages.flatMap(ownOptions)) }
+    for (const { option, var: name = option, text } of changed.values()) settings[name] = text
+    return { settings, published, stages: stages.map((stage) => stageUse(stage, vars, changed)) }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
     return { settings: {}, stages: [], published: undefined }
   }
 }
 
-function stageUse(stage: { [key: string]: unknown }, vars: { [name: string]: unknown }): StageUse {
-  return { use: String(stage.use), with: mapping(withVars(mapping(stage.with), vars)) }
+function stageUse(
+  stage: { [key: string]: unknown },
+  vars: { [name: string]: unknown },
+  changed: ReadonlyMap<string, { readonly text: string }>,
+): StageUse {
+  const options = { ...mapping(withVars(mapping(stage.with), vars)) }
+  for (const [option, { text }] of changed) {
+    const [id, name] = [option.slice(0, option.indexOf('.')), option.slice(option.indexOf('.') + 1)]
+    if (id === idOf(stage)) options[name] = text
+  }
+  return { use: String(stage.use), with: options }
+}
+
+function idOf(stage: { [key: string]: unknown }): string {
+  return stage.id === undefined ? defaultId(String(stage.use)) : String(stage.id)
 }
 
 function ownOptions(stage: { [key: string]: unknown }): [name: string, value: unknown][] {
-  const id = stage.id === undefined ? defaultId(String(stage.use)) : String(stage.id)
+  const id = idOf(stage)
   const options = Object.entries(mapping(stage.with)).filter(([, value]) => !JSON.stringify(value).includes('${'))
   return [[`${id}.use`, stage.use], ...options.map(([name, value]): [string, unknown] => [`${id}.${name}`, value])]
 }

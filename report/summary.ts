@@ -6,9 +6,9 @@ export interface Parameters {
   readonly batchSize?: number | undefined
   /** The number of epochs. */
   readonly epochs?: number | undefined
-  /** The weight of the penalty. */
-  readonly lambda?: number | undefined
-  /** The learning rate, or its schedule in words. */
+  /** The weight of the penalty; a text if it was changed on the way. */
+  readonly lambda?: number | string | undefined
+  /** The learning rate; a text if it has a schedule or was changed on the way. */
   readonly eta?: number | string | undefined
 }
 

@@ -8,10 +8,13 @@ import { shortPath } from '../base/words.js'
 import { removeFile } from '../files/files.js'
 import { readInside } from '../files/inside.js'
 import { decodeTensors, encodeTensors, MOST_BYTES, type Tensor } from '../formats/safetensors.js'
+import { configuration, optionChange } from './configuration.js'
 import { readState, writeState } from './state.js'
 
 /** The version of the format. It grows when an older Millrace cannot read the checkpoints any more. */
-const VERSION = 1
+const VERSION = 2
+/** The oldest version that is read: that of Millrace 0.1.0, without `configuration`, `changes` and `files`. */
+const OLDEST = 1
 const FOLDER = 'checkpoint'
 /** The names of checkpoints. A user's own file beside them has another name, and is left alone. */
 const CHECKPOINT = /^step-\d{9,}\.safetensors$/
@@ -20,12 +23,20 @@ const HALF_WRITTEN = /^step-\d{9,}\.safetensors\.part$/
 const content = z.strictObject({
   epoch: z.int().nonnegative(),
   step: z.int().positive(),
-  /** True at the end of training. */
+  /** True at the end of training: the stages behind it have seen its last step. */
   isLast: z.boolean(),
   /** SHA-256 of the run's `pipeline.yaml`. */
   definition: z.string(),
   /** The files that the run had read. */
   data: z.array(dataSource),
+  /** True if `data` has every file of the run: all loading had ended. */
+  isAllRead: z.boolean().optional(),
+  /** What the states were made with. */
+  configuration: configuration.optional(),
+  /** The options that were changed on the way. */
+  changes: z.array(optionChange).optional(),
+  /** The output files so far, relative to the run directory. */
+  files: z.array(z.string()).optional(),
   /** The states of the stages, by id. */
   states: z.record(z.string(), z.unknown()),
 })
@@ -79,7 +90,8 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
     throw new NewerVersion(
       `a newer Millrace wrote it: it has version ${version}, this Millrace reads up to version ${VERSION}`,
     )
-  if (version !== VERSION) throw new Error(`it has version ${metadata.get('version')}, expected ${VERSION}`)
+  if (!Number.isInteger(version) || version < OLDEST)
+    throw new Error(`it has version ${metadata.get('version')}, expected ${OLDEST} to ${VERSION}`)
   const text = metadata.get('content') ?? ''
   if (metadata.get('sha256') !== checksum(text, tensors)) throw new Error('its checksum is wrong')
   const checked = content.safeParse(JSON.parse(text))
@@ -118,20 +130,16 @@ export function pruneCheckpoints(directory: string, keep: number, written?: Pick
 }
 
 /**
- * Returns the newest sound checkpoint of a run that `accept` takes, or undefined if there is none. Passes the problems
- * of newer, damaged ones to `warn`. Throws a PipelineError `DATA` if a newer Millrace wrote the checkpoint: the run
- * would otherwise silently go back to an earlier step.
+ * Returns the sound checkpoints of a run, the newest first. Each is read when it is asked for. Passes the problems of
+ * damaged ones to `warn`. Throws a PipelineError `DATA` if a newer Millrace wrote one: the run would otherwise silently
+ * go back to an earlier step.
  */
-export function newestCheckpoint(
-  directory: string,
-  warn: (message: string) => void,
-  accept: (checkpoint: Checkpoint) => boolean = () => true,
-): Checkpoint | undefined {
+export function* soundCheckpoints(directory: string, warn: (message: string) => void): Generator<Checkpoint> {
   const folder = join(directory, FOLDER)
   for (const name of namesIn(folder).filter((name) => CHECKPOINT.test(name))) {
+    let checkpoint: Checkpoint
     try {
-      const checkpoint = decodeCheckpoint(readInside(directory, `${FOLDER}/${name}`, MOST_BYTES))
-      if (accept(checkpoint)) return checkpoint
+      checkpoint = decodeCheckpoint(readInside(directory, `${FOLDER}/${name}`, MOST_BYTES))
     } catch (error) {
       const problem = `the checkpoint ${shortPath(join(folder, name))} cannot be used: ${messageOf(error)}`
       if (error instanceof NewerVersion)
@@ -141,9 +149,10 @@ export function newestCheckpoint(
           { cause: error },
         )
       warn(`${problem}; the one before it is taken`)
+      continue
     }
+    yield checkpoint
   }
-  return undefined
 }
 
 /** True if there are checkpoints of a run in a directory. */

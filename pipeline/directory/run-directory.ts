@@ -27,6 +27,11 @@ export interface RunDirectory {
    * `WRITE`.
    */
   write(path: string, text: string): void
+  /**
+   * Removes an output file of an earlier process that no stage writes now. Leaves files outside the directory alone.
+   * Throws a PipelineError `WRITE`.
+   */
+  remove(path: string): void
   /** Returns the absolute path of a file that is not listed as an output, and makes the folders on the way. */
   unlisted(path: string): string
   /** Lets other processes write here again. */
@@ -62,6 +67,7 @@ export function scratchDirectory(): RunDirectory {
     unlisted: file,
     files: new Set(),
     write: () => {},
+    remove: () => {},
     release: () => path !== undefined && rmSync(path, { recursive: true, force: true }),
   }
 }
@@ -134,7 +140,17 @@ export function openRunDirectory(
     replaceFile(file(name), text)
   }
 
-  return { path, file, files, write, unlisted, release }
+  function remove(name: string): void {
+    const target = resolve(path, name)
+    if (!target.startsWith(path + sep) || isRunFile(relative(path, target)) || writers.has(pathKey(target))) return
+    attempt('remove', target, () => {
+      checkTargetInside(path, dirname(target), name)
+      rmSync(target, { force: true })
+    })
+    files.delete(name)
+  }
+
+  return { path, file, files, write, remove, unlisted, release }
 }
 
 /** Makes the folder of a file and returns the path of the file. */

@@ -46,7 +46,8 @@ export class CheckpointWriter {
   async close(last?: CheckpointCopy): Promise<void> {
     await this.writing
     if (this.failure) throw this.failure
-    if (last) await this.writeOne(last)
+    // The checkpoint before the last step stays, too.
+    if (last) await this.writeOne(last, Math.max(2, this.keep))
     if (this.folder !== undefined) await syncFolder(this.folder)
   }
 
@@ -63,7 +64,7 @@ export class CheckpointWriter {
     this.writing = undefined
   }
 
-  private async writeOne(checkpoint: CheckpointCopy): Promise<void> {
+  private async writeOne(checkpoint: CheckpointCopy, keep = this.keep): Promise<void> {
     const name = checkpointFile(checkpoint)
     this.hooks.onWrite()
     try {
@@ -75,7 +76,7 @@ export class CheckpointWriter {
     } catch (error) {
       throw new PipelineError('WRITE', fileProblem('write the checkpoint', name, error), { cause: error })
     }
-    this.prune(name, checkpoint)
+    this.prune(name, checkpoint, keep)
     this.hooks.onWritten()
   }
 
@@ -89,10 +90,10 @@ export class CheckpointWriter {
    * Removes old checkpoints. The folder is listed until enough checkpoints of this process lie there: older ones are of
    * an earlier process. After that this process knows them all, because it alone writes.
    */
-  private prune(name: string, checkpoint: CheckpointCopy): void {
+  private prune(name: string, checkpoint: CheckpointCopy, keep: number): void {
     if (this.kept[0] === name) return
     this.kept.unshift(name)
-    if (this.kept.length <= this.keep) pruneCheckpoints(this.directory.path, this.keep, checkpoint)
+    if (this.kept.length <= keep) pruneCheckpoints(this.directory.path, keep, checkpoint)
     else removeFile(this.target(this.kept.pop()!))
   }
 }

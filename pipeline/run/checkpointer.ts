@@ -5,6 +5,7 @@ import { PipelineError } from '../base/errors.js'
 import { isDueAt } from '../base/every.js'
 import type { CheckpointRule } from '../definition/checkpoint.js'
 import { type Checkpoint, type CheckpointCopy, copyCheckpoint } from '../directory/checkpoint.js'
+import type { Configuration } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph } from '../graph/graph.js'
 import type { Ports, StateHooks } from '../stage/stage.js'
@@ -16,28 +17,40 @@ import type { RunningGraph } from './run-graph.js'
 /** The longest delay of a timer of Node, in milliseconds. Node replaces a longer one by 1. */
 const MAX_DELAY = 2 ** 31 - 1
 
+/** What a checkpointer works with. */
+export interface CheckpointerParts {
+  /** The directory of the run. */
+  readonly directory: RunDirectory
+  /** The record of the run. */
+  readonly recorder: Recorder
+  /** What the states are made with. */
+  readonly configuration: Configuration
+  /** The checkpoint that a resumed run goes on from. */
+  readonly saved: Checkpoint | undefined
+}
+
 /**
  * Decides when a run makes checkpoints, and takes the states of its stages. States are copied at a moment when no table
  * is under way between the stages; encoding, writing and syncing go on beside the training.
  */
 export class Checkpointer {
   private rule: CheckpointRule
-  private readonly recorder: Recorder
-  private readonly saved: Checkpoint | undefined
+  private readonly parts: CheckpointerParts
   private readonly writer: CheckpointWriter
   private readonly hooks = new Map<string, StateHooks<unknown>>()
   private running: RunningGraph | undefined
   private timer: NodeJS.Timeout | undefined
   private position: Position | undefined
   private isDue = false
+  /** True from the last step but one of a model on. */
+  private isEnding = false
   /** The states at the end of training. They are written last. */
   private last: CheckpointCopy | undefined
 
-  /** @param saved the checkpoint that a resumed run goes on from */
-  constructor(rule: CheckpointRule, directory: RunDirectory, recorder: Recorder, saved: Checkpoint | undefined) {
+  constructor(rule: CheckpointRule, parts: CheckpointerParts) {
+    const { directory, recorder } = parts
     this.rule = rule
-    this.recorder = recorder
-    this.saved = saved
+    this.parts = parts
     this.writer = new CheckpointWriter(directory, rule.keep, {
       // A process that resumes the run cannot find out the earlier notes and files by itself.
       onWrite: () => recorder.saveNews(),
@@ -51,16 +64,22 @@ export class Checkpointer {
     if (this.hooks.has(stage))
       throw new PipelineError('STAGE', 'registers its state twice; expected one call of state()')
     this.hooks.set(stage, hooks as StateHooks<unknown>)
-    const states = this.saved?.states ?? {}
+    const { saved } = this.parts
+    const states = saved?.states ?? {}
     // A stage may have the id `constructor`.
     if (!Object.hasOwn(states, stage)) return
     const checked = schema.safeParse(states[stage])
     if (!checked.success)
       throw new PipelineError(
         'DATA',
-        `the state in the checkpoint of step ${this.saved!.step} is not this stage's: ${checked.error.issues[0]?.message}`,
+        `the state in the checkpoint of step ${saved!.step} is not this stage's: ${checked.error.issues[0]?.message}`,
       )
     hooks.restore(checked.data)
+  }
+
+  /** Lets every stage open its files and put them back to its state. */
+  beginStages(): void {
+    for (const hooks of this.hooks.values()) hooks.begin?.()
   }
 
   /**
@@ -107,9 +126,12 @@ export class Checkpointer {
   }
 
   private onStep(position: Position): void {
-    this.position = position
+    this.parts.recorder.step = position.step
+    // Several models count their steps each on its own.
+    if (position.step > (this.position?.step ?? 0)) this.position = position
     if (this.rule.keep === 0) return
     if (isLast(position)) this.running?.settle((isQuiet) => isQuiet && this.takeLast())
+    else if (isLastButOne(position)) this.running?.settle((isQuiet) => isQuiet && this.takeBeforeEnd())
     else if (isDueAt(this.rule.every, position)) this.request()
   }
 
@@ -124,8 +146,18 @@ export class Checkpointer {
   }
 
   private take(): void {
-    if (this.rule.keep === 0 || !this.position || this.last || isLast(this.position)) return
+    if (this.rule.keep === 0 || !this.position || this.isEnding || isLast(this.position)) return
     this.writer.write(this.copyStates(this.position, false), (error) => this.running!.fail(error))
+  }
+
+  /**
+   * Makes a checkpoint before the last step of a model, the first if there are several. Stages may treat the last step
+   * in their own way, as an evaluation does. A run that is made longer goes on from here, so that they see this step
+   * again as one among others. So does a run that failed behind the training.
+   */
+  private takeBeforeEnd(): void {
+    this.take()
+    this.isEnding = true
   }
 
   /**
@@ -139,9 +171,16 @@ export class Checkpointer {
   private copyStates({ epoch, step }: Position, isLast: boolean): CheckpointCopy {
     const states = [...this.hooks].map(([stage, hooks]) => [stage, hooks.snapshot()] as const)
     const known = states.filter(([, state]) => state !== undefined)
-    const { definition, data } = this.recorder
-    return copyCheckpoint({ epoch, step, isLast, definition, data, states: Object.fromEntries(known) })
+    const { directory, recorder, configuration } = this.parts
+    const { definition, data, isAllRead, changes } = recorder
+    const files = [...directory.files]
+    const made = { definition, data, isAllRead, configuration, changes: [...changes], files }
+    return copyCheckpoint({ epoch, step, isLast, ...made, states: Object.fromEntries(known) })
   }
+}
+
+function isLastButOne({ step, epochs, steps }: Position): boolean {
+  return step > 0 && step === epochs * steps - 1
 }
 
 function isLast({ step, epochs, steps }: Position): boolean {

@@ -2,26 +2,29 @@ import { createHash } from 'node:crypto'
 import type { Subject } from 'rxjs'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
-import { asPipelineError, messageOf, PipelineError } from '../base/errors.js'
+import { asPipelineError, inStage, messageOf, PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
 import { randomStreams } from '../base/random.js'
 import { overrideCheckpointRule } from '../definition/checkpoint.js'
-import type { Checkpoint } from '../directory/checkpoint.js'
+import { type Checkpoint, pruneCheckpoints } from '../directory/checkpoint.js'
+import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
-import type { Ports, StageContext } from '../stage/stage.js'
+import type { Ports, StageContext, StateHooks } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { whileRunning } from './abandon.js'
 import { Checkpointer } from './checkpointer.js'
+import { configurationOf } from './configuration.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import type { Division } from './division.js'
+import { FirstStep, isTraining, refusalOf } from './first-step.js'
 import { withPrepared } from './prepared.js'
-import { formatMaker, Recorder } from './record.js'
-import { ResultCollector } from './result.js'
+import { formatMaker, LEFT_OUT, Recorder } from './record.js'
+import { ResultCollector, rowsKey } from './result.js'
 import { runGraph } from './run-graph.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
 
@@ -47,6 +50,12 @@ export interface ResumeState {
   readonly metrics?: MetricInfos
   /** Throws a PipelineError `DATA` if a file is not the one that was read before. */
   readonly checkSource: (source: DataSource) => void
+  /** The options that were changed on the way, and those that are changed now. */
+  readonly changes?: readonly OptionChange[]
+  /** The last step that the run has made, if it is done. */
+  readonly lastStep?: number | undefined
+  /** The output files that the run wrote after the checkpoint, relative to its directory. */
+  readonly abandoned?: readonly string[]
 }
 
 /** What a run uses in this process. */
@@ -69,7 +78,8 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const { pipeline, directory, resumed } = start
   const { settings, events, division } = tools
   const rank = division?.rank ?? 0
-  const definition = definitionText(pipeline, directory.path)
+  const isChanged = (resumed?.changes ?? []).some(({ from }) => from > 1)
+  const definition = definitionText(pipeline, directory.path, isChanged)
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
   const kernels = timedKernels(tools.kernels, clock)
   const recorder = new Recorder({
@@ -81,28 +91,52 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     notes: resumed?.notes ?? [],
     resumedAt: resumed?.checkpoint?.step,
     metrics: resumed?.metrics ?? {},
+    changes: resumed?.changes ?? [],
     library: division?.library,
   })
   const rule = overrideCheckpointRule(pipeline.definition.checkpoint, settings.checkpoint)
   const ownRule = directory.path === '' ? { ...rule, keep: 0 } : rule
-  const checkpointer = new Checkpointer(ownRule, directory, recorder, resumed?.checkpoint)
+  const checkpointer = new Checkpointer(ownRule, {
+    directory,
+    recorder,
+    configuration: configurationOf(pipeline),
+    saved: resumed?.checkpoint,
+  })
   const results = new ResultCollector(events, recorder)
   const graph = graphOnRank(pipeline.graph, settings, rank)
-  const hasEnded = whileRunning((error) => recorder.save('failed', error))
-  try {
-    noteOtherMaker(resumed, kernels, recorder)
-    // The record comes first: it tells the files of the run from those of the user, and must know the definition of a
-    // resumed run before that is replaced.
+  const loading = new Set(graph.nodes.filter(isLoading))
+  const { checkpoint, lastStep, abandoned = [] } = resumed ?? {}
+  // The record comes first: it tells the files of the run from those of the user, and must know the definition of a
+  // resumed run before that is replaced.
+  const writeDefinition = (): void => {
     recorder.save('running')
     directory.write('pipeline.yaml', definition)
+  }
+  const begin = (): void => {
+    // Only the first rank has a directory.
+    if (resumed && rank === 0) {
+      pruneCheckpoints(directory.path, Number.POSITIVE_INFINITY)
+      for (const file of abandoned) directory.remove(file)
+      writeDefinition()
+    }
+    recorder.listFiles()
+    checkpointer.beginStages()
+  }
+  const firstStep = resumed && new FirstStep(graph, { checkpoint, lastStep, begin })
+  const hasEnded = whileRunning((error) => {
+    if (!firstStep || firstStep.isMade) recorder.save('failed', error)
+  })
+  try {
+    noteOtherMaker(resumed, kernels, recorder)
+    if (!resumed) writeDefinition()
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
     await runGraph(graph, {
       contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer),
       watch: (node, port, wire) => {
+        firstStep?.watch(node, port, wire)
         const { type } = node.stage.outputs[port]
-        if (type === 'metrics')
-          checkpointer.keep(`result of ${node.id}`, keptRows, results.collectMetrics(node.id, wire))
+        if (type === 'metrics') checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
         if (type === 'parameters') {
           results.collectParameters(wire, isTraining(node))
           checkpointer.watchSteps(wire)
@@ -110,18 +144,53 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
       },
       onWired: (running) => {
         checkpointer.begin(running, graph)
-        recorder.listFiles()
+        if (firstStep) return firstStep.start(running)
+        begin()
       },
       onEnding: (reason) => checkpointer.onEnding(reason),
-      onStageEnd: (node) => events.next({ type: 'stage-end', stage: node.id }),
+      onStageEnd: (node) => {
+        loading.delete(node)
+        recorder.isAllRead = loading.size === 0
+        events.next({ type: 'stage-end', stage: node.id })
+      },
+      goesOnWithout: (node, error) => {
+        if (!isDispensable(node, error, division)) return false
+        recorder.addUndrawn(node.id)
+        noteOf(node, recorder, events)(`${LEFT_OUT}${error.message}`)
+        return true
+      },
       signal: settings.signal,
     })
+    firstStep?.begin()
     await checkpointer.close(true)
     return { directory: directory.path, ...results.results(), record: recorder.save('done') }
   } catch (cause) {
-    throw await closedAfter(asPipelineError(cause), checkpointer, recorder)
+    const error = asPipelineError(cause)
+    if (!firstStep || firstStep.isMade) throw await closedAfter(error, checkpointer, recorder)
+    await checkpointer.close(false)
+    throw refusalOf(error)
   } finally {
     hasEnded()
+  }
+}
+
+/** Whether a stage makes examples of nothing, that is, of files. */
+function isLoading({ stage, inputs }: Node): boolean {
+  return inputs.size === 0 && Object.values(stage.outputs as Ports).some(({ type }) => type === 'examples')
+}
+
+/** Whether a run is done although this stage has failed: the rest of the run does not need it. */
+function isDispensable({ stage, title }: Node, { code, stage: failed }: PipelineError, division?: Division): boolean {
+  // On several ranks, the others would wait for this one.
+  const isAwaited = division !== undefined && stage.parallel === 'every'
+  return stage.optional === true && failed === title && code !== 'WRITE' && !isAwaited
+}
+
+/** Returns the function that adds a note of a stage. */
+function noteOf({ id }: Node, recorder: Recorder, events: Subject<RunEvent>): (message: string) => void {
+  return (message) => {
+    recorder.note(`${id}: ${message}`)
+    events.next({ type: 'note', stage: id, message })
   }
 }
 
@@ -152,20 +221,27 @@ function contextMaker(
       recorder.data.push(source)
       division?.addSource(node, source)
     },
-    note: (message) => {
-      recorder.note(`${node.id}: ${message}`)
-      events.next({ type: 'note', stage: node.id, message })
-    },
-    state: (schema, hooks) => checkpointer.keep(node.id, schema, hooks),
+    note: noteOf(node, recorder, events),
+    state: (schema, hooks) => checkpointer.keep(node.id, schema, withStage(hooks, node)),
     parallel: division?.parallelOf(node, pipeline.graph) ?? localParallel,
     terminal: settings.terminal ?? { interactive: false, write: () => {} },
   })
 }
 
-/** Whether a stage makes parameters by training on batches, and does not only pass on those of another stage. */
-function isTraining({ stage }: Node): boolean {
-  const types = Object.values(stage.inputs as Ports).map(({ type }) => type)
-  return types.includes('batch') || !types.includes('parameters')
+/** Returns the hooks of a stage, with its name in the errors of `begin`. */
+function withStage<S>(hooks: StateHooks<S>, { title, where }: Node): StateHooks<S> {
+  return {
+    snapshot: () => hooks.snapshot(),
+    restore: (state) => hooks.restore(state),
+    begin: () => {
+      try {
+        hooks.begin?.()
+      } catch (error) {
+        throw inStage(error, title, where)
+      }
+    },
+    sync: async () => hooks.sync?.(),
+  }
 }
 
 /**
@@ -214,13 +290,21 @@ function withProblem(error: PipelineError, second: unknown): PipelineError {
   return new PipelineError(error.code, [...error.problems, { message: messageOf(second) }], { cause: error })
 }
 
-/** The text of the run's `pipeline.yaml`; `base` is the folder that its stage files are named from. */
-function definitionText(pipeline: Pipeline, base: string): string {
+/**
+ * The text of the run's `pipeline.yaml`.
+ *
+ * @param base the folder that its stage files are named from
+ * @param isChanged true if the run did not have these options for all of its steps
+ */
+function definitionText(pipeline: Pipeline, base: string, isChanged: boolean): string {
   const document = pipeline.toDocument({ allowObjects: true, base })
   const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }
   const isElsewhere = stages.some(({ use }) => use.startsWith('../'))
   document.commentBefore =
-    ' As it ran: millrace run pipeline.yaml runs it again, --set with other values' +
+    (isChanged
+      ? ' As it ran at last; "changes" in run.json says what was changed on the way. millrace run pipeline.yaml\n' +
+        ' runs all of it as it is here, --set with other values'
+      : ' As it ran: millrace run pipeline.yaml runs it again, --set with other values') +
     (isElsewhere ? ',\n with the folder of its stage files behind --plugins.' : '.')
   return String(document)
 }

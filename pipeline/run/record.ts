@@ -4,6 +4,7 @@ import type { DataSource } from '../base/data-source.js'
 import type { PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
 import type { ParallelOptions } from '../definition/parallel.js'
+import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { MetricInfos } from '../wires/metrics.js'
@@ -34,6 +35,12 @@ export interface RunRecord {
   readonly definition: string
   /** The step of the checkpoint that a resumed run went on from. Times are then those since the resumption. */
   readonly resumedAt?: number
+  /** The last step that was made, counted from the start of the run; left out before the first. */
+  readonly step?: number
+  /** The options that were changed when the run was resumed, in the order of time; left out if none was. */
+  readonly changes?: readonly OptionChange[]
+  /** The sinks that failed without failing the run, by id: their figures are missing. Left out if there is none. */
+  readonly undrawn?: readonly string[]
   /** How many checkpoints this process wrote. */
   readonly checkpoints: number
   /** When the run started, in ISO 8601. */
@@ -67,6 +74,9 @@ export interface RunRecord {
   readonly files: readonly string[]
 }
 
+/** How the note begins on a sink that failed without failing the run. */
+export const LEFT_OUT = 'left out, because it failed: '
+
 /** What a record is made from. */
 export interface RecordSources {
   /** The pipeline that runs. */
@@ -85,6 +95,8 @@ export interface RecordSources {
   readonly resumedAt: number | undefined
   /** What the metrics of a resumed run said about themselves. */
   readonly metrics: MetricInfos
+  /** The options that were changed when the run was resumed. */
+  readonly changes?: readonly OptionChange[]
   /** The library that joins the processes of a divided run; undefined if it is not divided. */
   readonly library?: string | undefined
 }
@@ -93,8 +105,15 @@ export interface RecordSources {
 export class Recorder {
   /** The files that were read so far. */
   readonly data: DataSource[] = []
+  /** True once all loading has ended. */
+  isAllRead = false
   /** How many checkpoints this process has written. */
   checkpoints = 0
+  /** The last step that was made. */
+  step: number | undefined
+  /** The options that were changed when the run was resumed. */
+  readonly changes: readonly OptionChange[]
+  private readonly undrawn: string[] = []
   private readonly notes: Set<string>
   private metrics: MetricInfos
   private seenMetrics: MetricInfos | undefined
@@ -111,6 +130,8 @@ export class Recorder {
   constructor(sources: RecordSources) {
     this.notes = new Set(sources.notes)
     this.metrics = sources.metrics
+    this.changes = sources.changes ?? []
+    this.step = sources.resumedAt
     this.constant = constantPart(sources)
     this.clock = sources.clock
     this.directory = sources.directory
@@ -124,6 +145,11 @@ export class Recorder {
   /** Adds a note, if it is not there yet. */
   note(message: string): void {
     this.notes.add(message)
+  }
+
+  /** Adds a sink that has failed without failing the run. */
+  addUndrawn(stage: string): void {
+    this.undrawn.push(stage)
   }
 
   /** Counts a step of training. Stages that compute without kernels have their times from here and from `addMetrics`. */
@@ -158,6 +184,9 @@ export class Recorder {
       ...(error && { error: error.message }),
       ...this.constant,
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
+      ...(this.step !== undefined && { step: this.step }),
+      ...(this.changes.length > 0 && { changes: this.changes }),
+      ...(this.undrawn.length > 0 && { undrawn: this.undrawn }),
       checkpoints: this.checkpoints,
       metrics: this.metrics,
       data: this.data,

@@ -9,6 +9,11 @@ import { copyParameters, modelOf } from '../wires/parameters.js'
 import type { Result, RunEvent } from './contract.js'
 import type { Recorder } from './record.js'
 
+/** The name of the rows of a stage in checkpoints. It is no id of a stage. */
+export function rowsKey(stage: string): string {
+  return `result of ${stage}`
+}
+
 /** Collects the result of a run from the wires: every row of metrics, and the last parameters. */
 export class ResultCollector {
   private readonly events: Subject<RunEvent>

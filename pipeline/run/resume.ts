@@ -4,17 +4,27 @@ import { join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { kernelNames } from '../../kernels/contract.js'
 import { type DataSource, dataSource } from '../base/data-source.js'
-import { fileProblem, PipelineError } from '../base/errors.js'
-import { shortPath } from '../base/words.js'
+import { asPipelineError, fileProblem, PipelineError } from '../base/errors.js'
+import { listed, shortPath } from '../base/words.js'
 import type { Trust } from '../definition/trust.js'
-import { type Checkpoint, newestCheckpoint, pruneCheckpoints } from '../directory/checkpoint.js'
+import { type Checkpoint, soundCheckpoints } from '../directory/checkpoint.js'
+import type { Configuration } from '../directory/configuration.js'
 import { openRunDirectory } from '../directory/run-directory.js'
 import { readInside } from '../files/inside.js'
 import { Pipeline } from '../graph/pipeline.js'
 import { storedMetricInfos } from '../wires/metric-info.js'
+import {
+  changesFrom,
+  checkDifferences,
+  configurationOf,
+  differencesBetween,
+  type OptionDifference,
+} from './configuration.js'
 import type { Run, RunSettings } from './contract.js'
 import type { RunStart } from './execution.js'
-import { formatMaker } from './record.js'
+import { refusalOf } from './first-step.js'
+import { formatMaker, LEFT_OUT } from './record.js'
+import { rowsKey } from './result.js'
 import { startWith } from './run.js'
 
 /**
@@ -24,7 +34,10 @@ import { startWith } from './run.js'
 export interface ResumeOptions extends RunSettings, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
   readonly set?: readonly string[] | undefined
-  /** Goes on even if the definition or the data are not those of the run. */
+  /**
+   * Goes on even if the definition or the data are not those of the run. Options of stages that have stored something
+   * stay all the same, except those that their stages let change.
+   */
   readonly force?: boolean | undefined
 }
 
@@ -44,16 +57,19 @@ const pastRecord = z.object({
   notes: z.array(z.string()).catch([]),
   files: z.array(z.string()).catch([]),
   metrics: storedMetricInfos.catch({}),
+  step: z.int().positive().optional().catch(undefined),
+  undrawn: z.array(z.string()).catch([]),
 })
 
 type PastRecord = z.output<typeof pastRecord>
 
 /**
  * Goes on with a run that was interrupted or killed, from its last sound checkpoint. The result has the same bytes as
- * without the interruption. Without a checkpoint the run begins anew. A finished run can be made longer.
+ * without the interruption. Without a checkpoint the run begins anew. A finished run can be made longer,
+ * and is then what a longer run would have been. A figure that failed is drawn again.
  *
- * Rejects with code `ARGUMENTS` if there is nothing to go on with, and `DEFINITION` or `DATA` if definition or data are
- * not those of the run.
+ * Rejects with code `ARGUMENTS` if there is nothing to go on with or no further step to make, and `DEFINITION` or `DATA`
+ * if options or data are not those of the run. Nothing is written before the first new step.
  */
 export function resume(directory: string, options: ResumeOptions = {}): Run {
   const path = resolve(directory)
@@ -76,9 +92,21 @@ export function resume(directory: string, options: ResumeOptions = {}): Run {
   )
 }
 
-/** True if a run is done: it can only be made longer. Throws a PipelineError `ARGUMENTS` if it is no run directory. */
+/** True if a run is done. Throws a PipelineError `ARGUMENTS` if it is no run directory. */
 export function isDone(directory: string): boolean {
   return readPast(resolve(directory)).status === 'done'
+}
+
+/**
+ * True if a run is done and nothing of it is missing: it can only be made longer. Throws a PipelineError `ARGUMENTS` if it
+ * is no run directory.
+ */
+export function isComplete(directory: string): boolean {
+  return hasAll(readPast(resolve(directory)))
+}
+
+function hasAll({ status, undrawn }: PastRecord): boolean {
+  return status === 'done' && undrawn.length === 0
 }
 
 /** The definition of a run as it goes on. */
@@ -120,9 +148,9 @@ function readDefinitionFile(directory: string): Buffer {
   }
 }
 
-/** Claims the directory of a run and finds the checkpoint to go on from. */
+/** Claims the directory of a run and finds the checkpoint to go on from. Writes nothing but the lock. */
 async function reopen(path: string, options: ResumeOptions, read: () => Promise<StoredDefinition>): Promise<RunStart> {
-  const { set = [], force = false, allowAbsolutePaths } = options
+  const { force = false, allowAbsolutePaths } = options
   const known = readPast(path).files.filter((name) => existsSync(join(path, name)))
   const directory = openRunDirectory(path, { allowAbsolutePaths, known })
   try {
@@ -130,42 +158,98 @@ async function reopen(path: string, options: ResumeOptions, read: () => Promise<
     const past = readPast(path)
     checkNotDone(past, path, options)
     const { sha256, pipeline } = await read()
-    const notes = [...past.notes]
-    const checkpoint = newestCheckpoint(path, (message) => notes.push(message), isUsable(sha256, set))
+    const isTriedAgain = (note: string): boolean => past.undrawn.some((id) => note.startsWith(`${id}: ${LEFT_OUT}`))
+    const notes = new Set(past.notes.filter((note) => !isTriedAgain(note)))
+    const { checkpoint, differences } = await pastState(path, options, { sha256, pipeline }, past, notes)
     if (!force) checkDefinition(sha256, past, checkpoint, path)
-    pruneCheckpoints(path, Number.POSITIVE_INFINITY)
+    // To begin anew what is done would cost all of its training.
+    if (past.status === 'done' && !checkpoint && (options.set ?? []).length === 0)
+      throw new PipelineError(
+        'ARGUMENTS',
+        `the run in ${shortPath(path)} is done; ${listed(past.undrawn, 'and')} failed, and there is no checkpoint to try again from`,
+      )
+    checkDifferences(differences, keepsState(checkpoint), force)
     return {
       pipeline,
       directory,
       resumed: {
         checkpoint,
-        notes,
+        notes: [...notes],
         maker: makerOf(past),
         metrics: past.metrics,
-        checkSource: sourceCheck([...past.data, ...(checkpoint?.data ?? [])], force),
+        checkSource: sourceCheck([...past.data, ...(checkpoint?.data ?? [])], checkpoint?.isAllRead === true, force),
+        changes: [...(checkpoint?.changes ?? []), ...changesFrom(differences, checkpoint?.step ?? 0)],
+        lastStep: hasAll(past) ? (past.step ?? checkpoint?.step) : undefined,
+        abandoned: abandonedFiles(past, checkpoint),
       },
     }
   } catch (error) {
     directory.release()
-    throw error
+    throw refusalOf(asPipelineError(error))
   }
 }
 
-function checkNotDone({ status }: PastRecord, path: string, { set = [] }: ResumeOptions): void {
-  if (status === 'done' && set.length === 0)
+function checkNotDone(past: PastRecord, path: string, { set = [] }: ResumeOptions): void {
+  if (hasAll(past) && set.length === 0)
     throw new PipelineError(
       'ARGUMENTS',
       `the run in ${shortPath(path)} is done; change something to make it longer, such as --set epochs=80`,
     )
 }
 
+/** The checkpoint that a run goes on from, and what is different since then. */
+interface PastState {
+  readonly checkpoint: Checkpoint | undefined
+  readonly differences: readonly OptionDifference[]
+}
+
 /**
- * Returns a function that says if a checkpoint can be resumed from. The checkpoint at the end of training cannot,
- * because the stages behind the training would see no step. It can if the definition has changed: there may be more to
- * train then.
+ * Returns the newest checkpoint that the run can go on from. That at the end of training is only for a run whose further
+ * steps are made in another way. All others go on from before the last step, so that the stages behind the training see
+ * that step as a longer run would. The checkpoints of version 0.1.0 say less, so the one at the end is better than none.
  */
-function isUsable(definition: string, set: readonly string[]): (checkpoint: Checkpoint) => boolean {
-  return (checkpoint) => !checkpoint.isLast || set.length > 0 || checkpoint.definition !== definition
+async function pastState(
+  path: string,
+  options: ResumeOptions,
+  { sha256, pipeline }: StoredDefinition,
+  past: PastRecord,
+  notes: Set<string>,
+): Promise<PastState> {
+  let atEnd: PastState | undefined
+  let original: Promise<Configuration | undefined> | undefined
+  for (const checkpoint of soundCheckpoints(path, (message) => notes.add(message))) {
+    const { configuration } = checkpoint
+    const isKnown = [past.definition, checkpoint.definition].includes(sha256)
+    original ??= isKnown && !configuration ? originalConfiguration(path, options) : undefined
+    const before = configuration ?? (await original)
+    const differences = before ? differencesBetween(before, pipeline) : []
+    const found = { checkpoint, differences }
+    if (!checkpoint.isLast || differences.some(({ counts }) => counts !== 'whole')) return found
+    if (!configuration && !(before && differences.length === 0)) atEnd ??= found
+  }
+  return atEnd ?? { checkpoint: undefined, differences: [] }
+}
+
+/** The configuration of the run without the changes that are asked for now; undefined if it cannot be loaded. */
+async function originalConfiguration(path: string, options: ResumeOptions): Promise<Configuration | undefined> {
+  try {
+    return configurationOf((await definitionReader(path, { ...options, set: [] })()).pipeline)
+  } catch {
+    return undefined
+  }
+}
+
+/** Returns a function that says if a checkpoint has states or rows of a stage. */
+function keepsState(checkpoint: Checkpoint | undefined): (stage: string) => boolean {
+  return (stage) =>
+    checkpoint !== undefined && [stage, rowsKey(stage)].some((key) => Object.hasOwn(checkpoint.states, key))
+}
+
+/** The output files from after the checkpoint. A checkpoint of version 0.1.0 does not tell. */
+function abandonedFiles({ files }: PastRecord, checkpoint: Checkpoint | undefined): string[] {
+  if (!checkpoint) return files
+  const { files: kept } = checkpoint
+  return kept ? files.filter((file) => !kept.includes(file)) : []
 }
 
 function checkDefinition(definition: string, past: PastRecord, checkpoint: Checkpoint | undefined, path: string): void {
@@ -181,16 +265,20 @@ function makerOf({ kernel, versions }: PastRecord): string | undefined {
   return kernel && versions && formatMaker({ kernel, versions })
 }
 
-/** Returns a function that throws a PipelineError `DATA` if a file is not the one in `data`. */
-function sourceCheck(data: readonly DataSource[], force: boolean): (source: DataSource) => void {
+/**
+ * Returns a function that throws a PipelineError `DATA` if a file is not one that the run had read: neither that of its
+ * path in `data`, nor, if `data` is complete, one with the same content elsewhere.
+ */
+function sourceCheck(data: readonly DataSource[], isComplete: boolean, force: boolean): (source: DataSource) => void {
   const before = new Map(data.map((source) => [source.path, source]))
+  const contents = new Set(data.map(({ sha256 }) => sha256))
   return ({ path, bytes, sha256 }) => {
     const known = before.get(path)
-    if (force || !known || known.sha256 === sha256) return
-    throw new PipelineError(
-      'DATA',
-      `${path} was changed since the run was started: it had ${known.bytes} bytes with the SHA-256 ${known.sha256}, now ${bytes} with ${sha256}; put it back, or --force to go on with it`,
-    )
+    if (force || known?.sha256 === sha256 || (!known && (!isComplete || contents.has(sha256)))) return
+    const problem = known
+      ? `${path} was changed since the run was started: it had ${known.bytes} bytes with the SHA-256 ${known.sha256}, now ${bytes} with ${sha256}; put it back`
+      : `${path} is no file that the run has read (${bytes} bytes with the SHA-256 ${sha256}); give it the data that it was started with`
+    throw new PipelineError('DATA', `${problem}, or --force to go on with it`)
   }
 }
 

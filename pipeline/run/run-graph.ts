@@ -40,6 +40,8 @@ export interface GraphHooks {
   readonly onEnding: (reason: 'abort' | 'stop') => void
   /** Called when an output of a stage, or a sink, completes. */
   readonly onStageEnd: (node: Node) => void
+  /** Called when a sink fails. True if the run goes on without it. */
+  readonly goesOnWithout?: (node: Node, error: PipelineError) => boolean
   /** Aborts the run. */
   readonly signal: AbortSignal | undefined
 }
@@ -127,19 +129,21 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
       const key = `${node.id}.${port}`
       const wire = wires.get(key)
       open.add(key)
+      const end = (): void => {
+        wire?.complete()
+        open.delete(key)
+        hooks.onStageEnd(node)
+        if (open.size === 0) finish()
+      }
       const subscription = tables.subscribe({
         next: (table) => wire?.next(table as Table),
         error: (cause) => {
           const error = inStage(cause, node.title, node.where)
+          if (!wire && !isOver && hooks.goesOnWithout?.(node, error)) return end()
           wire?.error(error)
           finish(error)
         },
-        complete: () => {
-          wire?.complete()
-          open.delete(key)
-          hooks.onStageEnd(node)
-          if (open.size === 0) finish()
-        },
+        complete: end,
       })
       subscriptions.push(subscription)
     }

@@ -66,6 +66,7 @@ export function openStage<S extends AnyStage>(
       if (hooks) throw new PipelineError('STAGE', 'registers its state twice; expected one call of state()')
       hooks = given as StateHooks<unknown>
       if (run.state !== undefined) given.restore(checkedState(schema, run.state))
+      given.begin?.()
     },
     parallel: localParallel,
     terminal: { interactive: run.interactive ?? false, write: (text) => printed.push(text) },

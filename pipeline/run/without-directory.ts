@@ -37,5 +37,13 @@ export function noDirectory(): RunDirectory {
   const refuse = (name: string): never => {
     throw new PipelineError('DEFINITION', `it writes ${name}, ${remedy}`)
   }
-  return { path: '', file: refuse, unlisted: refuse, files: new Set(), write: () => {}, release: () => {} }
+  return {
+    path: '',
+    file: refuse,
+    unlisted: refuse,
+    files: new Set(),
+    write: () => {},
+    remove: () => {},
+    release: () => {},
+  }
 }

@@ -99,7 +99,8 @@ export interface StageContext {
   stop(reason: string): void
   /**
    * Adds the state of this stage to checkpoints. Call it once, when the stage is subscribed. If the run is resumed,
-   * `restore` is called during this call, before any table arrives.
+   * `restore` is called during this call, before any table arrives. Write no file before `begin` or the first new table:
+   * until then a resumed run may be refused, and must stay as it was.
    *
    * A resumed run starts its sources again at the epoch of the checkpoint, or before it. A stage that counts or writes
    * tables must therefore ignore the steps that it has already seen. A stage needs no state if it keeps nothing from
@@ -121,6 +122,12 @@ export interface StateHooks<S> {
   snapshot(): S | undefined
   /** Takes over the state that a checkpoint holds. */
   restore(state: S): void
+  /**
+   * Opens the files of the stage and puts them back to the state: cuts what has grown since, writes what was replaced
+   * since. Called once, after `restore` and before the first table of a new step. Until then a resumed run may still be
+   * refused, and then no file may have changed.
+   */
+  begin?(): void
   /** Resolves once every file named in the snapshot has been synced to disk. */
   sync?(): Promise<void>
 }
@@ -179,6 +186,18 @@ export interface Stage<
    * divided run is refused if the stage has examples or batches.
    */
   readonly parallel?: 'every' | 'first'
+  /**
+   * The options that may have another value when a run is resumed. `whole`: it is then as if the run had had the new
+   * value from the start, as with the number of epochs or the title of a figure. `rest`: the new value counts for the
+   * steps from there on, as with a learning rate, and `run.json` says so. All other options must stay as they are,
+   * because they give the stored states, rows and files their meaning.
+   */
+  readonly onResume?: { readonly [option: string]: 'whole' | 'rest' }
+  /**
+   * True for a sink that a run can do without, such as a figure. If it fails, the run goes on and is done; `run.json`
+   * notes it, and `resume` tries again. It fails the run all the same if a file cannot be written.
+   */
+  readonly optional?: boolean
   /** The learner whose parameters it emits. Every stage that makes parameters should name one. */
   readonly learner?: AnyLearner
   /**
@@ -216,6 +235,14 @@ export function defineStage<
 >(stage: Stage<O, I, P, M>): Stage<O, I, P, M> {
   for (const key of ['name', 'summary'] as const)
     if (typeof stage[key] !== 'string') throw new TypeError(`defineStage: ${key}: expected a text, got ${stage[key]}`)
+  const known = (stage.options as { shape?: object }).shape
+  for (const option of Object.keys(stage.onResume ?? {}))
+    if (known && !Object.hasOwn(known, option))
+      throw new TypeError(
+        `defineStage: ${stage.name}: onResume.${option}: there is no such option; expected one of ${listed(Object.keys(known))}`,
+      )
+  if (stage.optional && Object.keys(stage.outputs).length > 0)
+    throw new TypeError(`defineStage: ${stage.name}: optional: expected a stage without outputs`)
   for (const side of ['inputs', 'outputs'] as const)
     for (const [port, given] of Object.entries<Port | undefined>(stage[side]))
       if (typeof given?.type !== 'string')

@@ -37,6 +37,7 @@ export const rows = defineStage({
   example: '- use: batch/rows\n  with: { split: train, size: 100, epochs: 40 }',
   holds: 'the split (by reference)',
   parallel: 'every',
+  onResume: { epochs: 'whole' },
   facts: ({ options, inputs, problem }) => {
     const facts = inputs.examples ?? {}
     checkSplit(facts, options.split, 'split', problem)

@@ -80,6 +80,7 @@ export const gradient = defineStage({
   options,
   inputs: { batches: wire.batch, parameters: wire.parameters },
   outputs: { checks: wire.gradientCheck },
+  onResume: { threshold: 'rest', kernelThreshold: 'rest', onFailure: 'rest' },
   example:
     '- use: check/gradient\n  from: { batches: shuffle, parameters: model }\n' +
     '  with: { features: 50, threshold: 1.0e-6 }',

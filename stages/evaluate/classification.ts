@@ -61,6 +61,7 @@ export const classification = defineStage({
     '  with: { splits: [train, test], every: epoch }',
   holds: 'the examples (by reference), one evaluation in flight',
   parallel: 'every',
+  onResume: { every: 'rest' },
   facts: ({ options, inputs, problem }) => {
     const { examples = {}, parameters = {} } = inputs
     for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)

@@ -36,6 +36,7 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
     example,
     holds: 'the parameters and their gradient; in a divided run a gradient per shard',
     parallel: 'every',
+    onResume: { eta: 'rest', lambda: 'rest', onDivergence: 'rest' },
     run: (given, context) => (batches) =>
       defer(() => {
         const all = given as TrainingOptions & Readonly<Record<string, unknown>>

@@ -45,6 +45,8 @@ export const cifar10 = defineStage({
   options,
   inputs: {},
   outputs: { examples: wire.examples },
+  // The content is checked.
+  onResume: { directory: 'whole' },
   example:
     '- use: load/cifar10\n' +
     '  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',

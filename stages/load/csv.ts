@@ -56,6 +56,8 @@ export const csv = defineStage({
   options,
   inputs: {},
   outputs: { examples: wire.examples },
+  // The content is checked.
+  onResume: { path: 'whole' },
   example: '- use: load/csv\n  with: { path: wine.csv, label: cultivar, fractions: { train: 0.8, test: 0.2 } }',
   holds: 'every split, 4 bytes per cell; in a divided run the shards of this rank, once all is read',
   parallel: 'every',

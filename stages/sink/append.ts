@@ -1,4 +1,5 @@
 import { closeSync, ftruncateSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
@@ -8,22 +9,29 @@ import { attempt, PipelineError, positionOf, type StageContext, syncPath } from 
 export interface Appender {
   /** Passes text (as UTF-8) or bytes to the operating system at once. Throws a PipelineError `WRITE` if that fails. */
   append(content: string | Uint8Array): void
+  /**
+   * Says what the parts of a row are, such as the names of the columns. Throws a PipelineError `DATA` if the file has
+   * others, from before the run was resumed.
+   */
+  keepTo(layout: string): void
 }
 
 /**
- * The contents of the file: number of bytes, of tables, and of tables from before the first step; and the last step.
+ * The contents of the file: number of bytes, of tables, and of tables from before the first step; the last step; and the
+ * layout of the rows, which version 0.1.0 did not keep.
  */
 const state = z.strictObject({
   bytes: z.int().nonnegative(),
   tables: z.int().nonnegative(),
   early: z.int().nonnegative(),
   step: z.int().nonnegative(),
+  layout: z.string().optional(),
 })
 
 /**
  * Opens the file when the run starts, calls `write` for each table with its number in the file, and closes the file at
- * the end of the run, also if the run fails. A resumed run cuts the file to its length at the checkpoint, and skips the
- * tables that are already in it. Throws a PipelineError `WRITE` if a write fails.
+ * the end of the run, also if the run fails. A resumed run cuts the file to its length at the checkpoint before its first
+ * new step, and skips the tables that are already in it. Throws a PipelineError `WRITE` if a write fails.
  */
 export function appended(
   context: StageContext,
@@ -36,11 +44,8 @@ export function appended(
       (resource) => {
         const file = resource as GrowingFile
         return tables.pipe(
-          tap({
-            next: (table) => {
-              if (file.isNew(table)) write(table, file, file.count(table))
-            },
-            complete: () => file.open(),
+          tap((table) => {
+            if (file.isNew(table)) write(table, file, file.count(table))
           }),
           ignoreElements(),
         )
@@ -51,7 +56,7 @@ export function appended(
 class GrowingFile implements Appender {
   private readonly path: string
   private descriptor: number | undefined
-  private readonly now = { bytes: 0, tables: 0, early: 0, step: 0 }
+  private readonly now: z.output<typeof state> = { bytes: 0, tables: 0, early: 0, step: 0 }
   private saved = this.now
   /** Number of tables from before the first step that this process has seen. */
   private early = 0
@@ -61,17 +66,18 @@ class GrowingFile implements Appender {
     context.state(state, {
       snapshot: () => this.now,
       restore: (saved) => {
+        checkLength(path, saved.bytes)
         this.saved = { ...saved }
         Object.assign(this.now, saved)
       },
+      begin: () => {
+        this.open()
+      },
       sync: () => syncPath(path),
     })
-    // A resumed run cuts the file only when it has something to write.
-    if (this.saved === this.now) this.open()
-    else checkLength(path, this.now.bytes)
   }
 
-  open(): number {
+  private open(): number {
     this.descriptor ??= attempt('write', this.path, () => openAt(this.path, this.now.bytes))
     return this.descriptor
   }
@@ -89,6 +95,16 @@ class GrowingFile implements Appender {
     if (step > 0) this.now.step = step
     else this.now.early++
     return this.now.tables++
+  }
+
+  keepTo(layout: string): void {
+    this.now.layout ??= layout
+    if (this.now.layout === layout) return
+    throw new PipelineError(
+      'DATA',
+      `${basename(this.path)} has rows of ${this.now.layout}, and now come rows of ${layout}; ` +
+        'put the stage back that makes them, or begin a new run',
+    )
   }
 
   append(content: string | Uint8Array): void {

@@ -29,8 +29,13 @@ export const arrow = defineStage({
   run: ({ path }, context) => {
     let writer: ArrowStreamWriter | undefined
     return appended(context, path, (table, file, index) => {
-      writer ??= new ArrowStreamWriter((bytes) => file.append(bytes), index > 0)
-      for (const batch of positioned(table)) writer.write(batch)
+      const batches = positioned(table)
+      if (!writer) {
+        const [{ schema } = table] = batches
+        file.keepTo(schema.fields.map(({ name, type }) => `${name}: ${type}`).join(', '))
+        writer = new ArrowStreamWriter((bytes) => file.append(bytes), index > 0)
+      }
+      for (const batch of batches) writer.write(batch)
     })
   },
 })

@@ -19,6 +19,8 @@ export const confusion = defineStage({
     '  with: { split: test, path: figures/confusion }',
   holds: 'the examples (by reference)',
   parallel: 'every',
+  onResume: { split: 'whole' },
+  optional: true,
   facts: checkPredicting,
   files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
   run: (options, context) => {

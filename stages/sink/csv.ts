@@ -18,7 +18,9 @@ export const csv = defineStage({
   example: '- use: sink/csv\n  from: metrics\n  with: { path: metrics.csv }',
   run: ({ path }, context) =>
     appended(context, path, (table, file, index) => {
-      if (index === 0) file.append(csvOf([table.schema.names.map(String)]))
+      const columns = table.schema.names.map(String)
+      file.keepTo(columns.join(', '))
+      if (index === 0) file.append(csvOf([columns]))
       // Numbers need no quotes.
       for (const row of metricsRows(table)) file.append(`${Object.values(row).join()}\n`)
     }),

@@ -34,6 +34,8 @@ export const curves = defineStage({
   inputs: { metrics: wire.metrics },
   outputs: {},
   parallel: 'first',
+  onResume: { scale: 'whole', splits: 'whole', title: 'whole' },
+  optional: true,
   example: '- use: sink/curves\n  from: metrics\n  with: { scale: log }',
   holds: 'the metrics',
   facts: ({ options, inputs, problem }) => {

@@ -34,6 +34,8 @@ export const predictions = defineStage({
   example: '- use: sink/predictions\n  from: { parameters: model, examples: examples }\n  with: { count: 10 }',
   holds: 'the examples (by reference)',
   parallel: 'every',
+  onResume: { split: 'whole', count: 'whole' },
+  optional: true,
   facts: checkPredicting,
   files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
   run: (options, context) => {

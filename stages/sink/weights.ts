@@ -81,6 +81,7 @@ export const weights = defineStage({
   inputs: { parameters: wire.parameters },
   outputs: {},
   parallel: 'first',
+  optional: true,
   example: '- use: sink/weights\n  from: model\n  with: { tiles: 2x5, every: { epochs: 10 } }',
   holds: 'the images of the snapshots',
   facts: ({ options, inputs, problem }) => {
@@ -137,10 +138,9 @@ function makeArtist(options: Options, context: StageContext) {
   })
 
   async function snapshot(table: Table, pause: Pause): Promise<void> {
-    const { epoch, epochs } = positionOf(table)
+    const { epoch } = positionOf(table)
     known = positionOf(table).step
-    const digits = Math.max(4, String(epochs).length)
-    const writeSnapshot = figureFiles(context, options, `-epoch-${String(epoch).padStart(digits, '0')}`)
+    const writeSnapshot = figureFiles(context, options, `-epoch-${String(epoch).padStart(4, '0')}`)
     await writeSnapshot(await draw(table), pause)
     keep(table)
   }

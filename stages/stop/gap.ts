@@ -13,6 +13,7 @@ export const gap = defineStage({
   inputs: { metrics: wire.metrics },
   outputs: {},
   example: '- use: stop/gap\n  from: metrics\n  with: { between: [train_cost, validation_cost], above: 0.5 }',
+  onResume: { between: 'rest', above: 'rest' },
   facts: ({ options, inputs, problem }) => {
     for (const [i, name] of options.between.entries())
       checkMetric(name, inputs.metrics, (message) => problem(`between[${i}]`, message))

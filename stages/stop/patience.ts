@@ -34,6 +34,7 @@ export const patience = defineStage({
   inputs: { metrics: wire.metrics },
   outputs: {},
   example: '- use: stop/patience\n  from: metrics\n  with: { monitor: validation_accuracy, patience: 20 }',
+  onResume: { patience: 'rest', minDelta: 'rest' },
   facts: checkMonitor,
   run:
     ({ monitor, patience, minDelta }, context) =>

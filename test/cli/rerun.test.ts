@@ -184,3 +184,27 @@ t.test('a run that cannot be repeated is refused', async (t) => {
     t.equal(found.stdout, '')
   }
 })
+
+t.test('a run that was changed on the way says so: in its record, in rerun, table and report', async (t) => {
+  const cwd = await withRun(t)
+  const longer = ['resume', 'a', '--set', 'batch-rows.epochs=4', '--quiet']
+  const id = /id: (\S*rows)/.exec(readFileSync(join(cwd, 'a/pipeline.yaml'), 'utf8'))?.[1] ?? 'rows'
+  longer[3] = `${id}.epochs=4`
+  t.same(await millrace(longer, cwd), { code: 0, stdout: '', stderr: '' })
+  t.equal((await millrace(['rerun', 'a'], cwd)).code, 0, 'a run that was only made longer is run again')
+  longer[3] = `${id}.epochs=6`
+  t.equal((await millrace([...longer, '--set', 'eta=0.25'], cwd)).code, 0)
+  const { code, stdout, stderr } = await millrace(['rerun', 'a'], cwd)
+  t.same({ code, stdout }, { code: 2, stdout: '' })
+  t.match(
+    stderr,
+    /^a: model\.eta was 0\.05, from step 21 on 0\.25\nthe run was changed on the way when it was resumed, so no single/,
+  )
+  t.match((await millrace(['table', 'a', '--cols', 'eta'], cwd)).stdout, /0\.05, from step 21 on 0\.25/)
+  t.equal((await millrace(['report', 'a', '--out', 'r.html'], cwd)).code, 0)
+  t.match(
+    readFileSync(join(cwd, 'r.html'), 'utf8'),
+    /was changed on the way: model\.eta was 0\.05, from step 21 on 0\.25/,
+  )
+  t.match(readFileSync(join(cwd, 'a/pipeline.yaml'), 'utf8'), /^# As it ran at last; "changes" in run\.json says/)
+})

@@ -52,6 +52,26 @@ t.test(
   },
 )
 
+t.test(
+  'a point that came to its end has the bytes of a plain run, also if no evaluation falls on a rung',
+  async (t) => {
+    const sparse = pipeline.replace(
+      /(from: \{ parameters: model, examples: examples \})/,
+      '$1\n    with: { every: { epochs: 3 } }',
+    )
+    const folder = temporary(t, { 'a.yaml': sparse + block('{ keep: 0.25, at: [1, 4] }') })
+    const [directory, file] = [join(folder, 'sweep'), join(folder, 'a.yaml')]
+    const { plan, outcomes } = await runSweepIn(directory, file, { set: ['epochs=5'] })
+    const whole = outcomes.filter(({ epochs }) => epochs === undefined).map(({ point }) => point)
+    t.ok(whole.length > 0)
+    for (const point of whole) {
+      const out = join(folder, 'plain', point.key)
+      await run(await Pipeline.load(file, { set: point.set, seed: point.seed }), { out, kernel: plan.kernel })
+      t.strictSame(filesOf(pointDirectory(directory, point)), filesOf(out))
+    }
+  },
+)
+
 t.test('a halving that is cut off goes on with the same decisions', async (t) => {
   const folder = temporary(t, { 'a.yaml': pipeline + block('{ keep: 0.25, at: [1] }') })
   const [directory, file] = [join(folder, 'sweep'), join(folder, 'a.yaml')]

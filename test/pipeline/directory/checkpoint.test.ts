@@ -8,8 +8,8 @@ import {
   copyCheckpoint,
   decodeCheckpoint,
   encodeCheckpoint,
-  newestCheckpoint,
   pruneCheckpoints,
+  soundCheckpoints,
 } from '../../../dist/pipeline/directory/checkpoint.js'
 import { writeDurably } from '../../../dist/pipeline/files/files.js'
 import { decodeTensors, encodeTensors } from '../../../dist/pipeline/formats/safetensors.js'
@@ -29,6 +29,12 @@ t.test('a checkpoint comes back as it was, and is a safetensors file that any to
   const { tensors, metadata } = decodeTensors(encoded(7))
   t.strictSame([...tensors.keys()], ['model.W', 'model.b'])
   t.equal(metadata.get('format'), 'millrace-checkpoint')
+})
+
+t.test('a checkpoint of version 0.1.0 is read', async (t) => {
+  const { tensors, metadata } = decodeTensors(encoded(7))
+  const old = encodeTensors(tensors, new Map([...metadata, ['version', '1']]))
+  t.strictSame(decodeCheckpoint(old), made(7))
 })
 
 t.test('what is frozen does not change when the stages go on', async (t) => {
@@ -63,10 +69,10 @@ t.test('other files and other versions are refused', async (t) => {
   const other = (metadata: [string, string][]) => () => decodeCheckpoint(encodeTensors(tensors, new Map(metadata)))
   t.throws(other([]), new Error('it is no checkpoint'))
   const format: [string, string] = ['format', 'millrace-checkpoint']
-  t.throws(other([format, ['version', '2']]), {
-    message: 'a newer Millrace wrote it: it has version 2, this Millrace reads up to version 1',
+  t.throws(other([format, ['version', '3']]), {
+    message: 'a newer Millrace wrote it: it has version 3, this Millrace reads up to version 2',
   })
-  t.throws(other([format, ['version', 'x']]), new Error('it has version x, expected 1'))
+  t.throws(other([format, ['version', 'x']]), new Error('it has version x, expected 1 to 2'))
   t.throws(other([format, ['version', '1']]), new Error('its checksum is wrong'))
 })
 
@@ -85,41 +91,30 @@ t.test('the newest sound checkpoint is taken; a damaged one is passed over with 
     'checkpoint/step-000000400.safetensors': new Uint8Array(0),
   })
   const warnings: string[] = []
-  t.equal(newestCheckpoint(directory, (text) => warnings.push(text))?.step, 200)
+  const found = [...soundCheckpoints(directory, (text) => warnings.push(text))]
+  t.strictSame(
+    found.map(({ step }) => step),
+    [200, 100],
+  )
   t.equal(warnings.length, 2)
   t.match(
     warnings[0],
     /step-000000400\.safetensors cannot be used: the file is cut off: 0 bytes.*the one before it is taken$/,
   )
-  t.equal(
-    newestCheckpoint(
-      directory,
-      () => {},
-      ({ step }) => step < 200,
-    )?.step,
-    100,
-  )
-  t.equal(
-    newestCheckpoint(
-      t.testdirName,
-      () => {},
-      () => false,
-    ),
-    undefined,
-  )
+  t.strictSame([...soundCheckpoints(join(directory, 'nowhere'), () => {})], [])
 })
 
 t.test('a checkpoint of a newer version is not passed over for an older one', async (t) => {
   const { tensors, metadata } = decodeTensors(encoded(300))
-  const newer = encodeTensors(tensors, new Map([...metadata, ['version', '2']]))
+  const newer = encodeTensors(tensors, new Map([...metadata, ['version', '3']]))
   const directory = folder(t, {
     'checkpoint/step-000000200.safetensors': encoded(200),
     'checkpoint/step-000000300.safetensors': newer,
   })
-  t.throws(() => newestCheckpoint(directory, (text) => t.fail(text)), {
+  t.throws(() => [...soundCheckpoints(directory, (text) => t.fail(text))], {
     code: 'DATA',
     message:
-      /step-000000300\.safetensors cannot be used: a newer Millrace wrote it: it has version 2, this Millrace reads up to version 1; resume the run with that Millrace, or remove the file to go on from an earlier step$/,
+      /step-000000300\.safetensors cannot be used: a newer Millrace wrote it: it has version 3, this Millrace reads up to version 2; resume the run with that Millrace, or remove the file to go on from an earlier step$/,
   })
 })
 
@@ -151,8 +146,5 @@ t.test('a folder of checkpoints that is a link to another is left alone', async 
   symlinkSync('../away', join(directory, 'run/checkpoint'))
   pruneCheckpoints(join(directory, 'run'), 0)
   t.strictSame(readdirSync(join(directory, 'away')).sort(), ['step-000000001.safetensors', 'x.part'])
-  t.equal(
-    newestCheckpoint(join(directory, 'run'), () => {}),
-    undefined,
-  )
+  t.strictSame([...soundCheckpoints(join(directory, 'run'), () => {})], [])
 })

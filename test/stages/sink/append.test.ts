@@ -10,7 +10,7 @@ import { errorOf, openFilesIn, problemsOf, temporary } from '../harness.js'
 
 function place(t: Parameters<typeof temporary>[0], allowAbsolutePaths = false) {
   const { path, file } = makeRunDirectory('', { out: join(temporary(t), 'run') }, allowAbsolutePaths)
-  const state: StageContext['state'] = () => {}
+  const state: StageContext['state'] = (_, hooks) => hooks.begin?.()
   return { path, context: { file, state } as StageContext }
 }
 
