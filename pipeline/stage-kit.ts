@@ -17,9 +17,10 @@ export {
   trainingInterval,
 } from './base/every.js'
 export { nonFiniteAsText } from './base/json.js'
+export { didYouMean } from './base/nearest.js'
 export { packagePath } from './base/package.js'
 export type { Random } from './base/random.js'
-export { listed } from './base/words.js'
+export { listed, someOf } from './base/words.js'
 export { anyNumber } from './directory/state.js'
 export { attempt, replaceFile, syncPath } from './files/files.js'
 export { outputPath } from './files/output-path.js'
@@ -68,6 +69,7 @@ export {
   widthOf,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
+export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
 export { columnInfosOf } from './wires/metric-info.js'
 export {
   isBetter,

@@ -1,3 +1,5 @@
+import { cutName } from './words.js'
+
 /** Characters of a name that are compared. Comparing takes quadratic time, and names come from users. */
 const MAX_LENGTH = 100
 
@@ -14,7 +16,7 @@ export function didYouMean(name: string, candidates: Iterable<string>): string {
       best = candidate
     }
   }
-  return best === undefined ? '' : `; did you mean "${best}"?`
+  return best === undefined ? '' : `; did you mean "${cutName(best)}"?`
 }
 
 /**
@@ -49,5 +51,5 @@ const MAX_NAMES = 30
 export function suggestion(name: string, known: Iterable<string>, noun: string): string {
   const names = [...known]
   const list = names.length > MAX_NAMES ? [...names.slice(0, MAX_NAMES), '…'] : names
-  return didYouMean(name, names) || (names.length > 0 ? `; ${noun}: ${list.join(', ')}` : '')
+  return didYouMean(name, names) || (names.length > 0 ? `; ${noun}: ${list.map(cutName).join(', ')}` : '')
 }

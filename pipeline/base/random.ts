@@ -41,6 +41,11 @@ export function randomStream(seed: number, stage: string, purpose: string, epoch
   return openStream(seed, addressOf(stage, purpose), epoch)
 }
 
+/** Returns the function that opens the stream for dividing data into splits, with `splitSeed` if it is given no seed. */
+export function splitStreams(splitSeed: number, stage: string): (seed?: number) => Random {
+  return (seed = splitSeed) => randomStream(seed, stage, 'split')
+}
+
 /** The two high words of the counter: 64 bits of a hash of stage and purpose. */
 type Address = readonly [number, number]
 

@@ -4,7 +4,7 @@ import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import { asPipelineError, messageOf, PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
-import { randomStreams } from '../base/random.js'
+import { randomStreams, splitStreams } from '../base/random.js'
 import { overrideCheckpointRule } from '../definition/checkpoint.js'
 import type { Checkpoint } from '../directory/checkpoint.js'
 import type { RunDirectory } from '../directory/run-directory.js'
@@ -137,6 +137,7 @@ function contextMaker(
         pipeline.graph.nodes.flatMap(({ stage }) => stage.learner ?? []),
       ),
     random: randomStreams(pipeline.seed, node.id),
+    splitRandom: splitStreams(pipeline.splitSeed, node.id),
     file: (path) => directory.file(path, node.title),
     source: (source) => {
       resumed?.checkSource(source)

@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
-import { randomStreams } from '../base/random.js'
+import { randomStreams, splitStreams } from '../base/random.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
@@ -89,6 +89,7 @@ export async function prepare(
         usesSeed = true
         return random(purpose, epoch)
       },
+      splitRandom: splitStreams(pipeline.splitSeed, id),
       file: () => {
         throw new NotOnlyPreparing()
       },
