@@ -3,6 +3,7 @@ import type { KernelName } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
+import { formatSummary } from '../pipeline/run/data-summary.js'
 import { start } from '../pipeline/run/run.js'
 import type { MetricInfos } from '../pipeline/wires/metrics.js'
 import { type ReadingFlags, readOptions } from './options.js'
@@ -63,7 +64,8 @@ export async function follow(
           const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
           output.write(`${title}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`)
         }
-      } else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
+      } else if (event.type === 'data' && !isSilent) output.write(`${event.stage}: ${formatSummary(event)}\n`)
+      else if (event.type === 'note' && !isSilent) output.write(`note: ${event.stage}: ${event.message}\n`)
     })
     const result = await run.result
     if (flags.json && rank === 0)

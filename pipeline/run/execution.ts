@@ -17,6 +17,7 @@ import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { Checkpointer } from './checkpointer.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
+import { classRemarks, isLoader, watchData } from './data-summary.js'
 import type { Division } from './division.js'
 import { withPrepared } from './prepared.js'
 import { formatMaker, Recorder } from './record.js'
@@ -87,6 +88,10 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const checkpointer = new Checkpointer(ownRule, directory, recorder, resumed?.checkpoint)
   const results = new ResultCollector(events, recorder)
   const graph = graphOnRank(pipeline.graph, settings, rank)
+  const noteOf = (node: Node, message: string): void => {
+    recorder.note(`${node.id}: ${message}`)
+    events.next({ type: 'note', stage: node.id, message })
+  }
   try {
     noteOtherMaker(resumed, kernels, recorder)
     // The record of a resumed run must know the definition before the definition is replaced.
@@ -95,11 +100,16 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
     await runGraph(graph, {
-      contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer),
+      contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer, noteOf),
       watch: (node, port, wire) => {
         const { type } = node.stage.outputs[port]
         if (type === 'metrics')
           checkpointer.keep(`result of ${node.id}`, keptRows, results.collectMetrics(node.id, wire))
+        if (isLoader(node, port) && !settings.prepared?.stages[node.id])
+          watchData(wire, (data) => {
+            events.next({ type: 'data', stage: node.id, ...data })
+            for (const remark of classRemarks(data)) noteOf(node, remark)
+          })
         if (type === 'parameters') {
           results.collectParameters(wire, isTraining(node))
           checkpointer.watchSteps(wire)
@@ -123,9 +133,10 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
 /** Returns the function that makes the context of each stage, but for the parts that the wiring adds. */
 function contextMaker(
   { pipeline, directory, resumed }: RunStart,
-  { kernels, settings, events, division }: RunTools,
+  { kernels, settings, division }: RunTools,
   recorder: Recorder,
   checkpointer: Checkpointer,
+  noteOf: (node: Node, message: string) => void,
 ): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
   return (node) => ({
     id: node.id,
@@ -144,10 +155,7 @@ function contextMaker(
       recorder.data.push(source)
       division?.addSource(node, source)
     },
-    note: (message) => {
-      recorder.note(`${node.id}: ${message}`)
-      events.next({ type: 'note', stage: node.id, message })
-    },
+    note: (message) => noteOf(node, message),
     state: (schema, hooks) => checkpointer.keep(node.id, schema, hooks),
     parallel: division?.parallelOf(node, pipeline.graph) ?? localParallel,
     terminal: settings.terminal ?? { interactive: false, write: () => {} },
