@@ -54,6 +54,7 @@ export {
   type WireType,
   wire,
 } from './stage/stage.js'
+export { turn } from './stage/turn.js'
 export { composed } from './wires/affine.js'
 export { ArrowStreamWriter } from './wires/arrow-internals.js'
 export {

@@ -8,6 +8,7 @@ import {
   PipelineError,
   ShardBuffer,
   type StageContext,
+  turn,
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
@@ -119,14 +120,12 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     const splits: Iterable<[string, Uint32Array]> =
       options.path === undefined
         ? [[name, Uint32Array.from(all.keys())]]
-        : dealRows(all, options.fractions, options, context)
+        : await dealRows(all, options.fractions, options, context)
     for (const [split, order] of splits) {
       const dealt = new ShardBuffer(context.parallel, order.length, width, (length) => floats(length, context))
       for (const [i, row] of order.entries()) {
         dealt.put(i, rows.row(row), all[row]!)
-        const pause = i % 1024 === 0 && context.flow.yieldToEventLoop()
-        if (pause) await pause
-        if (i % 1024 === 0) context.signal.throwIfAborted()
+        if (i % 1024 === 0) await turn(context)
       }
       yield* dealt.tables(fields, split)
     }

@@ -50,7 +50,7 @@ async function* splitTables(
     .map((line) => line.split(',').map(Number))
   const fields = exampleFields({ shape, classes }, new Uint8Array(0))
   const labels = rows.map((row) => row[PIXELS]!)
-  for (const [split, order] of dealRows(labels, fractions, how, context)) {
+  for (const [split, order] of await dealRows(labels, fractions, how, context)) {
     const dealt = new ShardBuffer(context.parallel, order.length, PIXELS, context.kernels.allocate)
     for (const [i, row] of order.entries()) dealt.put(i, rows[row]!.slice(0, PIXELS), labels[row]!)
     yield* dealt.tables(fields, split)

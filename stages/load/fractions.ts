@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Random, StageContext } from '../../pipeline/stage-kit.js'
+import { type StageContext, turn } from '../../pipeline/stage-kit.js'
 
 /** The option that divides one set of rows into splits. */
 export const fractions = z
@@ -28,23 +28,27 @@ export interface Dealing {
 
 /**
  * Assigns rows to splits by a random permutation. Returns the row numbers of each split. If the fractions add up to 1,
- * every row is in a split. The permutation does not depend on the seed of the run.
+ * every row is in a split. The permutation does not depend on the seed of the run. Rejects when the run is stopped.
  *
  * @param labels the class of each row
  */
-export function dealRows(
+export async function dealRows(
   labels: ArrayLike<number>,
   parts: Readonly<Record<string, number>>,
   { seed, stratify }: Dealing,
   context: StageContext,
-): Map<string, Uint32Array> {
-  const random = context.splitRandom(seed)
-  return stratify ? dealByClass(labels, parts, random) : deal(labels.length, parts, random)
+): Promise<Map<string, Uint32Array>> {
+  const pieces = context.splitRandom(seed).permuting(labels.length)
+  for (;;) {
+    const { done, value } = pieces.next()
+    if (done) return stratify ? dealByClass(value, labels, parts) : deal(value, parts)
+    await turn(context)
+  }
 }
 
 /** The first split gets the first part of the permutation, and so on. */
-export function deal(rows: number, parts: Readonly<Record<string, number>>, random: Random): Map<string, Uint32Array> {
-  const order = random.permutation(rows)
+export function deal(order: Uint32Array, parts: Readonly<Record<string, number>>): Map<string, Uint32Array> {
+  const rows = order.length
   const splits = new Map<string, Uint32Array>()
   let sum = 0
   let from = 0
@@ -63,9 +67,9 @@ export function deal(rows: number, parts: Readonly<Record<string, number>>, rand
  * The rows of a split are in the order of the permutation.
  */
 export function dealByClass(
+  order: Uint32Array,
   labels: ArrayLike<number>,
   parts: Readonly<Record<string, number>>,
-  random: Random,
 ): Map<string, Uint32Array> {
   const fractions = Object.values(parts)
   // What the fractions leave over is a split of its own, which is not returned.
@@ -74,7 +78,7 @@ export function dealByClass(
   const sizes = shares.map((_, split) => quotas.reduce((sum, quota) => sum + quota[split]!, 0))
   const dealt = sizes.map((size) => new Uint32Array(size))
   const filled = sizes.map(() => 0)
-  for (const row of random.permutation(labels.length)) {
+  for (const row of order) {
     const quota = quotas[labels[row]!]!
     const split = quota.findIndex((left) => left > 0)
     quota[split]!--

@@ -4,6 +4,7 @@ import {
   inClassOrder,
   type LabelMerge,
   labelText,
+  listed,
   mergedLabel,
   PipelineError,
   type StageContext,
@@ -72,12 +73,7 @@ export class LabelCodes {
     const classes = this.given ?? inClassOrder(texts)
     const index = new Map(classes.map((name, i) => [this.given ? this.textOf(name) : name, i]))
     const alike = alikeLabels(classes)
-    if (alike.length > 0) {
-      const groups = someOf(alike.map((group) => group.map((name) => `"${name}"`).join(' and ')))
-      context.note(
-        `labels differ only by case or by full stops at their end: ${groups}; merge: [case, stops] makes them one`,
-      )
-    }
+    if (alike.length > 0) context.note(alikeRemark(alike))
     return { classes, classOf: Int32Array.from(texts, (text) => index.get(text)!) }
   }
 
@@ -86,4 +82,20 @@ export class LabelCodes {
     const text = labelText(label)
     return this.merge.length === 0 ? text : mergedLabel(text, this.merge)
   }
+}
+
+/** What to tell of classes that differ only by case or by full stops at their end. */
+function alikeRemark(groups: readonly (readonly string[])[]): string {
+  const ways: LabelMerge[][] = [['case'], ['stops'], ['case', 'stops']]
+  const joins = (way: LabelMerge[]): boolean =>
+    groups.every((group) => new Set(group.map((name) => mergedLabel(name, way))).size === 1)
+  const list = someOf(
+    groups.map((group) =>
+      listed(
+        group.map((name) => `"${name}"`),
+        'and',
+      ),
+    ),
+  )
+  return `labels that differ only by case or by full stops at their end: ${list}; merge: [${ways.find(joins)!.join(', ')}] makes them one class`
 }

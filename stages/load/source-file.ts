@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { fileProblem, messageOf, openRegularFile, PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
+import {
+  fileProblem,
+  messageOf,
+  openRegularFile,
+  PipelineError,
+  type StageContext,
+  turn,
+} from '../../pipeline/stage-kit.js'
 
 /** Largest file that is read into memory as a whole, and largest size of an unpacked file, in bytes. */
 const MOST = 1 << 30
@@ -25,11 +32,10 @@ export async function* readPieces(path: string, context: StageContext, help = ''
   const isPacked = isGzip(first.value) || path.endsWith('.gz')
   let size = 0
   for await (const piece of isPacked ? unpacked(all, path) : all) {
-    context.signal.throwIfAborted()
     size += piece.length
     if (isPacked && size > MOST) throw new PipelineError('DATA', `${path} holds more than ${MOST >> 20} MiB; unpack it`)
     yield piece
-    await context.flow.yieldToEventLoop()
+    await turn(context)
   }
   if (size === 0) throw new PipelineError('DATA', `${path} is empty`)
 }
@@ -117,9 +123,8 @@ export async function openSourceFile(path: string, context: StageContext, help =
 
 async function* cut(bytes: Uint8Array, length: number, context: StageContext): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += length) {
-    context.signal.throwIfAborted()
     yield bytes.subarray(at, at + length)
-    await context.flow.yieldToEventLoop()
+    await turn(context)
   }
 }
 
@@ -130,14 +135,13 @@ async function* read(path: string, size: number, length: number, context: StageC
   const handle = await reading(path, '', () => openRegularFile(path))
   try {
     for (let at = 0; at < size; at += buffer.length) {
-      context.signal.throwIfAborted()
       const wanted = Math.min(buffer.length, size - at)
       const { bytesRead } = await reading(path, '', () => handle.read(buffer, 0, wanted, at))
       if (bytesRead < wanted) throw new PipelineError('DATA', `${path} became shorter while it was read`)
       const piece = buffer.subarray(0, wanted)
       hash.update(piece)
       yield piece
-      await context.flow.yieldToEventLoop()
+      await turn(context)
     }
   } finally {
     await handle.close()

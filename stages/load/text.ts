@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
 import { readPieces } from './source-file.js'
 
@@ -68,38 +69,59 @@ class Decoder {
   /** @param line the line in which the bytes begin */
   decode(bytes: Uint8Array, line: number): string {
     if (this.encoding === 'windows-1252') return windows1252(bytes)
-    return this.checked(this.text.decode(bytes, { stream: true }), line, () =>
-      this.check.decode(bytes, { stream: true }),
-    )
+    const text = this.text.decode(bytes, { stream: true })
+    return this.checked(text, line, bytes, () => this.check.decode(bytes, { stream: true }))
   }
 
   /** The characters that were still incomplete. */
   end(line: number): string {
-    return this.checked(this.text.decode(), line, () => this.check.decode())
+    return this.checked(this.text.decode(), line, new Uint8Array(0), () => this.check.decode())
   }
 
-  private checked(text: string, line: number, check: () => unknown): string {
+  private checked(text: string, line: number, bytes: Uint8Array, check: () => unknown): string {
     try {
       check()
     } catch {
-      const before = (this.lineStart + text).split(UNKNOWN, 1)[0]!
-      const lines = withOneLineEnding(before).split('\n')
-      const name = this.encoding.toUpperCase()
-      const isUtf8 = this.encoding === 'utf-8'
-      const fix = isUtf8
-        ? 'save it as UTF-8, or give its encoding, for example encoding: windows-1252'
-        : 'is it another?'
-      const place = isUtf8 ? ` after ${Buffer.byteLength(lines.at(-1)!)} bytes of the line` : ''
-      throw new PipelineError(
-        'DATA',
-        `${this.path}:${line + lines.length - 1}: this line is not ${name}: bytes that are no character${place}; ${fix}`,
-      )
+      throw this.unreadable(text, line, bytes)
     }
     const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r'))
     // A line without an end is refused later; until then, only its last part is kept.
     this.lineStart = (end < 0 ? this.lineStart + text : text.slice(end + 1)).slice(-MAX_LINE)
     return text
   }
+
+  private unreadable(text: string, line: number, bytes: Uint8Array): PipelineError {
+    const before = (this.lineStart + text).split(UNKNOWN, 1)[0]!
+    const lines = withOneLineEnding(before).split('\n')
+    const place = `${this.path}:${line + lines.length - 1}`
+    if (this.encoding !== 'utf-8')
+      return new PipelineError(
+        'DATA',
+        `${place}: bytes that are no character in ${this.encoding}; is it the encoding of the file?`,
+      )
+    const at = Buffer.byteLength(lines.at(-1)!)
+    const byte = invalidByte(bytes)
+    const found =
+      byte === undefined ? 'an incomplete character' : `the byte 0x${byte.toString(16).toUpperCase().padStart(2, '0')}`
+    return new PipelineError(
+      'DATA',
+      `${place}: not UTF-8: found ${found} after ${at} bytes of the line; save the file as UTF-8, or give its encoding, ` +
+        'for example encoding: windows-1252',
+    )
+  }
+}
+
+/** The first byte of a piece that is part of no UTF-8 character. A character may have begun before the piece. */
+function invalidByte(bytes: Uint8Array): number | undefined {
+  let at = 0
+  while (at < 3 && (bytes[at]! & 0xc0) === 0x80) at++
+  while (at < bytes.length) {
+    const first = bytes[at]!
+    const size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+    if (!isUtf8(bytes.subarray(at, at + size))) return first
+    at += size
+  }
+  return undefined
 }
 
 /** Characters of an unfinished line that are kept for a message. */
