@@ -40,19 +40,19 @@ export async function readRecords(
   })
   parser.on('error', () => {})
   parser.resume()
+  /** The pieces that the parser may not have read to their end: it waits for the characters behind a quote. */
+  let unread = ''
   try {
     for await (const text of texts) {
-      try {
-        await written(parser, text)
-      } catch (error) {
-        throw failure ?? misplacedQuote(path, error as CsvError, quotes, text)
-      }
-      quotes.read(text)
+      const before = unread
+      unread += text
+      await written(parser, text)
+      quotes.read(before)
+      unread = text
     }
     await ended(parser)
   } catch (error) {
-    if (failure !== undefined || error instanceof PipelineError || !isCsvError(error)) throw failure ?? error
-    throw misplacedQuote(path, error, quotes)
+    throw failure ?? (isCsvError(error) ? misplacedQuote(path, error, quotes, unread) : error)
   } finally {
     parser.destroy()
   }
@@ -81,9 +81,8 @@ function isCsvError(error: unknown): error is CsvError {
 /** The codes for text between a quote that closes and the end of the cell. */
 const WRONG_ENDS = ['CSV_INVALID_CLOSING_QUOTE', 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE']
 
-/** The error about a quote, at the line that has to be changed. `text` is the piece in which it was found. */
-function misplacedQuote(path: string, error: CsvError, quotes: OpenQuote, text = ''): unknown {
-  if (!isCsvError(error)) return error
+/** The error about a quote, at the line that has to be changed. `text` is where it was found. */
+function misplacedQuote(path: string, error: CsvError, quotes: OpenQuote, text: string): PipelineError {
   const line = Number(error.lines)
   const at = (where: number, problem: string): PipelineError =>
     new PipelineError('DATA', `${path}:${where}: ${problem}`, { cause: error })
