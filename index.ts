@@ -24,6 +24,7 @@ export type {
   StageSpec,
 } from './pipeline/graph/spec.js'
 export type { Result, Run, RunEvent, RunOptions, RunSettings } from './pipeline/run/contract.js'
+export type { DataSummary, SplitSummary } from './pipeline/run/data-summary.js'
 export type { RunRecord, RunStatus } from './pipeline/run/record.js'
 export { type ResumeOptions, resume } from './pipeline/run/resume.js'
 export { run, start } from './pipeline/run/run.js'

@@ -4,6 +4,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
+import { formatSummary } from '../pipeline/run/data-summary.js'
 import { NothingToDo, Refusal } from '../pipeline/run/first-step.js'
 import { start } from '../pipeline/run/run.js'
 import type { Terminal } from '../pipeline/stage/stage.js'
@@ -74,8 +75,9 @@ export async function follow(
             `${oneLine(title)}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`,
           )
         }
-      } else if (event.type === 'note' && !isSilent)
-        output.progress(`note: ${event.stage}: ${oneLine(event.message)}\n`)
+      } else if (event.type === 'data' && !isSilent)
+        output.progress(`${event.stage}: ${oneLine(formatSummary(event))}\n`)
+      else if (event.type === 'note' && !isSilent) output.progress(`note: ${event.stage}: ${oneLine(event.message)}\n`)
     })
     const result = await run.result
     if (flags.json && rank === 0)

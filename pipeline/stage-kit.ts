@@ -18,10 +18,11 @@ export {
   trainingInterval,
 } from './base/every.js'
 export { nonFiniteAsText } from './base/json.js'
+export { didYouMean } from './base/nearest.js'
 export { packagePath } from './base/package.js'
 export { oneLine } from './base/plain-text.js'
 export type { Random } from './base/random.js'
-export { listed } from './base/words.js'
+export { listed, someOf } from './base/words.js'
 export { anyNumber } from './directory/state.js'
 export { attempt, removeFile, replaceFile, syncPath } from './files/files.js'
 export { outputPath } from './files/output-path.js'
@@ -56,6 +57,7 @@ export {
   type WireType,
   wire,
 } from './stage/stage.js'
+export { turn } from './stage/turn.js'
 export { composed } from './wires/affine.js'
 export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
@@ -78,6 +80,7 @@ export {
   widthOf,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
+export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
 export { columnInfosOf } from './wires/metric-info.js'
 export {
   isBetter,

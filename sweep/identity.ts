@@ -7,7 +7,7 @@ import type { DataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import { openRegularFile } from '../pipeline/files/regular-file.js'
-import type { Graph, Node } from '../pipeline/graph/graph.js'
+import type { Node } from '../pipeline/graph/graph.js'
 import { isFile, splitPick } from '../pipeline/graph/registry.js'
 import { preparedNodes } from '../pipeline/run/prepared.js'
 
@@ -28,14 +28,14 @@ export function keyOf(definition: string, data: readonly DataSource[], kernel: s
 }
 
 /** A digest of what a pipeline does. It does not depend on which file or setting says it. */
-export function definitionDigest({ name, seed, graph }: Pipeline): string {
-  return digest([name, seed, graph.nodes.map(nodeOf)])
+export function definitionDigest({ name, seed, splitSeed, graph }: Pipeline): string {
+  return digest([name, seed, graph.nodes.map(nodeOf), ...(splitSeed === seed ? [] : [splitSeed])])
 }
 
 /** A digest of the stages that only prepare data (see `prepare`). Returns undefined if there are none. */
-export function preparationDigest(graph: Graph, data: readonly DataSource[]): string | undefined {
+export function preparationDigest({ graph, splitSeed }: Pipeline, data: readonly DataSource[]): string | undefined {
   const nodes = preparedNodes(graph)
-  return nodes.length > 0 ? digest([nodes.map(nodeOf), data.map(({ sha256 }) => sha256)]) : undefined
+  return nodes.length > 0 ? digest([splitSeed, nodes.map(nodeOf), data.map(({ sha256 }) => sha256)]) : undefined
 }
 
 function nodeOf({ id, entry, options, inputs }: Node): unknown {

@@ -81,7 +81,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
         set: texts,
         kernel,
         definition: digest,
-        preparation: preparationDigest(loaded.graph, sources),
+        preparation: preparationDigest(loaded, sources),
         length: halving && lengthOf(loaded, halving, where),
       }
       points.set(key, point)

@@ -1,10 +1,12 @@
+import { cutName } from './words.js'
+
 /** Characters of a name that are compared. Comparing takes quadratic time, and names come from users. */
 const MAX_LENGTH = 100
 
 /** Returns `; did you mean "x"?` for the candidate most similar to `name`, or an empty string if none is similar. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {
   const best = nearest(name, candidates)
-  return best === undefined ? '' : `; did you mean ${JSON.stringify(best)}?`
+  return best === undefined ? '' : `; did you mean "${cutName(best)}"?`
 }
 
 /** Returns the candidate most similar to `name`, or undefined if none is similar. */
@@ -55,5 +57,5 @@ const MAX_NAMES = 30
 export function suggestion(name: string, known: Iterable<string>, noun: string): string {
   const names = [...known]
   const list = names.length > MAX_NAMES ? [...names.slice(0, MAX_NAMES), '…'] : names
-  return didYouMean(name, names) || (names.length > 0 ? `; ${noun}: ${list.join(', ')}` : '')
+  return didYouMean(name, names) || (names.length > 0 ? `; ${noun}: ${list.map(cutName).join(', ')}` : '')
 }

@@ -12,7 +12,12 @@ export interface Random {
   normal(): number
   /** A uniform random permutation of `0 … n - 1` (the shuffle of Fisher and Yates). */
   permutation(n: number): Uint32Array
+  /** The same permutation, made in pieces of some milliseconds: it yields after each, so that others get a turn. */
+  permuting(n: number): Generator<undefined, Uint32Array>
 }
+
+/** Swaps of a permutation that are made in one piece. */
+const PIECE = 1 << 15
 
 /**
  * Returns a function that opens the streams of one stage, as `randomStream` does. It hashes each purpose only once,
@@ -42,6 +47,10 @@ export function randomStream(seed: number, stage: string, purpose: string, epoch
   return openStream(seed, addressOf(stage, purpose), epoch)
 }
 
+/** Returns the function that opens the stream for dividing data into splits, with `splitSeed` if it is given no seed. */
+export function splitStreams(splitSeed: number, stage: string): (seed?: number) => Random {
+  return (seed = splitSeed) => randomStream(seed, stage, 'split')
+}
 /** How many values a word has. */
 const WORDS = 2 ** 32
 
@@ -112,7 +121,7 @@ export function streamFrom(counter: Uint32Array, key0: number, key1: number): Ra
     return radius * Math.cos(angle)
   }
 
-  function permutation(n: number): Uint32Array {
+  function* permuting(n: number): Generator<undefined, Uint32Array> {
     const order = new Uint32Array(n)
     for (let i = 0; i < n; i++) order[i] = i
     for (let i = n - 1; i > 0; i--) {
@@ -120,11 +129,20 @@ export function streamFrom(counter: Uint32Array, key0: number, key1: number): Ra
       const held = order[i]!
       order[i] = order[j]!
       order[j] = held
+      if (i % PIECE === 0) yield
     }
     return order
   }
 
-  return { uint32, uniform, below, normal, permutation }
+  function permutation(n: number): Uint32Array {
+    const pieces = permuting(n)
+    for (;;) {
+      const { done, value } = pieces.next()
+      if (done) return value
+    }
+  }
+
+  return { uint32, uniform, below, normal, permutation, permuting }
 }
 
 /**

@@ -22,6 +22,20 @@ export function listed(words: readonly string[], conjunction = 'or'): string {
   return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
 }
 
+/** Names that a message shows of a long list, and the characters that it shows of each. */
+const SHOWN = { names: 5, characters: 40 }
+
+/** Lists names for a message. Of a long list it shows the first five: `a, b, c, d, e … (3072 in all)`. */
+export function someOf(names: readonly string[]): string {
+  const list = names.slice(0, SHOWN.names).map(cutName).join(', ')
+  return names.length > SHOWN.names ? `${list} … (${names.length} in all)` : list
+}
+
+/** Makes a name fit for a message: without control characters, and cut if it is too long. */
+export function cutName(name: string): string {
+  return oneLine(name.length > SHOWN.characters ? `${name.slice(0, SHOWN.characters - 1)}…` : name)
+}
+
 /**
  * Formats a value for a message: as JSON (strings in quotes), without control characters, and cut if it is longer than
  * 60 characters.

@@ -33,6 +33,8 @@ export interface Definition {
   readonly description: string | undefined
   /** The seed of all random numbers. */
   readonly seed: number
+  /** The seed of the division of data into splits. Default: the seed as the file says it, without overrides. */
+  readonly splitSeed: number
   /** Where the seed comes from. */
   readonly seedOrigin: Origin
   /** The var that the seed is taken from, if there is one. */
@@ -59,7 +61,7 @@ export interface Definition {
 
 /** How a definition is read. */
 export interface ReadOptions extends Trust {
-  /** Overrides: each is `var=value`, `seed=value` or `stage.option=value`. Later ones win. */
+  /** Overrides: each is `var=value`, `seed=value`, `splitSeed=value` or `stage.option=value`. Later ones win. */
   readonly set?: readonly (string | Override)[]
   /** The seed. It wins over the definition and over `set`. */
   readonly seed?: number | undefined
@@ -114,7 +116,7 @@ export function readDefinition(
     const { name, path: rest, value } = each
     if (name === 'parallel') source.set('parallel', withValue(source.get('parallel'), rest, value))
     if (rest.length > 0 || name === 'parallel') continue
-    if (name === 'seed' && !vars.has('seed')) source.set('seed', value)
+    if ((name === 'seed' || name === 'splitSeed') && !vars.has(name)) source.set(name, value)
     else if (vars.has(name)) vars.set(name, { key: value.origin, value })
     else unknown.push(each)
   }
@@ -128,6 +130,13 @@ export function readDefinition(
     else problems.push({ where: text, message: `no stage with id "${name}"${suggestion(name, ids, 'ids')}` })
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
+  // The seed of the file, with the vars of the file: another seed for a run must not change its test rows.
+  const outside = trust.isDetached ? {} : environment
+  const written = createInterpolator(new Map(entriesOf(values.get('vars'))), outside, []).interpolate
+  const splitSeed = source.has('splitSeed')
+    ? interpolate(source.get('splitSeed')!)
+    : values.get('seed') && written(values.get('seed')!)
+  const splitSeedValue = splitSeed && withReadings(z.int(), splitSeed)
   const parallel = source.get('parallel')
   const parallelValue = parallel && withReadings(parallelSchema, interpolate(parallel))
   const checkpoint = source.get('checkpoint')
@@ -141,6 +150,7 @@ export function readDefinition(
     name: nameOf(source.get('name'), path, problems),
     description: source.get('description')?.data?.toString(),
     seed: seedOf(resolvedSeed, problems),
+    splitSeed: seedOf(splitSeedValue, source.has('splitSeed') ? problems : [], 'splitSeed'),
     seedOrigin: seedValue?.origin ?? { kind: 'default' },
     seedReference: resolvedSeed?.reference,
     vars: resolvedVars(),
@@ -190,15 +200,15 @@ export function nameOf(value: Value | undefined, file: string, problems: Problem
   return 'pipeline'
 }
 
-/** Reads and checks the seed. Default: 0. */
-export function seedOf(value: Value | undefined, problems: Problem[]): number {
+/** Reads and checks a seed. Default: 0. */
+export function seedOf(value: Value | undefined, problems: Problem[], key = 'seed'): number {
   if (!value) return 0
   const seed = value.data
   if (typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0) return seed
   if (isResolved(value))
     problems.push({
       where: formatOrigin(value.origin),
-      message: `seed: expected a non-negative integer, got ${showValue(value)}${exactnessNote(value)}`,
+      message: `${key}: expected a non-negative integer, got ${showValue(value)}${exactnessNote(value)}`,
     })
   return 0
 }

@@ -20,6 +20,7 @@ const definition = z.strictObject({
   description: z.string().optional(),
   extends: z.string().min(1).optional(),
   seed: later,
+  splitSeed: later,
   checkpoint: later,
   parallel: later,
   published: published.optional(),

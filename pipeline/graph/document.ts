@@ -27,7 +27,7 @@ export function documentOf(
   isNamed: (entry: StageEntry) => boolean,
   { base = process.cwd(), resolved = false, allowObjects = false }: DocumentOptions,
 ): Document<YAMLMap> {
-  const { name, description, seed, seedReference, published, parallelValue, stages } = definition
+  const { name, description, seed, splitSeed, seedReference, published, parallelValue, stages } = definition
   const vars = resolved ? {} : serialiseVars(definition)
   const references = resolved ? undefined : definition.vars
   const checkpoint = formatCheckpointRule(definition.checkpoint)
@@ -42,6 +42,7 @@ export function documentOf(
     name,
     ...(description !== undefined && { description }),
     seed: seedReference === undefined || resolved ? seed : `\${${seedReference}}`,
+    ...(splitSeed !== seed && { splitSeed }),
     ...(Object.keys(vars).length > 0 && { vars }),
     ...(checkpoint && { checkpoint }),
     ...(published && { published: plain(published) }),

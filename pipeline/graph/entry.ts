@@ -21,10 +21,12 @@ export function definitionFrom(spec: PipelineSpec, given: Map<StageEntry, AnySta
   const published = spec.published && valueFrom(spec.published, code)
   if (published) checkPublished(published, problems)
   const parallelValue = spec.parallel && valueFrom(spec.parallel, code)
+  const seed = seedOf(valueFrom(spec.seed ?? 0, code), problems)
   return {
     name: nameOf(valueFrom(spec.name, code), '', problems),
     description: spec.description,
-    seed: seedOf(valueFrom(spec.seed ?? 0, code), problems),
+    seed,
+    splitSeed: seedOf(valueFrom(spec.splitSeed ?? seed, code), problems, 'splitSeed'),
     seedOrigin: code,
     vars: new Map(),
     checkpoint: readCheckpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),

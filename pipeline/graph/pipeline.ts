@@ -119,6 +119,11 @@ export class Pipeline<out Row extends MetricsRow = MetricsRow> {
     return this.definition.seed
   }
 
+  /** The seed of the division of data into splits: the one in the definition, also if the run has another. */
+  get splitSeed(): number {
+    return this.definition.splitSeed
+  }
+
   /** Replaces the stage with this id. The new stage keeps the id and the wires, and has only the options given here. */
   replace<const Use extends AnyStage | string, const Given extends readonly [options?: unknown]>(
     id: string,

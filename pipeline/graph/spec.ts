@@ -43,6 +43,8 @@ export interface PipelineSpec<Stages extends readonly StageSpec[] = readonly Sta
   readonly name: string
   /** A non-negative integer. Default: 0. */
   readonly seed?: number
+  /** The seed of the division of data into splits. Default: `seed`. */
+  readonly splitSeed?: number
   /** One or more lines of text, for readers. */
   readonly description?: string
   /** When to make checkpoints and how many to keep, as in YAML. */

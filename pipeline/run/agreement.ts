@@ -8,8 +8,8 @@ import type { AgreementTerms } from '../parallel/ranks.js'
  * Returns the values of a definition that must be the same on all ranks. A text from the environment may differ,
  * because it names a place on the rank's machine: its variable is compared instead.
  */
-export function definitionTerms({ name, seed, definition }: Pipeline): AgreementTerms {
-  const terms: Record<string, unknown> = { name, seed, ...leafTerms('parallel:', definition.parallelValue) }
+export function definitionTerms({ name, seed, splitSeed, definition }: Pipeline): AgreementTerms {
+  const terms: Record<string, unknown> = { name, seed, splitSeed, ...leafTerms('parallel:', definition.parallelValue) }
   for (const [i, { id, use, with: options, from }] of definition.stages.entries()) {
     terms[`the stage at stages[${i}]`] = `${id}: ${use}`
     Object.assign(terms, leafTerms(`stages[${i}] ${use}:`, options), leafTerms(`stages[${i}] ${use}: from`, from))

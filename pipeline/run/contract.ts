@@ -5,6 +5,7 @@ import type { PipelineError } from '../base/errors.js'
 import type { RunPlace } from '../directory/run-place.js'
 import type { Terminal } from '../stage/stage.js'
 import type { MetricsRow } from '../wires/metrics.js'
+import type { DataSummary } from './data-summary.js'
 import type { Prepared } from './prepared.js'
 import type { RunRecord, RunStatus } from './record.js'
 
@@ -55,6 +56,8 @@ export type RunEvent<Row extends MetricsRow = MetricsRow> =
       /** The number of this process in a divided run, from 0; 0 if the run is not divided. */
       readonly rank: number
     }
+  /** A load stage has loaded its data. In a sweep, which prepares data for all points together, there is none. */
+  | ({ readonly type: 'data'; readonly stage: string } & DataSummary)
   /** An evaluation. */
   | { readonly type: 'metrics'; readonly stage: string; readonly row: Row }
   /** A note of a stage. */

@@ -4,7 +4,7 @@ import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import { asPipelineError, inStage, messageOf, PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
-import { randomStreams } from '../base/random.js'
+import { randomStreams, splitStreams } from '../base/random.js'
 import { overrideCheckpointRule } from '../definition/checkpoint.js'
 import { type Checkpoint, pruneCheckpoints } from '../directory/checkpoint.js'
 import type { OptionChange } from '../directory/configuration.js'
@@ -20,6 +20,7 @@ import { whileRunning } from './abandon.js'
 import { Checkpointer } from './checkpointer.js'
 import { configurationOf } from './configuration.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
+import { classRemarks, isLoader, watchData } from './data-summary.js'
 import type { Division } from './division.js'
 import { FirstStep, isTraining, refusalOf } from './first-step.js'
 import { withPrepared } from './prepared.js'
@@ -137,6 +138,11 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
         firstStep?.watch(node, port, wire)
         const { type } = node.stage.outputs[port]
         if (type === 'metrics') checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
+        if (isLoader(node, port) && !settings.prepared?.stages[node.id])
+          watchData(wire, (data) => {
+            events.next({ type: 'data', stage: node.id, ...data })
+            for (const remark of classRemarks(data)) noteOf(node, recorder, events)(remark)
+          })
         if (type === 'parameters') {
           results.collectParameters(wire, isTraining(node))
           checkpointer.watchSteps(wire)
@@ -211,6 +217,7 @@ function contextMaker(
         pipeline.graph.nodes.flatMap(({ stage }) => stage.learner ?? []),
       ),
     random: randomStreams(pipeline.seed, node.id),
+    splitRandom: splitStreams(pipeline.splitSeed, node.id),
     file: (path) => {
       const target = directory.file(path, node.title)
       recorder.listNewFile()

@@ -1,12 +1,14 @@
 import type { Table } from 'apache-arrow'
+import type { Observable } from 'rxjs'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
-import { randomStreams } from '../base/random.js'
+import { randomStreams, splitStreams } from '../base/random.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
 import type { AnyStage, Port, StageContext } from '../stage/stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, kernelRows, layoutOf, splitOf } from '../wires/examples.js'
+import { classRemarks, isLoader, watchData } from './data-summary.js'
 import { isStop, runGraph } from './run-graph.js'
 
 /** A table of examples that can be sent to another thread, because its rows lie in shared memory. */
@@ -89,6 +91,7 @@ export async function prepare(
         usesSeed = true
         return random(purpose, epoch)
       },
+      splitRandom: splitStreams(pipeline.splitSeed, id),
       file: () => {
         throw new NotOnlyPreparing()
       },
@@ -103,7 +106,12 @@ export async function prepare(
   }
 
   const tables = new Map<string, PreparedTable[]>()
-  function watch({ id }: Node, port: string, wire: { subscribe(observer: object): unknown }): void {
+  function watch(node: Node, port: string, wire: Observable<Table>): void {
+    const { id } = node
+    if (isLoader(node, port))
+      watchData(wire, (data) => {
+        ;(stages[id]!.notes as string[]).push(...classRemarks(data))
+      })
     const key = `${id}.${port}`
     if (!read.has(key)) return
     const kept: PreparedTable[] = []

@@ -7,7 +7,7 @@ import type { z } from 'zod'
 import { referenceKernels } from '../../kernels/reference.js'
 import type { DataSource } from '../base/data-source.js'
 import { PipelineError } from '../base/errors.js'
-import { randomStreams } from '../base/random.js'
+import { randomStreams, splitStreams } from '../base/random.js'
 import { listed } from '../base/words.js'
 import { defaultId } from '../definition/entries.js'
 import { formatIssues } from '../definition/issues.js'
@@ -58,6 +58,7 @@ export function openStage<S extends AnyStage>(
     flow,
     signal,
     random: randomStreams(run.seed ?? 1, id),
+    splitRandom: splitStreams(run.seed ?? 1, id),
     file: directory.file,
     source: (source) => sources.push(source),
     note: (message) => notes.push(message),

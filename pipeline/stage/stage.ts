@@ -85,6 +85,13 @@ export interface StageContext {
   readonly signal: AbortSignal
   /** Returns the stream of random numbers for one purpose of this stage. Each epoch has a stream of its own. */
   random(purpose: string, epoch?: number): Random
+  /**
+   * Returns the stream of random numbers that divides data into splits. Its seed is the one in the definition, whatever
+   * seed the run was given (`--seed`, sweeps over seeds): runs with different seeds are tested on the same rows.
+   *
+   * @param seed another seed, from an option of the stage; a non-negative safe integer
+   */
+  splitRandom(seed?: number): Random
   /** Returns the absolute path of an output file inside the run directory. Makes the folders above it. */
   file(path: string): string
   /** Records in `run.json` which data was read. */

@@ -14,6 +14,7 @@ import {
   rowsByShard,
   type StageContext,
   shareOf,
+  someOf,
   splitOf,
   widthOf,
   wire,
@@ -59,7 +60,8 @@ export const rows = defineStage({
           toArray(),
           context.flow.concatMap((tables) => {
             const { count, cut } = cuttable(tables, split, context)
-            return context.flow.pull(batches(count, cut, split, size, epochs, dropLast, at))
+            const items = batches(count, cut, split, size, epochs, dropLast, at)
+            return context.flow.pull(afterFirst(() => noteMissing(tables, split, context), items))
           }),
         )
       }),
@@ -97,6 +99,38 @@ function cuttable(tables: readonly Table[], split: string, { parallel }: StageCo
       return batchOfShards(fields, cuts, split, position, { first: from, rows: to - from }, parallel)
     },
   }
+}
+
+/** Adds a note about classes that cannot be learned, because no row to train on has them on any rank. */
+function noteMissing(tables: readonly Table[], split: string, context: StageContext): Promise<void> | undefined {
+  const { classes } = layoutOf(tables[0]!)
+  const { parallel } = context
+  const own = rowsByShard(tables, split, parallel).map((parts) => {
+    const counts = new Float64Array(classes.length)
+    for (const { labels } of parts) for (const label of labels) counts[label]!++
+    return counts
+  })
+  const note = (all: readonly Float64Array[]): void => {
+    const missing = classes.filter((_, c) => all.every((counts) => counts[c] === 0))
+    if (missing.length === 0 || missing.length === classes.length) return
+    const have = missing.length === 1 ? 'has' : 'have'
+    context.note(`${missing.length} of ${classes.length} classes ${have} no rows in ${split}: ${someOf(missing)}`)
+  }
+  if (parallel.isDivided) return parallel.gather(own).then(note)
+  note(own)
+  return undefined
+}
+
+/** Calls `first` before the first item. The items after it come without a promise, which would cost time for each. */
+function afterFirst<T>(first: () => Promise<void> | undefined, items: Iterator<T>): AsyncIterable<T> {
+  let begin: (() => Promise<void> | undefined) | undefined = first
+  function next(): IteratorResult<T> | Promise<IteratorResult<T>> {
+    const waiting = begin?.()
+    begin = undefined
+    return waiting ? waiting.then(() => items.next()) : items.next()
+  }
+  const iterator = { next, return: () => items.return?.() ?? { done: true, value: undefined } }
+  return { [Symbol.asyncIterator]: () => iterator as unknown as AsyncIterator<T> }
 }
 
 function* batches(

@@ -116,8 +116,6 @@ async function openRecords(path: string, context: StageContext): Promise<SourceF
   const help = 'get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html'
   const file = await openSourceFile(found, context, help)
   const rest = file.size % RECORD
-  if (file.firstBytes[0] === 0x1f && file.firstBytes[1] === 0x8b)
-    throw new PipelineError('DATA', `${found} is gzip-compressed: rename it to end in .gz`)
   if (rest !== 0)
     throw new PipelineError(
       'DATA',

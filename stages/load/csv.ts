@@ -3,14 +3,21 @@ import { z } from 'zod'
 import {
   defineStage,
   exampleFields,
+  labelText,
+  mergedLabel,
   PipelineError,
   ShardBuffer,
   type StageContext,
+  turn,
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { type CsvRows, readCsv } from './csv-rows.js'
-import { deal, fractions } from './fractions.js'
+import { dealing, dealRows, fractions } from './fractions.js'
+import { LabelCodes } from './label-codes.js'
+
+/** A name, or an index from 0 (negative: from the end). */
+const column = z.union([z.string(), z.int()])
 
 const options = z
   .strictObject({
@@ -18,6 +25,7 @@ const options = z
     fractions: fractions
       .default({ train: 0.7, validation: 0.15, test: 0.15 })
       .describe('Share of the rows of `path` in each split. Rows are assigned by a seeded permutation.'),
+    ...dealing,
     files: z
       .record(z.string(), z.string().min(1))
       .refine((files) => Object.keys(files).length > 0, { error: 'expected at least one split' })
@@ -25,17 +33,26 @@ const options = z
       .describe('One file per split, instead of `path`.'),
     header: z.boolean().default(true).describe('Whether the first line names the columns.'),
     delimiter: z.string().length(1).default(',').describe('The character between two cells.'),
-    label: z
-      .union([z.string().min(1), z.int()])
-      .default(-1)
-      .describe('The label column: its name, or its index from 0 (negative: from the end).'),
-    drop: z.array(z.string().min(1)).default([]).describe('Names of columns to leave out.'),
+    encoding: z
+      .string()
+      .refine(isEncoding, { error: 'expected the name of an encoding, such as utf-16le, latin1 or windows-1251' })
+      .optional()
+      .describe('The encoding of the files. Default: UTF-8, or UTF-16 if a file begins with its byte order mark.'),
+    label: column.default(-1).describe('The label column: its name, or its index from 0 (negative: from the end).'),
+    drop: z
+      .array(column)
+      .default([])
+      .describe('Columns to leave out, by name or index. An unnamed column has the name "".'),
     classes: z
       .array(z.string().min(1))
       .min(2)
-      .refine((names) => new Set(names).size === names.length, { error: 'expected names that differ' })
+      .refine((names) => new Set(names.map(labelText)).size === names.length, { error: 'expected names that differ' })
       .optional()
-      .describe('The class names, in order. Default: all labels in the data.'),
+      .describe('The class names, in order. Default: the labels that occur, numbers by value, others by their text.'),
+    merge: z
+      .array(z.enum(['case', 'stops']))
+      .default([])
+      .describe('Labels that are one class although they differ: by case, or by full stops at their end.'),
     shape: z.array(z.int().positive()).min(1).optional().describe('Shape of one example, for instance [1, 8, 8].'),
   })
   .refine((given) => (given.path === undefined) !== (given.files === undefined), {
@@ -44,11 +61,22 @@ const options = z
 
 type Options = z.output<typeof options>
 
+/** Whether a label of the Encoding Standard names an encoding that Node can decode. */
+function isEncoding(label: string): boolean {
+  try {
+    return new TextDecoder(label).encoding !== ''
+  } catch {
+    return false
+  }
+}
+
 /**
- * Loads examples from CSV files: numbers as float32 features, one column as the label.
+ * Loads examples from CSV files: numbers as float32 features, one column as the label. Files may be packed by gzip, and
+ * may mix line endings.
  *
- * If all labels are integers from 0, they are class indices; otherwise the classes are the sorted labels. Rows of
- * different lengths, cells that are no finite numbers and unknown labels are errors that name file, line and column.
+ * Labels are texts (`labelText`). The classes are the labels that occur in any of the files: in the order of their value
+ * if all are whole numbers, else in the order of their text. Rows of different lengths, cells that are no finite
+ * numbers, bytes that are no text and unknown labels are errors that name file, line and column.
  */
 export const csv = defineStage({
   name: 'load/csv',
@@ -59,41 +87,47 @@ export const csv = defineStage({
   // The content is checked.
   onResume: { path: 'whole' },
   example: '- use: load/csv\n  with: { path: wine.csv, label: cultivar, fractions: { train: 0.8, test: 0.2 } }',
-  holds: 'every split, 4 bytes per cell; in a divided run the shards of this rank, once all is read',
+  holds:
+    'every split, 4 bytes per cell, and as much again until the splits are made; a divided run then keeps the shards of this rank',
   parallel: 'every',
   sources: ({ path, files }) => (path === undefined ? Object.values(files ?? {}) : [path]),
-  facts: ({ options }) => ({
-    examples: {
-      splits: Object.keys(options.files ?? options.fractions),
-      ...(options.shape && { shape: options.shape }),
-      ...(options.classes && { classes: options.classes }),
-    },
-  }),
+  facts: ({ options: { files, fractions, shape, classes, merge }, problem }) => {
+    const merged = classes?.map((name) => mergedLabel(labelText(name), merge))
+    if (merged && new Set(merged).size < merged.length) problem('classes', 'expected names that differ after `merge`')
+    return {
+      examples: { splits: Object.keys(files ?? fractions), ...(shape && { shape }), ...(classes && { classes }) },
+    }
+  },
   run: (options, context) => context.flow.pull(splitTables(options, context)),
 })
 
 async function* splitTables(options: Options, context: StageContext): AsyncGenerator<Table> {
   const named = options.path === undefined ? Object.entries(options.files ?? {}) : [['', options.path] as const]
+  const labels = new LabelCodes(options.classes, options.merge)
   const read: [string, CsvRows][] = []
-  for (const [split, path] of named) read.push([split, await readCsv(path, options, context)])
+  for (const [split, path] of named) {
+    const rows = await readCsv(path, options, labels, context)
+    checkColumns(rows, read[0]?.[1] ?? rows)
+    read.push([split, rows])
+  }
   const [, first] = read[0]!
-  for (const [, rows] of read) checkColumns(rows, first)
-  const classes = options.classes ?? classesOf(read.flatMap(([, rows]) => rows.labels))
-  const shape = options.shape ?? [first.width]
-  if (widthOf(shape) !== first.width)
-    throw new PipelineError('DATA', `${first.path}: expected ${shape.join('×')} features, found ${first.width}`)
-
+  const { width } = first.rows
+  const shape = options.shape ?? [width]
+  if (widthOf(shape) !== width)
+    throw new PipelineError('DATA', `${first.path}: expected ${shape.join('×')} features, found ${width}`)
+  const { classes, classOf } = labels.classes(context)
   const fields = exampleFields({ shape, classes, names: first.names }, new Float32Array(0))
-  const index = new Map(classes.map((name, i) => [name, i]))
-  for (const [name, rows] of read) {
-    const all = Uint32Array.from({ length: rows.labels.length }, (_, i) => i)
-    const splits =
-      options.path === undefined ? [[name, all] as const] : deal(all.length, options.fractions, context.random('split'))
+  for (const [name, { rows }] of read) {
+    const all = Int32Array.from({ length: rows.count }, (_, row) => classOf[rows.label(row)]!)
+    const splits: Iterable<[string, Uint32Array]> =
+      options.path === undefined
+        ? [[name, Uint32Array.from(all.keys())]]
+        : await dealRows(all, options.fractions, options, context)
     for (const [split, order] of splits) {
-      const dealt = new ShardBuffer(context.parallel, order.length, first.width, (length) => floats(length, context))
+      const dealt = new ShardBuffer(context.parallel, order.length, width, (length) => floats(length, context))
       for (const [i, row] of order.entries()) {
-        const values = rows.values.subarray(row * first.width, (row + 1) * first.width)
-        dealt.put(i, values, labelOf(rows, row, index, classes))
+        dealt.put(i, rows.row(row), all[row]!)
+        if (i % 1024 === 0) await turn(context)
       }
       yield* dealt.tables(fields, split)
     }
@@ -106,33 +140,13 @@ function floats(length: number, { kernels }: StageContext): Float32Array {
 }
 
 /** Throws if two files have different numbers of features, or different names of features. */
-function checkColumns(rows: CsvRows, first: CsvRows): void {
-  if (rows.width !== first.width)
-    throw new PipelineError('DATA', `${rows.path} has ${rows.width} features, ${first.path} has ${first.width}`)
-  const at = rows.names?.findIndex((name, i) => name !== first.names?.[i]) ?? -1
+function checkColumns({ path, names, rows }: CsvRows, first: CsvRows): void {
+  if (rows.width !== first.rows.width)
+    throw new PipelineError('DATA', `${path} has ${rows.width} features, ${first.path} has ${first.rows.width}`)
+  const at = names?.findIndex((name, i) => name !== first.names?.[i]) ?? -1
   if (at >= 0)
     throw new PipelineError(
       'DATA',
-      `${rows.path} has the column "${rows.names![at]}" where ${first.path} has "${first.names![at]}"`,
+      `${path} has the column "${names![at]}" where ${first.path} has "${first.names![at]}"`,
     )
-}
-
-/** Class indices `0 … n - 1` if all labels are integers from 0, else the sorted labels. */
-function classesOf(labels: readonly string[]): string[] {
-  const distinct = [...new Set(labels)]
-  if (distinct.every((label) => /^\d{1,4}$/.test(label))) {
-    const count = Math.max(...distinct.map(Number)) + 1
-    return Array.from({ length: count }, (_, i) => String(i))
-  }
-  return distinct.sort()
-}
-
-function labelOf(rows: CsvRows, row: number, index: ReadonlyMap<string, number>, classes: readonly string[]): number {
-  const text = rows.labels[row]!
-  const found = index.get(text) ?? index.get(String(Number(text)))
-  if (found !== undefined) return found
-  throw new PipelineError(
-    'DATA',
-    `${rows.path}:${rows.lines[row]}: expected a label among ${classes.join(', ')}, got "${text}"`,
-  )
 }

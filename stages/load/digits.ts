@@ -8,7 +8,7 @@ import {
   type StageContext,
   wire,
 } from '../../pipeline/stage-kit.js'
-import { deal, fractions } from './fractions.js'
+import { type Dealing, dealing, dealRows, fractions } from './fractions.js'
 import { readSourceFile } from './source-file.js'
 
 const file = packagePath('stages/load/digits/digits.csv')
@@ -27,6 +27,7 @@ export const digits = defineStage({
     fractions: fractions
       .default({ train: 0.7, validation: 0.15, test: 0.15 })
       .describe('Share of the rows in each split. You choose the names of the splits.'),
+    ...dealing,
   }),
   inputs: {},
   outputs: { examples: wire.examples },
@@ -35,19 +36,23 @@ export const digits = defineStage({
   parallel: 'every',
   sources: () => [file],
   facts: ({ options }) => ({ examples: { splits: Object.keys(options.fractions), shape, classes } }),
-  run: ({ fractions }, context) => context.flow.pull(splitTables(fractions, context)),
+  run: (options, context) => context.flow.pull(splitTables(options, context)),
 })
 
-async function* splitTables(parts: Record<string, number>, context: StageContext): AsyncGenerator<Table> {
+async function* splitTables(
+  { fractions, ...how }: Dealing & { readonly fractions: Readonly<Record<string, number>> },
+  context: StageContext,
+): AsyncGenerator<Table> {
   const text = (await readSourceFile(file, context)).toString('utf8')
   const rows = text
     .trim()
     .split('\n')
     .map((line) => line.split(',').map(Number))
   const fields = exampleFields({ shape, classes }, new Uint8Array(0))
-  for (const [split, order] of deal(rows.length, parts, context.random('split'))) {
+  const labels = rows.map((row) => row[PIXELS]!)
+  for (const [split, order] of await dealRows(labels, fractions, how, context)) {
     const dealt = new ShardBuffer(context.parallel, order.length, PIXELS, context.kernels.allocate)
-    for (const [i, row] of order.entries()) dealt.put(i, rows[row]!.slice(0, PIXELS), rows[row]![PIXELS]!)
+    for (const [i, row] of order.entries()) dealt.put(i, rows[row]!.slice(0, PIXELS), labels[row]!)
     yield* dealt.tables(fields, split)
   }
 }

@@ -1,75 +1,131 @@
 import { createHash } from 'node:crypto'
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
-import { fileProblem, messageOf, openRegularFile, PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
+import { pipeline, Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import {
+  fileProblem,
+  messageOf,
+  openRegularFile,
+  PipelineError,
+  type StageContext,
+  turn,
+} from '../../pipeline/stage-kit.js'
 
-const unzip = promisify(gunzip)
-
-/** Largest file that is read into memory, in bytes, before and after it is unpacked. */
+/** Largest file that is read into memory as a whole, and largest size of an unpacked file, in bytes. */
 const MOST = 1 << 30
 
+/** Bytes that are read at a time. A piece is worked on for a few milliseconds, so that Ctrl-C is answered at once. */
+const PIECE = 1 << 16
+
+/** The first bytes of every gzip file. No text and no CIFAR file begins with them. */
+const GZIP = [0x1f, 0x8b]
+
 /**
- * Reads a whole data file, unpacks it if its name ends in `.gz`, and records its checksum in the run. Throws a
- * PipelineError `DATA` if the file is missing, unreadable, empty or damaged. If it is missing, the message ends with
- * `help`.
+ * Reads a data file in pieces, unpacks it if it is a gzip file, and records its checksum in the run when all of it has
+ * been read. Stops with an error when the run is stopped. Throws a PipelineError `DATA` if the file is missing,
+ * unreadable, empty or damaged, or unpacks to more than 1 GiB. If it is missing, the message ends with `help`.
  */
-export async function readSourceFile(path: string, context: StageContext, help = ''): Promise<Buffer> {
-  const bytes = await reading(path, help, async () => {
-    const file = await openRegularFile(path, MOST)
-    try {
-      return await file.readFile()
-    } finally {
-      await file.close()
-    }
-  })
-  if (bytes.length === 0) throw new PipelineError('DATA', `${path} is empty`)
-  context.source({ path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })
-  if (!path.endsWith('.gz')) return bytes
-  const unpacked = await unzip(bytes, { maxOutputLength: MOST }).catch((error) => {
-    const isLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
-    const problem = isLarge
-      ? `holds more than ${MOST >> 20} MiB; unpack it`
-      : `is not a whole gzip file: ${messageOf(error)}`
-    throw new PipelineError('DATA', `${path} ${problem}`, { cause: error })
-  })
-  if (unpacked.length === 0) throw new PipelineError('DATA', `${path} is empty`)
-  return unpacked
+export async function* readPieces(path: string, context: StageContext, help = ''): AsyncGenerator<Uint8Array> {
+  const packed = rawPieces(path, context, help)
+  const first = await packed.next()
+  if (first.done) throw new PipelineError('DATA', `${path} is empty`)
+  const all = joined(first.value, packed)
+  const isPacked = isGzip(first.value) || path.endsWith('.gz')
+  let size = 0
+  for await (const piece of isPacked ? unpacked(all, path) : all) {
+    size += piece.length
+    if (isPacked && size > MOST) throw new PipelineError('DATA', `${path} holds more than ${MOST >> 20} MiB; unpack it`)
+    yield piece
+    await turn(context)
+  }
+  if (size === 0) throw new PipelineError('DATA', `${path} is empty`)
 }
 
-/** A data file that is read in pieces. It is unpacked if its name ends in `.gz`. */
+/** Whether the content of a file that begins with these bytes is packed by gzip. */
+export function isGzip(bytes: Uint8Array): boolean {
+  return GZIP.every((byte, i) => bytes[i] === byte)
+}
+
+async function* joined(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first
+  yield* rest
+}
+
+/** The bytes as they are in the file. Each piece has memory of its own. */
+async function* rawPieces(path: string, context: StageContext, help: string): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256')
+  const handle = await reading(path, help, () => openRegularFile(path))
+  let bytes = 0
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await reading(path, '', () => handle.read(new Uint8Array(PIECE), 0, PIECE, null))
+      if (bytesRead === 0) break
+      bytes += bytesRead
+      const piece = buffer.subarray(0, bytesRead)
+      hash.update(piece)
+      yield piece
+    }
+  } finally {
+    await handle.close()
+  }
+  if (bytes > 0) context.source({ path, bytes, sha256: hash.digest('hex') })
+}
+
+async function* unpacked(packed: AsyncGenerator<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip({ chunkSize: PIECE })
+  let failure: unknown
+  pipeline(Readable.from(packed, { objectMode: true, highWaterMark: 1 }), gunzip, (error) => {
+    failure = error
+  })
+  try {
+    for await (const piece of gunzip) yield piece as Uint8Array
+  } catch (error) {
+    const cause = failure ?? error
+    if (cause instanceof PipelineError) throw cause
+    throw new PipelineError('DATA', `${path} is not a whole gzip file: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** Reads a whole data file of at most 1 GiB. Throws like `readPieces`. */
+export async function readSourceFile(path: string, context: StageContext, help = ''): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of readPieces(path, context, help)) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
+
+/** A data file that is read in pieces. It is unpacked if it is a gzip file. */
 export interface SourceFile {
   /** Path of the file. */
   readonly path: string
   /** Number of bytes, after unpacking. */
   readonly size: number
-  /** The first two bytes, after unpacking. */
-  readonly firstBytes: Uint8Array
   /** Reads pieces of `length` bytes, in order; the last may be short. The next piece may overwrite the previous one. */
-  pieces(length: number): AsyncGenerator<Uint8Array> | Generator<Uint8Array>
+  pieces(length: number): AsyncGenerator<Uint8Array>
 }
 
-/** Opens a data file. Only a `.gz` file is read into memory as a whole. Throws like `readSourceFile`. */
+/** Opens a data file. Only a gzip file is read into memory as a whole. Throws like `readPieces`. */
 export async function openSourceFile(path: string, context: StageContext, help = ''): Promise<SourceFile> {
-  if (path.endsWith('.gz')) {
-    const bytes = await readSourceFile(path, context, help)
-    return { path, size: bytes.length, firstBytes: bytes.subarray(0, 2), pieces: (length) => cut(bytes, length) }
-  }
-  const firstBytes = new Uint8Array(2)
+  const firstBytes = new Uint8Array(GZIP.length)
   const size = await reading(path, help, async () => {
     const handle = await openRegularFile(path)
     try {
-      await handle.read(firstBytes, 0, 2, 0)
+      await handle.read(firstBytes, 0, firstBytes.length, 0)
       return (await handle.stat()).size
     } finally {
       await handle.close()
     }
   })
   if (size === 0) throw new PipelineError('DATA', `${path} is empty`)
-  return { path, size, firstBytes, pieces: (length) => read(path, size, length, context) }
+  if (!isGzip(firstBytes) && !path.endsWith('.gz'))
+    return { path, size, pieces: (length) => read(path, size, length, context) }
+  const bytes = await readSourceFile(path, context)
+  return { path, size: bytes.length, pieces: (length) => cut(bytes, length, context) }
 }
 
-function* cut(bytes: Uint8Array, length: number): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length)
+async function* cut(bytes: Uint8Array, length: number, context: StageContext): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += length) {
+    yield bytes.subarray(at, at + length)
+    await turn(context)
+  }
 }
 
 /** Reads and hashes piece by piece, so that a piece is still in the CPU cache when the caller uses it. */
@@ -85,7 +141,7 @@ async function* read(path: string, size: number, length: number, context: StageC
       const piece = buffer.subarray(0, wanted)
       hash.update(piece)
       yield piece
-      await context.flow.yieldToEventLoop()
+      await turn(context)
     }
   } finally {
     await handle.close()

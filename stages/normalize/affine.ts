@@ -13,6 +13,7 @@ import {
   type StageContext,
   shareOf,
   splitOf,
+  turn,
   widthOf,
 } from '../../pipeline/stage-kit.js'
 
@@ -129,13 +130,16 @@ function exactDeviation(sum: Float64Array, squares: Float64Array, count: number)
   })
 }
 
-/** Cuts the rows into pieces of about a megabyte. Yields to the event loop between them if necessary. */
+/**
+ * Cuts the rows into pieces of about a megabyte. Yields to the event loop between them if necessary, and ends with an
+ * error when the run is stopped: nothing has been trained yet that a checkpoint could hold.
+ */
 async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], width: number, context: StageContext) {
   const step = Math.max(1, Math.floor(2 ** 20 / width)) * width
   for (const { values } of parts)
     for (let at = 0; at < values.length; at += step) {
       yield values.subarray(at, at + step)
-      await context.flow.yieldToEventLoop()
+      await turn(context)
     }
 }
 
@@ -163,7 +167,8 @@ export async function standardised(table: Table, affine: Affine, context: StageC
   const factors = scale.map((factor, j) => (applied?.scale[j] === 0 ? 0 : factor))
   for (let from = 0; from < values.length; from += mean.length) {
     for (let j = 0; j < mean.length; j++) floats[from + j] = (values[from + j]! - mean[j]!) * factors[j]!
-    await context.flow.yieldToEventLoop()
+    const pause = turn(context)
+    if (pause) await pause
   }
   return examplesTable(
     exampleFields({ shape, classes, names, applied: applied ? composed(applied, affine) : affine }, floats),

@@ -65,7 +65,7 @@ export class Definitions {
     if (definitionDigest(pipeline) !== task.definition) throw new Refusal(forged('definition'))
     if (pipeline.definition.parallel?.engine === 'mpi') throw new Refusal(oneProcess)
     await this.checkData(pipeline, task)
-    if (preparationDigest(pipeline.graph, task.data) !== task.preparation) throw new Refusal(forged('preparation'))
+    if (preparationDigest(pipeline, task.data) !== task.preparation) throw new Refusal(forged('preparation'))
     return pipeline
   }
 

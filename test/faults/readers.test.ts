@@ -70,9 +70,11 @@ t.test(
   'a packed file that unpacks to more than memory should hold is refused',
   { skip: !existsSync('/dev/zero') },
   async (t) => {
-    const cwd = temporary(t, { 'p.yaml': 'stages:\n  - use: load/csv\n    with: { path: bomb.csv.gz }\n' })
-    execFileSync('sh', ['-c', 'head -c 1100000000 /dev/zero | gzip -1 > bomb.csv.gz'], { cwd })
-    checkFailure(t, await millrace(['run', 'p.yaml'], cwd), /bomb\.csv\.gz holds more than 1024 MiB; unpack it/)
+    const cwd = temporary(t, {
+      'p.yaml': 'stages:\n  - use: load/cifar10\n    with: { directory: ., train: [bomb.bin.gz] }\n',
+    })
+    execFileSync('sh', ['-c', 'head -c 1100000000 /dev/zero | gzip -1 > bomb.bin.gz'], { cwd })
+    checkFailure(t, await millrace(['run', 'p.yaml'], cwd), /bomb\.bin\.gz holds more than 1024 MiB; unpack it/)
   },
 )
 

@@ -46,6 +46,29 @@ t.test('the default name is that of the file, the default seed is 0', async (t) 
   t.match(definition, { name: 'p', seed: 0, description: undefined })
 })
 
+t.test('the seed of the splits is the one in the file, whatever the seed of the run', async (t) => {
+  const stages = 'stages:\n  - use: a/load\n'
+  const varied = `vars: { s: 3 }\nseed: "\${s}"\n${stages}`
+  const cases: [text: string, options: ReadOptions, seed: number, splitSeed: number][] = [
+    [`seed: 3\n${stages}`, {}, 3, 3],
+    [`seed: 3\n${stages}`, { seed: 7 }, 7, 3],
+    [`seed: 3\n${stages}`, { set: ['seed=7'] }, 7, 3],
+    [varied, { set: ['s=7'] }, 7, 3],
+    [stages, { seed: 7 }, 7, 0],
+    [`seed: 3\nsplitSeed: 5\n${stages}`, { seed: 7 }, 7, 5],
+    [`seed: 3\n${stages}`, { set: ['splitSeed=5'] }, 3, 5],
+  ]
+  for (const [text, options, seed, splitSeed] of cases)
+    t.match(read(t, { 'p.yaml': text }, options), { seed, splitSeed })
+  t.match(read(t, { 'base.yaml': `splitSeed: 4\n${stages}`, 'p.yaml': 'extends: base.yaml\nseed: 9\n' }), {
+    seed: 9,
+    splitSeed: 4,
+  })
+  t.throws(() => read(t, { 'p.yaml': `splitSeed: -1\n${stages}` }), {
+    message: /p\.yaml:1:12 {2}splitSeed: expected a non-negative integer, got -1$/,
+  })
+})
+
 t.test('a seed may be a reference', async (t) => {
   t.equal(read(t, { 'p.yaml': 'seed: ${SEED:-7}\nstages:\n  - use: a/load\n' }).seed, 7)
   t.equal(read(t, { 'p.yaml': 'seed: ${SEED:-7}\nstages:\n  - use: a/load\n' }, { environment: { SEED: '9' } }).seed, 9)

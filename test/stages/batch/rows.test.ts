@@ -33,6 +33,23 @@ t.test('batch/rows cuts a split into batches of `size` rows, the last one short'
   }
 })
 
+t.test('batch/rows notes classes without a row to train on', async (t) => {
+  const cases: [labels: number[], classes: string[], notes: string[]][] = [
+    [[0, 1, 2], ['a', 'b', 'c'], []],
+    [[0, 2, 2], ['a', 'b', 'c'], ['1 of 3 classes has no rows in train: b']],
+    [[1, 1], ['a', 'b', 'c'], ['2 of 3 classes have no rows in train: a, c']],
+    [[8], [...'abcdefghi'], ['8 of 9 classes have no rows in train: a, b, c, d, e … (8 in all)']],
+  ]
+  for (const [labels, classes, expected] of cases) {
+    const rows = labels.map((label) => [label])
+    const others = examples([[1]], [0], { split: 'test', classes })
+    const { notes } = await runStage(t, '- use: batch/rows\n  with: { size: 2, epochs: 2 }', {
+      examples: [others, examples(rows, labels, { classes })],
+    })
+    t.strictSame(notes, expected)
+  }
+})
+
 t.test('batch/rows goes through the split once per epoch and counts the steps on', async (t) => {
   const { tables } = await runStage(t, '- use: batch/rows\n  with: { size: 2, epochs: 2 }', {
     examples: [countedExamples(3)],

@@ -1,0 +1,104 @@
+import type { Table } from 'apache-arrow'
+import type { Observable } from 'rxjs'
+import { someOf } from '../base/words.js'
+import type { Node } from '../graph/graph.js'
+import { kernelRows, layoutOf, splitOf } from '../wires/examples.js'
+import { shareOf } from '../wires/shares.js'
+
+/** What a load stage has loaded. */
+export interface DataSummary {
+  /** The shape of one example; its product is the number of features. */
+  readonly shape: readonly number[]
+  /** The names of the classes, in the order of the labels. */
+  readonly classes: readonly string[]
+  /** The splits, in the order in which they were loaded. */
+  readonly splits: readonly SplitSummary[]
+}
+
+/** The rows of one split. */
+export interface SplitSummary {
+  /** The name of the split. */
+  readonly name: string
+  /** The number of its rows. */
+  readonly rows: number
+  /** The number of rows of each class. Left out in a divided run, whose processes have a part of the rows each. */
+  readonly perClass?: readonly number[]
+}
+
+/** From this number on, classes that have fewer than two rows on average are probably ids. */
+const MANY_CLASSES = 10
+
+/** Whether a stage loads examples: it makes them out of no other tables. */
+export function isLoader({ stage, inputs }: Node, port: string): boolean {
+  return inputs.size === 0 && stage.outputs[port]?.type === 'examples'
+}
+
+/** Counts the examples on a wire, and reports them when it completes. Reports nothing if no table came. */
+export function watchData(wire: Observable<Table>, report: (summary: DataSummary) => void): void {
+  const splits = new Map<string, { rows: number; perClass: number[] | undefined }>()
+  let layout: Pick<DataSummary, 'shape' | 'classes'> | undefined
+  wire.subscribe({
+    next: (table) => {
+      layout ??= layoutOf(table)
+      const name = splitOf(table)
+      const share = shareOf(table)
+      const split = splits.get(name) ?? { rows: 0, perClass: share ? undefined : layout.classes.map(() => 0) }
+      splits.set(name, split)
+      split.rows = share ? share.rows : split.rows + table.numRows
+      if (split.perClass) for (const label of kernelRows(table).labels) split.perClass[label]!++
+    },
+    error: () => {},
+    complete: () => {
+      if (!layout) return
+      const { shape, classes } = layout
+      report({ shape, classes, splits: [...splits].map(([name, split]) => ({ name, ...withoutUndefined(split) })) })
+    },
+  })
+}
+
+function withoutUndefined({
+  rows,
+  perClass,
+}: {
+  rows: number
+  perClass: number[] | undefined
+}): Omit<SplitSummary, 'name'> {
+  return perClass ? { rows, perClass } : { rows }
+}
+
+/** Returns what the user should know of the classes: labels that look like ids, and classes of one split alone. */
+export function classRemarks({ classes, splits }: DataSummary): string[] {
+  const rows = splits.reduce((sum, split) => sum + split.rows, 0)
+  const remarks: string[] = []
+  if (classes.length >= MANY_CLASSES && classes.length > rows / 2)
+    remarks.push(`${classes.length} classes for ${rows} rows: is the label column one of ids?`)
+  const filled = splits.filter((split) => split.rows > 0)
+  if (filled.length < 2) return remarks
+  for (const { name, perClass } of filled) {
+    const alone = classes.filter(
+      (_, c) => perClass?.[c] && filled.every((other) => other.name === name || !other.perClass?.[c]),
+    )
+    if (alone.length === 0) continue
+    const occur = alone.length === 1 ? 'occurs' : 'occur'
+    remarks.push(`${alone.length} of ${classes.length} classes ${occur} in ${name} alone: ${someOf(alone)}`)
+  }
+  return remarks
+}
+
+/** Classes that `formatSummary` shows. */
+const SHOWN = 12
+
+/** Formats a summary as one line: `40 rows × 2 features (train 32, test 8), 2 classes: x (19), y (21)`. */
+export function formatSummary({ shape, classes, splits }: DataSummary): string {
+  const rows = splits.reduce((sum, split) => sum + split.rows, 0)
+  const features = shape.reduce((product, size) => product * size, 1)
+  const parts = splits.map((split) => `${split.name} ${split.rows}`).join(', ')
+  const counted = splits.every(({ perClass }) => perClass)
+  const names = classes.slice(0, SHOWN).map((name, c) => {
+    const count = splits.reduce((sum, { perClass }) => sum + (perClass?.[c] ?? 0), 0)
+    return counted ? `${someOf([name])} (${count})` : someOf([name])
+  })
+  const rest = classes.length > SHOWN ? ' …' : ''
+  const size = `${rows} row${rows === 1 ? '' : 's'} × ${features} feature${features === 1 ? '' : 's'}`
+  return `${size} (${parts}), ${classes.length} class${classes.length === 1 ? '' : 'es'}: ${names.join(', ')}${rest}`
+}

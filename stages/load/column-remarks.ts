@@ -1,0 +1,130 @@
+import { someOf } from '../../pipeline/stage-kit.js'
+
+/** Rows from which on a column that numbers them is told: a few numbers may be in order by chance. */
+const LEAST_ROWS = 8
+
+/**
+ * A column is told if float32 rounds a number by more than this share of the column's range, or makes this share of
+ * neighbours equal that differ in the file.
+ */
+const LOST = { range: 1e-4, neighbours: 0.01 }
+
+/** What is known of the numbers of one column. */
+interface Seen {
+  first: number
+  last: number
+  min: number
+  max: number
+  isWhole: boolean
+  /** Sums of the distances to the first number, and of their squares. */
+  sum: number
+  squares: number
+  /** The largest change by rounding to float32, and the number that it changed. */
+  error: number
+  changed: number
+  /** How many numbers differ from the one before, but not as float32. */
+  merged: number
+}
+
+/** Watches the numbers of a file while they are read, and finds columns that are probably not what they seem. */
+export class ColumnRemarks {
+  private readonly columns: Seen[] = []
+  private rows = 0
+
+  /** Takes the numbers of a row, by feature, and what float32 makes of them. */
+  see(values: ArrayLike<number>, stored: ArrayLike<number>): void {
+    for (let j = 0; j < values.length; j++) {
+      const value = values[j]!
+      const seen = this.columns[j]
+      if (seen) add(seen, value, stored[j]!)
+      else this.columns[j] = firstSeen(value, stored[j]!)
+    }
+    this.rows++
+  }
+
+  /**
+   * Returns what the user should know.
+   *
+   * @param titleOf the name or the index of the column of a feature
+   */
+  remarks(titleOf: (feature: number) => string): string[] {
+    return [this.lostDigits(titleOf), this.rowNumbers(titleOf)].filter((remark) => remark !== undefined)
+  }
+
+  private lostDigits(titleOf: (feature: number) => string): string | undefined {
+    const found = this.columns.flatMap((seen, j) => (this.losesDigits(seen) ? [j] : []))
+    if (found.length === 0) return undefined
+    const { changed } = this.columns[found[0]!]!
+    const [columns, loses, it] = found.length === 1 ? ['column', 'loses', 'its'] : ['columns', 'lose', 'their']
+    const example = `${changed} becomes ${Math.fround(changed)}`
+    return (
+      `the ${columns} ${someOf(found.map(titleOf))} ${loses} digits, because features are float32: ${example}; ` +
+      `subtract ${it} smallest value in the file, or leave the ${columns} out with drop`
+    )
+  }
+
+  private losesDigits({ min, max, error, merged }: Seen): boolean {
+    return max > min && (error > LOST.range * (max - min) || merged > LOST.neighbours * this.rows)
+  }
+
+  private rowNumbers(titleOf: (feature: number) => string): string | undefined {
+    const found = this.columns.flatMap((seen, j) => (numbersRows(seen, this.rows) ? [j] : []))
+    if (found.length === 0) return undefined
+    const { min, max } = this.columns[found[0]!]!
+    const [columns, numbers, says] = found.length === 1 ? ['column', 'numbers', 'says'] : ['columns', 'number', 'say']
+    return (
+      `the ${columns} ${someOf(found.map(titleOf))} ${numbers} the rows (each whole number from ${min} to ${max} once); ` +
+      `if that ${says} nothing about an example, leave the ${columns} out with drop`
+    )
+  }
+}
+
+function firstSeen(value: number, stored: number): Seen {
+  const isWhole = Number.isInteger(value)
+  const error = Math.abs(value - stored)
+  return {
+    first: value,
+    last: value,
+    min: value,
+    max: value,
+    isWhole,
+    sum: 0,
+    squares: 0,
+    error,
+    changed: value,
+    merged: 0,
+  }
+}
+
+function add(seen: Seen, value: number, stored: number): void {
+  if (value < seen.min) seen.min = value
+  if (value > seen.max) seen.max = value
+  if (seen.isWhole) {
+    if (Number.isInteger(value)) {
+      const distance = value - seen.first
+      seen.sum += distance
+      seen.squares += distance * distance
+    } else seen.isWhole = false
+  }
+  const error = Math.abs(value - stored)
+  if (error > seen.error) {
+    seen.error = error
+    seen.changed = value
+  }
+  if (value !== seen.last && stored === Math.fround(seen.last)) seen.merged++
+  seen.last = value
+}
+
+/**
+ * Whether the numbers are whole, one step apart from the smallest to the largest, each once, in any order. Other whole
+ * numbers in this range have another sum or other squares.
+ */
+function numbersRows({ first, min, max, isWhole, sum, squares }: Seen, rows: number): boolean {
+  if (!isWhole || rows < LEAST_ROWS || max - min !== rows - 1) return false
+  const [low, high] = [min - first, max - first]
+  const expected = (rows * (low + high)) / 2
+  const squaresTo = (n: number): number => (n * (n + 1) * (2 * n + 1)) / 6
+  const expectedSquares = squaresTo(high) + squaresTo(-low)
+  // Squares of many rows are rounded.
+  return sum === expected && Math.abs(squares - expectedSquares) <= 1e-9 * expectedSquares
+}
