@@ -35,8 +35,9 @@ export interface OptionDifference extends Omit<OptionChange, 'from'> {
   readonly stage: string | undefined
   /** What its stage says about such a change: see `Stage.onResume`; undefined if it may not change. */
   readonly counts: 'whole' | 'rest' | undefined
-  /** Where the new value comes from, and the name of the stage in messages. */
+  /** Where the new value comes from. */
   readonly where: string | undefined
+  /** The name of the stage in messages; empty for the seed. */
   readonly title: string
 }
 
