@@ -52,7 +52,7 @@ function csv({ columns, rows, notes }: DataTable): string {
   const hasBest = rows.some(isBest)
   const cells = (row: readonly Cell[]): (string | number)[] =>
     row.flatMap(({ text, value, deviation }, i) => [
-      value ?? (text === '–' ? '' : text),
+      value ?? (text === '–' ? '' : singleLine(text)),
       ...(hasDeviation[i] ? [deviation ?? ''] : []),
     ])
   const notesOf = (row: readonly Cell[]): string[] => [
@@ -60,14 +60,16 @@ function csv({ columns, rows, notes }: DataTable): string {
   ]
   return csvOf([
     [
-      ...columns.flatMap(({ name }, i) => [name, ...(hasDeviation[i] ? [`${name}, standard deviation`] : [])]),
+      ...columns.flatMap(({ name }, i) =>
+        [name, ...(hasDeviation[i] ? [`${name}, standard deviation`] : [])].map(singleLine),
+      ),
       ...(hasBest ? ['best'] : []),
       ...(hasNotes ? ['notes'] : []),
     ],
     ...rows.map((row) => [
       ...cells(row),
       ...(hasBest ? [isBest(row) ? 'best' : ''] : []),
-      ...(hasNotes ? [notesOf(row).join('; ')] : []),
+      ...(hasNotes ? [singleLine(notesOf(row).join('; '))] : []),
     ]),
   ])
 }

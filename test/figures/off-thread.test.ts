@@ -1,0 +1,42 @@
+import { Worker } from 'node:worker_threads'
+import t from 'tap'
+import { curvesFigure, drawOffThread, pngOf } from '../../dist/figures/index.js'
+
+const rows = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ epoch: 1 + Math.floor(i / 20), step: i + 1, train_loss: 1 / (i + 1) }))
+
+t.test('what is drawn in another thread has the same bytes', async (t) => {
+  const given = [[{ name: 'a', rows: rows(30) }], { scale: 'log' }] as const
+  const svg = await drawOffThread('curvesFigure', [...given])
+  t.equal(svg, await curvesFigure(...given))
+  t.strictSame(Buffer.from(await drawOffThread('pngOf', [svg])), Buffer.from(await pngOf(svg)))
+})
+
+t.test('the event loop goes on while a figure of many evaluations is drawn', async (t) => {
+  let turns = 0
+  const timer = setInterval(() => turns++, 5)
+  await drawOffThread('curvesFigure', [[{ name: 'a', rows: rows(20_000) }], {}])
+  clearInterval(timer)
+  t.ok(turns > 10, `${turns} turns`)
+})
+
+t.test('an error is that of the function, and the next figure is drawn', async (t) => {
+  await t.rejects(drawOffThread('curvesFigure', [[], {}]), { message: 'there is no evaluation to draw' })
+  t.match(await drawOffThread('barsFigure', [[{ group: 'a', name: 'b', value: 1 }]]), '<svg')
+})
+
+t.test('a drawing does not keep a process alive that was stopped', async (t) => {
+  const source = `
+    import { drawOffThread } from ${JSON.stringify(new URL('../../dist/figures/index.js', import.meta.url).href)}
+    const stop = new AbortController()
+    const rows = Array.from({ length: 200000 }, (_, i) => ({ epoch: i, step: i, train_loss: 1 }))
+    drawOffThread('curvesFigure', [[{ name: 'a', rows }], {}], stop.signal).then(() => console.log('drawn'))
+    stop.abort()`
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), { stdout: true })
+  let text = ''
+  worker.stdout.on('data', (chunk) => {
+    text += chunk
+  })
+  await new Promise((done) => worker.on('exit', done))
+  t.equal(text, '')
+})
