@@ -9,10 +9,13 @@ export interface QueueFlags {
   readonly json?: boolean
 }
 
-/** Takes the secret out of the environment, so that no definition can name it and no other code sees it. */
+/**
+ * Takes the secret out of the environment, and the address of the queue, which may have a password: so no definition
+ * can name them, and no stage sees them. Returns the secret.
+ */
 export function takeSecret(): string | undefined {
   const secret = process.env.MILLRACE_QUEUE_SECRET
-  delete process.env.MILLRACE_QUEUE_SECRET
+  for (const name of ['MILLRACE_QUEUE_SECRET', 'MILLRACE_QUEUE']) delete process.env[name]
   return secret
 }
 

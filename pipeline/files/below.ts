@@ -3,11 +3,11 @@ import { basename, dirname, join, resolve, sep } from 'node:path'
 
 /**
  * Whether a file or folder is `folder` itself or lies below it, after following symbolic links. What does not exist yet
- * counts as the place where it would be made. False if `folder` does not exist, or if a link leads nowhere.
+ * counts as the place where it would be made. False if a link leads nowhere.
  */
 export function isInside(path: string, folder: string): boolean {
   try {
-    const root = realpathSync(folder)
+    const root = realPath(resolve(folder))
     const target = realPath(resolve(path))
     return target === root || target.startsWith(root.endsWith(sep) ? root : root + sep)
   } catch {

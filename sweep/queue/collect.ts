@@ -124,13 +124,17 @@ class Places {
     }
   }
 
-  /** The shared folder, if the user has named it, or if it has the runs of all points that are done. */
+  /**
+   * The shared folder of all points that are done (or of all that failed, if none is done). Undefined if there are
+   * several, or if the user has named none and a run is missing in it: then it is only the queue that says so.
+   */
   common(): string | undefined {
-    if (this.folders.onlyNamed !== undefined) return this.folders.onlyNamed
-    const done = [...this.found].filter(([, { status }]) => status === 'done').map(([key]) => this.of(key)[0])
-    const folders = new Set(done.map((place) => place && resolve(place, '../..')))
-    const [folder] = folders
-    return folders.size === 1 && done.every((place) => place !== undefined && isRun(place)) ? folder : undefined
+    const all = [...this.found]
+    const done = all.filter(([, { status }]) => status === 'done')
+    const places = (done.length > 0 ? done : all).map(([key]) => this.of(key)[0])
+    const [folder, ...others] = new Set(places.map((place) => place && resolve(place, '../..')))
+    if (others.length > 0) return undefined
+    return this.folders.isNamed || places.every((place) => place !== undefined && isRun(place)) ? folder : undefined
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync, lstatSync, statSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { PipelineError } from '../../pipeline/base/errors.js'
 import { packagePath } from '../../pipeline/base/package.js'
@@ -20,9 +20,13 @@ const ownData = packagePath('stages/load')
 export class Folders {
   private readonly data: readonly string[]
   private readonly artifacts: readonly string[]
-  private readonly isNamed: boolean
+  /** Whether the user has named folders for runs. */
+  readonly isNamed: boolean
 
+  /** Throws a PipelineError `ARGUMENTS` if there is no such folder with data. */
   constructor({ data = [], artifacts = [] }: FolderOptions) {
+    const missing = data.find((folder) => !statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    if (missing !== undefined) throw new PipelineError('ARGUMENTS', `--data ${missing}: there is no such folder`)
     this.data = (data.length > 0 ? data : ['.']).map((folder) => resolve(folder))
     this.artifacts = (artifacts.length > 0 ? artifacts : ['.']).map((folder) => resolve(folder))
     this.isNamed = artifacts.length > 0
@@ -41,11 +45,6 @@ export class Folders {
     const wrong = folder.split(sep).includes('node_modules') ? 'packages' : isInRun(folder, root) ? 'a run' : undefined
     if (wrong) throw new PipelineError('ARGUMENTS', `${folder} may not be used for runs: it is part of ${wrong}`)
     return folder
-  }
-
-  /** The only folder for runs that the user has named. Undefined if there are several or none. */
-  get onlyNamed(): string | undefined {
-    return this.isNamed && this.artifacts.length === 1 ? this.artifacts[0] : undefined
   }
 
   /** Throws a PipelineError `ARGUMENTS` if a data file lies elsewhere. */

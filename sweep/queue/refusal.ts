@@ -5,6 +5,7 @@ import type { Task } from './task.js'
 
 /** Why a worker does not run a point. The message goes to the queue, `detail` stays on the machine of the worker. */
 export class Refusal extends Error {
+  /** The whole story. */
   readonly detail: string
 
   constructor(message: string, detail = message) {

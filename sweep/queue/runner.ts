@@ -8,7 +8,7 @@ import type { Point } from '../point.js'
 import { threadPool } from '../pool.js'
 import { Artifacts } from './artifacts.js'
 import { Definitions } from './definitions.js'
-import { Folders } from './folders.js'
+import type { Folders } from './folders.js'
 import { reasonOf, refusalOf, unknownReason } from './refusal.js'
 import { CLOSE_TIMEOUT, pause } from './server.js'
 import type { Signed, Signer } from './signature.js'
@@ -42,15 +42,15 @@ export class TaskRunner {
   private readonly running = new Map<string, AbortController>()
   private readonly directories = new Map<Point, string>()
 
-  constructor(options: WorkOptions, signer: Signer, bullmq: typeof import('bullmq')) {
+  constructor(options: WorkOptions, signer: Signer, folders: Folders, bullmq: typeof import('bullmq')) {
     const { jobs, threads } = options
     // Nothing beside the job counts: no folder in which its text happens to lie, and no environment.
     const trust = { ...options.trust, isDetached: true }
     this.options = options
     this.signer = signer
     this.bullmq = bullmq
-    this.folders = new Folders(options.folders ?? {})
-    this.definitions = new Definitions(trust, this.folders)
+    this.folders = folders
+    this.definitions = new Definitions(trust, folders)
     this.executor = threadPool({ jobs, threads, trust, directoryOf: (point) => this.directories.get(point)! })
   }
 

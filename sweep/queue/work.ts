@@ -1,3 +1,4 @@
+import { Folders } from './folders.js'
 import { POLL_INTERVAL, TaskRunner } from './runner.js'
 import { closeOrCut, openServer, type Server } from './server.js'
 import { Signer } from './signature.js'
@@ -6,13 +7,15 @@ import type { WorkOptions } from './work-options.js'
 /**
  * Runs points from the queue of a server until `signal` aborts or, with `untilDone`, until none is left. Returns
  * whether the connection was closed. If it was not, because the server was lost, timers of BullMQ keep the process
- * alive. Throws as `openServer` does, and a PipelineError `ARGUMENTS` if the secret is empty.
+ * alive. Throws as `openServer` does, and a PipelineError `ARGUMENTS` if the secret is
+ * empty or a folder with data does not exist.
  */
 export async function work(url: string, options: WorkOptions): Promise<boolean> {
   const signer = new Signer(options.secret)
+  const folders = new Folders(options.folders ?? {})
   const server = await openServer(url, (message) => options.onEvent({ type: 'trouble', message }))
   const bullmq = await import('bullmq')
-  const runner = new TaskRunner(options, signer, bullmq)
+  const runner = new TaskRunner(options, signer, folders, bullmq)
   const worker = server.worker((job, token) => runner.process(job, token), options.jobs, options.locks)
   let isClosed: boolean
   try {

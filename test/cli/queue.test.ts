@@ -50,7 +50,38 @@ t.test('submit, work, status and collect share the options of a sweep', { skip: 
   t.match(await sweep('status', '--json'), { stdout: /"total":4,"waiting":0,"running":0,"done":4,"failed":0/ })
   t.match(await sweep('collect'), { code: 0, stdout: '4 of 4 points done; millrace table shared shows them\n' })
   t.match(await millrace(['table', 'shared'], cwd), { code: 0, stdout: /^2 settings, 4 runs|^2 settings/ })
+  t.match(await sweep('submit', 'a.yaml', ...given, '--artifacts', 'other'), {
+    code: 0,
+    stdout: /^small: 4 points, 0 of them new at redis:\/\/127\.0\.0\.1:\d+\n$/,
+    stderr: /^note: 4 of the points were submitted before, with their runs in \S+shared\n$/,
+  })
+  t.match(await sweep('submit', 'a.yaml', '--grid', 'lambda=0.1', '--kernel', 'reference', '--artifacts', '/nowhere'), {
+    stdout: /^small-2: 1 points, 1 of them new .*; runs go to \/nowhere\n$/,
+    stderr: 'note: the sweep "small" at the queue has other points and stays; this one is "small-2"\n',
+  })
+  t.match(await sweep('work', '--until-done'), {
+    stdout: /failed: \/nowhere may not be used for runs: it does not lie below .*; --artifacts names other folders/,
+  })
+  t.match(await sweep('submit', 'a.yaml', '--grid', 'lambda=0.1', '--kernel', 'reference', '--retry'), {
+    stdout: /^small-2: 1 points, 0 of them new .*, 1 again; runs go to sweeps\/small-2\n$/,
+  })
 })
+
+t.test(
+  'what is taken from the environment is told, and the secret is not to be had',
+  { skip: redisMissing },
+  async (t) => {
+    const cwd = temporary(t, {
+      'a.yaml': pipeline.replace('eta: 0.05', 'eta: "${RATE}"'),
+      'b.yaml': pipeline.replace('eta: 0.05', 'eta: "${MILLRACE_QUEUE_SECRET}"'),
+    })
+    const { url } = await startRedis(t)
+    const env = { MILLRACE_QUEUE: url, MILLRACE_QUEUE_SECRET: '0.5', RATE: '0.25' }
+    const submit = (file: string) => millrace(['sweep', 'submit', file, '--seeds', '1'], cwd, env)
+    t.match(await submit('a.yaml'), { code: 0, stderr: 'note: everybody who reads the queue sees the value of RATE\n' })
+    t.match(await submit('b.yaml'), { code: 2, stderr: /names neither a var nor an environment variable/ })
+  },
+)
 
 t.test('run-one runs one point, also while others run', async (t) => {
   const cwd = temporary(t, { 'a.yaml': pipeline })

@@ -39,6 +39,7 @@ export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string
     )
     await t.test('a worker that is told to end lets its points end, if they do so in time', (t) => inTime(t, url))
     await t.test('a worker that is told to end does so while it has no connection', (t) => unconnected(t, server))
+    await t.test('a restart of the server ends no worker: it says so, waits and goes on', (t) => restart(t, server))
     await t.test('points of frozen and killed workers are run by others, although the server crashes', (t) =>
       faults(t, server),
     )
@@ -187,6 +188,22 @@ async function unconnected(t: Test, { url, crash }: TestServer): Promise<void> {
     worker.process.kill('SIGTERM')
     t.match(await worker.ended, { code: 143, stdout: /^0 points done$/m })
   }
+}
+
+async function restart(t: Test, { url, crash }: TestServer): Promise<void> {
+  const folder = temporary(t, { 'a.yaml': pipeline.replace('name: small', 'name: restart') })
+  const artifacts = join(folder, 'shared')
+  await submitSweep(url, join(folder, 'a.yaml'), { grid: ['eta=0.1,0.2'], set: ['epochs=150'] }, artifacts)
+  const [working, idle] = ['--until-done', '--quiet'].map((option) => startWorker(t, url, folder, option))
+  await until(() => countRunning(artifacts, working!.process.pid!) > 0, 'the point')
+  await crash(1000)
+  const { code, stdout, stderr } = await working!.ended
+  t.match([code, stdout], [0, /\d points? done/])
+  t.match(stderr, /^note: (redis|postgres):.* does not answer; waiting until it is back$/m)
+  t.notMatch(stderr, /internal error/)
+  t.match(await collectSweep(url, 'restart', artifacts), { total: 2, done: 2, failed: 0 })
+  idle!.process.kill('SIGTERM')
+  t.match(await idle!.ended, { code: 143 })
 }
 
 async function faults(t: Test, { url, crash }: TestServer): Promise<void> {

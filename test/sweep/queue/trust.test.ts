@@ -218,6 +218,7 @@ t.test('malformed records are remarks, and stop nobody', { skip: redisMissing },
   t.equal(remarks.length, 7)
   for (const remark of remarks) t.match(remark, /^"sweep-.*" at redis:.*; it is passed over$/)
   t.match(await collectSweep(url, 'small', join(folder, 'shared'), 'out'), { done: 1 })
+  t.match(await collectSweep(url, 'small', folder), { directory: join(folder, 'shared') }, 'a folder above is named')
 })
 
 t.test('collect writes into its own directory, whatever results say', { skip: redisMissing }, async (t) => {
