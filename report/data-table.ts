@@ -37,19 +37,26 @@ export function remarkList(remarks: readonly string[]): Html | undefined {
     : undefined
 }
 
-/** Turns a CSV into a table: whole numbers stay as they are, others get three digits. */
+/**
+ * Turns a CSV into a table: whole numbers stay as they are, others get three digits. The first column names the rows,
+ * and the heads of a confusion matrix name classes: these texts stay as they are.
+ */
 export function sheetTable(id: string, caption: string, { columns, rows }: Sheet): DataTable {
   const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinite(Number(text))
   const isNumeric = columns.map((_, i) => rows.some((row) => isNumber(row[i]!)))
-  const cellOf = (text: string): Cell => {
+  const cellOf = (text: string, column: number): Cell => {
     if (text === '') return { text: '–' }
+    if (column === 0) return { text }
     return { text: isNumber(text) && !/^-?\d+$/.test(text.trim()) ? roundToThreeDigits(Number(text)) : text }
   }
   return {
     id,
     caption,
-    columns: columns.map((name, i) => ({ name: name.replaceAll('_', ' '), isNumeric: i > 0 && isNumeric[i]! })),
-    rows: rows.map((row) => row.map(cellOf)),
+    columns: columns.map((name, i) => ({
+      name: name.startsWith('predicted ') ? name : name.replaceAll('_', ' '),
+      isNumeric: i > 0 && isNumeric[i]!,
+    })),
+    rows: rows.map((row) => row.map((text, column) => cellOf(text, column))),
     notes: [],
   }
 }

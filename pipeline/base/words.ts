@@ -16,9 +16,13 @@ function currentFolder(): string | undefined {
   }
 }
 
-/** Joins words as a sentence lists them: `a, b or c`. */
+/** A longer list does not help the user. */
+const MAX_WORDS = 30
+
+/** Joins words as a sentence lists them: `a, b or c`. Of a list that is too long for a message it shows some. */
 export function listed(words: readonly string[], conjunction = 'or'): string {
   if (words.length < 2) return words.join('')
+  if (words.length > MAX_WORDS) return someOf(words)
   return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
 }
 

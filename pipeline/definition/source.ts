@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { fileProblem, PipelineError, type Problem } from '../base/errors.js'
 import { shortPath, show } from '../base/words.js'
@@ -24,13 +25,22 @@ const MAX_DEPTH = 64
 
 /** Reads a YAML file. Throws a PipelineError `DEFINITION` with every syntax error, each with line and column. */
 export function readSource(file: string): Value {
-  let text: string
+  let bytes: Buffer
   try {
-    text = String(readRegularFile(file, MAX_BYTES))
+    bytes = readRegularFile(file, MAX_BYTES)
   } catch (error) {
     throw new PipelineError('DEFINITION', fileProblem('read the definition', shortPath(file), error), { cause: error })
   }
+  const text = String(bytes)
+  if (!isUtf8(bytes)) throw new PipelineError('DEFINITION', [notUtf8(text, file)])
   return parseSource(text, file)
+}
+
+/** The first place at which bytes are no UTF-8. In `text`, a replacement character stands there. */
+function notUtf8(text: string, file: string): Problem {
+  const before = text.split('\ufffd', 1)[0]!.split(/\r\n?|\n/)
+  const origin: Origin = { kind: 'file', file, line: before.length, column: before.at(-1)!.length + 1 }
+  return { where: formatOrigin(origin), message: 'expected UTF-8 text, found other bytes; save the file as UTF-8' }
 }
 
 /** Parses YAML text, as `readSource` does. `file` is the name of the file in positions. */

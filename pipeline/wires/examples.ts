@@ -13,6 +13,7 @@ import {
   Uint8,
 } from 'apache-arrow'
 import type { Affine, Rows } from '../../kernels/contract.js'
+import { someOf } from '../base/words.js'
 import { composed, readAffine, writeAffine } from './affine.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
@@ -144,7 +145,7 @@ export function fieldsOf(table: Table): [Field, Field] {
   const fields = [features, label].map((name) => table.schema.fields.find((field) => field.name === name))
   if (!fields[0] || !fields[1])
     throw new Error(
-      `expected a table with the columns features and label, found ${table.schema.names.join(', ') || 'no columns'}`,
+      `expected a table with the columns features and label, found ${someOf(table.schema.names.map(String)) || 'no columns'}`,
     )
   return fields as [Field, Field]
 }

@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
-import { parseSource } from '../../../dist/pipeline/definition/source.js'
+import { parseSource, readSource } from '../../../dist/pipeline/definition/source.js'
 import { entriesOf, formatOrigin, isList, locate, plain, type Value } from '../../../dist/pipeline/definition/value.js'
 
 const read = (text: string): Value => parseSource(text, `${process.cwd()}/p.yaml`)
@@ -20,6 +22,20 @@ t.test('parseSource reads scalars as YAML 1.2 does', async (t) => {
     ['|\n  two\n  lines\n', 'two\nlines\n'],
   ] as const)
     t.strictSame(plain(read(`a: ${text}`)), { a: data }, text)
+})
+
+t.test('a definition that is not UTF-8 is refused, at the first byte that is not', async (t) => {
+  const file = join(t.testdir(), 'p.yaml')
+  for (const [bytes, where] of [
+    [Buffer.from('name: x\r\nvars: { a: caf\u00e9 }\n', 'latin1'), '2:15'],
+    [Buffer.from('\ufeffname: x\n', 'utf16le'), '1:1'],
+    [Buffer.from('name: \u00e4\n').subarray(0, 7), '1:7'],
+  ] as const) {
+    writeFileSync(file, bytes)
+    t.throws(() => readSource(file), {
+      message: new RegExp(`p\\.yaml:${where} {2}expected UTF-8 text, found other bytes; save the file as UTF-8$`),
+    })
+  }
 })
 
 t.test('every value and every key has its line and column', async (t) => {
