@@ -59,3 +59,20 @@ t.test('report --help shows examples', async (t) => {
   const { stdout } = await millrace(['report', '--help'], t.testdir())
   t.match(stdout, 'millrace report runs/digits-001')
 })
+
+t.test('a report replaces an earlier one, and nothing else without --force', async (t) => {
+  const mine = 'my notes'
+  const run = runDirectory(t)
+  const cwd = t.testdir({ 'mine.html': mine, tables: { 'final-accuracy.md': mine } })
+  const refused = await millrace(['report', run, '--out', 'mine.html', '--tables', 'tables'], cwd)
+  t.equal(refused.code, 2)
+  t.equal(
+    refused.stderr,
+    'mine.html exists already and is not of a report; --force replaces it\n' +
+      'tables/final-accuracy.md exists already and is not of a report; --force replaces it\n',
+  )
+  t.strictSame(readdirSync(join(cwd, 'tables')), ['final-accuracy.md'])
+  t.equal(readFileSync(join(cwd, 'mine.html'), 'utf8'), mine)
+  for (const force of [['--force'], []])
+    t.equal((await millrace(['report', run, '--out', 'mine.html', '--tables', 'tables', ...force], cwd)).code, 0)
+})

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { finished, millrace, spawnMillrace } from './millrace.js'
 
@@ -123,4 +123,49 @@ t.test('table puts ordinary runs side by side, by the vars and options that diff
     code: 2,
     stderr: 'nowhere is no run directory: it does not exist\n',
   })
+})
+
+t.test('a point that fails makes exit code 1, named on standard error if progress is not shown', async (t) => {
+  const failing = ['--grid', 'eta=1e308,0.1', '--grid', 'lambda=0', '--seeds', '1', ...quick]
+  const cwd = t.testdir()
+  const stopped = await millrace(['sweep', 'digits-grid', ...failing, '--on-fail', 'stop', '--out', 'a'], cwd)
+  t.equal(stopped.code, 1)
+  t.match(
+    stopped.stderr,
+    /^stopped because a point failed: 0 points are done, 1 failed, 1 are missing; the same command/,
+  )
+  for (const flag of ['--quiet', '--json']) {
+    const { code, stdout, stderr } = await millrace(
+      ['sweep', 'digits-grid', ...failing, '--out', 'b', flag, '--retry'],
+      cwd,
+    )
+    t.equal(code, 1)
+    t.match(
+      stderr,
+      /^eta=1e\+308 lambda=0 seed=1 {2}failed: .* (the loss|W|b) .*\n1 of 2 points failed; millrace table b shows them\n$/,
+    )
+    t.equal(stdout === '', flag === '--quiet')
+  }
+  const again = await millrace(['sweep', 'digits-grid', ...failing, '--out', 'b', '--quiet'], cwd)
+  t.same([again.code, again.stdout, again.stderr], [1, '', '1 of 2 points failed; millrace table b shows them\n'])
+})
+
+t.test('a sweep does not write over files that are not of a sweep', async (t) => {
+  const cwd = t.testdir({ a: { 'sweep.json': '{"my":"file"}' }, b: { 'results.jsonl': 'mine' }, c: '' })
+  for (const [out, message] of [
+    [
+      'a',
+      '--out a: sweep.json lies there and is not a file of a sweep, so a sweep does not write over it; give another directory, or move it away\n',
+    ],
+    [
+      'b',
+      '--out b: results.jsonl lies there and is not a file of a sweep, so a sweep does not write over it; give another directory, or move it away\n',
+    ],
+    ['c', '--out c: it is a file, expected a directory\n'],
+  ]) {
+    const { code, stderr } = await millrace(['sweep', 'digits-grid', ...grid, ...quick, '--out', out!], cwd)
+    t.same([code, stderr], [2, message])
+  }
+  t.equal(readFileSync(`${cwd}/a/sweep.json`, 'utf8'), '{"my":"file"}')
+  t.strictSame(readdirSync(`${cwd}/a`), ['sweep.json'])
 })

@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+
 import { printable } from '../../dist/cli/terminal.js'
 import { spellOut } from '../../dist/pipeline/base/plain-text.js'
-import { millrace, userEnvironment } from './millrace.js'
+import { finished, millrace, userEnvironment } from './millrace.js'
 
 t.test('printable spells out what would command a terminal', async (t) => {
   t.equal(printable('a\x1b[31mb\x07\u009b2J\r'), 'a\\u001b[31mb\\u0007\\u009b2J\\u000d')
@@ -54,6 +55,30 @@ t.test('the first signal aborts and sets the exit code, the second ends the proc
     t.equal(lines, 'ready\naborted with 143\n')
   }
 })
+
+t.test(
+  'SIGHUP is an abort if there is a terminal, and nothing otherwise',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    for (const [isTerminal, expected] of [
+      [true, ['aborted with 129\n', 129]],
+      [false, ['', 0]],
+    ] as const) {
+      const code = `${isTerminal ? 'process.stdout.isTTY = true' : ''}
+      import { interruption } from '${new URL('../../dist/cli/terminal.js', import.meta.url)}'
+      interruption({ exit: () => {} }).signal.addEventListener('abort', () => {
+        console.log('aborted with', process.exitCode)
+      })
+      process.kill(process.pid, 'SIGHUP')
+      setTimeout(() => process.exit(), 300)`
+      const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {
+        ...{ env: userEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
+      })
+      const { stdout, code: ended } = await finished(child)
+      t.strictSame([stdout, ended], expected)
+    }
+  },
+)
 
 t.test('main.ts alone ends the process, terminal.ts alone prints', async (t) => {
   const files = readdirSync('cli').filter((name) => name.endsWith('.ts'))

@@ -9,7 +9,7 @@ import { appended } from '../../../dist/stages/sink/append.js'
 import { errorOf, openFilesIn, problemsOf, temporary } from '../harness.js'
 
 function place(t: Parameters<typeof temporary>[0], allowAbsolutePaths = false) {
-  const { path, file } = makeRunDirectory('', { out: join(temporary(t), 'run') }, allowAbsolutePaths)
+  const { path, file } = makeRunDirectory('', { out: join(temporary(t), 'run'), allowAbsolutePaths })
   const state: StageContext['state'] = (_, hooks) => hooks.begin?.()
   return { path, context: { file, state } as StageContext }
 }

@@ -1,7 +1,8 @@
 import { tableFromIPC, tableToIPC } from 'apache-arrow'
-import { EMPTY, throwError } from 'rxjs'
+import { EMPTY, from, lastValueFrom, throwError } from 'rxjs'
 import t, { type Test } from 'tap'
-import { type MetricInfos, metricsTable } from '../../../dist/pipeline/stage-kit.js'
+import { type MetricInfos, metricsTable, type StageContext } from '../../../dist/pipeline/stage-kit.js'
+import { terminal } from '../../../dist/stages/sink/terminal.js'
 import { runStage } from '../harness.js'
 
 const entry = '- use: sink/terminal\n  from: metrics'
@@ -123,4 +124,60 @@ t.test('metrics of any learner are shown by the names and units that they say', 
     /^ +epoch +hinge clear +hinge clear +left$/,
     /^ +1\/1 +3\.0000 +50\.00 % +4\.0000 +25\.00 % +$/,
   ])
+})
+
+/** What is printed on a terminal of this width, which may change with each text. */
+async function onTerminal(widthAt: (text: number) => number | undefined, metrics = run(40)): Promise<string[]> {
+  const printed: string[] = []
+  const shown = {
+    interactive: true,
+    get width() {
+      return widthAt(printed.length)
+    },
+    write: (text: string) => printed.push(text),
+  }
+  const stage = terminal.run({}, { terminal: shown } as unknown as StageContext)
+  await lastValueFrom(stage(from(metrics)), { defaultValue: undefined })
+  return printed
+}
+
+const clearing = '\r\x1b[2K'
+/** The lines without the sequence that clears one. */
+const linesOf = (printed: readonly string[]) => printed.join('').replaceAll(clearing, '\n').split('\n')
+
+t.test('on a terminal no line reaches the last cell, at any width', async (t) => {
+  for (let width = 20; width < 90; width += 3) {
+    const longest = Math.max(...linesOf(await onTerminal(() => width)).map((line) => line.length))
+    t.ok(longest < width, `${width}: ${longest}`)
+  }
+  for (const width of [undefined, 0]) {
+    const longest = Math.max(...linesOf(await onTerminal(() => width)).map((line) => line.length))
+    t.equal(longest, 10 + 2 * 20 + 9, 'a terminal that does not tell its width has 80 columns')
+  }
+})
+
+t.test('in a narrow terminal columns are left out, epoch and time last', async (t) => {
+  const [heading, line] = await onTerminal(() => 20)
+  t.match(heading, /^ +\n {5}epoch +left\n$/)
+  t.match(line!.replace(clearing, ''), /^ {6}1\/40 +$/)
+  const [wider] = await onTerminal(() => 40)
+  t.match(wider, /^ +train +\n {5}epoch +cost accuracy +left\n$/)
+})
+
+t.test('a window that is made narrower or wider gets another heading, once', async (t) => {
+  const printed = await onTerminal((line) => (line < 10 ? 80 : line < 30 ? 30 : 60))
+  t.equal(printed.filter((text) => text.includes('epoch')).length, 3)
+  t.ok(
+    printed.slice(1).every((text) => text.startsWith('\r\x1b[2K')),
+    'the line before is cleared',
+  )
+})
+
+t.test('titles are cut by the cells they take, not by their length', async (t) => {
+  const infos = { a: { name: 'a', title: 'a', split: '訓練用の写真をあつめたもの' } } as const
+  const metrics = [metricsTable({ epoch: 1, step: 10, epochs: 1, steps: 10 }, { a: 1 }, infos)]
+  const [heading] = await onTerminal(() => 80, metrics)
+  const title = heading!.split('\n')[0]!
+  t.match(title, /^ {12}訓練用の写真をあ +$/, 'eight characters of two cells')
+  t.equal(title.length + 8, 10 + 20)
 })
