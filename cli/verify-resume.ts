@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { type Random, randomStream } from '../pipeline/base/random.js'
+import { runDirectoryOf } from '../pipeline/definition/trust.js'
 import { hasCheckpoints } from '../pipeline/directory/checkpoint.js'
 import { comparedFiles, differingFiles } from '../report/compared-files.js'
 import type { ReadingFlags } from './options.js'
@@ -187,9 +188,12 @@ class Trial {
   }
 }
 
-/** The folder of a definition. The copy of the definition in a run directory finds its stage files there. */
+/**
+ * The folder of a definition. The copy of the definition in a run directory finds its stage files there. Undefined if it
+ * is a run directory, from which no code is loaded.
+ */
 function folderOf(name: string): string | undefined {
-  return existsSync(name) ? dirname(resolve(name)) : undefined
+  return existsSync(name) && runDirectoryOf(name) === undefined ? dirname(resolve(name)) : undefined
 }
 
 /** Collects what a process writes to standard error. Returns a function that gives the text so far. */

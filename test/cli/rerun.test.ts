@@ -1,6 +1,7 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { Pipeline, resume } from '../../dist/index.js'
 import { temporary } from '../stages/harness.js'
 import { millrace } from './millrace.js'
 
@@ -207,4 +208,58 @@ t.test('a run that was changed on the way says so: in its record, in rerun, tabl
     /was changed on the way: model\.eta was 0\.05, from step 21 on 0\.25/,
   )
   t.match(readFileSync(join(cwd, 'a/pipeline.yaml'), 'utf8'), /^# As it ran at last; "changes" in run\.json says/)
+})
+
+t.test('no code of a run directory is run unless the user says where its code is', async (t) => {
+  const cwd = await withRun(t)
+  const evil = "import { writeFileSync } from 'node:fs'\nwriteFileSync('RAN', '')\nexport default {}\n"
+  const plant = (name: string, use: string): void => {
+    cpSync(join(cwd, 'a'), join(cwd, name), { recursive: true })
+    writeFileSync(join(cwd, name, 'evil.js'), evil)
+    mkdirSync(join(cwd, name, 'node_modules/evil'), { recursive: true })
+    writeFileSync(join(cwd, name, 'node_modules/evil/index.js'), evil)
+    edit(cwd, `${name}/pipeline.yaml`, 'use: normalize/standardize', `use: ${use}`)
+    edit(cwd, `${name}/run.json`, '"status": "done"', '"status": "interrupted"')
+  }
+  plant('file', './evil.js')
+  plant('package', 'evil')
+  plant('base', './gone.js')
+  writeFileSync(join(cwd, 'base/base.yaml'), readFileSync(join(cwd, 'file/pipeline.yaml')))
+  writeFileSync(join(cwd, 'base/pipeline.yaml'), 'extends: ./base.yaml\n')
+  for (const name of ['file', 'package', 'base']) {
+    const use = name === 'package' ? 'evil' : './evil.js'
+    const { code, stderr } = await millrace(['rerun', name], cwd)
+    t.equal(code, 2, name)
+    t.equal(
+      stderr,
+      `${name} has stages that are not built in: ${use}; rerun runs no code that a run directory names. ` +
+        'If you trust it, give the folder with the code: --plugins DIR\n',
+    )
+    const reason = name === 'package' ? /no stage named "evil"/ : /evil\.js is code in the run directory/
+    await t.rejects(resume(join(cwd, name), { force: true }).result, { code: 'DEFINITION', message: reason }, name)
+    await t.rejects(Pipeline.load(join(cwd, name, 'pipeline.yaml')), { code: 'DEFINITION', message: reason }, name)
+    t.notOk(existsSync(join(cwd, 'RAN')), name)
+  }
+  await millrace(['rerun', 'file', '--plugins', 'file'], cwd)
+  t.ok(existsSync(join(cwd, 'RAN')), 'the user allows it')
+})
+
+t.test('a run with a stage of the user is repeated with the folder of the stage', async (t) => {
+  const cwd = t.testdir({
+    'mine.js': readFileSync(new URL('../../examples/noise.js', import.meta.url), 'utf8'),
+    'p.yaml': `stages:
+  - use: load/digits
+  - { use: batch/rows, with: { size: 40, epochs: 1 } }
+  - { use: ./mine.js, with: { amount: 1 } }
+  - { id: model, use: gradient-step/softmax, with: { eta: 0.01 } }
+  - { use: sink/parameters }
+`,
+  })
+  const run = await millrace(['run', 'p.yaml', '--out', 'runs/b', '--quiet', '--kernel', 'reference'], cwd)
+  t.equal(run.code, 0, run.stderr)
+  t.equal((await millrace(['rerun', 'runs/b'], cwd)).code, 2)
+  const again = await millrace(['rerun', 'runs/b', '--plugins', '.'], cwd)
+  t.equal(again.stdout, 'identical: 0 rows, 1 file\n', again.stderr)
+  const longer = await millrace(['resume', 'runs/b', '--set', 'rows.epochs=2', '--quiet'], cwd)
+  t.equal(longer.code, 0, longer.stderr)
 })

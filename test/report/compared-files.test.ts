@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Schema, Table, tableFromArrays, tableToIPC, vectorFromArray } from 'apache-arrow'
 import t from 'tap'
 import { arrowFile } from '../../dist/pipeline/wires/arrow-internals.js'
-import { differingFiles } from '../../dist/report/compared-files.js'
+import { comparedFiles, differingFiles } from '../../dist/report/compared-files.js'
+import { temporary } from '../stages/harness.js'
 
 t.test('equal directories have no differing files, whatever times, checkpoints and locks say', async (t) => {
   const same = (): object => ({ 'metrics.csv': 'epoch\n1\n', figures: { 'a.png': 'x' } })
@@ -66,3 +68,15 @@ t.test('a directory that is not there is an error', async (t) => {
     message: /^cannot read the directory .*no: no such file or directory$/,
   })
 })
+
+t.test(
+  'links, also to equal content, differ and are not followed',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const [a, b] = [temporary(t, { x: '1', y: '2' }), temporary(t, { x: '1' })]
+    symlinkSync(join(a, 'y'), join(b, 'y'))
+    symlinkSync(a, join(b, 'z'))
+    t.strictSame([...comparedFiles(b)], ['x', 'y', 'z'])
+    t.strictSame(differingFiles(a, b), ['y', 'z'])
+  },
+)

@@ -215,3 +215,20 @@ t.test('runs of several versions stand in one table', async (t) => {
   const contrary = runDirectory(t, { eta: 0.3, metrics, metricInfos: { f1: { ...f1, better: 'lower' } } })
   t.throws(() => best([young, contrary]), { message: /does not say whether higher or lower is better/ })
 })
+
+t.test('what cannot be read in a sweep is a remark, in the table and on the page', async (t) => {
+  const directory = sweepDirectory(t, [{ eta: 0.1, accuracy: 0.5 }, { eta: 0.2 }])
+  mkdirSync(join(directory, 'results/x.json'), { recursive: true })
+  writeFileSync(join(directory, 'points/k1/run.json'), '{')
+  const deep = `{"metrics":${'['.repeat(200_000)}${']'.repeat(200_000)}}`
+  writeFileSync(join(directory, 'points/k0/run.json'), deep)
+  const { remarks } = readAttempts([directory])
+  t.match(remarks, [
+    /: results\/x\.json cannot be read: it is a directory, expected a file$/,
+    /k1\/run\.json is damaged: /,
+    /k0\/run\.json is damaged: it is nested more than 64 deep$/,
+  ])
+  const out = join(directory, 'report.html')
+  await writeReport([directory], { out })
+  t.match(readFileSync(out, 'utf8'), 'results/x.json cannot be read')
+})
