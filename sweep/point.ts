@@ -57,9 +57,11 @@ export interface Plan {
 /** Formats a point for people: `eta=0.01 lambda=0.1 seed=400`. */
 export function formatPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
   return [...Object.entries(settings), ['seed', seed] as const]
-    .map(
-      ([name, value]) =>
-        `${name}=${typeof value === 'string' && !/\p{Cc}/u.test(value) ? value : JSON.stringify(value)}`,
-    )
+    .map(([name, value]) => `${asText(name)}=${asText(value)}`)
     .join(' ')
+}
+
+/** A text as it is; anything else as JSON, and also a text that would break the line. */
+function asText(value: unknown): string {
+  return typeof value === 'string' && !/\p{Cc}/u.test(value) ? value : JSON.stringify(value)
 }
