@@ -1,11 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, normalize } from 'node:path'
 import { z } from 'zod'
 import { Pipeline } from '../../index.js'
 import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
 import { version } from '../../pipeline/base/package.js'
 import type { Trust } from '../../pipeline/definition/trust.js'
+import { isFile, splitPick } from '../../pipeline/graph/registry.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from '../identity.js'
 import type { Point } from '../point.js'
 import { Folders } from './folders.js'
@@ -124,8 +125,14 @@ function checkText(text: string): void {
   )
   if (foreign !== undefined)
     throw new Refusal(`the definition of the submitted task refers to \${${foreign}}, which is none of its vars`)
-  if (stages.some(({ use }) => inRun.test(use)))
+  if (stages.some(({ use }) => placesOf(use).some((place) => inRun.test(place))))
     throw new Refusal('the definition of the submitted task names a file of a run as a stage')
+}
+
+/** The path that a stage may be loaded from: as it is written, without detours, and where links lead. */
+function placesOf(use: string): string[] {
+  const [path] = splitPick(use)
+  return [path, normalize(path), ...(isFile(path) && existsSync(path) ? [realpathSync(path)] : [])]
 }
 
 /** The names in all references `${name}`; the text behind `${` if it is no name. */

@@ -6,7 +6,7 @@ import { isLost } from './lost.js'
 import type { Server } from './server.js'
 import type { Signed, Signer } from './signature.js'
 import type { State } from './states.js'
-import { jobIdOf, type PointResult, resultSchema, type Task } from './task.js'
+import { jobIdOf, type PointResult, resultSchema, type Task, taskSchema } from './task.js'
 
 /** Jobs to fetch at once. */
 const BATCH = 500
@@ -63,7 +63,7 @@ export function endedPoint(key: string, state: State, job: PointJob | undefined,
   const failed = (error: string): EndedPoint => ({
     status: 'failed',
     outcome: { key, status: 'failed', error, seconds: 0 },
-    artifacts: typeof job?.data?.artifacts === 'string' ? job.data.artifacts : undefined,
+    artifacts: job && namedFolder(job),
   })
   if (!job) return failed('it cannot be read at the queue')
   if (state === 'failed') return failed(formatFailure(String(job.failedReason ?? 'no reason is known')))
@@ -77,6 +77,12 @@ export function endedPoint(key: string, state: State, job: PointJob | undefined,
   if (basename(directory) !== key || basename(dirname(directory)) !== 'points')
     return failed('its result at the queue is damaged: it names no run of this point')
   return { status: 'done', outcome, artifacts: resolve(directory, '../..'), host }
+}
+
+/** The folder that a job names. Undefined if that is not a sound path. */
+export function namedFolder({ data }: PointJob): string | undefined {
+  const parsed = taskSchema.shape.artifacts.safeParse(data?.artifacts)
+  return parsed.success ? parsed.data : undefined
 }
 
 /** Replaces the one reason that comes from BullMQ and not from a worker by words for users. */

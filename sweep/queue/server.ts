@@ -85,7 +85,11 @@ export async function openServer(url: string, onTrouble: (message: string) => vo
   const { factory, connection, leave, close, warnings } = await openBackend(url)
   const name = withoutPassword(url)
   const onError = (error: Error): void =>
-    onTrouble(isLost(error) ? `${name} does not answer; waiting until it is back` : `${name}: ${messageOf(error)}`)
+    onTrouble(
+      isLost(error)
+        ? `${name} does not answer; waiting until it is back`
+        : `${name}: ${messageOf(error).replace(/\s+/g, ' ')}`,
+    )
   const bullmq = await importOptional(() => import('bullmq'), ['bullmq'])
   const classes = bullmq.withBackend(factory)
   // Finished jobs stay at the server: they are the results, and a point that is there does not run again.

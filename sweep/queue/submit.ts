@@ -7,7 +7,7 @@ import { pointDirectory, recordOf, type SweepRecord } from '../directory.js'
 import type { Plan } from '../point.js'
 import { isRun } from './artifacts.js'
 import { readSweep, sweepIdOf } from './records.js'
-import { endedPoint, readJobs } from './results.js'
+import { endedPoint, namedFolder, readJobs } from './results.js'
 import type { Server } from './server.js'
 import type { Signer } from './signature.js'
 import { type State, statesOf } from './states.js'
@@ -123,8 +123,8 @@ async function lookAt(
       continue
     }
     if (isGone) gone++
-    const folder = ended ? (ended.status === 'done' ? ended.artifacts : undefined) : job?.data?.artifacts
-    if (typeof folder === 'string' && folder !== task.artifacts) elsewhere[folder] = (elsewhere[folder] ?? 0) + 1
+    const folder = ended ? (ended.status === 'done' ? ended.artifacts : undefined) : job && namedFolder(job)
+    if (folder !== undefined && folder !== task.artifacts) elsewhere[folder] = (elsewhere[folder] ?? 0) + 1
   }
   return { retried, gone, elsewhere }
 }

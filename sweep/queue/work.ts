@@ -1,4 +1,5 @@
 import { Folders } from './folders.js'
+import { isLost } from './lost.js'
 import { POLL_INTERVAL, TaskRunner } from './runner.js'
 import { closeOrCut, openServer, type Server } from './server.js'
 import { Signer } from './signature.js'
@@ -41,13 +42,25 @@ export async function work(url: string, options: WorkOptions): Promise<boolean> 
   return isClosed
 }
 
+/** Jobs that are looked at one by one, because no worker can ever end one that cannot be parsed. */
+const MAX_UNREADABLE = 20
+
 async function allDone({ points }: Server, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     // While the server is lost, this call waits for it.
     const { waiting, active, delayed } = await points.getJobCounts('waiting', 'active', 'delayed')
-    if (waiting! + active! + delayed! === 0) return
+    const left = waiting! + active! + delayed!
+    if (left === 0 || (left <= MAX_UNREADABLE && !(await hasReadableJob(points)))) return
     await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL))
   }
+}
+
+async function hasReadableJob(points: Server['points']): Promise<boolean> {
+  for (const id of await points.getRanges(['waiting', 'active', 'delayed'], 0, MAX_UNREADABLE)) {
+    const job = await points.getJob(id).catch((error) => (isLost(error) ? error : undefined))
+    if (job) return true
+  }
+  return false
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -100,6 +100,8 @@ t.test('a definition is one that submit writes: it extends nothing and refers to
   t.equal(await told({ ...whole, seed: '${HOME}' }), foreign('HOME'))
   t.equal(await told({ ...whole, vars: { eta: '${HOME}' } }), foreign('HOME'))
   t.match(await told(use('/a/points/0123456789abcdef/x.js')), /names a file of a run as a stage$/)
+  t.match(await told(use('/a/points/./x/..//0123456789abcdef/x.js#y')), /names a file of a run as a stage$/)
+  t.match(await told(use('points//0123456789abcdef/x')), /names a file of a run as a stage$/)
   t.match(await told(use('points/0123456789ABCDEF/x')), /names a file of a run as a stage$/)
   const parallel = { engine: 'mpi', ranks: 2, shards: 2 }
   t.match(await told({ ...whole, parallel }), /runs each point in one process/)

@@ -212,6 +212,11 @@ t.test('malformed records are remarks, and stop nobody', { skip: redisMissing },
     await redis.set('bull:millrace-sweeps:sweep-kind', 'text')
     await redis.rpush('bull:millrace-sweeps:wait', 'sweep-raw', 'sweep-kind', 'sweep-gone')
   })
+  await raw(url, async (redis) => {
+    await redis.hset('bull:millrace-points:point-raw', { data: '{', name: 'point', opts: '{}' })
+    await redis.rpush('bull:millrace-points:wait', 'point-raw')
+  })
+  t.ok(await workUntilDone(url, { folders: {} }), 'no worker waits for it for ever')
   const remarks: string[] = []
   const tell = (text: string) => remarks.push(text)
   t.match(await at(url, (server) => statusOf(server, unsigned, tell)), [{ name: 'small', done: 1 }])
