@@ -16,7 +16,7 @@ export async function runOneCommand(
   const { threads, checkpoint, plugins, allowAbsolutePaths, json, quiet } = flags
   const stop = interruption(output)
   try {
-    const plan = await planSweep(name, flags)
+    const plan = await planSweep(name, { ...flags, signal: stop.signal })
     if (number === undefined) {
       if (json) output.write(`${JSON.stringify(plan.points.map(({ settings, seed }) => ({ settings, seed })))}\n`)
       else for (const [i, point] of plan.points.entries()) output.write(`${i}  ${formatPoint(point)}\n`)

@@ -50,7 +50,7 @@ export async function sweepCommand(name: string, flags: SweepCommandFlags, outpu
   // The threads start while the points are being planned.
   const executor = threadPool({ jobs, threads, checkpoint, trust: { plugins, allowAbsolutePaths }, directoryOf })
   try {
-    const plan = await planSweep(name, flags)
+    const plan = await planSweep(name, { ...flags, signal: stop.signal })
     directory ||= join('sweeps', slugOf(plan.name))
     const progress = flags.quiet || flags.json ? undefined : new Progress(plan, output, new SweepMetrics(directory))
     const result = await runSweep(plan, {

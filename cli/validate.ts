@@ -1,5 +1,5 @@
 import { Pipeline } from '../index.js'
-import { PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { countProblems, PipelineError, type Problem } from '../pipeline/base/errors.js'
 import { reportProblems } from './code-frame.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import type { Output } from './terminal.js'
@@ -25,7 +25,8 @@ export async function validateCommand(
   else {
     for (const line of sound) output.write(`${line}\n`)
     reportProblems(problems, output)
-    if (problems.length > 0) output.warn(`${problems.length} problem${problems.length === 1 ? '' : 's'}\n`)
+    const count = countProblems(problems)
+    if (problems.length > 0) output.warn(`${count} problem${count === 1 ? '' : 's'}\n`)
   }
   if (problems.length > 0) process.exitCode = 2
 }

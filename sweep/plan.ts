@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { openKernels } from '../kernels/index.js'
@@ -15,6 +16,7 @@ import { sweep } from '../pipeline/definition/sweep.js'
 import type { Trust } from '../pipeline/definition/trust.js'
 import { asWritten, formatOrigin, locate, plain } from '../pipeline/definition/value.js'
 import { prepare } from '../pipeline/run/prepared.js'
+import { now } from '../pipeline/run/timed-kernels.js'
 import { lengthOf } from './halving.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
 import type { Plan, Point } from './point.js'
@@ -31,13 +33,16 @@ export interface PlanOptions extends SweepFlags, Trust {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   /** The kernel that executes the points. Default: the fastest on this machine. */
   readonly kernel?: KernelName | undefined
+  /** Ends the planning early. */
+  readonly signal?: AbortSignal | undefined
   /** Called for each point, with its pipeline and the data files that it reads. */
   readonly onPoint?: ((point: Point, pipeline: Pipeline, data: DataSource[]) => void) | undefined
 }
 
 /**
  * Plans the sweep of a pipeline: reads its block `sweep:` and checks every point before anything runs. Throws a
- * PipelineError with all problems, each with the source position of the setting and the points that have it.
+ * PipelineError with all problems, each with the source position of the setting and the points that have it; `ABORTED`
+ * after `signal`.
  *
  * @param pipeline a YAML file, or the name of a built-in pipeline
  */
@@ -56,11 +61,14 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const data = new Map<string, DataSource>()
   const points = new Map<string, Point>()
   const seeds = seedsOf(block, definition.seed)
+  const breathe = breather()
   checkCount(settings.length, seeds.length)
   for (const setting of settings) {
     const texts = [...set, ...setting.map(textOf)]
     const values = dataOf(setting)
     for (const pointSeed of seeds) {
+      await breathe()
+      if (options.signal?.aborted) throw new PipelineError('ABORTED', 'stopped before the sweep was planned')
       const loaded = await problems.collect({ settings: values, seed: pointSeed }, () =>
         Pipeline.load(source, { set: [...set, ...setting], seed: pointSeed, environment, ...trust }),
       )
@@ -98,6 +106,19 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
     names: [...new Set(settings.flatMap((setting) => setting.map(nameOf)))],
     data: [...data.values()],
     points: [...points.values()],
+  }
+}
+
+/** Milliseconds of planning after which the event loop gets a turn, so that Ctrl-C is heard. */
+const TURN = 20
+
+/** Returns a function that gives the event loop a turn, if the last one is long ago. */
+function breather(): () => Promise<void> {
+  let last = now()
+  return async () => {
+    if (now() - last < TURN) return
+    await nextTurn()
+    last = now()
   }
 }
 

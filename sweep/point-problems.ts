@@ -17,8 +17,9 @@ export class PointProblems {
       if (!(error instanceof PipelineError)) throw error
       for (const problem of error.problems) {
         const text = formatProblem(problem)
-        const { points } = this.found.get(text) ?? { points: [] }
-        this.found.set(text, { problem, points: [...points, point] })
+        const known = this.found.get(text)
+        if (known) known.points.push(point)
+        else this.found.set(text, { problem, points: [point] })
       }
       return undefined
     }

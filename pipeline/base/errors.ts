@@ -25,6 +25,8 @@ export interface Problem {
   readonly where?: string | undefined
   /** What is wrong, what was expected, and the fix. Without the position. */
   readonly message: string
+  /** The number of further problems that this one stands for, if there are too many to tell them one by one. */
+  readonly more?: number
 }
 
 /** The only error type of Millrace: a code, every problem found, and the error that caused it, if there is one. */
@@ -56,20 +58,51 @@ export function formatProblem({ where, message }: Problem): string {
   return where ? `${where}  ${message}` : message
 }
 
+/** Problems that are told one by one. More would bury the first, and making the messages would take long. */
+const MOST_PROBLEMS = 100
+
+/** A problem whose message is made only if somebody reads it, because making it takes long. */
+export function laterProblem(where: string | undefined, message: () => string): Problem {
+  let made: string | undefined
+  return {
+    where,
+    get message() {
+      made ??= message()
+      return made
+    },
+  }
+}
+
 /**
  * Sorts problems by file, line and column, and removes duplicates. Problems without a position in a file come last, in
- * the order given. Control characters are spelled out: messages quote what a definition says, and each stays one line.
+ * the order given. The first hundred are returned, and the number of the others as one more problem. Control characters
+ * are spelled out: messages quote what a definition says, and each stays one line.
  */
 export function inFileOrder(problems: readonly Problem[]): Problem[] {
-  const key = ({ where = '' }: Problem): [string, number, number] => {
-    const match = /^(.*?):(\d+):(\d+)/.exec(where)
-    return match ? [match[1]!, Number(match[2]), Number(match[3])] : ['\uffff', 0, 0]
-  }
-  const distinct = new Map(problems.map(inOneLine).map((problem) => [formatProblem(problem), problem]))
-  return [...distinct.values()].sort((a, b) => {
-    const [x, y] = [key(a), key(b)]
+  const single = problems.filter(({ more }) => more === undefined)
+  const keys = new Map(single.map(({ where = '' }) => [where, positionOf(where)]))
+  const sorted = [...single].sort((a, b) => {
+    const [x, y] = [keys.get(a.where ?? '')!, keys.get(b.where ?? '')!]
     return x[0] < y[0] ? -1 : x[0] > y[0] ? 1 : x[1] - y[1] || x[2] - y[2]
   })
+  const told = new Map<string, Problem>()
+  let more = problems.reduce((sum, problem) => sum + (problem.more ?? 0), 0)
+  for (const problem of sorted) {
+    const line = told.size < MOST_PROBLEMS ? inOneLine(problem) : undefined
+    if (line) told.set(formatProblem(line), line)
+    else more++
+  }
+  return more === 0 ? [...told.values()] : [...told.values(), { message: `and ${more} more problems`, more }]
+}
+
+/** The number of problems in a list of `inFileOrder`. */
+export function countProblems(problems: readonly Problem[]): number {
+  return problems.reduce((sum, { more = 1 }) => sum + more, 0)
+}
+
+function positionOf(where: string): [file: string, line: number, column: number] {
+  const match = /^(.*?):(\d+):(\d+)/.exec(where)
+  return match ? [match[1]!, Number(match[2]), Number(match[3])] : ['\uffff', 0, 0]
 }
 
 function inOneLine({ where, message }: Problem): Problem {

@@ -16,7 +16,9 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   const length = Math.min(name.length, MAX_LENGTH)
   let least = Math.max(1, Math.min(2, Math.floor(length / 2)), Math.floor(length / 3)) + 1
   for (const candidate of candidates) {
-    const d = Math.min(distance(name, candidate), distance(name, candidate.slice(candidate.lastIndexOf('/') + 1)) + 0.5)
+    const last = candidate.lastIndexOf('/')
+    const whole = distance(name, candidate, least)
+    const d = last < 0 ? whole : Math.min(whole, distance(name, candidate.slice(last + 1), least) + 0.5)
     if (d < least) {
       least = d
       best = candidate
@@ -27,9 +29,10 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
 
 /**
  * The Damerau–Levenshtein distance, in the variant called optimal string alignment: a swap of two neighbours counts
- * once. Ignores case.
+ * once. Ignores case. From `limit` on, the exact distance does not matter, and any number that is not smaller will do.
  */
-function distance(a: string, b: string): number {
+function distance(a: string, b: string, limit: number): number {
+  if (Math.abs(Math.min(a.length, MAX_LENGTH) - Math.min(b.length, MAX_LENGTH)) >= limit) return limit
   const [s, t] = [a.toLowerCase().slice(0, MAX_LENGTH), b.toLowerCase().slice(0, MAX_LENGTH)]
   let before: number[] = []
   let last = Array.from({ length: t.length + 1 }, (_, j) => j)
@@ -41,6 +44,8 @@ function distance(a: string, b: string): number {
       if (i > 1 && j > 1 && s[i - 1] === t[j - 2] && s[i - 2] === t[j - 1])
         row[j] = Math.min(row[j]!, before[j - 2]! + 1)
     }
+    // Later rows are made from these two, and never get smaller.
+    if (Math.min(...row) >= limit && Math.min(...last) >= limit) return limit
     before = last
     last = row
   }

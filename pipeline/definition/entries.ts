@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import type { Problem } from '../base/errors.js'
+import { inFileOrder, laterProblem, PipelineError, type Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { verbOf } from './schema.js'
 import {
@@ -47,6 +47,8 @@ export function stageEntries(
   problems: Problem[],
 ): StageEntry[] {
   const stages = source.get('stages')
+  checkCount(stages, 'stages', problems)
+  checkCount(source.get('patch'), 'patch', problems)
   const entries: StageEntry[] = []
   for (const value of isList(stages) ? stages.data : []) entries.push(entryOf(value, entries, interpolate, problems))
   const patch = source.get('patch')
@@ -57,6 +59,16 @@ export function stageEntries(
       message: 'stages: expected at least one stage, got an empty list',
     })
   return entries
+}
+
+/** The longest list of stages, and of changes to them. Checking the wires compares stages with each other. */
+const MAX_STAGES = 1000
+
+/** Throws a PipelineError `DEFINITION` with all problems so far if a list is too long for a pipeline. */
+function checkCount(list: Value | undefined, name: string, problems: readonly Problem[]): void {
+  if (!isList(list) || list.data.length <= MAX_STAGES) return
+  const message = `${name}: expected at most ${MAX_STAGES}, got ${list.data.length}`
+  throw new PipelineError('DEFINITION', inFileOrder([...problems, { where: formatOrigin(list.origin), message }]))
 }
 
 function entryOf(
@@ -129,10 +141,12 @@ function applyPatch(
   const at = entries.findIndex((entry) => entry.id === target.data)
   if (at < 0) {
     const ids = entries.map((entry) => entry.id)
-    problems.push({
-      where: formatOrigin(target.origin),
-      message: `patch: no stage with id "${target.data}"${suggestion(target.data, ids, 'ids')}`,
-    })
+    problems.push(
+      laterProblem(
+        formatOrigin(target.origin),
+        () => `patch: no stage with id "${target.data}"${suggestion(String(target.data), ids, 'ids')}`,
+      ),
+    )
     return
   }
   const entry = entries[at]!

@@ -67,7 +67,7 @@ function readParent(parent: Value, file: string, below: readonly string[], probl
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error
     const found = error.problems.map((problem) =>
-      problem.where ? problem : { where, message: `extends: ${problem.message}` },
+      problem.where || problem.more ? problem : { where, message: `extends: ${problem.message}` },
     )
     throw stop(...found)
   }

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import type { Problem } from '../base/errors.js'
+import { laterProblem, type Problem } from '../base/errors.js'
 import { didYouMean } from '../base/nearest.js'
 import { textValue } from './outside-text.js'
 import {
@@ -23,8 +23,6 @@ import {
 const MAX_SIZE = 1 << 22
 /** Limit on vars that refer to vars, so that a definition cannot overflow the stack. */
 const MAX_DEPTH = 100
-/** Number of problems with a suggestion. To find one, an unknown name is compared with every known name. */
-const MAX_SUGGESTIONS = 100
 
 const REFERENCE = /\$\$\{|\$\{([A-Za-z_][\w-]*)(?::-([^}]*))?\}|\$\{/g
 
@@ -110,13 +108,14 @@ export function createInterpolator(
     const text = environment[name]
     if (text !== undefined) return textValue(text, { kind: 'environment', name, at: origin })
     if (fallback !== undefined) return textValue(fallback, origin)
-    problems.push({
-      where: formatOrigin(origin),
-      message:
-        `"\${${name}}" names neither a var nor an environment variable` +
-        ((problems.length < MAX_SUGGESTIONS && didYouMean(name, vars.keys())) ||
-          `; declare it under vars or give a default: \${${name}:-value}`),
-    })
+    problems.push(
+      laterProblem(
+        formatOrigin(origin),
+        () =>
+          `"\${${name}}" names neither a var nor an environment variable` +
+          (didYouMean(name, vars.keys()) || `; declare it under vars or give a default: \${${name}:-value}`),
+      ),
+    )
     return unresolved
   }
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Problem } from '../base/errors.js'
+import { laterProblem, type Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { formatType, type OptionSchema, optionSchema, takesIntegers } from './option-schema.js'
 import { withReadings } from './readings.js'
@@ -45,10 +45,12 @@ export function formatIssues(
       const at = locate(value, issue.path)
       if (issue.code === 'unrecognized_keys') {
         const known = keysOf(schemaAt(accepted, issue.path))
-        return issue.keys.map((key) => ({
-          where: formatOrigin(entriesOf(at).get(key)?.key ?? at.origin),
-          message: `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${suggestion(key, known, `${noun}s`)}`,
-        }))
+        return issue.keys.map((key) =>
+          laterProblem(
+            formatOrigin(entriesOf(at).get(key)?.key ?? at.origin),
+            () => `${prefix}${path && `${path}: `}unknown ${noun} "${key}"${suggestion(key, known, `${noun}s`)}`,
+          ),
+        )
       }
       const expected = schemaAt(accepted, issue.path)
       const found = dataAt(data, issue.path)

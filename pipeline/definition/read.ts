@@ -179,9 +179,12 @@ function ownRunDirectory(path: string, { plugins }: Trust): string | undefined {
 export class DefinitionProblems extends PipelineError {
   /** The definition, with placeholders for values with an error. */
   readonly definition: Definition
+  /** Every mistake, in no order. */
+  readonly found: readonly Problem[]
   constructor(definition: Definition, problems: readonly Problem[]) {
     super('DEFINITION', inFileOrder(problems))
     this.definition = definition
+    this.found = problems
   }
 }
 

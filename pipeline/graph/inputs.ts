@@ -1,4 +1,4 @@
-import type { Problem } from '../base/errors.js'
+import { laterProblem, type Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import type { StageEntry } from '../definition/entries.js'
 import { entriesOf, formatOrigin, isMapping, isResolved, showValue, type Value } from '../definition/value.js'
@@ -36,7 +36,7 @@ interface Request {
   readonly label: string
 }
 
-type Report = (where: string, message: string) => void
+type Report = (where: string, message: () => string) => void
 
 /** Connects each input of a stage to the output that `from` names. Default: the nearest stage above with an output. */
 export function wireInputs(
@@ -46,11 +46,11 @@ export function wireInputs(
   problems: Problem[],
 ): void {
   if (!draft.stage) return
-  const report: Report = (where, message) => problems.push({ where, message: `${draft.title}: ${message}` })
+  const report: Report = (where, message) => problems.push(laterProblem(where, () => `${draft.title}: ${message()}`))
   for (const [port, { from, label }] of requestsOf(draft, above, report)) {
     const expected = draft.stage.inputs[port]!.type
     const source = findSource(from, expected, byId)
-    if (typeof source === 'string') report(formatOrigin(from.origin), `${label}: ${source}`)
+    if (typeof source === 'function') report(formatOrigin(from.origin), () => `${label}: ${source()}`)
     if (typeof source !== 'object') continue
     draft.inputs.set(port, source)
     const feeder = byId.get(source.id)!
@@ -58,7 +58,8 @@ export function wireInputs(
     if (expected !== 'any' && actual !== expected)
       report(
         formatOrigin(from.origin),
-        `the input "${port}" takes ${withArticle(expected)} wire, got ${withArticle(actual)} wire ` +
+        () =>
+          `the input "${port}" takes ${withArticle(expected)} wire, got ${withArticle(actual)} wire ` +
           `from the output "${source.port}" of ${feeder.title} at ${feeder.where}`,
       )
   }
@@ -72,50 +73,55 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
     for (const [port, { key, value }] of entriesOf(from)) {
       if (ports.includes(port)) requests.set(port, { from: value, label: `from.${port}` })
       else if (ports.length > 0)
-        report(formatOrigin(key), `from: no input named "${port}"${suggestion(port, ports, 'inputs')}`)
+        report(formatOrigin(key), () => `from: no input named "${port}"${suggestion(port, ports, 'inputs')}`)
     }
   } else if (from && ports.length === 1) requests.set(ports[0]!, { from, label: 'from' })
   else if (from && ports.length > 1) {
     if (isResolved(from))
       report(
         formatOrigin(from.origin),
-        `from: expected a mapping of the inputs ${ports.join(', ')}, got ${showValue(from)}`,
+        () => `from: expected a mapping of the inputs ${ports.join(', ')}, got ${showValue(from)}`,
       )
     return requests
   }
-  if (from && ports.length === 0) report(formatOrigin(from.origin), 'from: this stage has no inputs')
+  if (from && ports.length === 0) report(formatOrigin(from.origin), () => 'from: this stage has no inputs')
 
   const open = ports.filter((port) => !requests.has(port))
   if (ports.length === 1 && open[0] !== undefined) {
     const previous = above.findLast((other) => !other.stage || Object.keys(other.stage.outputs).length > 0)
     if (previous) requests.set(open[0], { from: { data: previous.entry.id, origin: entry.origin }, label: 'from' })
-    else report(where, `needs ${withArticle(stage!.inputs[open[0]]!.type)} wire, but no stage above has an output`)
+    else
+      report(where, () => `needs ${withArticle(stage!.inputs[ports[0]!]!.type)} wire, but no stage above has an output`)
   } else if (open.length > 0 && entriesOf(from).size < ports.length) {
     const all = ports.map((port) => `${port}: …`).join(', ')
     report(
       where,
-      `the input${open.length > 1 ? 's' : ''} ${open.join(' and ')} of this stage must be named: from: { ${all} }`,
+      () =>
+        `the input${open.length > 1 ? 's' : ''} ${open.join(' and ')} of this stage must be named: from: { ${all} }`,
     )
   }
   return requests
 }
 
 /** The output that `id` or `id.port` names. A message if there is none; undefined if that is already reported. */
-function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>): Source | string | undefined {
+function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>): Source | (() => string) | undefined {
   if (!isResolved(from)) return undefined
-  if (typeof from.data !== 'string' || from.data === '') return `expected the id of a stage, got ${showValue(from)}`
+  if (typeof from.data !== 'string' || from.data === '')
+    return () => `expected the id of a stage, got ${showValue(from)}`
   const [id = '', port] = from.data.split('.', 2)
   const draft = byId.get(id)
-  if (!draft) return `no stage with id "${id}"${suggestion(id, byId.keys(), 'ids')}`
+  if (!draft) return () => `no stage with id "${id}"${suggestion(id, byId.keys(), 'ids')}`
   if (!draft.stage) return undefined
   const ports = Object.keys(draft.stage.outputs)
-  if (ports.length === 0) return `"${id}" (${draft.title}) is a sink and has no output`
+  if (ports.length === 0) return () => `"${id}" (${draft.title}) is a sink and has no output`
   if (port !== undefined)
-    return ports.includes(port) ? { id, port } : `"${id}" has no output named "${port}"; outputs: ${ports.join(', ')}`
+    return ports.includes(port)
+      ? { id, port }
+      : () => `"${id}" has no output named "${port}"; outputs: ${ports.join(', ')}`
   const fitting = ports.length === 1 ? ports : ports.filter((name) => draft.stage!.outputs[name]!.type === type)
   return fitting.length === 1
     ? { id, port: fitting[0]! }
-    : `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
+    : () => `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
 }
 
 function withArticle(noun: string): string {

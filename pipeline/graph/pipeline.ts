@@ -70,7 +70,7 @@ export class Pipeline<out Row extends MetricsRow = MetricsRow> {
     } catch (error) {
       if (!(error instanceof DefinitionProblems)) throw error
       definition = error.definition
-      problems.push(...error.problems)
+      problems.push(...error.found)
     }
     return Pipeline.resolved(definition, registry, problems)
   }

@@ -1,7 +1,15 @@
 import t from 'tap'
 import { parseSource } from '../../dist/pipeline/definition/source.js'
 import { entriesOf, plain } from '../../dist/pipeline/definition/value.js'
-import { nameOf, type Setting, type SweepFlags, seedsOf, settingsOf, sweepBlock } from '../../dist/sweep/settings.js'
+import {
+  checkCount,
+  nameOf,
+  type Setting,
+  type SweepFlags,
+  seedsOf,
+  settingsOf,
+  sweepBlock,
+} from '../../dist/sweep/settings.js'
 
 function blockOf(yaml: string, flags: SweepFlags = {}) {
   return sweepBlock(
@@ -111,4 +119,21 @@ t.test('mistakes are told with their places, all at once', async (t) => {
   t.throws(() => settings('', { grid: Array.from({ length: 6 }, (_, i) => `v${i}=${'1,'.repeat(10)}`) }), {
     message: /sweep.grid: it has 1000000 cells, expected at most 100000$/,
   })
+})
+
+t.test('seeds that cannot be exact, and too many of them, are refused', (t) => {
+  t.throws(() => blockOf('', { seeds: '9007199254740993,1' }), {
+    message:
+      /^--seeds 9007199254740993,1 {2}sweep.repeat.seeds\[0\]: .*, got 9007199254740993; whole numbers are exact up to 9007199254740991/,
+  })
+  t.throws(() => seedsOf(blockOf('', { seeds: '3' }), 9007199254740990), {
+    message:
+      /expected at most 2 seeds, got 3; they are counted up from 9007199254740990, and the largest seed is 9007199254740991/,
+  })
+  t.strictSame(seedsOf(blockOf('', { seeds: '2' }), 9007199254740990), [9007199254740990, 9007199254740991])
+  t.throws(() => seedsOf(blockOf('', { seeds: '1000000000' }), 0), { message: /at most 100000 seeds, got 1000000000$/ })
+  t.throws(() => checkCount(1000, 1000), {
+    message: /at most 100000 points, got 1000000: 1000 settings with 1000 seeds/,
+  })
+  t.end()
 })

@@ -912,3 +912,45 @@ t.test('a file that would fill memory or the stack is refused within a second', 
       t.match(error.message, problem)
     })
 })
+
+t.test('thousands of mistakes take seconds, the first hundred are told and the others counted', async (t) => {
+  const many = (n: number, of: (i: number) => string): string => Array.from({ length: n }, (_, i) => of(i)).join('')
+  const pipeline = 'stages:\n  - use: load/digits\n'
+  for (const [title, text, first, more] of [
+    ['stages', `stages:\n${many(40_000, (i) => `  - use: n${i}\n`)}`, 'stages: expected at most 1000, got 40000', 0],
+    [
+      'changes',
+      `${pipeline}patch:\n${many(20_000, (i) => `  - remove: a${i}\n`)}`,
+      'patch: expected at most 1000, got 20000',
+      0,
+    ],
+    [
+      'stages that do not exist',
+      `stages:\n${many(1000, (i) => `  - { use: sink/csv, id: a${i}, from: b${i} }\n`)}`,
+      'stages[0] sink/csv: from: no stage with id "b0"; did you mean "a0"?',
+      1899,
+    ],
+    ['keys', `${many(20_000, (i) => `k${i}: 1\n`)}${pipeline}`, /^unknown key "k0"; keys: name, /, 19_900],
+    [
+      'options',
+      `${pipeline}    with: { ${many(20_000, (i) => `a${i}: 1, `)} }\n`,
+      /unknown option "a0"; options: fractions$/,
+      19_900,
+    ],
+    [
+      'references',
+      `vars: { ${many(10_000, (i) => `v${i}: "\${w${i}}", `)} }\n${pipeline}`,
+      /^"\$\{w0\}" names neither .* did you mean "v0"\?$/,
+      9_900,
+    ],
+  ] as const)
+    await t.test(title, async (t) => {
+      const start = process.cpuUsage()
+      const { problems } = await failure(t, { 'wrong.yaml': text }, 'wrong.yaml')
+      t.ok(process.cpuUsage(start).user < 5e6, 'five seconds of the processor')
+      t.match(problems[0]!.message, first)
+      t.equal(problems.at(-1)!.more ?? 0, more)
+      t.match(problems.at(-1)!.message, more > 0 ? `and ${more} more problems` : first)
+      t.ok(problems.length <= 101)
+    })
+})
