@@ -24,6 +24,7 @@ function load(stage, options, file) {
     flow: new StageFlow(new FlowControl(signal)),
     signal,
     random: (purpose, epoch) => randomStream(1, 'load', purpose, epoch),
+    splitRandom: (seed = 1) => randomStream(seed, 'load', 'split'),
     source: () => {},
     note: () => {},
   }
@@ -82,7 +83,11 @@ const csvOptions = fc.record(
     header: fc.boolean(),
     delimiter: fc.constantFrom(',', ';', '\t', '"', '\n', ' ', '1', '\ud83d'),
     label: fc.constantFrom('label', 'class', '__proto__', 'toString', 0, 1, -1, -2, 999, -999, 2 ** 52),
-    drop: fc.subarray(['a', 'b', 'constructor', 'f1']),
+    drop: fc.subarray(['a', 'b', 'constructor', 'f1', '', 0, -1, 2 ** 52]),
+    encoding: fc.constantFrom('utf-8', 'utf-16le', 'utf-16be', 'latin1', 'windows-1251', 'shift_jis', 'gb18030'),
+    merge: fc.subarray(['case', 'stops']),
+    stratify: fc.boolean(),
+    seed: fc.constantFrom(0, 2 ** 53 - 1),
     classes: fc.constantFrom(['x', 'y'], ['0', '1'], ['__proto__', 'constructor', 'hasOwnProperty']),
     shape: fc.constantFrom([2], [1, 2], [1e9, 1e9], [50], [1e308], [2 ** 53]),
     fractions: fc.constantFrom(

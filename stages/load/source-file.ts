@@ -25,19 +25,25 @@ const GZIP = [0x1f, 0x8b]
  * unreadable, empty or damaged, or unpacks to more than 1 GiB. If it is missing, the message ends with `help`.
  */
 export async function* readPieces(path: string, context: StageContext, help = ''): AsyncGenerator<Uint8Array> {
-  const packed = rawPieces(path, context, help)
-  const first = await packed.next()
-  if (first.done) throw new PipelineError('DATA', `${path} is empty`)
-  const all = joined(first.value, packed)
-  const isPacked = isGzip(first.value) || path.endsWith('.gz')
-  let size = 0
-  for await (const piece of isPacked ? unpacked(all, path) : all) {
-    size += piece.length
-    if (isPacked && size > MOST) throw new PipelineError('DATA', `${path} holds more than ${MOST >> 20} MiB; unpack it`)
-    yield piece
-    await turn(context)
+  const raw = rawPieces(path, context, help)
+  try {
+    const first = await raw.next()
+    if (first.done) throw new PipelineError('DATA', `${path} is empty`)
+    const all = joined(first.value, raw)
+    const isPacked = isGzip(first.value) || path.endsWith('.gz')
+    let size = 0
+    for await (const piece of isPacked ? unpacked(all, path) : all) {
+      size += piece.length
+      if (isPacked && size > MOST)
+        throw new PipelineError('DATA', `${path} holds more than ${MOST >> 20} MiB; unpack it`)
+      yield piece
+      await turn(context)
+    }
+    if (size === 0) throw new PipelineError('DATA', `${path} is empty`)
+  } finally {
+    // Closes the file, also if nobody has read on after the first piece.
+    await raw.return(undefined)
   }
-  if (size === 0) throw new PipelineError('DATA', `${path} is empty`)
 }
 
 /** Whether the content of a file that begins with these bytes is packed by gzip. */
