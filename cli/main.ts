@@ -4,7 +4,7 @@
  * say why the rest does not load.
  */
 import './v8-flags.js'
-import { systemMessage } from '../pipeline/base/system-errors.js'
+import { loadProblem, systemMessage } from '../pipeline/base/system-errors.js'
 import { openTerminal } from './terminal.js'
 
 // An explicit undefined would clear the exit code that a signal has set.
@@ -16,6 +16,6 @@ try {
   const { runProgram } = await import('./program.js')
   await runProgram(output)
 } catch (error) {
-  output.warn(`${systemMessage(error) ?? (error as Error).stack}\n`)
+  output.warn(`${systemMessage(error) ?? loadProblem(error) ?? (error as Error).stack}\n`)
   process.exitCode = (error as NodeJS.ErrnoException).syscall === 'uv_cwd' ? 2 : 1
 }

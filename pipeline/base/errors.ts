@@ -1,6 +1,6 @@
 import { isOutOfMemory } from '../../kernels/memory.js'
 import { oneLine } from './plain-text.js'
-import { reasonOf, systemMessage, UnfitFile } from './system-errors.js'
+import { loadProblem, reasonOf, systemMessage, UnfitFile } from './system-errors.js'
 import { shortPath } from './words.js'
 
 /** The kind of an error, for programs. The command line derives its exit codes from it. */
@@ -148,7 +148,7 @@ export function asPipelineError(cause: unknown): PipelineError {
   if (cause instanceof PipelineError) return cause
   if (cause instanceof UnfitFile)
     return new PipelineError('SYSTEM', fileProblem('read', shortPath(cause.path), cause), { cause })
-  const message = systemMessage(cause) ?? (isOutOfMemory(cause) ? cause.message : undefined)
+  const message = systemMessage(cause) ?? loadProblem(cause) ?? (isOutOfMemory(cause) ? cause.message : undefined)
   if (message !== undefined) return new PipelineError('SYSTEM', message, { cause })
   return new PipelineError('INTERNAL', `internal error: ${messageOf(cause)}`, { cause })
 }

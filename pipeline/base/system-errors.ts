@@ -110,3 +110,15 @@ function isMemoryShort(error: Error): boolean {
     /out of memory|could not allocate|allocation failed/i.test(error.message)
   )
 }
+
+/**
+ * What to say if a module of Millrace itself cannot be loaded, and why that may be; undefined for other errors. Node says
+ * that a package is not there if it may open no more files.
+ */
+export function loadProblem(error: unknown): string | undefined {
+  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') return undefined
+  return (
+    `a part of Millrace does not load: ${error.message}; ` +
+    'is it installed completely, and may the process open enough files (ulimit -n)?'
+  )
+}

@@ -90,7 +90,15 @@ t.test('elsewhere than on a terminal the problems are plain lines', async (t) =>
     const warn = (piece: string) => {
       text += piece
     }
-    reportProblems(problems, { interactive: true, errorWidth, write: none, warn, exit: none })
+    reportProblems(problems, {
+      interactive: true,
+      width: undefined,
+      errorWidth,
+      write: none,
+      progress: none,
+      warn,
+      exit: none,
+    })
     return text
   }
   t.equal(printed(undefined), `${where}  m\nn\n`)

@@ -107,7 +107,15 @@ async function outcomeOf(
   const take = (more: string): void => {
     text += more
   }
-  const output = { interactive: false, errorWidth: undefined, write: take, warn: take, exit: () => {} }
+  const output = {
+    interactive: false,
+    width: undefined,
+    errorWidth: undefined,
+    write: take,
+    progress: take,
+    warn: take,
+    exit: () => {},
+  }
   const run = {
     report: () => reportCommand([directory], { out: 'report.html', tables: 'tables' }, output),
     table: async () => tableCommand([directory], { format: 'text' }, output),

@@ -82,3 +82,12 @@ t.test('memory that is short is told from other range errors', async (t) => {
   t.equal(systemMessage('text'), undefined)
   t.equal(systemMessage(null), undefined)
 })
+
+t.test('a module of Millrace that does not load is no defect', async (t) => {
+  const error = await import(`${'millrace'}-has-no-such-dependency`).catch((error: unknown) => error)
+  t.match(asPipelineError(error), {
+    code: 'SYSTEM',
+    message: /^a part of Millrace does not load: Cannot find package .*ulimit -n/,
+  })
+  t.match(messageOf(error), /^Cannot find package/, 'a stage file that does not load has words of its own')
+})

@@ -98,6 +98,18 @@ t.test('an incomplete lock is replaced', async (t) => {
   }
 })
 
+t.test('a lock of version 0.1.0 is valid while its process runs, and version 0.1.0 can read a new one', async (t) => {
+  const directory = t.testdir({})
+  const release = lockDirectory(directory)
+  const { pid, host, began } = JSON.parse(readFileSync(join(directory, 'lock'), 'utf8'))
+  t.match({ pid, host, began }, { pid: process.pid, host: hostname(), began: String })
+  release()
+  writeFileSync(join(directory, 'lock'), JSON.stringify({ pid, host, began }))
+  t.throws(() => lockDirectory(directory), { code: 'ARGUMENTS', message: /is writing in/ })
+  writeFileSync(join(directory, 'lock'), JSON.stringify({ pid: 2 ** 22, host, began }))
+  lockDirectory(directory)()
+})
+
 t.test('a file of the user that is named as a lock stays', async (t) => {
   const directory = t.testdir({ lock: 'for the door' })
   t.throws(() => lockDirectory(directory), {
