@@ -80,11 +80,9 @@ export async function follow(
     if (output.interactive && !isSilent) output.write('\n')
     if (error instanceof NothingToDo) throw error
     if (error instanceof Refusal)
-      throw new Refusal(
-        error.code,
-        [...error.problems, { message: 'nothing was written; the run is as it was' }],
-        { cause: error },
-      )
+      throw new Refusal(error.code, [...error.problems, { message: 'nothing was written; the run is as it was' }], {
+        cause: error,
+      })
     if (error instanceof PipelineError && directory) {
       const word = error.code === 'ABORTED' ? 'interrupted' : 'failed'
       const next = error.code === 'ABORTED' ? `; millrace resume ${directory} goes on` : ''
