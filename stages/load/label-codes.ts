@@ -23,7 +23,8 @@ export class LabelCodes {
   /** The code of each label, by the text that it is compared by. */
   private readonly byText = new Map<string, number>()
   private bytes = 0
-  private readonly mostBytes = getHeapStatistics().heap_size_limit / 3
+  /** Half of the heap that is left: maps are copied when they grow. */
+  private readonly mostBytes = heapLeft() / 2
 
   /**
    * @param given the names of the classes; undefined: the classes are the labels that occur
@@ -82,6 +83,12 @@ export class LabelCodes {
     const text = labelText(label)
     return this.merge.length === 0 ? text : mergedLabel(text, this.merge)
   }
+}
+
+/** Bytes that the heap of V8 may still grow by, with what it can free not counted. */
+function heapLeft(): number {
+  const { heap_size_limit: limit, used_heap_size: used } = getHeapStatistics()
+  return limit - used
 }
 
 /** What to tell of classes that differ only by case or by full stops at their end. */
