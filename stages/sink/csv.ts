@@ -16,12 +16,17 @@ export const csv = defineStage({
   outputs: {},
   parallel: 'first',
   example: '- use: sink/csv\n  from: metrics\n  with: { path: metrics.csv }',
-  run: ({ path }, context) =>
-    appended(context, path, (table, file, index) => {
-      const columns = table.schema.names.map(String)
-      file.keepTo(columns.join(', '))
-      if (index === 0) file.append(csvOf([columns]))
+  run: ({ path }, context) => {
+    let isBegun = false
+    return appended(context, path, (table, file, index) => {
+      if (!isBegun) {
+        const columns = table.schema.names.map(String)
+        file.keepTo(columns.join(', '))
+        if (index === 0) file.append(csvOf([columns]))
+        isBegun = true
+      }
       // Numbers need no quotes.
       for (const row of metricsRows(table)) file.append(`${Object.values(row).join()}\n`)
-    }),
+    })
+  },
 })
