@@ -40,7 +40,7 @@ export interface RunFiles {
   readonly stages: readonly StageUse[]
   /** The block `published` of the pipeline. */
   readonly published: Published | undefined
-  /** The evaluations. */
+  /** The evaluations; of very many, some and the last. */
   readonly metrics: readonly MetricsRow[]
   /** The metadata of the metrics. */
   readonly metricInfos: ColumnInfos
