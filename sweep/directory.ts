@@ -96,7 +96,7 @@ export function checkSweepPlace(directory: string): void {
       `--out ${shortPath(directory)}: ${name} lies there and is not a file of a sweep, so a sweep does not write over ` +
         'it; give another directory, or move it away',
     )
-  const found = attempt('find', directory, () => statSync(directory, { throwIfNoEntry: false }))
+  const found = attempt('make the directory', directory, () => statSync(directory, { throwIfNoEntry: false }))
   if (found && !found.isDirectory())
     throw new PipelineError('ARGUMENTS', `--out ${shortPath(directory)}: it is a file, expected a directory`)
   if (isSweepDirectory(directory)) {

@@ -116,9 +116,11 @@ function isMemoryShort(error: Error): boolean {
  * that a package is not there if it may open no more files.
  */
 export function loadProblem(error: unknown): string | undefined {
-  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') return undefined
+  // Not `instanceof`: with module loaders, the error comes from another thread.
+  const { code, message } = (error ?? {}) as NodeJS.ErrnoException
+  if (code !== 'ERR_MODULE_NOT_FOUND') return undefined
   return (
-    `a part of Millrace does not load: ${error.message}; ` +
+    `a part of Millrace does not load: ${message}; ` +
     'is it installed completely, and may the process open enough files (ulimit -n)?'
   )
 }

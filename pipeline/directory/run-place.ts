@@ -31,7 +31,7 @@ export interface NewRun extends RunPlace {
  * be replaced, or a file of the user has the name of one that the run would write.
  */
 export function checkPlace(path: string, { force = false, outputs = [] }: NewRun): void {
-  const found = attempt('find', path, () => statSync(path, { throwIfNoEntry: false }))
+  const found = attempt('make the run directory', path, () => statSync(path, { throwIfNoEntry: false }))
   if (!found) return
   if (!found.isDirectory())
     throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is ${kindOf(found)}, expected a directory`)
