@@ -40,7 +40,8 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
   if (flags.out !== undefined && resolve(flags.out) === resolve(directory))
     throw new PipelineError('ARGUMENTS', `--out ${flags.out} is the run itself; give another directory`)
   const definition = createHash('sha256').update(readRegularFile(file, MAX_DEFINITION)).digest('hex')
-  const pipeline = await Pipeline.load(file, readOptions({ set: [], ...flags }))
+  const folders = [...new Set([process.cwd(), ...(before.folders ?? [])])]
+  const pipeline = await Pipeline.load(file, { ...readOptions({ set: [], ...flags }), folders })
   const known = before.kernel?.name
   const kernel = flags.kernel ?? kernelNames.find((name) => name === known)
   const isTemporary = flags.out === undefined && flags.keep !== true

@@ -54,7 +54,7 @@ export class Checksums {
 
   /** The files that the load stages of a pipeline read. Rejects with a PipelineError `DATA` if one cannot be read. */
   of({ graph }: Pipeline): Promise<DataSource[]> {
-    const paths = graph.nodes.flatMap(({ stage, options }) => stage.sources?.(options) ?? [])
+    const paths = graph.nodes.flatMap(({ stage, located }) => stage.sources?.(located()) ?? [])
     return Promise.all(paths.map((path) => this.one(path)))
   }
 
