@@ -62,7 +62,8 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
   const definition = createHash('sha256').update(readStored(directory)).digest('hex')
   const plugins = typeof flags.plugins === 'string' ? flags.plugins : false
   if (plugins === false) await checkOwnStages(file, directory)
-  const pipeline = await Pipeline.load(file, readOptions({ set: [], ...flags, plugins }))
+  const folders = [...new Set([process.cwd(), ...(before.folders ?? [])])]
+  const pipeline = await Pipeline.load(file, { ...readOptions({ set: [], ...flags, plugins }), folders })
   const known = before.kernel?.name
   const kernel = flags.kernel ?? kernelNames.find((name) => name === known)
   const isTemporary = flags.out === undefined && flags.keep !== true

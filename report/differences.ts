@@ -125,11 +125,12 @@ export function changesBetween(before: StoredRecord, after: StoredRecord, defini
   compare('seed', before.seed, after.seed)
   const sources = new Map(after.data.map((source) => [source.path, source]))
   for (const { path, bytes, sha256 } of before.data) {
-    const now = sources.get(path)
+    // From another folder, the same file has another path.
+    const now = sources.get(path) ?? after.data.find((source) => source.sha256 === sha256 && sources.has(source.path))
     if (!now) changes.push(`data: ${path} was read, is not any more`)
     else if (now.sha256 !== sha256)
       changes.push(`data: ${path} was ${bytes} bytes, SHA-256 ${sha256}; is ${now.bytes} bytes, ${now.sha256}`)
-    sources.delete(path)
+    sources.delete(now?.path ?? path)
   }
   for (const path of sources.keys()) changes.push(`data: ${path} was not read, is now`)
   compare('kernel', formatKernel(before), formatKernel(after))

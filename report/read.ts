@@ -92,6 +92,8 @@ const record = z.object({
   kernel: z.object({ name: z.string(), detail: z.string(), threads: z.number() }).optional(),
   /** The SHA-256 of `pipeline.yaml`. */
   definition: z.string().optional(),
+  /** The folders in which relative paths of data were looked for. Runs of version 0.1.0 have none. */
+  folders: z.array(z.string()).optional().catch(undefined),
   /** When the run started (ISO 8601). */
   started: z.string().optional(),
   /** When the run ended (ISO 8601). */

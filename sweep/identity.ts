@@ -63,7 +63,7 @@ export class Checksums {
 
   /** The paths of these files. */
   pathsOf({ graph }: Pipeline): string[] {
-    return graph.nodes.flatMap(({ stage, options }) => stage.sources?.(options) ?? [])
+    return graph.nodes.flatMap(({ stage, located }) => stage.sources?.(located()) ?? [])
   }
 
   private one(path: string): Promise<DataSource> {

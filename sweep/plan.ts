@@ -15,6 +15,7 @@ import {
 import { sweep } from '../pipeline/definition/sweep.js'
 import type { Trust } from '../pipeline/definition/trust.js'
 import { asWritten, formatOrigin, locate, plain } from '../pipeline/definition/value.js'
+import { checkInputFiles } from '../pipeline/graph/missing-files.js'
 import { prepare } from '../pipeline/run/prepared.js'
 import { now } from '../pipeline/run/timed-kernels.js'
 import { lengthOf } from './halving.js'
@@ -73,6 +74,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
         Pipeline.load(source, { set: [...set, ...setting], seed: pointSeed, environment, ...trust }),
       )
       if (!loaded) continue
+      await checkInputFiles(loaded)
       const sources = await checksums.of(loaded).catch(async (error) => {
         await tryToLoad(loaded, kernel)
         throw error

@@ -9,6 +9,8 @@ export interface OptionSchema {
   readonly description?: string
   /** What the text is, such as `output-path`. */
   readonly format?: string
+  /** What a user can do if there is no such file, for a `format` of `input-path`. */
+  readonly help?: string
   /** A regular expression that the text matches. */
   readonly pattern?: string
   /** Examples of values. They describe a text that has a `pattern`. */

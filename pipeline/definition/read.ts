@@ -55,6 +55,8 @@ export interface Definition {
   readonly stages: readonly StageEntry[]
   /** Overrides of vars that the definition does not have: mistakes, which the graph reports. */
   readonly unknown?: readonly Override[]
+  /** As in `ReadOptions`. */
+  readonly folders?: readonly string[] | undefined
   /** What the definition is allowed to do. */
   readonly trust: DecidedTrust
 }
@@ -65,6 +67,10 @@ export interface ReadOptions extends Trust {
   readonly set?: readonly (string | Override)[]
   /** The seed. It wins over the definition and over `set`. */
   readonly seed?: number | undefined
+  /**
+   * The folders in which relative paths of data are looked for, before that of the definition. Default: the current one.
+   */
+  readonly folders?: readonly string[] | undefined
   /** The environment variables that `${NAME}` may refer to. Default: `process.env`. */
   readonly environment?: Readonly<Record<string, string | undefined>>
   /**
@@ -104,7 +110,7 @@ export function openDefinition(file: string, isDetached = false): DefinitionSour
 /** Reads and resolves a definition. Throws a PipelineError that lists every mistake in it. */
 export function readDefinition(
   file: string | DefinitionSource,
-  { set = [], seed, environment = process.env, runDirectory, ...trust }: ReadOptions = {},
+  { set = [], seed, folders, environment = process.env, runDirectory, ...trust }: ReadOptions = {},
 ): Definition {
   const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file, trust.isDetached) : file
   const problems = [...found]
@@ -161,6 +167,7 @@ export function readDefinition(
     sweep: source.get('sweep'),
     stages,
     unknown,
+    folders,
     trust: decideTrust(trust, environment, runDirectory ?? ownRunDirectory(path, trust)),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)

@@ -4,6 +4,7 @@ import { checkPart } from '../definition/issues.js'
 import type { Definition } from '../definition/read.js'
 import { entriesOf, formatOrigin, type Value } from '../definition/value.js'
 import type { AnyStage, Facts } from '../stage/stage.js'
+import { locatedOptions } from './input-files.js'
 import { type Draft, type Source, wireInputs } from './inputs.js'
 import { checkOutputs } from './outputs.js'
 
@@ -21,6 +22,8 @@ export interface Node {
   readonly stage: AnyStage
   /** The options after the check by the schema of the stage, with its defaults. */
   readonly options: Record<string, unknown>
+  /** Returns the options with relative paths of files to read as they are found now. */
+  readonly located: () => Record<string, unknown>
   /** The output that feeds each input, by port. */
   readonly inputs: ReadonlyMap<string, Source>
   /** What is known about each output, by port. */
@@ -57,7 +60,7 @@ export function buildGraph(
   for (const [i, draft] of drafts.entries()) wireInputs(draft, drafts.slice(0, i), byId, problems)
   const order = topologicalOrder(drafts, byId, problems)
   const nodes: Node[] = []
-  for (const draft of order) nodes.push(withFacts(draft, nodes, problems))
+  for (const draft of order) nodes.push(withFacts(draft, nodes, definition, problems))
   checkOutputs(drafts, definition.trust.allowAbsolutePaths, (draft, option, message) =>
     problems.push(optionProblem(draft, option, message)),
   )
@@ -123,7 +126,7 @@ function topologicalOrder(drafts: readonly Draft[], byId: ReadonlyMap<string, Dr
   return order
 }
 
-function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): Node {
+function withFacts(draft: Draft, before: readonly Node[], { folders }: Definition, problems: Problem[]): Node {
   const { entry, stage, title, where, options, inputs } = draft
   const inputFacts = Object.fromEntries(
     [...inputs].map(([port, source]) => [port, before.find((node) => node.id === source.id)?.facts[source.port] ?? {}]),
@@ -136,7 +139,19 @@ function withFacts(draft: Draft, before: readonly Node[], problems: Problem[]): 
     const known = stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined
     facts = withLearner(stage, known ?? defaultFacts(stage, inputFacts), inputFacts)
   }
-  return { id: entry.id, title, where, entry, stage: stage!, options: options ?? {}, inputs, facts, inputFacts }
+  const located = () => (stage && options ? locatedOptions(stage, options, folders ?? [process.cwd()]) : {})
+  return {
+    id: entry.id,
+    title,
+    where,
+    entry,
+    stage: stage!,
+    options: options ?? {},
+    located,
+    inputs,
+    facts,
+    inputFacts,
+  }
 }
 
 /** Adds to each `parameters` output which learner made it: the stage's own, or that of the parameters it was given. */

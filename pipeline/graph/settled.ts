@@ -3,6 +3,7 @@ import type { Definition } from '../definition/read.js'
 import { withReadings } from '../definition/readings.js'
 import { entriesOf, isList, type Value } from '../definition/value.js'
 import type { AnyStage } from '../stage/stage.js'
+import { withFilesBeside } from './input-files.js'
 
 /** A definition and its stages. */
 interface Settled {
@@ -12,15 +13,20 @@ interface Settled {
 
 /**
  * Reads the text from outside in the options of each stage as the stage needs it, so that the definition means the same
- * when it is written down and read again. A var that options refer to becomes what the first of them has made of it.
+ * when it is written down and read again; paths of files beside the definition become absolute for the same reason. A
+ * var that options refer to becomes what the first of them has made of it.
  */
 export function settle({ definition, stages }: Settled): Settled {
   const settledStages = new Map(stages)
   const entries = definition.stages.map((entry) => {
     const stage = stages.get(entry)
-    const options = stage ? withReadings(stage.options, entry.with) : entry.with
-    if (!stage || options === entry.with) return entry
-    const settled = { ...entry, with: options }
+    if (!stage) return entry
+    const read = { ...entry, with: withReadings(stage.options, entry.with) }
+    // A definition from elsewhere lies in a folder by chance, and must not find out what is there.
+    const settled = definition.trust.isDetached
+      ? read
+      : { ...read, with: withFilesBeside(read, stage, definition.folders ?? [process.cwd()]) }
+    if (settled.with === entry.with) return entry
     settledStages.delete(entry)
     settledStages.set(settled, stage)
     return settled

@@ -2,6 +2,7 @@ import type { Subject } from 'rxjs'
 import { openKernels } from '../../kernels/index.js'
 import { messageOf, PipelineError } from '../base/errors.js'
 import { scratchDirectory } from '../directory/run-directory.js'
+import { checkInputFiles } from '../graph/missing-files.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import { type Division, runDivided } from './division.js'
@@ -24,10 +25,15 @@ export interface RunOpener {
 export async function execute(opener: RunOpener, settings: RunSettings, events: Subject<RunEvent>): Promise<Result> {
   const pipeline = await opener.pipeline()
   const { parallel } = pipeline.definition
-  if (!parallel) return runWithKernels(opener.open, settings, events)
-  return runDivided(parallel, settings, (division, divided) =>
-    runWithKernels(() => openOnRank(division, pipeline, opener), divided, events, division),
-  )
+  if (!parallel) {
+    // Prepared data was read already.
+    if (!settings.prepared) await checkInputFiles(pipeline)
+    return runWithKernels(opener.open, settings, events)
+  }
+  return runDivided(parallel, settings, async (division, divided) => {
+    await checkInputFiles(pipeline)
+    return runWithKernels(() => openOnRank(division, pipeline, opener), divided, events, division)
+  })
 }
 
 /** Opens the kernels before the run directory, so that a kernel that is not available leaves no directory behind. */

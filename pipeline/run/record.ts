@@ -33,6 +33,8 @@ export interface RunRecord {
   readonly parallel?: ParallelOptions & { readonly library: string }
   /** SHA-256 of `pipeline.yaml`. */
   readonly definition: string
+  /** The folders in which relative paths of data were looked for, in this order. */
+  readonly folders: readonly string[]
   /** The step of the checkpoint that a resumed run went on from. Times are then those since the resumption. */
   readonly resumedAt?: number
   /** The last step that was made, counted from the start of the run; left out before the first. */
@@ -254,6 +256,7 @@ function constantPart({ pipeline, kernels, definition, resumedAt, library }: Rec
     kernel: { name: kernels.name, detail: kernels.detail, threads: kernels.threads },
     ...(parallel && library && { parallel: { ...parallel, library } }),
     definition,
+    folders: pipeline.definition.folders ?? [process.cwd()],
     ...(resumedAt !== undefined && { resumedAt }),
     started: new Date().toISOString(),
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { join, parse, resolve } from 'node:path'
+import { isAbsolute, join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { kernelNames } from '../../kernels/contract.js'
 import { type DataSource, dataSource } from '../base/data-source.js'
@@ -53,6 +53,7 @@ const pastRecord = z.object({
     .catch(undefined),
   versions: z.object({ millrace: z.string() }).optional().catch(undefined),
   definition: z.string().optional().catch(undefined),
+  folders: z.array(z.string().refine(isAbsolute)).catch([]),
   data: z.array(dataSource).catch([]),
   notes: z.array(z.string()).catch([]),
   files: z.array(z.string()).catch([]),
@@ -134,7 +135,9 @@ function definitionReader(
   let stored: StoredDefinition | undefined
   return async () => {
     const sha256 = createHash('sha256').update(readDefinitionFile(path)).digest('hex')
-    if (stored?.sha256 !== sha256) stored = { sha256, pipeline: await Pipeline.load(file, { set, ...trust }) }
+    // The data is where the run has found it before, wherever it goes on.
+    const folders = [...new Set([...readPast(path).folders, process.cwd()])]
+    if (stored?.sha256 !== sha256) stored = { sha256, pipeline: await Pipeline.load(file, { set, folders, ...trust }) }
     return stored
   }
 }

@@ -201,11 +201,11 @@ function outputsOf(
 }
 
 function callStage(
-  { stage, inputs, options }: Node,
+  { stage, inputs, located }: Node,
   context: StageContext,
   wires: ReadonlyMap<string, Observable<Table>>,
 ): unknown {
-  const runner: unknown = stage.run(options, context)
+  const runner: unknown = stage.run(located(), context)
   const sources = [...inputs].map(([port, source]) => [port, wires.get(`${source.id}.${source.port}`)!] as const)
   if (sources.length === 0) return runner
   if (typeof runner !== 'function')

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import {
   defineStage,
   exampleFields,
+  inputPath,
   PipelineError,
   ShardBuffer,
   type StageContext,
@@ -19,8 +20,10 @@ const RECORD = 1 + PIXELS
 
 const files = z.array(z.string().min(1))
 
+const help = 'get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html'
+
 const options = z.strictObject({
-  directory: z.string().min(1).describe('Folder of the binary version of CIFAR-10 (`cifar-10-batches-bin`).'),
+  directory: inputPath(help).describe('Folder of the binary version of CIFAR-10 (`cifar-10-batches-bin`).'),
   train: files.min(1).default(['data_batch_1.bin']).describe('Files of the training split, in order.'),
   validation: files.default([]).describe('Files of the validation split.'),
   test: files.default([]).describe('Files of the test split.'),
@@ -113,7 +116,6 @@ function foundFile(path: string): string {
 
 async function openRecords(path: string, context: StageContext): Promise<SourceFile> {
   const found = foundFile(path)
-  const help = 'get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html'
   const file = await openSourceFile(found, context, help)
   const rest = file.size % RECORD
   if (rest !== 0)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import {
   defineStage,
   exampleFields,
+  inputPath,
   labelText,
   mergedLabel,
   PipelineError,
@@ -21,13 +22,13 @@ const column = z.union([z.string(), z.int()])
 
 const options = z
   .strictObject({
-    path: z.string().min(1).optional().describe('One file, divided into splits by `fractions`.'),
+    path: inputPath().optional().describe('One file, divided into splits by `fractions`.'),
     fractions: fractions
       .default({ train: 0.7, validation: 0.15, test: 0.15 })
       .describe('Share of the rows of `path` in each split. Rows are assigned by a seeded permutation.'),
     ...dealing,
     files: z
-      .record(z.string(), z.string().min(1))
+      .record(z.string(), inputPath())
       .refine((files) => Object.keys(files).length > 0, { error: 'expected at least one split' })
       .optional()
       .describe('One file per split, instead of `path`.'),

@@ -92,7 +92,7 @@ t.test('run with a wrong definition exits 2, lists every problem and creates not
   t.same(readdirSync(cwd), ['x.yaml'])
 })
 
-t.test('run with bad data exits 1 and leaves a run directory that says why', async (t) => {
+t.test('run without its data exits 1 and leaves no directory', async (t) => {
   const cwd = t.testdir()
   const { code, stderr } = await millrace(
     ['run', 'experiment-3', '--set', 'directory=nowhere', '--quiet', '--out', 'x'],
@@ -103,10 +103,20 @@ t.test('run with bad data exits 1 and leaves a run directory that says why', asy
     stderr,
     /stages\[0\] load\/cifar10: cannot read nowhere\/data_batch_1.bin: no such file or directory; get the binary version/,
   )
+  t.strictSame(readdirSync(cwd), [])
+})
+
+t.test('run with bad data exits 1 and leaves a run directory that says why', async (t) => {
+  const cwd = t.testdir({ data: { 'data_batch_1.bin': 'x', 'data_batch_2.bin': 'x', 'test_batch.bin': 'x' } })
+  const { code, stderr } = await millrace(
+    ['run', 'experiment-3', '--set', 'directory=data', '--quiet', '--out', 'x'],
+    cwd,
+  )
+  t.equal(code, 1)
   t.match(stderr, /\nfailed; what was written so far is in x\n$/)
   const record = JSON.parse(readFileSync(join(cwd, 'x/run.json'), 'utf8'))
   t.equal(record.status, 'failed')
-  t.match(record.error, /no such file/)
+  t.match(record.error, /expected records of 3073 bytes/)
 })
 
 t.test(

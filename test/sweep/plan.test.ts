@@ -80,7 +80,10 @@ t.test('data that cannot be read is told before anything runs', async (t) => {
   const file = join(temporary(t, { 'a.yaml': text }), 'a.yaml')
   const [code, message] = await errorOf(planSweep(file, { kernel, grid: ['eta=1'] }))
   t.equal(code, 'DATA')
-  t.match(message, /a\.yaml:5:5 {2}stages\[0\] load\/csv: cannot read nowhere\.csv: no such file or directory$/)
+  t.match(
+    message,
+    /a\.yaml:6:19 {2}stages\[0\] load\/csv: cannot read nowhere\.csv: no such file or directory; looked in the current folder/,
+  )
 })
 
 t.test('a sweep is not inherited, and a single run has no use for it', async (t) => {

@@ -1,0 +1,17 @@
+import { z } from 'zod'
+
+/** The `format` in JSON Schema of an option that names a file or folder to read. */
+export const INPUT_PATH = 'input-path'
+
+/**
+ * Schema of an option that names a file or folder to read. A relative path is looked for in the current folder, and then
+ * in the folder of the definition that says it; the stage gets the path at which it was found.
+ *
+ * @param help what a user can do if there is no such file, for the message
+ */
+export function inputPath(help?: string) {
+  return z
+    .string()
+    .min(1)
+    .meta({ format: INPUT_PATH, ...(help !== undefined && { help }) })
+}
