@@ -107,7 +107,7 @@ t.test('where a failed point stops the sweep, the others are run the next time',
   const planned = { grid: ['rows.size=100,9999,200,300'], set: ['rows.dropLast=true'] }
   const sweep = (options = {}) => runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), planned, options)
   const [code, message] = await errorOf(sweep({ onFail: 'stop' }))
-  t.equal(code, 'ABORTED')
+  t.equal(code, 'STAGE')
   t.equal(
     message,
     'stopped because a point failed: 1 points are done, 1 failed, 2 are missing; the same command goes on from here',
