@@ -1,11 +1,31 @@
-import { type Initial, initial, type Schedule, schedule } from '../../learners/index.js'
+import { type Initial, initial, type Schedule, schedule, type Update, update } from '../../learners/index.js'
 import { z } from '../../pipeline/stage-kit.js'
 
 /** The options that every training stage has, beside those of its learner. */
 export const common = {
   eta: schedule.describe(
-    'Learning rate: a number, or { start, factor, every } to multiply it by factor after every `every` epochs.',
+    'Learning rate: a number, or a schedule: { start, factor, every } multiplies it by factor after every `every` ' +
+      'epochs; { exponential: { start, factor } }, { linear: { start, end } }, { cosine: { start, end, period, growth } } ' +
+      'and { cyclical: { min, max, halfCycle, halving } } change it with every step.',
   ),
+  warmUp: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('Number of first steps in which the learning rate rises from almost 0 to where the schedule begins.'),
+  update: update
+    .default('sgd')
+    .describe(
+      'The update rule: sgd, momentum, nesterov, adam, adamw, or one with its numbers: { momentum: 0.9 }, ' +
+        '{ nesterov: 0.9 }, { adam: { beta1, beta2, epsilon } }, { adamw: { decay, beta1, beta2, epsilon } }.',
+    ),
+  clip: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'The largest norm of the gradient of all arrays together, penalty included; a larger one is scaled down.',
+    ),
   lambda: z
     .number()
     .nonnegative()
@@ -24,6 +44,12 @@ export const common = {
 export interface TrainingOptions {
   /** Learning rate. */
   readonly eta: Schedule
+  /** Number of first steps in which the learning rate rises. */
+  readonly warmUp: number
+  /** What a gradient does to the parameters. */
+  readonly update: Update
+  /** The largest norm of the gradient, if there is a limit. */
+  readonly clip?: number | undefined
   /** Weight of the penalty. */
   readonly lambda: number
   /** How the initial parameters are made. */

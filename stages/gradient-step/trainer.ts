@@ -108,7 +108,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       lambda: options.lambda,
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
     })
-    const stepper = makeStepper({ model, specs, rule, lambda: options.lambda }, saved ?? {})
+    const stepper = makeStepper({ model, specs, rule, lambda: options.lambda, clip: options.clip }, saved ?? {})
     return { model, arrays, specs, stepper, emit }
   }
 
@@ -147,7 +147,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   function stepOn({ stepper, emit }: OpenTraining, batch: Table, rows: Rows): Table[] | Promise<Table> {
     const position = positionOf(batch)
-    const eta = etaAt(options.eta, position.epoch)
+    const eta = etaAt(options.eta, position, options.warmUp)
     const loss = stepper.step(rows, eta, position.step)
     // A promise would cost more than everything else here, so none is made if the loss is already known.
     if (typeof loss === 'number') return [checked(emit, loss, position, eta)]
@@ -169,7 +169,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       await parallel.agree({ ...options, epochs, steps, parameters })
       stepTogether = dividedStep(open, parallel, context)
     }
-    const eta = etaAt(options.eta, position.epoch)
+    const eta = etaAt(options.eta, position, options.warmUp)
     return checked(open.emit, await stepTogether(batch, position, eta), position, eta)
   }
 
