@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Pipeline } from '../../../dist/index.js'
 import { builtInStages, isFile, resolveStage } from '../../../dist/pipeline/graph/registry.js'
+import { temporary } from '../../stages/harness.js'
 
 /** The text of a module that exports stages under these names. */
 function moduleOf(...names: string[]): string {

@@ -15,6 +15,7 @@ import {
   wire,
   z,
 } from '../../../dist/pipeline/stage-kit.js'
+import { inside } from '../../stages/harness.js'
 
 function inFolder(t: Test): void {
   inside(t, t.testdir({}))
@@ -250,7 +251,6 @@ t.test('stages that wait for each other end the run with an error, not in silenc
     'run.mjs': `import { Pipeline, run } from 'millrace'
 import { defineStage, wire, z } from 'millrace/stage'
 import { NEVER } from 'rxjs'
-import { inside } from '../../stages/harness.js'
 const never = defineStage({ name: 'never', summary: '', options: z.strictObject({}), inputs: {},
   outputs: { examples: wire.examples }, example: '', run: () => NEVER })
 const pipeline = await Pipeline.define({ name: 'stuck', stages: [{ use: never }, { use: 'normalize/standardize' }] })

@@ -15,6 +15,7 @@ import {
   wire,
   z,
 } from '../../../dist/pipeline/stage-kit.js'
+import { inside } from '../../stages/harness.js'
 
 /** A folder of its own to run in, with these files. */
 function inFolder(t: Test, files: Record<string, string> = {}): void {
@@ -387,7 +388,6 @@ function stageFile(rest: string): string {
   return `import { writeFileSync } from 'node:fs'
 import { defineStage, wire, z } from 'millrace/stage'
 import { Observable, map, of } from 'rxjs'
-import { inside } from '../../stages/harness.js'
 export default defineStage({
   name: 'mine', summary: '', options: z.strictObject({}), inputs: {}, outputs: {}, example: '',
   ${rest}
