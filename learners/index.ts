@@ -4,7 +4,9 @@
  */
 
 export { type Classified, classify } from './classify.js'
+export { hinge } from './hinge.js'
 export { type Initial, initial, initialArrays } from './initial.js'
+export { network } from './network.js'
 export { accumulate, piecesOf } from './pieces.js'
 export { etaAt, type Schedule, schedule } from './schedules.js'
 export { softmax } from './softmax.js'

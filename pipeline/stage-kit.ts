@@ -3,7 +3,8 @@
  * file beside a pipeline. Programs import it as `millrace/stage`.
  */
 export { z } from 'zod'
-export type { Affine, Arrays, Gradient, Kernels, Later, Numbers, Rows } from '../kernels/contract.js'
+export type { Affine, Arrays, Gradient, Kernels, Later, NetworkShape, Numbers, Rows } from '../kernels/contract.js'
+export { arraysOfNetwork } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export type { DataSource } from './base/data-source.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './base/errors.js'

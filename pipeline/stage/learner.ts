@@ -18,8 +18,12 @@ export interface ArraySpec {
   readonly name: string
   /** Extents, the slowest first: `[classes, features]`. */
   readonly shape: readonly number[]
-  /** Weights are drawn by `init` and belong to the penalty; biases begin at zero unless `init` draws them too. */
-  readonly kind: 'weights' | 'bias'
+  /**
+   * Weights are drawn by `init` and belong to the penalty; biases begin at zero unless `init` draws them too. An
+   * `offset` always begins at zero, a `scale` at one. An `average` begins at zero; the model itself changes it in steps, and
+   * no update rule does.
+   */
+  readonly kind: 'weights' | 'bias' | 'offset' | 'scale' | 'average'
 }
 
 /** A metric that a learner computes for each split; its column is called `<split>_<name>`. */
@@ -43,6 +47,8 @@ export interface LearnerMetric {
 export interface OpenModel {
   /** The most rows that one call of `step`, `accumulate`, `evaluate` or `scores` should get. */
   readonly rowsPerCall: number
+  /** Whether the rows of a step must come in one call, because its batch is more than the sum of its rows. */
+  readonly needsWholeBatch?: boolean
   /**
    * The live parameters, by name: the same arrays each time, which change with every step. Write through `load` or
    * `change` only.
@@ -57,8 +63,8 @@ export interface OpenModel {
   /** Adds the loss and gradient of these rows to the sums of the step in progress. */
   accumulate(rows: Rows): void
   /**
-   * The gradient of the mean loss over the accumulated rows plus `lambda` times the penalty, and the mean loss; clears
-   * the sums. Throws a RangeError if no row was accumulated.
+   * The gradient of the mean loss over the accumulated rows plus `lambda` times the penalty, by all arrays but averages,
+   * and the mean loss; clears the sums. Throws a RangeError if no row was accumulated.
    *
    * @param into the arrays to write to; default: new memory
    */

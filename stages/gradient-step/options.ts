@@ -33,7 +33,7 @@ export const common = {
     .describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
   init: initial
     .default('normal')
-    .describe('Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma } or xavier.'),
+    .describe('Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma }, xavier or he.'),
   onDivergence: z
     .enum(['stop', 'continue'])
     .default('stop')

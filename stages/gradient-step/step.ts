@@ -45,8 +45,9 @@ export function makeStepper(
   { model, specs, rule, lambda, clip }: StepParts,
   saved: Readonly<Record<string, unknown>>,
 ): Stepper {
+  const trained = specs.filter(({ kind }) => kind !== 'average')
   const states = new Map(
-    specs.map(({ name, shape }) => {
+    trained.map(({ name, shape }) => {
       const fresh = rule.init(widthOf(shape))
       const restored = Object.entries(fresh).map(([key, values]) => [
         key,
@@ -59,7 +60,7 @@ export function makeStepper(
   function apply(gradient: Arrays, eta: number, step: number): Later<void> {
     return model.change((parameters) => {
       if (clip !== undefined) clipped(parameters, gradient, clip)
-      for (const { name, kind } of specs) {
+      for (const { name, kind } of trained) {
         const isWeights = kind === 'weights'
         // The gradient that was clipped has the penalty already.
         const decay = isWeights && clip === undefined ? 2 * lambda : 0
@@ -71,7 +72,7 @@ export function makeStepper(
   /** Adds the penalty to the gradient, then scales all of it by `min(1, limit / (norm + 1e-6))`. */
   function clipped(parameters: Arrays, gradient: Arrays, limit: number): void {
     let squares = 0
-    for (const { name, kind } of specs) {
+    for (const { name, kind } of trained) {
       const [w, g] = [parameters[name]!, gradient[name]!]
       const decay = kind === 'weights' ? 2 * lambda : 0
       for (let i = 0; i < g.length; i++) {
@@ -81,7 +82,7 @@ export function makeStepper(
     }
     const factor = limit / (Math.sqrt(squares) + 1e-6)
     if (factor < 1)
-      for (const { name } of specs) for (let i = 0; i < gradient[name]!.length; i++) gradient[name]![i]! *= factor
+      for (const { name } of trained) for (let i = 0; i < gradient[name]!.length; i++) gradient[name]![i]! *= factor
   }
 
   async function applyLater(gradient: Later<Gradient>, eta: number, step: number): Promise<number> {

@@ -129,7 +129,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     if (saved && isSeen(batch, saved)) return []
     if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
     const rows = rowsOf(batch)
-    const most = open.model.rowsPerCall
+    const most = open.model.needsWholeBatch ? rows.labels.length : open.model.rowsPerCall
     return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)
   }
 
@@ -164,6 +164,12 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   async function trainTogether(open: OpenTraining, batch: Table, parallel: Parallel): Promise<Table> {
     const position = positionOf(batch)
     if (!stepTogether) {
+      if (open.model.needsWholeBatch)
+        throw new PipelineError(
+          'DATA',
+          `the learner "${learner.name}" needs the whole batch in one process, for the statistics of the batch: a divided ` +
+            'run cannot train it; turn batchNorm off, or leave parallel out',
+        )
       const { epochs, steps } = position
       const parameters = Object.values(open.arrays).reduce((sum, { length }) => sum + length, 0)
       await parallel.agree({ ...options, epochs, steps, parameters })
