@@ -5,7 +5,7 @@
 
 export { type Classified, classify } from './classify.js'
 export { hinge } from './hinge.js'
-export { type Initial, initial, initialArrays } from './initial.js'
+export { type Drawn, type Initial, initial, initialArrays } from './initial.js'
 export { network } from './network.js'
 export { accumulate, piecesOf } from './pieces.js'
 export { etaAt, type Schedule, schedule } from './schedules.js'

@@ -4,7 +4,13 @@ import { type ArraySpec, type Arrays, type Random, widthOf, z } from '../pipelin
 export const initial = z.union([
   z.enum(['zeros', 'normal', 'xavier', 'he']),
   z.strictObject({ normal: z.number().positive().describe('Standard deviation.') }),
+  z.strictObject({
+    from: z.string().min(1).describe('A run directory, a parameters.arrow or a .safetensors file with the arrays.'),
+  }),
 ])
+
+/** A distribution that first parameters are drawn from. */
+export type Drawn = Exclude<z.output<typeof initial>, { readonly from: string }>
 
 /** How the initial parameters are made. */
 export type Initial = z.output<typeof initial>
@@ -16,11 +22,11 @@ export type Initial = z.output<typeof initial>
  * `[outputs, inputs]`, `xavier` is N(0, 1 / inputs) (X. Glorot, Y. Bengio, 2010) and `he` is N(0, 2 / inputs) (K. He et al.,
  * 2015); biases are zero then. Offsets and averages are always zero, scales are one.
  */
-export function initialArrays(init: Initial, specs: readonly ArraySpec[], random: Random): Arrays<Float64Array> {
+export function initialArrays(init: Drawn, specs: readonly ArraySpec[], random: Random): Arrays<Float64Array> {
   return Object.fromEntries(specs.map((spec) => [spec.name, initialValues(init, spec, random)]))
 }
 
-function initialValues(init: Initial, { shape, kind }: ArraySpec, random: Random): Float64Array {
+function initialValues(init: Drawn, { shape, kind }: ArraySpec, random: Random): Float64Array {
   const size = widthOf(shape)
   const values = new Float64Array(size)
   if (kind === 'scale') return values.fill(1)

@@ -25,6 +25,7 @@ export { anyNumber } from './directory/state.js'
 export { attempt, replaceFile, syncPath } from './files/files.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
+export { readStoredArrays, type StoredArray, type StoredArrays } from './formats/stored-arrays.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
 export {

@@ -33,7 +33,9 @@ export const common = {
     .describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
   init: initial
     .default('normal')
-    .describe('Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma }, xavier or he.'),
+    .describe(
+      'Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma }, xavier, he, or { from: a run or a .safetensors file }.',
+    ),
   onDivergence: z
     .enum(['stop', 'continue'])
     .default('stop')

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { etaAt, initialArrays, type UpdateRule } from '../../learners/index.js'
+import { etaAt, type UpdateRule } from '../../learners/index.js'
 import {
   type AnyLearner,
   type ArraySpec,
@@ -22,6 +22,7 @@ import {
   z,
 } from '../../pipeline/stage-kit.js'
 import { dividedStep } from './divided-step.js'
+import { firstParameters } from './initial-arrays.js'
 import type { TrainingOptions } from './options.js'
 import { makeStepper, type Stepper } from './step.js'
 
@@ -91,7 +92,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
         `the checkpoint is of the learner ${saved.learner}, this stage trains ${identity}; put the definition back, or begin a new run`,
       )
     model = openModel(learner, context.kernels, data, own)
-    model.load(saved ? fitting(saved, specs) : initialArrays(options.init, specs, context.random('init')))
+    model.load(saved ? fitting(saved, specs) : firstParameters(options.init, specs, context))
     const arrays = await model.read()
     if ((await model.read())[specs[0]!.name] !== arrays[specs[0]!.name])
       throw new PipelineError(

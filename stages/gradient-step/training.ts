@@ -35,6 +35,10 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
     example,
     holds: 'the parameters and their gradient; in a divided run a gradient per shard',
     parallel: 'every',
+    sources: (given) => {
+      const { init } = given as unknown as TrainingOptions
+      return typeof init === 'object' && 'from' in init ? [init.from] : []
+    },
     run: (given, context) => (batches) =>
       defer(() => {
         const all = given as TrainingOptions & Readonly<Record<string, unknown>>
