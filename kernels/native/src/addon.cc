@@ -60,12 +60,12 @@ class Call {
     if (napi_get_value_double(env, values_[i], &value) != napi_ok) throw_type_error("expected a number");
     return value;
   }
-  /** Argument `i` as a positive integer. */
-  int size(int i, const char* what) const {
+  /** Argument `i` as an integer from 1 to 2^31 - 1. Products of two such numbers and of constants fit into 64 bits. */
+  Size size(int i, const char* what) const {
     const double value = number(i);
-    if (!(value >= 1 && value <= 1 << 28) || value != static_cast<int>(value))
-      throw_range_error(std::string(what) + " must be a positive integer");
-    return static_cast<int>(value);
+    if (!(value >= 1 && value <= INT32_MAX) || value != static_cast<double>(static_cast<int32_t>(value)))
+      throw_range_error(std::string(what) + " must be an integer from 1 to 2147483647");
+    return static_cast<Size>(value);
   }
   /** Returns false if argument `i` is undefined. */
   bool has(int i) const {
@@ -128,7 +128,7 @@ class Call {
   /** Arguments `i` and `i + 1` as W and b. */
   Parameters parameters(int i) const {
     const Classifier& c = classifier();
-    return {floats(i, size_t(c.features()) * c.classes()), floats(i + 1, c.classes())};
+    return {floats(i, c.features() * c.classes()), floats(i + 1, c.classes())};
   }
   /** Arguments `i` and `i + 1` as values and labels. */
   LabelledBatch rows(int i) const {
@@ -141,7 +141,7 @@ class Call {
     LabelledBatch rows;
     rows.values = values.data;
     rows.bytes = values.type == napi_uint8_array;
-    rows.rows = static_cast<ptrdiff_t>(labels.length);
+    rows.rows = static_cast<Size>(labels.length);
     rows.labels = static_cast<const int32_t*>(labels.data);
     return rows;
   }
@@ -174,7 +174,7 @@ void close_pool(void* kernels) { static_cast<Kernels*>(kernels)->pool->close(); 
 
 /** `open(threads, isa | undefined)`: kernels with the named instructions, or with the best that this processor has. */
 napi_value open(const Call& call) {
-  const int threads = call.size(0, "threads");
+  const int threads = static_cast<int>(call.size(0, "threads"));
   const std::string isa = call.text(1);
   const Arithmetic* arithmetic = nullptr;
   for (const Arithmetic* candidate : {avx512(), avx2(), portable()}) {
@@ -212,7 +212,7 @@ napi_value misalignment(const Call& call) {
 napi_value moments(const Call& call) {
   const Kernels& kernels = call.kernels();
   const View values = call.view(1);
-  const int features = call.size(2, "features");
+  const Size features = call.size(2, "features");
   if (values.type != napi_uint8_array) throw_type_error("values must be a Uint8Array");
   if (values.length % features != 0) throw_range_error("values are not whole rows");
   double* sum = call.doubles(3, features);
@@ -220,7 +220,7 @@ napi_value moments(const Call& call) {
   uint8_t* min = call.array<uint8_t>(5, napi_uint8_array, features);
   uint8_t* max = call.array<uint8_t>(6, napi_uint8_array, features);
   auto strip = [&](int64_t unit, int) {
-    const int from = static_cast<int>(unit) * kStrip, to = std::min(features, from + kStrip);
+    const Size from = unit * kStrip, to = std::min(features, from + kStrip);
     kernels.arithmetic->moments(static_cast<const uint8_t*>(values.data), values.length / features, features, from, to,
                                 sum + from, squares + from, min + from, max + from);
   };
@@ -237,6 +237,11 @@ napi_value create(const Call& call) {
                                                     call.size(2, "classes"));
   const napi_finalize destroy = [](napi_env, void* data, void*) { delete static_cast<ClassifierHandle*>(data); };
   return call.new_handle(std::move(handle), destroy);
+}
+
+/** `memory(kernels, features, classes)`: the bytes that `create` allocates. */
+napi_value memory(const Call& call) {
+  return call.to_js(Classifier::bytes(call.size(1, "features"), call.size(2, "classes"), call.kernels().pool->size()));
 }
 
 /** `release(classifier)`: frees the memory of the classifier. */
@@ -293,7 +298,7 @@ napi_value penalty(const Call& call) { return call.to_js(call.classifier().penal
 napi_value logits(const Call& call) {
   Classifier& classifier = call.classifier();
   const LabelledBatch rows = call.rows(3);
-  const size_t length = size_t(rows.rows) * classifier.classes();
+  const size_t length = rows.rows * classifier.classes();
   if (call.view(5).type == napi_float32_array)
     classifier.logits(call.parameters(1), rows, call.array_of_at_least<float>(5, napi_float32_array, length));
   else
@@ -355,6 +360,7 @@ NAPI_MODULE_INIT() {
   add<misalignment>(env, exports, "misalignment");
   add<moments>(env, exports, "moments");
   add<create>(env, exports, "create");
+  add<memory>(env, exports, "memory");
   add<release>(env, exports, "release");
   add<loaded>(env, exports, "loaded");
   add<standardise>(env, exports, "standardise");

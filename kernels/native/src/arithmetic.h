@@ -6,6 +6,12 @@
 
 namespace millrace {
 
+/**
+ * A number that the data decides: rows, features, classes, and their products. 150,000 classes times their tiles do not
+ * fit into 32 bits. `int` is only for numbers that the constants below bound.
+ */
+using Size = ptrdiff_t;
+
 // Sums are divided at fixed places, so that results do not depend on the number of threads.
 constexpr int kBlock = 768;  // features of one partial logit: their weights for ten classes (30 KB) stay in L1
 constexpr int kGroup = 32;   // rows in one unit of forward work
@@ -19,10 +25,10 @@ constexpr int kPad = 16;     // features and classes are padded to the widest ve
  * `b' = b - sum_j W'_j * mean_j`.
  */
 struct Model {
-  int features;
-  int classes;
-  int width;   // features, padded
-  int stride;  // classes, padded: the length of a row of logits
+  Size features;
+  Size classes;
+  Size width;   // features, padded
+  Size stride;  // classes, padded: the length of a row of logits
   bool affine;
   float* W;       // [classes, features], valid during this call only
   float* folded;  // W', in blocks of kBlock features; see `folded_at` in arithmetic.inc
@@ -39,7 +45,7 @@ struct Model {
 struct Batch {
   const void* values;
   bool bytes;  // true for uint8
-  ptrdiff_t rows;
+  Size rows;
 };
 
 /** Result of one row. */
@@ -59,25 +65,25 @@ struct Arithmetic {
   const char* name;
 
   /** Writes (or, unless `first`, adds) the partial logits of up to kGroup rows from `row` to `out` [rows, stride]. */
-  void (*forward)(const Model&, const Batch&, ptrdiff_t row, int rows, int block, bool first, float* out);
+  void (*forward)(const Model&, const Batch&, Size row, int rows, Size block, bool first, float* out);
 
   /** Computes `g = softmax(s) - onehot(label)` [stride] and the result of a row from its logits `s` [stride]. */
   RowResult (*softmax)(const Model&, const float* s, int label, float* g);
 
   /** Computes `out += addend` for rows of logits. `length` is a multiple of kPad. */
-  void (*add)(float* out, const float* addend, ptrdiff_t length);
+  void (*add)(float* out, const float* addend, Size length);
 
   /** Updates W, W' and its fold with the gradient `gT z` of one strip. `s` is the sum of `g` over rows. */
-  void (*update)(const Model&, const Batch&, const float* g, const double* s, const Update&, int strip);
+  void (*update)(const Model&, const Batch&, const float* g, const double* s, const Update&, Size strip);
 
   /** Adds the gradient `gT z` of one strip to `sums`. At most kPiece rows. */
-  void (*accumulate)(const Model&, const Batch&, const float* g, const double* s, int strip);
+  void (*accumulate)(const Model&, const Batch&, const float* g, const double* s, Size strip);
 
   /** Computes W' and its fold for one strip. */
-  void (*fold)(const Model&, int strip);
+  void (*fold)(const Model&, Size strip);
 
   /** Computes integer statistics of all rows for the features from `from` to `to`, at most kStrip. */
-  void (*moments)(const uint8_t* values, ptrdiff_t rows, int features, int from, int to, double* sum, double* squares,
+  void (*moments)(const uint8_t* values, Size rows, Size features, Size from, Size to, double* sum, double* squares,
                   uint8_t* min, uint8_t* max);
 };
 

@@ -50,7 +50,7 @@ struct LabelledBatch : Batch {
 
 /** Thrown if a label is not a class. */
 struct BadLabel {
-  ptrdiff_t row;
+  Size row;
   int32_t label;
 };
 
@@ -69,10 +69,13 @@ struct Evaluation {
  */
 class Classifier {
  public:
-  Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic, int features, int classes);
+  Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic, Size features, Size classes);
 
-  int features() const { return model_.features; }
-  int classes() const { return model_.classes; }
+  /** Returns the bytes that the constructor allocates. */
+  static double bytes(Size features, Size classes, int threads);
+
+  Size features() const { return model_.features; }
+  Size classes() const { return model_.classes; }
 
   /** Sets the affine map of the rows to come, [features] each, or null for none. The arrays are copied. */
   void standardise(const double* mean, const double* scale);
@@ -94,13 +97,15 @@ class Classifier {
   void logits(Parameters, const Batch&, T* out);
 
  private:
+  struct Lengths;
+
   template <class Work>
   void share(int64_t units, double multiplications, Work&& work);
   void check(const LabelledBatch&);
   void fold(Parameters);
   void sum_bias(const float* b);
   double softmax(const Batch&, const int32_t* labels);
-  float* forward_group(const Batch&, int64_t group, int thread);
+  float* forward_group(const Batch&, Size group, int thread);
   void add_gradient(const LabelledBatch&);
   void allocate_sums();
   template <class Use>

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,7 @@ class Pool {
       for (int64_t unit = 0; unit < count; unit++) work(unit, 0);
       return;
     }
+    if (count > UINT32_MAX) throw std::length_error("more units of work in one call than 32 bits count");
     start(count, [](void* context, int64_t unit, int thread) { (*static_cast<Work*>(context))(unit, thread); }, &work);
     take_units(0, job_.load(std::memory_order_relaxed));
     const auto done = [this] { return left_.load(std::memory_order_acquire) == 0; };
