@@ -1,5 +1,5 @@
 import { type Affine, type Arrays, lossNames, type NetworkShape, type Numbers, type Rows } from './contract.js'
-import { isPlain, type NetworkArray } from './network-shape.js'
+import type { NetworkArray } from './network-shape.js'
 
 /* Checks of the arguments of kernels, with the same messages for every implementation. */
 
@@ -12,24 +12,6 @@ export interface LayerArrays {
   readonly W: Numbers
   /** Biases, `[classes]`. */
   readonly b: Numbers
-}
-
-/**
- * Returns the features and classes of a network of one dense layer with the loss cross-entropy. Throws a RangeError for
- * any other network, because the kernels do not support it, and for sizes out of range.
- */
-export function checkedShape({ features, layers, loss, smoothing = 0 }: NetworkShape): {
-  features: number
-  classes: number
-} {
-  const [layer] = layers
-  if (layers.length !== 1 || !layer || !isPlain(layer) || loss !== 'cross-entropy' || smoothing !== 0)
-    throw new RangeError(
-      `expected one dense layer with the loss cross-entropy, got ${layers.length} with ${loss}: ` +
-        'this kernel has no others; the kernel "reference" has',
-    )
-  checkShape(features, layer.units)
-  return { features, classes: layer.units }
 }
 
 /** Throws a RangeError if a network has no layers, or sizes that are out of range. */

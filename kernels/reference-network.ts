@@ -1,7 +1,7 @@
 import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores } from './check.js'
 import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
+import { lossOf } from './loss.js'
 import { arraysOfNetwork, BATCHES_SEEN } from './network-shape.js'
-import { lossOf } from './reference-loss.js'
 import { readRow } from './rows.js'
 
 const EPSILON = 1e-5
