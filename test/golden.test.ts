@@ -29,6 +29,13 @@ const cases: Record<string, string> = {
   'warm-up': 'softmax, eta: 0.01, warmUp: 25, lambda: 0.1, init: zeros',
 }
 
+/**
+ * The epochs up to which single precision can keep the values. With eta near 0.1 this training is chaotic: in float64 too,
+ * first parameters that are rounded to float32 move the loss of epoch 5 by 0.002 (NumPy in float32: by 0.3). Its steps are
+ * compared one by one in kernels/networks.ts.
+ */
+const singleUntil: Record<string, number> = { 'two-layer-cyclical': 2 }
+
 const missing = dataMissing('golden')
 const golden: Record<string, string>[] = missing
   ? []
@@ -71,6 +78,7 @@ for (const kernel of kernelNames) {
         const rows = golden.filter((row) => row.case === name)
         t.equal(rows.length, 4)
         for (const { case: _, epoch, ...metrics } of rows) {
+          if (kernel !== 'reference' && Number(epoch) > (singleUntil[name] ?? 10)) continue
           const found = history.find((each) => each.epoch === Number(epoch)) as MetricsRow
           for (const [column, value] of Object.entries(metrics)) {
             const off = Math.abs(found[column]! - Number(value))
