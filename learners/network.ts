@@ -30,6 +30,8 @@ export const network = defineLearner({
   options,
   metrics: lossAndAccuracy('nats'),
   scores: 'logits',
+  templates: 'W1',
+  templateRows: 'units',
   arrays: (data, given) => arraysOfNetwork(shapeOf(data, given)),
   open: (kernels, data, given) => openNetwork(kernels, shapeOf(data, given)),
 })

@@ -108,8 +108,10 @@ export interface Learner<O extends z.ZodObject = z.ZodObject> {
   arrays(data: LearnerData, options: z.output<O>): readonly ArraySpec[]
   /** Opens a model. Its parameters are zero until `load`. Its precision is that of the kernels. */
   open(kernels: Kernels, data: LearnerData, options: z.output<O>): OpenModel
-  /** The name of the array `[classes, features]` with the weights of each class, if there is one. It can be drawn. */
+  /** The name of an array `[rows, features]` of weights by which each row looks at the data, if there is one. It can be drawn. */
   readonly templates?: string
+  /** What the rows of that array are: the classes, or units of the first layer. Default: classes. */
+  readonly templateRows?: 'classes' | 'units'
   /**
    * A fast way to evaluate the cost when one parameter is moved, for the gradient check. Default: the whole loss is
    * computed again each time.
