@@ -34,7 +34,8 @@ export const common = {
   init: initial
     .default('normal')
     .describe(
-      'Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma }, xavier, he, or { from: a run or a .safetensors file }.',
+      'Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma }, xavier (weights of a layer with n ' +
+        'inputs are N(0, 1/n), of a single layer uniform), he (N(0, 2/n)), or { from: a run or a .safetensors file }.',
     ),
   onDivergence: z
     .enum(['stop', 'continue'])

@@ -29,10 +29,12 @@ import { makeStepper, type Stepper } from './step.js'
 const numbers = z.custom<Numbers>((value) => value instanceof Float32Array || value instanceof Float64Array)
 
 /**
- * The last step that was made, the learner with its options (version 0.1.0 kept none), and by name the parameters that the
- * step led to and the state of the update rule.
+ * The last step that was made, the learner with its options and the update rule (version 0.1.0 kept neither, and had no
+ * rule but sgd), and by name the parameters that the step led to and the state of the update rule.
  */
-const state = z.object({ step: z.int(), steps: z.int(), learner: z.string().optional() }).catchall(numbers)
+const state = z
+  .object({ step: z.int(), steps: z.int(), learner: z.string().optional(), rule: z.string().default('sgd') })
+  .catchall(numbers)
 
 type State = z.output<typeof state>
 
@@ -71,12 +73,22 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   context.state(state, {
     snapshot: () =>
       open && last
-        ? ({ step: last.step, steps: last.steps, learner: identity, ...open.arrays, ...open.stepper.state() } as State)
+        ? ({
+            step: last.step,
+            steps: last.steps,
+            learner: identity,
+            rule: rule.name,
+            ...open.arrays,
+            ...open.stepper.state(),
+          } as State)
         : saved,
     restore: (restored) => {
       saved = restored
     },
   })
+
+  // A file of first parameters is read before any data.
+  const begin = saved ? undefined : firstParameters(options.init, context)
 
   /** Opens the model for the features and classes of the first batch. */
   async function openFor(batch: Table): Promise<OpenTraining> {
@@ -91,8 +103,14 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
         'DATA',
         `the checkpoint is of the learner ${saved.learner}, this stage trains ${identity}; put the definition back, or begin a new run`,
       )
+    if (saved && saved.rule !== rule.name)
+      throw new PipelineError(
+        'DATA',
+        `the checkpoint is of the update rule ${saved.rule}, this stage has ${rule.name}; put the definition back, or ` +
+          'begin a new run with init: { from: … }',
+      )
     model = openModel(learner, context.kernels, data, own)
-    model.load(saved ? fitting(saved, specs) : firstParameters(options.init, specs, context))
+    model.load(saved ? fitting(saved, specs) : begin!(specs))
     const arrays = await model.read()
     if ((await model.read())[specs[0]!.name] !== arrays[specs[0]!.name])
       throw new PipelineError(
@@ -206,7 +224,7 @@ function fitting(saved: Readonly<Record<string, unknown>>, specs: readonly Array
 /** Throws if an array has a name that a checkpoint or an export uses for something else. */
 function checkNames(learner: string, specs: readonly ArraySpec[]): void {
   for (const { name } of specs)
-    if (/^(step|steps|learner|mean|scale|rule\..*)$/.test(name))
+    if (/^(step|steps|learner|mean|scale|rule|rule\..*)$/.test(name))
       throw new PipelineError(
         'STAGE',
         `the learner "${learner}" has an array "${name}"; that name is reserved, rename it`,

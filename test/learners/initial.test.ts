@@ -38,17 +38,32 @@ t.test('normal has mean 0 and the given deviation, 0.01 by default', (t) => {
   t.end()
 })
 
-t.test('xavier and he have a deviation by the inputs of each array, with b zero', (t) => {
-  const specs = [...layer(3000, 10), { name: 'W2', shape: [10, 500], kind: 'weights' as const }]
+t.test('xavier and he have a deviation by the inputs of each array', (t) => {
+  const specs = [
+    { name: 'W1', shape: [10, 3000], kind: 'weights' as const },
+    { name: 'b1', shape: [10], kind: 'offset' as const },
+    { name: 'W2', shape: [10, 500], kind: 'weights' as const },
+  ]
   for (const [init, factor] of [
     ['xavier', 1],
     ['he', 2],
   ] as const) {
-    const { W, b, W2 } = initialArrays(init, specs, randomStream(1, 'model', 'init'))
-    t.ok(Math.abs(deviation(W!) / Math.sqrt(factor / 3000) - 1) < 0.02)
+    const { W1, b1, W2 } = initialArrays(init, specs, randomStream(1, 'model', 'init'))
+    t.ok(Math.abs(deviation(W1!) / Math.sqrt(factor / 3000) - 1) < 0.02)
     t.ok(Math.abs(deviation(W2!) / Math.sqrt(factor / 500) - 1) < 0.03)
-    t.ok(b!.every((x) => x === 0))
+    t.ok(b1!.every((x) => x === 0))
   }
+  t.end()
+})
+
+t.test('xavier of a single layer is uniform, as in version 0.1.0', (t) => {
+  const { W, b } = initialArrays('xavier', layer(3000, 10), randomStream(1, 'model', 'init'))
+  const limit = Math.sqrt(6 / 3010)
+  t.ok(W!.every((x) => Math.abs(x) <= limit))
+  t.ok(Math.abs(deviation(W!) / (limit / Math.sqrt(3)) - 1) < 0.02)
+  t.ok(b!.every((x) => x === 0))
+  const he = initialArrays('he', layer(3000, 10), randomStream(1, 'model', 'init'))
+  t.ok(Math.abs(deviation(he.W!) / Math.sqrt(2 / 3000) - 1) < 0.02)
   t.end()
 })
 
