@@ -1,5 +1,6 @@
 import { arraysOfNetwork, defineLearner, type NetworkShape, z } from '../pipeline/stage-kit.js'
 import { lossAndAccuracy } from './metrics.js'
+import { costOfNetwork } from './network-cost.js'
 import { openNetwork } from './open-network.js'
 
 /**
@@ -17,6 +18,7 @@ export const hinge = defineLearner({
   templates: 'W',
   arrays: (data) => arraysOfNetwork(shapeOf(data)),
   open: (kernels, data) => openNetwork(kernels, shapeOf(data)),
+  costAround: costOfNetwork(shapeOf),
 })
 
 function shapeOf({ features, classes }: { readonly features: number; readonly classes: number }): NetworkShape {

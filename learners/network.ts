@@ -1,5 +1,6 @@
 import { arraysOfNetwork, defineLearner, type LearnerData, type NetworkShape, z } from '../pipeline/stage-kit.js'
 import { lossAndAccuracy } from './metrics.js'
+import { costOfNetwork } from './network-cost.js'
 import { openNetwork } from './open-network.js'
 
 const options = z.strictObject({
@@ -34,6 +35,7 @@ export const network = defineLearner({
   templateRows: 'units',
   arrays: (data, given) => arraysOfNetwork(shapeOf(data, given)),
   open: (kernels, data, given) => openNetwork(kernels, shapeOf(data, given)),
+  costAround: costOfNetwork(shapeOf),
 })
 
 function shapeOf({ features, classes }: LearnerData, given: z.output<typeof options>): NetworkShape {

@@ -85,8 +85,17 @@ export interface CostAround {
   readonly loss: number
   /** The penalty there, not yet multiplied by lambda. */
   readonly penalty: number
+  /**
+   * For a loss with kinks: a number that tells on which sides of them the rows are. Differences of two costs with other
+   * numbers are no derivatives.
+   */
+  readonly kinks?: number
   /** Returns loss and penalty with element `index` of `array` set to `value`; all other elements are unchanged. */
-  moved(array: string, index: number, value: number): { readonly loss: number; readonly penalty: number }
+  moved(
+    array: string,
+    index: number,
+    value: number,
+  ): { readonly loss: number; readonly penalty: number; readonly kinks?: number }
 }
 
 /**
@@ -124,16 +133,20 @@ export interface Learner<O extends z.ZodObject = z.ZodObject> {
     rows: Rows,
     parameters: Arrays,
     pause: () => Promise<void> | undefined,
+    data: LearnerData,
+    options: z.output<O>,
   ): Promise<CostAround>
 }
 
 /** A learner of any kind, as the engine handles it. */
 // biome-ignore lint/suspicious/noExplicitAny: the options are checked by their schema before they are used
-export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open'> & {
+export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open' | 'costAround'> & {
   // biome-ignore lint/suspicious/noExplicitAny: see above
   arrays(data: LearnerData, options: any): readonly ArraySpec[]
   // biome-ignore lint/suspicious/noExplicitAny: see above
   open(kernels: Kernels, data: LearnerData, options: any): OpenModel
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  costAround?: Learner<any>['costAround']
 }
 
 /**

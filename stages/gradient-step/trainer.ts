@@ -125,6 +125,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       classes,
       affine: inputMapOf(layout),
       lambda: options.lambda,
+      update: rule.name === 'sgd' && options.clip === undefined ? undefined : nameOf(rule, options),
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
     })
     const stepper = makeStepper({ model, specs, rule, lambda: options.lambda, clip: options.clip }, saved ?? {})
@@ -204,6 +205,10 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   }
 
   return { train, free }
+}
+
+function nameOf({ name }: UpdateRule, { clip }: TrainingOptions): string {
+  return clip === undefined ? name : `${name} with clip: ${clip}`
 }
 
 /** The restored parameters. Throws a PipelineError `DATA` if the data has changed its width or classes since. */
