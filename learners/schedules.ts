@@ -32,11 +32,13 @@ export const schedule = z.union([
     every: z.int().positive().describe('Epochs between two changes.'),
   }),
   z.strictObject({
-    exponential: z.strictObject({ start, factor: rate.describe('Factor per epoch; each step has its share of it.') }),
+    exponential: z
+      .strictObject({ start, factor: rate.describe('Factor per epoch; each step has its share of it.') })
+      .describe('Multiplied by the same factor in every step.'),
   }),
-  z.strictObject({ linear: z.strictObject({ start, end }) }),
-  z.strictObject({ cosine }),
-  z.strictObject({ cyclical }),
+  z.strictObject({ linear: z.strictObject({ start, end }).describe('A straight line over the whole run.') }),
+  z.strictObject({ cosine: cosine.describe('Falls like half a wave of a cosine, once or again and again.') }),
+  z.strictObject({ cyclical: cyclical.describe('Rises and falls in straight lines, again and again.') }),
 ])
 
 /** A learning rate that may change from step to step. */

@@ -45,8 +45,8 @@ export const update = z.union([
   z.enum(['sgd', 'momentum', 'nesterov', 'adam', 'adamw']),
   z.strictObject({ momentum: share.describe('How much of the velocity stays from step to step.') }),
   z.strictObject({ nesterov: share.describe('How much of the velocity stays from step to step.') }),
-  z.strictObject({ adam: z.strictObject(betas) }),
-  z.strictObject({ adamw: z.strictObject({ ...betas, decay }) }),
+  z.strictObject({ adam: z.strictObject(betas).describe('Adam; the penalty is part of the gradient.') }),
+  z.strictObject({ adamw: z.strictObject({ ...betas, decay }).describe('Adam with a decay of its own.') }),
 ])
 
 /** The choice of an update rule. */

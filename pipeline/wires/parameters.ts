@@ -132,7 +132,7 @@ export function modelOf(table: Table): Model {
       classes: JSON.parse(metadata.get('classes') ?? '[]') as string[],
       affine: readAffine(metadata, 'affine'),
       lambda: numberOf(table, 'lambda'),
-      update: metadata.get('update'),
+      ...(metadata.has('update') && { update: metadata.get('update') }),
       arrays: readArrays(table),
     }
     fixedParts.set(table.batches, fixed)

@@ -125,7 +125,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       classes,
       affine: inputMapOf(layout),
       lambda: options.lambda,
-      update: rule.name === 'sgd' && options.clip === undefined ? undefined : nameOf(rule, options),
+      ...((rule.name !== 'sgd' || options.clip !== undefined) && { update: nameOf(rule, options) }),
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
     })
     const stepper = makeStepper({ model, specs, rule, lambda: options.lambda, clip: options.clip }, saved ?? {})
