@@ -140,6 +140,10 @@ function checkingPipeline(pipeline: Pipeline, step: Node, flags: CheckGradientFl
   }
   let checking = pipeline
   for (const node of [...nodes].reverse()) if (!needed.has(node)) checking = checking.remove(node.id)
+  // A step of another rule hides its gradient; the gradient is the same for all rules.
+  const { update, clip, ...options } = step.options as Record<string, unknown>
+  if (step.stage.name.startsWith('gradient-step/') && (update !== 'sgd' || clip !== undefined))
+    checking = checking.replace(step.id, step.stage.name, { ...options, update: 'sgd' })
   return checking
     .replace(batching.id, 'check/sample', {
       split: step.inputFacts[input]?.splits?.[0] ?? 'train',

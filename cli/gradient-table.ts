@@ -5,7 +5,7 @@ import type { GradientCheck } from '../stages/check/table.js'
 export function formatChecks(checks: readonly GradientCheck[], title: string): string {
   const judged = checks.filter(({ verdict }) => verdict !== null)
   const verdicts = columns(judged.map(verdictRow))
-  const lines = [title, scope(judged), '', ...verdicts, '', ...curve(checks), '', summary(judged)]
+  const lines = [title, scope(judged), ...kinks(judged), '', ...verdicts, '', ...curve(checks), '', summary(judged)]
   return `${lines.join('\n')}\n`
 }
 
@@ -22,15 +22,23 @@ function summary(judged: readonly GradientCheck[]): string {
 function scope(judged: readonly GradientCheck[]): string {
   const arrays = [...new Map(judged.filter(({ h }) => h !== null).map((check) => [check.array, check])).values()]
   const [counted, all] = [
-    arrays.reduce((sum, { count }) => sum + count, 0),
+    arrays.reduce((sum, { count, kinks }) => sum + count + kinks, 0),
     arrays.reduce((sum, { size }) => sum + size, 0),
   ]
   const examples = `${grouped(arrays[0]?.examples ?? 0)} examples`
-  const names = arrays.map(({ array, count, size }) =>
-    count === size ? `all ${grouped(size)} of ${array}` : `${grouped(count)} of ${grouped(size)} of ${array}, sampled`,
+  const names = arrays.map(({ array, count, kinks, size }) =>
+    count + kinks === size
+      ? `all ${grouped(size)} of ${array}`
+      : `${grouped(count + kinks)} of ${grouped(size)} of ${array}, sampled`,
   )
   const share = counted === all ? `all ${grouped(all)}` : `${grouped(counted)} of ${grouped(all)}`
   return `${examples}, ${share} parameters: ${names.join('; ')}`
+}
+
+/** Says how many elements were left out, if any were. */
+function kinks(judged: readonly GradientCheck[]): string[] {
+  const most = Math.max(...judged.map(({ kinks }) => kinks))
+  return most > 0 ? [`up to ${grouped(most)} elements of an array were left out, next to a kink of the loss`] : []
 }
 
 function verdictRow(check: GradientCheck): Record<string, string> {

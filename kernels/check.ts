@@ -1,4 +1,5 @@
-import type { Affine, Arrays, NetworkShape, Numbers, Rows } from './contract.js'
+import { type Affine, type Arrays, lossNames, type NetworkShape, type Numbers, type Rows } from './contract.js'
+import type { NetworkArray } from './network-shape.js'
 
 /* Checks of the arguments of kernels, with the same messages for every implementation. */
 
@@ -16,19 +17,16 @@ export interface LayerArrays {
   readonly b: Numbers
 }
 
-/**
- * Returns the features and classes of a network of one dense layer with the loss cross-entropy. Throws a RangeError for
- * any other network, because the kernels do not support it, and for sizes out of range.
- */
-export function checkedShape({ features, layers, loss }: NetworkShape): { features: number; classes: number } {
-  const [layer] = layers
-  if (layers.length !== 1 || !layer || loss !== 'cross-entropy')
-    throw new RangeError(
-      `expected one dense layer with the loss cross-entropy, got ${layers.length} with ${loss}: ` +
-        'this kernel has no others',
-    )
-  checkShape(features, layer.units)
-  return { features, classes: layer.units }
+/** Throws a RangeError if a network has no layers, or sizes that are out of range. */
+export function checkNetwork({ features, layers, loss, smoothing = 0 }: NetworkShape): void {
+  if (layers.length === 0) throw new RangeError('expected at least one layer')
+  if (!lossNames.includes(loss)) throw new RangeError(`expected a loss of ${lossNames.join(', ')}, got ${loss}`)
+  if (!(smoothing >= 0 && smoothing < 1)) throw new RangeError(`expected a smoothing of 0 to 1, got ${smoothing}`)
+  let inputs = features
+  for (const { units } of layers) {
+    checkShape(inputs, units)
+    inputs = units
+  }
 }
 
 /** Throws a RangeError if the number of features or classes, or their product, is out of range. */
@@ -85,6 +83,22 @@ export function checkedArrays({ W, b }: Arrays, features: number, classes: numbe
         `got ${W?.length ?? 'none'} and ${b?.length ?? 'none'}`,
     )
   return { W, b }
+}
+
+/** Returns the arrays of a network. Throws a RangeError if one is missing or has a wrong length. */
+export function checkedNetworkArrays<A extends Numbers>(
+  given: Arrays<A>,
+  specs: readonly NetworkArray[],
+): Readonly<Record<string, A>> {
+  const sizes = specs.map(({ name, shape }) => ({ name, size: shape.reduce((a, b) => a * b, 1) }))
+  if (sizes.every(({ name, size }) => given[name]?.length === size)) return given
+  const expected = sizes.map(({ name, size }) => `${name} of ${size}`)
+  const got = sizes.map(({ name }) => String(given[name]?.length ?? 'none'))
+  throw new RangeError(`expected ${inWords(expected)} numbers, got ${inWords(got)}`)
+}
+
+function inWords(parts: readonly string[]): string {
+  return [parts.slice(0, -1).join(', '), parts.at(-1)].filter(Boolean).join(' and ')
 }
 
 /** Throws a RangeError unless values are whole rows. */

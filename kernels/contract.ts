@@ -20,7 +20,7 @@ export type Later<T> = T | Promise<T>
 /** Numbers in the precision of a kernel. */
 export type Numbers = Float32Array | Float64Array
 
-/** The arrays of a model by name, row-major: `W` `[classes, features]`, `b` `[classes]`. */
+/** The arrays of a model by name, row-major: `W` `[classes, features]`, `b` `[classes]`; see `arraysOfNetwork`. */
 export type Arrays<A extends Numbers = Numbers> = Readonly<Record<string, A>>
 
 /**
@@ -50,14 +50,30 @@ export interface Rows {
   readonly affine?: Affine | undefined
 }
 
-/** A dense layer: `y = W x + b`. */
+/** The activations that kernels know: `relu` is `max(0, y)`. */
+export type ActivationName = 'relu'
+
+/** A dense layer: `y = W x + b`, then batch normalisation, then the activation. */
 export interface DenseLayer {
   /** Number of outputs. */
   readonly units: number
+  /** Default: none. */
+  readonly activation?: ActivationName | undefined
+  /**
+   * Whether the outputs are normalised: `gamma · (y - mean) / √(variance + 1e-5) + beta`, with the mean and the biased
+   * variance of the batch in a step, and with running averages in `evaluate` and `scores` (S. Ioffe, C. Szegedy, 2015).
+   */
+  readonly batchNorm?: boolean | undefined
 }
 
-/** The losses that kernels know. `cross-entropy` is computed from the softmax of the last layer's outputs. */
-export type LossName = 'cross-entropy'
+/**
+ * The losses that kernels know. `cross-entropy` is computed from the softmax of the last layer's outputs `s`; `hinge` is
+ * `Σ_(j ≠ y) max(0, s_j - s_y + 1)` (J. Weston, C. Watkins, 1999).
+ */
+export const lossNames = ['cross-entropy', 'hinge'] as const
+
+/** The name of a loss. */
+export type LossName = (typeof lossNames)[number]
 
 /** The shape of a network: layers from the features to one output per class, and the loss. */
 export interface NetworkShape {
@@ -67,6 +83,11 @@ export interface NetworkShape {
   readonly layers: readonly DenseLayer[]
   /** The loss that training minimises, together with the penalty. */
   readonly loss: LossName
+  /**
+   * Label smoothing of the cross-entropy in steps, `0 … 1`: the target is `(1 - a) · onehot + a / classes`. `evaluate` has
+   * the plain loss. Default: 0.
+   */
+  readonly smoothing?: number | undefined
 }
 
 /** A step of gradient descent with weight decay: `W -= eta * (dW + 2 * lambda * W)`, `b -= eta * db`. */

@@ -1,15 +1,21 @@
 import { affineOf } from './check.js'
-import type { Kernels, Rows } from './contract.js'
+import type { Kernels, NetworkShape, Rows } from './contract.js'
+import { workOfRow } from './network-shape.js'
 
 /**
- * Returns the most rows that one call should get, see `Kernels.slice`. A row counts as `(features + 128) × classes`,
- * because its softmax costs as much as the multiply-adds of about a hundred features.
+ * Returns the most rows that one call should get, see `Kernels.slice`. A row counts as `(inputs + 128) × units` for each
+ * layer (default: one layer with a unit per class), because the softmax costs as much as the multiply-adds of about a
+ * hundred inputs.
  */
 export function rowsPerCall(
   { slice }: Pick<Kernels, 'slice'>,
-  { features, classes }: { readonly features: number; readonly classes: number },
+  {
+    features,
+    classes,
+    layers,
+  }: { readonly features: number; readonly classes: number; readonly layers?: NetworkShape['layers'] },
 ): number {
-  return Math.max(1, Math.floor(slice / ((features + 128) * classes)))
+  return Math.max(1, Math.floor(slice / workOfRow({ features, layers: layers ?? [{ units: classes }] })))
 }
 
 /** Cuts rows into parts of at most `most` rows. The parts are views; nothing is copied. */

@@ -4,8 +4,10 @@
  */
 
 export { type Classified, classify } from './classify.js'
-export { type Initial, initial, initialArrays } from './initial.js'
+export { hinge } from './hinge.js'
+export { type Drawn, type Initial, initial, initialArrays } from './initial.js'
+export { network } from './network.js'
 export { accumulate, piecesOf } from './pieces.js'
 export { etaAt, type Schedule, schedule } from './schedules.js'
 export { softmax } from './softmax.js'
-export { sgd, type UpdateRule, type UpdateStep, updateRules } from './update-rules.js'
+export { sgd, type Update, type UpdateRule, type UpdateStep, update, updateRule } from './update-rules.js'

@@ -16,7 +16,8 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
 
 /** Adds rows to the sums of a step, with as many kernel calls as they need. */
 export async function accumulate(rows: Rows, model: OpenModel, flow: Pick<Flow, 'yieldToEventLoop'>): Promise<void> {
-  for (const piece of slices(rows, model.rowsPerCall)) {
+  const most = model.needsWholeBatch ? rows.labels.length : model.rowsPerCall
+  for (const piece of slices(rows, most)) {
     model.accumulate(piece)
     await flow.yieldToEventLoop()
   }

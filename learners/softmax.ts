@@ -1,4 +1,6 @@
-import { defineLearner, rowsPerCall, z } from '../pipeline/stage-kit.js'
+import { defineLearner, z } from '../pipeline/stage-kit.js'
+import { lossAndAccuracy } from './metrics.js'
+import { openNetwork } from './open-network.js'
 import { softmaxCostAround } from './softmax-cost.js'
 
 /**
@@ -12,48 +14,14 @@ export const softmax = defineLearner({
   name: 'softmax',
   summary: 'Linear classifier with cross-entropy.',
   options: z.strictObject({}),
-  metrics: [
-    { name: 'loss', title: 'loss', unit: 'nats', better: 'lower', value: ([loss], rows) => loss! / rows },
-    {
-      name: 'cost',
-      title: 'cost',
-      unit: 'nats',
-      better: 'lower',
-      value: ([loss], rows, penalty) => loss! / rows + penalty,
-    },
-    {
-      name: 'accuracy',
-      title: 'accuracy',
-      unit: 'share',
-      better: 'higher',
-      value: ([, correct], rows) => correct! / rows,
-    },
-  ],
+  metrics: lossAndAccuracy('nats'),
   scores: 'logits',
   templates: 'W',
   arrays: ({ features, classes }) => [
     { name: 'W', shape: [classes, features], kind: 'weights' },
     { name: 'b', shape: [classes], kind: 'bias' },
   ],
-  open: (kernels, { features, classes }) => {
-    const network = kernels.network({ features, layers: [{ units: classes }], loss: 'cross-entropy' })
-    const sums = ({ loss, correct }: { readonly loss: number; readonly correct: number }) => [loss, correct]
-    return {
-      rowsPerCall: rowsPerCall(kernels, network),
-      read: () => network.read(),
-      load: (parameters) => network.load(parameters),
-      change: (write) => network.change(write),
-      step: (rows, update) => network.step(rows, update),
-      accumulate: (rows) => network.accumulate(rows),
-      gradient: (lambda, into) => network.gradient(lambda, into),
-      evaluate: (rows) => {
-        const evaluated = network.evaluate(rows)
-        return evaluated instanceof Promise ? evaluated.then(sums) : sums(evaluated)
-      },
-      penalty: () => network.penalty(),
-      scores: (rows, out) => network.scores(rows, out),
-      free: () => network.free(),
-    }
-  },
+  open: (kernels, { features, classes }) =>
+    openNetwork(kernels, { features, layers: [{ units: classes }], loss: 'cross-entropy' }),
   costAround: softmaxCostAround,
 })

@@ -1,4 +1,4 @@
-import type { Numbers } from '../pipeline/stage-kit.js'
+import { type Numbers, z } from '../pipeline/stage-kit.js'
 
 /** The settings of one step of an update rule. */
 export interface UpdateStep {
@@ -6,13 +6,16 @@ export interface UpdateStep {
   readonly eta: number
   /** Factor of weight decay, `decay · w` is added to the gradient: `2 · lambda` for weights, 0 for biases. */
   readonly decay: number
+  /** Whether the array holds weights. `adamw` shrinks nothing else. */
+  readonly isWeights: boolean
   /** Number of steps since the run began, including this one. */
   readonly step: number
 }
 
 /**
  * Changes parameters by a gradient: a pair of pure functions over flat arrays. Each array of a model has its own state,
- * which checkpoints store together with the parameters.
+ * which checkpoints store together with the parameters. All kernels share this code, so every process of a divided run
+ * makes the same step. Sums are in float64 and rounded once.
  */
 export interface UpdateRule {
   /** Its name in pipelines. */
@@ -29,24 +32,132 @@ export interface UpdateRule {
   update(parameters: Numbers, gradient: Numbers, state: Readonly<Record<string, Float64Array>>, step: UpdateStep): void
 }
 
-/**
- * Plain gradient descent: `w -= eta * (g + decay * w)`, computed in float64 and rounded once. All kernels share this
- * code, so every process of a divided run makes the same step.
- */
+const share = z.number().min(0).lt(1)
+const betas = {
+  beta1: share.default(0.9).describe('How much of the mean gradient stays from step to step.'),
+  beta2: share.default(0.999).describe('How much of the mean squared gradient stays from step to step.'),
+  epsilon: z.number().positive().default(1e-8).describe('Added to the root of the mean squared gradient.'),
+}
+const decay = z.number().nonnegative().default(0.01).describe('The share of eta · w that each step takes off weights.')
+
+/** The update rule as an option: its name, or a mapping with its numbers. */
+export const update = z.union([
+  z.enum(['sgd', 'momentum', 'nesterov', 'adam', 'adamw']),
+  z.strictObject({ momentum: share.describe('How much of the velocity stays from step to step.') }),
+  z.strictObject({ nesterov: share.describe('How much of the velocity stays from step to step.') }),
+  z.strictObject({ adam: z.strictObject(betas).describe('Adam; the penalty is part of the gradient.') }),
+  z.strictObject({ adamw: z.strictObject({ ...betas, decay }).describe('Adam with a decay of its own.') }),
+])
+
+/** The choice of an update rule. */
+export type Update = z.output<typeof update>
+
+/** Makes the update rule of an option. */
+export function updateRule(chosen: Update): UpdateRule {
+  const options = typeof chosen === 'string' ? named(chosen) : chosen
+  if ('momentum' in options) return momentum(options.momentum)
+  if ('nesterov' in options) return nesterov(options.nesterov)
+  if ('adam' in options) return adam('adam', { ...options.adam, decay: 0 })
+  if ('adamw' in options) return adam('adamw', options.adamw)
+  return sgd
+}
+
+function named(name: Extract<Update, string>): Exclude<Update, string> | { readonly sgd: true } {
+  switch (name) {
+    case 'momentum':
+      return { momentum: 0.9 }
+    case 'nesterov':
+      return { nesterov: 0.9 }
+    case 'adam':
+      return { adam: z.strictObject(betas).parse({}) }
+    case 'adamw':
+      return { adamw: z.strictObject({ ...betas, decay }).parse({}) }
+    case 'sgd':
+      return { sgd: true }
+  }
+}
+
+/** Plain gradient descent: `w -= eta * (g + decay * w)`. */
 export const sgd: UpdateRule = {
   name: 'sgd',
   init: () => ({}),
-  update: (parameters, gradient, _, { eta, decay }) => {
-    if (gradient.length !== parameters.length)
-      throw new RangeError(`a gradient of ${gradient.length} numbers does not fit ${parameters.length} parameters`)
+  update: (w, gradient, _, { eta, decay }) => {
+    checkLength(w, gradient)
     if (decay === 0) {
-      for (let i = 0; i < parameters.length; i++) parameters[i] = parameters[i]! - eta * gradient[i]!
+      for (let i = 0; i < w.length; i++) w[i] = w[i]! - eta * gradient[i]!
       return
     }
-    for (let i = 0; i < parameters.length; i++)
-      parameters[i] = parameters[i]! - eta * (gradient[i]! + decay * parameters[i]!)
+    for (let i = 0; i < w.length; i++) w[i] = w[i]! - eta * (gradient[i]! + decay * w[i]!)
   },
 }
 
-/** The update rules by name. */
-export const updateRules: Readonly<Record<'sgd', UpdateRule>> = { sgd }
+/** Momentum: `v = mu v + g`, `w -= eta v` (B. Polyak, 1964; as `torch.optim.SGD` has it). */
+function momentum(mu: number): UpdateRule {
+  return {
+    name: 'momentum',
+    init: (length) => ({ velocity: new Float64Array(length) }),
+    update: (w, gradient, { velocity }, { eta, decay }) => {
+      checkLength(w, gradient)
+      const v = velocity!
+      for (let i = 0; i < w.length; i++) {
+        v[i] = mu * v[i]! + gradient[i]! + decay * w[i]!
+        w[i] = w[i]! - eta * v[i]!
+      }
+    },
+  }
+}
+
+/** Nesterov's momentum: `v = mu v + g`, `w -= eta (g + mu v)` (as `torch.optim.SGD` has it). */
+function nesterov(mu: number): UpdateRule {
+  return {
+    name: 'nesterov',
+    init: (length) => ({ velocity: new Float64Array(length) }),
+    update: (w, gradient, { velocity }, { eta, decay }) => {
+      checkLength(w, gradient)
+      const v = velocity!
+      for (let i = 0; i < w.length; i++) {
+        const g = gradient[i]! + decay * w[i]!
+        v[i] = mu * v[i]! + g
+        w[i] = w[i]! - eta * (g + mu * v[i]!)
+      }
+    },
+  }
+}
+
+/** The numbers of Adam. */
+interface AdamOptions {
+  readonly beta1: number
+  readonly beta2: number
+  readonly epsilon: number
+  /** AdamW: the share of `eta · w` that each step takes off weights; 0 for Adam. */
+  readonly decay: number
+}
+
+/**
+ * Adam, with corrected bias: `m` and `v` are running means of `g` and `g²`, `w -= eta m̂ / (√v̂ + epsilon)`; the penalty is
+ * part of `g` (D. Kingma, J. Ba, 2015). AdamW takes `eta · decay · w` off weights first (I. Loshchilov, F. Hutter, 2019).
+ */
+function adam(name: string, { beta1, beta2, epsilon, decay: shrink }: AdamOptions): UpdateRule {
+  return {
+    name,
+    init: (length) => ({ mean: new Float64Array(length), square: new Float64Array(length) }),
+    update: (w, gradient, { mean, square }, { eta, decay, isWeights, step }) => {
+      checkLength(w, gradient)
+      const [m, v] = [mean!, square!]
+      const kept = isWeights ? 1 - eta * shrink : 1
+      const rate = eta / (1 - beta1 ** step)
+      const root = Math.sqrt(1 - beta2 ** step)
+      for (let i = 0; i < w.length; i++) {
+        const g = gradient[i]! + decay * w[i]!
+        m[i] = beta1 * m[i]! + (1 - beta1) * g
+        v[i] = beta2 * v[i]! + (1 - beta2) * g * g
+        w[i] = kept * w[i]! - (rate * m[i]!) / (Math.sqrt(v[i]!) / root + epsilon)
+      }
+    },
+  }
+}
+
+function checkLength(parameters: Numbers, gradient: Numbers): void {
+  if (gradient.length !== parameters.length)
+    throw new RangeError(`a gradient of ${gradient.length} numbers does not fit ${parameters.length} parameters`)
+}

@@ -3,7 +3,8 @@
  * file beside a pipeline. Programs import it as `millrace/stage`.
  */
 export { z } from 'zod'
-export type { Affine, Arrays, Gradient, Kernels, Later, Numbers, Rows } from '../kernels/contract.js'
+export type { Affine, Arrays, Gradient, Kernels, Later, NetworkShape, Numbers, Rows } from '../kernels/contract.js'
+export { arraysOfNetwork } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { cutToCells, padToCells } from './base/cells.js'
 export type { DataSource } from './base/data-source.js'
@@ -29,6 +30,7 @@ export { inputPath } from './files/input-path.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
+export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
 export {

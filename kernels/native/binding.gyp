@@ -5,6 +5,7 @@
       "sources": [
         "src/addon.cc",
         "src/classifier.cc",
+        "src/slopes.cc",
         "src/avx512.cc",
         "src/avx2.cc",
         "src/portable.cc"

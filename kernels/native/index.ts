@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { affineOf, checkedArrays, checkedShape, checkRows, checkScores, checkThreads, checkWhole } from '../check.js'
+import { affineOf, checkedArrays, checkNetwork, checkRows, checkScores, checkThreads, checkWhole } from '../check.js'
 import type {
   Affine,
   Arrays,
@@ -14,6 +14,8 @@ import type {
   Rows,
   SgdStep,
 } from '../contract.js'
+import { type DenseLayer, isSoftmax } from '../dense-layer.js'
+import { layeredNetwork } from '../layered-network.js'
 import { allocating, checkLength } from '../memory.js'
 
 /** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
@@ -72,6 +74,32 @@ interface Addon {
     labels: Int32Array,
     out: Float32Array | Float64Array,
   ): void
+  accumulateSlopes(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    slopes: Float32Array,
+  ): void
+  stepSlopes(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    slopes: Float32Array,
+    eta: number,
+    lambda: number,
+  ): void
+  inputSlopes(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    slopes: Float32Array,
+    rows: number,
+    out: Float32Array,
+  ): void
 }
 
 /** The functions of the addon. One that was built from other sources may lack some of them. */
@@ -93,6 +121,9 @@ const functions = [
   'evaluate',
   'penalty',
   'logits',
+  'accumulateSlopes',
+  'stepSlopes',
+  'inputSlopes',
 ] as const satisfies readonly (keyof Addon)[]
 
 type Handle = { readonly handle: unique symbol }
@@ -137,18 +168,19 @@ export function nativeKernels({ threads }: { threads: number }): Kernels {
     slice: slices[detail]!,
     allocate: (bytes) => allocate(addon, bytes),
     memoryOutlivesClose: true,
-    network: (shape) => softmax(addon, kernels, checkedShape(shape)),
+    network: (shape) => {
+      checkNetwork(shape)
+      const { features, layers } = shape
+      if (isSoftmax(shape)) return softmax(addon, kernels, features, layers[0]!.units)
+      return layeredNetwork(shape, (inputs, units) => softmax(addon, kernels, inputs, units))
+    },
     moments: (values, features) => moments(addon, kernels, values, features),
     close: () => addon.close(kernels),
   }
 }
 
-/** One dense layer with the loss cross-entropy. */
-function softmax(
-  addon: Addon,
-  kernels: Handle,
-  { features, classes }: { readonly features: number; readonly classes: number },
-): Network {
+/** One dense layer, with the loss cross-entropy or inside a network. */
+function softmax(addon: Addon, kernels: Handle, features: number, classes: number): Network & DenseLayer {
   const classifier = allocating(addon.memory(kernels, features, classes), () =>
     addon.create(kernels, features, classes),
   )
@@ -220,6 +252,15 @@ function softmax(
     evaluate,
     penalty: () => addon.penalty(classifier, W, b),
     scores,
+    accumulateSlopes: (rows, slopes) => {
+      begin(rows)
+      addon.accumulateSlopes(classifier, W, b, rows.values, rows.labels, slopes)
+    },
+    stepSlopes: (rows, slopes, { eta, lambda }) => {
+      begin(rows)
+      addon.stepSlopes(classifier, W, b, rows.values, rows.labels, slopes, eta, lambda)
+    },
+    inputSlopes: (slopes, rows, out) => addon.inputSlopes(classifier, W, b, slopes, rows, out),
     free: () => addon.release(classifier),
   }
 }

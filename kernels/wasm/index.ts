@@ -1,5 +1,7 @@
-import { checkedShape, checkThreads } from '../check.js'
+import { checkNetwork, checkThreads } from '../check.js'
 import type { Kernels } from '../contract.js'
+import { isSoftmax } from '../dense-layer.js'
+import { layeredNetwork } from '../layered-network.js'
 import { computeMoments } from './moments.js'
 import { leaseArena } from './pool.js'
 import { createSoftmax } from './softmax.js'
@@ -24,8 +26,9 @@ export async function wasmKernels({ threads }: { threads: number }): Promise<Ker
     allocate: (bytes) => new Uint8Array(...arena.heap.place(bytes), bytes),
     memoryOutlivesClose: false,
     network: (shape) => {
-      const { features, classes } = checkedShape(shape)
-      return createSoftmax(arena, features, classes)
+      checkNetwork(shape)
+      if (isSoftmax(shape)) return createSoftmax(arena, shape.features, shape.layers[0]!.units)
+      return layeredNetwork(shape, (inputs, units) => createSoftmax(arena, inputs, units))
     },
     moments: (values, features) => computeMoments(arena, values, features),
     close,

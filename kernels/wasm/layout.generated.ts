@@ -58,7 +58,8 @@ export const phase = {
   accumulate: 4,
   update: 5,
   gradient: 6,
-  moments: 7,
+  product: 7,
+  moments: 8,
 } as const
 
 /** The constants of the module begin here: the option `--memoryBase` of the compiler, in package.json. */

@@ -1,15 +1,26 @@
 import { affineOf, checkAny, checkedArrays, checkLabels, checkRows, checkScores } from '../check.js'
 import type { Arrays, Evaluation, Gradient, Network, Numbers, Rows, SgdStep } from '../contract.js'
+import type { DenseLayer } from '../dense-layer.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
 import { createPass, leastPassBytes } from './pass.js'
 
+/** The rows of slopes that one phase of `inputSlopes` multiplies. Its working memory is as large for all layers. */
+const SLOPE_ROWS = 64
+
+/** The memory of `inputSlopes`: the slopes, the result, and working memory. */
+interface Product {
+  readonly g: [SharedArrayBuffer, number]
+  readonly out: [SharedArrayBuffer, number]
+  readonly scratch: number
+}
+
 /**
- * Makes a dense layer with the loss cross-entropy. Its parameters and sums lie in the arena. Each call has a few
- * phases. The phase `fold` folds the standardisation into the weights. Then each pass over some of the rows has a
+ * Makes a dense layer, with the loss cross-entropy or inside a network. Its parameters and sums lie in the arena. Each
+ * call has a few phases. The phase `fold` folds the standardisation into the weights. Then each pass over some of the rows has a
  * forward phase over tiles of rows and a backward phase over tiles of columns.
  */
-export function createSoftmax(arena: Arena, features: number, classes: number): Network {
+export function createSoftmax(arena: Arena, features: number, classes: number): Network & DenseLayer {
   const blocks: number[] = []
   try {
     return placedSoftmax(arena, features, classes, blocks)
@@ -20,7 +31,7 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
 }
 
 /** Makes the network; adds each block that it takes from the heap to `blocks`. */
-function placedSoftmax(arena: Arena, features: number, classes: number, blocks: number[]): Network {
+function placedSoftmax(arena: Arena, features: number, classes: number, blocks: number[]): Network & DenseLayer {
   const { heap, exports, words, doubles } = arena
   const stride = roundUp(features, 16)
   const groups = roundUp(classes, GROUP)
@@ -60,6 +71,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   const [, scratch] = place(sizes.scratch)
   const pass = createPass(arena, features, classes, lanes)
   let sums = 0
+  let product: Product | undefined
   let count = 0
   let loss = 0
 
@@ -82,8 +94,8 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     words[word.scratchBytes] = scratchBytes
   }
 
-  /** Writes the addresses, and folds the standardisation of these rows into the weights. */
-  function begin(rows: Rows): void {
+  /** Writes the addresses, and the standardisation of these rows. */
+  function prepare(rows: Rows): void {
     const affine = affineOf(rows)
     writeAddresses()
     if (affine) {
@@ -91,6 +103,11 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
       scale.set(affine.scale)
     }
     words[word.scale] = affine ? scale.byteOffset : 0
+  }
+
+  /** Prepares, and folds the standardisation of these rows into the weights. */
+  function begin(rows: Rows): void {
+    prepare(rows)
     arena.run('fold', classes, classes * features)
   }
 
@@ -99,18 +116,24 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     checkLabels(rows, classes)
   }
 
-  /** Adds the losses and gradients of the rows to the sums. With `isStep`, the last pass makes the step instead. */
-  function add(rows: Rows, isStep: boolean): void {
+  /**
+   * Adds the losses and gradients of the rows to the sums. With `isStep`, the last pass makes the step instead. With
+   * `slopes`, the derivative of the loss by each output, the loss is computed elsewhere.
+   */
+  function add(rows: Rows, isStep: boolean, slopes?: Float32Array): void {
     const total = rows.labels.length
     let first = 0
     do {
       const size = pass.enter(rows, first)
       const work = size * features * classes
       const tiles = Math.ceil(size / TILE_ROWS)
-      arena.run('train', tiles, work)
-      exports.sumScores(tiles)
+      if (slopes) pass.takeSlopes(slopes, first)
+      else {
+        arena.run('train', tiles, work)
+        exports.sumScores(tiles)
+        loss += pass.scores[0]!
+      }
       exports.sumGradients()
-      loss += pass.scores[0]!
       words[word.carried] = Number(count > 0)
       count += size
       first += size
@@ -148,6 +171,42 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     if (rows.labels.length === 0) return
     begin(rows)
     add(rows, false)
+  }
+
+  function stepSlopes(rows: Rows, slopes: Float32Array, { eta, lambda }: SgdStep): void {
+    prepare(rows)
+    doubles[double.eta] = eta
+    doubles[double.lambda] = lambda
+    add(rows, true, slopes)
+    finish()
+  }
+
+  /** `slopes W` is the gradient `G^T X` with the rows of W for X, and a column of G for each row of slopes. */
+  function inputSlopes(slopes: Float32Array, rows: number, out: Float32Array): void {
+    writeAddresses()
+    const bytes = roundUp(exports.scratchBytes(SLOPE_ROWS), 64)
+    product ??= {
+      g: place((SLOPE_ROWS + 1) * classes * 4),
+      out: place(SLOPE_ROWS * features * 4),
+      scratch: place(bytes * arena.threads)[1],
+    }
+    words[word.width] = 4
+    words[word.values] = W.byteOffset
+    words[word.rows] = classes
+    words[word.pitch] = classes
+    words[word.g] = product.g[1]
+    words[word.out] = product.out[1]
+    words[word.scratch] = product.scratch
+    words[word.scratchBytes] = bytes
+    words[word.scale] = words[word.carried] = 0
+    for (let first = 0; first < rows; first += SLOPE_ROWS) {
+      const size = Math.min(SLOPE_ROWS, rows - first)
+      words[word.classes] = size
+      words[word.lanes] = roundUp(size, 4)
+      new Float32Array(...product.g, size * classes).set(slopes.subarray(first * classes, (first + size) * classes))
+      arena.run('product', columnTiles, size * features * classes)
+      out.set(new Float32Array(...product.out, size * features), first * features)
+    }
   }
 
   function gradient(lambda: number, into?: Arrays): Gradient {
@@ -223,6 +282,12 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     evaluate,
     penalty,
     scores,
+    accumulateSlopes: (rows, slopes) => {
+      prepare(rows)
+      add(rows, false, slopes)
+    },
+    stepSlopes,
+    inputSlopes,
     free: () => {
       pass.free()
       for (const at of blocks.splice(0)) heap.free(at)

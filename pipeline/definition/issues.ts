@@ -74,8 +74,8 @@ export function firstIssue({ issues }: z.ZodError): string {
 }
 
 /**
- * If a mapping fits no branch of a union, but fits the shape of exactly one, returns the issues of that branch.
- * Otherwise returns the issue itself.
+ * If a mapping fits no branch of a union, but fits the shape of exactly one, returns the issues of that branch; a branch
+ * that knows all its keys comes first. Otherwise returns the issue itself.
  */
 function innermost(issue: z.core.$ZodIssue, data: unknown): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]
@@ -84,8 +84,10 @@ function innermost(issue: z.core.$ZodIssue, data: unknown): z.core.$ZodIssue[] {
   const meant = issue.errors.filter((branch) =>
     branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys' || code === 'custom'),
   )
-  if (meant.length !== 1) return [issue]
-  return meant[0]!.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }, data))
+  const known = meant.filter((branch) => branch.every(({ code, path }) => path.length > 0 || code === 'custom'))
+  const [branch, another] = known.length > 0 ? known : meant
+  if (!branch || another) return [issue]
+  return branch.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }, data))
 }
 
 /** Formats a path as `splits[2].name`. */

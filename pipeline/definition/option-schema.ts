@@ -67,7 +67,7 @@ export function formatType(schema: OptionSchema): string {
   const literals = literalsOf(schema)
   if (literals) return listed(literals)
   const branches = schema.anyOf ?? schema.oneOf
-  if (branches) return listed(branches.filter((branch) => branch.type !== 'null').flatMap(alternatives))
+  if (branches) return listed(alternativesOf(branches.filter((branch) => branch.type !== 'null')))
   switch (typeof schema.type === 'object' ? schema.type.find((type) => type !== 'null') : schema.type) {
     case 'integer':
       return formatNumberType(schema, 'integer', 'an')
@@ -97,6 +97,20 @@ export function formatType(schema: OptionSchema): string {
 function literalsOf(schema: OptionSchema): string[] | undefined {
   const values = schema.enum ?? (schema.pattern === undefined ? undefined : schema.examples)
   return values?.map((value) => JSON.stringify(value))
+}
+
+/**
+ * Describes the branches of a union. Mappings with a single key are described together, because they are the choices of
+ * one thing: `a mapping with linear, cosine or cyclical`.
+ */
+function alternativesOf(branches: readonly OptionSchema[]): string[] {
+  const keys = branches.flatMap(({ properties }) => {
+    const names = Object.keys(properties ?? {})
+    return names.length === 1 ? names : []
+  })
+  if (keys.length < 2) return branches.flatMap(alternatives)
+  const others = branches.filter(({ properties }) => Object.keys(properties ?? {}).length !== 1)
+  return [...others.flatMap(alternatives), `a mapping with ${listed(keys)}`]
 }
 
 /** Describes one branch of a union. Literals are listed one by one, so that `or` comes only before the last. */

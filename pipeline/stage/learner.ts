@@ -18,8 +18,12 @@ export interface ArraySpec {
   readonly name: string
   /** Extents, the slowest first: `[classes, features]`. */
   readonly shape: readonly number[]
-  /** Weights are drawn by `init` and belong to the penalty; biases begin at zero unless `init` draws them too. */
-  readonly kind: 'weights' | 'bias'
+  /**
+   * Weights are drawn by `init` and belong to the penalty; biases begin at zero unless `init` draws them too. An
+   * `offset` always begins at zero, a `scale` at one. An `average` begins at zero; the model itself changes it in steps, and
+   * no update rule does.
+   */
+  readonly kind: 'weights' | 'bias' | 'offset' | 'scale' | 'average'
 }
 
 /** A metric that a learner computes for each split; its column is called `<split>_<name>`. */
@@ -43,6 +47,8 @@ export interface LearnerMetric {
 export interface OpenModel {
   /** The most rows that one call of `step`, `accumulate`, `evaluate` or `scores` should get. */
   readonly rowsPerCall: number
+  /** Whether the rows of a step must come in one call, because its batch is more than the sum of its rows. */
+  readonly needsWholeBatch?: boolean
   /**
    * The live parameters, by name: the same arrays each time, which change with every step. Write through `load` or
    * `change` only.
@@ -57,8 +63,8 @@ export interface OpenModel {
   /** Adds the loss and gradient of these rows to the sums of the step in progress. */
   accumulate(rows: Rows): void
   /**
-   * The gradient of the mean loss over the accumulated rows plus `lambda` times the penalty, and the mean loss; clears
-   * the sums. Throws a RangeError if no row was accumulated.
+   * The gradient of the mean loss over the accumulated rows plus `lambda` times the penalty, by all arrays but averages,
+   * and the mean loss; clears the sums. Throws a RangeError if no row was accumulated.
    *
    * @param into the arrays to write to; default: new memory
    */
@@ -79,8 +85,17 @@ export interface CostAround {
   readonly loss: number
   /** The penalty there, not yet multiplied by lambda. */
   readonly penalty: number
+  /**
+   * For a loss with kinks: a number that tells on which sides of them the rows are. Differences of two costs with other
+   * numbers are no derivatives.
+   */
+  readonly kinks?: number
   /** Returns loss and penalty with element `index` of `array` set to `value`; all other elements are unchanged. */
-  moved(array: string, index: number, value: number): { readonly loss: number; readonly penalty: number }
+  moved(
+    array: string,
+    index: number,
+    value: number,
+  ): { readonly loss: number; readonly penalty: number; readonly kinks?: number }
 }
 
 /**
@@ -102,8 +117,10 @@ export interface Learner<O extends z.ZodObject = z.ZodObject> {
   arrays(data: LearnerData, options: z.output<O>): readonly ArraySpec[]
   /** Opens a model. Its parameters are zero until `load`. Its precision is that of the kernels. */
   open(kernels: Kernels, data: LearnerData, options: z.output<O>): OpenModel
-  /** The name of the array `[classes, features]` with the weights of each class, if there is one. It can be drawn. */
+  /** The name of an array `[rows, features]` of weights by which each row looks at the data, if there is one. It can be drawn. */
   readonly templates?: string
+  /** What the rows of that array are: the classes, or units of the first layer. Default: classes. */
+  readonly templateRows?: 'classes' | 'units'
   /**
    * A fast way to evaluate the cost when one parameter is moved, for the gradient check. Default: the whole loss is
    * computed again each time.
@@ -116,16 +133,20 @@ export interface Learner<O extends z.ZodObject = z.ZodObject> {
     rows: Rows,
     parameters: Arrays,
     pause: () => Promise<void> | undefined,
+    data: LearnerData,
+    options: z.output<O>,
   ): Promise<CostAround>
 }
 
 /** A learner of any kind, as the engine handles it. */
 // biome-ignore lint/suspicious/noExplicitAny: the options are checked by their schema before they are used
-export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open'> & {
+export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open' | 'costAround'> & {
   // biome-ignore lint/suspicious/noExplicitAny: see above
   arrays(data: LearnerData, options: any): readonly ArraySpec[]
   // biome-ignore lint/suspicious/noExplicitAny: see above
   open(kernels: Kernels, data: LearnerData, options: any): OpenModel
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  costAround?: Learner<any>['costAround']
 }
 
 /**

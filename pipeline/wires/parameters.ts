@@ -34,6 +34,8 @@ export interface Model {
   readonly affine?: Affine | undefined
   /** Weight of the penalty. */
   readonly lambda: number
+  /** The update rule, unless a step is plain gradient descent. */
+  readonly update?: string | undefined
   /** Learning rate of the step that produced these parameters. */
   readonly eta: number
   /** The arrays, in the order of the learner. */
@@ -97,6 +99,7 @@ export function parametersTables(model: Omit<Model, 'eta'>): (position: Position
   ]
   const metadata = new Map(fixed)
   if (Object.keys(model.options).length > 0) metadata.set('options', JSON.stringify(model.options))
+  if (model.update !== undefined) metadata.set('update', model.update)
   if (model.names) metadata.set('names', JSON.stringify(model.names))
   writeAffine(metadata, 'affine', model.affine)
   const schema = new Schema(fields, metadata)
@@ -137,6 +140,7 @@ export function modelOf(table: Table): Model {
       classes: JSON.parse(metadata.get('classes') ?? '[]') as string[],
       affine: readAffine(metadata, 'affine'),
       lambda: numberOf(table, 'lambda'),
+      ...(metadata.has('update') && { update: metadata.get('update') }),
       arrays: readArrays(table),
     }
     fixedParts.set(table.batches, fixed)

@@ -118,5 +118,6 @@ function subjectOf(
           `the parameters have ${array ? array.shape.join('×') : 'none of that name'}`,
       )
   }
-  return { learner, own, data, specs }
+  // Steps change averages, but not along a gradient.
+  return { learner, own, data, specs: specs.filter(({ kind }) => kind !== 'average') }
 }

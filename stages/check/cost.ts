@@ -11,7 +11,7 @@ import type { Subject } from './analytic.js'
 /** Like `CostAround`, but `moved` may return a promise. */
 export interface SlowCostAround extends Omit<CostAround, 'moved'> {
   /** Returns loss and penalty with element `index` of `array` set to `value`. */
-  moved(array: string, index: number, value: number): Later<{ readonly loss: number; readonly penalty: number }>
+  moved(array: string, index: number, value: number): Later<ReturnType<CostAround['moved']>>
 }
 
 /**
@@ -21,13 +21,13 @@ export interface SlowCostAround extends Omit<CostAround, 'moved'> {
  * @param model opened with the reference kernels and loaded with `parameters`
  */
 export async function costAround(
-  { learner }: Subject,
+  { learner, data, own }: Subject,
   model: OpenModel,
   rows: Rows,
   parameters: Arrays,
   pause: () => Promise<void> | undefined,
 ): Promise<SlowCostAround> {
-  if (learner.costAround) return learner.costAround(model, rows, parameters, pause)
+  if (learner.costAround) return learner.costAround(model, rows, parameters, pause, data, own)
   const pieces = [...slices(rows, model.rowsPerCall)]
   const here = copied(parameters)
 

@@ -12,7 +12,9 @@ const ROUNDING = 0.1
  * `DATA` if eta is so small that rounding would hide an error of the size of the threshold.
  */
 export function observedStep(before: Arrays, after: Model, threshold: number): Omit<Analytic, 'gradient'> | string {
-  const { eta, lambda } = after
+  const { eta, lambda, update } = after
+  if (update !== undefined)
+    return `the training step itself was not checked: its update rule is ${update}, which does not show its gradient`
   const moved = arraysOf(after)
   const all = [...Object.values(before), ...Object.values(moved)]
   if (!all.every((values) => values instanceof Float64Array))

@@ -19,6 +19,8 @@ export interface GradientCheck {
   readonly examples: number
   /** Number of elements of the array that were compared. */
   readonly count: number
+  /** Number of elements that were not compared, because a kink of the loss is between `w - h` and `w + h`. */
+  readonly kinks: number
   /** Number of elements of the array. */
   readonly size: number
   /** Largest absolute error; NaN if nothing was compared. */
@@ -60,6 +62,7 @@ export function uncheckedStep(
     method: 'none',
     h: null,
     count: 0,
+    kinks: 0,
     max_absolute_error: none,
     mean_absolute_error: none,
     max_relative_error: none,
@@ -80,6 +83,7 @@ const types = {
   h: new Float64(),
   examples: new Int32(),
   count: new Int32(),
+  kinks: new Int32(),
   size: new Int32(),
   max_absolute_error: new Float64(),
   mean_absolute_error: new Float64(),

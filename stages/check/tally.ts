@@ -14,10 +14,14 @@ export function indexOf(at: number, shape: readonly number[]): number[] {
   return index
 }
 
+/** The share of elements that may not be compared. */
+const MOST_KINKS = 0.01
+
 /** The result of a tally. */
 export type Compared = Pick<
   GradientCheck,
   | 'count'
+  | 'kinks'
   | 'max_absolute_error'
   | 'mean_absolute_error'
   | 'max_relative_error'
@@ -31,6 +35,8 @@ export type Compared = Pick<
 export class Tally {
   /** Number of errors that are not larger than the threshold. */
   within = 0
+  /** Number of elements that were not compared, because a kink was too near. */
+  kinks = 0
   private readonly threshold: number
   private count = 0
   private readonly absolute = { max: 0, sum: 0 }
@@ -57,9 +63,9 @@ export class Tally {
     include(this.relative, error / scale)
   }
 
-  /** True if no error is larger than the threshold. */
+  /** True if no error is larger than the threshold, and few elements were not compared. */
   get holds(): boolean {
-    return this.within === this.count
+    return this.within === this.count && this.kinks <= MOST_KINKS * (this.count + this.kinks)
   }
 
   /** Mean absolute error. */
@@ -72,6 +78,7 @@ export class Tally {
     const { count, worst, analytic, expected } = this
     return {
       count,
+      kinks: this.kinks,
       max_absolute_error: this.absolute.max,
       mean_absolute_error: this.mean,
       max_relative_error: this.relative.max,

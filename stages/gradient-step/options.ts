@@ -1,11 +1,31 @@
-import { type Initial, initial, type Schedule, schedule } from '../../learners/index.js'
+import { type Initial, initial, type Schedule, schedule, type Update, update } from '../../learners/index.js'
 import { z } from '../../pipeline/stage-kit.js'
 
 /** The options that every training stage has, beside those of its learner. */
 export const common = {
   eta: schedule.describe(
-    'Learning rate: a number, or { start, factor, every } to multiply it by factor after every `every` epochs.',
+    'Learning rate: a number, or a schedule: { start, factor, every } multiplies it by factor after every `every` ' +
+      'epochs; { exponential: { start, factor } }, { linear: { start, end } }, { cosine: { start, end, period, growth } } ' +
+      'and { cyclical: { min, max, halfCycle, halving } } change it with every step.',
   ),
+  warmUp: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('Number of first steps in which the learning rate rises from almost 0 to where the schedule begins.'),
+  update: update
+    .default('sgd')
+    .describe(
+      'The update rule: sgd, momentum, nesterov, adam, adamw, or one with its numbers: { momentum: 0.9 }, ' +
+        '{ nesterov: 0.9 }, { adam: { beta1, beta2, epsilon } }, { adamw: { decay, beta1, beta2, epsilon } }.',
+    ),
+  clip: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'The largest norm of the gradient of all arrays together, penalty included; a larger one is scaled down.',
+    ),
   lambda: z
     .number()
     .nonnegative()
@@ -13,7 +33,10 @@ export const common = {
     .describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
   init: initial
     .default('normal')
-    .describe('Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma } or xavier.'),
+    .describe(
+      'Initial parameters: zeros, normal (standard deviation 0.01), { normal: sigma }, xavier (weights of a layer with n ' +
+        'inputs are N(0, 1/n), of a single layer uniform), he (N(0, 2/n)), or { from: a run or a .safetensors file }.',
+    ),
   onDivergence: z
     .enum(['stop', 'continue'])
     .default('stop')
@@ -24,6 +47,12 @@ export const common = {
 export interface TrainingOptions {
   /** Learning rate. */
   readonly eta: Schedule
+  /** Number of first steps in which the learning rate rises. */
+  readonly warmUp: number
+  /** What a gradient does to the parameters. */
+  readonly update: Update
+  /** The largest norm of the gradient, if there is a limit. */
+  readonly clip?: number | undefined
   /** Weight of the penalty. */
   readonly lambda: number
   /** How the initial parameters are made. */

@@ -21,6 +21,8 @@ export interface StepParts {
   readonly rule: UpdateRule
   /** Weight of the penalty. */
   readonly lambda: number
+  /** The largest norm of the gradient, if there is a limit. */
+  readonly clip?: number | undefined
 }
 
 /** Makes steps on a model, and keeps the state of the update rule. */
@@ -40,11 +42,12 @@ export interface Stepper {
  * @param saved the state of the stage from a checkpoint, with the state of the rule; empty unless the run is resumed
  */
 export function makeStepper(
-  { model, specs, rule, lambda }: StepParts,
+  { model, specs, rule, lambda, clip }: StepParts,
   saved: Readonly<Record<string, unknown>>,
 ): Stepper {
+  const trained = specs.filter(({ kind }) => kind !== 'average')
   const states = new Map(
-    specs.map(({ name, shape }) => {
+    trained.map(({ name, shape }) => {
       const fresh = rule.init(widthOf(shape))
       const restored = Object.entries(fresh).map(([key, values]) => [
         key,
@@ -56,13 +59,30 @@ export function makeStepper(
 
   function apply(gradient: Arrays, eta: number, step: number): Later<void> {
     return model.change((parameters) => {
-      for (const { name, kind } of specs)
-        rule.update(parameters[name]!, gradient[name]!, states.get(name)!, {
-          eta,
-          decay: kind === 'weights' ? 2 * lambda : 0,
-          step,
-        })
+      if (clip !== undefined) clipped(parameters, gradient, clip)
+      for (const { name, kind } of trained) {
+        const isWeights = kind === 'weights'
+        // The gradient that was clipped has the penalty already.
+        const decay = isWeights && clip === undefined ? 2 * lambda : 0
+        rule.update(parameters[name]!, gradient[name]!, states.get(name)!, { eta, decay, isWeights, step })
+      }
     })
+  }
+
+  /** Adds the penalty to the gradient, then scales all of it by `min(1, limit / (norm + 1e-6))`. */
+  function clipped(parameters: Arrays, gradient: Arrays, limit: number): void {
+    let squares = 0
+    for (const { name, kind } of trained) {
+      const [w, g] = [parameters[name]!, gradient[name]!]
+      const decay = kind === 'weights' ? 2 * lambda : 0
+      for (let i = 0; i < g.length; i++) {
+        g[i] = g[i]! + decay * w[i]!
+        squares += g[i]! * g[i]!
+      }
+    }
+    const factor = limit / (Math.sqrt(squares) + 1e-6)
+    if (factor < 1)
+      for (const { name } of trained) for (let i = 0; i < gradient[name]!.length; i++) gradient[name]![i]! *= factor
   }
 
   async function applyLater(gradient: Later<Gradient>, eta: number, step: number): Promise<number> {
@@ -72,7 +92,7 @@ export function makeStepper(
   }
 
   function step(rows: Rows, eta: number, number: number): Later<number> {
-    if (model.step && rule.name === 'sgd') return model.step(rows, { rule: 'sgd', eta, lambda })
+    if (model.step && rule.name === 'sgd' && clip === undefined) return model.step(rows, { rule: 'sgd', eta, lambda })
     model.accumulate(rows)
     const gradient = model.gradient(0)
     if (gradient instanceof Promise) return applyLater(gradient, eta, number)

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { etaAt, initialArrays, type UpdateRule } from '../../learners/index.js'
+import { etaAt, type UpdateRule } from '../../learners/index.js'
 import {
   type AnyLearner,
   type ArraySpec,
@@ -22,16 +22,19 @@ import {
   z,
 } from '../../pipeline/stage-kit.js'
 import { dividedStep } from './divided-step.js'
+import { firstParameters } from './initial-arrays.js'
 import type { TrainingOptions } from './options.js'
 import { makeStepper, type Stepper } from './step.js'
 
 const numbers = z.custom<Numbers>((value) => value instanceof Float32Array || value instanceof Float64Array)
 
 /**
- * The last step that was made, the learner with its options (version 0.1.0 kept none), and by name the parameters that the
- * step led to and the state of the update rule.
+ * The last step that was made, the learner with its options and the update rule (version 0.1.0 kept neither, and had no
+ * rule but sgd), and by name the parameters that the step led to and the state of the update rule.
  */
-const state = z.object({ step: z.int(), steps: z.int(), learner: z.string().optional() }).catchall(numbers)
+const state = z
+  .object({ step: z.int(), steps: z.int(), learner: z.string().optional(), rule: z.string().default('sgd') })
+  .catchall(numbers)
 
 type State = z.output<typeof state>
 
@@ -70,12 +73,22 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   context.state(state, {
     snapshot: () =>
       open && last
-        ? ({ step: last.step, steps: last.steps, learner: identity, ...open.arrays, ...open.stepper.state() } as State)
+        ? ({
+            step: last.step,
+            steps: last.steps,
+            learner: identity,
+            rule: rule.name,
+            ...open.arrays,
+            ...open.stepper.state(),
+          } as State)
         : saved,
     restore: (restored) => {
       saved = restored
     },
   })
+
+  // A file of first parameters is read before any data.
+  const begin = saved ? undefined : firstParameters(options.init, context)
 
   /** Opens the model for the features and classes of the first batch. */
   async function openFor(batch: Table): Promise<OpenTraining> {
@@ -90,8 +103,14 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
         'DATA',
         `the checkpoint is of the learner ${saved.learner}, this stage trains ${identity}; put the definition back, or begin a new run`,
       )
+    if (saved && saved.rule !== rule.name)
+      throw new PipelineError(
+        'DATA',
+        `the checkpoint is of the update rule ${saved.rule}, this stage has ${rule.name}; put the definition back, or ` +
+          'begin a new run with init: { from: … }',
+      )
     model = openModel(learner, context.kernels, data, own)
-    model.load(saved ? fitting(saved, specs) : initialArrays(options.init, specs, context.random('init')))
+    model.load(saved ? fitting(saved, specs) : begin!(specs))
     const arrays = await model.read()
     if ((await model.read())[specs[0]!.name] !== arrays[specs[0]!.name])
       throw new PipelineError(
@@ -106,9 +125,10 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       classes,
       affine: inputMapOf(layout),
       lambda: options.lambda,
+      ...((rule.name !== 'sgd' || options.clip !== undefined) && { update: nameOf(rule, options) }),
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
     })
-    const stepper = makeStepper({ model, specs, rule, lambda: options.lambda }, saved ?? {})
+    const stepper = makeStepper({ model, specs, rule, lambda: options.lambda, clip: options.clip }, saved ?? {})
     return { model, arrays, specs, stepper, emit }
   }
 
@@ -129,7 +149,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     if (saved && isSeen(batch, saved)) return []
     if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
     const rows = kernelRows(batch)
-    const most = open.model.rowsPerCall
+    const most = open.model.needsWholeBatch ? rows.labels.length : open.model.rowsPerCall
     return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)
   }
 
@@ -147,7 +167,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   function stepOn({ stepper, emit }: OpenTraining, batch: Table, rows: Rows): Table[] | Promise<Table> {
     const position = positionOf(batch)
-    const eta = etaAt(options.eta, position.epoch)
+    const eta = etaAt(options.eta, position, options.warmUp)
     const loss = stepper.step(rows, eta, position.step)
     // A promise would cost more than everything else here, so none is made if the loss is already known.
     if (typeof loss === 'number') return [checked(emit, loss, position, eta)]
@@ -164,12 +184,18 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   async function trainTogether(open: OpenTraining, batch: Table, parallel: Parallel): Promise<Table> {
     const position = positionOf(batch)
     if (!stepTogether) {
+      if (open.model.needsWholeBatch)
+        throw new PipelineError(
+          'DATA',
+          `the learner "${learner.name}" needs the whole batch in one process, for the statistics of the batch: a divided ` +
+            'run cannot train it; turn batchNorm off, or leave parallel out',
+        )
       const { epochs, steps } = position
       const parameters = Object.values(open.arrays).reduce((sum, { length }) => sum + length, 0)
       await parallel.agree({ ...options, epochs, steps, parameters })
       stepTogether = dividedStep(open, parallel, context)
     }
-    const eta = etaAt(options.eta, position.epoch)
+    const eta = etaAt(options.eta, position, options.warmUp)
     return checked(open.emit, await stepTogether(batch, position, eta), position, eta)
   }
 
@@ -179,6 +205,10 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   }
 
   return { train, free }
+}
+
+function nameOf({ name }: UpdateRule, { clip }: TrainingOptions): string {
+  return clip === undefined ? name : `${name} with clip: ${clip}`
 }
 
 /** The restored parameters. Throws a PipelineError `DATA` if the data has changed its width or classes since. */
@@ -199,7 +229,7 @@ function fitting(saved: Readonly<Record<string, unknown>>, specs: readonly Array
 /** Throws if an array has a name that a checkpoint or an export uses for something else. */
 function checkNames(learner: string, specs: readonly ArraySpec[]): void {
   for (const { name } of specs)
-    if (/^(step|steps|learner|mean|scale|rule\..*)$/.test(name))
+    if (/^(step|steps|learner|mean|scale|rule|rule\..*)$/.test(name))
       throw new PipelineError(
         'STAGE',
         `the learner "${learner}" has an array "${name}"; that name is reserved, rename it`,

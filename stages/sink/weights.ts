@@ -29,6 +29,7 @@ import {
   type TrainingInterval,
   toInterval,
   trainingInterval,
+  widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { drawn, figureFiles, figureOptions, figurePaths, type Pause } from './figure-files.js'
@@ -40,7 +41,7 @@ const options = z.strictObject({
     .string()
     .refine((tiles) => /^[1-9]\d{0,3}x[1-9]\d{0,3}$/.test(tiles), { error: 'expected rows x columns, such as 2x5' })
     .optional()
-    .describe('Rows and columns of images, such as 2x5. Default: chosen by the number of classes.'),
+    .describe('Rows and columns of images, such as 2x5. Default: chosen by the number of classes or units.'),
   every: trainingInterval
     .refine((every) => (typeof every === 'string' ? !every.includes('step') : 'epochs' in every), {
       error: 'expected epochs, such as "5 epochs" or { epochs: 5 }',
@@ -66,17 +67,27 @@ const state = z.strictObject({
 
 /** The most weights per class, and the most classes, in the bar chart for data that are no images. */
 const BARS = { weights: 10, classes: 24 }
+/** The most units of a layer that are drawn. */
+const UNITS = 100
 /** The most snapshots (rows) and classes (columns) on a contact sheet. */
 const SHEET = { snapshots: 12, classes: 20 }
 
+/** Weights `[names, features]` that are drawn, with the name of each row. */
+interface Drawn {
+  readonly weights: Numbers
+  readonly names: readonly string[]
+  /** What the rows are, for titles: `each class`. */
+  readonly what: string
+}
+
 /**
- * Draws the weights of each class as an image with the shape and channels of the data. The smallest weight of a class
+ * Draws the weights of each class, or of each unit of a network's first layer, as an image with the shape and channels of the data. The smallest weight of a row
  * is black and the largest white. If the data are no images, draws a bar chart of the largest weights. Draws at the end
  * of the run, and during training only if snapshots are requested.
  */
 export const weights = defineStage({
   name: 'sink/weights',
-  summary: 'Draws the weights of each class as an image.',
+  summary: 'Draws the weights of each class, or of each unit of the first layer, as an image.',
   options,
   inputs: { parameters: wire.parameters },
   outputs: {},
@@ -89,7 +100,7 @@ export const weights = defineStage({
     const learner = inputs.parameters?.learner
     if (learner && learner.templates === undefined)
       problem('', `the learner "${learner.name}" has no weights per class to draw`)
-    const classes = inputs.parameters?.classes?.length
+    const classes = learner?.templateRows === 'units' ? undefined : inputs.parameters?.classes?.length
     if (options.tiles && classes !== undefined) {
       const [rows, columns] = sizeOf(options.tiles)
       if (rows * columns < classes) problem('tiles', `${options.tiles} is too few for ${classes} classes`)
@@ -152,36 +163,42 @@ function makeArtist(options: Options, context: StageContext) {
       context.note(`the features are no image (shape ${model.shape.join('x')}): a bar chart of the largest weights`)
     if (!options.every) return
     if (positionOf(table).step !== known) keep(table)
-    if (snapshots.length > 0) await figureFiles(context, options, '-epochs')(await contactSheet(model.classes), pause)
+    if (snapshots.length > 0)
+      await figureFiles(context, options, '-epochs')(await contactSheet(drawnOf(model).names), pause)
   }
 
-  /** The weights `[classes, features]` of each class. */
-  function weightsOf(model: Model): Numbers {
-    const { name, templates } = context.learner(model.learner)
+  function drawnOf(model: Model): Drawn {
+    const { name, templates, templateRows } = context.learner(model.learner)
     const weights = templates === undefined ? undefined : arraysOf(model)[templates]
     if (!weights) throw new PipelineError('DATA', `the learner "${name}" has no weights per class to draw`)
-    return weights
+    if (templateRows !== 'units') return { weights, names: model.classes, what: 'each class' }
+    const units = weights.length / widthOf(model.shape)
+    const shown = Math.min(units, UNITS)
+    return {
+      weights: weights.subarray(0, shown * widthOf(model.shape)),
+      names: Array.from({ length: shown }, (_, unit) => `unit ${unit + 1}`),
+      what: shown < units ? `${shown} of ${units} units of the first layer` : 'each unit of the first layer',
+    }
   }
 
   function keep(table: Table): void {
     const model = modelOf(table)
     const layout = imageLayout(model.shape)
-    if (layout)
-      snapshots.push({ epoch: positionOf(table).epoch, images: templates(weightsOf(model), model.classes, layout) })
+    if (layout) snapshots.push({ epoch: positionOf(table).epoch, images: templates(drawnOf(model), layout) })
   }
 
   function draw(table: Table): Promise<string> {
     const model = modelOf(table)
     const layout = imageLayout(model.shape)
     const when = whenOf(positionOf(table))
-    const { classes } = model
-    if (!layout) return drawOffThread('barsFigure', bars(weightsOf(model), classes, when), context.signal)
-    const tiles = templates(weightsOf(model), classes, layout).map((image, c) => ({ image, caption: [classes[c]!] }))
-    const rows = inRows(tiles, options.tiles ? sizeOf(options.tiles)[1] : columnsFor(classes.length))
-    return montage(rows, { title: 'Weights of each class', subtitle: `${when}; each over its own range` })
+    const drawn = drawnOf(model)
+    if (!layout) return drawOffThread('barsFigure', bars(drawn, when), context.signal)
+    const tiles = templates(drawn, layout).map((image, row) => ({ image, caption: [drawn.names[row]!] }))
+    const rows = inRows(tiles, options.tiles ? sizeOf(options.tiles)[1] : columnsFor(tiles.length))
+    return montage(rows, { title: `Weights of ${drawn.what}`, subtitle: `${when}; each over its own range` })
   }
 
-  function contactSheet(classes: readonly string[]): Promise<string> {
+  function contactSheet(names: readonly string[]): Promise<string> {
     const last = snapshots.length - 1
     const count = Math.min(snapshots.length, SHEET.snapshots)
     const chosen = Array.from(
@@ -195,7 +212,7 @@ function makeArtist(options: Options, context: StageContext) {
     return montage(rows, {
       title: 'How the weights came about',
       subtitle: 'each image over its own range',
-      columns: classes.slice(0, SHEET.classes),
+      columns: names.slice(0, SHEET.classes),
       tileWidth: 64,
     })
   }
@@ -207,25 +224,26 @@ function makeArtist(options: Options, context: StageContext) {
   return { snapshot, finish }
 }
 
-/** One image per class, the smallest weight black and the largest white. */
-function templates(weights: Numbers, classes: readonly string[], layout: ImageLayout): Pixels[] {
-  const features = weights.length / classes.length
-  return classes.map((_, c) => {
+/** One image per row, the smallest weight black and the largest white. */
+function templates({ weights, names }: Drawn, layout: ImageLayout): Pixels[] {
+  const features = weights.length / names.length
+  return names.map((_, c) => {
     const offset = c * features
     return pixelsOf(weights, layout, rangeOf(weights, offset, features), offset)
   })
 }
 
-/** The largest weights of the first classes, to be drawn as bars. */
-function bars(weights: Numbers, classes: readonly string[], when: string): Parameters<typeof barsFigure> {
-  const features = weights.length / classes.length
-  const shown = classes.slice(0, BARS.classes)
+/** The largest weights of the first rows, to be drawn as bars. */
+function bars({ weights, names, what }: Drawn, when: string): Parameters<typeof barsFigure> {
+  const features = weights.length / names.length
+  const shown = names.slice(0, BARS.classes)
   const values = shown.flatMap((group, c): Bar[] => {
     const row = weights.subarray(c * features, (c + 1) * features)
     const order = Array.from(row.keys()).sort((i, j) => Math.abs(row[j]!) - Math.abs(row[i]!) || i - j)
     return order.slice(0, BARS.weights).map((j) => ({ group, name: `feature ${j}`, value: row[j]! }))
   })
-  const of = shown.length < classes.length ? `${shown.length} of ${classes.length} classes` : 'each class'
+  const rows = what.includes('unit') ? 'units' : 'classes'
+  const of = shown.length < names.length ? `${shown.length} of ${names.length} ${rows}` : what
   return [values, { title: `Largest weights of ${of}, ${when}` }]
 }
 

@@ -38,25 +38,42 @@ t.test('normal has mean 0 and the given deviation, 0.01 by default', (t) => {
   t.end()
 })
 
-t.test('xavier is uniform on ±√(6 / (features + classes)), with b zero', (t) => {
-  const { W, b } = draw('xavier')
-  const limit = Math.sqrt(6 / 3010)
-  t.ok(W.every((x) => Math.abs(x) <= limit))
-  t.ok(Math.abs(deviation(W) / (limit / Math.sqrt(3)) - 1) < 0.02)
-  t.ok(W.reduce((most, x) => Math.max(most, x), 0) > 0.99 * limit)
-  t.ok(b.every((x) => x === 0))
+t.test('xavier and he have a deviation by the inputs of each array', (t) => {
+  const specs = [
+    { name: 'W1', shape: [10, 3000], kind: 'weights' as const },
+    { name: 'b1', shape: [10], kind: 'offset' as const },
+    { name: 'W2', shape: [10, 500], kind: 'weights' as const },
+  ]
+  for (const [init, factor] of [
+    ['xavier', 1],
+    ['he', 2],
+  ] as const) {
+    const { W1, b1, W2 } = initialArrays(init, specs, randomStream(1, 'model', 'init'))
+    t.ok(Math.abs(deviation(W1!) / Math.sqrt(factor / 3000) - 1) < 0.02)
+    t.ok(Math.abs(deviation(W2!) / Math.sqrt(factor / 500) - 1) < 0.03)
+    t.ok(b1!.every((x) => x === 0))
+  }
   t.end()
 })
 
-t.test('xavier takes the inputs and outputs of each array', (t) => {
-  const specs = [...layer(300, 50), { name: 'W2', shape: [10, 50], kind: 'weights' as const }]
-  const { W, W2 } = initialArrays('xavier', specs, randomStream(1, 'model', 'init'))
-  const most = (xs: Float64Array) => xs.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
-  for (const [array, limit] of [
-    [W!, Math.sqrt(6 / 350)],
-    [W2!, Math.sqrt(6 / 60)],
-  ] as const)
-    t.ok(most(array) <= limit && most(array) > 0.98 * limit)
+t.test('xavier of a single layer is uniform, as in version 0.1.0', (t) => {
+  const { W, b } = initialArrays('xavier', layer(3000, 10), randomStream(1, 'model', 'init'))
+  const limit = Math.sqrt(6 / 3010)
+  t.ok(W!.every((x) => Math.abs(x) <= limit))
+  t.ok(Math.abs(deviation(W!) / (limit / Math.sqrt(3)) - 1) < 0.02)
+  t.ok(b!.every((x) => x === 0))
+  const he = initialArrays('he', layer(3000, 10), randomStream(1, 'model', 'init'))
+  t.ok(Math.abs(deviation(he.W!) / Math.sqrt(2 / 3000) - 1) < 0.02)
+  t.end()
+})
+
+t.test('scales begin at one, offsets and averages at zero, whatever init says', (t) => {
+  const kinds = ['scale', 'offset', 'average'] as const
+  const specs = kinds.map((kind) => ({ name: kind, shape: [3], kind }))
+  for (const init of ['normal', 'xavier', 'he', 'zeros', { normal: 2 }] as Initial[]) {
+    const { scale, offset, average } = initialArrays(init, specs, randomStream(1, 'model', 'init'))
+    t.strictSame([...scale!, ...offset!, ...average!], [1, 1, 1, 0, 0, 0, 0, 0, 0])
+  }
   t.end()
 })
 
@@ -85,8 +102,8 @@ t.test('the arrays have the names, the order and the sizes of their specs', (t) 
   t.end()
 })
 
-t.test('init is zeros, normal, xavier or a positive deviation', (t) => {
-  for (const init of ['zeros', 'normal', 'xavier', { normal: 0.5 }]) t.ok(initial.safeParse(init).success)
+t.test('init is zeros, normal, xavier, he or a positive deviation', (t) => {
+  for (const init of ['zeros', 'normal', 'xavier', 'he', { normal: 0.5 }]) t.ok(initial.safeParse(init).success)
   for (const init of ['ones', 0.01, {}, { normal: 0 }, { normal: -1 }, { normal: 1, mean: 0 }])
     t.notOk(initial.safeParse(init).success, JSON.stringify(init))
   t.end()

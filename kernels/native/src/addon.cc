@@ -306,6 +306,34 @@ napi_value logits(const Call& call) {
   return nullptr;
 }
 
+/** `accumulateSlopes(classifier, W, b, values, labels, slopes)`: `slopes` [rows, classes]. */
+napi_value accumulate_slopes(const Call& call) {
+  Classifier& classifier = call.classifier();
+  const LabelledBatch rows = call.rows(3);
+  const float* slopes = call.array_of_at_least<float>(5, napi_float32_array, rows.rows * classifier.classes());
+  classifier.accumulate_slopes(call.parameters(1), rows, slopes);
+  return nullptr;
+}
+
+/** `stepSlopes(classifier, W, b, values, labels, slopes, eta, lambda)` */
+napi_value step_slopes(const Call& call) {
+  Classifier& classifier = call.classifier();
+  const LabelledBatch rows = call.rows(3);
+  const float* slopes = call.array_of_at_least<float>(5, napi_float32_array, rows.rows * classifier.classes());
+  classifier.step_slopes(call.parameters(1), rows, slopes, call.number(6), call.number(7));
+  return nullptr;
+}
+
+/** `inputSlopes(classifier, W, b, slopes, rows, out)`: writes to `out` [rows, features]. */
+napi_value input_slopes(const Call& call) {
+  Classifier& classifier = call.classifier();
+  const Size rows = call.size(4, "rows");
+  const float* slopes = call.array_of_at_least<float>(3, napi_float32_array, rows * classifier.classes());
+  float* out = call.array_of_at_least<float>(5, napi_float32_array, rows * classifier.features());
+  classifier.input_slopes(call.parameters(1), slopes, rows, out);
+  return nullptr;
+}
+
 /** Throws the same error as `outOfMemory` in `memory.ts`. */
 void throw_out_of_memory(napi_env env, const std::string& what) {
   const std::string text = "cannot allocate " + what +
@@ -370,5 +398,8 @@ NAPI_MODULE_INIT() {
   add<evaluate>(env, exports, "evaluate");
   add<penalty>(env, exports, "penalty");
   add<logits>(env, exports, "logits");
+  add<accumulate_slopes>(env, exports, "accumulateSlopes");
+  add<step_slopes>(env, exports, "stepSlopes");
+  add<input_slopes>(env, exports, "inputSlopes");
   return exports;
 }

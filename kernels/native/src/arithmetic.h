@@ -79,6 +79,9 @@ struct Arithmetic {
   /** Adds the gradient `gT z` of one strip to `sums`. At most kPiece rows. */
   void (*accumulate)(const Model&, const Batch&, const float* g, const double* s, Size strip);
 
+  /** Writes `gT x` of one strip to `out` [classes, features]. Uses the sizes of the model only. */
+  void (*product)(const Model&, const Batch&, const float* g, Size strip, float* out);
+
   /** Computes W' and its fold for one strip. */
   void (*fold)(const Model&, Size strip);
 

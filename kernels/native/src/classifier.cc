@@ -9,15 +9,7 @@ namespace millrace {
 
 namespace {
 
-// With fewer multiplications, a phase ends before another thread has noticed that it began.
-constexpr double kMinSharedWork = 100000;
-
 constexpr Size padded(Size n) { return (n + kPad - 1) / kPad * kPad; }
-constexpr Size parts(Size n, Size of) { return (n + of - 1) / of; }
-
-int group_size(const Batch& rows, Size group) {
-  return static_cast<int>(std::min<Size>(kGroup, rows.rows - group * kGroup));
-}
 
 }  // namespace
 
@@ -87,13 +79,6 @@ void Classifier::standardise(const double* mean, const double* scale) {
   is_folded_ = false;
 }
 
-/** Calls `work(unit, thread)` for every unit, on all threads if there is enough work. The results are the same. */
-template <class Work>
-void Classifier::share(int64_t units, double multiplications, Work&& work) {
-  if (multiplications >= kMinSharedWork) return pool_->run(units, work);
-  for (int64_t unit = 0; unit < units; unit++) work(unit, 0);
-}
-
 /** Checks the labels and copies them to `labels_`. Throws BadLabel. */
 void Classifier::check(const LabelledBatch& rows) {
   if (labels_.size() < size_t(rows.rows)) labels_.resize(rows.rows);
@@ -126,27 +111,37 @@ void Classifier::sum_bias(const float* b) {
   }
 }
 
-/** Computes `g_` = softmax - onehot of at most kPiece rows, and `s_`, its sum over rows. Returns the sum of losses. */
-double Classifier::softmax(const Batch& rows, const int32_t* labels) {
+/** Computes the partial logits of each block, for at most kPiece rows. */
+void Classifier::forward_blocks(const Batch& rows) {
   const Model& m = model_;
   const Size groups = parts(rows.rows, kGroup);
   const Size block_length = rows.rows * m.stride;
-  const Size blocks = parts(m.features, kBlock);
-  const auto size = [&](Size group) { return group_size(rows, group); };
-
-  share(blocks * groups, double(rows.rows) * m.features * m.classes, [&](int64_t unit, int) {
+  share(parts(m.features, kBlock) * groups, double(rows.rows) * m.features * m.classes, [&](int64_t unit, int) {
     const Size block = unit / groups, group = unit % groups;
     float* out = partial_.get() + block * block_length + group * kGroup * m.stride;
-    arithmetic_.forward(m, rows, group * kGroup, size(group), block, true, out);
+    arithmetic_.forward(m, rows, group * kGroup, group_size(rows, group), block, true, out);
   });
+}
 
-  share(groups, double(rows.rows) * m.stride * 20, [&](int64_t group, int) {
+/** Adds up what `forward_blocks` has computed for a group of rows, and the biases. Returns the logits. */
+float* Classifier::sum_blocks(const Batch& rows, Size group) {
+  const Model& m = model_;
+  const Size blocks = parts(m.features, kBlock), block_length = rows.rows * m.stride;
+  const int size = group_size(rows, group);
+  float* s = partial_.get() + group * kGroup * m.stride;
+  for (Size block = 1; block < blocks; block++) arithmetic_.add(s, s + block * block_length, size * m.stride);
+  for (int i = 0; i < size; i++) arithmetic_.add(s + i * m.stride, m.bias, m.stride);
+  return s;
+}
+
+/** Computes `g_` = softmax - onehot of at most kPiece rows, and `s_`, its sum over rows. Returns the sum of losses. */
+double Classifier::softmax(const Batch& rows, const int32_t* labels) {
+  const Model& m = model_;
+  forward_blocks(rows);
+  share(parts(rows.rows, kGroup), double(rows.rows) * m.stride * 20, [&](int64_t group, int) {
     const Size from = group * kGroup;
-    float* s = partial_.get() + from * m.stride;
-    for (Size block = 1; block < blocks; block++)
-      arithmetic_.add(s, s + block * block_length, size(group) * m.stride);
-    for (int i = 0; i < size(group); i++) {
-      arithmetic_.add(s + i * m.stride, m.bias, m.stride);
+    const float* s = sum_blocks(rows, group);
+    for (int i = 0; i < group_size(rows, group); i++) {
       float* g = g_.get() + (from + i) * m.stride;
       losses_[from + i] = arithmetic_.softmax(m, s + i * m.stride, labels[from + i], g).loss;
     }
@@ -166,20 +161,30 @@ double Classifier::step(Parameters parameters, const LabelledBatch& rows, double
   check(rows);
   if (rows_ == 0 && rows.rows == 0) throw NoRows{};
   fold(parameters);
-  const Model& m = model_;
-  const Size strips = parts(m.features, kStrip);
   if (rows_ == 0 && rows.rows <= kPiece) {
     const double loss = softmax(rows, labels_.data());
-    const Update update = {eta, lambda, double(rows.rows)};
-    share(strips, double(rows.rows + 1) * m.features * m.classes, [&](int64_t strip, int) {
-      arithmetic_.update(m, rows, g_.get(), s_.data(), update, strip);
-    });
-    for (Size k = 0; k < m.classes; k++)
-      parameters.b[k] = static_cast<float>(parameters.b[k] - eta * s_[k] / update.rows);
-    sum_bias(parameters.b);
-    return loss / update.rows;
+    update(parameters, rows, eta, lambda);
+    return loss / double(rows.rows);
   }
   add_gradient(rows);
+  return descend(parameters, eta, lambda);
+}
+
+/** Updates the parameters with the gradient of the rows that `g_` and `s_` are of. */
+void Classifier::update(Parameters parameters, const Batch& rows, double eta, double lambda) {
+  const Model& m = model_;
+  const Update update = {eta, lambda, double(rows.rows)};
+  share(parts(m.features, kStrip), double(rows.rows + 1) * m.features * m.classes, [&](int64_t strip, int) {
+    arithmetic_.update(m, rows, g_.get(), s_.data(), update, strip);
+  });
+  for (Size k = 0; k < m.classes; k++)
+    parameters.b[k] = static_cast<float>(parameters.b[k] - eta * s_[k] / update.rows);
+  sum_bias(parameters.b);
+}
+
+/** Updates the parameters with the accumulated gradient. Returns the mean loss. Clears the sums. */
+double Classifier::descend(Parameters parameters, double eta, double lambda) {
+  const Model& m = model_;
   consume_gradient([&](Size k, Size j, double mean) {
     float& w = m.W[k * m.features + j];
     w = static_cast<float>(w - eta * (mean + 2 * lambda * w));
@@ -197,19 +202,29 @@ void Classifier::accumulate(Parameters parameters, const LabelledBatch& rows) {
 
 /** Adds the gradient of rows whose labels have been checked to the sums of the step. */
 void Classifier::add_gradient(const LabelledBatch& rows) {
+  for (Size from = 0; from < rows.rows; from += kPiece) {
+    const Batch piece = piece_of(rows, from);
+    loss_ += softmax(piece, labels_.data() + from);
+    add_piece(piece);
+  }
+}
+
+/** Returns at most kPiece rows from row `from`. */
+Batch Classifier::piece_of(const Batch& rows, Size from) const {
+  const Size row_size = model_.features * (rows.bytes ? 1 : sizeof(float));
+  return {static_cast<const char*>(rows.values) + from * row_size, rows.bytes,
+          std::min<Size>(kPiece, rows.rows - from)};
+}
+
+/** Adds the gradient of the rows that `g_` and `s_` are of to the sums of the step. */
+void Classifier::add_piece(const Batch& piece) {
   const Model& m = model_;
   if (!m.sums) allocate_sums();
-  const Size row_size = m.features * (rows.bytes ? 1 : sizeof(float));
-  for (Size from = 0; from < rows.rows; from += kPiece) {
-    const Batch piece = {static_cast<const char*>(rows.values) + from * row_size, rows.bytes,
-                         std::min<Size>(kPiece, rows.rows - from)};
-    loss_ += softmax(piece, labels_.data() + from);
-    share(parts(m.features, kStrip), double(piece.rows) * m.features * m.classes, [&](int64_t strip, int) {
-      arithmetic_.accumulate(m, piece, g_.get(), s_.data(), strip);
-    });
-    for (Size k = 0; k < m.classes; k++) db_[k] += s_[k];
-  }
-  rows_ += double(rows.rows);
+  share(parts(m.features, kStrip), double(piece.rows) * m.features * m.classes, [&](int64_t strip, int) {
+    arithmetic_.accumulate(m, piece, g_.get(), s_.data(), strip);
+  });
+  for (Size k = 0; k < m.classes; k++) db_[k] += s_[k];
+  rows_ += double(piece.rows);
 }
 
 double Classifier::gradient(Parameters parameters, double lambda, Parameters out) {
@@ -307,7 +322,18 @@ template <class T>
 void Classifier::logits(Parameters parameters, const Batch& rows, T* out) {
   fold(parameters);
   const Model& m = model_;
-  share(parts(rows.rows, kGroup), double(rows.rows) * m.features * m.classes, [&](int64_t group, int thread) {
+  const Size groups = parts(rows.rows, kGroup);
+  if (rows.rows <= kPiece) {
+    // More units than groups of rows, for the threads. The order of the sums is the same.
+    forward_blocks(rows);
+    for (Size group = 0; group < groups; group++) {
+      const float* s = sum_blocks(rows, group);
+      for (int i = 0; i < group_size(rows, group); i++)
+        std::copy(s + i * m.stride, s + i * m.stride + m.classes, out + (group * kGroup + i) * m.classes);
+    }
+    return;
+  }
+  share(groups, double(rows.rows) * m.features * m.classes, [&](int64_t group, int thread) {
     const Size from = group * kGroup;
     const float* logits = forward_group(rows, group, thread);
     const int size = group_size(rows, group);

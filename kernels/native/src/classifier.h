@@ -48,6 +48,14 @@ struct LabelledBatch : Batch {
   const int32_t* labels;
 };
 
+constexpr Size parts(Size n, Size of) { return (n + of - 1) / of; }
+
+/** Returns the number of rows in one unit of forward work. */
+inline int group_size(const Batch& rows, Size group) {
+  const Size left = rows.rows - group * kGroup;
+  return static_cast<int>(left < kGroup ? left : kGroup);
+}
+
 /** Thrown if a label is not a class. */
 struct BadLabel {
   Size row;
@@ -96,17 +104,41 @@ class Classifier {
   template <class T>
   void logits(Parameters, const Batch&, T* out);
 
+  // The same for a layer inside a network, whose loss is computed elsewhere. `slopes` [rows, classes] has the derivative
+  // of the loss by each output.
+
+  /** Adds the gradient of these rows to the sums of the step. */
+  void accumulate_slopes(Parameters, const Batch&, const float* slopes);
+  /** Updates the parameters with the gradient of these rows and the accumulated ones. */
+  void step_slopes(Parameters, const Batch&, const float* slopes, double eta, double lambda);
+  /** Writes the derivative of the loss by each input of the layer, `slopes W`, to `out` [rows, features]. */
+  void input_slopes(Parameters, const float* slopes, Size rows, float* out);
+
  private:
   struct Lengths;
 
+  // With fewer multiplications, a phase ends before another thread has noticed that it began.
+  static constexpr double kMinSharedWork = 100000;
+
+  /** Calls `work(unit, thread)` for every unit, on all threads if there is enough work. The results are the same. */
   template <class Work>
-  void share(int64_t units, double multiplications, Work&& work);
+  void share(int64_t units, double multiplications, Work&& work) {
+    if (multiplications >= kMinSharedWork) return pool_->run(units, work);
+    for (int64_t unit = 0; unit < units; unit++) work(unit, 0);
+  }
   void check(const LabelledBatch&);
   void fold(Parameters);
   void sum_bias(const float* b);
+  void forward_blocks(const Batch&);
+  float* sum_blocks(const Batch&, Size group);
   double softmax(const Batch&, const int32_t* labels);
   float* forward_group(const Batch&, Size group, int thread);
+  void take_slopes(const float* slopes, Size rows);
   void add_gradient(const LabelledBatch&);
+  Batch piece_of(const Batch&, Size from) const;
+  void add_piece(const Batch&);
+  void update(Parameters, const Batch&, double eta, double lambda);
+  double descend(Parameters, double eta, double lambda);
   void allocate_sums();
   template <class Use>
   void consume_gradient(Use use);

@@ -56,6 +56,23 @@ export function gradient(item: u32): void {
   }
 }
 
+/** Writes the product `G^T X` of `g` and the values of this pass to `out`, in the columns of tile `item`. */
+export function product(item: u32, scratch: usize): void {
+  const tile = sumTile(item, scratch)
+  const features = call.features
+  const first = item * TILE_COLUMNS
+  const columns = min(TILE_COLUMNS, features - first)
+  for (let k: u32 = 0; k < call.classes; k++) {
+    let sum = tile + <usize>(k * TILE_COLUMNS) * 8
+    let to = call.out + (<usize>k * features + first) * 4
+    for (let left = <i32>columns; left > 0; left -= 4) {
+      storeFirst(to, narrow(v128.load(sum), v128.load(sum, 16)), left)
+      sum += 32
+      to += 16
+    }
+  }
+}
+
 /** Returns four columns of the gradient of the mean cost: `dW + 2 * lambda * W`, where `dW` is `sum / n`. */
 // @ts-ignore: decorator
 @inline

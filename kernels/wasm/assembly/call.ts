@@ -54,7 +54,7 @@ export class Call {
   gPass: usize
   /** Loss and number of correct rows of each item of the forward pass, float64 `[items, 2]`. */
   scores: usize
-  /** Result. `logits`: float64 `[rows, classes]`. `gradient`: float32 `[classes, features]`. `moments`: see there. */
+  /** Result. `logits`: float64 `[rows, classes]`. `gradient`, `product`: float32 `[classes, features]`. `moments`: see there. */
   out: usize
   /** Sum of `G^T Z` over the rows accumulated so far, float64 `[classes, stride]`. */
   sums: usize

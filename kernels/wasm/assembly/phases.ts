@@ -1,4 +1,4 @@
-import { accumulate, BACKWARD_SCRATCH, gradient, update } from './backward'
+import { accumulate, BACKWARD_SCRATCH, gradient, product, update } from './backward'
 import { call, TILE_COLUMNS, TILE_ROWS } from './call'
 import { fold } from './fold'
 import { evaluate, FORWARD_SCRATCH, logits, train } from './forward'
@@ -13,6 +13,7 @@ export enum Phase {
   accumulate,
   update,
   gradient,
+  product,
   moments,
 }
 
@@ -34,6 +35,8 @@ export function perform(phase: u32, item: u32, thread: u32): void {
       return update(item, scratch)
     case Phase.gradient:
       return gradient(item)
+    case Phase.product:
+      return product(item, scratch)
     case Phase.moments:
       return moments(item)
     default:

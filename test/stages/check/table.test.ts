@@ -17,6 +17,7 @@ const difference: GradientCheck = {
   h: 1e-5,
   examples: 20,
   count: 30,
+  kinks: 0,
   size: 120,
   max_absolute_error: 0.1 + 0.2,
   mean_absolute_error: Number.NaN,

@@ -156,11 +156,11 @@ t.test('gradient-step/softmax rejects wrong options before any data is read', as
   const cases: [options: string, problem: string][] = [
     [
       'lambda: 0',
-      'pipeline.yaml:7:11  stages[2] gradient-step/softmax: eta is required: expected a positive number or a mapping with start, factor and every',
+      'pipeline.yaml:7:11  stages[2] gradient-step/softmax: eta is required: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical',
     ],
     [
       'eta: 0',
-      'pipeline.yaml:7:18  stages[2] gradient-step/softmax: eta: expected a positive number or a mapping with start, factor and every, got 0',
+      'pipeline.yaml:7:18  stages[2] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical, got 0',
     ],
     [
       'eta: 0.1, lambda: -1',
@@ -168,11 +168,11 @@ t.test('gradient-step/softmax rejects wrong options before any data is read', as
     ],
     [
       'eta: 0.1, init: ones',
-      'pipeline.yaml:7:29  stages[2] gradient-step/softmax: init: expected "zeros", "normal", "xavier" or a mapping with normal, got "ones"',
+      'pipeline.yaml:7:29  stages[2] gradient-step/softmax: init: expected "zeros", "normal", "xavier", "he" or a mapping with normal or from, got "ones"',
     ],
     [
       'eta: 0.1, momentum: 0.9',
-      'pipeline.yaml:7:23  stages[2] gradient-step/softmax: unknown option "momentum"; options: eta, lambda, init, onDivergence',
+      'pipeline.yaml:7:23  stages[2] gradient-step/softmax: unknown option "momentum"; options: eta, warmUp, update, clip, lambda, init, onDivergence',
     ],
   ]
   for (const [options, problem] of cases) t.equal(await problemsOf(t, `${above}${entry(options)}`), problem)

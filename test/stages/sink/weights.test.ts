@@ -86,6 +86,29 @@ t.test('snapshots show the weights as they were, and the sheet of them how they 
   for (const words of ['epoch 2', 'epoch 4', 'epoch 5', 'a', 'b']) t.match(sheet, `>${words}</text>`)
 })
 
+t.test('a network shows the units of its first layer, whatever tiles would fit its classes', async (t) => {
+  const W1 = Float64Array.from({ length: 12 }, (_, i) => i)
+  const [b1, W2, b2] = [new Float64Array(3), new Float64Array(6), new Float64Array(2)]
+  const table = parametersTables({
+    learner: 'network',
+    options: { hidden: [3], batchNorm: false, smoothing: 0 },
+    shape: [2, 2],
+    classes: ['a', 'b'],
+    lambda: 0,
+    arrays: [
+      { name: 'W1', shape: [3, 4], values: W1 },
+      { name: 'b1', shape: [3], values: b1 },
+      { name: 'W2', shape: [2, 3], values: W2 },
+      { name: 'b2', shape: [2], values: b2 },
+    ],
+  })
+  const parameters = [table({ epoch: 1, step: 1, epochs: 1, steps: 1 }, 0.1)]
+  const { directory } = await runStage(t, entry('{ tiles: 1x2, formats: [svg] }'), { parameters })
+  const svg = read(directory, 'weights.svg')
+  t.equal(pngs(svg).length, 3)
+  for (const words of ['unit 1', 'unit 3', 'Weights of each unit of the first layer']) t.match(svg, `>${words}</text>`)
+})
+
 t.test('data that is no image gets a bar chart of its largest weights, and a note', async (t) => {
   const W = Float64Array.of(0.5, -3, 1, 0, 2, 0)
   const { directory, notes } = await runStage(t, entry('{ every: { epochs: 1 }, formats: [svg] }'), {

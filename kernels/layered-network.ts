@@ -1,0 +1,216 @@
+import { type BatchNorm, batchNorm, type NormArrays } from './batch-norm.js'
+import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores } from './check.js'
+import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
+import type { DenseLayer } from './dense-layer.js'
+import { lossOf } from './loss.js'
+import { arraysOfNetwork, BATCHES_SEEN } from './network-shape.js'
+
+/** A layer with what comes after its products. */
+interface Layer {
+  readonly dense: DenseLayer
+  readonly units: number
+  readonly at: string
+  readonly isRelu: boolean
+  readonly norm: BatchNorm | undefined
+  /** The outputs of the rows in work, `[rows, units]`. */
+  output: Float32Array
+  /** The derivative of the loss by the outputs, `[rows, units]`. */
+  slope: Float32Array
+}
+
+/**
+ * Joins the dense layers of a kernel to a network. The kernel computes the products of rows and weights, on all its
+ * threads; what is between them are loops over rows and units here, on one thread, in float32 with sums in float64.
+ *
+ * Inputs of the first layer are the rows themselves: bytes stay bytes.
+ *
+ * @param makeLayer makes a layer of that size, with parameters of 0; called from the first layer on
+ */
+export function layeredNetwork(shape: NetworkShape, makeLayer: (inputs: number, units: number) => DenseLayer): Network {
+  const { features } = shape
+  const specs = arraysOfNetwork(shape)
+  const trained = specs.filter(({ kind }) => kind !== 'average')
+  const arrays: Record<string, Float32Array> = {}
+  const layers: Layer[] = []
+  try {
+    for (const { units, activation, batchNorm: isNormalised } of shape.layers) {
+      const at = shape.layers.length === 1 ? '' : String(layers.length + 1)
+      const dense = makeLayer(layers.at(-1)?.units ?? features, units)
+      const { W, b } = dense.read()
+      Object.assign(arrays, { [`W${at}`]: W, [`b${at}`]: b })
+      const norm = isNormalised ? batchNorm(normArrays(units, at)) : undefined
+      const none = new Float32Array(0)
+      layers.push({ dense, units, at, isRelu: activation === 'relu', norm, output: none, slope: none })
+    }
+  } catch (error) {
+    free()
+    throw error
+  }
+  if (layers.some(({ norm }) => norm)) arrays[BATCHES_SEEN] = new Float32Array(1)
+  const last = layers.at(-1)!
+  const classes = last.units
+  const loss = lossOf(shape)
+  const [rowScores, rowSlopes] = [new Float64Array(classes), new Float64Array(classes)]
+  let lossSum = 0
+  let count = 0
+
+  function normArrays(units: number, at: string): NormArrays {
+    const names = ['gamma', 'beta', 'mean', 'variance'] as const
+    const own = Object.fromEntries(names.map((name) => [name, new Float32Array(units)]))
+    for (const name of names) arrays[name + at] = own[name]!
+    return own as unknown as NormArrays
+  }
+
+  /** Computes the outputs of all layers. `isTraining`: with the statistics of the batch, which the averages take in. */
+  function forward(rows: Rows, isTraining: boolean): void {
+    const size = rows.labels.length
+    let input = rows
+    for (const layer of layers) {
+      const { dense, units, isRelu, norm } = layer
+      if (layer.output.length < size * units) layer.output = new Float32Array(size * units)
+      const { output } = layer
+      dense.scores(input, output)
+      if (norm && isTraining) norm.train(output, size, arrays[BATCHES_SEEN]![0] === 0)
+      else if (norm) norm.evaluate(output, size)
+      if (isRelu) for (let i = 0; i < size * units; i++) if (output[i]! < 0) output[i] = 0
+      input = { values: output, labels: rows.labels }
+    }
+    if (isTraining && BATCHES_SEEN in arrays) arrays[BATCHES_SEEN]![0]! += 1
+  }
+
+  /** The scores of row `i` in float64. */
+  function scoresOf(i: number): Float64Array {
+    const from = i * classes
+    for (let k = 0; k < classes; k++) rowScores[k] = last.output[from + k]!
+    return rowScores
+  }
+
+  /**
+   * Goes forward and back through the layers with rows that have been checked. `use` takes the gradient of each layer,
+   * from the last one on; it may change the layer's parameters.
+   */
+  function descend(rows: Rows, use: (layer: Layer, input: Rows) => void): void {
+    const size = rows.labels.length
+    if (size > 0) forward(rows, true)
+    for (const layer of layers)
+      if (layer.slope.length < size * layer.units) layer.slope = new Float32Array(size * layer.units)
+    for (let i = 0; i < size; i++) {
+      rowSlopes.fill(0)
+      lossSum += loss.slope(scoresOf(i), rows.labels[i]!, rowSlopes)
+      last.slope.set(rowSlopes, i * classes)
+    }
+    count += size
+    for (let l = layers.length - 1; l >= 0; l--) {
+      const { dense, units, isRelu, norm, output, slope } = layers[l]!
+      if (isRelu) for (let i = 0; i < size * units; i++) if (output[i]! <= 0) slope[i] = 0
+      if (size > 0) norm?.backward(slope, size)
+      const below = layers[l - 1]
+      // With the weights before they change.
+      if (below && size > 0) dense.inputSlopes(slope, size, below.slope)
+      use(layers[l]!, below ? { values: below.output, labels: rows.labels } : rows)
+    }
+  }
+
+  function check(rows: Rows): void {
+    checkRows(rows, features)
+    checkLabels(rows, classes)
+  }
+
+  function accumulate(rows: Rows): void {
+    check(rows)
+    if (rows.labels.length > 0) descend(rows, ({ dense, slope }, input) => dense.accumulateSlopes(input, slope))
+  }
+
+  function step(rows: Rows, update: SgdStep): number {
+    check(rows)
+    checkAny(count + rows.labels.length)
+    const total = count + rows.labels.length
+    descend(rows, ({ dense, norm, slope }, input) => {
+      dense.stepSlopes(input, slope, update)
+      norm?.step(total, update)
+    })
+    return finish()
+  }
+
+  /** Returns the mean loss of the accumulated rows, and begins a new sum. */
+  function finish(): number {
+    const mean = lossSum / count
+    lossSum = count = 0
+    return mean
+  }
+
+  function gradient(lambda: number, into?: Arrays): Gradient {
+    checkAny(count)
+    const target = into ? checkedNetworkArrays(into, trained) : undefined
+    const mean: Record<string, Numbers> = {}
+    for (const { dense, units, at, norm } of layers) {
+      const [W, b] = [target?.[`W${at}`], target?.[`b${at}`]]
+      const own = dense.gradient(lambda, W && b && { W, b }).arrays
+      Object.assign(mean, { [`W${at}`]: own.W, [`b${at}`]: own.b })
+      if (!norm) continue
+      const gamma = target?.[`gamma${at}`] ?? new Float32Array(units)
+      const beta = target?.[`beta${at}`] ?? new Float32Array(units)
+      norm.gradient(count, gamma, beta)
+      Object.assign(mean, { [`gamma${at}`]: gamma, [`beta${at}`]: beta })
+    }
+    return { arrays: mean, loss: finish() }
+  }
+
+  function evaluate(rows: Rows): Evaluation {
+    check(rows)
+    const size = rows.labels.length
+    let [sum, correct] = [0, 0]
+    if (size > 0) forward(rows, false)
+    for (let i = 0; i < size; i++) {
+      const label = rows.labels[i]!
+      const scores = scoresOf(i)
+      sum += loss.plain(scores, label)
+      if (firstOfLargest(scores) === label) correct++
+    }
+    return { loss: sum, correct }
+  }
+
+  function scores(rows: Rows, out: Numbers): void {
+    checkRows(rows, features)
+    checkScores(rows, classes, out)
+    if (rows.labels.length === 0) return
+    forward(rows, false)
+    out.set(last.output.subarray(0, rows.labels.length * classes))
+  }
+
+  function change(write: (parameters: Arrays) => void): void {
+    for (const { dense } of layers) dense.change(() => {})
+    write(arrays)
+  }
+
+  function free(): void {
+    for (const { dense } of layers) dense.free()
+  }
+
+  return {
+    features,
+    classes,
+    read: () => arrays,
+    load: (parameters) => {
+      const given = checkedNetworkArrays(parameters, specs)
+      change(() => {
+        for (const { name } of specs) arrays[name]!.set(given[name]!)
+      })
+    },
+    change,
+    step,
+    accumulate,
+    gradient,
+    evaluate,
+    penalty: () => layers.reduce((sum, { dense }) => sum + dense.penalty(), 0),
+    scores,
+    free,
+  }
+}
+
+/** The place of the largest value, the first of equals. */
+function firstOfLargest(values: Float64Array): number {
+  let best = 0
+  for (let k = 1; k < values.length; k++) if (values[k]! > values[best]!) best = k
+  return best
+}

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Numbers } from '../../kernels/contract.js'
+import type { DataSource } from '../base/data-source.js'
+import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
+import { shortPath } from '../base/words.js'
+import { readRegularFile } from '../files/regular-file.js'
+import { modelOf } from '../wires/parameters.js'
+import { readParameters } from './export.js'
+import { decodeTensors } from './safetensors.js'
+
+/** Largest file that is read, in bytes. */
+const MOST = 1 << 30
+
+/** An array of a stored model. */
+export interface StoredArray {
+  /** Extents, the slowest first. */
+  readonly shape: readonly number[]
+  /** Row-major. */
+  readonly values: Numbers
+}
+
+/** The arrays of a stored model, by name, and the file that they come from. */
+export interface StoredArrays {
+  readonly arrays: ReadonlyMap<string, StoredArray>
+  readonly source: DataSource
+}
+
+/** The file with the arrays: `parameters.arrow` of a run directory, or the file itself. */
+export function storedFile(given: string): string {
+  return statSync(given, { throwIfNoEntry: false })?.isDirectory() ? join(given, 'parameters.arrow') : given
+}
+
+/**
+ * Reads the arrays of a model from a file: `.safetensors` (float32 or float64), `parameters.arrow`, or a run directory
+ * with one. Throws a PipelineError `DATA` if the file cannot be read, is damaged, or holds something else.
+ */
+export function readStoredArrays(given: string): StoredArrays {
+  const path = storedFile(given)
+  let bytes: Buffer
+  try {
+    bytes = readRegularFile(path, MOST)
+  } catch (error) {
+    throw new PipelineError('DATA', fileProblem('read', shortPath(path), error), { cause: error })
+  }
+  const source = { path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+  const arrays = path.endsWith('.safetensors') ? tensorsIn(bytes, path) : parametersIn(path)
+  return { arrays, source }
+}
+
+function tensorsIn(bytes: Uint8Array, path: string): Map<string, StoredArray> {
+  try {
+    const arrays = new Map<string, StoredArray>()
+    for (const [name, { shape, values }] of decodeTensors(bytes).tensors)
+      if (values instanceof Float32Array || values instanceof Float64Array) arrays.set(name, { shape, values })
+    return arrays
+  } catch (error) {
+    throw new PipelineError('DATA', `${shortPath(path)} is no safetensors file: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function parametersIn(path: string): Map<string, StoredArray> {
+  return new Map(modelOf(readParameters(path)).arrays.map(({ name, ...array }) => [name, array]))
+}

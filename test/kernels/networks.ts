@@ -1,0 +1,231 @@
+import fc from 'fast-check'
+import type { Test } from 'tap'
+import type { Arrays, NetworkShape, Numbers, Rows } from '../../dist/kernels/contract.js'
+import { arraysOfNetwork, BATCHES_SEEN } from '../../dist/kernels/network-shape.js'
+import { referenceKernels } from '../../dist/kernels/reference.js'
+import type { Open } from './agreement.js'
+import { type HostNetwork, type Kind, kinds, part, randomRows, sgd } from './problems.js'
+
+/** A network and rows to compare kernels on. */
+interface Case {
+  readonly hidden: readonly number[]
+  readonly batchNorm: boolean
+  readonly loss: NetworkShape['loss']
+  readonly smoothing: number
+  readonly features: number
+  readonly classes: number
+  readonly rows: number
+  readonly kind: Kind
+  readonly seed: number
+}
+
+const TOLERANCE = 3e-5
+
+const sizes = (max: number) => fc.integer({ min: 1, max })
+
+const cases: fc.Arbitrary<Case> = fc
+  .record({
+    hidden: fc.array(sizes(70), { maxLength: 3 }),
+    batchNorm: fc.boolean(),
+    loss: fc.constantFrom('cross-entropy' as const, 'hinge' as const),
+    smoothing: fc.constantFrom(0, 0.1),
+    features: fc.oneof(sizes(90), sizes(900)),
+    classes: fc.integer({ min: 2, max: 13 }),
+    rows: fc.oneof(fc.integer({ min: 2, max: 70 }), fc.integer({ min: 71, max: 300 })),
+    kind: fc.constantFrom(...kinds),
+    seed: fc.nat(1e6),
+  })
+  .map((each) => ({
+    ...each,
+    smoothing: each.loss === 'hinge' ? 0 : each.smoothing,
+    // Normalised outputs of a single feature, or of a few rows, do not depend on its weight: rounding is all that is left.
+    rows: each.batchNorm ? each.rows + 20 : each.rows,
+    features: each.batchNorm ? each.features + 5 : each.features,
+  }))
+
+/** Sizes next to those of the pieces that kernels cut work into. */
+const edges: Omit<Case, 'seed'>[] = [
+  { ...plain([50], 3072), kind: 'uint8 with affine', rows: 100 },
+  { ...plain([1], 1), rows: 2 },
+  { ...plain([65, 129], 769), batchNorm: true, rows: 257, kind: 'uint8 with affine' },
+  { ...plain([33], 40), rows: 300, loss: 'hinge' },
+  { ...plain([], 130), rows: 65, loss: 'hinge', kind: 'uint8 with affine' },
+  { ...plain([], 64), rows: 33, smoothing: 0.3 },
+  { ...plain([300, 17], 20), rows: 64, smoothing: 0.2, batchNorm: true },
+  // More rows than the working memory of the wasm kernel holds at a time.
+  { ...plain([3], 5001), rows: 450, kind: 'uint8 with affine' },
+]
+
+function plain(hidden: number[], features: number): Omit<Case, 'seed'> {
+  return {
+    hidden,
+    features,
+    batchNorm: false,
+    loss: 'cross-entropy',
+    smoothing: 0,
+    classes: 10,
+    rows: 9,
+    kind: 'float32',
+  }
+}
+
+function shapeOf({ hidden, batchNorm, loss, smoothing, features, classes }: Omit<Case, 'seed'>): NetworkShape {
+  const layers = hidden.map((units) => ({ units, activation: 'relu' as const, batchNorm }))
+  return { features, layers: [...layers, { units: classes }], loss, smoothing }
+}
+
+/** Parameters that give outputs of about 1, in float32. */
+function parametersFor(shape: NetworkShape, { kind, seed }: Pick<Case, 'kind' | 'seed'>): Arrays {
+  const normal = gaussian(seed)
+  const entries = arraysOfNetwork(shape).map(({ name, shape: [units, inputs = 1], kind: what }, i) => {
+    const typical = what === 'weights' ? Math.sqrt(inputs / 2) * (i === 0 && kind === 'uint8' ? 128 : 1) : 3
+    const values = new Float32Array(units! * inputs).map(() => normal() / typical)
+    if (what === 'scale' || name.startsWith('variance'))
+      for (const at of values.keys()) values[at] = 1 + values[at]! ** 2
+    if (name === BATCHES_SEEN) values[0] = seed % 2
+    return [name, values]
+  })
+  return Object.fromEntries(entries)
+}
+
+function gaussian(seed: number): () => number {
+  const { values } = randomRows({ features: 1, classes: 2, rows: 20_000, kind: 'float32', seed })
+  let at = 0
+  return () => values[at++ % values.length]!
+}
+
+/** Checks that a kernel computes networks as the reference does, and the same bits with any number of threads. */
+export async function networksAgree(t: Test, open: Open): Promise<void> {
+  const kernels = await open(2)
+  t.teardown(() => kernels.close())
+  const reference = referenceKernels()
+  const both = (each: Case): HostNetwork[] => {
+    const shape = shapeOf(each)
+    return [kernels, reference].map((one) => {
+      const model = one.network(shape) as unknown as HostNetwork
+      model.load(parametersFor(shape, each) as never)
+      return model
+    })
+  }
+
+  function compare(each: Case): void {
+    const { features, classes, rows: count, seed } = each
+    const [model, oracle] = both(each) as [HostNetwork, HostNetwork]
+    const rows = randomRows({ ...each, seed: seed + 1 })
+    const [found, expected] = [model, oracle].map((one) => {
+      const out = new Float64Array(count * classes)
+      one.scores(rows, out)
+      return out
+    }) as [Float64Array, Float64Array]
+    near(found, expected, 'scores')
+    const [sums, truth] = [model.evaluate(rows), oracle.evaluate(rows)]
+    nearNumber(sums.loss, truth.loss, 'loss')
+    nearNumber(model.penalty(), oracle.penalty(), 'penalty')
+
+    // A slope of a ReLU or a hinge is 0 or 1: rows that are next to a kink would differ by rounding.
+    const parts = each.batchNorm ? [rows] : [part(rows, features, 0, 1), part(rows, features, 1, count)]
+    for (const one of [model, oracle]) for (const some of parts) one.accumulate(some)
+    const [gradient, exact] = [model.gradient(0.1), oracle.gradient(0.1)]
+    nearNumber(gradient.loss, exact.loss, 'loss of the gradient')
+    compareArrays(gradient.arrays, exact.arrays, 'gradient')
+    compareArrays(model.read(), oracle.read(), 'running averages')
+
+    const eta = 0.1
+    oracle.load(model.read())
+    const [loss, wanted] = [model.step(rows, sgd(eta, 0.01)), oracle.step(rows, sgd(eta, 0.01))]
+    nearNumber(loss, wanted, 'loss of the step')
+    compareArrays(model.read(), oracle.read(), 'parameters after a step')
+    model.free()
+  }
+
+  await t.test('networks of many shapes', async (t) => {
+    for (const [i, each] of edges.entries())
+      t.doesNotThrow(() => compare({ ...each, seed: i + 5 }), JSON.stringify(each))
+    fc.assert(fc.property(cases, compare), { seed: 400, numRuns: 40, endOnFailure: true })
+  })
+
+  await t.test('step by step through a training whose learning rate makes it chaotic', async () => {
+    const each: Case = { ...plain([20], 300), rows: 100, kind: 'uint8 with affine', seed: 7 }
+    const rows = randomRows(each)
+    const [model, oracle] = both(each) as [HostNetwork, HostNetwork]
+    for (let i = 0; i < 40; i++) {
+      oracle.load(model.read())
+      const [loss, wanted] = [model.step(rows, sgd(0.5, 0.01)), oracle.step(rows, sgd(0.5, 0.01))]
+      nearNumber(loss, wanted, `loss of step ${i}`)
+      compareArrays(model.read(), oracle.read(), `parameters after step ${i}`)
+    }
+  })
+
+  await t.test('the same bits with any number of threads', async (t) => {
+    const bits = async (threads: number): Promise<string[]> => {
+      const own = await open(threads)
+      const found: string[] = []
+      for (const [i, edge] of edges.entries()) {
+        const each = { ...edge, seed: i + 50 }
+        const shape = shapeOf(each)
+        const model = own.network(shape) as unknown as HostNetwork
+        model.load(parametersFor(shape, each) as never)
+        const rows = randomRows(each)
+        found.push(String([model.step(rows, sgd(0.01, 0.1)), model.step(rows, sgd(0.01, 0.1))]))
+        model.accumulate(rows)
+        const { arrays, loss } = model.gradient(0.1)
+        for (const values of [...Object.values(arrays), ...Object.values(model.read())]) found.push(hex(values))
+        found.push(String(loss), JSON.stringify(model.evaluate(rows)))
+        model.free()
+      }
+      own.close()
+      return found
+    }
+    const one = await bits(1)
+    for (const threads of [2, 3, 8]) t.same(await bits(threads), one, `${threads} threads`)
+  })
+
+  await t.test('wrong arguments change nothing', async (t) => {
+    const each: Case = { ...plain([6, 5], 12), batchNorm: true, seed: 3 }
+    const [model, same] = [both(each)[0]!, both(each)[0]!]
+    const rows = randomRows(each)
+    const wrong: [Rows, RegExp][] = [
+      [{ ...rows, labels: rows.labels.map(() => 10) }, /label 10 of row 0 is not in 0 … 9/],
+      [{ ...rows, values: new Float32Array(3) }, /9 rows of 12 features need 108 values, got 3/],
+    ]
+    for (const [bad, message] of wrong)
+      for (const call of [model.step, model.accumulate, model.evaluate] as ((rows: Rows, u: unknown) => void)[])
+        t.throws(() => call(bad, sgd(0.1, 0)), message)
+    t.throws(() => model.gradient(0), /expected at least one row/)
+    t.throws(() => model.step(part(rows, 12, 0, 0), sgd(1, 1)), /expected at least one row/)
+    t.throws(() => model.load({ ...model.read(), b2: new Float32Array(4) } as never), /b2 of 5/)
+    t.same(model.evaluate(part(rows, 12, 0, 0)), { loss: 0, correct: 0 })
+    t.equal(model.step(rows, sgd(0.1, 0)), same.step(rows, sgd(0.1, 0)))
+    t.same(hex(model.read().W1 as Numbers), hex(same.read().W1 as Numbers))
+  })
+}
+
+function compareArrays(
+  found: Readonly<Record<string, unknown>>,
+  expected: Readonly<Record<string, unknown>>,
+  what: string,
+): void {
+  for (const [name, values] of Object.entries(expected))
+    near(found[name] as Numbers, values as Numbers, `${what}: ${name}`)
+}
+
+function near(found: Numbers, expected: Numbers, what: string): void {
+  // Some gradients are zero but for rounding: those by biases that a normalisation takes away.
+  let [scale, off] = [0.02, 0]
+  for (const [i, value] of expected.entries()) {
+    scale = Math.max(scale, Math.abs(value))
+    off = Math.max(off, Math.abs(value - found[i]!))
+  }
+  if (!(off <= TOLERANCE * scale)) throw new Error(`${what} differs by ${off}, of ${scale}`)
+}
+
+function nearNumber(found: number, expected: number, what: string): void {
+  if (!(Math.abs(found - expected) <= TOLERANCE * Math.max(1, Math.abs(expected))))
+    throw new Error(`${what}: ${found}, not ${expected}`)
+}
+
+function hex({ buffer, byteOffset, byteLength }: Numbers): string {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)
+    .toString('hex')
+    .slice(0, 4000)
+}

@@ -1,0 +1,152 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { Pipeline, resume, run, start } from '../../../dist/index.js'
+import { readParameters } from '../../../dist/pipeline/formats/export.js'
+import { modelOf } from '../../../dist/pipeline/stage-kit.js'
+import { differingFiles } from '../../../dist/report/compared-files.js'
+import { errorOf, failureOf, problemsOf, temporary } from '../harness.js'
+
+const head = '- id: digits\n  use: load/digits\n- use: batch/rows\n  with: { size: 100, epochs: 3 }\n'
+const entry = (options: string, learner = 'network') =>
+  `- id: model\n  use: gradient-step/${learner}\n  with: { ${options} }\n`
+const tail =
+  '- use: evaluate/classification\n  from: { parameters: model, examples: digits }\n  with: { every: 4 steps }\n' +
+  '- use: sink/csv\n- use: sink/parameters\n  from: model\n'
+
+function pipelineOf(t: Test, training: string, more = ''): string {
+  const file = join(temporary(t), 'pipeline.yaml')
+  const text = `${head}${training}${tail}`.replaceAll(/^/gm, '  ').trimEnd()
+  writeFileSync(file, `${more}stages:\n${text}\n`)
+  return file
+}
+
+t.test('wrong options are told before any data is read, at their place', async (t) => {
+  const cases: [options: string, problem: RegExp][] = [
+    ['eta: 1', /:8:11 .*: hidden is required: expected a non-empty list/],
+    ['hidden: [0], eta: 1', /:8:22 .*: hidden\[0\]: expected an integer above 0 and at most 65536, got 0/],
+    ['hidden: [], eta: 1', /:8:21 .*: hidden: expected a non-empty list/],
+    ['hidden: [3, 2.5], eta: 1', /: hidden\[1\]: expected an integer/],
+    [
+      'hidden: [3], eta: { cyclical: { min: 2, max: 1, halfCycle: 5 } }',
+      /: eta\.cyclical\.min: expected at most max, got 2/,
+    ],
+    [
+      'hidden: [3], eta: { cyclical: { min: 0, max: 1, halfCycle: 0 } }',
+      /: eta\.cyclical\.halfCycle: expected a positive integer, got 0/,
+    ],
+    [
+      'hidden: [3], eta: { cosine: { start: 1, perid: 3 } }',
+      /: eta\.cosine: unknown option "perid"; did you mean "period"\?/,
+    ],
+    ['hidden: [3], eta: 1, update: rmsprop', /: update: expected "sgd", .*, got "rmsprop"/],
+    [
+      'hidden: [3], eta: 1, update: { momentum: 1 }',
+      /: update\.momentum: expected a number at least 0 and below 1, got 1/,
+    ],
+    ['hidden: [3], eta: 1, clip: 0', /: clip: expected a positive number, got 0/],
+    ['hidden: [3], eta: 1, smoothing: 1', /: smoothing: expected a number at least 0 and below 1, got 1/],
+    ['hidden: [3], eta: 1, warmUp: -1', /: warmUp: expected a non-negative integer, got -1/],
+    ['hidden: [3], eta: 1, batchNorm: 1', /: batchNorm: expected true or false, got 1/],
+  ]
+  for (const [options, problem] of cases) t.match(await problemsOf(t, head + entry(options)), problem, options)
+})
+
+t.test('a file of first parameters that is missing, no such file, or of another shape', async (t) => {
+  const from = (path: string) => `hidden: [4], eta: 0.1, init: { from: "${path}" }`
+  const folder = temporary(t, { 'text.safetensors': 'nothing' })
+  const missing = await failureOf(t, head + entry(from(`${folder}/none.safetensors`)))
+  t.match(missing, ['DATA', /none\.safetensors/])
+  t.match(await failureOf(t, head + entry(from(`${folder}/text.safetensors`))), ['DATA', /is no safetensors file/])
+  const out = join(folder, 'run')
+  await run(await Pipeline.load(pipelineOf(t, entry('hidden: [5], eta: 0.01'))), { out, kernel: 'reference' })
+  t.match(await failureOf(t, head + entry(from(out))), [
+    'DATA',
+    /does not fit this model: W1 \(needed 4×64, found 5×64\), b1 \(needed 4, found 5\) and W2 \(needed 10×4, found 10×5\)/,
+  ])
+  const more = `hidden: [5, 5], eta: 0.1, batchNorm: true, init: { from: "${out}" }`
+  t.match(await failureOf(t, head + entry(more)), ['DATA', /gamma1 \(needed 5, found none\)/])
+})
+
+t.test('training goes on from the parameters of a run', async (t) => {
+  const folder = temporary(t)
+  const options = 'hidden: [6], batchNorm: true, eta: 0.01'
+  await run(await Pipeline.load(pipelineOf(t, entry(options))), { out: join(folder, 'a') })
+  const still = entry(`${options}, init: { from: "${join(folder, 'a')}" }`).replace('eta: 0.01', 'eta: 1.0e-30')
+  await run(await Pipeline.load(pipelineOf(t, still)), { out: join(folder, 'b') })
+  const [a, b] = ['a', 'b'].map((name) => modelOf(readParameters(join(folder, name, 'parameters.arrow'))))
+  for (const { name, values } of a!.arrays)
+    if (!/^(mean|variance|batches)/.test(name))
+      t.same([...b!.arrays.find((array) => array.name === name)!.values], [...values], name)
+})
+
+const trainings: [learner: string, options: string][] = [
+  ['softmax', 'eta: { exponential: { start: 0.01, factor: 0.5 } }, update: momentum'],
+  ['softmax', 'eta: 0.01, update: { adamw: { decay: 0.1 } }, warmUp: 10'],
+  ['hinge', 'eta: { cosine: { start: 0.001, period: 7 } }, lambda: 0.01, update: nesterov, clip: 0.5'],
+  [
+    'network',
+    'hidden: [12, 7], batchNorm: true, smoothing: 0.1, update: adam, lambda: 0.001, init: he, ' +
+      'eta: { cyclical: { min: 0.00001, max: 0.01, halfCycle: 5 } }',
+  ],
+]
+
+/** Runs a pipeline and stops it when it has evaluated step `at`. */
+async function stopped(file: string, out: string, at: number): Promise<void> {
+  const stop = new AbortController()
+  const running = start(await Pipeline.load(file), { out, signal: stop.signal })
+  running.metrics.subscribe(({ step }) => step === at && stop.abort())
+  await running.result.catch(() => {})
+}
+
+t.test('a run that is stopped and resumed writes the same bytes', async (t) => {
+  for (const [learner, options] of trainings) {
+    const file = pipelineOf(t, entry(options, learner))
+    const [whole, halved] = [join(temporary(t), 'run'), join(temporary(t), 'run')]
+    await run(await Pipeline.load(file), { out: whole })
+    await stopped(file, halved, 4)
+    await resume(halved, { set: [] }).result
+    t.strictSame(differingFiles(whole, halved), [], `${learner}: ${options}`)
+  }
+})
+
+t.test('a checkpoint of another update rule or another network is refused', async (t) => {
+  const file = pipelineOf(t, entry('hidden: [5], eta: 0.01, update: "${rule}"'), 'vars: { rule: sgd }\n')
+  for (const [rule, others] of [
+    ['sgd', ['adam', 'momentum']],
+    ['momentum', ['sgd', 'nesterov']],
+    ['adam', ['adamw']],
+  ] as const) {
+    const out = join(temporary(t), 'run')
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/rule: \w+ }/, `rule: ${rule} }`))
+    await stopped(file, out, 8)
+    for (const other of others)
+      t.match(
+        await errorOf(resume(out, { set: [`rule=${other}`] }).result),
+        ['DATA', new RegExp(`the checkpoint is of the update rule ${rule}, this stage has ${other}`)],
+        `${rule}, then ${other}`,
+      )
+  }
+  const out = join(temporary(t), 'run')
+  await stopped(file, out, 8)
+  t.match(await errorOf(resume(out, { set: ['model.hidden=[6]'] }).result), [/DATA|DEFINITION/, /hidden|W1/])
+})
+
+t.test('results do not depend on the number of threads', async (t) => {
+  const file = pipelineOf(t, entry(trainings.at(-1)![1]))
+  const outs = []
+  for (const threads of [1, 2, 3]) {
+    outs.push(join(temporary(t), 'run'))
+    await run(await Pipeline.load(file), { out: outs.at(-1)!, threads })
+  }
+  for (const out of outs) t.strictSame(differingFiles(outs[0]!, out), [])
+})
+
+t.test('a divided run cannot normalise by the batch; it can train other networks', async (t) => {
+  const divided = async (options: string) => {
+    const file = pipelineOf(t, entry(options), 'parallel: { engine: local, shards: 2 }\n')
+    return errorOf(run(await Pipeline.load(file), { out: join(temporary(t), 'run') }))
+  }
+  t.match(await divided('hidden: [5], batchNorm: true, eta: 0.1'), ['DATA', /needs the whole batch in one process/])
+  t.strictSame(await divided('hidden: [5], update: adam, clip: 1, eta: 0.01'), ['', 'no error'])
+})
