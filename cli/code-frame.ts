@@ -1,5 +1,5 @@
 import { formatProblem, type Problem } from '../pipeline/base/errors.js'
-import { spellOut } from '../pipeline/base/words.js'
+import { spellOut } from '../pipeline/base/plain-text.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
 import type { Output } from './terminal.js'
 
@@ -21,8 +21,13 @@ const POSITION = /^(.+):([1-9]\d*):([1-9]\d*)(?: \(\$[^)]*\))?$/s
  */
 export function reportProblems(problems: readonly Problem[], output: Output): void {
   const { errorWidth } = output
-  const blocks = errorWidth === undefined ? problems.map(formatProblem) : formatWithSource(problems, errorWidth)
+  const blocks = errorWidth === undefined ? problems.map(formatLines) : formatWithSource(problems, errorWidth)
   output.warn(blocks.map((block) => `${block}\n`).join(''))
+}
+
+/** Formats a problem. Its further lines are indented, so that text from a file cannot look like a line of Millrace. */
+function formatLines(problem: Problem): string {
+  return formatProblem(problem).replace(/\n(?! )/g, '\n  ')
 }
 
 /**
@@ -33,13 +38,13 @@ export function formatWithSource(problems: readonly Problem[], width: number): s
   const files = new Map<string, readonly string[]>()
   return problems.map((problem) => {
     const [, file, line, column] = POSITION.exec(problem.where ?? '') ?? []
-    if (file === undefined) return formatProblem(problem)
+    if (file === undefined) return formatLines(problem)
     if (!files.has(file)) files.set(file, linesOf(file))
     const text = files.get(file)![Number(line) - 1]
     // The line is shorter than the column if the file has changed since it was parsed.
-    if (text === undefined || Number(column) > text.length + 1) return formatProblem(problem)
+    if (text === undefined || Number(column) > text.length + 1) return formatLines(problem)
     const frame = codeFrame(text.replace(/\r$/, ''), line!, Number(column), Math.max(width, MIN_WIDTH))
-    return `${formatProblem(problem)}\n${frame}`
+    return `${formatLines(problem)}\n${frame}`
   })
 }
 

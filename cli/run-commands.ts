@@ -61,7 +61,7 @@ export function addRunCommands(program: Command, output: Output): void {
       'Repeat a run: run its stored definition again, with the same kernel, into a temporary directory, and ' +
         'compare tables, parameters and figures. If they differ, print the first metric that differs and what has ' +
         'changed since (data, definition, seed, kernel, versions, machine), and exit with 1. Relative paths of ' +
-        'data start from the current folder.',
+        'data are looked for in the current folder, and then where the run was started.',
     )
     .argument('<run>', 'run directory')
     .option('--out <dir>', 'keep the new run in this directory')

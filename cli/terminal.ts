@@ -1,4 +1,4 @@
-import { spellOut } from '../pipeline/base/words.js'
+import { plainText } from '../pipeline/base/plain-text.js'
 
 /** Where a command prints, and how it ends early. This is the only file that writes to standard output and error. */
 export interface Output {
@@ -45,14 +45,11 @@ const REDRAW = '\r\x1b[2K'
 
 /**
  * Makes text safe for a terminal. Text from a definition or a data file may hold control characters and characters that
- * change the direction of writing; they are spelled out. Line breaks, tabs and the sequence that clears a line stay.
+ * change the direction of writing; they are spelled out. Line breaks, tabs, and the sequence that clears a line at the
+ * beginning of the text stay.
  */
 export function printable(text: string): string {
-  return text.split(REDRAW).map(spelled).join(REDRAW)
-}
-
-function spelled(text: string): string {
-  return text.replace(/(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu, spellOut)
+  return text.startsWith(REDRAW) ? REDRAW + plainText(text.slice(REDRAW.length)) : plainText(text)
 }
 
 /** What Ctrl-C and SIGTERM do during a run. */

@@ -1,5 +1,5 @@
 import { isOutOfMemory } from '../../kernels/memory.js'
-import { withoutControls } from './words.js'
+import { oneLine } from './plain-text.js'
 
 /** The kind of an error, for programs. The command line derives its exit codes from it. */
 export type ErrorCode =
@@ -103,7 +103,7 @@ function positionOf(where: string): [file: string, line: number, column: number]
 }
 
 function inOneLine({ where, message }: Problem): Problem {
-  return { ...(where !== undefined && { where: withoutControls(where) }), message: withoutControls(message) }
+  return { ...(where !== undefined && { where: oneLine(where) }), message: oneLine(message) }
 }
 
 /**

@@ -129,7 +129,7 @@ export function readDefinition(
   const parallel = source.get('parallel')
   const parallelValue = parallel && withReadings(parallelSchema, interpolate(parallel))
   const checkpoint = source.get('checkpoint')
-  const resolvedSeed = seedValue && withReadings(z.int(), interpolate(seedValue))
+  const resolvedSeed = seedValue && interpolate(seedValue)
   const stages = entries.map((entry) => ({
     ...entry,
     with: interpolate(entry.with),
@@ -188,8 +188,9 @@ export function nameOf(value: Value | undefined, file: string, problems: Problem
 }
 
 /** Reads and checks the seed. Default: 0. */
-export function seedOf(value: Value | undefined, problems: Problem[]): number {
-  if (!value) return 0
+export function seedOf(given: Value | undefined, problems: Problem[]): number {
+  if (!given) return 0
+  const value = withReadings(z.int(), given)
   const seed = value.data
   if (typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0) return seed
   if (isResolved(value))

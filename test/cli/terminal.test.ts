@@ -2,13 +2,16 @@ import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { printable, spellOut } from '../../dist/cli/terminal.js'
+import { printable } from '../../dist/cli/terminal.js'
+import { spellOut } from '../../dist/pipeline/base/plain-text.js'
 import { millrace, userEnvironment } from './millrace.js'
 
 t.test('printable spells out what would command a terminal', async (t) => {
   t.equal(printable('a\x1b[31mb\x07\u009b2J\r'), 'a\\u001b[31mb\\u0007\\u009b2J\\u000d')
   t.equal(printable('gpj\u202eexe'), 'gpj\\u202eexe')
-  t.equal(printable('line\n\tÄ → 漢字 😀\r\x1b[2Know'), 'line\n\tÄ → 漢字 😀\r\x1b[2Know')
+  t.equal(printable('line\n\tÄ → 漢字 😀'), 'line\n\tÄ → 漢字 😀')
+  t.equal(printable('\r\x1b[2Know'), '\r\x1b[2Know', 'a line is drawn again')
+  t.equal(printable('class \r\x1b[2Know'), 'class \\u000d\\u001b[2Know', 'but no name clears it')
 })
 
 t.test('spellOut writes each UTF-16 unit as in JSON', async (t) => {
