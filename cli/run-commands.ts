@@ -67,8 +67,8 @@ export function addRunCommands(program: Command, output: Output): void {
       'Repeat a run: run its stored definition again, with the same kernel, into a temporary directory, and ' +
         'compare tables, parameters and figures. If they differ, print the first metric that differs and what has ' +
         'changed since (data, definition, seed, kernel, versions, machine), and exit with 1. Relative paths of ' +
-        'data start from the current folder. Stage files and packages that the run names are loaded only with ' +
-        '--plugins.',
+        'data are looked for in the current folder, and then where the run was started. Stage files and packages that ' +
+        'the run names are loaded only with --plugins.',
     )
     .argument('<run>', 'run directory')
     .option('--out <dir>', 'keep the new run in this directory')

@@ -146,7 +146,7 @@ export function readDefinition(
   const parallel = source.get('parallel')
   const parallelValue = parallel && withReadings(parallelSchema, interpolate(parallel))
   const checkpoint = source.get('checkpoint')
-  const resolvedSeed = seedValue && withReadings(z.int(), interpolate(seedValue))
+  const resolvedSeed = seedValue && interpolate(seedValue)
   const stages = entries.map((entry) => ({
     ...entry,
     with: interpolate(entry.with),
@@ -211,8 +211,9 @@ export function nameOf(value: Value | undefined, file: string, problems: Problem
 }
 
 /** Reads and checks a seed. Default: 0. */
-export function seedOf(value: Value | undefined, problems: Problem[], key = 'seed'): number {
-  if (!value) return 0
+export function seedOf(given: Value | undefined, problems: Problem[], key = 'seed'): number {
+  if (!given) return 0
+  const value = withReadings(z.int(), given)
   const seed = value.data
   if (typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0) return seed
   if (isResolved(value))

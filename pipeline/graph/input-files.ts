@@ -10,6 +10,7 @@ import type { AnyStage } from '../stage/stage.js'
 export interface Input {
   /** Where the option stands: keys, and positions in lists. */
   readonly steps: readonly string[]
+  /** The path as the option says it. */
   readonly path: string
   /** What the schema says that a user can do if there is no such file. */
   readonly help: string | undefined
