@@ -4,6 +4,8 @@ import { z } from 'zod'
 export const configuration = z.strictObject({
   /** The seed of all random numbers. */
   seed: z.number(),
+  /** The seed of the division into splits. */
+  splitSeed: z.number().optional(),
   /** The stages, by id. */
   stages: z.record(
     z.string(),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, lstatSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
@@ -113,7 +113,7 @@ function obstacleIn(directory: string, own?: string): Obstacle | undefined {
     if (path === own) continue
     const text = contentOf(path)
     const owner = ownerIn(text)
-    if (text !== '' && !text.startsWith('{'))
+    if (!owner && isForeign(path, text))
       throw new PipelineError('ARGUMENTS', `${shortPath(path)} lies there and is no lock of Millrace; move it away`)
     const state = owner && stateOf(owner)
     if (owner && state !== 'ended') return { path, owner, isUnknown: state === 'unknown' }
@@ -121,6 +121,27 @@ function obstacleIn(directory: string, own?: string): Obstacle | undefined {
     if (isContender && (owner || own !== undefined)) unlink(path)
   }
   return undefined
+}
+
+/**
+ * Whether something that names no owner is no lock of Millrace, so that it stays: a folder, a pipe, a link, a large file, or
+ * other text than the beginning of a lock that a process was killed while writing.
+ */
+function isForeign(path: string, text: string): boolean {
+  const status = lstatSync(path, { throwIfNoEntry: false })
+  if (!status) return false
+  if (!status.isFile() || status.size > MAX_BYTES) return true
+  if (text === '') return status.size > 0
+  return !/^\{("(i(d(".*)?)?|p(i(d(".*)?)?)?)?)?$/s.test(text) || isJson(text)
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The names in a directory. Throws a PipelineError `WRITE` if it cannot be read. */

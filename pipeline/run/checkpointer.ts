@@ -42,8 +42,8 @@ export class Checkpointer {
   private timer: NodeJS.Timeout | undefined
   private position: Position | undefined
   private isDue = false
-  /** True from the last step but one of a model on. */
-  private isEnding = false
+  /** Wires of parameters that have more than one step to go. */
+  private open = 0
   /** The states at the end of training. They are written last. */
   private last: CheckpointCopy | undefined
 
@@ -107,7 +107,19 @@ export class Checkpointer {
 
   /** Follows the steps on a wire of parameters, and makes checkpoints when the rule says so. */
   watchSteps(parameters: Observable<Table>): void {
-    parameters.subscribe({ next: (table) => this.onStep(positionOf(table)), error: () => {} })
+    this.open++
+    let isOpen = true
+    parameters.subscribe({
+      next: (table) => {
+        const position = positionOf(table)
+        if (isOpen && (isLastButOne(position) || isLast(position))) {
+          isOpen = false
+          this.open--
+        }
+        this.onStep(position)
+      },
+      error: () => {},
+    })
   }
 
   /** Makes a last checkpoint of a run that ends early, because of an abort or because a stage stopped it. */
@@ -131,7 +143,7 @@ export class Checkpointer {
     if (position.step > (this.position?.step ?? 0)) this.position = position
     if (this.rule.keep === 0) return
     if (isLast(position)) this.running?.settle((isQuiet) => isQuiet && this.takeLast())
-    else if (isLastButOne(position)) this.running?.settle((isQuiet) => isQuiet && this.takeBeforeEnd())
+    else if (isLastButOne(position)) this.running?.settle((isQuiet) => isQuiet && this.takeBeforeEnd(position))
     else if (isDueAt(this.rule.every, position)) this.request()
   }
 
@@ -146,18 +158,23 @@ export class Checkpointer {
   }
 
   private take(): void {
-    if (this.rule.keep === 0 || !this.position || this.isEnding || isLast(this.position)) return
+    if (this.rule.keep === 0 || !this.position || this.isEnding() || isLast(this.position)) return
     this.writer.write(this.copyStates(this.position, false), (error) => this.running!.fail(error))
   }
 
+  /** Whether every model has made its last step but one. No checkpoint but that at the end is made then. */
+  private isEnding(): boolean {
+    return this.open === 0
+  }
+
   /**
-   * Makes a checkpoint before the last step of a model, the first if there are several. Stages may treat the last step
+   * Makes a checkpoint before the last step, of the longest model if there are several. Stages may treat the last step
    * in their own way, as an evaluation does. A run that is made longer goes on from here, so that they see this step
    * again as one among others. So does a run that failed behind the training.
    */
-  private takeBeforeEnd(): void {
-    this.take()
-    this.isEnding = true
+  private takeBeforeEnd(position: Position): void {
+    if (this.rule.keep === 0 || position !== this.position) return
+    this.writer.write(this.copyStates(position, false), (error) => this.running!.fail(error))
   }
 
   /**

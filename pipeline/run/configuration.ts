@@ -7,8 +7,8 @@ import type { Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 
 /** Returns the configuration of a pipeline, for checkpoints. */
-export function configurationOf({ seed, graph }: Pipeline): Configuration {
-  return { seed, stages: Object.fromEntries(graph.nodes.map((node) => [node.id, stageOf(node)])) }
+export function configurationOf({ seed, splitSeed, graph }: Pipeline): Configuration {
+  return { seed, splitSeed, stages: Object.fromEntries(graph.nodes.map((node) => [node.id, stageOf(node)])) }
 }
 
 function stageOf({ stage, inputs, options }: Node): Configuration['stages'][string] {
@@ -42,18 +42,15 @@ export interface OptionDifference extends Omit<OptionChange, 'from'> {
 }
 
 /** Returns what is different between the configuration of a checkpoint and the pipeline to go on with. */
-export function differencesBetween(before: Configuration, { seed, graph }: Pipeline): OptionDifference[] {
+export function differencesBetween(before: Configuration, pipeline: Pipeline): OptionDifference[] {
+  const { graph } = pipeline
   const found: OptionDifference[] = []
-  if (before.seed !== seed)
-    found.push({
-      stage: undefined,
-      option: 'seed',
-      was: before.seed,
-      is: seed,
-      counts: undefined,
-      where: undefined,
-      title: '',
-    })
+  for (const option of ['seed', 'splitSeed'] as const) {
+    const was = before[option]
+    const is = pipeline[option]
+    if (was !== undefined && was !== is)
+      found.push({ stage: undefined, option, was, is, counts: undefined, where: undefined, title: '' })
+  }
   for (const node of graph.nodes) {
     // A stage may have the id `constructor`. A stage that is new has no states yet.
     if (!Object.hasOwn(before.stages, node.id)) continue

@@ -65,7 +65,7 @@ export class FirstStep {
         isEmpty = false
         if (this.isMade) return subscription.unsubscribe()
         const position = positionOf(table)
-        if (this.isPast(position)) this.fail(nothingToDo(this.options, position))
+        if (this.isPast(position, `${node.id}.${port}`)) this.fail(nothingToDo(this.options, position))
         else if (this.isNew(node, type, `${node.id}.${port}`, position)) this.begin()
       },
       error: () => {},
@@ -101,9 +101,15 @@ export class FirstStep {
   }
 
   /** Whether the run ends at a step that it has already made. Several models count their steps each on its own. */
-  private isPast({ epochs, steps }: Position): boolean {
+  private isPast({ epochs, steps }: Position, wire: string): boolean {
+    if (steps === 0) return false
     const { checkpoint, lastStep = checkpoint?.step ?? 0 } = this.options
-    return this.trainers.size === 1 && steps > 0 && epochs * steps <= lastStep
+    if (this.trainers.size === 1) return epochs * steps <= lastStep
+    return [...this.trainers].some(
+      (node) =>
+        [...node.inputs.values()].some(({ id, port }) => `${id}.${port}` === wire) &&
+        epochs * steps < stepsOf(checkpoint?.states[node.id]),
+    )
   }
 
   /** Whether a table shows that the run goes on, or may make a sink write. */
@@ -111,6 +117,12 @@ export class FirstStep {
     if (type === 'metrics' || (type === 'parameters' && this.trainers.has(node))) return true
     return this.fed.has(wire) && step > (this.options.checkpoint?.step ?? -1)
   }
+}
+
+/** The steps that a model has made, if its state tells. */
+function stepsOf(state: unknown): number {
+  const { step } = (state ?? {}) as { readonly step?: unknown }
+  return typeof step === 'number' ? step : 0
 }
 
 /** Whether a stage makes parameters by training on batches, and does not only pass on those of another stage. */

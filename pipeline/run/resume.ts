@@ -181,7 +181,7 @@ async function reopen(path: string, options: ResumeOptions, read: () => Promise<
         maker: makerOf(past),
         metrics: past.metrics,
         checkSource: sourceCheck([...past.data, ...(checkpoint?.data ?? [])], checkpoint?.isAllRead === true, force),
-        changes: [...(checkpoint?.changes ?? []), ...changesFrom(differences, checkpoint?.step ?? 0)],
+        changes: checkpoint ? [...(checkpoint.changes ?? []), ...changesFrom(differences, checkpoint.step)] : [],
         lastStep: hasAll(past) ? (past.step ?? checkpoint?.step) : undefined,
         abandoned: abandonedFiles(past, checkpoint),
       },
@@ -230,7 +230,10 @@ async function pastState(
     if (!checkpoint.isLast || differences.some(({ counts }) => counts !== 'whole')) return found
     if (!configuration && !(before && differences.length === 0)) atEnd ??= found
   }
-  return atEnd ?? { checkpoint: undefined, differences: [] }
+  if (atEnd) return atEnd
+  // The run begins anew, over its old files: it must be asked for what it was.
+  const before = await originalConfiguration(path, options)
+  return { checkpoint: undefined, differences: before ? differencesBetween(before, pipeline) : [] }
 }
 
 /** The configuration of the run without the changes that are asked for now; undefined if it cannot be loaded. */
