@@ -82,6 +82,7 @@ t.test('whatever a resume is refused for, it writes nothing, and a run that is d
       ],
       ['best.monitor=train_cost', /sink\/best: monitor: was "validation_\w+", is now "train_cost"/],
       ['seed=8', /^seed: was 7, is now 8/],
+      ['splitSeed=8', /^splitSeed: was 7, is now 8/],
       ['batches.use=shuffle/none', /shuffle\/none: use: was "shuffle\/rows", is now "shuffle\/none"/],
       ['model.init=zeros', /gradient-step\/softmax: init: was "xavier", is now "zeros"/],
     ] as const)
@@ -111,6 +112,58 @@ t.test('without a checkpoint, too, nothing is written before the data has been c
   appendFileSync('data.csv', '1,2,a\n')
   await refused(t, 'a', ['DATA', /data\.csv was changed/])
 })
+
+t.test('a run without a checkpoint begins anew only as what it was, unless it is forced', async (t) => {
+  inside(t, folder(t))
+  await run(await load(), { ...options, out: 'done', checkpoint: 'none' })
+  await stopped('half', 10, [], 'none')
+  for (const out of ['done', 'half'])
+    for (const [set, expected] of [
+      ['cut.size=5', /batch\/rows: size: was \d+, is now 5; the run was made with the old value/],
+      ['splitSeed=8', /^splitSeed: was 7, is now 8/],
+      ['stream.path=other.arrows', /sink\/arrow: path: was "metrics\.arrows", is now "other\.arrows"/],
+    ] as const)
+      await refused(t, out, ['DEFINITION', expected], ['epochs=6', set])
+  t.equal((await resume('done', { ...options, set: ['epochs=6'] }).result).record.status, 'done')
+})
+
+t.test(
+  'of two models of different length, the longer one keeps its checkpoints, and cannot be made shorter',
+  async (t) => {
+    inside(t, t.testdir({ 'two.yaml': twoModels }))
+    const loaded = (set: string[]) => Pipeline.load('two.yaml', { set })
+    const signal = new AbortController()
+    const running = start(await loaded([]), {
+      out: 'half',
+      kernel: 'reference',
+      signal: signal.signal,
+      checkpoint: '1h',
+    })
+    running.metrics.subscribe(({ epoch }) => epoch === 6 && signal.abort())
+    await running.result.catch(() => {})
+    const newest = readdirSync('half/checkpoint').sort().at(-1)!
+    t.ok(Number(/\d+/.exec(newest)![0]) > 2 * 13, 'a checkpoint from after the end of the shorter model')
+    await resume('half', { kernel: 'reference' }).result
+    await run(await loaded([]), { out: 'whole', kernel: 'reference' })
+    t.strictSame(differingFiles('whole', 'half'), [])
+    await refused(t, 'half', ['ARGUMENTS', /has made \d+ steps, and the definition now ends before that/], ['long=4'], {
+      plugins: undefined,
+    })
+  },
+)
+
+/** One model is trained for one epoch, the other for `long` epochs, of 13 steps each. */
+const twoModels = `vars: { long: 8 }
+stages:
+  - use: load/digits
+  - { id: ra, use: batch/rows, from: digits, with: { size: 100, epochs: 1 } }
+  - { id: ma, use: gradient-step/softmax, with: { eta: 0.01 } }
+  - { id: rb, use: batch/rows, from: digits, with: { size: 100, epochs: "\${long}" } }
+  - { id: mb, use: gradient-step/softmax, with: { eta: 0.01 } }
+  - { id: eb, use: evaluate/classification, from: { parameters: mb, examples: digits } }
+  - { use: sink/csv, from: eb }
+  - { use: sink/parameters, from: mb }
+`
 
 t.test('data may move; other data in its new place is refused', async (t) => {
   const cwd = inside(t, folder(t))
