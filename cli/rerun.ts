@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Pipeline } from '../index.js'
 import { type KernelName, kernelNames } from '../kernels/index.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
@@ -63,7 +63,11 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
   const plugins = typeof flags.plugins === 'string' ? flags.plugins : false
   if (plugins === false) await checkOwnStages(file, directory)
   const folders = [...new Set([process.cwd(), ...(before.folders ?? [])])]
-  const pipeline = await Pipeline.load(file, { ...readOptions({ set: [], ...flags, plugins }), folders })
+  const pipeline = await Pipeline.load(file, {
+    ...readOptions({ set: [], ...flags, plugins }),
+    folders,
+    runDirectory: directory,
+  })
   const known = before.kernel?.name
   const kernel = flags.kernel ?? kernelNames.find((name) => name === known)
   const isTemporary = flags.out === undefined && flags.keep !== true
@@ -82,7 +86,7 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
     const comparison = compareRuns(directory, newRun, before)
     if (comparison.files.length === 0)
       throw new PipelineError('DATA', `${directory} has no files to compare: the run wrote none, or it ended too early`)
-    const changes = changesBetween(before, after, definition)
+    const changes = changesBetween(before, after, definition).map(oneLine)
     const place = isTemporary ? undefined : shortPath(newRun)
     const isSame = comparison.differing.length === 0
     if (flags.json)
@@ -131,7 +135,7 @@ async function checkOwnStages(file: string, directory: string): Promise<void> {
 /** The names of the stages of a definition; none if it has mistakes, which loading it reports. */
 function usesOf(file: string): string[] {
   try {
-    return readDefinition(file, { plugins: false }).stages.map(({ use }) => use)
+    return readDefinition(file, { plugins: false, runDirectory: dirname(file) }).stages.map(({ use }) => use)
   } catch {
     return []
   }
@@ -147,7 +151,7 @@ function acceptFailure(status: string): (error: unknown) => PipelineError {
 }
 
 function formatIdentical({ rows, files }: RunComparison, changes: readonly string[]): string {
-  const but = changes.map((change) => `  although ${oneLine(change)}\n`).join('')
+  const but = changes.map((change) => `  although ${change}\n`).join('')
   return `identical: ${rows} row${rows === 1 ? '' : 's'}, ${files.length} file${files.length === 1 ? '' : 's'}\n${but}`
 }
 
@@ -159,7 +163,7 @@ function differenceProblems({ first, differing }: RunComparison, changes: readon
   return [
     ...(first ? [{ message: formatDifference(first) }] : []),
     { message: `different files: ${differing.map(oneLine).join(', ')}` },
-    { message: `what changed:\n${changed.map((change) => `  ${oneLine(change)}`).join('\n')}` },
+    { message: `what changed:\n${changed.map((change) => `  ${change}`).join('\n')}` },
   ]
 }
 

@@ -13,13 +13,14 @@ import { entriesOf, formatOrigin, isList, isMapping, type Value } from './value.
  * with all problems so far if a mistake would cause many others: a file that cannot be read, or vars that are not a
  * mapping.
  *
- * `below` lists the files that extend this one, the outermost first. `isDetached`: see `Trust`.
+ * `below` lists the files that extend this one, the outermost first. `alone`: see
+ * `openDefinition`.
  */
 export function readWithInherited(
   file: string,
   below: readonly string[],
   problems: Problem[],
-  isDetached = false,
+  alone?: string,
 ): Map<string, Value> {
   const value = readSource(file)
   const own = new Map(entriesOf(value))
@@ -28,9 +29,9 @@ export function readWithInherited(
   const result = new Map<string, Value>([...own].map(([key, entry]) => [key, entry.value]))
   const parent = result.get('extends')
   const vars = result.get('vars')
-  if (parent && isDetached)
+  if (parent && alone !== undefined)
     throw new PipelineError('DEFINITION', [
-      { where: formatOrigin(parent.origin), message: 'extends: a definition from elsewhere extends no file' },
+      { where: formatOrigin(parent.origin), message: `extends: ${alone} extends no file` },
     ])
   if (parent) addInherited(result, readParent(parent, file, below, problems))
   if (vars && vars.data !== null && !isMapping(vars)) throw new PipelineError('DEFINITION', inFileOrder(problems))

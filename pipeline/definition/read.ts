@@ -12,7 +12,7 @@ import { createInterpolator } from './interpolate.js'
 import { applyOverride, type Override, parseOverrides } from './overrides.js'
 import { type ParallelOptions, parallelOf, parallelSchema } from './parallel.js'
 import { withReadings } from './readings.js'
-import { type DecidedTrust, decideTrust, runDirectoryOf, type Trust } from './trust.js'
+import { type DecidedTrust, decideTrust, type Trust } from './trust.js'
 import {
   entriesOf,
   exactnessNote,
@@ -74,8 +74,8 @@ export interface ReadOptions extends Trust {
   /** The environment variables that `${NAME}` may refer to. Default: `process.env`. */
   readonly environment?: Readonly<Record<string, string | undefined>>
   /**
-   * The run directory that the definition lies in, from which no code is loaded. Default: its folder if it is called
-   * `pipeline.yaml` and lies beside a `run.json`, and if `plugins` is no folder.
+   * The directory of the run of which this is the definition, as Millrace wrote it. It extends no file. Its stage files
+   * may lie anywhere but in the directory of a run or sweep, or only in the folder that `plugins` names.
    */
   readonly runDirectory?: string | undefined
 }
@@ -99,12 +99,12 @@ export interface DefinitionSource {
  * Finds and reads a definition, joined with the files that it extends. Throws a PipelineError `DEFINITION` if a file is
  * missing or malformed.
  *
- * @param isDetached see `Trust`
+ * @param alone says, in a message, what definition this is if it may extend no file
  */
-export function openDefinition(file: string, isDetached = false): DefinitionSource {
+export function openDefinition(file: string, alone?: string): DefinitionSource {
   const path = findDefinition(file)
   const problems: Problem[] = []
-  return { path, values: readWithInherited(path, [], problems, isDetached), problems }
+  return { path, values: readWithInherited(path, [], problems, alone), problems }
 }
 
 /** Reads and resolves a definition. Throws a PipelineError that lists every mistake in it. */
@@ -112,7 +112,9 @@ export function readDefinition(
   file: string | DefinitionSource,
   { set = [], seed, folders, environment = process.env, runDirectory, ...trust }: ReadOptions = {},
 ): Definition {
-  const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file, trust.isDetached) : file
+  const elsewhere = trust.isDetached ? 'a definition from elsewhere' : undefined
+  const alone = runDirectory === undefined ? elsewhere : 'the definition of a run'
+  const { path, values, problems: found } = typeof file === 'string' ? openDefinition(file, alone) : file
   const problems = [...found]
   const source = new Map(values)
   const overrides = parseOverrides(set)
@@ -168,15 +170,10 @@ export function readDefinition(
     stages,
     unknown,
     folders,
-    trust: decideTrust(trust, environment, runDirectory ?? ownRunDirectory(path, trust)),
+    trust: decideTrust(trust, environment, runDirectory),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)
   return definition
-}
-
-/** The run directory that a definition lies in, unless the user has named a folder with code. */
-function ownRunDirectory(path: string, { plugins }: Trust): string | undefined {
-  return typeof plugins === 'string' ? undefined : runDirectoryOf(path)
 }
 
 /**

@@ -1,5 +1,5 @@
-import { lstatSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { existsSync, lstatSync, realpathSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { isInside } from '../files/below.js'
@@ -18,8 +18,8 @@ export interface Trust {
    * - A folder: as `true`, and also stage files in or below this folder.
    * - `false`: it may load neither files nor packages.
    *
-   * The definition in a run directory may load no code from that directory, unless this is a folder: Millrace writes no
-   * code there.
+   * No stage file is loaded that lies in the directory of a run or of a sweep, unless this is a folder that holds it:
+   * Millrace writes no code there.
    *
    * A stage that the user names with `--set` or in a program may lie anywhere, unless this is `false`. If the
    * environment variable `MILLRACE_NO_PLUGINS` has another value than an empty text, `0` or `false`, this is always
@@ -41,7 +41,7 @@ export interface Trust {
 
 /** `Trust` with the defaults and the environment applied. */
 export type DecidedTrust = { readonly [K in keyof Trust]-?: NonNullable<Trust[K]> } & {
-  /** The run directory that the definition lies in, from which no code is loaded; undefined if there is none. */
+  /** See `ReadOptions`. */
   readonly runDirectory?: string | undefined
 }
 
@@ -49,7 +49,7 @@ export type DecidedTrust = { readonly [K in keyof Trust]-?: NonNullable<Trust[K]
  * Applies the defaults and `MILLRACE_NO_PLUGINS`. The environment wins over the options, so that the administrator of a
  * machine can forbid plugins for all its users.
  *
- * @param runDirectory the run directory that the definition lies in, if it lies in one
+ * @param runDirectory see `ReadOptions`
  */
 export function decideTrust(
   { plugins = true, allowAbsolutePaths = false, isDetached = false }: Trust,
@@ -65,21 +65,40 @@ export function decideTrust(
   }
 }
 
-/** The run directory that a definition file lies in: the file is called `pipeline.yaml`, and a record lies beside it. */
-export function runDirectoryOf(file: string): string | undefined {
-  const folder = dirname(resolve(file))
-  const hasEntry = (name: string): boolean => lstatSync(join(folder, name), { throwIfNoEntry: false }) !== undefined
-  return basename(file) === 'pipeline.yaml' && (hasEntry('run.json') || hasEntry('checkpoint')) ? folder : undefined
+/**
+ * The directory of a run or of a sweep that a file or folder lies in, the outermost if there are several; undefined if
+ * there is none. Counts the path as it is written and as it is with symbolic links followed.
+ */
+export function runDirectoryOf(path: string): string | undefined {
+  const written = resolve(path)
+  return outermostRun(written) ?? outermostRun(existsSync(written) ? realpathSync(written) : written)
+}
+
+function outermostRun(path: string): string | undefined {
+  const above = dirname(path)
+  return (above === path ? undefined : outermostRun(above)) ?? (isRunOrSweep(path) ? path : undefined)
+}
+
+function isRunOrSweep(folder: string): boolean {
+  const has = (name: string): boolean => {
+    try {
+      return lstatSync(join(folder, name), { throwIfNoEntry: false }) !== undefined
+    } catch {
+      return false
+    }
+  }
+  return has('sweep.json') || (has('pipeline.yaml') && (has('run.json') || has('checkpoint')))
 }
 
 /** The part of the trust that says which code may be loaded. */
 export type CodeTrust = Pick<DecidedTrust, 'plugins' | 'runDirectory'> & Pick<Trust, 'isDetached'>
 
 /**
- * Checks that a stage file may be loaded: it must lie in or below `folder`, the folder of the definition file, or in or
- * below the folder that `plugins` names, and not in a run directory; for a detached definition, only the folder of
- * `plugins` counts. Throws a PipelineError `DEFINITION` otherwise. Symbolic links are followed first. `use` is the name
- * of the stage, for the message.
+ * Checks that a stage file may be loaded: it must lie in or below `folder`, the folder of the definition file, and not in
+ * the directory of a run or sweep; or else in or below the folder that `plugins` names. The stage files of a run that
+ * goes on may lie anywhere outside of such directories. For a detached definition, only the folder of `plugins` counts.
+ * Throws a PipelineError `DEFINITION` otherwise. Symbolic links are followed first. `use` is the name of the stage, for
+ * the message.
  */
 export function checkPluginFile(
   file: string,
@@ -87,31 +106,42 @@ export function checkPluginFile(
   folder: string,
   { plugins, runDirectory, isDetached }: CodeTrust,
 ): void {
-  if (runDirectory !== undefined && isInside(file, runDirectory))
+  if (typeof plugins === 'string' && isInside(file, resolve(plugins))) return
+  if (isDetached)
     throw new PipelineError(
       'DEFINITION',
-      `${use} is code in the run directory ${shortPath(runDirectory)}, where Millrace writes none: it is not loaded ` +
+      `${use} is code; for a definition from elsewhere, it is loaded only from the folder that --plugins names`,
+    )
+  const isOwn = runDirectory !== undefined && isInside(file, runDirectory)
+  const place = runDirectoryOf(file) ?? (isOwn ? runDirectory : undefined)
+  if (place !== undefined)
+    throw new PipelineError(
+      'DEFINITION',
+      `${use} is code in the run directory ${shortPath(place)}, where Millrace writes none: it is not loaded ` +
         'unless --plugins names its folder',
     )
-  const named = typeof plugins === 'string' ? [resolve(plugins)] : []
-  if ((isDetached ? named : [folder, ...named]).some((each) => isInside(file, each))) return
+  if (runDirectory !== undefined ? plugins === true : isInside(file, folder)) return
   throw new PipelineError(
     'DEFINITION',
-    isDetached
-      ? `${use} is code; for a definition from elsewhere, it is loaded only from the folder that --plugins names`
-      : `${use} leads out of ${shortPath(folder)}, the folder of the definition; ` +
-          'stage files come from there or below, and from the folder that --plugins names',
+    `${use} leads out of ${shortPath(folder)}, the folder of the definition; ` +
+      'stage files come from there or below, and from the folder that --plugins names',
   )
 }
 
 /**
- * The folder from which Node searches for packages of a definition in `folder`. It is never a run directory, where a
- * stranger may have put a package. Undefined if none may be loaded.
+ * The folder from which Node searches for packages of a definition in `folder`. For a definition in the directory of a
+ * run or sweep, it is the folder that `plugins` names, or else the current one: the folders around the run may be a
+ * stranger's, too. Undefined if no package may be loaded.
  */
 export function packageBase(folder: string, trust: CodeTrust | undefined): string | undefined {
   if (!trust) return folder
   const { plugins, isDetached, runDirectory } = trust
   if (plugins === false) return undefined
-  if (isDetached) return typeof plugins === 'string' ? resolve(plugins) : undefined
-  return runDirectory !== undefined && isInside(folder, runDirectory) ? dirname(runDirectory) : folder
+  const named = typeof plugins === 'string' ? resolve(plugins) : undefined
+  if (isDetached) return named
+  if (runDirectory === undefined && runDirectoryOf(folder) === undefined) return folder
+  const current = process.cwd()
+  const isInRun =
+    runDirectoryOf(current) !== undefined || (runDirectory !== undefined && isInside(current, runDirectory))
+  return named ?? (isInRun ? undefined : current)
 }

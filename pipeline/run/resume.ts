@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { isAbsolute, join, parse, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { kernelNames } from '../../kernels/contract.js'
 import { type DataSource, dataSource } from '../base/data-source.js'
@@ -29,7 +29,7 @@ import { startWith } from './run.js'
 
 /**
  * How a run is resumed. By default a run goes on with the stage files it had, wherever they lie, but loads no code from
- * its own directory; give `plugins: false` for a run directory that you do not trust.
+ * the directory of a run or sweep; give `plugins: false` for a run directory that you do not trust.
  */
 export interface ResumeOptions extends RunSettings, Trust {
   /** Changes to the definition, as `--set` takes them: `epochs=80` makes a finished run longer. */
@@ -125,13 +125,7 @@ function definitionReader(
   { set = [], plugins, allowAbsolutePaths, isDetached }: ResumeOptions,
 ): () => Promise<StoredDefinition> {
   const file = join(path, 'pipeline.yaml')
-  const isChosen = typeof plugins === 'string'
-  const trust = {
-    plugins: plugins ?? (isDetached ? false : parse(path).root),
-    allowAbsolutePaths,
-    isDetached,
-    ...(!isChosen && { runDirectory: path }),
-  }
+  const trust = { plugins: plugins ?? !isDetached, allowAbsolutePaths, isDetached, runDirectory: path }
   let stored: StoredDefinition | undefined
   return async () => {
     const sha256 = createHash('sha256').update(readDefinitionFile(path)).digest('hex')

@@ -226,7 +226,13 @@ t.test('no code of a run directory is run unless the user says where its code is
   plant('base', './gone.js')
   writeFileSync(join(cwd, 'base/base.yaml'), readFileSync(join(cwd, 'file/pipeline.yaml')))
   writeFileSync(join(cwd, 'base/pipeline.yaml'), 'extends: ./base.yaml\n')
-  for (const name of ['file', 'package', 'base']) {
+  const base = await millrace(['rerun', 'base'], cwd)
+  t.match(base, { code: 2, stderr: /extends: the definition of a run extends no file$/m })
+  t.notMatch(base.stderr, /gone|evil|standardize/)
+  const extending = { code: 'DEFINITION', message: /the definition of a run extends no file/ }
+  await t.rejects(resume(join(cwd, 'base'), { force: true }).result, extending)
+  await t.rejects(Pipeline.load(join(cwd, 'base/pipeline.yaml')), { message: /evil\.js is code in the run directory/ })
+  for (const name of ['file', 'package']) {
     const use = name === 'package' ? 'evil' : './evil.js'
     const { code, stderr } = await millrace(['rerun', name], cwd)
     t.equal(code, 2, name)
@@ -242,6 +248,49 @@ t.test('no code of a run directory is run unless the user says where its code is
   }
   await millrace(['rerun', 'file', '--plugins', 'file'], cwd)
   t.ok(existsSync(join(cwd, 'RAN')), 'the user allows it')
+})
+
+t.test('code around a run, in the directory of its sweep or of another run, is not loaded either', async (t) => {
+  const cwd = await withRun(t)
+  const evil = "import { writeFileSync } from 'node:fs'\nwriteFileSync('RAN', '')\nexport default {}\n"
+  for (const [around, use] of [
+    ['sweep', '../../evil.js'],
+    ['run', '../../evil.js'],
+    ['sweep', 'evil'],
+    ['run', 'evil'],
+  ] as const) {
+    const outer = join(cwd, `${around}-${use.replaceAll(/\W/g, '')}`)
+    const inner = join(outer, 'points/k')
+    mkdirSync(join(outer, 'node_modules/evil'), { recursive: true })
+    writeFileSync(join(outer, 'evil.js'), evil)
+    writeFileSync(join(outer, 'node_modules/evil/index.js'), evil)
+    if (around === 'run') cpSync(join(cwd, 'a'), outer, { recursive: true })
+    else writeFileSync(join(outer, 'sweep.json'), '{}')
+    cpSync(join(cwd, 'a'), inner, { recursive: true })
+    edit(inner, 'pipeline.yaml', 'use: normalize/standardize', `use: ${use}`)
+    edit(inner, 'run.json', '"status": "done"', '"status": "interrupted"')
+    const refused = {
+      code: 2,
+      stderr: use === 'evil' ? /no stage named "evil"/ : /evil\.js is code in the run directory/,
+    }
+    t.match(await millrace(['resume', inner, '--force'], cwd), refused, `${around} ${use}`)
+    t.match(await millrace(['resume', '.', '--force'], inner), refused, `${around} ${use}, from within`)
+    t.match(await millrace(['validate', join(inner, 'pipeline.yaml')], cwd), refused)
+    t.notOk(existsSync(join(cwd, 'RAN')) || existsSync(join(inner, 'RAN')))
+    await millrace(['resume', inner, '--force', '--plugins', outer], cwd)
+    t.ok(existsSync(join(cwd, 'RAN')), 'the user allows it')
+    rmSync(join(cwd, 'RAN'))
+  }
+})
+
+t.test('what a record says controls no terminal', async (t) => {
+  const cwd = await withRun(t)
+  edit(cwd, 'a/run.json', /("kernel": \{\s*"name": )"wasm"/, '$1"was\u202em"')
+  for (const args of [[], ['--json']]) {
+    const { stdout, stderr } = await millrace(['rerun', 'a', ...args], cwd)
+    t.notMatch(stdout + stderr, /\u202e/)
+    t.match(stdout + stderr, /was\\u202em/)
+  }
 })
 
 t.test('a run with a stage of the user is repeated with the folder of the stage', async (t) => {

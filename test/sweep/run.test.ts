@@ -174,3 +174,31 @@ t.test('a stage of a user that ends its thread fails its point, not the sweep', 
     { status: 'done', point: { settings: { 'leave.now': false } } },
   ])
 })
+
+t.test('a point takes up no run of another definition, and loads no code that the user does not name', async (t) => {
+  const folder = temporary(t, { 'a.yaml': pipeline })
+  const directory = join(folder, 'sweep')
+  const { plan } = await runSweepIn(directory, join(folder, 'a.yaml'), { grid: ['eta=0.01'] })
+  const point = pointDirectory(directory, plan.points[0]!)
+  const before = filesOf(point)
+  const ran = join(folder, 'RAN')
+  const evil = `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(ran)}, '')\nexport default {}\n`
+  writeFileSync(join(folder, 'evil.js'), evil)
+  const text = readFileSync(join(point, 'pipeline.yaml'), 'utf8')
+  const record = readFileSync(join(point, 'run.json'), 'utf8')
+  for (const changed of [
+    text.replace('use: load/digits', `use: ${join(folder, 'evil.js')}`),
+    text.replace('use: load/digits', 'use: ../../../evil.js'),
+    text.replace(/^name: .*$/m, 'name: other'),
+  ]) {
+    t.not(changed, text)
+    rmSync(join(directory, 'results.jsonl'), { force: true })
+    writeFileSync(join(point, 'pipeline.yaml'), changed)
+    writeFileSync(join(point, 'run.json'), record.replace('"status": "done"', '"status": "interrupted"'))
+    const { result } = await runSweepIn(directory, join(folder, 'a.yaml'), { grid: ['eta=0.01'] })
+    t.match(result, { executed: 1, done: 1 })
+    t.notOk(existsSync(ran))
+    t.strictSame(filesOf(point), before)
+    t.equal(readFileSync(join(point, 'pipeline.yaml'), 'utf8'), text)
+  }
+})

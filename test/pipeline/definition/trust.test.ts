@@ -74,6 +74,24 @@ t.test('a definition that extends another cannot point its stage file elsewhere'
   t.ok(await Pipeline.load(child, { set: ['stage=below/deep'] }))
 })
 
+t.test('no stage file comes from the directory of a run or sweep, whatever the definition is called', async (t) => {
+  for (const marks of [['sweep.json'], ['pipeline.yaml', 'run.json'], ['pipeline.yaml', 'checkpoint']]) {
+    const folder = t.testdir({ theirs: { below: { 'x.js': stage } } })
+    for (const mark of marks) writeFileSync(join(folder, 'theirs', mark), '')
+    const definition = join(folder, 'theirs/below/other.yml')
+    writeFileSync(definition, 'stages:\n  - use: load/digits\n  - use: ./x.js\n')
+    writeFileSync(join(folder, 'child.yaml'), 'extends: theirs/below/other.yml\n')
+    symlinkSync('theirs/below', join(folder, 'linked'))
+    for (const file of [definition, join(folder, 'child.yaml'), join(folder, 'linked/other.yml')]) {
+      await t.rejects(Pipeline.load(file), {
+        code: 'DEFINITION',
+        message: /x\.js is code in the run directory .*theirs,/,
+      })
+      t.ok(await Pipeline.load(file, { plugins: join(folder, 'theirs') }), 'but from a folder that is named')
+    }
+  }
+})
+
 t.test('what the user names on the command line may lie anywhere', async (t) => {
   const { folder, definition } = folderWith(t, './beside.js')
   t.ok(await Pipeline.load(definition, { set: [`beside.use=${join(folder, 'outside.js')}`] }))
