@@ -228,11 +228,8 @@ t.test('malformed records are remarks, and stop nobody', { skip: redisMissing },
     await redis.hset('bull:millrace-points:point-raw', { data: '{', name: 'point', opts: '{}' })
     await redis.rpush('bull:millrace-points:wait', 'point-raw')
   })
-  t.match(
-    await workUntilDone(url, { folders: {} }),
-    [/^trouble: "point-raw" at redis:.*: the job cannot be read, and no worker can end it: /],
-    'no worker waits for it for ever',
-  )
+  const told = await workUntilDone(url, { folders: {} })
+  t.match(told.at(-1), /^trouble: "point-raw" at redis:.*: the job cannot be read, and no worker can end it/)
   const remarks: string[] = []
   const tell = (text: string) => remarks.push(text)
   t.match(await at(url, (server) => statusOf(server, unsigned, tell)), [{ name: 'small', done: 1 }])
