@@ -22,7 +22,10 @@ function startWorker(): Worker {
 export class Job {
   private worker: Worker | undefined = startWorker()
 
-  /** Executes a point. Never rejects: if the thread dies, the outcome is `failed`. */
+  /**
+   * Executes a point. If the thread dies, or if the point cannot be sent to it, the outcome is `failed`. Rejects only
+   * if no thread can be started.
+   */
   async execute(
     point: Point,
     settings: PointSettings,
@@ -49,10 +52,13 @@ export class Job {
         listening.signal.addEventListener('abort', () => worker.off(name, listener))
       }
     })
-    send({ type: 'execute', point, settings, prepared })
-    signal.addEventListener('abort', stop)
     try {
+      send({ type: 'execute', point, settings, prepared })
+      signal.addEventListener('abort', stop)
       return await outcome
+    } catch (error) {
+      const why = `the point cannot be sent to a thread: ${messageOf(error)}`
+      return { key: point.key, status: 'failed', error: why, seconds: 0 }
     } finally {
       signal.removeEventListener('abort', stop)
       listening.abort()

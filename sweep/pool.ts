@@ -41,22 +41,24 @@ export function threadPool({ jobs, threads, checkpoint, trust = {}, directoryOf 
 
   async function* run(points: readonly Point[], signal: AbortSignal): AsyncGenerator<Outcome> {
     const waiting = points.values()
-    const busy = new Map<Job, Promise<readonly [Job, Outcome]>>()
-    for (;;) {
-      while (idle.length > 0 && !signal.aborted) {
-        const { value: point, done } = waiting.next()
-        if (done) break
-        const job = idle.pop()!
-        busy.set(
-          job,
-          execute(job, point, signal).then((outcome) => [job, outcome]),
-        )
+    const busy = new Map<Job, Promise<readonly [Job, () => Outcome]>>()
+    try {
+      for (;;) {
+        while (idle.length > 0 && !signal.aborted) {
+          const { value: point, done } = waiting.next()
+          if (done) break
+          const job = idle.pop()!
+          busy.set(job, settled(job, execute(job, point, signal)))
+        }
+        if (busy.size === 0) return
+        const [job, outcomeOf] = await Promise.race(busy.values())
+        busy.delete(job)
+        idle.push(job)
+        yield outcomeOf()
       }
-      if (busy.size === 0) return
-      const [job, outcome] = await Promise.race(busy.values())
-      busy.delete(job)
-      idle.push(job)
-      yield outcome
+    } finally {
+      // After an error, or if nobody wants the other outcomes, these jobs can be used again when they end.
+      for (const ended of busy.values()) void ended.then(([job]) => idle.push(job))
     }
   }
 
@@ -66,4 +68,17 @@ export function threadPool({ jobs, threads, checkpoint, trust = {}, directoryOf 
       await Promise.all([data.close(), ...all.map((job) => job.close())])
     },
   }
+}
+
+/** A job when it has ended, with a function that returns its outcome or throws its error. Never rejects. */
+function settled(job: Job, outcome: Promise<Outcome>): Promise<readonly [Job, () => Outcome]> {
+  return outcome.then(
+    (value) => [job, () => value],
+    (error) => [
+      job,
+      () => {
+        throw error
+      },
+    ],
+  )
 }

@@ -7,19 +7,26 @@ export function nonFiniteAsText(_key: string, value: unknown): unknown {
 }
 
 /** Values that are nested deeper are damaged. */
-const MAX_DEPTH = 64
+export const MAX_DEPTH = 64
 
 /**
  * Returns a value that was parsed from a file. Throws an Error if its lists and objects are nested more than 64 deep:
  * whatever walks through it later would overflow the stack.
  */
 export function checkDepth(value: unknown): unknown {
-  for (let level: unknown[] = [value], depth = 0; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH + 1) throw new Error(`it is nested more than ${MAX_DEPTH} deep`)
-    const next: unknown[] = []
-    for (const each of level)
-      if (typeof each === 'object' && each !== null) for (const part of Object.values(each)) next.push(part)
-    level = next
-  }
+  if (isDeeper(value, MAX_DEPTH)) throw new Error(`it is nested more than ${MAX_DEPTH} deep`)
   return value
+}
+
+/** Whether lists and objects are nested more than so many deep in a value. The value may be of any depth. */
+export function isDeeper(value: unknown, limit: number): boolean {
+  // Level by level: functions that call themselves, JSON.stringify among them, overflow the stack.
+  let level = [value].filter(isNested)
+  for (let depth = 0; depth < limit && level.length > 0; depth++)
+    level = level.flatMap((each) => Object.values(each).filter(isNested))
+  return level.length > 0
+}
+
+function isNested(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, renameSync, rmSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { PipelineError } from '../../pipeline/base/errors.js'
 import { shortPath } from '../../pipeline/base/words.js'
@@ -116,11 +116,20 @@ function isThere(path: string): boolean {
 }
 
 function isRealFolder(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  return statusOf(path)?.isDirectory() === true
 }
 
 function isRealFile(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
+  return statusOf(path)?.isFile() === true
+}
+
+/** The status of a path, links not followed. Undefined if it leads to nothing, for example because it is too long. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function notARun(path: string): PipelineError {

@@ -117,7 +117,9 @@ class Places {
     const named = this.found.get(key)?.artifacts
     if (named === undefined) return [undefined]
     try {
-      return [pointDirectory(this.folders.sharedFolder(named), { key })]
+      const folder = this.folders.sharedFolder(named)
+      checkFolder(join(folder, 'points'))
+      return [pointDirectory(folder, { key })]
     } catch (error) {
       if (error instanceof PipelineError) return [undefined, error.message]
       throw error

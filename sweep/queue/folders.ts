@@ -4,6 +4,7 @@ import { PipelineError } from '../../pipeline/base/errors.js'
 import { packagePath } from '../../pipeline/base/package.js'
 import { listed, shortPath } from '../../pipeline/base/words.js'
 import { isInside } from '../../pipeline/files/below.js'
+import { attempt } from '../../pipeline/files/files.js'
 
 /** Which folders a command may use, as the user named them where it was started. */
 export interface FolderOptions {
@@ -68,7 +69,7 @@ function isInRun(folder: string, root: string): boolean {
 
 /** Throws a PipelineError `WRITE` if there is something else than a folder at this path. A link is something else. */
 export function checkFolder(path: string): void {
-  const status = lstatSync(path, { throwIfNoEntry: false })
+  const status = attempt('use the folder', path, () => lstatSync(path, { throwIfNoEntry: false }))
   if (status && !status.isDirectory())
     throw new PipelineError(
       'WRITE',

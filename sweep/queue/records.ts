@@ -1,4 +1,5 @@
 import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
+import { isDeeper, MAX_DEPTH } from '../../pipeline/base/json.js'
 import { suggestion } from '../../pipeline/base/nearest.js'
 import { show } from '../../pipeline/base/words.js'
 import { parseRecord, type SweepRecord } from '../directory.js'
@@ -44,6 +45,7 @@ export async function readSweep(server: Server, id: string, signer: Signer): Pro
     throw isLost(error) ? error : fail(`it cannot be read: ${messageOf(error)}`)
   })
   if (!job) return undefined
+  if (isDeeper(job.data, MAX_DEPTH)) throw fail(`it is nested more than ${MAX_DEPTH} deep`)
   const problem = signer.problem('sweep', job.data)
   if (problem) throw fail(problem)
   const record = parseRecord(() => job.data, where)

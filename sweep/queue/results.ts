@@ -63,7 +63,7 @@ export function endedPoint(key: string, state: State, job: PointJob | undefined,
   const failed = (error: string): EndedPoint => ({
     status: 'failed',
     outcome: { key, status: 'failed', error, seconds: 0 },
-    artifacts: job && namedFolder(job),
+    artifacts: job && namedFolder(job, signer),
   })
   if (!job) return failed('it cannot be read at the queue')
   if (state === 'failed') return failed(formatFailure(String(job.failedReason ?? 'no reason is known')))
@@ -79,8 +79,9 @@ export function endedPoint(key: string, state: State, job: PointJob | undefined,
   return { status: 'done', outcome, artifacts: resolve(directory, '../..'), host }
 }
 
-/** The folder that a job names. Undefined if that is not a sound path. */
-export function namedFolder({ data }: PointJob): string | undefined {
+/** The folder that a job names. Undefined if that is not a sound path, or if the job is not signed as it must be. */
+export function namedFolder({ data }: PointJob, signer: Signer): string | undefined {
+  if (signer.problem('job', data)) return undefined
   const parsed = taskSchema.shape.artifacts.safeParse(data?.artifacts)
   return parsed.success ? parsed.data : undefined
 }

@@ -87,9 +87,10 @@ export class TaskRunner {
     let artifacts: Artifacts | undefined
     try {
       const ended = await this.execute(task, AbortSignal.any([lost, this.interruption.signal]), () => {
-        artifacts = new Artifacts(this.folders.sharedFolder(task.artifacts), task.key, attempt)
-        artifacts.begin()
-        return artifacts.working
+        const prepared = new Artifacts(this.folders.sharedFolder(task.artifacts), task.key, attempt)
+        prepared.begin()
+        artifacts = prepared
+        return prepared.working
       })
       const { outcome, reason } = ended
       if (lost.aborted) return this.giveUp(task)
@@ -117,7 +118,9 @@ export class TaskRunner {
       this.directories.set(point, prepare())
       const titles = graph.nodes.map(({ title }) => title)
       for await (const outcome of this.executor.run([point], signal))
-        return { outcome, reason: reasonOf(outcome, task, titles) }
+        if (outcome.status !== 'interrupted') return { outcome, reason: reasonOf(outcome, task, titles) }
+      // A point goes back to the queue only if this worker ends: else it would take the same point again and again.
+      if (!signal.aborted) throw new Error('the point ended without an outcome')
       return { outcome: { key, status: 'interrupted', seconds: 0 }, reason: '' }
     } catch (error) {
       const { message, detail } = refusalOf(error)

@@ -1,11 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Job, Queue, Worker, WorkerOptions } from 'bullmq'
 import { messageOf } from '../../pipeline/base/errors.js'
+import { show } from '../../pipeline/base/words.js'
 import type { SweepRecord } from '../directory.js'
 import { openBackend, withoutPassword } from './backend.js'
 import { isLost } from './lost.js'
 import { importOptional } from './packages.js'
 import type { PointResult, Task } from './task.js'
+import { unreadableJobs } from './unreadable.js'
 
 /** How workers lock points. Times are in milliseconds. */
 export interface LockSettings {
@@ -123,7 +125,19 @@ export async function openServer(url: string, onTrouble: (message: string) => vo
         (job, token) => process(job as unknown as Job<Task, PointResult>, token!),
         { connection, ...options },
       )
-      worker.on('error', onError)
+      const told = new Set<string>()
+      // BullMQ does not say which job it could not parse.
+      const tellUnreadable = async (error: SyntaxError): Promise<void> => {
+        for (const id of await unreadableJobs(points as unknown as Queue)) {
+          if (told.has(id)) continue
+          told.add(id)
+          onTrouble(`${show(id)} at ${name}: the job cannot be read, and no worker can end it: ${messageOf(error)}`)
+        }
+      }
+      worker.on('error', (error) => {
+        if (error instanceof SyntaxError) tellUnreadable(error).catch(onError)
+        else onError(error)
+      })
       return worker as unknown as Worker<Task, PointResult>
     },
     close: async () => {

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { PipelineError } from '../../pipeline/base/errors.js'
+import { isDeeper, MAX_DEPTH } from '../../pipeline/base/json.js'
 
 /** What is signed. A signature of one kind is not valid for another. */
 type Kind = 'job' | 'sweep' | 'result'
@@ -36,6 +37,7 @@ export class Signer {
     if (this.secret === undefined) return undefined
     const { signature, ...rest } = (typeof data === 'object' && data !== null ? data : {}) as Signed<object>
     if (typeof signature !== 'string') return `this ${kind} is not signed, but MILLRACE_QUEUE_SECRET is set here`
+    if (isDeeper(rest, MAX_DEPTH)) return `this ${kind} is nested more than ${MAX_DEPTH} deep`
     const [given, expected] = [Buffer.from(signature, 'hex'), this.digest(kind, rest)]
     if (given.length === expected.length && timingSafeEqual(given, expected)) return undefined
     return `the signature of this ${kind} is wrong: it was signed with another secret, or changed`

@@ -123,7 +123,7 @@ async function lookAt(
       continue
     }
     if (isGone) gone++
-    const folder = ended ? (ended.status === 'done' ? ended.artifacts : undefined) : job && namedFolder(job)
+    const folder = ended ? (ended.status === 'done' ? ended.artifacts : undefined) : job && namedFolder(job, signer)
     if (folder !== undefined && folder !== task.artifacts) elsewhere[folder] = (elsewhere[folder] ?? 0) + 1
   }
   return { retried, gone, elsewhere }

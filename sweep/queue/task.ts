@@ -4,6 +4,7 @@ import type { Pipeline } from '../../index.js'
 import { kernelNames } from '../../kernels/index.js'
 import { dataSource } from '../../pipeline/base/data-source.js'
 import { PipelineError } from '../../pipeline/base/errors.js'
+import { isDeeper } from '../../pipeline/base/json.js'
 import { version } from '../../pipeline/base/package.js'
 import { isFile } from '../../pipeline/graph/registry.js'
 import { digestPattern } from '../identity.js'
@@ -12,11 +13,28 @@ import type { Plan, Point } from '../point.js'
 /** The longest definition that is sent, in characters. */
 const MAX_TEXT = 1 << 20
 
+/** How deep lists and objects may be nested in the value of a setting. */
+const MAX_SETTING_DEPTH = 16
+
+/** The longest settings that are sent, in bytes of JSON. */
+const MAX_SETTINGS = 64 << 10
+
 /** A text for people: no control characters, which could write lines of their own into a log. */
 const line = z
   .string()
   .max(1000)
   .regex(/^\P{Cc}*$/u, 'expected a text without control characters')
+
+/** The settings of a point. They are sent to threads and shown in messages, which data of any depth would break. */
+const settings = z
+  .record(line, z.unknown())
+  .refine((values) => Object.values(values).every((value) => !isDeeper(value, MAX_SETTING_DEPTH)), {
+    error: `a setting is nested more than ${MAX_SETTING_DEPTH} deep`,
+    abort: true,
+  })
+  .refine((values) => Buffer.byteLength(JSON.stringify(values)) <= MAX_SETTINGS, {
+    error: `the settings are longer than ${MAX_SETTINGS >> 10} KiB`,
+  })
 
 /**
  * A point as it is sent to a worker, with everything that a run needs except the data. It comes over the network, so a
@@ -28,7 +46,7 @@ export const taskSchema = z.strictObject({
   /** The key of the point. It becomes the name of a directory. */
   key: z.string().regex(digestPattern, 'expected a digest'),
   /** See `Point`. */
-  settings: z.record(line, z.unknown()),
+  settings,
   /** See `Point`. */
   seed: z.int().nonnegative(),
   /** See `Point`. */

@@ -1,8 +1,10 @@
+import { show } from '../../pipeline/base/words.js'
 import { Folders } from './folders.js'
 import { isLost } from './lost.js'
 import { POLL_INTERVAL, TaskRunner } from './runner.js'
 import { closeOrCut, openServer, type Server } from './server.js'
 import { Signer } from './signature.js'
+import { unreadableJobs } from './unreadable.js'
 import type { WorkOptions } from './work-options.js'
 
 /**
@@ -23,11 +25,7 @@ export async function work(url: string, options: WorkOptions): Promise<boolean> 
     worker.on('lockRenewalFailed', (ids) => runner.lose(ids))
     const running = worker.run()
     options.onReady?.(server)
-    await Promise.race([
-      running,
-      aborted(options.signal),
-      ...(options.untilDone ? [allDone(server, options.signal)] : []),
-    ])
+    await Promise.race([running, aborted(options.signal), ...(options.untilDone ? [allDone(server, options)] : [])])
   } finally {
     isClosed = await closeOrCut(worker, (signal) => runner.end(signal))
     if (!isClosed)
@@ -45,12 +43,20 @@ export async function work(url: string, options: WorkOptions): Promise<boolean> 
 /** Jobs that are looked at one by one, because no worker can ever end one that cannot be parsed. */
 const MAX_UNREADABLE = 20
 
-async function allDone({ points }: Server, signal: AbortSignal): Promise<void> {
+async function allDone({ points, name }: Server, { signal, onEvent }: WorkOptions): Promise<void> {
   while (!signal.aborted) {
     // While the server is lost, this call waits for it.
     const { waiting, active, delayed } = await points.getJobCounts('waiting', 'active', 'delayed')
     const left = waiting! + active! + delayed!
-    if (left === 0 || (left <= MAX_UNREADABLE && !(await hasReadableJob(points)))) return
+    if (left === 0) return
+    if (left <= MAX_UNREADABLE && !(await hasReadableJob(points))) {
+      for (const id of await unreadableJobs(points))
+        onEvent({
+          type: 'trouble',
+          message: `${show(id)} at ${name}: the job cannot be read, and no worker can end it`,
+        })
+      return
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL))
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -57,6 +57,16 @@ const everything = (url: string) =>
     )
   })
 
+/** Lists in lists, as deep as one likes. */
+function nested(depth: number): unknown {
+  let data: unknown = []
+  for (let at = 1; at < depth; at++) data = [data]
+  return data
+}
+
+/** The text of lists in lists: JSON.stringify cannot make it. */
+const nestedText = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
+
 async function start(t: Test): Promise<{ url: string; folder: string }> {
   return { url: (await startRedis(t)).url, folder: inside(t, temporary(t, {})) }
 }
@@ -112,6 +122,8 @@ t.test('keys, ids and names are checked', { skip: redisMissing }, async (t) => {
     [{ key: '2024' }, /damaged: key: expected a digest/],
     [{ key: '../../0123456789ab' }, /damaged: key: expected a digest/],
     [{ settings: { 'a\nb': 1 } }, /damaged: settings/],
+    [{ settings: { a: nested(17) } }, /damaged: settings: a setting is nested more than 16 deep/],
+    [{ settings: { a: 'x'.repeat(70_000) } }, /damaged: settings: the settings are longer than 64 KiB/],
     [{ artifacts: 'a\u001b[2J' }, /damaged: artifacts/],
     [{ extra: 1 }, /damaged: .*extra/],
     [{}, /damaged: it has the id of another point/],
@@ -216,7 +228,8 @@ t.test('malformed records are remarks, and stop nobody', { skip: redisMissing },
     await redis.hset('bull:millrace-points:point-raw', { data: '{', name: 'point', opts: '{}' })
     await redis.rpush('bull:millrace-points:wait', 'point-raw')
   })
-  t.ok(await workUntilDone(url, { folders: {} }), 'no worker waits for it for ever')
+  const told = await workUntilDone(url, { folders: {} })
+  t.match(told.at(-1), /^trouble: "point-raw" at redis:.*: the job cannot be read, and no worker can end it/)
   const remarks: string[] = []
   const tell = (text: string) => remarks.push(text)
   t.match(await at(url, (server) => statusOf(server, unsigned, tell)), [{ name: 'small', done: 1 }])
@@ -329,4 +342,68 @@ t.test('two sweeps of one name stay two; runs that are gone are made again', { s
   })
   t.strictSame(await workUntilDone(url, { folders: {} }), ['done'])
   t.ok(existsSync(join('carol/points', key, 'run.json')))
+})
+
+t.test('data of any depth stops neither workers nor commands', { skip: redisMissing }, async (t) => {
+  const { url, folder } = await start(t)
+  const ours = new Signer('a secret of the team')
+  const { task } = await onePoint(folder, 'shared', named('deep'))
+  await put(url, task)
+  const deep = JSON.stringify({ ...task, settings: { a: 0 } }).replace('{"a":0}', `{"a":${nestedText(20_000)}}`)
+  await raw(url, (redis) => redis.hset(`bull:millrace-points:point-${task.key}`, 'data', deep))
+  writeFileSync('a.yaml', pipeline)
+  await submitSweep(url, 'a.yaml', { grid: ['eta=0.1,0.2'] }, join(folder, 'shared'))
+  t.strictSame((await workUntilDone(url, { folders: {} })).sort(), [
+    'done',
+    'done',
+    'refused: the submitted task is damaged: settings: a setting is nested more than 16 deep',
+  ])
+  await at(url, ({ sweeps }) => sweeps.add('sweep', {} as never, { jobId: 'sweep-deep' }))
+  const record = `{"signature":"00","a":${nestedText(20_000)}}`
+  await raw(url, (redis) => redis.hset('bull:millrace-sweeps:sweep-deep', 'data', record))
+  for (const signer of [unsigned, ours]) {
+    const remarks: string[] = []
+    await at(url, (server) => statusOf(server, signer, (text) => remarks.push(text)))
+    t.match(remarks[0], /^"sweep-deep" at redis:.*: it is nested more than 64 deep; it is passed over$/)
+  }
+  const big = { signature: '00', a: nested(20_000) }
+  for (const kind of ['job', 'result'] as const) t.match(ours.problem(kind, big), /nested more than 64 deep/)
+})
+
+t.test('a shared folder that is none stops nobody', { skip: redisMissing }, async (t) => {
+  const { url, folder } = await start(t)
+  writeFileSync('a.yaml', pipeline)
+  writeFileSync('file', 'precious')
+  await submitSweep(url, 'a.yaml', { grid: ['eta=0.1'] }, join(folder, 'file'))
+  const long = await onePoint(folder, 'x'.repeat(300), named('long'))
+  await put(url, long.task)
+  const told = (await workUntilDone(url, { folders: {} })).sort()
+  t.match(told, [
+    /x may not be used for runs: /,
+    /^cannot use the folder file\/points: a part of the path is not a directory/,
+  ])
+  t.match(
+    await at(url, async (server) => collect(server, await sweepNamed(server, 'small', unsigned), { signer: unsigned })),
+    {
+      done: 0,
+      failed: 1,
+    },
+  )
+  t.equal(readFileSync('file', 'utf8'), 'precious')
+})
+
+t.test('collect follows no link below the shared folder', { skip: redisMissing }, async (t) => {
+  const { url, folder } = await start(t)
+  const elsewhere = temporary(t, {})
+  writeFileSync('a.yaml', pipeline)
+  await submitSweep(url, 'a.yaml', { grid: ['eta=0.1'] }, join(folder, 'shared'))
+  t.strictSame(await workUntilDone(url, { folders: {} }), ['done'])
+  cpSync('shared/points', join(elsewhere, 'points'), { recursive: true })
+  rmSync('shared/points', { recursive: true })
+  symlinkSync(join(elsewhere, 'points'), 'shared/points')
+  t.match(await errorOf(collectSweep(url, 'small', join(folder, 'shared'), 'out')), [
+    'DATA',
+    /eta=0\.1 seed=1: shared\/points is a link, expected a folder/,
+  ])
+  t.strictSame(readdirSync('out/points'), [])
 })
