@@ -9,7 +9,7 @@ import { findDefinition } from './find.js'
 import { readWithInherited } from './inherit.js'
 import { createInterpolator } from './interpolate.js'
 import { applyOverride, type Override, parseOverrides } from './overrides.js'
-import { type ParallelOptions, parallelOf, parallelSchema } from './parallel.js'
+import { type ParallelOptions, parallelOf, withParallelReadings } from './parallel.js'
 import { withReadings } from './readings.js'
 import { type DecidedTrust, decideTrust, type Trust } from './trust.js'
 import {
@@ -127,7 +127,7 @@ export function readDefinition(
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
   const parallel = source.get('parallel')
-  const parallelValue = parallel && withReadings(parallelSchema, interpolate(parallel))
+  const parallelValue = parallel && withParallelReadings(interpolate(parallel))
   const checkpoint = source.get('checkpoint')
   const resolvedSeed = seedValue && interpolate(seedValue)
   const stages = entries.map((entry) => ({
