@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml'
-import { type Entry, keyProblem, type Origin, type Value, valueFrom } from './value.js'
+import { type Entry, firstKeyProblem, keyProblem, type Origin, type Value, valueFrom } from './value.js'
 
 /** A number as text from outside may be written: decimal digits, with a point or an exponent if it has one. */
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/
@@ -21,7 +21,8 @@ function typedReading(text: string, origin: Origin): Value | undefined {
   if (/^(true|True|TRUE|false|False|FALSE)$/.test(text)) return { data: text.toLowerCase() === 'true', origin }
   if (!/^\s*[[{]/.test(text)) return undefined
   try {
-    return valueFrom(JSON.parse(text), origin)
+    const value = valueFrom(JSON.parse(text), origin)
+    return firstKeyProblem(value) ? undefined : value
   } catch {
     return undefined
   }

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { Problem } from '../base/errors.js'
 import { checkPart } from './issues.js'
+import { withReadings } from './readings.js'
 import { formatOrigin, isResolved, locate, type Value } from './value.js'
 
 /** Schema of the block `parallel:`: how one run is divided among several processes. */
-export const parallelSchema = z.strictObject({
+const parallel = z.strictObject({
   engine: z.enum(['mpi', 'local']).describe('How the processes communicate: mpi, or local for a single process.'),
   ranks: z.int().positive().default(1).describe('Number of processes.'),
   shards: z
@@ -26,14 +27,19 @@ export const parallelSchema = z.strictObject({
 })
 
 /** The values of the block `parallel:`, with defaults. */
-export type ParallelOptions = z.output<typeof parallelSchema>
+export type ParallelOptions = z.output<typeof parallel>
+
+/** The block `parallel:` with text from outside as the block needs it. */
+export function withParallelReadings(value: Value): Value {
+  return withReadings(parallel, value)
+}
 
 /**
  * Reads the block `parallel:`. Returns undefined if there is none or if it is wrong; adds its mistakes to `problems`.
  */
 export function parallelOf(value: Value | undefined, problems: Problem[]): ParallelOptions | undefined {
   if (!value || !isResolved(value)) return undefined
-  const checked = checkPart(parallelSchema, value, 'parallel: ', problems, 'key')
+  const checked = checkPart(parallel, value, 'parallel: ', problems, 'key')
   if (!checked) return undefined
   const { engine, ranks, shards } = checked
   const report = (key: string, message: string): void => {

@@ -10,7 +10,7 @@ import { findDefinition } from './find.js'
 import { readWithInherited } from './inherit.js'
 import { createInterpolator } from './interpolate.js'
 import { applyOverride, type Override, parseOverrides } from './overrides.js'
-import { type ParallelOptions, parallelOf, parallelSchema } from './parallel.js'
+import { type ParallelOptions, parallelOf, withParallelReadings } from './parallel.js'
 import { withReadings } from './readings.js'
 import { type DecidedTrust, decideTrust, type Trust } from './trust.js'
 import {
@@ -146,7 +146,7 @@ export function readDefinition(
     : values.get('seed') && written(values.get('seed')!)
   const splitSeedValue = splitSeed && withReadings(z.int(), splitSeed)
   const parallel = source.get('parallel')
-  const parallelValue = parallel && withReadings(parallelSchema, interpolate(parallel))
+  const parallelValue = parallel && withParallelReadings(interpolate(parallel))
   const checkpoint = source.get('checkpoint')
   const resolvedSeed = seedValue && interpolate(seedValue)
   const stages = entries.map((entry) => ({

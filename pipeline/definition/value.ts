@@ -117,6 +117,16 @@ export function keyProblem(key: string): string | undefined {
   return hasControls(key) ? `the key ${show(key)} has control characters` : undefined
 }
 
+/** The first key in a value that cannot be one, and its problem. */
+export function firstKeyProblem(value: Value): { readonly key: Origin; readonly problem: string } | undefined {
+  const inner = isList(value) ? value.data : [...entriesOf(value).values()].map((entry) => entry.value)
+  for (const [name, { key }] of entriesOf(value)) {
+    const problem = keyProblem(name)
+    if (problem) return { key, problem }
+  }
+  return inner.map(firstKeyProblem).find(Boolean)
+}
+
 /** The value as plain JavaScript data, without origins. */
 export function plain(value: Value): unknown {
   if (isList(value)) return value.data.map(plain)
@@ -126,7 +136,7 @@ export function plain(value: Value): unknown {
 
 /**
  * Turns plain data into a Value. All parts get the same origin. Entries that are undefined are left out. Throws a
- * TypeError that names the path if a part is not plain data, such as a function, or if a key is not allowed.
+ * TypeError that names the path if a part is not plain data, such as a function.
  */
 export function valueFrom(data: unknown, origin: Origin, path = ''): Value {
   if (data === null || typeof data === 'string' || typeof data === 'number' || typeof data === 'boolean')
@@ -134,8 +144,6 @@ export function valueFrom(data: unknown, origin: Origin, path = ''): Value {
   if (Array.isArray(data)) return { data: data.map((item, i) => valueFrom(item, origin, `${path}[${i}]`)), origin }
   if (typeof data === 'object') {
     const entries = Object.entries(data).filter(([, value]) => value !== undefined)
-    const problem = entries.map(([key]) => keyProblem(key)).find(Boolean)
-    if (problem) throw new TypeError(path ? `${path}: ${problem}` : problem)
     return {
       data: new Map(
         entries.map(([key, value]) => [

@@ -2,7 +2,7 @@ import type { Problem } from '../base/errors.js'
 import { defaultId, type StageEntry } from '../definition/entries.js'
 import { checkPart } from '../definition/issues.js'
 import type { Definition } from '../definition/read.js'
-import { entriesOf, formatOrigin, type Value } from '../definition/value.js'
+import { entriesOf, firstKeyProblem, formatOrigin, type Value } from '../definition/value.js'
 import type { AnyStage, Facts } from '../stage/stage.js'
 import { locatedOptions } from './input-files.js'
 import { type Draft, type Source, wireInputs } from './inputs.js'
@@ -97,7 +97,10 @@ function uniqueIds(drafts: readonly Draft[], problems: Problem[]): Map<string, D
 
 function checkOptions(draft: Draft, problems: Problem[]): void {
   if (!draft.stage) return
-  draft.options = checkPart<AnyStage['options']>(draft.stage.options, draft.entry.with, `${draft.title}: `, problems)
+  const wrong = firstKeyProblem(draft.entry.with)
+  if (wrong) problems.push({ where: formatOrigin(wrong.key), message: `${draft.title}: ${wrong.problem}` })
+  else
+    draft.options = checkPart<AnyStage['options']>(draft.stage.options, draft.entry.with, `${draft.title}: `, problems)
 }
 
 /** A topological order, close to the order of the file. Circles are reported. */

@@ -98,7 +98,12 @@ t.test('formatIssues gives the path, what was expected and what was found', asyn
   for (const [data, words] of [
     [{}, ['stage: n is required: expected a positive integer']],
     [{ n: '1' }, ['stage: n: expected a positive integer, got "1"']],
-    [{ n: 2 ** 60 }, [`stage: n: expected a positive integer, got ${2 ** 60}`]],
+    [
+      { n: 2 ** 60 },
+      [
+        `stage: n: expected a positive integer, got ${2 ** 60}; whole numbers are exact up to ${2 ** 53 - 1} (2^53 - 1)`,
+      ],
+    ],
     [{ n: Number.NaN }, ['stage: n: expected a positive integer, got NaN']],
     [{ n: null }, ['stage: n: expected a positive integer, got null']],
     [{ n: 1, list: [{ a: 1 }, { a: 'x' }] }, ['stage: list[1].a: expected a number, got "x"']],

@@ -732,10 +732,7 @@ const families: Record<string, readonly Case[]> = {
         ['model=3', 'no var named "model"; "model" is a stage: model.option=value sets one of its options'],
         ['modle.eta=1', 'no stage with id "modle"; did you mean "model"?'],
         ['model.etta=1', 'stages[3] gradient-step/softmax: unknown option "etta"; did you mean "eta"?'],
-        [
-          'model.__proto__=1',
-          'stages[3] gradient-step/softmax: unknown option "__proto__"; options: eta, lambda, init, onDivergence',
-        ],
+        ['model.__proto__=1', 'stages[3] gradient-step/softmax: "__proto__" cannot be used as a key'],
         [
           'eta=abc',
           'stages[3] gradient-step/softmax: eta: expected a positive number or a mapping with start, factor and every, got "abc"',

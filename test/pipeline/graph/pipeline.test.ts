@@ -69,7 +69,7 @@ t.test('define wires stages as YAML does, with the defaults filled in', async (t
 
 t.test('define reports all mistakes at once, with their stage', async (t) => {
   const wrong = Pipeline.define({
-    name: '../escape',
+    name: 'two\nlines',
     seed: -1,
     stages: [{ use: 'load/digitz' }, { use: pass, with: { note: 3 } }, { use: pass, from: 'nowhere' }],
   })
@@ -79,7 +79,7 @@ t.test('define reports all mistakes at once, with their stage', async (t) => {
   )
   t.equal(error.code, 'DEFINITION')
   t.strictSame(error.message.split('\n'), [
-    `code  name: expected letters, digits, ".", "_" and "-" (it names the run's directory), got "../escape"`,
+    'code  name: expected 1 to 100 characters in one line, without blanks around them and without control characters, got "two\\nlines"',
     'code  seed: expected a non-negative integer, got -1',
     'code  stages[0]: no stage named "load/digitz"; did you mean "load/digits"?',
     'code  stages[1] mine/pass: note: expected a string, got 3',
