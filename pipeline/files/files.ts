@@ -16,7 +16,7 @@ import { promisify } from 'node:util'
 import { fileProblem, PipelineError } from '../base/errors.js'
 import { UnfitFile } from '../base/system-errors.js'
 import { shortPath } from '../base/words.js'
-import { kindOf } from './regular-file.js'
+import { kindOf, MOST_AT_ONCE } from './regular-file.js'
 
 /**
  * Replaces a file, or creates it. Writes a temporary file beside it and renames that, so that no reader sees a part of
@@ -42,9 +42,6 @@ export function replaceFile(target: string, content: string | Uint8Array): void 
     }
   })
 }
-
-/** The most bytes of one call: Node refuses lengths from 2 GiB. */
-export const MOST_AT_ONCE = 1 << 30
 
 /** Up to this size, in bytes, files are written synchronously. Waiting for the event loop would take longer. */
 const MAX_SYNCHRONOUS = 1 << 20

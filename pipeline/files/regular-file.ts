@@ -1,7 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { UnfitFile } from '../base/system-errors.js'
-import { MOST_AT_ONCE } from './files.js'
+
+/** The most bytes of one call: Node refuses lengths from 2 GiB. */
+export const MOST_AT_ONCE = 1 << 30
 
 /** Without O_NONBLOCK, opening a pipe without a writer, or reading a silent device, waits for ever. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)

@@ -96,10 +96,12 @@ t.test('whatever a resume is refused for, it writes nothing, and a run that is d
         force: true,
       },
     )
+    renameSync('data.csv', 'moved.csv')
     mkdirSync('elsewhere', { recursive: true })
     process.chdir('elsewhere')
     await refused(t, join('..', out), ['DATA', /cannot read .*data\.csv/], [longer], { plugins: '..' })
     process.chdir(cwd)
+    renameSync('moved.csv', 'data.csv')
   }
   t.equal(recordOf('done').status, 'done')
   t.equal((await resume('half', options).result).record.status, 'done', 'and it goes on all the same')
