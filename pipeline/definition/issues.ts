@@ -74,8 +74,8 @@ export function firstIssue({ issues }: z.ZodError): string {
 }
 
 /**
- * If a mapping fits no branch of a union, but fits the shape of exactly one, returns the issues of that branch; a branch
- * that knows all its keys comes first. Otherwise returns the issue itself.
+ * If a mapping fits no branch of a union, but fits the shape of some, returns the issues of the one that knows the most of
+ * its keys. Returns the issue itself if there are none or several.
  */
 function innermost(issue: z.core.$ZodIssue, data: unknown): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]
@@ -84,10 +84,18 @@ function innermost(issue: z.core.$ZodIssue, data: unknown): z.core.$ZodIssue[] {
   const meant = issue.errors.filter((branch) =>
     branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys' || code === 'custom'),
   )
-  const known = meant.filter((branch) => branch.every(({ code, path }) => path.length > 0 || code === 'custom'))
-  const [branch, another] = known.length > 0 ? known : meant
+  const least = Math.min(...meant.map(unknownKeysIn))
+  const [branch, another] = meant.filter((each) => unknownKeysIn(each) === least)
   if (!branch || another) return [issue]
   return branch.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }, data))
+}
+
+/** The number of keys that a branch of a union does not know, at its root. */
+function unknownKeysIn(branch: readonly z.core.$ZodIssue[]): number {
+  return branch.reduce(
+    (sum, issue) => sum + (issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys.length : 0),
+    0,
+  )
 }
 
 /** Formats a path as `splits[2].name`. */
