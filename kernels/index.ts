@@ -14,6 +14,7 @@ export {
   kernelNames,
   type Later,
   type LossName,
+  lossNames,
   type Moments,
   type Network,
   type NetworkShape,

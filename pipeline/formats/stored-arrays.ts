@@ -23,7 +23,9 @@ export interface StoredArray {
 
 /** The arrays of a stored model, by name, and the file that they come from. */
 export interface StoredArrays {
+  /** The arrays, by name. */
   readonly arrays: ReadonlyMap<string, StoredArray>
+  /** The file, with its checksum. */
   readonly source: DataSource
 }
 
