@@ -75,8 +75,8 @@ export function laterProblem(where: string | undefined, message: () => string): 
 
 /**
  * Sorts problems by file, line and column, and removes duplicates. Problems without a position in a file come last, in
- * the order given. The first hundred are returned, and the number of the others as one more problem. Control characters
- * are spelled out: messages quote what a definition says, and each stays one line.
+ * the order given. The first hundred are returned, and the number of the others as one more problem, at the position of
+ * the first of them. Control characters are spelled out: messages quote what a definition says, and each stays one line.
  */
 export function inFileOrder(problems: readonly Problem[]): Problem[] {
   const single = problems.filter(({ more }) => more === undefined)
@@ -86,13 +86,16 @@ export function inFileOrder(problems: readonly Problem[]): Problem[] {
     return x[0] < y[0] ? -1 : x[0] > y[0] ? 1 : x[1] - y[1] || x[2] - y[2]
   })
   const told = new Map<string, Problem>()
-  let more = problems.reduce((sum, problem) => sum + (problem.more ?? 0), 0)
-  for (const problem of sorted) {
-    const line = told.size < MOST_PROBLEMS ? inOneLine(problem) : undefined
-    if (line) told.set(formatProblem(line), line)
-    else more++
+  let at = 0
+  for (; at < sorted.length && told.size < MOST_PROBLEMS; at++) {
+    const line = inOneLine(sorted[at]!)
+    told.set(formatProblem(line), line)
   }
-  return more === 0 ? [...told.values()] : [...told.values(), { message: `and ${more} more problems`, more }]
+  const others = [...sorted.slice(at), ...problems.filter(({ more }) => more !== undefined)]
+  if (others.length === 0) return [...told.values()]
+  const { where } = inOneLine({ where: others[0]!.where, message: '' })
+  const more = countProblems(others)
+  return [...told.values(), { where, message: `and ${more} more problem${more === 1 ? '' : 's'}`, more }]
 }
 
 /** The number of problems in a list of `inFileOrder`. */

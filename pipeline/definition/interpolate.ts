@@ -82,7 +82,9 @@ export function createInterpolator(
         isComplete = false
         return ''
       }
-      const value = lookUp(name, fallback, origin)
+      const target = lookUp(name, fallback, origin)
+      // What looks like a list on the command line is a text inside of a text.
+      const value = typeof target.otherwise?.data === 'string' ? target.otherwise : target
       if (!isResolved(value)) isComplete = false
       else if (isList(value) || isMapping(value)) {
         problems.push({
@@ -91,7 +93,7 @@ export function createInterpolator(
         })
         isComplete = false
       }
-      if (value.reference !== undefined) insert(value.reference)
+      if (target.reference !== undefined) insert(target.reference)
       return textOf(value)
     })
     return isComplete ? { data, origin } : unresolved
@@ -106,7 +108,10 @@ export function createInterpolator(
       return isTooLarge(name, value, origin) ? unresolved : { ...value, reference: name }
     }
     const text = environment[name]
-    if (text !== undefined) return textValue(text, { kind: 'environment', name, at: origin })
+    if (text !== undefined) {
+      const value = textValue(text, { kind: 'environment', name, at: origin })
+      return isTooLarge(name, value, origin) ? unresolved : value
+    }
     if (fallback !== undefined) return textValue(fallback, origin)
     problems.push(
       laterProblem(
@@ -120,7 +125,7 @@ export function createInterpolator(
   }
 
   /**
-   * Adds the size of a var to the total and checks the limit. Each reference counts with the full size of its value: in
+   * Adds the size of a var or of a text of the environment to the total and checks the limit. Each reference counts with the full size of its value: in
    * a chain of twenty vars that each refer twice to the one before, the last has a million parts.
    */
   function isTooLarge(name: string, value: Value, origin: Origin): boolean {
@@ -171,7 +176,8 @@ export function createInterpolator(
   /** A var, resolved. If it has stood inside longer text by now, it is the text that stands there. */
   function varOf(name: string, entry: Entry): Value {
     const value = lookUpVar(name, entry, entry.key)
-    return inserted.has(name) && value.written !== undefined ? { ...value, data: value.written } : value
+    const text = value.otherwise?.data ?? value.written
+    return inserted.has(name) && typeof text === 'string' ? { ...value, data: text } : value
   }
 
   return {

@@ -1,8 +1,20 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml'
-import { type Entry, firstKeyProblem, keyProblem, type Origin, type Value, valueFrom } from './value.js'
+import {
+  type Entry,
+  entriesOf,
+  firstKeyProblem,
+  isList,
+  keyProblem,
+  type Origin,
+  type Value,
+  valueFrom,
+} from './value.js'
 
 /** A number as text from outside may be written: decimal digits, with a point or an exponent if it has one. */
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/
+
+/** Limits on lists and mappings in JSON, which no option comes near: it is read for each reference to it. */
+const MAX_JSON = { characters: 1 << 14, depth: 64 }
 
 /**
  * Makes a value from text of the environment, or from the default of a reference. The value is the text. `otherwise` is
@@ -19,10 +31,10 @@ function typedReading(text: string, origin: Origin): Value | undefined {
     return Number.isFinite(data) ? { data, origin, ...writtenAs(text, data) } : undefined
   }
   if (/^(true|True|TRUE|false|False|FALSE)$/.test(text)) return { data: text.toLowerCase() === 'true', origin }
-  if (!/^\s*[[{]/.test(text)) return undefined
+  if (!/^\s*[[{]/.test(text) || text.length > MAX_JSON.characters) return undefined
   try {
     const value = valueFrom(JSON.parse(text), origin)
-    return firstKeyProblem(value) ? undefined : value
+    return depthOf(value) > MAX_JSON.depth || firstKeyProblem(value) ? undefined : value
   } catch {
     return undefined
   }
@@ -73,6 +85,11 @@ function flowValue(node: Node | null, text: string, origin: Origin): Value {
   if (!isAlias(node) || !node.range) return { data: null, origin }
   // A pattern such as *.csv looks like an alias, but nothing on the command line has an anchor.
   return { data: text.slice(node.range[0], node.range[1]), origin }
+}
+
+function depthOf(value: Value): number {
+  const inner = isList(value) ? value.data : [...entriesOf(value).values()].map((entry) => entry.value)
+  return 1 + inner.reduce((most, each) => Math.max(most, depthOf(each)), 0)
 }
 
 /** The member `written` of a value, if the number does not print as it was written. */

@@ -1,6 +1,14 @@
 import t from 'tap'
 import { outOfMemory } from '../../../dist/kernels/memory.js'
-import { fileProblem, inFileOrder, inStage, messageOf, PipelineError } from '../../../dist/pipeline/base/errors.js'
+import {
+  countProblems,
+  fileProblem,
+  inFileOrder,
+  inStage,
+  laterProblem,
+  messageOf,
+  PipelineError,
+} from '../../../dist/pipeline/base/errors.js'
 
 t.test('the message of a PipelineError has a line for each problem, with its position', async (t) => {
   const cause = new Error('deep')
@@ -98,3 +106,29 @@ t.test('inFileOrder sorts by file, line and column, removes duplicates, and puts
     ],
   )
 })
+
+t.test(
+  'inFileOrder tells the first hundred problems, counts the others, and makes no message that is not told',
+  (t) => {
+    let made = 0
+    const problems = Array.from({ length: 500 }, (_, i) =>
+      laterProblem(`a.yaml:${500 - i}:1`, () => {
+        made++
+        return `problem\n${i}`
+      }),
+    )
+    const found = inFileOrder(problems)
+    t.equal(found.length, 101)
+    t.strictSame(found[0], { where: 'a.yaml:1:1', message: 'problem\\u000a499' })
+    t.strictSame(found[100], { where: 'a.yaml:101:1', message: 'and 400 more problems', more: 400 })
+    t.equal(made, 100)
+    t.equal(countProblems(found), 500)
+    t.strictSame(inFileOrder([...found, { message: 'x' }]).at(-1), {
+      where: undefined,
+      message: 'and 401 more problems',
+      more: 401,
+    })
+    t.equal(countProblems(inFileOrder(problems.slice(0, 101))), 101)
+    t.end()
+  },
+)

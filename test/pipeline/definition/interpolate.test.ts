@@ -145,6 +145,12 @@ t.test('vars that double with every level are refused before they fill memory', 
   }
 })
 
+t.test('text of the environment that would fill memory is refused, too', async (t) => {
+  const text = '${BIG}'.repeat(1000)
+  t.match(interpolated(`"${text}"`, '{}', { BIG: 'x'.repeat(10_000) }).problems, [/too large: "\$\{BIG\}"$/])
+  t.equal(String(interpolated(`"${text}"`, '{}', { BIG: 'x'.repeat(1000) }).data).length, 1e6)
+})
+
 t.test('vars that refer to each other very deep are reported, without a stack overflow', async (t) => {
   const { problems } = interpolated(
     '"${v4999}"',

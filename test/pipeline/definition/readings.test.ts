@@ -91,6 +91,10 @@ t.test('what is no number in this grammar stays text, and is refused as text', a
   for (const given of ['0x1F', '61e9540', '1_000', 'one', '.', '1e', 'Infinity', '.inf', '', ' 1', '[1, 2', '{a: 1}'])
     t.equal(read(z.number(), textValue(given, environment)), given, given)
   t.equal(read(z.boolean(), textValue('yes', environment)), 'yes')
+  for (const depth of [65, 5000, 100_000]) {
+    const deep = '['.repeat(depth) + ']'.repeat(depth)
+    t.equal(read(z.array(z.unknown()), textValue(deep, environment)), deep, `${depth} levels`)
+  }
   t.equal(read(z.array(z.unknown()), textValue('[{"__proto__": 1}]', environment)), '[{"__proto__": 1}]')
 })
 

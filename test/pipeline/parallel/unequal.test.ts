@@ -48,7 +48,7 @@ t.test('ranks that would not run the same thing do not start', { skip }, async (
   t.equal(missing.code, 1)
   t.match(
     missing.stderr,
-    /rank 1: p.yaml:\d+:\d+ {2}stages\[0\] load\/csv: cannot read none.csv: no such file or directory/,
+    /rank 1: p.yaml:\d+:\d+ \(\$DATA\) {2}stages\[0\] load\/csv: cannot read none.csv: no such file or directory/,
   )
   writeFileSync(join(cwd, 'q.yaml'), text.replace('eta: 0.05', 'eta: "${ETA}"'))
   const other = await both('c.csv', { ETA: '0.2' }, 'q.yaml')
