@@ -296,7 +296,7 @@ t.test('evaluate/classification rejects what cannot work before any data is read
     ],
     [
       entry('{ every: 5 }'),
-      'pipeline.yaml:16:20  stages[4] evaluate/classification: every: expected "epoch", "5 epochs", "500 steps", a mapping with epochs or a mapping with steps, got 5',
+      'pipeline.yaml:16:20  stages[4] evaluate/classification: every: expected "epoch", "5 epochs", "500 steps" or a mapping with epochs or steps, got 5',
     ],
     [
       entry().replace('examples: examples', 'examples: other'),

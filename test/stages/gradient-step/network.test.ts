@@ -123,7 +123,7 @@ t.test('a checkpoint of another update rule or another network is refused', asyn
     for (const other of others)
       t.match(
         await errorOf(resume(out, { set: [`rule=${other}`] }).result),
-        ['DATA', new RegExp(`the checkpoint is of the update rule ${rule}, this stage has ${other}`)],
+        ['DEFINITION', new RegExp(`update: was "${rule}", is now "${other}"; what the run has stored was made with`)],
         `${rule}, then ${other}`,
       )
   }

@@ -19,7 +19,7 @@ function table(rows: number, labelOf: (row: number) => string): string {
 t.test('a file whose cells would fill the heap several times is loaded', async (t) => {
   // As texts in a list, 450,000 cells take more than 40 MB.
   const cwd = temporary(t, { 'p.yaml': definition('a.csv'), 'a.csv': table(150_000, (i) => `${i % 3}`) })
-  const heap = { NODE_OPTIONS: '--max-old-space-size=48' }
+  const heap = { NODE_OPTIONS: '--max-old-space-size=64' }
   const { code, stdout, stderr } = await millrace(['run', 'p.yaml', '--kernel', 'reference'], cwd, heap)
   t.equal(code, 0, stderr)
   t.match(

@@ -12,6 +12,7 @@ const context = {
   kernels: referenceKernels(),
   parallel: localParallel,
   flow: new StageFlow(new FlowControl(new AbortController().signal)),
+  signal: new AbortController().signal,
   note: (message: string) => notes.push(message),
 } as unknown as StageContext
 
