@@ -102,9 +102,9 @@ function messages(schema: z.ZodType, given: unknown): string[] {
 }
 
 t.test('a refusal names all forms, or the number that is wrong', async (t) => {
-  const forms = 'expected "epoch", "5 epochs", "500 steps", a mapping with epochs or a mapping with steps'
+  const forms = 'expected "epoch", "5 epochs", "500 steps" or a mapping with epochs or steps'
   const withTime =
-    'expected "epoch", "5 epochs", "500 steps", "30s", "10min", "1h", a mapping with epochs or a mapping with steps'
+    'expected "epoch", "5 epochs", "500 steps", "30s", "10min", "1h" or a mapping with epochs or steps'
   for (const [given, shown] of [
     ['often', '"often"'],
     [5, '5'],
@@ -126,7 +126,7 @@ t.test('the schemas can be shown as JSON Schema, with a default in words', async
   t.strictSame(options.parse({}), { every: 'epoch' })
   const { every: shown } = optionSchema(options).properties!
   t.match(shown, { default: 'epoch', description: 'When.' })
-  t.equal(formatType(shown!), '"epoch", "5 epochs", "500 steps", a mapping with epochs or a mapping with steps')
+  t.equal(formatType(shown!), '"epoch", "5 epochs", "500 steps" or a mapping with epochs or steps')
   for (const schema of [trainingInterval, every]) {
     const { anyOf } = z.toJSONSchema(schema, { io: 'input' })
     t.match(anyOf, [

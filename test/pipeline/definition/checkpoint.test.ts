@@ -32,7 +32,7 @@ t.test('every is a number of epochs or steps, or a time span; the flag takes the
 
 t.test('a mistake is reported with what is expected', async (t) => {
   const texts = '"epoch", "5 epochs", "500 steps", "30s", "10min"'
-  const forms = `expected ${texts}, "1h", a mapping with epochs or a mapping with steps`
+  const forms = `expected ${texts}, "1h" or a mapping with epochs or steps`
   for (const every of ['', 'often', '0 steps', '-1s', '1.5h', '9999999999999999 steps', 'epoch ', 5, { epoch: 1 }])
     t.strictSame(read({ every })[1], [`checkpoint: every: ${forms}, got ${JSON.stringify(every)}`])
   t.strictSame(read({ every: { steps: 0 } })[1], ['checkpoint: every.steps: expected a positive integer, got 0'])
