@@ -304,7 +304,7 @@ t.test('an unfinished run of another definition is not resumed', { skip: redisMi
     `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(join(folder, 'RAN'))}, '')`,
   )
   writeFileSync(join(place, 'pipeline.yaml'), 'name: small\nstages:\n  - use: ./evil.mjs\n')
-  const record = { name: 'small', seed: 1, status: 'interrupted', versions: { millrace: version }, files: [] }
+  const record = { name: 'small', seed: 1, status: 'interrupted', versions: { millrace: '0.1.0' }, files: [] }
   writeFileSync(join(place, 'run.json'), JSON.stringify(record))
   await put(url, task)
   t.strictSame(await workUntilDone(url, { folders: {} }), ['done'])
