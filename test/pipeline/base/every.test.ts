@@ -103,8 +103,7 @@ function messages(schema: z.ZodType, given: unknown): string[] {
 
 t.test('a refusal names all forms, or the number that is wrong', async (t) => {
   const forms = 'expected "epoch", "5 epochs", "500 steps" or a mapping with epochs or steps'
-  const withTime =
-    'expected "epoch", "5 epochs", "500 steps", "30s", "10min", "1h" or a mapping with epochs or steps'
+  const withTime = 'expected "epoch", "5 epochs", "500 steps", "30s", "10min", "1h" or a mapping with epochs or steps'
   for (const [given, shown] of [
     ['often', '"often"'],
     [5, '5'],
