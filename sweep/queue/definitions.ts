@@ -18,6 +18,7 @@ const textSchema = z.strictObject({
   name: z.string(),
   description: z.string().optional(),
   seed: z.unknown(),
+  splitSeed: z.unknown().optional(),
   vars: z.record(z.string(), z.unknown()).optional(),
   checkpoint: z.unknown().optional(),
   published: z.unknown().optional(),
@@ -119,8 +120,8 @@ function checkText(text: string): void {
   } catch {
     throw new Refusal('the definition of the submitted task is not one that millrace sweep submit writes')
   }
-  const { vars = {}, seed, checkpoint, parallel, stages } = definition
-  const foreign = referencesIn([vars, seed, checkpoint, parallel, stages]).find(
+  const { vars = {}, seed, splitSeed, checkpoint, parallel, stages } = definition
+  const foreign = referencesIn([vars, seed, splitSeed, checkpoint, parallel, stages]).find(
     (name) => !Object.hasOwn(vars, name) || name === 'here',
   )
   if (foreign !== undefined)
