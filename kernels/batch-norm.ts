@@ -1,8 +1,5 @@
 import type { SgdStep } from './contract.js'
-
-const EPSILON = 1e-5
-/** What stays of a running average with each batch. */
-const KEPT = 0.9
+import { EPSILON, KEPT } from './network-shape.js'
 
 /** The live arrays of a normalisation, `[units]` each. */
 export interface NormArrays {

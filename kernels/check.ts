@@ -1,5 +1,5 @@
 import { type Affine, type Arrays, lossNames, type NetworkShape, type Numbers, type Rows } from './contract.js'
-import type { NetworkArray } from './network-shape.js'
+import { type ArraySpec, arraysOfNetwork, widthOf } from './network-shape.js'
 
 /* Checks of the arguments of kernels, with the same messages for every implementation. */
 
@@ -76,21 +76,17 @@ export function checkScores(rows: Rows, classes: number, out: ArrayLike<number>)
 }
 
 /** Returns the arrays `W` and `b`. Throws a RangeError if one is missing or has a wrong length. */
-export function checkedArrays({ W, b }: Arrays, features: number, classes: number): LayerArrays {
-  if (W?.length !== classes * features || b?.length !== classes)
-    throw new RangeError(
-      `expected W of ${classes * features} and b of ${classes} numbers, ` +
-        `got ${W?.length ?? 'none'} and ${b?.length ?? 'none'}`,
-    )
-  return { W, b }
+export function checkedArrays(given: Arrays, features: number, classes: number): LayerArrays {
+  const { W, b } = checkedNetworkArrays(given, arraysOfNetwork({ features, layers: [{ units: classes }] }))
+  return { W: W!, b: b! }
 }
 
 /** Returns the arrays of a network. Throws a RangeError if one is missing or has a wrong length. */
 export function checkedNetworkArrays<A extends Numbers>(
   given: Arrays<A>,
-  specs: readonly NetworkArray[],
+  specs: readonly ArraySpec[],
 ): Readonly<Record<string, A>> {
-  const sizes = specs.map(({ name, shape }) => ({ name, size: shape.reduce((a, b) => a * b, 1) }))
+  const sizes = specs.map(({ name, shape }) => ({ name, size: widthOf(shape) }))
   if (sizes.every(({ name, size }) => given[name]?.length === size)) return given
   const expected = sizes.map(({ name, size }) => `${name} of ${size}`)
   const got = sizes.map(({ name }) => String(given[name]?.length ?? 'none'))

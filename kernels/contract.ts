@@ -84,7 +84,7 @@ export interface NetworkShape {
   /** The loss that training minimises, together with the penalty. */
   readonly loss: LossName
   /**
-   * Label smoothing of the cross-entropy in steps, `0 … 1`: the target is `(1 - a) · onehot + a / classes`. `evaluate` has
+   * Label smoothing of the cross-entropy in steps, from 0 to below 1: the target is `(1 - a) · onehot + a / classes`. `evaluate` has
    * the plain loss. Default: 0.
    */
   readonly smoothing?: number | undefined

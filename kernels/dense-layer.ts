@@ -1,11 +1,10 @@
 import type { Arrays, Gradient, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
-import { isPlain } from './network-shape.js'
 
 /**
  * A dense layer `s = W x + b` of a kernel in this process, as `layeredNetwork` joins them: the products of rows and
  * weights, where the time goes. Slopes are derivatives of the loss by each output, `[rows, units]` in float32.
  */
-export interface DenseLayer {
+export interface LayerProducts {
   /** The live parameters `W` `[units, inputs]` and `b` `[units]`. */
   read(): { readonly W: Float32Array; readonly b: Float32Array }
   /** Must be called to write to the parameters. */
@@ -28,5 +27,7 @@ export interface DenseLayer {
 
 /** Whether a network is one dense layer with cross-entropy, which the fast kernels compute in one piece. */
 export function isSoftmax({ layers, loss, smoothing = 0 }: NetworkShape): boolean {
-  return layers.length === 1 && isPlain(layers[0]!) && loss === 'cross-entropy' && smoothing === 0
+  const [layer, another] = layers
+  if (!layer || another || layer.activation !== undefined || layer.batchNorm) return false
+  return loss === 'cross-entropy' && smoothing === 0
 }

@@ -1,13 +1,13 @@
 import { type BatchNorm, batchNorm, type NormArrays } from './batch-norm.js'
 import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores } from './check.js'
 import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
-import type { DenseLayer } from './dense-layer.js'
-import { lossOf } from './loss.js'
-import { arraysOfNetwork, BATCHES_SEEN } from './network-shape.js'
+import type { LayerProducts } from './dense-layer.js'
+import { argMax, lossOf } from './loss.js'
+import { arraysOfNetwork, BATCHES_SEEN, suffixOf, trainedOf } from './network-shape.js'
 
 /** A layer with what comes after its products. */
 interface Layer {
-  readonly dense: DenseLayer
+  readonly dense: LayerProducts
   readonly units: number
   readonly at: string
   readonly isRelu: boolean
@@ -26,15 +26,18 @@ interface Layer {
  *
  * @param makeLayer makes a layer of that size, with parameters of 0; called from the first layer on
  */
-export function layeredNetwork(shape: NetworkShape, makeLayer: (inputs: number, units: number) => DenseLayer): Network {
+export function layeredNetwork(
+  shape: NetworkShape,
+  makeLayer: (inputs: number, units: number) => LayerProducts,
+): Network {
   const { features } = shape
   const specs = arraysOfNetwork(shape)
-  const trained = specs.filter(({ kind }) => kind !== 'average')
+  const trained = trainedOf(specs)
   const arrays: Record<string, Float32Array> = {}
   const layers: Layer[] = []
   try {
     for (const { units, activation, batchNorm: isNormalised } of shape.layers) {
-      const at = shape.layers.length === 1 ? '' : String(layers.length + 1)
+      const at = suffixOf(shape, layers.length)
       const dense = makeLayer(layers.at(-1)?.units ?? features, units)
       const { W, b } = dense.read()
       Object.assign(arrays, { [`W${at}`]: W, [`b${at}`]: b })
@@ -55,10 +58,10 @@ export function layeredNetwork(shape: NetworkShape, makeLayer: (inputs: number, 
   let count = 0
 
   function normArrays(units: number, at: string): NormArrays {
-    const names = ['gamma', 'beta', 'mean', 'variance'] as const
-    const own = Object.fromEntries(names.map((name) => [name, new Float32Array(units)]))
-    for (const name of names) arrays[name + at] = own[name]!
-    return own as unknown as NormArrays
+    const zeros = (): Float32Array => new Float32Array(units)
+    const own = { gamma: zeros(), beta: zeros(), mean: zeros(), variance: zeros() }
+    for (const [name, values] of Object.entries(own)) arrays[name + at] = values
+    return own
   }
 
   /** Computes the outputs of all layers. `isTraining`: with the statistics of the batch, which the averages take in. */
@@ -95,7 +98,6 @@ export function layeredNetwork(shape: NetworkShape, makeLayer: (inputs: number, 
     for (const layer of layers)
       if (layer.slope.length < size * layer.units) layer.slope = new Float32Array(size * layer.units)
     for (let i = 0; i < size; i++) {
-      rowSlopes.fill(0)
       lossSum += loss.slope(scoresOf(i), rows.labels[i]!, rowSlopes)
       last.slope.set(rowSlopes, i * classes)
     }
@@ -165,7 +167,7 @@ export function layeredNetwork(shape: NetworkShape, makeLayer: (inputs: number, 
       const label = rows.labels[i]!
       const scores = scoresOf(i)
       sum += loss.plain(scores, label)
-      if (firstOfLargest(scores) === label) correct++
+      if (argMax(scores) === label) correct++
     }
     return { loss: sum, correct }
   }
@@ -206,11 +208,4 @@ export function layeredNetwork(shape: NetworkShape, makeLayer: (inputs: number, 
     scores,
     free,
   }
-}
-
-/** The place of the largest value, the first of equals. */
-function firstOfLargest(values: Float64Array): number {
-  let best = 0
-  for (let k = 1; k < values.length; k++) if (values[k]! > values[best]!) best = k
-  return best
 }

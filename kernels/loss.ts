@@ -4,7 +4,7 @@ import type { NetworkShape } from './contract.js'
 export interface Loss {
   /** The loss that is reported. */
   plain(scores: Float64Array, label: number): number
-  /** The loss that training minimises. Writes its derivative by each score to `slope`. */
+  /** The loss that training minimises. Writes its derivative by each score over all of `slope`. */
   slope(scores: Float64Array, label: number, slope: Float64Array): number
 }
 
@@ -18,19 +18,18 @@ export function lossOf({ loss, smoothing = 0 }: Pick<NetworkShape, 'loss' | 'smo
  * Learning, 4.3.4). The target is the label, smoothed by `a`: `(1 - a) · onehot + a / classes` (C. Szegedy, 2016).
  */
 function crossEntropy(smoothing: number): Loss {
-  const plain = (s: Float64Array, label: number): number => logSumExp(s) - s[label]!
   return {
-    plain,
+    plain: (s, label) => logSumExp(s) - s[label]!,
     slope: (s, label, slope) => {
       const each = smoothing / s.length
-      softmax(s, slope)
+      const log = softmax(s, slope)
       let sum = 0
       for (let k = 0; k < s.length; k++) {
         slope[k]! -= (k === label ? 1 - smoothing : 0) + each
         sum += s[k]!
       }
-      if (smoothing === 0) return plain(s, label)
-      return logSumExp(s) - (1 - smoothing) * s[label]! - each * sum
+      if (smoothing === 0) return log - s[label]!
+      return log - (1 - smoothing) * s[label]! - each * sum
     },
   }
 }
@@ -59,26 +58,29 @@ function hingeOf(s: Float64Array, label: number, slope?: Float64Array): number {
 
 /** `log Σ exp(s)`, computed relative to the largest score so that nothing overflows. */
 function logSumExp(s: Float64Array): number {
-  const largest = largestOf(s)
+  const largest = s[argMax(s)]!
   let sum = 0
   for (let k = 0; k < s.length; k++) sum += Math.exp(s[k]! - largest)
   return largest + Math.log(sum)
 }
 
-/** Writes the softmax to `p`. Because it divides by the sum, `Σ p = 1` for scores of any size. */
-function softmax(s: Float64Array, p: Float64Array): void {
-  const largest = largestOf(s)
+/**
+ * Writes the softmax to `p`, and returns `log Σ exp(s)`. Because it divides by the sum, `Σ p = 1` for scores of any size.
+ */
+function softmax(s: Float64Array, p: Float64Array): number {
+  const largest = s[argMax(s)]!
   let sum = 0
   for (let k = 0; k < s.length; k++) {
     p[k] = Math.exp(s[k]! - largest)
     sum += p[k]!
   }
   for (let k = 0; k < s.length; k++) p[k]! /= sum
+  return largest + Math.log(sum)
 }
 
-/** The largest score. NaN does not count, unless it is the first. */
-function largestOf(s: Float64Array): number {
-  let largest = s[0]!
-  for (let k = 1; k < s.length; k++) if (s[k]! > largest) largest = s[k]!
-  return largest
+/** The place of the largest score, the first of equals. NaN does not count, unless it is the first. */
+export function argMax(s: Float64Array): number {
+  let best = 0
+  for (let k = 1; k < s.length; k++) if (s[k]! > s[best]!) best = k
+  return best
 }

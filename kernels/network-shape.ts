@@ -1,27 +1,49 @@
-import type { DenseLayer, NetworkShape } from './contract.js'
+import type { NetworkShape } from './contract.js'
 
-/** One array of a network. */
-export interface NetworkArray {
-  /** `W` and `b` of a single layer; `W1`, `b1`, `gamma1`, `beta1` … of several, counted from the features. */
+/** One array of the parameters of a model. */
+export interface ArraySpec {
+  /** Name on the wire and in files: `W` and `b` of a single layer; `W1`, `b1`, `gamma1`, `beta1` … of several. */
   readonly name: string
-  /** Extents, the slowest first. */
+  /** Extents, the slowest first: `[classes, features]`. */
   readonly shape: readonly number[]
   /**
-   * `weights` belong to the penalty; a `bias` of a single layer may be drawn as weights are, an `offset` begins at zero, a
-   * `scale` at one; an `average` is changed by training steps but not by the update rule.
+   * Weights are drawn by `init` and belong to the penalty; biases begin at zero unless `init` draws them too. An
+   * `offset` always begins at zero, a `scale` at one. An `average` begins at zero; the model itself changes it in steps, and
+   * no update rule does.
    */
   readonly kind: 'weights' | 'bias' | 'offset' | 'scale' | 'average'
 }
 
+/** What is added to the variance of a batch before its root is taken. */
+export const EPSILON = 1e-5
+
+/** What stays of a running average with each batch. */
+export const KEPT = 0.9
+
 /** The number of batches that the running averages have seen. */
 export const BATCHES_SEEN = 'batchesSeen'
 
+/** What stands behind the names of the arrays of layer `i`: its number from 1, nothing if there is one layer. */
+export function suffixOf({ layers }: { readonly layers: { readonly length: number } }, i: number): string {
+  return layers.length === 1 ? '' : String(i + 1)
+}
+
+/** The arrays that update rules change. */
+export function trainedOf<A extends Pick<ArraySpec, 'kind'>>(arrays: readonly A[]): A[] {
+  return arrays.filter(({ kind }) => kind !== 'average')
+}
+
+/** The size of an array of a shape: the product of its extents. */
+export function widthOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1)
+}
+
 /** The arrays of a network, layer by layer. */
-export function arraysOfNetwork({ features, layers }: NetworkShape): NetworkArray[] {
-  const arrays: NetworkArray[] = []
+export function arraysOfNetwork({ features, layers }: Pick<NetworkShape, 'features' | 'layers'>): ArraySpec[] {
+  const arrays: ArraySpec[] = []
   let inputs = features
   for (const [i, layer] of layers.entries()) {
-    const at = layers.length === 1 ? '' : String(i + 1)
+    const at = suffixOf({ layers }, i)
     arrays.push({ name: `W${at}`, shape: [layer.units, inputs], kind: 'weights' })
     arrays.push({ name: `b${at}`, shape: [layer.units], kind: layers.length === 1 ? 'bias' : 'offset' })
     if (layer.batchNorm)
@@ -47,9 +69,4 @@ export function workOfRow({ features, layers }: Pick<NetworkShape, 'features' | 
     inputs = units
   }
   return work
-}
-
-/** Whether a layer is the linear one that all kernels know. */
-export function isPlain({ activation, batchNorm }: DenseLayer): boolean {
-  return activation === undefined && !batchNorm
 }

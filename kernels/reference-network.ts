@@ -1,16 +1,12 @@
 import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores } from './check.js'
 import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
-import { lossOf } from './loss.js'
-import { arraysOfNetwork, BATCHES_SEEN } from './network-shape.js'
+import { argMax, lossOf } from './loss.js'
+import { arraysOfNetwork, BATCHES_SEEN, EPSILON, KEPT, suffixOf, trainedOf, widthOf } from './network-shape.js'
 import { readRow } from './rows.js'
-
-const EPSILON = 1e-5
-/** What stays of a running average with each batch. */
-const KEPT = 0.9
 
 type Values = Float64Array
 
-/** A layer with views of its arrays. Arrays of a normalisation are missing where there is none. */
+/** The sizes of a layer, and what comes after its products. */
 interface Layer {
   readonly inputs: number
   readonly units: number
@@ -40,13 +36,13 @@ export function referenceNetwork(shape: NetworkShape): Network {
   const { features } = shape
   const specs = arraysOfNetwork(shape)
   const arraysLike = (): Record<string, Values> =>
-    Object.fromEntries(specs.map(({ name, shape }) => [name, new Float64Array(shape.reduce((a, b) => a * b, 1))]))
+    Object.fromEntries(specs.map(({ name, shape }) => [name, new Float64Array(widthOf(shape))]))
   const arrays = arraysLike()
   const sums = arraysLike()
   const layers: Layer[] = shape.layers.map(({ units, activation, batchNorm }, i, all) => ({
     inputs: i === 0 ? features : all[i - 1]!.units,
     units,
-    at: all.length === 1 ? '' : String(i + 1),
+    at: suffixOf(shape, i),
     isRelu: activation === 'relu',
     isNormalised: batchNorm === true,
   }))
@@ -172,7 +168,7 @@ export function referenceNetwork(shape: NetworkShape): Network {
 
   function gradient(lambda: number, into?: Arrays): Gradient {
     checkAny(count)
-    const trained = specs.filter(({ kind }) => kind !== 'average')
+    const trained = trainedOf(specs)
     const target = into ? checkedNetworkArrays(into, trained) : undefined
     const mean: Record<string, Numbers> = {}
     for (const { name, kind } of trained) {
@@ -239,11 +235,4 @@ export function referenceNetwork(shape: NetworkShape): Network {
     scores,
     free: () => {},
   }
-}
-
-/** The place of the largest value, the first of equals. */
-function argMax(values: Values): number {
-  let best = 0
-  for (let k = 1; k < values.length; k++) if (values[k]! > values[best]!) best = k
-  return best
 }

@@ -1,7 +1,7 @@
 import { checkNetwork, checkWhole } from './check.js'
 import type { Kernels, Moments } from './contract.js'
 import { allocating, checkLength } from './memory.js'
-import { arraysOfNetwork } from './network-shape.js'
+import { arraysOfNetwork, widthOf } from './network-shape.js'
 import { referenceNetwork } from './reference-network.js'
 
 /**
@@ -22,8 +22,7 @@ export function referenceKernels(): Kernels {
     memoryOutlivesClose: true,
     network: (shape) => {
       checkNetwork(shape)
-      const sizes = arraysOfNetwork(shape).map(({ shape }) => shape.reduce((product, extent) => product * extent, 1))
-      const numbers = sizes.reduce((sum, size) => sum + size, 0)
+      const numbers = arraysOfNetwork(shape).reduce((sum, { shape }) => sum + widthOf(shape), 0)
       return allocating(2 * numbers * 8, () => referenceNetwork(shape))
     },
     moments,

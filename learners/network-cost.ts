@@ -6,6 +6,7 @@ import {
   type OpenModel,
   type Rows,
   readRow,
+  suffixOf,
 } from '../pipeline/stage-kit.js'
 
 const EPSILON = 1e-5
@@ -26,8 +27,7 @@ export async function networkCostAround(
 ): Promise<CostAround> {
   const { features, layers } = shape
   const count = rows.labels.length
-  const single = layers.length === 1
-  const at = (layer: number) => (single ? '' : String(layer + 1))
+  const at = (layer: number) => suffixOf(shape, layer)
   const weights = new Set(arraysOfNetwork(shape).flatMap(({ name, kind }) => (kind === 'weights' ? [name] : [])))
   const here = Object.fromEntries(Object.entries(parameters).map(([name, values]) => [name, Float64Array.from(values)]))
   const x = new Float64Array(count * features)

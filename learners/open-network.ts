@@ -1,4 +1,4 @@
-import { arraysOfNetwork, type Kernels, type NetworkShape, type OpenModel, rowsPerCall } from '../pipeline/stage-kit.js'
+import { type Kernels, type NetworkShape, type OpenModel, rowsPerCall } from '../pipeline/stage-kit.js'
 
 const sums = ({ loss, correct }: { readonly loss: number; readonly correct: number }) => [loss, correct]
 
@@ -7,14 +7,13 @@ export function openNetwork(kernels: Kernels, shape: NetworkShape): OpenModel {
   const network = kernels.network(shape)
   // The statistics of a batch must not be those of its parts.
   const needsWholeBatch = shape.layers.some(({ batchNorm }) => batchNorm)
-  const isPlain = !arraysOfNetwork(shape).some(({ kind }) => kind === 'average')
   return {
     rowsPerCall: rowsPerCall(kernels, { ...shape, classes: network.classes }),
     needsWholeBatch,
     read: () => network.read(),
     load: (parameters) => network.load(parameters),
     change: (write) => network.change(write),
-    ...(isPlain && { step: (rows, update) => network.step(rows, update) }),
+    ...(!needsWholeBatch && { step: (rows, update) => network.step(rows, update) }),
     accumulate: (rows) => network.accumulate(rows),
     gradient: (lambda, into) => network.gradient(lambda, into),
     evaluate: (rows) => {

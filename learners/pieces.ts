@@ -14,10 +14,14 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
   return slices(rows, model.rowsPerCall)
 }
 
+/** The most of these rows that one kernel call of a step should get. */
+export function mostInStep(rows: Rows, model: OpenModel): number {
+  return model.needsWholeBatch ? rows.labels.length : model.rowsPerCall
+}
+
 /** Adds rows to the sums of a step, with as many kernel calls as they need. */
 export async function accumulate(rows: Rows, model: OpenModel, flow: Pick<Flow, 'yieldToEventLoop'>): Promise<void> {
-  const most = model.needsWholeBatch ? rows.labels.length : model.rowsPerCall
-  for (const piece of slices(rows, most)) {
+  for (const piece of slices(rows, mostInStep(rows, model))) {
     model.accumulate(piece)
     await flow.yieldToEventLoop()
   }

@@ -62,8 +62,7 @@ export type Schedule = z.output<typeof schedule>
 export function etaAt(eta: Schedule, position: Position, warmUp = 0): number {
   const t = position.step - 1
   if (warmUp === 0) return scheduled(eta, t, position)
-  const after: Position = { ...position, epoch: 1 }
-  if (t < warmUp) return (scheduled(eta, 0, after, warmUp) * (t + 1)) / warmUp
+  if (t < warmUp) return (scheduled(eta, 0, { ...position, epoch: 1 }, warmUp) * (t + 1)) / warmUp
   return scheduled(eta, t - warmUp, position, warmUp)
 }
 

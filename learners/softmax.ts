@@ -1,4 +1,4 @@
-import { defineLearner, z } from '../pipeline/stage-kit.js'
+import { arraysOfNetwork, defineLearner, type LearnerData, type NetworkShape, z } from '../pipeline/stage-kit.js'
 import { lossAndAccuracy } from './metrics.js'
 import { openNetwork } from './open-network.js'
 import { softmaxCostAround } from './softmax-cost.js'
@@ -17,11 +17,11 @@ export const softmax = defineLearner({
   metrics: lossAndAccuracy('nats'),
   scores: 'logits',
   templates: 'W',
-  arrays: ({ features, classes }) => [
-    { name: 'W', shape: [classes, features], kind: 'weights' },
-    { name: 'b', shape: [classes], kind: 'bias' },
-  ],
-  open: (kernels, { features, classes }) =>
-    openNetwork(kernels, { features, layers: [{ units: classes }], loss: 'cross-entropy' }),
+  arrays: (data) => arraysOfNetwork(shapeOf(data)),
+  open: (kernels, data) => openNetwork(kernels, shapeOf(data)),
   costAround: softmaxCostAround,
 })
+
+function shapeOf({ features, classes }: LearnerData): NetworkShape {
+  return { features, layers: [{ units: classes }], loss: 'cross-entropy' }
+}

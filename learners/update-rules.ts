@@ -4,7 +4,10 @@ import { type Numbers, z } from '../pipeline/stage-kit.js'
 export interface UpdateStep {
   /** Learning rate. */
   readonly eta: number
-  /** Factor of weight decay, `decay · w` is added to the gradient: `2 · lambda` for weights, 0 for biases. */
+  /**
+   * Factor of weight decay, `decay · w` is added to the gradient: `2 · lambda` for weights, 0 for biases. It is 0 for all
+   * arrays if the gradient was clipped, which then has the penalty already.
+   */
   readonly decay: number
   /** Whether the array holds weights. `adamw` shrinks nothing else. */
   readonly isWeights: boolean
@@ -39,42 +42,37 @@ const betas = {
   epsilon: z.number().positive().default(1e-8).describe('Added to the root of the mean squared gradient.'),
 }
 const decay = z.number().nonnegative().default(0.01).describe('The share of eta · w that each step takes off weights.')
+const adamOptions = z.strictObject(betas)
+const adamwOptions = z.strictObject({ ...betas, decay })
 
 /** The update rule as an option: its name, or a mapping with its numbers. */
 export const update = z.union([
   z.enum(['sgd', 'momentum', 'nesterov', 'adam', 'adamw']),
   z.strictObject({ momentum: share.describe('How much of the velocity stays from step to step.') }),
   z.strictObject({ nesterov: share.describe('How much of the velocity stays from step to step.') }),
-  z.strictObject({ adam: z.strictObject(betas).describe('Adam; the penalty is part of the gradient.') }),
-  z.strictObject({ adamw: z.strictObject({ ...betas, decay }).describe('Adam with a decay of its own.') }),
+  z.strictObject({ adam: adamOptions.describe('Adam; the penalty is part of the gradient.') }),
+  z.strictObject({ adamw: adamwOptions.describe('Adam with a decay of its own.') }),
 ])
 
 /** The choice of an update rule. */
 export type Update = z.output<typeof update>
 
+/** The numbers of a rule that is given by its name. */
+const defaults = {
+  momentum: { momentum: 0.9 },
+  nesterov: { nesterov: 0.9 },
+  adam: { adam: adamOptions.parse({}) },
+  adamw: { adamw: adamwOptions.parse({}) },
+}
+
 /** Makes the update rule of an option. */
 export function updateRule(chosen: Update): UpdateRule {
-  const options = typeof chosen === 'string' ? named(chosen) : chosen
+  if (chosen === 'sgd') return sgd
+  const options = typeof chosen === 'string' ? defaults[chosen] : chosen
   if ('momentum' in options) return momentum(options.momentum)
   if ('nesterov' in options) return nesterov(options.nesterov)
   if ('adam' in options) return adam('adam', { ...options.adam, decay: 0 })
-  if ('adamw' in options) return adam('adamw', options.adamw)
-  return sgd
-}
-
-function named(name: Extract<Update, string>): Exclude<Update, string> | { readonly sgd: true } {
-  switch (name) {
-    case 'momentum':
-      return { momentum: 0.9 }
-    case 'nesterov':
-      return { nesterov: 0.9 }
-    case 'adam':
-      return { adam: z.strictObject(betas).parse({}) }
-    case 'adamw':
-      return { adamw: z.strictObject({ ...betas, decay }).parse({}) }
-    case 'sgd':
-      return { sgd: true }
-  }
+  return adam('adamw', options.adamw)
 }
 
 /** Plain gradient descent: `w -= eta * (g + decay * w)`. */

@@ -2,7 +2,7 @@ import { fstatSync, readSync } from 'node:fs'
 import { extname } from 'node:path'
 import { parse as parseCsv } from 'csv-parse/sync'
 import { fileReason } from '../pipeline/base/errors.js'
-import { linesOf, namesInside, withFileInside } from '../pipeline/files/inside.js'
+import { type Line, linesOf, namesInside, withFileInside } from '../pipeline/files/inside.js'
 import { readWhole } from '../pipeline/files/regular-file.js'
 import { fromCsvText } from '../pipeline/formats/csv-text.js'
 import { tableFromFile } from '../pipeline/formats/ipc.js'
@@ -31,7 +31,7 @@ export function metricsIn(directory: string, remarks: string[]): readonly Metric
     const damaged = { rows: 0 }
     const { rows, every } = thinned(readers.get(extname(name))!(file, 0, damaged))
     if (damaged.rows > 0) remarks.push(`${name}: ${damaged.rows} damaged rows left out`)
-    if (every > 1) remarks.push(`${name} is long: every ${every}th evaluation is drawn, and the last`)
+    if (every > 1) remarks.push(`${name} is long: one of every ${every} evaluations is drawn, and the last`)
     return rows
   })
 }
@@ -119,7 +119,7 @@ function headOf(file: number): { readonly columns: readonly string[]; readonly e
 }
 
 /** The lines that begin behind a byte, the beginning of the rows excepted. */
-function* linesFrom(file: number, from: number, start: number): Generator<{ readonly text: string }> {
+function* linesFrom(file: number, from: number, start: number): Generator<Line> {
   const lines = linesOf(file, Math.max(from, start))
   // The byte is somewhere in a line.
   if (from > start) lines.next()
@@ -138,9 +138,8 @@ function cellsOf(line: string): readonly string[] | undefined {
 function* rowsOfLines(file: number, from: number): Generator<MetricsRow> {
   const first = linesOf(file).next().value
   if (!first?.isEnded || !isMetrics(Object.keys(JSON.parse(first.text) as object))) return
-  const lines = linesOf(file, from)
-  if (from > 0) lines.next()
-  for (const { text, isEnded } of lines) if (isEnded) yield rowOf(Object.entries(JSON.parse(text) as object))
+  for (const { text, isEnded } of linesFrom(file, from, 0))
+    if (isEnded) yield rowOf(Object.entries(JSON.parse(text) as object))
 }
 
 function rowsOfStream(file: number): readonly MetricsRow[] {

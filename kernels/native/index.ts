@@ -14,7 +14,7 @@ import type {
   Rows,
   SgdStep,
 } from '../contract.js'
-import { type DenseLayer, isSoftmax } from '../dense-layer.js'
+import { isSoftmax, type LayerProducts } from '../dense-layer.js'
 import { layeredNetwork } from '../layered-network.js'
 import { allocating, checkLength } from '../memory.js'
 
@@ -180,7 +180,7 @@ export function nativeKernels({ threads }: { threads: number }): Kernels {
 }
 
 /** One dense layer, with the loss cross-entropy or inside a network. */
-function softmax(addon: Addon, kernels: Handle, features: number, classes: number): Network & DenseLayer {
+function softmax(addon: Addon, kernels: Handle, features: number, classes: number): Network & LayerProducts {
   const classifier = allocating(addon.memory(kernels, features, classes), () =>
     addon.create(kernels, features, classes),
   )

@@ -1,6 +1,6 @@
 import { affineOf, checkAny, checkedArrays, checkLabels, checkRows, checkScores } from '../check.js'
 import type { Arrays, Evaluation, Gradient, Network, Numbers, Rows, SgdStep } from '../contract.js'
-import type { DenseLayer } from '../dense-layer.js'
+import type { LayerProducts } from '../dense-layer.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
 import { createPass, leastPassBytes } from './pass.js'
@@ -20,7 +20,7 @@ interface Product {
  * call has a few phases. The phase `fold` folds the standardisation into the weights. Then each pass over some of the rows has a
  * forward phase over tiles of rows and a backward phase over tiles of columns.
  */
-export function createSoftmax(arena: Arena, features: number, classes: number): Network & DenseLayer {
+export function createSoftmax(arena: Arena, features: number, classes: number): Network & LayerProducts {
   const blocks: number[] = []
   try {
     return placedSoftmax(arena, features, classes, blocks)
@@ -31,7 +31,7 @@ export function createSoftmax(arena: Arena, features: number, classes: number): 
 }
 
 /** Makes the network; adds each block that it takes from the heap to `blocks`. */
-function placedSoftmax(arena: Arena, features: number, classes: number, blocks: number[]): Network & DenseLayer {
+function placedSoftmax(arena: Arena, features: number, classes: number, blocks: number[]): Network & LayerProducts {
   const { heap, exports, words, doubles } = arena
   const stride = roundUp(features, 16)
   const groups = roundUp(classes, GROUP)

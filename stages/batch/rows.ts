@@ -59,9 +59,9 @@ export const rows = defineStage({
           filter((table) => splitOf(table) === split),
           toArray(),
           context.flow.concatMap((tables) => {
-            const { count, cut } = cuttable(tables, split, context)
+            const { count, cut, labels, classes } = cuttable(tables, split, context)
             const items = batches(count, cut, split, size, epochs, dropLast, at)
-            return context.flow.pull(afterFirst(() => noteMissing(tables, split, context), items))
+            return context.flow.pull(afterFirst(() => noteMissing(labels, classes, split, context), items))
           }),
         )
       }),
@@ -73,9 +73,15 @@ const progress = z.strictObject({ epoch: z.int().positive() })
 /** Number of batches of the first epoch that are kept for the next epochs. More would not be worth their memory. */
 const KEPT = 10_000
 
-/** The number of rows of a split, and the function that cuts the rows `from … to - 1` out of it. */
+/** A split of which batches are cut. */
 interface Cuttable {
+  /** The number of its rows. */
   readonly count: number
+  /** The labels of the rows of this process, by shard. */
+  readonly labels: readonly Int32Array[]
+  /** The names of the classes. */
+  readonly classes: readonly string[]
+  /** Cuts the rows `from … to - 1`. */
   readonly cut: (from: number, to: number, position: Position) => Table
 }
 
@@ -88,9 +94,12 @@ function cuttable(tables: readonly Table[], split: string, { parallel }: StageCo
   const joined = isDivided || others.length === 0 ? tables : [first.concat(...others)]
   const parts = rowsByShard(joined, split, parallel).map(([rows]) => rows!)
   const fields = fieldsOf(first)
-  const width = widthOf(layoutOf(first).shape)
+  const { shape, classes } = layoutOf(first)
+  const width = widthOf(shape)
   return {
     count: shareOf(first)?.rows ?? parts[0]!.labels.length,
+    labels: parts.map(({ labels }) => labels),
+    classes,
     cut: (from, to, position) => {
       const cuts = parts.map(({ values, labels }, i) => {
         const [start, end] = [rowsBefore(from, own[i]!, shards), rowsBefore(to, own[i]!, shards)]
@@ -102,12 +111,16 @@ function cuttable(tables: readonly Table[], split: string, { parallel }: StageCo
 }
 
 /** Adds a note about classes that cannot be learned, because no row to train on has them on any rank. */
-function noteMissing(tables: readonly Table[], split: string, context: StageContext): Promise<void> | undefined {
-  const { classes } = layoutOf(tables[0]!)
+function noteMissing(
+  labels: Cuttable['labels'],
+  classes: Cuttable['classes'],
+  split: string,
+  context: StageContext,
+): Promise<void> | undefined {
   const { parallel } = context
-  const own = rowsByShard(tables, split, parallel).map((parts) => {
+  const own = labels.map((each) => {
     const counts = new Float64Array(classes.length)
-    for (const { labels } of parts) for (const label of labels) counts[label]!++
+    for (const label of each) counts[label]!++
     return counts
   })
   const note = (all: readonly Float64Array[]): void => {

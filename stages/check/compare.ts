@@ -9,6 +9,7 @@ import {
   type Position,
   positionOf,
   type StageContext,
+  trainedOf,
   widthOf,
 } from '../../pipeline/stage-kit.js'
 import { agreement, gradientOf, type Subject } from './analytic.js'
@@ -119,5 +120,5 @@ function subjectOf(
       )
   }
   // Steps change averages, but not along a gradient.
-  return { learner, own, data, specs: specs.filter(({ kind }) => kind !== 'average') }
+  return { learner, own, data, specs: trainedOf(specs) }
 }

@@ -8,6 +8,7 @@ import {
   type OpenModel,
   PipelineError,
   type Rows,
+  trainedOf,
   widthOf,
 } from '../../pipeline/stage-kit.js'
 
@@ -45,7 +46,7 @@ export function makeStepper(
   { model, specs, rule, lambda, clip }: StepParts,
   saved: Readonly<Record<string, unknown>>,
 ): Stepper {
-  const trained = specs.filter(({ kind }) => kind !== 'average')
+  const trained = trainedOf(specs)
   const states = new Map(
     trained.map(({ name, shape }) => {
       const fresh = rule.init(widthOf(shape))

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { etaAt, type UpdateRule } from '../../learners/index.js'
+import { etaAt, mostInStep, type UpdateRule } from '../../learners/index.js'
 import {
   type AnyLearner,
   type ArraySpec,
@@ -149,7 +149,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     if (saved && isSeen(batch, saved)) return []
     if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
     const rows = kernelRows(batch)
-    const most = open.model.needsWholeBatch ? rows.labels.length : open.model.rowsPerCall
+    const most = mostInStep(rows, open.model)
     return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)
   }
 
@@ -229,7 +229,7 @@ function fitting(saved: Readonly<Record<string, unknown>>, specs: readonly Array
 /** Throws if an array has a name that a checkpoint or an export uses for something else. */
 function checkNames(learner: string, specs: readonly ArraySpec[]): void {
   for (const { name } of specs)
-    if (/^(step|steps|learner|mean|scale|rule|rule\..*)$/.test(name))
+    if (/^(step|steps|learner|mean|scale|rule(\..*)?)$/.test(name))
       throw new PipelineError(
         'STAGE',
         `the learner "${learner}" has an array "${name}"; that name is reserved, rename it`,

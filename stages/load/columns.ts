@@ -61,7 +61,7 @@ function indexOf(path: string, column: ColumnName, names: readonly string[] | un
   )
 }
 
-/** The name of a column for messages: its name in quotes if it has one, else its index. */
+/** The name of a column for messages: its name if it has one, else its index. */
 export function columnTitle({ names }: Pick<Columns, 'names'>, column: number): string {
   const name = names?.[column]
   return name === undefined || name === '' ? `${column}` : name

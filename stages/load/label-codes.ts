@@ -80,8 +80,7 @@ export class LabelCodes {
 
   /** The text that a label is compared by. */
   private textOf(label: string): string {
-    const text = labelText(label)
-    return this.merge.length === 0 ? text : mergedLabel(text, this.merge)
+    return mergedLabel(labelText(label), this.merge)
   }
 }
 

@@ -10,7 +10,7 @@ import {
   turn,
 } from '../../pipeline/stage-kit.js'
 
-/** Largest file that is read into memory as a whole, and largest size of an unpacked file, in bytes. */
+/** Largest size of an unpacked file, in bytes. */
 const MOST = 1 << 30
 
 /** Bytes that are read at a time. A piece is worked on for a few milliseconds, so that Ctrl-C is answered at once. */
@@ -22,20 +22,19 @@ const GZIP = [0x1f, 0x8b]
 /**
  * Reads a data file in pieces, unpacks it if it is a gzip file, and records its checksum in the run when all of it has
  * been read. Stops with an error when the run is stopped. Throws a PipelineError `DATA` if the file is missing,
- * unreadable, empty or damaged, or unpacks to more than 1 GiB. If it is missing, the message ends with `help`.
+ * unreadable, empty or damaged, or unpacks to more than 1 GiB.
  */
-export async function* readPieces(path: string, context: StageContext, help = ''): AsyncGenerator<Uint8Array> {
-  const raw = rawPieces(path, context, help)
+export async function* readPieces(path: string, context: StageContext): AsyncGenerator<Uint8Array> {
+  const raw = rawPieces(path, context)
   try {
     const first = await raw.next()
     if (first.done) throw new PipelineError('DATA', `${path} is empty`)
     const all = joined(first.value, raw)
-    const isPacked = isGzip(first.value) || path.endsWith('.gz')
+    const packed = isPacked(path, first.value)
     let size = 0
-    for await (const piece of isPacked ? unpacked(all, path) : all) {
+    for await (const piece of packed ? unpacked(all, path) : all) {
       size += piece.length
-      if (isPacked && size > MOST)
-        throw new PipelineError('DATA', `${path} holds more than ${MOST >> 20} MiB; unpack it`)
+      if (packed && size > MOST) throw new PipelineError('DATA', `${path} holds more than ${MOST >> 20} MiB; unpack it`)
       yield piece
       await turn(context)
     }
@@ -46,9 +45,9 @@ export async function* readPieces(path: string, context: StageContext, help = ''
   }
 }
 
-/** Whether the content of a file that begins with these bytes is packed by gzip. */
-export function isGzip(bytes: Uint8Array): boolean {
-  return GZIP.every((byte, i) => bytes[i] === byte)
+/** Whether a file that begins with these bytes is packed by gzip, or says so by its name. */
+function isPacked(path: string, bytes: Uint8Array): boolean {
+  return path.endsWith('.gz') || GZIP.every((byte, i) => bytes[i] === byte)
 }
 
 async function* joined(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -57,9 +56,9 @@ async function* joined(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): Asy
 }
 
 /** The bytes as they are in the file. Each piece has memory of its own. */
-async function* rawPieces(path: string, context: StageContext, help: string): AsyncGenerator<Uint8Array> {
+async function* rawPieces(path: string, context: StageContext): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
-  const handle = await reading(path, help, () => openRegularFile(path))
+  const handle = await reading(path, '', () => openRegularFile(path))
   let bytes = 0
   try {
     for (;;) {
@@ -91,10 +90,10 @@ async function* unpacked(packed: AsyncGenerator<Uint8Array>, path: string): Asyn
   }
 }
 
-/** Reads a whole data file of at most 1 GiB. Throws like `readPieces`. */
-export async function readSourceFile(path: string, context: StageContext, help = ''): Promise<Buffer> {
+/** Reads a whole data file. Throws like `readPieces`. */
+export async function readSourceFile(path: string, context: StageContext): Promise<Buffer> {
   const pieces: Uint8Array[] = []
-  for await (const piece of readPieces(path, context, help)) pieces.push(piece)
+  for await (const piece of readPieces(path, context)) pieces.push(piece)
   return Buffer.concat(pieces)
 }
 
@@ -108,7 +107,10 @@ export interface SourceFile {
   pieces(length: number): AsyncGenerator<Uint8Array>
 }
 
-/** Opens a data file. Only a gzip file is read into memory as a whole. Throws like `readPieces`. */
+/**
+ * Opens a data file. Only a gzip file is read into memory as a whole. Throws like `readPieces`; if the file is missing, the
+ * message ends with `help`.
+ */
 export async function openSourceFile(path: string, context: StageContext, help = ''): Promise<SourceFile> {
   const firstBytes = new Uint8Array(GZIP.length)
   const size = await reading(path, help, async () => {
@@ -121,8 +123,7 @@ export async function openSourceFile(path: string, context: StageContext, help =
     }
   })
   if (size === 0) throw new PipelineError('DATA', `${path} is empty`)
-  if (!isGzip(firstBytes) && !path.endsWith('.gz'))
-    return { path, size, pieces: (length) => read(path, size, length, context) }
+  if (!isPacked(path, firstBytes)) return { path, size, pieces: (length) => read(path, size, length, context) }
   const bytes = await readSourceFile(path, context)
   return { path, size: bytes.length, pieces: (length) => cut(bytes, length, context) }
 }

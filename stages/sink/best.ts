@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { type Table, tableFromIPC } from 'apache-arrow'
-
 import { defer, ignoreElements, merge, tap } from 'rxjs'
 import { z } from 'zod'
 import {

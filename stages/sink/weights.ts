@@ -76,7 +76,9 @@ const SHEET = { snapshots: 12, classes: 20 }
 interface Drawn {
   readonly weights: Numbers
   readonly names: readonly string[]
-  /** What the rows are, for titles: `each class`. */
+  /** What a row stands for. */
+  readonly rows: 'classes' | 'units'
+  /** All rows, for titles: `each class`. */
   readonly what: string
 }
 
@@ -171,12 +173,13 @@ function makeArtist(options: Options, context: StageContext) {
     const { name, templates, templateRows } = context.learner(model.learner)
     const weights = templates === undefined ? undefined : arraysOf(model)[templates]
     if (!weights) throw new PipelineError('DATA', `the learner "${name}" has no weights per class to draw`)
-    if (templateRows !== 'units') return { weights, names: model.classes, what: 'each class' }
+    if (templateRows !== 'units') return { weights, names: model.classes, rows: 'classes', what: 'each class' }
     const units = weights.length / widthOf(model.shape)
     const shown = Math.min(units, UNITS)
     return {
       weights: weights.subarray(0, shown * widthOf(model.shape)),
       names: Array.from({ length: shown }, (_, unit) => `unit ${unit + 1}`),
+      rows: 'units',
       what: shown < units ? `${shown} of ${units} units of the first layer` : 'each unit of the first layer',
     }
   }
@@ -234,7 +237,7 @@ function templates({ weights, names }: Drawn, layout: ImageLayout): Pixels[] {
 }
 
 /** The largest weights of the first rows, to be drawn as bars. */
-function bars({ weights, names, what }: Drawn, when: string): Parameters<typeof barsFigure> {
+function bars({ weights, names, rows, what }: Drawn, when: string): Parameters<typeof barsFigure> {
   const features = weights.length / names.length
   const shown = names.slice(0, BARS.classes)
   const values = shown.flatMap((group, c): Bar[] => {
@@ -242,7 +245,6 @@ function bars({ weights, names, what }: Drawn, when: string): Parameters<typeof 
     const order = Array.from(row.keys()).sort((i, j) => Math.abs(row[j]!) - Math.abs(row[i]!) || i - j)
     return order.slice(0, BARS.weights).map((j) => ({ group, name: `feature ${j}`, value: row[j]! }))
   })
-  const rows = what.includes('unit') ? 'units' : 'classes'
   const of = shown.length < names.length ? `${shown.length} of ${names.length} ${rows}` : what
   return [values, { title: `Largest weights of ${of}, ${when}` }]
 }
