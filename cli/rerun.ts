@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { Pipeline } from '../index.js'
 import { type KernelName, kernelNames } from '../kernels/index.js'
-import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
 import { readDefinition } from '../pipeline/definition/read.js'
+import { attempt } from '../pipeline/files/files.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
 import { builtInStages } from '../pipeline/graph/registry.js'
 import { start } from '../pipeline/run/run.js'
@@ -108,13 +109,8 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
 }
 
 function readStored(directory: string): Buffer {
-  try {
-    return readInside(directory, 'pipeline.yaml', MAX_DEFINITION)
-  } catch (error) {
-    throw new PipelineError('DATA', fileProblem('read', shortPath(join(directory, 'pipeline.yaml')), error), {
-      cause: error,
-    })
-  }
+  const name = 'pipeline.yaml'
+  return attempt('read', join(directory, name), () => readInside(directory, name, MAX_DEFINITION), 'DATA')
 }
 
 /**

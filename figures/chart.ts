@@ -18,8 +18,8 @@ export async function chart(spec: ChartSpec, description = 'Chart'): Promise<str
   const view = new vega.View(vega.parse(compile(whole, { logger: logger as never }).spec), { renderer: 'none', logger })
   const svg = await view.toSVG()
   view.finalize()
-  // A screen reader shall take the chart for one image: remove the descriptions of its parts.
-  // Vega does not know which characters XML allows.
+  // Vega does not know which characters XML allows, so `plainXml` comes first. A screen reader shall take the chart for one
+  // image, so the descriptions of its parts are removed.
   const svgImage = plainXml(svg)
     .replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"(?=[^<>]*>)/g, '')
     .replace('<svg ', () => `<svg role="img" aria-label="${escapeXml(description)}" `)

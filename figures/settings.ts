@@ -139,10 +139,7 @@ export function settingsLineFigure(
     .map((point) => ({ ...point, low: point.mean - (point.deviation ?? 0), high: point.mean + (point.deviation ?? 0) }))
   const numbers = values.flatMap(({ value }) => (typeof value === 'number' ? value : []))
   const isNumeric = numbers.length === values.length
-  const low = -largest(
-    numbers.map((number) => -number),
-    Number.NEGATIVE_INFINITY,
-  )
+  const low = numbers.reduce((least, number) => Math.min(least, number), Number.POSITIVE_INFINITY)
   const isLogarithmic = isNumeric && low > 0 && largest(numbers) / low >= LOGARITHMIC
   const x = isNumeric
     ? {

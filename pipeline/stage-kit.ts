@@ -4,7 +4,7 @@
  */
 export { z } from 'zod'
 export type { Affine, Arrays, Gradient, Kernels, Later, NetworkShape, Numbers, Rows } from '../kernels/contract.js'
-export { arraysOfNetwork, type NetworkArray } from '../kernels/network-shape.js'
+export { arraysOfNetwork, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { cutToCells, padToCells } from './base/cells.js'
 export type { DataSource } from './base/data-source.js'
@@ -80,7 +80,6 @@ export {
   layoutOf,
   partsOf,
   splitOf,
-  widthOf,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'

@@ -1,7 +1,8 @@
 import { fstatSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
+import { attempt } from '../pipeline/files/files.js'
 import { entryInside, namesInside, readInside, withFileInside } from '../pipeline/files/inside.js'
 import { tableFromFile } from '../pipeline/formats/ipc.js'
 import { arrowFile } from '../pipeline/wires/arrow-internals.js'
@@ -40,10 +41,15 @@ export function differingFiles(a: string, b: string): string[] {
 export function comparedFiles(directory: string): Set<string> {
   const files: string[] = []
   const visit = (folder: string, depth: number): void => {
-    for (const entry of readOrThrow('the directory', join(directory, folder), () => namesInside(directory, folder))) {
+    for (const entry of attempt(
+      'read the directory',
+      join(directory, folder),
+      () => namesInside(directory, folder),
+      'DATA',
+    )) {
       const name = folder === '' ? entry : `${folder}/${entry}`
       if (ignored.some((pattern) => pattern.test(name))) continue
-      const status = readOrThrow('', join(directory, name), () => entryInside(directory, name))
+      const status = attempt('read', join(directory, name), () => entryInside(directory, name), 'DATA')
       if (!status?.isDirectory()) files.push(name)
       else if (!ignored.some((pattern) => pattern.test(`${name}/`))) visit(name, depth + 1)
       if (files.length > MOST.files || depth > MOST.depth)
@@ -86,7 +92,7 @@ function isSameContent(a: number, b: number): boolean {
 }
 
 function withFile<T>(directory: string, name: string, use: (descriptor: number) => T): T {
-  return readOrThrow('', join(directory, name), () => withFileInside(directory, name, use))
+  return attempt('read', join(directory, name), () => withFileInside(directory, name, use), 'DATA')
 }
 
 /** Reads until the buffer is full or the file ends. Returns the number of bytes. */
@@ -95,14 +101,4 @@ function fill(descriptor: number, buffer: Buffer): number {
   for (let count = -1; count !== 0 && length < buffer.length; length += count)
     count = readSync(descriptor, buffer, length, buffer.length - length, null)
   return length
-}
-
-/** Runs an operation. An error becomes a PipelineError `DATA` that names the file. */
-function readOrThrow<T>(what: string, path: string, operation: () => T): T {
-  try {
-    return operation()
-  } catch (error) {
-    if (error instanceof PipelineError) throw error
-    throw new PipelineError('DATA', fileProblem(`read${what && ` ${what}`}`, shortPath(path), error), { cause: error })
-  }
 }

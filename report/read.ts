@@ -140,11 +140,6 @@ export function readRun(directory: string): RunFiles {
   const sheet = (name: string): Sheet | undefined => readSheet(directory, name, remarks, MAX_PART)
   const metrics = metricsIn(directory, remarks)
   const columns = new Set(metrics.flatMap((row) => Object.keys(row)))
-  const files = {
-    figures: figuresIn(directory, remarks),
-    confusion: sheet('figures/confusion.csv'),
-    gradientCheck: sheet('gradient-check.csv'),
-  }
   return {
     directory,
     record,
@@ -153,7 +148,9 @@ export function readRun(directory: string): RunFiles {
     published,
     metrics,
     metricInfos: columnInfosOf(columns, record.metrics),
-    ...files,
+    figures: figuresIn(directory, remarks),
+    confusion: sheet('figures/confusion.csv'),
+    gradientCheck: sheet('gradient-check.csv'),
     remarks: firstRemarks(remarks),
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { parse as parseCsv } from 'csv-parse/sync'
-import { fileProblem, fileReason, PipelineError } from '../pipeline/base/errors.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { fileReason } from '../pipeline/base/errors.js'
+import { attempt } from '../pipeline/files/files.js'
 import { entryInside, readInside } from '../pipeline/files/inside.js'
 import { fromCsvText } from '../pipeline/formats/csv-text.js'
 
@@ -21,11 +21,7 @@ export const MAX_TEXT = 64 << 20
  * `limit`.
  */
 export function readText(directory: string, name: string, limit = MAX_TEXT): string {
-  try {
-    return String(readInside(directory, name, limit))
-  } catch (error) {
-    throw new PipelineError('DATA', fileProblem('read', shortPath(join(directory, name)), error), { cause: error })
-  }
+  return attempt('read', join(directory, name), () => String(readInside(directory, name, limit)), 'DATA')
 }
 
 /**

@@ -6,7 +6,7 @@ import { type Definition, readDefinition } from '../pipeline/definition/read.js'
 import { builtInStages, isFile, splitPick } from '../pipeline/graph/registry.js'
 import type { Result } from '../pipeline/run/contract.js'
 import type { Prepared } from '../pipeline/run/prepared.js'
-import { isDone, type ResumeOptions, resume } from '../pipeline/run/resume.js'
+import { isDone, type ResumeOptions, resume, storedTrust } from '../pipeline/run/resume.js'
 import { run } from '../pipeline/run/run.js'
 import { now } from '../pipeline/run/timed-kernels.js'
 import type { Outcome, PointSettings } from './executor.js'
@@ -62,8 +62,8 @@ async function resumeIfPossible(
   const file = join(directory, 'pipeline.yaml')
   if (!existsSync(file) || (isDone(directory) && !options.set)) return undefined
   try {
-    const { set = [], plugins, allowAbsolutePaths, isDetached } = options
-    const trust = { plugins: plugins ?? !isDetached, allowAbsolutePaths, isDetached, runDirectory: directory }
+    const { set = [] } = options
+    const trust = storedTrust(directory, options)
     // The directory may be a stranger's: what it names is not loaded before it is known to be the user's own code.
     if (!(await namesOnlyCodeOf(wanted, readDefinition(file, { ...trust, set })))) return undefined
     const stored = await Pipeline.load(file, { ...trust, set })

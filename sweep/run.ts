@@ -59,8 +59,9 @@ export interface SweepResult {
 /**
  * Runs the missing points of a sweep: those without a result, those that were interrupted and, with `retry`, those that
  * failed. With a halving, all points run for a few epochs, and then the better ones continue. Throws a PipelineError:
- * `ARGUMENTS` if another process works in the directory, if files of the user lie where the sweep would write, or if a halving cannot compare its points by the monitor;
- * `ABORTED` if `signal` ended the sweep early; `STAGE` if a failed point did.
+ * `ARGUMENTS` if another process works in the directory, if files of the user lie where the sweep would write, or if a
+ * halving cannot compare its points by the monitor; `ABORTED` if `signal` ended the sweep early; `STAGE` if a failed point
+ * did.
  */
 export async function runSweep(plan: Plan, options: SweepOptions): Promise<SweepResult> {
   const { directory } = options

@@ -1,3 +1,5 @@
+import { hasControls } from './plain-text.js'
+
 /* How wide text is on a terminal, where some characters take two cells and some none. */
 
 /** Characters that take no cell of their own: they join the one before, or are not shown. */
@@ -10,9 +12,6 @@ const TWO = new RegExp(
     '\\u{20000}-\\u{3fffd}])$',
   'u',
 )
-
-/** Characters that are spelled out before they reach a terminal, as `\u001b`. */
-const SPELLED = /^[\p{Cc}\p{Bidi_Control}]$/u
 
 /** The number of cells that a text takes on a terminal. */
 export function cellsOf(text: string): number {
@@ -41,7 +40,8 @@ export function padToCells(text: string, cells: number): string {
 
 function cellsOfOne(character: string): number {
   if (character >= ' ' && character <= '~') return 1
-  if (SPELLED.test(character)) return 6
+  // Such a character is spelled out before it reaches a terminal, as `\u001b`.
+  if (hasControls(character)) return 6
   if (NONE.test(character)) return 0
   return TWO.test(character) ? 2 : 1
 }

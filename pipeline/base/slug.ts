@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 const PLAIN = /^[A-Za-z0-9]([\w.-]{0,98}[\w-])?$/
 
 /** Names of devices on Windows. */
-const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
+export const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
 
 /** Letters that Unicode does not divide into a letter of ASCII and a mark. */
 const LETTERS = new Map(

@@ -128,7 +128,8 @@ export function readDefinition(
     else if (vars.has(name)) vars.set(name, { key: value.origin, value })
     else unknown.push(each)
   }
-  const { interpolate, resolvedVars } = createInterpolator(vars, trust.isDetached ? {} : environment, problems)
+  const outside = trust.isDetached ? {} : environment
+  const { interpolate, resolvedVars } = createInterpolator(vars, outside, problems)
   const entries = stageEntries(source, interpolate, problems)
   const ids = entries.map((entry) => entry.id)
   for (const { name, path: rest, value, text } of overrides) {
@@ -139,12 +140,10 @@ export function readDefinition(
   }
   const seedValue = seed !== undefined ? valueFrom(seed, { kind: 'set', text: `--seed ${seed}` }) : source.get('seed')
   // The seed of the file, with the vars of the file: another seed for a run must not change its test rows.
-  const outside = trust.isDetached ? {} : environment
   const written = createInterpolator(new Map(entriesOf(values.get('vars'))), outside, []).interpolate
   const splitSeed = source.has('splitSeed')
     ? interpolate(source.get('splitSeed')!)
     : values.get('seed') && written(values.get('seed')!)
-  const splitSeedValue = splitSeed && withReadings(z.int(), splitSeed)
   const parallel = source.get('parallel')
   const parallelValue = parallel && withParallelReadings(interpolate(parallel))
   const checkpoint = source.get('checkpoint')
@@ -158,7 +157,7 @@ export function readDefinition(
     name: nameOf(source.get('name'), path, problems),
     description: source.get('description')?.data?.toString(),
     seed: seedOf(resolvedSeed, problems),
-    splitSeed: seedOf(splitSeedValue, source.has('splitSeed') ? problems : [], 'splitSeed'),
+    splitSeed: seedOf(splitSeed, source.has('splitSeed') ? problems : [], 'splitSeed'),
     seedOrigin: seedValue?.origin ?? { kind: 'default' },
     seedReference: resolvedSeed?.reference,
     vars: resolvedVars(),

@@ -1,13 +1,23 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { fileProblem, PipelineError } from '../base/errors.js'
 import { slugOf } from '../base/slug.js'
 import { shortPath } from '../base/words.js'
 import { attempt, makeFolder, replaceFile } from '../files/files.js'
 import { lockDirectory } from '../files/lock.js'
 import { checkTarget, checkTargetInside, isRunFile, pathKey } from '../files/output-path.js'
-import { checkPlace, existsError, foreignError, isFile, type NewRun, ownFiles, removeOldRun } from './run-place.js'
+import {
+  checkPlace,
+  existsError,
+  foreignError,
+  isFile,
+  liesIn,
+  type NewRun,
+  ownFiles,
+  removeOldRun,
+  removeOutput,
+} from './run-place.js'
 
 /** The directory of one run, in which this process alone writes. */
 export interface RunDirectory {
@@ -90,9 +100,7 @@ export function makeRunDirectory(name: string, place: NewRun): RunDirectory {
   }
   const own = ownFiles(path)
   const isForeign = (target: string): boolean =>
-    target.startsWith(path + sep)
-      ? isFile(target) && !own.has(pathKey(relative(path, target)))
-      : isFile(target) && !force
+    liesIn(path, target) ? isFile(target) && !own.has(pathKey(relative(path, target))) : isFile(target) && !force
   const directory = openRunDirectory(path, { allowAbsolutePaths, isForeign })
   try {
     // Again: until the directory was claimed, another process may have written a run there.
@@ -116,7 +124,7 @@ export function openRunDirectory(
 
   function file(name: string, writer = itself): string {
     const target = resolve(path, name)
-    const isInside = target.startsWith(path + sep)
+    const isInside = liesIn(path, target)
     if (!isInside && !(allowAbsolutePaths && isAbsolute(name)))
       throw new PipelineError('WRITE', `${name} lies outside the run directory ${shortPath(path)}`)
     const key = pathKey(target)
@@ -142,11 +150,8 @@ export function openRunDirectory(
 
   function remove(name: string): void {
     const target = resolve(path, name)
-    if (!target.startsWith(path + sep) || isRunFile(relative(path, target)) || writers.has(pathKey(target))) return
-    attempt('remove', target, () => {
-      checkTargetInside(path, dirname(target), name)
-      rmSync(target, { force: true })
-    })
+    if (!liesIn(path, target) || isRunFile(relative(path, target)) || writers.has(pathKey(target))) return
+    removeOutput(path, target, name)
     files.delete(name)
   }
 

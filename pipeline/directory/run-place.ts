@@ -42,21 +42,29 @@ export function checkPlace(path: string, { force = false, outputs = [] }: NewRun
       'ARGUMENTS',
       `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
     )
-  const own = ownFiles(path)
+  const own = keysOf(past)
   // A file is written under a temporary name first. In the directory of a run, such a file was left by that run.
   const names = past ? outputs : outputs.flatMap((name) => [name, `${name}.part`])
   const foreign = ['pipeline.yaml', 'run.json', 'checkpoint', ...names].filter((name) => {
     const target = resolve(path, name)
     // What is no file is refused when it is to be written, with its kind.
-    return target.startsWith(path + sep) && !own.has(pathKey(name)) && isFile(target)
+    return liesIn(path, target) && !own.has(pathKey(name)) && isFile(target)
   })
   if (foreign.length > 0) throw foreignError(foreign, path)
 }
 
 /** The keys of the files of the run that lies in a directory (`pathKey`); empty if none does. */
 export function ownFiles(path: string): ReadonlySet<string> {
-  const past = readPast(path)
+  return keysOf(readPast(path))
+}
+
+function keysOf(past: ReturnType<typeof readPast>): ReadonlySet<string> {
   return new Set(past ? ['pipeline.yaml', 'run.json', ...past.files].map(pathKey) : [])
+}
+
+/** Whether an absolute path lies inside a directory. */
+export function liesIn(directory: string, path: string): boolean {
+  return path.startsWith(directory + sep)
 }
 
 /** Whether a run lies in a directory. */
@@ -92,17 +100,21 @@ export function isFile(target: string): boolean {
 export function removeOldRun(path: string): void {
   for (const file of readPast(path)?.files ?? []) {
     const target = resolve(path, file)
-    if (!target.startsWith(path + sep) || isLockFile(relative(path, target))) continue
-    attempt('remove', target, () => {
-      checkTargetInside(path, dirname(target), file)
-      rmSync(target, { force: true })
-    })
+    if (liesIn(path, target) && !isLockFile(relative(path, target))) removeOutput(path, target, file)
   }
   pruneCheckpoints(path, 0)
 }
 
+/** Removes an output file of a run. Throws a PipelineError `WRITE` if the way to it has a link, or if it stays. */
+export function removeOutput(directory: string, target: string, name: string): void {
+  attempt('remove', target, () => {
+    checkTargetInside(directory, dirname(target), name)
+    rmSync(target, { force: true })
+  })
+}
+
 /** The largest `run.json` that is read, in bytes. */
-const MAX_RECORD = 64 << 20
+export const MAX_RECORD = 64 << 20
 
 /** What the `run.json` of a run must have, of all versions of Millrace. */
 const pastRecord = z.looseObject({

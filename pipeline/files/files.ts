@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { fileProblem, PipelineError } from '../base/errors.js'
+import { type ErrorCode, fileProblem, PipelineError } from '../base/errors.js'
 import { UnfitFile } from '../base/system-errors.js'
 import { shortPath } from '../base/words.js'
 import { kindOf, MOST_AT_ONCE } from './regular-file.js'
@@ -118,15 +118,15 @@ export function makeFolder(path: string): void {
 }
 
 /**
- * Runs a file operation and returns its result. If it fails, throws a PipelineError `WRITE`: `cannot ACTION PATH:
- * REASON`. A PipelineError is thrown on unchanged.
+ * Runs a file operation and returns its result. If it fails, throws a PipelineError: `cannot ACTION PATH: REASON`, with
+ * this code. A PipelineError is thrown on unchanged.
  */
-export function attempt<T>(action: string, path: string, operation: () => T): T {
+export function attempt<T>(action: string, path: string, operation: () => T, code: ErrorCode = 'WRITE'): T {
   try {
     return operation()
   } catch (error) {
     if (error instanceof PipelineError) throw error
-    throw new PipelineError('WRITE', fileProblem(action, shortPath(path), error), { cause: error })
+    throw new PipelineError(code, fileProblem(action, shortPath(path), error), { cause: error })
   }
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, lstatSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
+import { attempt } from './files.js'
 import { formatOwner, type Owner, ownerIn, stateOf, thisProcess } from './lock-owner.js'
 import { readRegularFile } from './regular-file.js'
 
@@ -92,7 +93,7 @@ function take(directory: string): string | undefined {
   } catch (error) {
     unlink(own)
     if (error instanceof PipelineError) throw error
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && exists(directory)) return undefined
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && existsSync(directory)) return undefined
     throw new PipelineError('WRITE', fileProblem('write', shortPath(join(directory, NAME)), error), { cause: error })
   }
 }
@@ -105,7 +106,9 @@ function take(directory: string): string | undefined {
  *   while writing it, and is removed: if its process still runs, it finds `own` afterwards.
  */
 function obstacleIn(directory: string, own?: string): Obstacle | undefined {
-  const contenders = namesIn(directory).filter((name) => CONTENDER.test(name))
+  const contenders = attempt('read the directory', directory, () => readdirSync(directory)).filter((name) =>
+    CONTENDER.test(name),
+  )
   if (own !== undefined && !contenders.some((name) => join(directory, name) === own))
     throw Object.assign(new Error('the file was removed'), { code: 'ENOENT' })
   // In this order, `lock` comes last; see above.
@@ -138,24 +141,6 @@ function isForeign(path: string, text: string): boolean {
 function isJson(text: string): boolean {
   try {
     JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** The names in a directory. Throws a PipelineError `WRITE` if it cannot be read. */
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch (error) {
-    throw new PipelineError('WRITE', fileProblem('read the directory', shortPath(directory), error), { cause: error })
-  }
-}
-
-function exists(directory: string): boolean {
-  try {
-    readdirSync(directory)
     return true
   } catch {
     return false

@@ -2,6 +2,8 @@ import { lstatSync, type Stats, statSync } from 'node:fs'
 import { isAbsolute, join, parse, relative, sep, win32 } from 'node:path'
 import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
+import { DEVICE } from '../base/slug.js'
+import { isLockFile } from './lock.js'
 import { kindOf } from './regular-file.js'
 
 /** The `format` in JSON Schema of an option that names an output file. */
@@ -39,7 +41,7 @@ function isForeign(path: string): boolean {
  * name. `.part` is the ending of temporary files.
  */
 function isReserved(part: string): boolean {
-  return part !== '.' && /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[. ]$|\.part$/i.test(part)
+  return part !== '.' && (DEVICE.test(part) || /[. ]$|\.part$/i.test(part))
 }
 
 /**
@@ -56,7 +58,8 @@ export function pathKey(path: string): string {
 
 /** Whether a path is reserved for the run itself: its record, its definition, its lock, its folder of checkpoints. */
 export function isRunFile(path: string): boolean {
-  return /^(pipeline\.yaml|run\.json|lock(\.[0-9a-f]{16})?|checkpoint)(\/|$)/.test(pathKey(path))
+  const first = pathKey(path).split('/')[0]!
+  return ['pipeline.yaml', 'run.json', 'checkpoint'].includes(first) || isLockFile(first)
 }
 
 /** Throws a PipelineError `WRITE` if `target` exists and is a pipe, a socket or a block device. */

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { DataType, type Table } from 'apache-arrow'
 import { zipSync } from 'fflate'
+import { widthOf } from '../../kernels/network-shape.js'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { readInside } from '../files/inside.js'
 import { readRegularFile } from '../files/regular-file.js'
-import { widthOf } from '../wires/examples.js'
 import { type Model, modelOf } from '../wires/parameters.js'
 import { positionOf } from '../wires/position.js'
 import { tableFromFile } from './ipc.js'
@@ -44,6 +44,11 @@ function parametersOf(file: string, read: () => Buffer): Table {
   } catch (error) {
     throw new PipelineError('DATA', fileProblem('read', shortPath(file), error), { cause: error })
   }
+  return parametersFrom(bytes, file)
+}
+
+/** Does the same for the bytes of a file that has been read. */
+export function parametersFrom(bytes: Buffer, file: string): Table {
   try {
     const table = tableFromFile(bytes)
     check(table)

@@ -7,7 +7,7 @@ import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { modelOf } from '../wires/parameters.js'
-import { readParameters } from './export.js'
+import { parametersFrom } from './export.js'
 import { decodeTensors } from './safetensors.js'
 
 /** Largest file that is read, in bytes. */
@@ -47,7 +47,7 @@ export function readStoredArrays(given: string): StoredArrays {
     throw new PipelineError('DATA', fileProblem('read', shortPath(path), error), { cause: error })
   }
   const source = { path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
-  const arrays = path.endsWith('.safetensors') ? tensorsIn(bytes, path) : parametersIn(path)
+  const arrays = path.endsWith('.safetensors') ? tensorsIn(bytes, path) : parametersIn(bytes, path)
   return { arrays, source }
 }
 
@@ -62,6 +62,6 @@ function tensorsIn(bytes: Uint8Array, path: string): Map<string, StoredArray> {
   }
 }
 
-function parametersIn(path: string): Map<string, StoredArray> {
-  return new Map(modelOf(readParameters(path)).arrays.map(({ name, ...array }) => [name, array]))
+function parametersIn(bytes: Buffer, path: string): Map<string, StoredArray> {
+  return new Map(modelOf(parametersFrom(bytes, path)).arrays.map(({ name, ...array }) => [name, array]))
 }

@@ -21,9 +21,10 @@ export function definitionFrom(spec: PipelineSpec, given: Map<StageEntry, AnySta
   const published = spec.published && valueFrom(spec.published, code)
   if (published) checkPublished(published, problems)
   const parallelValue = spec.parallel && valueFrom(spec.parallel, code)
+  const name = nameOf(valueFrom(spec.name, code), '', problems)
   const seed = seedOf(valueFrom(spec.seed ?? 0, code), problems)
   return {
-    name: nameOf(valueFrom(spec.name, code), '', problems),
+    name,
     description: spec.description,
     seed,
     splitSeed: seedOf(valueFrom(spec.splitSeed ?? seed, code), problems, 'splitSeed'),

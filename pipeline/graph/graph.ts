@@ -2,9 +2,9 @@ import type { Problem } from '../base/errors.js'
 import { defaultId, type StageEntry } from '../definition/entries.js'
 import { checkPart } from '../definition/issues.js'
 import type { Definition } from '../definition/read.js'
-import { entriesOf, firstKeyProblem, formatOrigin, type Value } from '../definition/value.js'
+import { firstKeyProblem, formatOrigin, locate } from '../definition/value.js'
 import type { AnyStage, Facts } from '../stage/stage.js'
-import { locatedOptions } from './input-files.js'
+import { foldersOf, locatedOptions } from './input-files.js'
 import { type Draft, type Source, wireInputs } from './inputs.js'
 import { checkOutputs } from './outputs.js'
 
@@ -129,7 +129,7 @@ function topologicalOrder(drafts: readonly Draft[], byId: ReadonlyMap<string, Dr
   return order
 }
 
-function withFacts(draft: Draft, before: readonly Node[], { folders }: Definition, problems: Problem[]): Node {
+function withFacts(draft: Draft, before: readonly Node[], definition: Definition, problems: Problem[]): Node {
   const { entry, stage, title, where, options, inputs } = draft
   const inputFacts = Object.fromEntries(
     [...inputs].map(([port, source]) => [port, before.find((node) => node.id === source.id)?.facts[source.port] ?? {}]),
@@ -142,7 +142,7 @@ function withFacts(draft: Draft, before: readonly Node[], { folders }: Definitio
     const known = stage.facts?.({ options, inputs: inputFacts, problem }) as typeof facts | undefined
     facts = withLearner(stage, known ?? defaultFacts(stage, inputFacts), inputFacts)
   }
-  const located = () => (stage && options ? locatedOptions(stage, options, folders ?? [process.cwd()]) : {})
+  const located = () => (stage && options ? locatedOptions(stage, options, foldersOf(definition)) : {})
   return {
     id: entry.id,
     title,
@@ -209,19 +209,11 @@ function checkParallel({ stage, title, where }: Draft, problems: Problem[]): voi
     })
 }
 
+/** A problem with the option at a path such as `a.b[2]`. If the definition gives only `a`, it stands where `a` does. */
 function optionProblem({ entry, title, where }: Draft, option: string, message: string): Problem {
-  const origin = option ? optionOrigin(entry.with, option) : undefined
-  return { where: origin ?? where, message: `${title}: ${option ? `${option}: ` : ''}${message}` }
-}
-
-/** The position of the option at `path` (`a.b[2]`). If the definition gives only `a`, this is the position of `a`. */
-function optionOrigin(options: Value, path: string): string | undefined {
-  let deepest: Value | undefined
-  let next: Value | undefined = options
-  for (const step of path.replace(/\[(\d+)\]/g, '.$1').split('.')) {
-    next = Array.isArray(next?.data) ? next.data[Number(step)] : entriesOf(next).get(step)?.value
-    if (!next) break
-    deepest = next
+  const at = option ? locate(entry.with, option.replace(/\[(\d+)\]/g, '.$1').split('.')) : entry.with
+  return {
+    where: at === entry.with ? where : formatOrigin(at.origin),
+    message: `${title}: ${option ? `${option}: ` : ''}${message}`,
   }
-  return deepest && formatOrigin(deepest.origin)
 }

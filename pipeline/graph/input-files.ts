@@ -32,6 +32,11 @@ export function inputsOf(schema: OptionSchema, data: unknown, steps: readonly st
 /** The folders in which relative paths are looked for first, before that of the definition. */
 export type InputFolders = readonly string[]
 
+/** These folders for a definition. Default: the current one. */
+export function foldersOf({ folders }: { readonly folders?: InputFolders | undefined }): InputFolders {
+  return folders ?? [process.cwd()]
+}
+
 /**
  * Returns the options of an entry with the paths of files that are found only beside the definition made absolute. So
  * the definition means the same when it is written down elsewhere. Other paths stay: what a path means from the current

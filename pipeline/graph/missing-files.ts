@@ -6,14 +6,14 @@ import type { Definition } from '../definition/read.js'
 import { formatOrigin, locate } from '../definition/value.js'
 import { openRegularFile } from '../files/regular-file.js'
 import type { Graph, Node } from './graph.js'
-import { folderOf, type InputFolders, inputsOf } from './input-files.js'
+import { folderOf, foldersOf, type InputFolders, inputsOf } from './input-files.js'
 
 /**
  * Rejects with a PipelineError `DATA` if a file that the load stages will read is missing or cannot be opened. To be
  * called before anything is written: a run that cannot start leaves nothing behind.
  */
 export async function checkInputFiles({ graph, definition }: { graph: Graph; definition: Definition }): Promise<void> {
-  const folders = definition.folders ?? [process.cwd()]
+  const folders = foldersOf(definition)
   const problems: Problem[] = []
   for (const node of graph.nodes)
     for (const path of (node.stage?.sources?.(node.located()) ?? []) as readonly string[]) {

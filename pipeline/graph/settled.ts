@@ -3,7 +3,7 @@ import type { Definition } from '../definition/read.js'
 import { withReadings } from '../definition/readings.js'
 import { entriesOf, isList, type Value } from '../definition/value.js'
 import type { AnyStage } from '../stage/stage.js'
-import { withFilesBeside } from './input-files.js'
+import { foldersOf, withFilesBeside } from './input-files.js'
 
 /** A definition and its stages. */
 interface Settled {
@@ -25,7 +25,7 @@ export function settle({ definition, stages }: Settled): Settled {
     // A definition from elsewhere lies in a folder by chance, and must not find out what is there.
     const settled = definition.trust.isDetached
       ? read
-      : { ...read, with: withFilesBeside(read, stage, definition.folders ?? [process.cwd()]) }
+      : { ...read, with: withFilesBeside(read, stage, foldersOf(definition)) }
     if (settled.with === entry.with) return entry
     settledStages.delete(entry)
     settledStages.set(settled, stage)

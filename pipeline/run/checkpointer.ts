@@ -173,7 +173,7 @@ export class Checkpointer {
    * again as one among others. So does a run that failed behind the training.
    */
   private takeBeforeEnd(position: Position): void {
-    if (this.rule.keep === 0 || position !== this.position) return
+    if (position !== this.position) return
     this.writer.write(this.copyStates(position, false), (error) => this.running!.fail(error))
   }
 

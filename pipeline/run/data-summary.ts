@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
-import { someOf } from '../base/words.js'
+import { widthOf } from '../../kernels/network-shape.js'
+import { cutName, someOf } from '../base/words.js'
 import type { Node } from '../graph/graph.js'
 import { kernelRows, layoutOf, splitOf } from '../wires/examples.js'
 import { shareOf } from '../wires/shares.js'
@@ -28,21 +29,21 @@ export interface SplitSummary {
 /** From this number on, classes that have fewer than two rows on average are probably ids. */
 const MANY_CLASSES = 10
 
-/** Whether a stage loads examples: it makes them out of no other tables. */
+/** Whether an output of a stage is examples that it loads: the stage has no inputs. */
 export function isLoader({ stage, inputs }: Node, port: string): boolean {
   return inputs.size === 0 && stage.outputs[port]?.type === 'examples'
 }
 
 /** Counts the examples on a wire, and reports them when it completes. Reports nothing if no table came. */
 export function watchData(wire: Observable<Table>, report: (summary: DataSummary) => void): void {
-  const splits = new Map<string, { rows: number; perClass: number[] | undefined }>()
+  const splits = new Map<string, { rows: number; perClass?: number[] }>()
   let layout: Pick<DataSummary, 'shape' | 'classes'> | undefined
   wire.subscribe({
     next: (table) => {
       layout ??= layoutOf(table)
       const name = splitOf(table)
       const share = shareOf(table)
-      const split = splits.get(name) ?? { rows: 0, perClass: share ? undefined : layout.classes.map(() => 0) }
+      const split = splits.get(name) ?? { rows: 0, ...(!share && { perClass: layout.classes.map(() => 0) }) }
       splits.set(name, split)
       split.rows = share ? share.rows : split.rows + table.numRows
       if (split.perClass) for (const label of kernelRows(table).labels) split.perClass[label]!++
@@ -51,24 +52,14 @@ export function watchData(wire: Observable<Table>, report: (summary: DataSummary
     complete: () => {
       if (!layout) return
       const { shape, classes } = layout
-      report({ shape, classes, splits: [...splits].map(([name, split]) => ({ name, ...withoutUndefined(split) })) })
+      report({ shape, classes, splits: [...splits].map(([name, split]) => ({ name, ...split })) })
     },
   })
 }
 
-function withoutUndefined({
-  rows,
-  perClass,
-}: {
-  rows: number
-  perClass: number[] | undefined
-}): Omit<SplitSummary, 'name'> {
-  return perClass ? { rows, perClass } : { rows }
-}
-
 /** Returns what the user should know of the classes: labels that look like ids, and classes of one split alone. */
 export function classRemarks({ classes, splits }: DataSummary): string[] {
-  const rows = splits.reduce((sum, split) => sum + split.rows, 0)
+  const rows = rowsIn(splits)
   const remarks: string[] = []
   if (classes.length >= MANY_CLASSES && classes.length > rows / 2)
     remarks.push(`${classes.length} classes for ${rows} rows: is the label column one of ids?`)
@@ -85,18 +76,22 @@ export function classRemarks({ classes, splits }: DataSummary): string[] {
   return remarks
 }
 
+function rowsIn(splits: readonly SplitSummary[]): number {
+  return splits.reduce((sum, { rows }) => sum + rows, 0)
+}
+
 /** Classes that `formatSummary` shows. */
 const SHOWN = 12
 
 /** Formats a summary as one line: `40 rows × 2 features (train 32, test 8), 2 classes: x (19), y (21)`. */
 export function formatSummary({ shape, classes, splits }: DataSummary): string {
-  const rows = splits.reduce((sum, split) => sum + split.rows, 0)
-  const features = shape.reduce((product, size) => product * size, 1)
+  const rows = rowsIn(splits)
+  const features = widthOf(shape)
   const parts = splits.map((split) => `${split.name} ${split.rows}`).join(', ')
   const counted = splits.every(({ perClass }) => perClass)
   const names = classes.slice(0, SHOWN).map((name, c) => {
     const count = splits.reduce((sum, { perClass }) => sum + (perClass?.[c] ?? 0), 0)
-    return counted ? `${someOf([name])} (${count})` : someOf([name])
+    return counted ? `${cutName(name)} (${count})` : cutName(name)
   })
   const rest = classes.length > SHOWN ? ' …' : ''
   const size = `${rows} row${rows === 1 ? '' : 's'} × ${features} feature${features === 1 ? '' : 's'}`

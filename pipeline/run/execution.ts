@@ -13,7 +13,7 @@ import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
-import type { Ports, StageContext, StateHooks } from '../stage/stage.js'
+import type { StageContext, StateHooks } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { whileRunning } from './abandon.js'
@@ -105,7 +105,9 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   })
   const results = new ResultCollector(events, recorder)
   const graph = graphOnRank(pipeline.graph, settings, rank)
-  const loading = new Set(graph.nodes.filter(isLoading))
+  const loading = new Set(
+    graph.nodes.filter((node) => Object.keys(node.stage.outputs).some((port) => isLoader(node, port))),
+  )
   const { checkpoint, lastStep, abandoned = [] } = resumed ?? {}
   // The record comes first: it tells the files of the run from those of the user, and must know the definition of a
   // resumed run before that is replaced.
@@ -178,11 +180,6 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   } finally {
     hasEnded()
   }
-}
-
-/** Whether a stage makes examples of nothing, that is, of files. */
-function isLoading({ stage, inputs }: Node): boolean {
-  return inputs.size === 0 && Object.values(stage.outputs as Ports).some(({ type }) => type === 'examples')
 }
 
 /** Whether a run is done although this stage has failed: the rest of the run does not need it. */

@@ -6,6 +6,7 @@ import { version } from '../base/package.js'
 import type { ParallelOptions } from '../definition/parallel.js'
 import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
+import { foldersOf } from '../graph/input-files.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import { type KernelClock, now } from './timed-kernels.js'
@@ -256,7 +257,7 @@ function constantPart({ pipeline, kernels, definition, resumedAt, library }: Rec
     kernel: { name: kernels.name, detail: kernels.detail, threads: kernels.threads },
     ...(parallel && library && { parallel: { ...parallel, library } }),
     definition,
-    folders: pipeline.definition.folders ?? [process.cwd()],
+    folders: foldersOf(pipeline.definition),
     ...(resumedAt !== undefined && { resumedAt }),
     started: new Date().toISOString(),
   }

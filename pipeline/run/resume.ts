@@ -4,12 +4,14 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { kernelNames } from '../../kernels/contract.js'
 import { type DataSource, dataSource } from '../base/data-source.js'
-import { asPipelineError, fileProblem, PipelineError } from '../base/errors.js'
+import { asPipelineError, PipelineError } from '../base/errors.js'
 import { listed, shortPath } from '../base/words.js'
 import type { Trust } from '../definition/trust.js'
 import { type Checkpoint, soundCheckpoints } from '../directory/checkpoint.js'
 import type { Configuration } from '../directory/configuration.js'
 import { openRunDirectory } from '../directory/run-directory.js'
+import { MAX_RECORD } from '../directory/run-place.js'
+import { attempt } from '../files/files.js'
 import { readInside } from '../files/inside.js'
 import { Pipeline } from '../graph/pipeline.js'
 import { storedMetricInfos } from '../wires/metric-info.js'
@@ -40,9 +42,6 @@ export interface ResumeOptions extends RunSettings, Trust {
    */
   readonly force?: boolean | undefined
 }
-
-/** The largest `run.json` and `pipeline.yaml` that are read, in bytes. A run writes far smaller ones. */
-const MAX_TEXT = 64 << 20
 
 /** The part of `run.json` that resuming needs. Damaged entries count as missing. */
 const pastRecord = z.object({
@@ -117,32 +116,33 @@ interface StoredDefinition {
   readonly pipeline: Pipeline
 }
 
+/** What the stored definition of a run may do. */
+export function storedTrust(directory: string, { plugins, allowAbsolutePaths, isDetached }: Trust) {
+  return { plugins: plugins ?? !isDetached, allowAbsolutePaths, isDetached, runDirectory: directory }
+}
+
 /**
  * Returns a function that reads `pipeline.yaml`; called again, it loads the stages again only if the file has changed.
  */
-function definitionReader(
-  path: string,
-  { set = [], plugins, allowAbsolutePaths, isDetached }: ResumeOptions,
-): () => Promise<StoredDefinition> {
+function definitionReader(path: string, options: ResumeOptions): () => Promise<StoredDefinition> {
+  const { set = [] } = options
   const file = join(path, 'pipeline.yaml')
-  const trust = { plugins: plugins ?? !isDetached, allowAbsolutePaths, isDetached, runDirectory: path }
+  const trust = storedTrust(path, options)
   let stored: StoredDefinition | undefined
   return async () => {
     const sha256 = createHash('sha256').update(readDefinitionFile(path)).digest('hex')
+    if (stored?.sha256 === sha256) return stored
     // The data is where the run has found it before, wherever it goes on.
     const folders = [...new Set([...readPast(path).folders, process.cwd()])]
-    if (stored?.sha256 !== sha256) stored = { sha256, pipeline: await Pipeline.load(file, { set, folders, ...trust }) }
+    stored = { sha256, pipeline: await Pipeline.load(file, { set, folders, ...trust }) }
     return stored
   }
 }
 
 function readDefinitionFile(directory: string): Buffer {
-  try {
-    return readInside(directory, 'pipeline.yaml', MAX_TEXT)
-  } catch (error) {
-    const file = shortPath(join(directory, 'pipeline.yaml'))
-    throw new PipelineError('DEFINITION', fileProblem('read the definition', file, error), { cause: error })
-  }
+  const name = 'pipeline.yaml'
+  const read = (): Buffer => readInside(directory, name, MAX_RECORD)
+  return attempt('read the definition', join(directory, name), read, 'DEFINITION')
 }
 
 /** Claims the directory of a run and finds the checkpoint to go on from. Writes nothing but the lock. */
@@ -286,7 +286,7 @@ function readPast(path: string): PastRecord {
   if (!existsSync(join(path, 'pipeline.yaml')))
     throw new PipelineError('ARGUMENTS', `${shortPath(path)} is not the directory of a run: it has no pipeline.yaml`)
   try {
-    return pastRecord.parse(JSON.parse(String(readInside(path, 'run.json', MAX_TEXT))))
+    return pastRecord.parse(JSON.parse(String(readInside(path, 'run.json', MAX_RECORD))))
   } catch {
     // A process that was killed early has written no record.
     return pastRecord.parse({})

@@ -1,8 +1,11 @@
 import type { z } from 'zod'
 import type { Arrays, Gradient, Kernels, Later, Numbers, Rows, SgdStep } from '../../kernels/contract.js'
+import type { ArraySpec } from '../../kernels/network-shape.js'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { listed } from '../base/words.js'
+
+export type { ArraySpec } from '../../kernels/network-shape.js'
 
 /** The size of the data, which a learner needs to make its arrays. */
 export interface LearnerData {
@@ -10,20 +13,6 @@ export interface LearnerData {
   readonly features: number
   /** Number of classes. */
   readonly classes: number
-}
-
-/** One array of a learner's parameters. */
-export interface ArraySpec {
-  /** Name on the wire and in files: `W`, `b1` … */
-  readonly name: string
-  /** Extents, the slowest first: `[classes, features]`. */
-  readonly shape: readonly number[]
-  /**
-   * Weights are drawn by `init` and belong to the penalty; biases begin at zero unless `init` draws them too. An
-   * `offset` always begins at zero, a `scale` at one. An `average` begins at zero; the model itself changes it in steps, and
-   * no update rule does.
-   */
-  readonly kind: 'weights' | 'bias' | 'offset' | 'scale' | 'average'
 }
 
 /** A metric that a learner computes for each split; its column is called `<split>_<name>`. */

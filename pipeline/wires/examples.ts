@@ -13,6 +13,7 @@ import {
   Uint8,
 } from 'apache-arrow'
 import type { Affine, Rows } from '../../kernels/contract.js'
+import { widthOf } from '../../kernels/network-shape.js'
 import { someOf } from '../base/words.js'
 import { composed, readAffine, writeAffine } from './affine.js'
 import { type Position, writePosition } from './position.js'
@@ -35,11 +36,6 @@ export interface ExamplesLayout {
 /** Returns the whole map from the features as loaded to the inputs of a learner, or undefined if there is none. */
 export function inputMapOf({ affine, applied }: ExamplesLayout): Affine | undefined {
   return affine && applied ? composed(applied, affine) : (affine ?? applied)
-}
-
-/** Number of elements of an array of this shape; for an example, the number of its features. */
-export function widthOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1)
 }
 
 type Values = Uint8Array | Float32Array

@@ -1,6 +1,7 @@
 import type { Field, Table } from 'apache-arrow'
 import type { Affine } from '../../kernels/contract.js'
-import { exampleFields, examplesTable, widthOf } from './examples.js'
+import { widthOf } from '../../kernels/network-shape.js'
+import { exampleFields, examplesTable } from './examples.js'
 import type { Position } from './position.js'
 
 /** Examples as plain lists of numbers. */

@@ -1,13 +1,7 @@
 import type { BackendFactory } from 'bullmq'
 import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
 import { importOptional } from './packages.js'
-import { openPatientPool } from './postgres.js'
-
-/** Milliseconds that a server has to answer at the start. */
-const ANSWER_TIMEOUT = 5000
-
-/** Milliseconds between attempts to reach a lost server: short enough to reconnect before locks expire. */
-const RECONNECT_DELAY = 500
+import { ANSWER_TIMEOUT, openPatientPool, RECONNECT_DELAY } from './postgres.js'
 
 /** The server where BullMQ keeps its queues, and how to connect to it. */
 interface Backend {

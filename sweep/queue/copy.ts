@@ -1,13 +1,11 @@
 import { cpSync, lstatSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { shortPath } from '../../pipeline/base/words.js'
+import { MAX_RECORD } from '../../pipeline/directory/run-place.js'
 import { attempt } from '../../pipeline/files/files.js'
 import { readRegularFile } from '../../pipeline/files/regular-file.js'
 import type { Outcome } from '../executor.js'
 import { isRun } from './artifacts.js'
-
-/** The largest record of a run that is read, in bytes. */
-const MAX_RECORD = 64 << 20
 
 /**
  * Copies a run, whole or not at all. Links, pipes and devices in it are left out. A run that is there already stays.

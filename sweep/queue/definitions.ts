@@ -9,7 +9,7 @@ import type { Trust } from '../../pipeline/definition/trust.js'
 import { isFile, splitPick } from '../../pipeline/graph/registry.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from '../identity.js'
 import type { Point } from '../point.js'
-import { Folders } from './folders.js'
+import type { Folders } from './folders.js'
 import { Refusal } from './refusal.js'
 import { oneProcess, type Task } from './task.js'
 
@@ -32,14 +32,15 @@ const inRun = /(^|[\\/])(points|working|unfinished)[\\/][0-9a-f]{16}/i
 /** The definitions of the tasks of a worker, as temporary files: the threads read them from there. */
 export class Definitions {
   private readonly folder = mkdtempSync(join(tmpdir(), 'millrace-sweep-'))
-  private readonly trust: Trust
+  /** Nothing beside the job counts: no folder in which its text happens to lie, and no environment. */
+  readonly trust: Trust
   private readonly folders: Folders
 
   /**
    * @param trust what the definitions are allowed to do
    * @param folders where they may read data
    */
-  constructor(trust: Trust, folders: Folders = new Folders({})) {
+  constructor(trust: Trust, folders: Folders) {
     this.trust = { ...trust, isDetached: true }
     this.folders = folders
   }

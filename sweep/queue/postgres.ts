@@ -2,10 +2,10 @@ import { setTimeout } from 'node:timers/promises'
 import { isLost } from './lost.js'
 
 /** Milliseconds that a server has to answer. */
-const ANSWER_TIMEOUT = 5000
+export const ANSWER_TIMEOUT = 5000
 
 /** Milliseconds between attempts to reach a lost server: short enough to reconnect before locks expire. */
-const RECONNECT_DELAY = 500
+export const RECONNECT_DELAY = 500
 
 /** What is used here of the package pg, which has no types. */
 interface Pg {

@@ -44,13 +44,12 @@ export class TaskRunner {
 
   constructor(options: WorkOptions, signer: Signer, folders: Folders, bullmq: typeof import('bullmq')) {
     const { jobs, threads } = options
-    // Nothing beside the job counts: no folder in which its text happens to lie, and no environment.
-    const trust = { ...options.trust, isDetached: true }
     this.options = options
     this.signer = signer
     this.bullmq = bullmq
     this.folders = folders
-    this.definitions = new Definitions(trust, folders)
+    this.definitions = new Definitions(options.trust ?? {}, folders)
+    const { trust } = this.definitions
     this.executor = threadPool({ jobs, threads, trust, directoryOf: (point) => this.directories.get(point)! })
   }
 

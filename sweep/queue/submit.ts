@@ -113,10 +113,9 @@ async function lookAt(
   let [retried, gone] = [0, 0]
   for (const task of tasks) {
     const [job, state] = [jobs.get(task.key), states.get(jobIdOf(task.key))!]
-    const hasEnded = state === 'done' || state === 'failed'
-    const ended = hasEnded ? endedPoint(task.key, state, job, signer) : undefined
+    const ended = state === 'done' || state === 'failed' ? endedPoint(task.key, state, job, signer) : undefined
     const isGone = ended?.status === 'done' && hasLostRun(task, ended.artifacts!, ended.host)
-    if (job && hasEnded && retry && (ended!.status === 'failed' || isGone)) {
+    if (job && ended && retry && (ended.status === 'failed' || isGone)) {
       await job.updateData(signer.sign('job', task))
       await job.retry(state === 'done' ? 'completed' : 'failed')
       retried++
@@ -135,7 +134,7 @@ async function lookAt(
  */
 function hasLostRun({ key, artifacts }: Task, folder: string, host: string | undefined): boolean {
   if ([folder, artifacts].some((each) => isRun(pointDirectory(each, { key })))) return false
-  return host === hostname() || existsSync(folder) || existsSync(dirname(folder))
+  return host === hostname() || existsSync(dirname(folder))
 }
 
 /** Adds the record of the sweep. It comes before the points, so that every point at the queue belongs to a sweep. */

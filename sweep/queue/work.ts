@@ -10,8 +10,8 @@ import type { WorkOptions } from './work-options.js'
 /**
  * Runs points from the queue of a server until `signal` aborts or, with `untilDone`, until none is left. Returns
  * whether the connection was closed. If it was not, because the server was lost, timers of BullMQ keep the process
- * alive. Throws as `openServer` does, and a PipelineError `ARGUMENTS` if the secret is
- * empty or a folder with data does not exist.
+ * alive. Throws as `openServer` does, and a PipelineError `ARGUMENTS` if the secret is empty or a folder with data does
+ * not exist.
  */
 export async function work(url: string, options: WorkOptions): Promise<boolean> {
   const signer = new Signer(options.secret)
