@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { Pipeline, run } from '../../dist/index.js'
-import { checkpointFile, decodeCheckpoint, newestCheckpoint } from '../../dist/pipeline/directory/checkpoint.js'
+import { checkpointFile, decodeCheckpoint, soundCheckpoints } from '../../dist/pipeline/directory/checkpoint.js'
 import { exportFormats, exportParameters, readParameters } from '../../dist/pipeline/formats/export.js'
 import { writeReport } from '../../dist/report/index.js'
 import { absurdNumbers, absurdPaths, mutated, prototypeKeys } from './mutations.js'
@@ -37,7 +37,8 @@ async function filesOfARun() {
 }
 
 function newestName(out) {
-  return checkpointFile(newestCheckpoint(out, () => {}))
+  const [newest] = soundCheckpoints(out, () => {})
+  return checkpointFile(newest)
 }
 
 const tokens = [
@@ -92,7 +93,7 @@ async function exported(bytes, folder) {
   return outcomeOf(read, ['DATA'], /parameters/)
 }
 
-/** Reads a checkpoint: it is whole, or it is refused with a reason, which `newestCheckpoint` gives as a warning. */
+/** Reads a checkpoint: it is whole, or it is refused with a reason, which `soundCheckpoints` gives as a warning. */
 async function decode(bytes) {
   try {
     decodeCheckpoint(bytes)

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { differingFiles } from '../../dist/report/compared-files.js'
 import { checkFigures } from '../docs/figures.js'
-import { common, dying, folder } from '../pipeline/run/mortal.js'
+import { common } from '../pipeline/run/keeping.js'
+import { dying, folder } from '../pipeline/run/mortal.js'
 import { finished, millrace, spawnMillrace } from './millrace.js'
 
 let killsAroundCheckpoints = 0

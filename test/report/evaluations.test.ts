@@ -36,7 +36,7 @@ t.test('metrics beyond 64 MiB are read: all of the last row, and some of the oth
   t.equal(run.metrics[0]!.step, 1)
   t.equal(run.metrics.at(-1)!.step, count)
   t.ok(run.metrics.length > 10_000 && run.metrics.length <= 50_001, String(run.metrics.length))
-  t.match(run.remarks, [/^metrics\.csv is long: every \d+th evaluation is drawn, and the last$/])
+  t.match(run.remarks, [/^metrics\.csv is long: one of every \d+ evaluations is drawn, and the last$/])
   appendFileSync(path, '9,9,0.')
   t.equal(readAttempts([directory]).attempts[0]!.final!.step, count, 'a row that was cut off does not count')
 })

@@ -42,7 +42,7 @@ t.test('a compiler that is missing or fails is told, with what it said', async (
   writeFileSync(join(cwd, 'mpicc'), '#!/bin/sh\necho mpi.h: no such file\nexit 3\n')
   chmodSync(join(cwd, 'mpicc'), 0o755)
   const failing = await millrace(['engines', 'build', 'mpi', '--mpicc', join(cwd, 'mpicc')], cwd, env)
-  t.match(failing, { code: 1, stderr: /mpicc ended with 3:\nmpi.h: no such file/ })
+  t.match(failing, { code: 1, stderr: /mpicc ended with 3:\n {2}mpi.h: no such file/ })
 })
 
 t.test('an engine is built and listed', { skip: mpiMissing() ?? false }, async (t) => {

@@ -67,7 +67,11 @@ t.test('rows lie in shared memory, once; only what the rest reads is kept', asyn
 })
 
 t.test('whether the seed matters is known by the random numbers that were asked for', async (t) => {
-  t.equal((await preparedIn(temporary(t, { 'a.yaml': pipeline }))).prepared!.usesSeed, true, 'a random split')
+  const drawing = pipeline.replace('  - use: batch/rows', '  - use: ./between.mjs\n  - use: batch/rows')
+  const drawn = temporary(t, { 'a.yaml': drawing, 'between.mjs': between('context.random("x")') })
+  t.equal((await preparedIn(drawn)).prepared!.usesSeed, true, 'a stage that draws')
+  const split = await preparedIn(temporary(t, { 'a.yaml': pipeline }))
+  t.equal(split.prepared!.usesSeed, false, 'a random split has the seed of the definition')
   const files = onRows.replace('path: "${here}/rows.csv"', 'files: { train: "${here}/rows.csv" }')
   const text = files.replace('from: { parameters: model, examples: examples }', '$&\n    with: { splits: [train] }')
   const folder = temporary(t, { 'a.yaml': text, 'rows.csv': rows })

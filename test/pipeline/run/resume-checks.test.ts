@@ -19,7 +19,7 @@ import { Pipeline, type RunRecord, resume, run, start } from '../../../dist/inde
 import { positionOf } from '../../../dist/pipeline/stage-kit.js'
 import { differingFiles } from '../../../dist/report/compared-files.js'
 import { errorOf, inside } from '../../stages/harness.js'
-import { definition, folder } from './mortal.js'
+import { definition, folder } from './keeping.js'
 
 const options = { kernel: 'reference', plugins: '.' } as const
 const load = (set: string[] = []) => Pipeline.load('p.yaml', { set, plugins: '.' })

@@ -15,7 +15,8 @@ import { decodeTensors, encodeTensors, Pipeline, type PipelineError, resume, run
 import { differingFiles } from '../../../dist/report/compared-files.js'
 import { millrace } from '../../cli/millrace.js'
 import { errorOf, inside } from '../../stages/harness.js'
-import { common, definition, dying, folder } from './mortal.js'
+import { common } from './keeping.js'
+import { definition, dying, folder } from './mortal.js'
 
 const options = { kernel: 'reference', plugins: '.' } as const
 const load = (set: string[] = []) => Pipeline.load('p.yaml', { set, plugins: '.' })
