@@ -87,7 +87,7 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
     const comparison = compareRuns(directory, newRun, before)
     if (comparison.files.length === 0)
       throw new PipelineError('DATA', `${directory} has no files to compare: the run wrote none, or it ended too early`)
-    const changes = changesBetween(before, after, definition).map(oneLine)
+    const changes = changesBetween(before, after, definition)
     const place = isTemporary ? undefined : shortPath(newRun)
     const isSame = comparison.differing.length === 0
     if (flags.json)
@@ -147,14 +147,14 @@ function acceptFailure(status: string): (error: unknown) => PipelineError {
 }
 
 function formatIdentical({ rows, files }: RunComparison, changes: readonly string[]): string {
-  const but = changes.map((change) => `  although ${change}\n`).join('')
+  const but = changes.map((change) => `  although ${oneLine(change)}\n`).join('')
   return `identical: ${rows} row${rows === 1 ? '' : 's'}, ${files.length} file${files.length === 1 ? '' : 's'}\n${but}`
 }
 
 function differenceProblems({ first, differing }: RunComparison, changes: readonly string[]): { message: string }[] {
   const changed =
     changes.length > 0
-      ? changes
+      ? changes.map(oneLine)
       : ['nothing that is recorded: data, definition, seed, kernel, versions and machine are the same']
   return [
     ...(first ? [{ message: formatDifference(first) }] : []),

@@ -68,7 +68,11 @@ class DrawingThread {
   constructor(onEnd: () => void) {
     if (isAddressSpaceLimited()) throw new NoThread('the address space is limited')
     try {
-      this.worker = new Worker(new URL('./worker.js', import.meta.url), { name: 'millrace figures' })
+      this.worker = new Worker(new URL('./worker.js', import.meta.url), {
+        name: 'millrace figures',
+        // By default workers load the loaders of the process, which are slow, and not found from another folder.
+        execArgv: [],
+      })
     } catch (cause) {
       throw new NoThread(messageOf(cause), { cause })
     }

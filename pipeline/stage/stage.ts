@@ -231,8 +231,8 @@ export interface Stage<
 export type AnyStage = Omit<Stage<any, any, any>, 'run'> & { run(options: any, context: StageContext): unknown }
 
 /**
- * Returns its argument; it lets TypeScript infer the options and ports. Throws a TypeError if a port is no wire, or if name
- * or summary is missing.
+ * Returns its argument; it lets TypeScript infer the options and ports. Throws a TypeError if a port is no wire, or if name,
+ * summary or options are missing.
  */
 export function defineStage<
   O extends z.ZodType,
@@ -242,6 +242,10 @@ export function defineStage<
 >(stage: Stage<O, I, P, M>): Stage<O, I, P, M> {
   for (const key of ['name', 'summary'] as const)
     if (typeof stage[key] !== 'string') throw new TypeError(`defineStage: ${key}: expected a text, got ${stage[key]}`)
+  if (typeof stage.options?.safeParse !== 'function')
+    throw new TypeError(
+      `defineStage: ${stage.name}: options: expected a zod schema, such as z.strictObject({}), got ${stage.options}`,
+    )
   const known = (stage.options as { shape?: object }).shape
   for (const option of Object.keys(stage.onResume ?? {}))
     if (known && !Object.hasOwn(known, option))

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { curvesFigure, drawOffThread, pngOf } from '../../dist/figures/index.js'
@@ -39,4 +41,18 @@ t.test('a drawing does not keep a process alive that was stopped', async (t) => 
   })
   await new Promise((done) => worker.on('exit', done))
   t.equal(text, '')
+})
+
+t.test('figures are drawn without the loaders of the process, which are not found from another folder', async (t) => {
+  const url = new URL('../../dist/figures/index.js', import.meta.url)
+  const cwd = t.testdir({
+    'loader.mjs': '',
+    elsewhere: {},
+    'draw.mjs': `
+      import { drawOffThread } from ${JSON.stringify(url.href)}
+      process.chdir('elsewhere')
+      console.log((await drawOffThread('barsFigure', [[{ group: 'a', name: 'b', value: 1 }]])).slice(0, 4))`,
+  })
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import=./loader.mjs', 'draw.mjs'], { cwd })
+  t.equal(stdout, '<svg\n')
 })

@@ -177,7 +177,7 @@ t.test('a change is checked again, whole', async (t) => {
   for (const [change, code, problem] of [
     [() => pipeline.remove('rows'), 'DEFINITION', 'takes a "batch" wire, got an "examples" wire'],
     [() => pipeline.remove('model'), 'DEFINITION', 'from.parameters: no stage with id "model"'],
-    [() => pipeline.set('model', { eta: -1 }), 'DEFINITION', 'eta: expected a positive number or a mapping'],
+    [() => pipeline.set('model', { eta: -1 }), 'DEFINITION', 'eta: expected a positive number, a mapping'],
     [() => pipeline.set('model', { etta: 1 }), 'DEFINITION', 'unknown option "etta"; did you mean "eta"?'],
     [() => pipeline.set('rows', { split: 'dev' }), 'DEFINITION', 'no split named "dev" reaches this stage'],
     [() => pipeline.replace('model', 'sink/csv'), 'DEFINITION', 'the input "metrics" takes a "metrics" wire'],

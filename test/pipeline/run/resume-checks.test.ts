@@ -352,15 +352,24 @@ t.test('a stage of the user is kept to its options, and puts back its files, by 
   t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, 'a')), ['pipeline.yaml'])
 })
 
-t.test('an option that a stage names as changeable must be one', async (t) => {
-  inside(t, folder(t))
-  writeFileSync('own.mjs', own.replace("onResume: { note: 'whole' }", "onResume: { nota: 'whole' }"))
-  writeFileSync('p.yaml', `${definition}  - { use: ./own.mjs, from: metrics, with: { factor: 2 } }\n`)
-  t.match(await errorOf(load()), [
-    'DEFINITION',
-    /defineStage: own: onResume\.nota: there is no such option; expected one of factor or note/,
-  ])
-})
+t.test(
+  'a stage without options, and an option that a stage names as changeable and that is none, are told',
+  async (t) => {
+    inside(t, folder(t))
+    writeFileSync('bare.mjs', own.replace(/options: [^\n]*\n/, '\n'))
+    writeFileSync('p.yaml', `${definition}  - { use: ./bare.mjs, from: metrics, with: { factor: 2 } }\n`)
+    t.match(await errorOf(load()), [
+      'DEFINITION',
+      /defineStage: own: options: expected a zod schema, .*, got undefined/,
+    ])
+    writeFileSync('own.mjs', own.replace("onResume: { note: 'whole' }", "onResume: { nota: 'whole' }"))
+    writeFileSync('p.yaml', `${definition}  - { use: ./own.mjs, from: metrics, with: { factor: 2 } }\n`)
+    t.match(await errorOf(load()), [
+      'DEFINITION',
+      /defineStage: own: onResume\.nota: there is no such option; expected one of factor or note/,
+    ])
+  },
+)
 
 t.test('rows of other columns are not written below those of before', async (t) => {
   inside(t, folder(t))

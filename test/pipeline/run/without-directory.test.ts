@@ -2,7 +2,7 @@ import { chmodSync, readdirSync } from 'node:fs'
 import { ignoreElements, tap } from 'rxjs'
 import t from 'tap'
 import { Pipeline, run, type StageSpec, start } from '../../../dist/index.js'
-import { defineStage, wire } from '../../../dist/pipeline/stage-kit.js'
+import { defineStage, wire, z } from '../../../dist/pipeline/stage-kit.js'
 import { inside } from '../../stages/harness.js'
 
 function toy(end: readonly StageSpec[] = [], checkpoint?: string): Promise<Pipeline> {
@@ -72,6 +72,7 @@ t.test('a stage that did not say which files it writes is refused when it asks f
   const own = defineStage({
     name: 'own',
     summary: 'Asks for a file.',
+    options: z.strictObject({}),
     inputs: { metrics: wire.metrics },
     outputs: {},
     example: '- use: ./own.js',
