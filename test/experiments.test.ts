@@ -5,6 +5,7 @@ import { type MetricsRow, Pipeline, run } from '../dist/index.js'
 import type { KernelName } from '../dist/kernels/index.js'
 import { nativeMissing } from '../dist/kernels/native/index.js'
 import { data, dataMissing } from './data.js'
+import { svgOnly } from './svg-only.js'
 
 const fast: KernelName[] = nativeMissing() ? ['wasm'] : ['native', 'wasm']
 
@@ -19,7 +20,7 @@ const published: [name: string, last: Record<string, [value: number, tolerance: 
 for (const [name, expected] of published) {
   t.test(`${name} gives the published numbers`, { skip: dataMissing('cifar-10-batches-bin') }, async (t) => {
     const pipeline = await Pipeline.load(`cifar10/${name}`, { set: [`directory=${data}/cifar-10-batches-bin`] })
-    const { history } = await run(pipeline, { out: t.testdir() })
+    const { history } = await run(svgOnly(pipeline), { out: t.testdir() })
     t.equal(history.length, 40)
     const last = history.at(-1)!
     for (const [metric, [value, tolerance]] of Object.entries(expected))
@@ -42,7 +43,7 @@ for (const kernel of fast) {
   t.test(`the ${kernel} kernel keeps the golden values`, { skip: dataMissing('cifar-10-first-1000') }, async (t) => {
     const set = ['init=zeros', 'shuffle=none', 'eta=0.01', 'lambda=0.1', 'epochs=10']
     const pipeline = await Pipeline.load('experiment-2', { set: [...set, `directory=${data}/cifar-10-first-1000`] })
-    const { history } = await run(pipeline, { out: t.testdir(), kernel })
+    const { history } = await run(svgOnly(pipeline), { out: t.testdir(), kernel })
     for (const { epoch, ...metrics } of golden) {
       const row = history.find((each) => each.epoch === epoch) as MetricsRow
       for (const [name, value] of Object.entries(metrics))
@@ -59,7 +60,7 @@ for (const kernel of fast) {
       })
       const written = async (threads: number): Promise<string> => {
         const out = join(t.testdirName, String(threads))
-        const { directory, record } = await run(pipeline, { out, kernel, threads, oversubscribe: true })
+        const { directory, record } = await run(svgOnly(pipeline), { out, kernel, threads, oversubscribe: true })
         t.equal(record.kernel.threads, threads)
         return ['metrics.csv', 'parameters.arrow'].map((name) => readFileSync(join(directory, name), 'hex')).join('\n')
       }

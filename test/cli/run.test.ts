@@ -5,6 +5,8 @@ import t from 'tap'
 import { finished, millrace, spawnMillrace } from './millrace.js'
 
 const short = ['--set', 'epochs=3', '--kernel', 'reference']
+/** The same without PNGs, which take most of the time. */
+const quick = [...short, ...['curves', 'weights', 'confusion'].flatMap((id) => ['--set', `${id}.formats=[svg]`])]
 
 t.test('run trains a built-in pipeline by name and says where the files are', async (t) => {
   const cwd = t.testdir()
@@ -31,13 +33,13 @@ t.test('run trains a built-in pipeline by name and says where the files are', as
 
 t.test('run numbers its directories', async (t) => {
   const cwd = t.testdir()
-  for (const _ of [1, 2]) t.equal((await millrace(['run', 'digits', ...short, '--quiet'], cwd)).code, 0)
+  for (const _ of [1, 2]) t.equal((await millrace(['run', 'digits', ...quick, '--quiet'], cwd)).code, 0)
   t.same(readdirSync(join(cwd, 'runs')).sort(), ['digits-001', 'digits-002'])
 })
 
 t.test('run --out refuses a directory that holds a run, and --force replaces it', async (t) => {
   const cwd = t.testdir()
-  const args = ['run', 'digits', ...short, '--quiet', '--out', 'x']
+  const args = ['run', 'digits', ...quick, '--quiet', '--out', 'x']
   t.equal((await millrace(args, cwd)).code, 0)
   const refused = await millrace(args, cwd)
   t.equal(refused.code, 2)
@@ -49,7 +51,7 @@ t.test('the same run twice writes the same bytes, another seed does not', async 
   const cwd = t.testdir()
   const read = (out: string, file: string) => readFileSync(join(cwd, out, file))
   for (const [out, ...more] of [['a'], ['b'], ['c', '--seed', '2']])
-    t.equal((await millrace(['run', 'digits', ...short, '--quiet', '--out', out!, ...more], cwd)).code, 0)
+    t.equal((await millrace(['run', 'digits', ...quick, '--quiet', '--out', out!, ...more], cwd)).code, 0)
   for (const file of ['metrics.csv', 'parameters.arrow', 'pipeline.yaml'])
     t.ok(read('a', file).equals(read('b', file)), file)
   for (const file of ['metrics.csv', 'parameters.arrow']) t.notOk(read('a', file).equals(read('c', file)), file)
@@ -57,14 +59,14 @@ t.test('the same run twice writes the same bytes, another seed does not', async 
 
 t.test('the resolved definition in the run directory runs again to the same bytes', async (t) => {
   const cwd = t.testdir()
-  t.equal((await millrace(['run', 'digits', ...short, '--quiet', '--out', 'a'], cwd)).code, 0)
+  t.equal((await millrace(['run', 'digits', ...quick, '--quiet', '--out', 'a'], cwd)).code, 0)
   t.equal((await millrace(['run', 'a/pipeline.yaml', '--kernel', 'reference', '--quiet', '--out', 'b'], cwd)).code, 0)
   t.ok(readFileSync(join(cwd, 'a/metrics.csv')).equals(readFileSync(join(cwd, 'b/metrics.csv'))))
 })
 
 t.test('run --json prints the record of the run and nothing else', async (t) => {
   const cwd = t.testdir()
-  const { code, stdout } = await millrace(['run', 'digits', ...short, '--json'], cwd)
+  const { code, stdout } = await millrace(['run', 'digits', ...quick, '--json'], cwd)
   t.equal(code, 0)
   const record = JSON.parse(stdout)
   t.equal(record.status, 'done')
@@ -125,7 +127,7 @@ t.test(
   async (t) => {
     const cwd = t.testdir({})
     const full = ['--set', 'csv.path=/dev/full', '--allow-absolute-paths']
-    const { code, stderr } = await millrace(['run', 'digits', ...short, ...full, '--quiet', '--out', 'x'], cwd)
+    const { code, stderr } = await millrace(['run', 'digits', ...quick, ...full, '--quiet', '--out', 'x'], cwd)
     t.equal(code, 1)
     t.match(stderr, /stages\[\d\] sink\/csv: cannot write \/dev\/full: no space left on the device\n/)
   },
@@ -133,7 +135,7 @@ t.test(
 
 t.test('run into a directory that cannot be made exits 1', async (t) => {
   const cwd = t.testdir({ file: '' })
-  const { code, stderr } = await millrace(['run', 'digits', ...short, '--out', 'file/x'], cwd)
+  const { code, stderr } = await millrace(['run', 'digits', ...quick, '--out', 'file/x'], cwd)
   t.equal(code, 1)
   t.equal(stderr, 'cannot make the run directory file/x: a part of the path is not a directory\n')
 })
@@ -170,7 +172,7 @@ for (const [signal, expected] of [
 
 t.test('training goes on if the reader of the output goes away', async (t) => {
   const cwd = t.testdir()
-  const child = spawnMillrace(['run', 'digits', ...short, '--out', 'x'], cwd)
+  const child = spawnMillrace(['run', 'digits', ...quick, '--out', 'x'], cwd)
   child.stdout?.once('data', () => child.stdout?.destroy())
   const { code } = await finished(child)
   t.equal(code, 0)
