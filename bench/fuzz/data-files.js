@@ -10,6 +10,7 @@ import { FlowControl } from '../../dist/pipeline/flow/flow-control.js'
 import { localParallel } from '../../dist/pipeline/parallel/local.js'
 import { cifar10 } from '../../dist/stages/load/cifar10.js'
 import { csv } from '../../dist/stages/load/csv.js'
+import { idx } from '../../dist/stages/load/idx.js'
 import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 
@@ -38,6 +39,20 @@ const records = [0, 1, 2, 5].map((count) =>
 )
 const packed = records.map((bytes) => gzipSync(bytes))
 const bytesOf = [Buffer.alloc(RECORD), Buffer.from([255]), Buffer.from([0x1f, 0x8b]), Buffer.alloc(RECORD - 1)]
+
+/** IDX files of images and of labels: a magic number, the sizes, the bytes. */
+const idxOf = (...sizes) =>
+  Buffer.concat([
+    Buffer.from([0, 0, 8, sizes.length, ...sizes.flatMap((size) => [0, 0, size >> 8, size & 255])]),
+    Buffer.alloc(
+      sizes.reduce((a, b) => a * b),
+      Buffer.from([0, 1, 2, 1]),
+    ),
+  ])
+const idxFiles = [[5, 2, 3], [5], [1, 4], [300, 2, 2], [300], [2, 3, 2, 2], [2], [1]].map((sizes) => idxOf(...sizes))
+const idxTokens = [[0, 0, 8, 3], [0, 0, 8, 1], [0, 0, 13, 3], [0, 0, 0, 5], [255, 255, 255, 255], [0], [9, 9]].map(
+  (bytes) => Buffer.from(bytes),
+)
 
 const tables = [
   'a,b,label\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n',
@@ -110,6 +125,13 @@ async function loadCifar({ bytes, ending, holdOut }, folder) {
   )
 }
 
+async function loadIdx({ images, labels, ending, options }, folder) {
+  writeFileSync(join(folder, `data.images${ending}`), images)
+  writeFileSync(join(folder, `data.labels${ending}`), labels)
+  const files = { train: { images: 'data.images', labels: 'data.labels' } }
+  return load(idx, { directory: folder, files, ...options }, 'data.(images|labels)')
+}
+
 async function loadCsv({ bytes, ending, options }, folder) {
   const path = join(folder, `data.csv${ending}`)
   writeFileSync(path, bytes)
@@ -119,6 +141,7 @@ async function loadCsv({ bytes, ending, options }, folder) {
 const plain = (bytes) =>
   fc.record({ bytes, ending: fc.constant(''), holdOut: fc.constantFrom(undefined, 1, 3, 2 ** 52) })
 const zipped = (bytes) => fc.record({ bytes, ending: fc.constant('.gz') })
+const packedIdx = idxFiles.map((bytes) => gzipSync(bytes))
 const packedTables = tables.map((table) => gzipSync(table))
 
 /** The readers of data files. */
@@ -133,6 +156,35 @@ export const dataFiles = [
     check: loadCifar,
   },
   { name: 'CIFAR binary, packed', weight: 2, inputs: zipped(mutated(packed, bytesOf)), check: loadCifar },
+  {
+    name: 'IDX',
+    weight: 6,
+    inputs: fc.record({
+      images: mutated(idxFiles, idxTokens),
+      labels: fc.oneof(fc.constantFrom(...idxFiles), mutated(idxFiles, idxTokens)),
+      ending: fc.constant(''),
+      options: fc.record(
+        {
+          fractions: fc.constantFrom({ train: 1 }, { train: 0.5, test: 0.5 }, { toString: 1e-9 }),
+          stratify: fc.boolean(),
+          classes: fc.constantFrom(['x', 'y'], ['__proto__', 'constructor', 'hasOwnProperty']),
+        },
+        { requiredKeys: [] },
+      ),
+    }),
+    check: loadIdx,
+  },
+  {
+    name: 'IDX, packed',
+    weight: 2,
+    inputs: fc.record({
+      images: mutated(packedIdx, idxTokens),
+      labels: mutated(packedIdx, idxTokens),
+      ending: fc.constant('.gz'),
+      options: fc.constant({}),
+    }),
+    check: loadIdx,
+  },
   {
     name: 'CSV',
     weight: 20,
