@@ -11,11 +11,6 @@ stages:
     with: { size: 100, epochs: "\${epochs}" }
   - id: shuffle
     use: shuffle/rows
-  - use: augment/flip
-  - use: augment/crop
-    with: { pad: 1 }
-  - use: augment/noise
-    with: { sigma: 1 }
   - id: model
     use: gradient-step/softmax
     with: { eta: 0.05, lambda: 0.01 }
