@@ -49,7 +49,12 @@ const idxOf = (...sizes) =>
       Buffer.from([0, 1, 2, 1]),
     ),
   ])
-const idxFiles = [[5, 2, 3], [5], [1, 4], [300, 2, 2], [300], [2, 3, 2, 2], [2], [1]].map((sizes) => idxOf(...sizes))
+const idxPairs = [
+  [idxOf(5, 2, 3), idxOf(5)],
+  [idxOf(1, 4), idxOf(1)],
+  [idxOf(300, 2, 2), idxOf(300)],
+  [idxOf(2, 3, 2, 2), idxOf(2)],
+]
 const idxTokens = [[0, 0, 8, 3], [0, 0, 8, 1], [0, 0, 13, 3], [0, 0, 0, 5], [255, 255, 255, 255], [0], [9, 9]].map(
   (bytes) => Buffer.from(bytes),
 )
@@ -141,7 +146,17 @@ async function loadCsv({ bytes, ending, options }, folder) {
 const plain = (bytes) =>
   fc.record({ bytes, ending: fc.constant(''), holdOut: fc.constantFrom(undefined, 1, 3, 2 ** 52) })
 const zipped = (bytes) => fc.record({ bytes, ending: fc.constant('.gz') })
-const packedIdx = idxFiles.map((bytes) => gzipSync(bytes))
+const packedIdx = idxPairs.map((pair) => pair.map((bytes) => gzipSync(bytes)))
+/** Images and labels that fit together, of which one or both are damaged. */
+const idxInputs = (pairs, ending, options) =>
+  fc.constantFrom(...pairs).chain(([images, labels]) =>
+    fc.record({
+      images: fc.oneof(fc.constant(images), mutated([images], idxTokens)),
+      labels: fc.oneof({ weight: 3, arbitrary: fc.constant(labels) }, mutated([labels], idxTokens)),
+      ending: fc.constant(ending),
+      options: fc.record(options, { requiredKeys: [] }),
+    }),
+  )
 const packedTables = tables.map((table) => gzipSync(table))
 
 /** The readers of data files. */
@@ -159,30 +174,17 @@ export const dataFiles = [
   {
     name: 'IDX',
     weight: 6,
-    inputs: fc.record({
-      images: mutated(idxFiles, idxTokens),
-      labels: fc.oneof(fc.constantFrom(...idxFiles), mutated(idxFiles, idxTokens)),
-      ending: fc.constant(''),
-      options: fc.record(
-        {
-          fractions: fc.constantFrom({ train: 1 }, { train: 0.5, test: 0.5 }, { toString: 1e-9 }),
-          stratify: fc.boolean(),
-          classes: fc.constantFrom(['x', 'y'], ['__proto__', 'constructor', 'hasOwnProperty']),
-        },
-        { requiredKeys: [] },
-      ),
+    inputs: idxInputs(idxPairs, '', {
+      fractions: fc.constantFrom({ train: 1 }, { train: 0.5, test: 0.5 }, { toString: 1e-9 }),
+      stratify: fc.boolean(),
+      classes: fc.constantFrom(['x', 'y', 'z'], ['__proto__', 'constructor', 'hasOwnProperty']),
     }),
     check: loadIdx,
   },
   {
     name: 'IDX, packed',
     weight: 2,
-    inputs: fc.record({
-      images: mutated(packedIdx, idxTokens),
-      labels: mutated(packedIdx, idxTokens),
-      ending: fc.constant('.gz'),
-      options: fc.constant({}),
-    }),
+    inputs: idxInputs(packedIdx, '.gz', {}),
     check: loadIdx,
   },
   {

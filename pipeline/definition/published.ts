@@ -14,7 +14,7 @@ const metric = z.strictObject({
   note: z.string().optional().describe('A remark for readers of the comparison.'),
 })
 
-const setting = z.union([z.number(), z.boolean(), z.string(), z.array(z.number())])
+const setting = z.union([z.number(), z.boolean(), z.array(z.number())])
 
 /** A published setting: the value of an option. */
 export type PublishedSetting = z.output<typeof setting>
