@@ -73,7 +73,12 @@ function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
     published,
     final,
     isDone,
-    comparisons: compare(published, parameters, final, isDone),
+    comparisons: compare(
+      published,
+      new Map([...trainingOptionsOf(runs[0]!), ...Object.entries(parameters)]),
+      final,
+      isDone,
+    ),
   }
 }
 
@@ -94,6 +99,22 @@ function parametersOf({ stages }: RunFiles): Parameters {
         ? shownOf(eta)
         : `${show(eta.start)} · ${show(eta.factor)} every ${show(eta.every)} epochs`,
   }
+}
+
+/**
+ * The options of the training stage by their names, also those inside of others: `halfCycle` of
+ * `eta: { cyclical: { halfCycle } }`.
+ */
+function trainingOptionsOf({ stages }: RunFiles): Map<string, unknown> {
+  const found = new Map<string, unknown>()
+  const add = (options: object): void => {
+    for (const [name, value] of Object.entries(options)) {
+      if (!found.has(name)) found.set(name, value)
+      if (value !== null && typeof value === 'object' && !Array.isArray(value)) add(value)
+    }
+  }
+  add(stages.find((stage) => 'eta' in stage.with)?.with ?? {})
+  return found
 }
 
 /** The labels: the names and, for equal names, the parameters that differ. */

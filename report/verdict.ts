@@ -1,5 +1,6 @@
+import { show } from '../pipeline/base/words.js'
 import type { Published } from '../pipeline/definition/published.js'
-import type { Parameters, Summary } from './summary.js'
+import type { Summary } from './summary.js'
 
 /** The result of comparing an experiment with what was published. */
 export type Verdict = 'reproduced' | 'differs' | 'no verdict'
@@ -24,6 +25,9 @@ export interface Comparison {
   readonly notes: readonly string[]
 }
 
+/** The options of a run by their names. */
+type Options = ReadonlyMap<string, unknown>
+
 /**
  * Compares the final numbers of an experiment with the published ones. A number is `reproduced` if it, or its mean over
  * the seeds, differs by no more than the tolerance. There is no verdict without a tolerance, on a run that did not
@@ -31,7 +35,7 @@ export interface Comparison {
  */
 export function compare(
   published: Published | undefined,
-  parameters: Parameters,
+  parameters: Options,
   final: ReadonlyMap<string, Summary>,
   isDone: boolean,
 ): Comparison[] {
@@ -61,11 +65,16 @@ export function compare(
 }
 
 /** Lists the parameters in which the published experiment differs. */
-function otherParameters({ parameters = {} }: Published, own: Parameters): string[] {
+function otherParameters({ parameters = {} }: Published, own: Options): string[] {
   return Object.entries(parameters).flatMap(([name, value]) => {
-    const found = (own as Readonly<Record<string, unknown>>)[name]
-    return found === value ? [] : [`it was published for ${name} ${value}, this run has ${found ?? 'none'}`]
+    const found = own.get(name)
+    if (JSON.stringify(found) === JSON.stringify(value)) return []
+    return [`it was published for ${name} ${shown(value)}, this run has ${found === undefined ? 'none' : shown(found)}`]
   })
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : show(value)
 }
 
 /** The verdict on all numbers: the worst of theirs. Returns undefined if nothing was published. */

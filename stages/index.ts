@@ -2,6 +2,9 @@
  * Every stage that comes with Millrace, and the function that makes a training stage from a learner. The name of a
  * stage in YAML is the path of its file.
  */
+export { crop as augmentCrop } from './augment/crop.js'
+export { flip as augmentFlip } from './augment/flip.js'
+export { noise as augmentNoise } from './augment/noise.js'
 export { rows as batchRows } from './batch/rows.js'
 export { gradient as checkGradient } from './check/gradient.js'
 export { sample as checkSample } from './check/sample.js'
@@ -14,6 +17,7 @@ export { type GradientStepSpec, gradientStep } from './gradient-step/training.js
 export { cifar10 as loadCifar10 } from './load/cifar10.js'
 export { csv as loadCsv } from './load/csv.js'
 export { digits as loadDigits } from './load/digits.js'
+export { idx as loadIdx } from './load/idx.js'
 export { minMax as normalizeMinMax } from './normalize/min-max.js'
 export { scale as normalizeScale } from './normalize/scale.js'
 export { standardize as normalizeStandardize } from './normalize/standardize.js'

@@ -10,6 +10,7 @@ import { FlowControl } from '../../dist/pipeline/flow/flow-control.js'
 import { localParallel } from '../../dist/pipeline/parallel/local.js'
 import { cifar10 } from '../../dist/stages/load/cifar10.js'
 import { csv } from '../../dist/stages/load/csv.js'
+import { idx } from '../../dist/stages/load/idx.js'
 import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 
@@ -38,6 +39,25 @@ const records = [0, 1, 2, 5].map((count) =>
 )
 const packed = records.map((bytes) => gzipSync(bytes))
 const bytesOf = [Buffer.alloc(RECORD), Buffer.from([255]), Buffer.from([0x1f, 0x8b]), Buffer.alloc(RECORD - 1)]
+
+/** IDX files of images and of labels: a magic number, the sizes, the bytes. */
+const idxOf = (...sizes) =>
+  Buffer.concat([
+    Buffer.from([0, 0, 8, sizes.length, ...sizes.flatMap((size) => [0, 0, size >> 8, size & 255])]),
+    Buffer.alloc(
+      sizes.reduce((a, b) => a * b),
+      Buffer.from([0, 1, 2, 1]),
+    ),
+  ])
+const idxPairs = [
+  [idxOf(5, 2, 3), idxOf(5)],
+  [idxOf(1, 4), idxOf(1)],
+  [idxOf(300, 2, 2), idxOf(300)],
+  [idxOf(2, 3, 2, 2), idxOf(2)],
+]
+const idxTokens = [[0, 0, 8, 3], [0, 0, 8, 1], [0, 0, 13, 3], [0, 0, 0, 5], [255, 255, 255, 255], [0], [9, 9]].map(
+  (bytes) => Buffer.from(bytes),
+)
 
 const tables = [
   'a,b,label\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n',
@@ -110,6 +130,13 @@ async function loadCifar({ bytes, ending, holdOut }, folder) {
   )
 }
 
+async function loadIdx({ images, labels, ending, options }, folder) {
+  writeFileSync(join(folder, `data.images${ending}`), images)
+  writeFileSync(join(folder, `data.labels${ending}`), labels)
+  const files = { train: { images: 'data.images', labels: 'data.labels' } }
+  return load(idx, { directory: folder, files, ...options }, 'data.(images|labels)')
+}
+
 async function loadCsv({ bytes, ending, options }, folder) {
   const path = join(folder, `data.csv${ending}`)
   writeFileSync(path, bytes)
@@ -119,6 +146,17 @@ async function loadCsv({ bytes, ending, options }, folder) {
 const plain = (bytes) =>
   fc.record({ bytes, ending: fc.constant(''), holdOut: fc.constantFrom(undefined, 1, 3, 2 ** 52) })
 const zipped = (bytes) => fc.record({ bytes, ending: fc.constant('.gz') })
+const packedIdx = idxPairs.map((pair) => pair.map((bytes) => gzipSync(bytes)))
+/** Images and labels that fit together, of which one or both are damaged. */
+const idxInputs = (pairs, ending, options) =>
+  fc.constantFrom(...pairs).chain(([images, labels]) =>
+    fc.record({
+      images: fc.oneof(fc.constant(images), mutated([images], idxTokens)),
+      labels: fc.oneof({ weight: 3, arbitrary: fc.constant(labels) }, mutated([labels], idxTokens)),
+      ending: fc.constant(ending),
+      options: fc.record(options, { requiredKeys: [] }),
+    }),
+  )
 const packedTables = tables.map((table) => gzipSync(table))
 
 /** The readers of data files. */
@@ -133,6 +171,22 @@ export const dataFiles = [
     check: loadCifar,
   },
   { name: 'CIFAR binary, packed', weight: 2, inputs: zipped(mutated(packed, bytesOf)), check: loadCifar },
+  {
+    name: 'IDX',
+    weight: 6,
+    inputs: idxInputs(idxPairs, '', {
+      fractions: fc.constantFrom({ train: 1 }, { train: 0.5, test: 0.5 }, { toString: 1e-9 }),
+      stratify: fc.boolean(),
+      classes: fc.constantFrom(['x', 'y', 'z'], ['__proto__', 'constructor', 'hasOwnProperty']),
+    }),
+    check: loadIdx,
+  },
+  {
+    name: 'IDX, packed',
+    weight: 2,
+    inputs: idxInputs(packedIdx, '.gz', {}),
+    check: loadIdx,
+  },
   {
     name: 'CSV',
     weight: 20,

@@ -14,6 +14,11 @@ const metric = z.strictObject({
   note: z.string().optional().describe('A remark for readers of the comparison.'),
 })
 
+const setting = z.union([z.number(), z.boolean(), z.array(z.number())])
+
+/** A published setting: the value of an option. */
+export type PublishedSetting = z.output<typeof setting>
+
 /**
  * Schema of the block `published:`: published results of the experiment, to compare runs with. Other keys are metrics.
  */
@@ -22,9 +27,12 @@ export const published = z
     source: z.string().min(1).describe('The publication.'),
     note: z.string().optional().describe('A remark on all numbers.'),
     parameters: z
-      .record(z.string(), z.number())
+      .record(z.string(), setting)
       .optional()
-      .describe('The published settings, such as eta: 0.001. A run with other settings gets no verdict.'),
+      .describe(
+        'The published settings, such as eta: 0.001, hidden: [50, 50] or halfCycle: 500. A run with other settings gets no ' +
+          'verdict.',
+      ),
   })
   .catchall(metric)
 
@@ -38,7 +46,7 @@ export interface Published {
   /** A remark on all numbers. */
   readonly note?: string | undefined
   /** The published settings by name. A run with other settings gets no verdict. */
-  readonly parameters?: Readonly<Record<string, number>> | undefined
+  readonly parameters?: Readonly<Record<string, PublishedSetting>> | undefined
   /** The published values by the name of the metric's column. */
   readonly metrics: Readonly<Record<string, PublishedMetric>>
 }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
@@ -11,7 +10,7 @@ import {
   type StageContext,
   wire,
 } from '../../pipeline/stage-kit.js'
-import { openSourceFile, type SourceFile } from './source-file.js'
+import { foundFile, openSourceFile, type SourceFile } from './source-file.js'
 
 const classes = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck']
 const shape = [3, 32, 32]
@@ -106,12 +105,6 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     yield* rows.tables(fields, split)
     if (heldRows) yield* heldRows.tables(fields, 'validation')
   }
-}
-
-/** Returns the path, with `.gz` added if only the compressed file exists. */
-function foundFile(path: string): string {
-  const packed = `${path}.gz`
-  return !existsSync(path) && existsSync(packed) ? packed : path
 }
 
 async function openRecords(path: string, context: StageContext): Promise<SourceFile> {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import {
@@ -11,7 +12,7 @@ import {
 } from '../../pipeline/stage-kit.js'
 
 /** Largest size of an unpacked file, in bytes. */
-const MOST = 1 << 30
+export const MOST_UNPACKED = 1 << 30
 
 /** Bytes that are read at a time. A piece is worked on for a few milliseconds, so that Ctrl-C is answered at once. */
 const PIECE = 1 << 16
@@ -34,7 +35,8 @@ export async function* readPieces(path: string, context: StageContext): AsyncGen
     let size = 0
     for await (const piece of packed ? unpacked(all, path) : all) {
       size += piece.length
-      if (packed && size > MOST) throw new PipelineError('DATA', `${path} holds more than ${MOST >> 20} MiB; unpack it`)
+      if (packed && size > MOST_UNPACKED)
+        throw new PipelineError('DATA', `${path} holds more than ${MOST_UNPACKED >> 20} MiB; unpack it`)
       yield piece
       await turn(context)
     }
@@ -112,6 +114,17 @@ export interface SourceFile {
  * message ends with `help`.
  */
 export async function openSourceFile(path: string, context: StageContext, help = ''): Promise<SourceFile> {
+  const size = await plainSize(path, help)
+  if (size !== undefined) return { path, size, pieces: (length) => read(path, size, length, context) }
+  const bytes = await readSourceFile(path, context)
+  return { path, size: bytes.length, pieces: (length) => cut(bytes, length, context) }
+}
+
+/**
+ * Returns the number of bytes of a data file, or undefined if it is a gzip file: only reading it tells. Throws a
+ * PipelineError `DATA` if the file is empty, unreadable or missing; the message then ends with `help`.
+ */
+export async function plainSize(path: string, help = ''): Promise<number | undefined> {
   const firstBytes = new Uint8Array(GZIP.length)
   const size = await reading(path, help, async () => {
     const handle = await openRegularFile(path)
@@ -123,9 +136,13 @@ export async function openSourceFile(path: string, context: StageContext, help =
     }
   })
   if (size === 0) throw new PipelineError('DATA', `${path} is empty`)
-  if (!isPacked(path, firstBytes)) return { path, size, pieces: (length) => read(path, size, length, context) }
-  const bytes = await readSourceFile(path, context)
-  return { path, size: bytes.length, pieces: (length) => cut(bytes, length, context) }
+  return isPacked(path, firstBytes) ? undefined : size
+}
+
+/** Returns the path, with `.gz` added if only the compressed file exists. */
+export function foundFile(path: string): string {
+  const packed = `${path}.gz`
+  return !existsSync(path) && existsSync(packed) ? packed : path
 }
 
 async function* cut(bytes: Uint8Array, length: number, context: StageContext): AsyncGenerator<Uint8Array> {

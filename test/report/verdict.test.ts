@@ -4,6 +4,10 @@ import { type Given, published, runFiles } from './runs.js'
 
 const cost = (more: string): string => published(`train_cost: { ${more} }`)
 
+const network =
+  'gradient-step/network, with: { hidden: [50, 20], batchNorm: true, eta: { cyclical: { min: 0, max: 1, halfCycle: 5 } } }'
+const hidden = 'parameters: { hidden: [50, 20], batchNorm: true, halfCycle: 5, epochs: 2 }'
+
 /** The final training cost is 1.6. */
 const cases: readonly [title: string, given: Given, verdict: string, note?: RegExp][] = [
   ['a number within the tolerance is reproduced', { published: cost('value: 1.59, tolerance: 0.02') }, 'reproduced'],
@@ -37,6 +41,17 @@ const cases: readonly [title: string, given: Given, verdict: string, note?: RegE
     { published: published('parameters: { eta: 0.01, batchSize: 100 }', 'train_cost: { value: 1.6, tolerance: 1 }') },
     'no verdict',
     /^no verdict: it was published for eta 0.01, this run has 0.1$/,
+  ],
+  [
+    'settings inside of others, lists and switches of the training stage are compared, too',
+    { step: network, published: published(hidden, 'train_cost: { value: 1.6, tolerance: 1 }') },
+    'reproduced',
+  ],
+  [
+    'a network of another shape has no verdict',
+    { step: network, published: published(hidden.replace('20', '30'), 'train_cost: { value: 1.6, tolerance: 1 }') },
+    'no verdict',
+    /^no verdict: it was published for hidden \[50,30\], this run has \[50,20\]$/,
   ],
   [
     'a number that is not finite differs',

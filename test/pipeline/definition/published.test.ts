@@ -43,7 +43,7 @@ t.test('mistakes are reported with their positions', async (t) => {
     code: 'DEFINITION',
     message: [
       'a.yaml:2:3  published.source is required: expected a non-empty string',
-      'a.yaml:2:22  published.parameters.eta: expected a number, got "a"',
+      'a.yaml:2:22  published.parameters.eta: expected a number, true or false or a list of numbers, got "a"',
       'a.yaml:3:24  published.train_cost.value: expected a number, got "1"',
       'a.yaml:3:29  published.train_cost: unknown key "toleranse"; did you mean "tolerance"?',
       'a.yaml:4:10  published.sorce: expected a mapping with value, corrected, tolerance and note, got "x"',

@@ -8,10 +8,12 @@ import { pipeline } from './pipeline.js'
 const skip = mpiMissing() ?? false
 
 t.test(
-  'metrics and parameters have the same bytes for any number of ranks and for one process',
+  'metrics and parameters have the same bytes, also with augmentation, for any number of ranks and for one process',
   { skip },
   async (t) => {
-    const cwd = t.testdir({ 'p.yaml': pipeline })
+    const augment =
+      '  - use: augment/flip\n  - use: augment/crop\n    with: { pad: 1 }\n  - use: augment/noise\n    with: { sigma: 1 }\n'
+    const cwd = t.testdir({ 'p.yaml': pipeline.replace('  - id: model', `${augment}  - id: model`) })
     const local = ['--set', 'parallel.engine=local', '--set', 'parallel.ranks=1']
     t.match(await millrace(['run', 'p.yaml', '--out', 'local', ...local], cwd), { code: 0 })
     for (const ranks of [1, 2, 3, 4]) {

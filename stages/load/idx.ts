@@ -1,0 +1,197 @@
+import { join } from 'node:path'
+import type { Table } from 'apache-arrow'
+import { z } from 'zod'
+import {
+  defineStage,
+  exampleFields,
+  inputPath,
+  PipelineError,
+  ShardBuffer,
+  type StageContext,
+  widthOf,
+  wire,
+} from '../../pipeline/stage-kit.js'
+import { dealing, dealRows, fractions } from './fractions.js'
+import { type IdxFile, openIdx } from './idx-file.js'
+import { foundFile } from './source-file.js'
+
+const help = 'name the folder of the files as `directory`, and the files of each split in `files`'
+
+const pair = z.strictObject({
+  images: z.string().min(1).describe('File of the images.'),
+  labels: z.string().min(1).describe('File of their labels.'),
+})
+
+const options = z.strictObject({
+  directory: inputPath(help).describe('Folder of the files, such as that of MNIST or Fashion-MNIST.'),
+  files: z
+    .record(z.string(), pair)
+    .refine((files) => Object.keys(files).length > 0, { error: 'expected at least one split' })
+    .default({
+      train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte' },
+      test: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte' },
+    })
+    .describe('The two files of each split. `.gz` is added to a name if only the packed file exists.'),
+  fractions: fractions
+    .optional()
+    .describe(
+      'Share of the images of the `train` files in each split, such as { train: 0.9, validation: 0.1 }. Rows are assigned ' +
+        'by a seeded permutation. Default: all of them are the split `train`, in the order of the file.',
+    ),
+  ...dealing,
+  classes: z
+    .array(z.string().min(1))
+    .min(2)
+    .refine((names) => new Set(names).size === names.length, { error: 'expected names that differ' })
+    .optional()
+    .describe('The class names, in the order of the labels from 0. Default: the numbers from 0 to the largest label.'),
+})
+
+type Options = z.output<typeof options>
+
+/**
+ * Loads images and labels from IDX files, the format of MNIST (Y. LeCun, C. Cortes, C. Burges), which Fashion-MNIST,
+ * KMNIST and others share: unsigned bytes, each split as a file of images and a file of labels. They may be packed by
+ * gzip, and are read piece by piece.
+ *
+ * Pixels stay uint8. Images of `[height, width]` become examples of the shape `[1, height, width]`.
+ */
+export const idx = defineStage({
+  name: 'load/idx',
+  summary: 'Loads images and labels from IDX files, the format of MNIST and Fashion-MNIST.',
+  options,
+  inputs: {},
+  outputs: { examples: wire.examples },
+  // The content is checked.
+  onResume: { directory: 'whole' },
+  example:
+    '- use: load/idx\n  with: { directory: /usr/share/datasets/fashion-mnist, fractions: { train: 0.9, validation: 0.1 } }',
+  holds: 'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank',
+  parallel: 'every',
+  sources: ({ directory, files }) =>
+    Object.values(files).flatMap(({ images, labels }) => [images, labels].map((name) => pathOf(directory, name))),
+  facts: ({ options: { files, fractions, classes }, problem }) => {
+    if (fractions && !files.train)
+      problem('fractions', 'expected a split `train` among the files, which the fractions divide')
+    const others = Object.keys(files).filter((split) => split !== 'train')
+    for (const split of Object.keys(fractions ?? {}))
+      if (others.includes(split)) problem(`fractions.${split}`, `the split "${split}" has files of its own`)
+    const splits = Object.keys(files).flatMap((split) => splitNames(split, fractions))
+    return { examples: { splits, ...(classes && { classes }) } }
+  },
+  run: (options, context) => context.flow.pull(splitTables(options, context)),
+})
+
+/** The splits that are made of the files of one split. */
+function splitNames(split: string, fractions: Options['fractions']): string[] {
+  return split === 'train' && fractions ? Object.keys(fractions) : [split]
+}
+
+function pathOf(directory: string, name: string): string {
+  return foundFile(join(directory, name))
+}
+
+/** The labels of a split, and its files. */
+interface Labelled {
+  readonly split: string
+  /** The file of the labels. */
+  readonly path: string
+  /** The file of the images. */
+  readonly images: string
+  readonly labels: Uint8Array
+}
+
+async function* splitTables(options: Options, context: StageContext): AsyncGenerator<Table> {
+  // All labels are read first: they are small, and they tell the classes and into which split each image goes.
+  const all: Labelled[] = []
+  for (const [split, { images, labels }] of Object.entries(options.files)) {
+    const path = pathOf(options.directory, labels)
+    const read = await readLabels(path, options.classes, context)
+    all.push({ split, path, images: pathOf(options.directory, images), labels: read })
+  }
+  const largest = all.reduce((most, { labels }) => labels.reduce((a, b) => Math.max(a, b), most), 0)
+  const classes = options.classes ?? Array.from({ length: largest + 1 }, (_, label) => `${label}`)
+  let sizes: { readonly path: string; readonly of: readonly number[] } | undefined
+  for (const labelled of all) {
+    const file = await openImages(labelled, sizes, context)
+    sizes ??= { path: file.path, of: file.sizes.slice(1) }
+    const shape = sizes.of.length === 2 ? [1, ...sizes.of] : sizes.of
+    const fields = exampleFields({ shape, classes }, new Uint8Array(0))
+    for (const [split, rows] of await readImages(file, labelled, widthOf(shape), options, context))
+      yield* rows.tables(fields, split)
+  }
+}
+
+async function readLabels(
+  path: string,
+  classes: readonly string[] | undefined,
+  context: StageContext,
+): Promise<Uint8Array> {
+  const file = await openIdx(path, { items: 'labels', dimensions: [1, 1] }, context, help)
+  const labels = new Uint8Array(file.sizes[0]!)
+  let at = 0
+  for await (const block of file.blocks()) {
+    labels.set(block, at)
+    at += block.length
+  }
+  const wrong = classes ? labels.findIndex((label) => label >= classes.length) : -1
+  if (wrong < 0) return labels
+  throw new PipelineError(
+    'DATA',
+    `${path}: label ${wrong}: expected a number from 0 to ${classes!.length - 1}, because \`classes\` has ` +
+      `${classes!.length} names, found ${labels[wrong]}; give a name to every class`,
+  )
+}
+
+function openImages(
+  { images, labels, path }: Labelled,
+  first: { readonly path: string; readonly of: readonly number[] } | undefined,
+  context: StageContext,
+): Promise<IdxFile> {
+  const check = ([count, ...of]: readonly number[]): void => {
+    if (count !== labels.length)
+      throw new PipelineError(
+        'DATA',
+        `${images}: expected ${labels.length} images, one per label in ${path}, found ${count}; ` +
+          'are both files of the same split?',
+      )
+    if (first && String(of) !== String(first.of))
+      throw new PipelineError(
+        'DATA',
+        `${images}: expected images of ${first.of.join(' × ')}, as in ${first.path}, found ${of.join(' × ')}; ` +
+          'all splits need images of one size',
+      )
+  }
+  return openIdx(images, { items: 'images', dimensions: [2, 4], check }, context, help)
+}
+
+/** Reads the images of the files of one split, and deals them into the splits that are made of them. */
+async function readImages(
+  file: IdxFile,
+  { split, labels }: Labelled,
+  width: number,
+  options: Options,
+  context: StageContext,
+): Promise<Map<string, ShardBuffer<Uint8Array>>> {
+  const orders =
+    split === 'train' && options.fractions
+      ? await dealRows(labels, options.fractions, options, context)
+      : new Map([[split, Uint32Array.from(labels.keys())]])
+  const buffers = new Map<string, ShardBuffer<Uint8Array>>()
+  /** Where each image goes; nowhere if the fractions leave it over. */
+  const target: (ShardBuffer<Uint8Array> | undefined)[] = new Array(labels.length)
+  const place = new Uint32Array(labels.length)
+  for (const [name, order] of orders) {
+    const rows = new ShardBuffer(context.parallel, order.length, width, context.kernels.allocate)
+    buffers.set(name, rows)
+    for (const [at, row] of order.entries()) {
+      target[row] = rows
+      place[row] = at
+    }
+  }
+  let row = 0
+  for await (const block of file.blocks())
+    for (let at = 0; at < block.length; at += width, row++)
+      target[row]?.put(place[row]!, block.subarray(at, at + width), labels[row]!)
+  return buffers
+}
