@@ -19,26 +19,42 @@ export interface Ranking {
 /** Makes room for a part of at most `most` rows. */
 export function emptyRanking(most: number, classes: number, isLogits: boolean): Ranking {
   const values = new Float64Array(1 + (1 + classes) * most)
+  const odds = new Float64Array(classes)
   return {
     values,
     add: (row) => {
       const at = 1 + values[0]!++
+      if (isLogits) writeLogOdds(row, odds)
+      const sure = isLogits ? odds : row.scores
       values[at] = row.label
-      for (let k = 0; k < classes; k++) values[at + (1 + k) * most] = isLogits ? logOdds(row.scores, k) : row.scores[k]!
+      for (let k = 0; k < classes; k++) values[at + (1 + k) * most] = sure[k]!
     },
   }
 }
 
 /**
- * `log (p_k / (1 - p_k))` for `p = softmax(s)`: the same order as `p_k`, but probabilities near 1 are not rounded to
- * equal numbers.
+ * Writes `log (p_k / (1 - p_k)) = s_k - log Σ_(c ≠ k) exp(s_c)` of each class: the same order as `p_k`, but probabilities
+ * near 1 are not rounded to equal numbers. The sums without one class are made of those before and behind it, because a
+ * difference of sums would be rounded.
  */
-function logOdds(scores: Float64Array, k: number): number {
-  let largest = Number.NEGATIVE_INFINITY
-  for (let c = 0; c < scores.length; c++) if (c !== k && scores[c]! > largest) largest = scores[c]!
+function writeLogOdds({ scores, predicted }: ScoredRow, odds: Float64Array): void {
+  const largest = scores[predicted]!
+  let second = Number.NEGATIVE_INFINITY
   let sum = 0
-  for (let c = 0; c < scores.length; c++) if (c !== k) sum += Math.exp(scores[c]! - largest)
-  return scores[k]! - largest - Math.log(sum)
+  for (let k = 0; k < scores.length; k++) {
+    odds[k] = sum
+    sum += Math.exp(scores[k]! - largest)
+    if (k !== predicted && scores[k]! > second) second = scores[k]!
+  }
+  let behind = 0
+  for (let k = scores.length - 1; k >= 0; k--) {
+    odds[k] = scores[k]! - largest - Math.log(odds[k]! + behind)
+    behind += Math.exp(scores[k]! - largest)
+  }
+  // Relative to the largest score, all others may be too small for a number.
+  let others = 0
+  for (let k = 0; k < scores.length; k++) if (k !== predicted) others += Math.exp(scores[k]! - second)
+  odds[predicted] = largest - second - Math.log(others)
 }
 
 /** The most rows that a part of a split has, on all ranks. */
