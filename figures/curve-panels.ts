@@ -52,8 +52,10 @@ function splitMetrics(infos: ColumnInfos): Map<string, SplitMetric> {
 }
 
 /**
- * The panels of cost, loss, accuracy, every other metric of a split, the generalisation gap and eta; some have no
- * points.
+ * The panels of cost, loss, accuracy, every other metric of a split, the generalisation gap, and metrics of no split, such
+ * as eta; some have no points.
+ *
+ * @param splits the first has the colour of metrics of no split
  */
 export function panelsOf(
   series: readonly CurveSeries[],
@@ -99,6 +101,7 @@ export function panelsOf(
     (row, split) => difference(metricOf(row, 'loss', split), metricOf(row, 'loss', 'train')),
     splits.filter((split) => split !== 'train'),
   )
+  const ofNoSplit = [...infos].filter(([, { split }]) => split === undefined)
   const others = [...metrics].filter(([name]) => !['cost', 'loss', 'accuracy'].includes(name))
   return [
     ...(hasCost ? [panel('cost', 'Cost')] : []),
@@ -106,7 +109,10 @@ export function panelsOf(
     panel('accuracy', 'Accuracy'),
     ...others.map(([name, { info }]) => panel(name, capitalised(info.title))),
     { title: 'Generalisation gap in loss', points: gap },
-    { title: 'Learning rate eta', points: points((row) => row.eta, splits.slice(0, 1)) },
+    ...ofNoSplit.map(([column, { title }]) => ({
+      title: column === 'eta' ? 'Learning rate eta' : capitalised(title),
+      points: points((row) => row[column], splits.slice(0, 1)),
+    })),
   ]
 }
 

@@ -23,7 +23,7 @@ export interface CurvesOptions {
 
 /**
  * Draws the metrics of runs over their epochs, as SVG: a panel for cost, loss, accuracy and every other metric of a
- * split, the generalisation gap (the loss of a split minus the loss of `train`), and eta if the metrics have it. Cost
+ * split, the generalisation gap (the loss of a split minus the loss of `train`), and metrics of no split, such as eta. Cost
  * has no panel if it equals the loss everywhere. One run has a colour per split; several runs have a colour per run and
  * a dash pattern per split. Values that are not finite (or not positive, on a logarithmic scale) leave a gap. Throws a
  * RangeError if there is nothing to draw.
@@ -36,7 +36,8 @@ export async function curvesFigure(series: readonly CurveSeries[], options: Curv
       undefined,
     )
   const all = new Set([...infos.values()].flatMap(({ split }) => split ?? []))
-  const splits = [...all].filter((split) => options.splits?.includes(split) ?? true)
+  const named = [...all].filter((split) => options.splits?.includes(split) ?? true)
+  const splits = named.length > 0 ? named : [NO_SPLIT]
   const panels = panelsOf(series, infos, splits, options.scale ?? 'linear').filter(({ points }) => points.length > 0)
   if (panels.length === 0) throw new RangeError('there is no evaluation to draw')
   const runs = series.map(({ name }) => name)
@@ -53,6 +54,9 @@ export async function curvesFigure(series: readonly CurveSeries[], options: Curv
   }
   return chart(spec, description)
 }
+
+/** Stands for the splits of metrics that have none. It has no legend. */
+const NO_SPLIT = ''
 
 function panelSpec(
   panel: CurvePanel,
@@ -95,7 +99,8 @@ function panelSpec(
 
 /** The legend of one run: a colour and a dash pattern for each split. */
 function bySplit(splits: readonly string[]): ChartSpec {
-  const legend = { title: null, orient: 'top', direction: 'horizontal', symbolType: 'stroke' }
+  const isNamed = !splits.includes(NO_SPLIT)
+  const legend = isNamed ? { title: null, orient: 'top', direction: 'horizontal', symbolType: 'stroke' } : null
   const channel = (range: unknown): unknown => ({
     field: 'split',
     type: 'nominal',
@@ -123,7 +128,7 @@ function byRun(runs: readonly string[], splits: readonly string[], columns: numb
       type: 'nominal',
       sort: null,
       scale: { domain: splits, range: dashPatterns(splits.length) },
-      legend: { ...legend, columns: 2 * columns },
+      legend: splits.includes(NO_SPLIT) ? null : { ...legend, columns: 2 * columns },
     },
   }
 }

@@ -1,4 +1,4 @@
-import { type Position, z } from '../pipeline/stage-kit.js'
+import { metricName, type Position, z } from '../pipeline/stage-kit.js'
 
 const rate = z.number().positive()
 const notNegative = z.number().nonnegative()
@@ -23,6 +23,21 @@ const cosine = z.strictObject({
   growth: z.number().min(1).default(1).describe('Factor by which each period is longer than the one before.'),
 })
 
+const plateau = z
+  .strictObject({
+    start,
+    metric: metricName.describe('The metric to watch: a column of the stage that evaluates this model.'),
+    factor: rate.lt(1).default(0.1).describe('Factor of each reduction.'),
+    patience: z
+      .int()
+      .positive()
+      .default(10)
+      .describe('Evaluations in a row without a better value before a reduction.'),
+    minDelta: notNegative.default(0).describe('A value counts as better only if it is better by more than this.'),
+    min: notNegative.default(0).describe('The smallest learning rate.'),
+  })
+  .refine(({ min, start }) => min <= start, { path: ['min'], message: 'expected at most start' })
+
 /** The learning rate as an option: a constant, or one of the schedules. */
 export const schedule = z.union([
   rate,
@@ -39,10 +54,14 @@ export const schedule = z.union([
   z.strictObject({ linear: z.strictObject({ start, end }).describe('A straight line over the whole run.') }),
   z.strictObject({ cosine: cosine.describe('Falls like half a wave of a cosine, once or again and again.') }),
   z.strictObject({ cyclical: cyclical.describe('Rises and falls in straight lines, again and again.') }),
+  z.strictObject({ plateau: plateau.describe('Reduced whenever a metric has stopped becoming better.') }),
 ])
 
 /** A learning rate that may change from step to step. */
 export type Schedule = z.output<typeof schedule>
+
+/** A learning rate that is reduced whenever a metric has stopped becoming better. */
+export type PlateauSchedule = Extract<Schedule, { readonly plateau: unknown }>
 
 /**
  * Returns the learning rate of a step, a pure function of the step's position. With `t` steps before it, of `T` in the
@@ -55,18 +74,28 @@ export type Schedule = z.output<typeof schedule>
  *   as the one before (I. Loshchilov, F. Hutter: SGDR, 2017).
  * - `cyclical`: rises from `min` to `max` in `halfCycle` steps and falls back, again and again; with `halving`, each
  *   cycle reaches half as far above `min` as the one before (L. Smith, 2017: triangular and triangular2).
+ * - `plateau`: `start * factor^reductions`, but at least `min`; whoever trains counts the reductions.
  *
  * With `warmUp`, the rate rises in a straight line over the first `warmUp` steps to the schedule's first value, and the
  * schedule begins after them.
  */
-export function etaAt(eta: Schedule, position: Position, warmUp = 0): number {
+export function etaAt(eta: Schedule, position: Position, warmUp = 0, reductions = 0): number {
   const t = position.step - 1
+  if (typeof eta === 'object' && 'plateau' in eta) {
+    const { start, factor, min } = eta.plateau
+    return Math.max(min, start * factor ** reductions) * (t < warmUp ? (t + 1) / warmUp : 1)
+  }
   if (warmUp === 0) return scheduled(eta, t, position)
   if (t < warmUp) return (scheduled(eta, 0, { ...position, epoch: 1 }, warmUp) * (t + 1)) / warmUp
   return scheduled(eta, t - warmUp, position, warmUp)
 }
 
-function scheduled(eta: Schedule, t: number, { epoch, epochs, steps }: Position, warmUp = 0): number {
+function scheduled(
+  eta: Exclude<Schedule, PlateauSchedule>,
+  t: number,
+  { epoch, epochs, steps }: Position,
+  warmUp = 0,
+): number {
   if (typeof eta === 'number') return eta
   if ('every' in eta) return eta.start * eta.factor ** Math.floor((epoch - 1) / eta.every)
   if ('exponential' in eta) return eta.exponential.start * eta.exponential.factor ** (t / steps)

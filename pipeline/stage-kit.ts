@@ -47,6 +47,7 @@ export {
 export type { Parallel, Vector } from './stage/parallel-contract.js'
 export {
   type AnyStage,
+  type Asked,
   type Checking,
   defineStage,
   type Facts,
@@ -83,7 +84,7 @@ export {
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
-export { columnInfosOf } from './wires/metric-info.js'
+export { columnInfosOf, storedMetricInfos } from './wires/metric-info.js'
 export {
   isBetter,
   type MetricInfo,
@@ -104,7 +105,7 @@ export {
   monitored,
   monitorOption,
 } from './wires/monitor.js'
-export { arraysOf, copyParameters, type Model, modelOf, parametersTables } from './wires/parameters.js'
+export { arraysOf, copyParameters, gradientNormOf, type Model, modelOf, parametersTables } from './wires/parameters.js'
 export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export type { Share } from './wires/share.js'
 export {

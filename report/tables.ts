@@ -1,3 +1,4 @@
+import { slugOf } from '../pipeline/base/slug.js'
 import { type ColumnInfos, metricInfoByName } from '../pipeline/wires/metric-info.js'
 import type { MetricInfo } from '../pipeline/wires/metrics.js'
 import { formatMetric, formatPercent, formatterOf } from './metric-format.js'
@@ -117,8 +118,8 @@ function finalTable(report: Report, metric: string): DataTable {
   const isRepeated = experiments.some(({ runs }) => runs.length > 1)
   const title = shown[0]?.[1].title ?? metric
   return {
-    // The name comes from a file and becomes the name of a file.
-    id: `final-${metric.replaceAll(/[^\w-]+/g, '-')}`,
+    // The name comes from a file and becomes the name of a file; two classes must not become one.
+    id: `final-${slugOf(metric)}`,
     caption: `Final ${title} of the experiments${isRepeated ? ', mean ± standard deviation over the seeds' : ''}`,
     columns: [
       { name: 'Experiment' },

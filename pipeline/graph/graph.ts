@@ -4,9 +4,11 @@ import { checkPart } from '../definition/issues.js'
 import type { Definition } from '../definition/read.js'
 import { firstKeyProblem, formatOrigin, locate } from '../definition/value.js'
 import type { AnyStage, Facts } from '../stage/stage.js'
+import { checkAsked } from './asked.js'
 import { foldersOf, locatedOptions } from './input-files.js'
 import { type Draft, type Source, wireInputs } from './inputs.js'
 import { checkOutputs } from './outputs.js'
+import { checkWatched } from './watched.js'
 
 /** One stage of a graph: its checked options, the sources of its inputs, and what is known about its wires. */
 export interface Node {
@@ -66,6 +68,13 @@ export function buildGraph(
   )
   if (definition.parallel) for (const draft of drafts) checkParallel(draft, problems)
   checkLearners(nodes, problems)
+  const isChecked = ({ entry }: Node): boolean => drafts.some((draft) => draft.entry === entry && draft.options)
+  const checked = { nodes: nodes.filter(isChecked) }
+  const report = (node: Node, option: string, message: string): void => {
+    problems.push(optionProblem(node, option, message))
+  }
+  checkAsked(checked, report)
+  checkWatched(checked, definition.parallel !== undefined, report)
   return { nodes }
 }
 
@@ -210,7 +219,11 @@ function checkParallel({ stage, title, where }: Draft, problems: Problem[]): voi
 }
 
 /** A problem with the option at a path such as `a.b[2]`. If the definition gives only `a`, it stands where `a` does. */
-function optionProblem({ entry, title, where }: Draft, option: string, message: string): Problem {
+function optionProblem(
+  { entry, title, where }: Pick<Draft, 'entry' | 'title' | 'where'>,
+  option: string,
+  message: string,
+): Problem {
   const at = option ? locate(entry.with, option.replace(/\[(\d+)\]/g, '.$1').split('.')) : entry.with
   return {
     where: at === entry.with ? where : formatOrigin(at.origin),

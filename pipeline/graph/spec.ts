@@ -70,13 +70,17 @@ export type Inferred<Given, Checked> = [Given] extends [never] ? Given : Checked
 export type RowOf<Spec> = Spec extends { readonly use: infer Use }
   ? Use extends { readonly outputs: infer Outputs }
     ? 'metrics' extends WireTypeOf<Outputs[keyof Outputs]>
-      ? MetricsRow<MetricName<SplitOf<Spec>, SuffixOf<Use>>>
+      ? MetricsRow<MetricName<SplitOf<Spec>, HasMoreMetrics<Spec> extends true ? string : SuffixOf<Use>>>
       : never
     : MetricsRow
   : never
 
-/** The rows that `set` adds: the option `splits` changes the names of metrics. */
-export type RowOfOptions<Options> = 'splits' extends keyof Options ? MetricsRow : never
+/** The rows that `set` adds: the options `splits` and `metrics` change the names of metrics. */
+export type RowOfOptions<Options> = 'splits' extends keyof Options
+  ? MetricsRow
+  : 'metrics' extends keyof Options
+    ? MetricsRow
+    : never
 
 /**
  * The rows of a run, from the union that its pipeline carries. If one member of the union has any metric, so has the
@@ -91,6 +95,9 @@ type HasAnyMetric<Row> = string extends keyof Row ? true : false
 type WireTypeOf<Port> = Port extends { readonly type: infer Type } ? Type : never
 
 type SuffixOf<Use> = Use extends { readonly metrics?: readonly (infer Suffix extends string)[] } ? Suffix : string
+
+/** Whether the option `metrics` adds metrics to those that the stage declares. */
+type HasMoreMetrics<Spec> = Spec extends { readonly with: { readonly metrics: readonly unknown[] } } ? true : false
 
 type SplitOf<Spec> = Spec extends { readonly with: { readonly splits: readonly (infer Split extends string)[] } }
   ? Split

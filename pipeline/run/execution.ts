@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Subject } from 'rxjs'
+import type { Table } from 'apache-arrow'
+import type { Observable, Subject } from 'rxjs'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import { asPipelineError, inStage, messageOf, PipelineError } from '../base/errors.js'
@@ -9,8 +10,10 @@ import { overrideCheckpointRule } from '../definition/checkpoint.js'
 import { type Checkpoint, pruneCheckpoints } from '../directory/checkpoint.js'
 import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
+import { askedOf } from '../graph/asked.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Pipeline } from '../graph/pipeline.js'
+import { watchedOf } from '../graph/watched.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
 import type { StageContext, StateHooks } from '../stage/stage.js'
@@ -104,6 +107,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     saved: resumed?.checkpoint,
   })
   const results = new ResultCollector(events, recorder)
+  const metrics = new Map<string, Observable<Table>>()
   const graph = graphOnRank(pipeline.graph, settings, rank)
   const loading = new Set(
     graph.nodes.filter((node) => Object.keys(node.stage.outputs).some((port) => isLoader(node, port))),
@@ -135,11 +139,14 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
     await runGraph(graph, {
-      contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer),
+      contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer, metrics),
       watch: (node, port, wire) => {
         firstStep?.watch(node, port, wire)
         const { type } = node.stage.outputs[port]
-        if (type === 'metrics') checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
+        if (type === 'metrics') {
+          metrics.set(`${node.id}.${port}`, wire)
+          checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
+        }
         if (isLoader(node, port) && !settings.prepared?.stages[node.id])
           watchData(wire, (data) => {
             events.next({ type: 'data', stage: node.id, ...data })
@@ -203,10 +210,13 @@ function contextMaker(
   { kernels, settings, events, division }: RunTools,
   recorder: Recorder,
   checkpointer: Checkpointer,
+  metrics: ReadonlyMap<string, Observable<Table>>,
 ): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
   return (node) => ({
     id: node.id,
     inputs: node.inputFacts,
+    asked: askedOf(node, pipeline.graph),
+    watched: watchedIn(metrics, watchedOf(node, pipeline.graph)),
     kernels,
     learner: (name) =>
       learnerNamed(
@@ -230,6 +240,13 @@ function contextMaker(
     parallel: division?.parallelOf(node, pipeline.graph) ?? localParallel,
     terminal: settings.terminal ?? { interactive: false, write: () => {} },
   })
+}
+
+function watchedIn(
+  metrics: ReadonlyMap<string, Observable<Table>>,
+  output: ReturnType<typeof watchedOf>,
+): Observable<Table> | undefined {
+  return output && metrics.get(`${output.id}.${output.port}`)
 }
 
 /** Returns the hooks of a stage, with its name in the errors of `begin`. */

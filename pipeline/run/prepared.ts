@@ -83,6 +83,8 @@ export async function prepare(
     return {
       id,
       inputs: inputFacts,
+      asked: [],
+      watched: undefined,
       kernels,
       learner: () => {
         throw new NotOnlyPreparing()

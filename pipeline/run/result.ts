@@ -6,12 +6,18 @@ import type { StateHooks } from '../stage/stage.js'
 import { type keptRows, rowsFrom, rowsState } from '../wires/kept-rows.js'
 import { type MetricsRow, metricInfosOf, metricsRows } from '../wires/metrics.js'
 import { copyParameters, modelOf } from '../wires/parameters.js'
+import { positionOf } from '../wires/position.js'
 import type { Result, RunEvent } from './contract.js'
 import type { Recorder } from './record.js'
 
 /** The name of the rows of a stage in checkpoints. It is no id of a stage. */
 export function rowsKey(stage: string): string {
   return `result of ${stage}`
+}
+
+function isStart(table: Table): boolean {
+  const { step, steps } = positionOf(table)
+  return step === 0 && steps > 0
 }
 
 /** Collects the result of a run from the wires: every row of metrics, and the last parameters. */
@@ -60,7 +66,8 @@ export class ResultCollector {
     wire.subscribe({
       next: (table) => {
         this.last = table
-        if (isTraining) this.recorder.addStep()
+        // The parameters before the first step are no step.
+        if (isTraining && !isStart(table)) this.recorder.addStep()
       },
       complete: () => {
         this.last &&= copyParameters(this.last)

@@ -53,6 +53,8 @@ export function openStage<S extends AnyStage>(
   const context: StageContext = {
     id,
     inputs: Object.fromEntries(Object.keys(stage.inputs).map((port) => [port, run.facts?.[port] ?? {}])),
+    asked: run.asked ? [run.asked] : [],
+    watched: run.watched,
     kernels: run.kernels ?? referenceKernels(),
     learner: (name) => learnerNamed(name, run.learners ?? (stage.learner ? [stage.learner] : [])),
     flow,

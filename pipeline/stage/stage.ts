@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs'
 import type { z } from 'zod'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
+import type { TrainingInterval } from '../base/every.js'
 import type { Random } from '../base/random.js'
 import { listed } from '../base/words.js'
 import type { Flow } from './flow-contract.js'
@@ -66,12 +67,24 @@ export interface Checking<O> {
   problem(path: string, message: string): void
 }
 
+/** What a stage may ask of the stage that makes the parameters of an input. */
+export interface Asked {
+  /** A table with the parameters before the first step, at step 0 of epoch 0. */
+  readonly start?: boolean
+  /** The norm of the gradient, at the end of every such interval; `gradientNormOf` returns it. */
+  readonly gradientNorm?: TrainingInterval
+}
+
 /** What a running stage gets from the run. */
 export interface StageContext {
   /** The id of the stage in the pipeline. */
   readonly id: string
   /** What was known about each input before the run, by port. */
   readonly inputs: Readonly<Record<string, Facts>>
+  /** What the stages that its outputs feed ask of it; see `Stage.asks`. */
+  readonly asked: readonly Asked[]
+  /** The metrics that `Stage.watches` names, evaluation by evaluation; undefined if it names none. */
+  readonly watched: Observable<Table> | undefined
   /** The kernels of the run. */
   readonly kernels: Kernels
   /**
@@ -205,6 +218,18 @@ export interface Stage<
    * notes it, and `resume` tries again. It fails the run all the same if a file cannot be written.
    */
   readonly optional?: boolean
+  /**
+   * What it asks of the stages that feed its inputs, by input. The pipeline is refused if the stage there does not answer
+   * that. So what one stage in a hundred needs costs the others nothing.
+   */
+  asks?(options: z.output<O>): Partial<Record<keyof I, Asked>>
+  /** What stages below may ask of it; it finds in `context.asked` what they do ask. */
+  readonly answers?: readonly (keyof Asked)[]
+  /**
+   * The metric that the stage watches though it is computed below it, and the option that names it. Training waits during
+   * an evaluation, so the metrics of a step arrive in `context.watched` before the next step.
+   */
+  watches?(options: z.output<O>): { readonly metric: string; readonly option: string } | undefined
   /** The learner whose parameters it emits. Every stage that makes parameters should name one. */
   readonly learner?: AnyLearner
   /**

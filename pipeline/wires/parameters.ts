@@ -58,7 +58,9 @@ const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
  * one record batch each. A stage that needs them later must copy them (`copyParameters`). Throws a TypeError if the
  * model does not name its learner, a RangeError if an array has 2³¹ numbers or more.
  */
-export function parametersTables(model: Omit<Model, 'eta'>): (position: Position, eta: number) => Table {
+export function parametersTables(
+  model: Omit<Model, 'eta'>,
+): (position: Position, eta: number, gradientNorm?: number) => Table {
   if (typeof model.learner !== 'string' || model.learner === '')
     throw new TypeError(
       'parametersTables: expected `learner`, the name of the learner that made the parameters, ' +
@@ -108,7 +110,8 @@ export function parametersTables(model: Omit<Model, 'eta'>): (position: Position
     parts.map((part) => new RecordBatch(schema, part)),
   )
   fixedParts.set(table.batches, model)
-  return (position, eta) => reposition(table, position, { eta })
+  return (position, eta, gradientNorm) =>
+    reposition(table, position, gradientNorm === undefined ? { eta } : { eta, gradientNorm })
 }
 
 /** A list column of one row over memory that is not copied. */
@@ -155,6 +158,15 @@ function readArrays(table: Table): Model['arrays'] {
     shape: [...(shapes!.get(i) as Iterable<number>)],
     values: (values!.get(i) as Vector).data[0]!.values as Float32Array | Float64Array,
   }))
+}
+
+/**
+ * The norm of the gradient of the step that made these parameters: of all trained arrays together, penalty included, before
+ * clipping. Undefined if no stage asked for it at this step.
+ */
+export function gradientNormOf(table: Table): number | undefined {
+  const norm = numberOf(table, 'gradientNorm', Number.NEGATIVE_INFINITY)
+  return norm === Number.NEGATIVE_INFINITY ? undefined : norm
 }
 
 /** Returns the arrays of a model by name, as kernels and learners take them. */

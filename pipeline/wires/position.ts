@@ -64,10 +64,10 @@ export function lazyTable(position: Position, makeTable: () => Table): Table {
   return new PositionedTable(position, makeTable) as unknown as Table
 }
 
-/** Returns a number from the metadata of a table, or 0 if it has no such key. */
-export function numberOf(table: Table, key: string): number {
+/** Returns a number from the metadata of a table, or `missing` if it has no such key. */
+export function numberOf(table: Table, key: string, missing = 0): number {
   const { numbers } = table as unknown as Partial<RepositionedTable>
-  return numbers?.[key] ?? Number(table.schema.metadata.get(key) ?? 0)
+  return numbers?.[key] ?? Number(table.schema.metadata.get(key) ?? missing)
 }
 
 /** Returns a number for an int32 column. Throws a RangeError if it does not fit: it would wrap to a negative number. */

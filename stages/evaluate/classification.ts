@@ -1,26 +1,13 @@
 import type { Table } from 'apache-arrow'
 import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, tap, toArray } from 'rxjs'
 import { z } from 'zod'
-import { piecesOf } from '../../learners/index.js'
 import {
-  type AnyLearner,
-  arraysOf,
   checkLearner,
   checkSplit,
-  countRows,
   defineStage,
   type Facts,
   isDueAt,
-  type MetricInfo,
-  metricsTable,
-  modelOf,
-  type OpenModel,
-  openModel,
-  type Parallel,
-  PipelineError,
-  type Position,
   positionOf,
-  type Rows,
   rowsByShard,
   type StageContext,
   splitOf,
@@ -30,6 +17,8 @@ import {
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
+import { columnsOf, makeEvaluator, type Splits } from './evaluator.js'
+import { checkFurther, columnsOfFurther, furtherOption, needsClasses } from './further-metrics.js'
 
 const options = z.strictObject({
   splits: z
@@ -40,35 +29,47 @@ const options = z.strictObject({
   every: trainingInterval
     .default('epoch')
     .describe('How often: epoch, "5 epochs", "500 steps", { epochs: n } or { steps: n }; always after the last step.'),
+  metrics: furtherOption,
+  start: z
+    .boolean()
+    .default(false)
+    .describe('Whether the model is also evaluated before its first step, as step 0 of epoch 0.'),
 })
 
 type Options = z.output<typeof options>
 
 /**
- * Evaluates the parameters on whole splits. The learner that made the parameters defines the metrics. The softmax
+ * Evaluates the parameters on whole splits. The learner that made the parameters defines the first metrics. The softmax
  * classifier has for each split: `loss`, the mean cross-entropy; `cost`, the loss plus `lambda · Σ W²`; `accuracy`, the
  * share of rows whose most probable class is their label (0 … 1).
+ *
+ * The option `metrics` adds others behind them, which are computed from the scores of all rows in float64; `docs/training.md`
+ * has their definitions. The results do not depend on the number of threads.
  */
 export const classification = defineStage({
   name: 'evaluate/classification',
-  summary: 'Computes loss, cost and accuracy on whole splits as training goes on.',
+  summary: 'Computes loss, cost, accuracy and other metrics on whole splits as training goes on.',
   options,
   inputs: { parameters: wire.parameters, examples: wire.examples },
   outputs: { metrics: wire.metrics },
   metrics: ['loss', 'cost', 'accuracy'],
   example:
     '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n' +
-    '  with: { splits: [train, test], every: epoch }',
-  holds: 'the examples (by reference), one evaluation in flight',
+    '  with: { splits: [train, test], every: epoch, metrics: [balanced_accuracy, auc, { topK: 3 }] }',
+  holds:
+    'the examples (by reference), one evaluation in flight; for auc 8 bytes per row and class of a split, in a divided run ' +
+    'of all its shards',
   parallel: 'every',
   onResume: { every: 'rest' },
+  asks: ({ start }) => ({ parameters: start ? { start } : {} }),
   facts: ({ options, inputs, problem }) => {
     const { examples = {}, parameters = {} } = inputs
     for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)
     checkLearner(parameters, problem)
     checkFit(parameters, examples, (message) => problem('', message))
+    checkFurther(options.metrics, parameters.learner, parameters.classes ?? examples.classes, problem)
     const splits = options.splits ?? examples.splits
-    const metrics = parameters.learner && splits && columnsOf(parameters.learner, splits)
+    const metrics = splits && knownColumns(options, inputs, splits)
     return { metrics: { splits: splits ?? [], ...(metrics && { metrics }) } }
   },
   run:
@@ -87,7 +88,7 @@ export const classification = defineStage({
           shareReplay(1),
         )
         const due = parameters.pipe(
-          filter((table) => isDue(table, every)),
+          filter((table) => isDue(table, every, options.start)),
           context.flow.concatMap((table) => {
             const measure = evaluator.take(table)
             return arrived ? measure(arrived) : held.pipe(concatMap(measure))
@@ -97,9 +98,16 @@ export const classification = defineStage({
       }),
 })
 
-/** The names of the columns, split by split. */
-function columnsOf({ metrics }: AnyLearner, splits: readonly string[]): string[] {
-  return splits.flatMap((split) => metrics.map(({ name }) => `${split}_${name}`))
+/** The names of the columns, as far as they are known before the run. */
+function knownColumns(
+  { metrics }: Options,
+  { parameters = {}, examples = {} }: Readonly<Record<string, Facts>>,
+  splits: readonly string[],
+): string[] | undefined {
+  const { learner, classes = examples.classes } = parameters
+  if (!learner || (needsClasses(metrics) && !classes)) return undefined
+  const further = metrics.flatMap((metric) => columnsOfFurther(metric, classes ?? []))
+  return columnsOf([...learner.metrics, ...further], splits)
 }
 
 /** Reports parameters that do not fit the examples. */
@@ -112,8 +120,6 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
     problem(`the parameters are for ${parameters.classes.length} classes, the examples have ${examples.classes.length}`)
 }
 
-type Splits = ReadonlyMap<string, readonly (readonly Rows[])[]>
-
 /** The rows of each split, by the shards of this process. */
 function bySplit(tables: readonly Table[], context: StageContext): Splits {
   const splits = new Map<string, Table[]>()
@@ -121,137 +127,10 @@ function bySplit(tables: readonly Table[], context: StageContext): Splits {
   return new Map([...splits].map(([split, parts]) => [split, rowsByShard(parts, split, context.parallel)]))
 }
 
-/** Whether parameters are to be evaluated: at the end of each interval, and after the last step. */
-function isDue(table: Table, every: TrainingInterval): boolean {
+/** Whether parameters are to be evaluated: at the end of each interval, after the last step, and before the first. */
+function isDue(table: Table, every: TrainingInterval, atStart: boolean): boolean {
   const position = positionOf(table)
-  return position.step === position.epochs * position.steps || isDueAt(every, position)
-}
-
-/** The rows of a split or of one shard, which have sums of their own, in pieces for one kernel call each. */
-interface Part {
-  readonly pieces: readonly Rows[]
-  readonly count: number
-}
-
-/** The columns and the rows of a split, prepared once for all evaluations. */
-interface Plan {
-  readonly split: string
-  readonly columns: readonly string[]
-  readonly parts: readonly Part[]
-}
-
-/** Sums over rows, as the learner's metrics take them. The last entry is the number of rows. */
-type Sums = number[]
-
-/** The learner and its model, opened when the first parameters arrive. */
-interface Scorer {
-  readonly learner: AnyLearner
-  readonly model: OpenModel
-  readonly features: number
-}
-
-const noRows: Rows = { values: new Float32Array(0), labels: new Int32Array(0) }
-
-function makeEvaluator(options: Options, context: StageContext) {
-  const { kernels, flow, parallel } = context
-  let scorer: Scorer | undefined
-  let plans: readonly Plan[] | undefined
-  let infos: Readonly<Record<string, MetricInfo>> = {}
-
-  /** Copies the parameters when they arrive, because the examples may arrive later, after further training steps. */
-  function take(table: Table): (splits: Splits) => Promise<Table> {
-    const position = positionOf(table)
-    const parameters = modelOf(table)
-    scorer ??= opened(parameters)
-    const { learner, model } = scorer
-    model.load(arraysOf(parameters))
-    const weighed = model.penalty()
-    return async (splits) => {
-      plans ??= planned(scorer!, splits)
-      const penalty = parameters.lambda * (weighed instanceof Promise ? await weighed : weighed)
-      return tabled(learner, await sumsOf(model, plans), penalty, position)
-    }
-  }
-
-  function opened({ learner: name, options, shape, classes }: ReturnType<typeof modelOf>): Scorer {
-    const learner = context.learner(name)
-    const features = widthOf(shape)
-    return { learner, features, model: openModel(learner, kernels, { features, classes: classes.length }, options) }
-  }
-
-  function planned({ learner, model, features }: Scorer, splits: Splits): Plan[] {
-    const names = options.splits ?? [...splits.keys()]
-    if (names.length === 0) throw new PipelineError('DATA', 'no examples arrived to evaluate')
-    infos = infosOf(learner, names)
-    return names.map((split) => {
-      const parts = splits.get(split) ?? [[]]
-      return {
-        split,
-        columns: columnsOf(learner, [split]),
-        parts: parts.map((part) => {
-          const pieces = part.flatMap((rows) => [...piecesOf(rows, split, features, model)])
-          // A part without rows must have as many sums as other parts, all zero.
-          return { pieces: pieces.length > 0 ? pieces : [noRows], count: countRows(part) }
-        }),
-      }
-    })
-  }
-
-  /** The sums of every split, part by part. */
-  async function sumsOf(model: OpenModel, plans: readonly Plan[]): Promise<Sums[][]> {
-    const sums: Sums[][] = []
-    for (const { parts } of plans) {
-      const own: Sums[] = []
-      for (const { pieces, count } of parts) {
-        const total: Sums = []
-        for (const rows of pieces) {
-          const evaluated = model.evaluate(rows)
-          addTo(total, evaluated instanceof Promise ? await evaluated : evaluated)
-          const pause = flow.yieldToEventLoop()
-          if (pause) await pause
-        }
-        own.push([...total, count])
-      }
-      sums.push(own)
-    }
-    return gathered(sums, parallel)
-  }
-
-  /** The metrics of all splits, from the sums of their parts. */
-  function tabled(learner: AnyLearner, sums: readonly Sums[][], penalty: number, position: Position): Table {
-    const metrics: Record<string, number> = {}
-    for (const [i, { split, columns }] of plans!.entries()) {
-      const total: Sums = []
-      for (const part of sums[i]!) addTo(total, part)
-      const count = total.pop() ?? 0
-      if (count === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to evaluate`)
-      for (const [j, { value }] of learner.metrics.entries()) metrics[columns[j]!] = value(total, count, penalty)
-    }
-    return metricsTable(position, metrics, infos)
-  }
-
-  return { take, free: () => scorer?.model.free() }
-}
-
-/** The metadata of the columns. */
-function infosOf(learner: AnyLearner, splits: readonly string[]): Record<string, MetricInfo> {
-  const entries = splits.flatMap((split) =>
-    learner.metrics.map(({ name, title, unit, better }): [string, MetricInfo] => [
-      `${split}_${name}`,
-      { split, name, title, ...(unit && { unit }), ...(better && { better }) },
-    ]),
-  )
-  return Object.fromEntries(entries)
-}
-
-function addTo(total: Sums, more: readonly number[]): void {
-  for (let i = 0; i < more.length; i++) total[i] = (total[i] ?? 0) + more[i]!
-}
-
-/** The sums of all shards, by split. Every rank sends its sums to all ranks. */
-async function gathered(sums: readonly (readonly Sums[])[], parallel: Parallel): Promise<Sums[][]> {
-  const own = parallel.own.map((_, i) => Float64Array.from(sums.flatMap((shards) => shards[i]!)))
-  const all = await parallel.gather(own)
-  const width = sums[0]![0]!.length
-  return sums.map((_, split) => all.map((vector) => [...vector.subarray(split * width, (split + 1) * width)]))
+  const last = position.epochs * position.steps
+  if (position.step === 0 && last > 0) return atStart
+  return position.step === last || isDueAt(every, position)
 }

@@ -6,7 +6,8 @@ export const common = {
   eta: schedule.describe(
     'Learning rate: a number, or a schedule: { start, factor, every } multiplies it by factor after every `every` ' +
       'epochs; { exponential: { start, factor } }, { linear: { start, end } }, { cosine: { start, end, period, growth } } ' +
-      'and { cyclical: { min, max, halfCycle, halving } } change it with every step.',
+      'and { cyclical: { min, max, halfCycle, halving } } change it with every step; { plateau: { start, metric, factor, ' +
+      'patience, minDelta, min } } reduces it when a metric stops becoming better.',
   ),
   warmUp: z
     .int()

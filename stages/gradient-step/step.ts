@@ -1,7 +1,8 @@
-import type { UpdateRule } from '../../learners/index.js'
+import { accumulate, type UpdateRule } from '../../learners/index.js'
 import {
   type ArraySpec,
   type Arrays,
+  type Flow,
   type Gradient,
   type Later,
   type Numbers,
@@ -32,6 +33,15 @@ export interface Stepper {
   step(rows: Rows, eta: number, step: number): Later<number>
   /** Makes a step with a given gradient of the mean loss (without the penalty). */
   apply(gradient: Arrays, eta: number, step: number): Later<void>
+  /**
+   * Measures the gradient of the next step, which is on all of these rows. If the kernel makes the whole step in one call,
+   * the gradient is computed beforehand, so that the step itself is the same as without it.
+   *
+   * @param rows undefined if `apply` makes the step
+   */
+  measure(rows: Rows | undefined): Promise<void>
+  /** The norm of the gradient of the last step, penalty included, if it was measured; once. */
+  takeNorm(): number | undefined
   /** Returns the state of the rule, by `rule.<name>.<array>`; empty if the rule keeps none. */
   state(): Readonly<Record<string, Numbers>>
 }
@@ -45,8 +55,12 @@ export interface Stepper {
 export function makeStepper(
   { model, specs, rule, lambda, clip }: StepParts,
   saved: Readonly<Record<string, unknown>>,
+  flow: Pick<Flow, 'yieldToEventLoop'>,
 ): Stepper {
   const trained = trainedOf(specs)
+  const isWhole = model.step !== undefined && rule.name === 'sgd' && clip === undefined
+  let isMeasured = false
+  let norm: number | undefined
   const states = new Map(
     trained.map(({ name, shape }) => {
       const fresh = rule.init(widthOf(shape))
@@ -60,6 +74,8 @@ export function makeStepper(
 
   function apply(gradient: Arrays, eta: number, step: number): Later<void> {
     return model.change((parameters) => {
+      if (isMeasured) norm = normOf(gradient, parameters)
+      isMeasured = false
       if (clip !== undefined) clipped(parameters, gradient, clip)
       for (const { name, kind } of trained) {
         const isWeights = kind === 'weights'
@@ -68,6 +84,32 @@ export function makeStepper(
         rule.update(parameters[name]!, gradient[name]!, states.get(name)!, { eta, decay, isWeights, step })
       }
     })
+  }
+
+  /** The norm of all trained arrays together, with the penalty added unless `parameters` are left out. */
+  function normOf(gradient: Arrays, parameters?: Arrays): number {
+    let squares = 0
+    for (const { name, kind } of trained) {
+      const [g, w] = [gradient[name]!, parameters?.[name]]
+      const decay = kind === 'weights' ? 2 * lambda : 0
+      for (let i = 0; i < g.length; i++) squares += (g[i]! + (w ? decay * w[i]! : 0)) ** 2
+    }
+    return Math.sqrt(squares)
+  }
+
+  async function measure(rows: Rows | undefined): Promise<void> {
+    if (!rows || !isWhole) {
+      isMeasured = true
+      return
+    }
+    await accumulate(rows, model, flow)
+    norm = normOf((await model.gradient(lambda)).arrays)
+  }
+
+  function takeNorm(): number | undefined {
+    const taken = norm
+    norm = undefined
+    return taken
   }
 
   /** Adds the penalty to the gradient, then scales all of it by `min(1, limit / (norm + 1e-6))`. */
@@ -93,7 +135,7 @@ export function makeStepper(
   }
 
   function step(rows: Rows, eta: number, number: number): Later<number> {
-    if (model.step && rule.name === 'sgd' && clip === undefined) return model.step(rows, { rule: 'sgd', eta, lambda })
+    if (isWhole) return model.step!(rows, { rule: 'sgd', eta, lambda })
     model.accumulate(rows)
     const gradient = model.gradient(0)
     if (gradient instanceof Promise) return applyLater(gradient, eta, number)
@@ -108,7 +150,7 @@ export function makeStepper(
     return Object.fromEntries(entries)
   }
 
-  return { step, apply, state }
+  return { step, apply, measure, takeNorm, state }
 }
 
 /** The state of a rule from a checkpoint, in memory of its own; the fresh one if the run begins. */

@@ -1,10 +1,12 @@
 import type { Table } from 'apache-arrow'
+import type { Observable } from 'rxjs'
 import { etaAt, mostInStep, type UpdateRule } from '../../learners/index.js'
 import {
   type AnyLearner,
   type ArraySpec,
   type Arrays,
   inputMapOf,
+  isDueAt,
   kernelRows,
   layoutOf,
   type Numbers,
@@ -24,6 +26,7 @@ import {
 import { dividedStep } from './divided-step.js'
 import { firstParameters } from './initial-arrays.js'
 import type { TrainingOptions } from './options.js'
+import { makePlateau } from './plateau.js'
 import { makeStepper, type Stepper } from './step.js'
 
 const numbers = z.custom<Numbers>((value) => value instanceof Float32Array || value instanceof Float64Array)
@@ -80,6 +83,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
             rule: rule.name,
             ...open.arrays,
             ...open.stepper.state(),
+            ...plateauState(),
           } as State)
         : saved,
     restore: (restored) => {
@@ -89,6 +93,26 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   // A file of first parameters is read before any data.
   const begin = saved ? undefined : firstParameters(options.init, context)
+
+  const lastStep = (): number => last?.step ?? saved?.step ?? 0
+  const plateau = makePlateau(options.eta, context.watched, saved?.plateau as Numbers | undefined, lastStep)
+
+  function plateauState(): { readonly plateau?: Float64Array } {
+    const state = plateau.state()
+    return state ? { plateau: state } : {}
+  }
+
+  function etaOf(position: Position): number {
+    return etaAt(options.eta, position, options.warmUp, plateau.reductions())
+  }
+
+  const isStartAsked = context.asked.some(({ start }) => start)
+  const measured = context.asked.flatMap(({ gradientNorm }) => gradientNorm ?? [])
+
+  /** Whether a stage below has asked for the norm of the gradient of this step. */
+  function isMeasured(batch: Table): boolean {
+    return measured.length > 0 && measured.some((every) => isDueAt(every, positionOf(batch)))
+  }
 
   /** Opens the model for the features and classes of the first batch. */
   async function openFor(batch: Table): Promise<OpenTraining> {
@@ -128,18 +152,22 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       ...((rule.name !== 'sgd' || options.clip !== undefined) && { update: nameOf(rule, options) }),
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
     })
-    const stepper = makeStepper({ model, specs, rule, lambda: options.lambda, clip: options.clip }, saved ?? {})
+    const parts = { model, specs, rule, lambda: options.lambda, clip: options.clip }
+    const stepper = makeStepper(parts, saved ?? {}, context.flow)
     return { model, arrays, specs, stepper, emit }
   }
 
-  function train(batch: Table): Table[] | Promise<Table> | AsyncIterable<Table> {
-    return open ? trainOn(open, batch) : trainFirst(batch)
+  function train(batch: Table): Table[] | Promise<Table> | AsyncIterable<Table> | Observable<Table> {
+    if (open) return trainOn(open, batch)
+    // `pull` holds the first step back until the stages below are done with the parameters before it.
+    return isStartAsked && !saved ? context.flow.pull(trainFirst(batch)) : trainFirst(batch)
   }
 
   async function* trainFirst(batch: Table): AsyncGenerator<Table> {
     open = await openFor(batch)
     // The stage may have been unsubscribed while the parameters were read.
     if (isFreed) return
+    if (isStartAsked && !saved) yield open.emit({ ...positionOf(batch), epoch: 0, step: 0 }, 0)
     const tables = trainOn(open, batch)
     if (tables instanceof Promise) yield await tables
     else yield* tables
@@ -149,6 +177,17 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     if (saved && isSeen(batch, saved)) return []
     if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
     const rows = kernelRows(batch)
+    return isMeasured(batch) ? stepMeasured(open, batch, rows) : stepOnRows(open, batch, rows)
+  }
+
+  /** Makes a step, and measures its gradient. */
+  async function stepMeasured(open: OpenTraining, batch: Table, rows: Rows): Promise<Table> {
+    await open.stepper.measure(rows)
+    const stepped = stepOnRows(open, batch, rows)
+    return stepped instanceof Promise ? stepped : stepped[0]!
+  }
+
+  function stepOnRows(open: OpenTraining, batch: Table, rows: Rows): Table[] | Promise<Table> {
     const most = mostInStep(rows, open.model)
     return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)
   }
@@ -165,19 +204,19 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     return stepped instanceof Promise ? stepped : stepped[0]!
   }
 
-  function stepOn({ stepper, emit }: OpenTraining, batch: Table, rows: Rows): Table[] | Promise<Table> {
+  function stepOn(open: OpenTraining, batch: Table, rows: Rows): Table[] | Promise<Table> {
     const position = positionOf(batch)
-    const eta = etaAt(options.eta, position, options.warmUp)
-    const loss = stepper.step(rows, eta, position.step)
+    const eta = etaOf(position)
+    const loss = open.stepper.step(rows, eta, position.step)
     // A promise would cost more than everything else here, so none is made if the loss is already known.
-    if (typeof loss === 'number') return [checked(emit, loss, position, eta)]
-    return loss.then((found) => checked(emit, found, position, eta))
+    if (typeof loss === 'number') return [checked(open, loss, position, eta)]
+    return loss.then((found) => checked(open, found, position, eta))
   }
 
-  function checked(emit: OpenTraining['emit'], loss: number, position: Position, eta: number): Table {
+  function checked({ emit, stepper }: OpenTraining, loss: number, position: Position, eta: number): Table {
     if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
     last = position
-    return emit(position, eta)
+    return emit(position, eta, stepper.takeNorm())
   }
 
   /** The same step on every rank, each with the rows of its shards. */
@@ -195,12 +234,14 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       await parallel.agree({ ...options, epochs, steps, parameters })
       stepTogether = dividedStep(open, parallel, context)
     }
-    const eta = etaAt(options.eta, position, options.warmUp)
-    return checked(open.emit, await stepTogether(batch, position, eta), position, eta)
+    const eta = etaOf(position)
+    if (isMeasured(batch)) await open.stepper.measure(undefined)
+    return checked(open, await stepTogether(batch, position, eta), position, eta)
   }
 
   function free(): void {
     isFreed = true
+    plateau.end()
     model?.free()
   }
 
@@ -229,7 +270,7 @@ function fitting(saved: Readonly<Record<string, unknown>>, specs: readonly Array
 /** Throws if an array has a name that a checkpoint or an export uses for something else. */
 function checkNames(learner: string, specs: readonly ArraySpec[]): void {
   for (const { name } of specs)
-    if (/^(step|steps|learner|mean|scale|rule(\..*)?)$/.test(name))
+    if (/^(step|steps|learner|mean|plateau|scale|rule(\..*)?)$/.test(name))
       throw new PipelineError(
         'STAGE',
         `the learner "${learner}" has an array "${name}"; that name is reserved, rename it`,

@@ -32,6 +32,13 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
     inputs: { batches: wire.batch },
     outputs: { parameters: wire.parameters },
     learner,
+    answers: ['start', 'gradientNorm'],
+    watches: (given) => {
+      const { eta } = given as unknown as TrainingOptions
+      return typeof eta === 'object' && 'plateau' in eta
+        ? { metric: eta.plateau.metric, option: 'eta.plateau.metric' }
+        : undefined
+    },
     example,
     holds: 'the parameters and their gradient; in a divided run a gradient per shard',
     parallel: 'every',

@@ -14,13 +14,14 @@ import {
   rowsFrom,
   rowsState,
   type StageContext,
+  storedMetricInfos,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { drawn, figureFiles, figureOptions, figurePaths } from './figure-files.js'
 
 /**
- * Draws the metrics at the end of the run: cost, loss and accuracy of each split, the generalisation gap, and eta if
- * the metrics have it. A run that was stopped early has curves too; a run that failed has none.
+ * Draws the metrics at the end of the run: cost, loss, accuracy and others of each split, the generalisation gap, and metrics
+ * of no split, such as eta. A run that was stopped early has curves too; a run that failed has none.
  */
 export const curves = defineStage({
   name: 'sink/curves',
@@ -54,7 +55,7 @@ export const curves = defineStage({
         drawn(context, async ({ rows, infos }, pause) => {
           if (rows.length === 0) return context.note('no metrics arrived, there are no curves to draw')
           const metricInfos = columnInfosOf(Object.keys(rows[0]!), infos)
-          if (![...metricInfos.values()].some(({ split }) => split !== undefined))
+          if (metricInfos.size === 0)
             return context.note(`the metrics (${Object.keys(rows[0]!).join(', ')}) have nothing that is drawn here`)
           const series = [{ name: '', rows }]
           await write(await drawOffThread('curvesFigure', [series, { ...options, metricInfos }], context.signal), pause)
@@ -62,6 +63,9 @@ export const curves = defineStage({
       )
   },
 })
+
+/** The rows, and the metadata of their columns: after a resume there may be no further table to tell them. */
+const state = keptRows.extend({ infos: storedMetricInfos.optional() })
 
 /** The evaluations of a run, and the metadata of their columns. */
 interface History {
@@ -75,7 +79,13 @@ function allRows(context: StageContext): OperatorFunction<Table, History> {
     defer(() => {
       const history: History = { rows: [], infos: undefined }
       const { rows } = history
-      context.state(keptRows, { snapshot: () => rowsState(rows), restore: (saved) => rows.push(...rowsFrom(saved)) })
+      context.state(state, {
+        snapshot: () => ({ ...rowsState(rows), ...(history.infos && { infos: history.infos }) }),
+        restore: ({ infos, ...saved }) => {
+          rows.push(...rowsFrom(saved))
+          history.infos = infos
+        },
+      })
       return source.pipe(
         map((table) => {
           rows.push(...metricsRows(table))

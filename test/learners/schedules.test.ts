@@ -72,6 +72,17 @@ t.test('warm-up rises to the beginning of the schedule, which then begins', asyn
   )
 })
 
+t.test('plateau is smaller by factor after each reduction, but never below min', async (t) => {
+  const plateau = parsed({ plateau: { start: 1, metric: 'test_loss', factor: 0.5, min: 0.2 } })
+  const at = (step: number, reductions: number, warmUp = 0) =>
+    etaAt(plateau, { epoch: 1, step, epochs: 1, steps: 9 }, warmUp, reductions)
+  t.strictSame(
+    [0, 1, 2, 3, 9].map((reductions) => at(5, reductions)),
+    [1, 0.5, 0.25, 0.2, 0.2],
+  )
+  t.strictSame([at(1, 0, 4), at(4, 0, 4), at(2, 1, 4)], [0.25, 1, 0.25], 'warm-up rises to it')
+})
+
 t.test('a step has the same eta however long the run took to get there', async (t) => {
   const eta = parsed({ cosine: { start: 1, period: 7, growth: 1.5 } })
   const all = etas(eta, { epochs: 50, steps: 4, warmUp: 3 })
@@ -103,6 +114,10 @@ t.test('schedules that are wrong are refused', async (t) => {
     { cyclical: { min: 0, max: 1, halfCycle: 0 } },
     { cyclical: { min: 0, max: 1 } },
     { cyclical: { min: 0, max: 1, halfCycle: 1 }, cosine: { start: 1 } },
+    { plateau: { start: 1 } },
+    { plateau: { start: 1, metric: '' } },
+    { plateau: { start: 1, metric: 'a', factor: 1 } },
+    { plateau: { start: 1, metric: 'a', min: 2 } },
     { triangular: { min: 0, max: 1, halfCycle: 1 } },
   ])
     t.notOk(schedule.safeParse(eta).success, JSON.stringify(eta))

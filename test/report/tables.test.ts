@@ -115,7 +115,7 @@ t.test('each metric has a table, with the title and the unit of its metadata', (
     published: published('test_f1: { value: 0.26, tolerance: 0.02 }', 'other_loss: { value: 1 }'),
   }
   const all = tables(t, given)
-  t.same([...all.keys()], ['parameters', 'final-loss', 'final-f1', 'final--accuracy', 'published'])
+  t.same([...all.keys()], ['parameters', 'final-loss', 'final-f1', 'final-accuracy-7b926c48', 'published'])
   t.same(texts(all.get('final-loss')), [
     ['Experiment', 'training loss'],
     ['a', '0.5000'],
@@ -125,7 +125,7 @@ t.test('each metric has a table, with the title and the unit of its metadata', (
     ['Experiment', 'training F1', 'test F1, published', 'test F1, reproduced'],
     ['a', '50.00 %', '26.00 %', '25.00 %'],
   ])
-  t.same(texts(all.get('final--accuracy'))[1], ['a', '0.1250'], 'per cent is for shares alone, whatever the name')
+  t.same(texts(all.get('final-accuracy-7b926c48'))[1], ['a', '0.1250'], 'per cent is for shares alone, whatever the name')
   t.same(
     texts(all.get('published')).map((row) => row.slice(1, 5)),
     [
@@ -134,5 +134,18 @@ t.test('each metric has a table, with the title and the unit of its metadata', (
       ['other loss', '1', '–', '–'],
     ],
   )
+  t.end()
+})
+
+t.test('the tables of two classes have two names, whatever the classes are called', (t) => {
+  const names = ['accuracy_猫', 'accuracy_犬', 'accuracy_a b', 'accuracy_a-b']
+  const metricInfos: Record<string, MetricInfo> = Object.fromEntries(
+    names.map((name) => [`test_${name}`, { split: 'test', name, title: name, unit: 'share', better: 'higher' }]),
+  )
+  const metrics = [`epoch,step,${names.map((name) => `test_${name}`).join()}`, '1,10,0.1,0.2,0.3,0.4']
+  const ids = [...tables(t, { metrics, metricInfos }).keys()].filter((id) => id.startsWith('final-'))
+  t.equal(ids.length, 4)
+  t.ok(ids.every((id) => /^[\w-]+$/.test(id)))
+  t.ok(ids.includes('final-accuracy_a-b'))
   t.end()
 })

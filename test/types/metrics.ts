@@ -65,6 +65,26 @@ for (const row of every.history) {
   row.test_acuracy
 }
 
+// Further metrics: their names are not known.
+const more = await run(
+  await Pipeline.define({
+    name: 'more',
+    stages: [
+      ...training,
+      { use: evaluateClassification, from, with: { splits: ['test'], metrics: ['auc', { topK: 2 }], start: true } },
+    ],
+  }),
+)
+for (const row of more.history) {
+  same<typeof row.test_auc, number | undefined>()
+  same<typeof row.test_loss, number | undefined>()
+}
+await Pipeline.define({
+  name: 'wrong',
+  // @ts-expect-error `auc` is misspelt
+  stages: [...training, { use: evaluateClassification, from, with: { metrics: ['acu'] } }],
+})
+
 // A list of splits in a variable.
 const splits = ['train', 'validation'] as const
 const listed = await run(

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { concat, firstValueFrom, of, throwError } from 'rxjs'
+import { concat, firstValueFrom, NEVER, of, throwError } from 'rxjs'
 import t from 'tap'
 import { Pipeline, start } from '../../../dist/index.js'
 import { metricsTable } from '../../../dist/pipeline/stage-kit.js'
-import { problemsOf, runStage, temporary } from '../harness.js'
+import { openStage, problemsOf, runStage, temporary } from '../harness.js'
 
 const metrics = [1, 2, 3].map((epoch) =>
   metricsTable(
@@ -52,11 +52,30 @@ t.test('without metrics there is a note and no file; an error is passed on', asy
   )
 })
 
-t.test('metrics of another kind are said to have nothing to draw', async (t) => {
-  const other = metricsTable({ epoch: 1, step: 1, epochs: 1, steps: 1 }, { seconds: 3 })
-  const { directory, notes } = await runStage(t, entry(), { metrics: [other] })
-  t.strictSame(notes, ['the metrics (epoch, step, seconds) have nothing that is drawn here'])
+t.test('metrics of no split are drawn too; tables without a metric are said to have nothing to draw', async (t) => {
+  const position = { epoch: 1, step: 1, epochs: 1, steps: 1 }
+  const drawn = await runStage(t, entry(), { metrics: [metricsTable(position, { seconds: 3 })] })
+  t.strictSame(drawn.notes, [])
+  t.match(readFileSync(join(drawn.directory, 'figures/curves.svg'), 'utf8'), '>Seconds</text>')
+  const { directory, notes } = await runStage(t, entry(), { metrics: [metricsTable(position, {})] })
+  t.strictSame(notes, ['the metrics (epoch, step) have nothing that is drawn here'])
   t.notOk(existsSync(join(directory, 'figures/curves.svg')))
+})
+
+t.test('a resumed run to which no further table comes has the same figure', async (t) => {
+  const position = { epoch: 1, step: 1, epochs: 1, steps: 3 }
+  const table = metricsTable(position, { speed: 3 }, { speed: { name: 'speed', title: 'rows per second' } })
+  const whole = await runStage(t, entry(), { metrics: [table] })
+  const killed = openStage(t, entry(), { metrics: concat(of(table), NEVER) })
+  const subscription = killed.tables.subscribe()
+  const state = await killed.snapshot()
+  subscription.unsubscribe()
+  const resumed = await runStage(t, entry(), { metrics: [] }, { state })
+  const [first, second] = [whole, resumed].map(({ directory }) =>
+    readFileSync(join(directory, 'figures/curves.svg'), 'utf8'),
+  )
+  t.match(first, '>Rows per second</text>')
+  t.equal(second, first)
 })
 
 t.test('a split that is not evaluated is a mistake in the definition', async (t) => {

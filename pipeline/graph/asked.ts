@@ -1,0 +1,47 @@
+import type { Asked } from '../stage/stage.js'
+import type { Graph, Node } from './graph.js'
+
+/** What a stage asks of the stage that feeds one of its inputs. */
+interface Request {
+  readonly from: Node
+  /** The id of the stage that is asked. */
+  readonly to: string
+  readonly asked: Asked
+}
+
+/** What `asked` is called in messages. */
+const things: Readonly<Record<keyof Asked, string>> = {
+  start: 'its parameters before the first step',
+  gradientNorm: 'the norm of its gradient',
+}
+
+function requestsIn({ nodes }: Graph): Request[] {
+  return nodes.flatMap((from) => {
+    const all: Readonly<Record<string, Asked | undefined>> = from.stage?.asks?.(from.options) ?? {}
+    return Object.entries(all).flatMap(([port, asked]) => {
+      const source = from.inputs.get(port)
+      return source && asked && Object.keys(asked).length > 0 ? [{ from, to: source.id, asked }] : []
+    })
+  })
+}
+
+/** What the stages that a stage feeds ask of it. */
+export function askedOf({ id }: Node, graph: Graph): Asked[] {
+  return requestsIn(graph).flatMap(({ to, asked }) => (to === id ? [asked] : []))
+}
+
+/** Reports what a stage asks of one that does not answer it. */
+export function checkAsked(graph: Graph, report: (node: Node, option: string, message: string) => void): void {
+  for (const { from, to, asked } of requestsIn(graph)) {
+    const maker = graph.nodes.find(({ id }) => id === to)
+    if (!maker?.stage) continue
+    for (const key of Object.keys(asked) as (keyof Asked)[])
+      if (!maker.stage.answers?.includes(key))
+        report(
+          from,
+          key,
+          `${maker.title} at ${maker.where} does not give ${things[key]}; leave this out, or let the stage answer it ` +
+            `(answers: ['${key}'])`,
+        )
+  }
+}
