@@ -208,9 +208,10 @@ function contextMaker(
     id: node.id,
     inputs: node.inputFacts,
     kernels,
-    learner: (name) =>
+    learner: (name, options = {}) =>
       learnerNamed(
         name,
+        options,
         pipeline.graph.nodes.flatMap(({ stage }) => stage.learner ?? []),
       ),
     random: randomStreams(pipeline.seed, node.id),

@@ -54,7 +54,7 @@ export function openStage<S extends AnyStage>(
     id,
     inputs: Object.fromEntries(Object.keys(stage.inputs).map((port) => [port, run.facts?.[port] ?? {}])),
     kernels: run.kernels ?? referenceKernels(),
-    learner: (name) => learnerNamed(name, run.learners ?? (stage.learner ? [stage.learner] : [])),
+    learner: (name, given = {}) => learnerNamed(name, given, run.learners ?? (stage.learner ? [stage.learner] : [])),
     flow,
     signal,
     random: randomStreams(run.seed ?? 1, id),

@@ -1,9 +1,10 @@
 import type { Table } from 'apache-arrow'
 import { concatMap, defer, filter, finalize, ignoreElements, map, merge, shareReplay, tap, toArray } from 'rxjs'
 import { z } from 'zod'
-import { piecesOf } from '../../learners/index.js'
+import { piecesOf, sumOfMagnitudes } from '../../learners/index.js'
 import {
   type AnyLearner,
+  type ArraySpec,
   arraysOf,
   checkLearner,
   checkSplit,
@@ -148,6 +149,7 @@ interface Scorer {
   readonly learner: AnyLearner
   readonly model: OpenModel
   readonly features: number
+  readonly specs: readonly ArraySpec[]
 }
 
 const noRows: Rows = { values: new Float32Array(0), labels: new Int32Array(0) }
@@ -166,17 +168,20 @@ function makeEvaluator(options: Options, context: StageContext) {
     const { learner, model } = scorer
     model.load(arraysOf(parameters))
     const weighed = model.penalty()
+    const { l1 = 0, lambda } = parameters
+    const magnitudes = l1 > 0 ? l1 * sumOfMagnitudes(arraysOf(parameters), scorer.specs) : 0
     return async (splits) => {
       plans ??= planned(scorer!, splits)
-      const penalty = parameters.lambda * (weighed instanceof Promise ? await weighed : weighed)
+      const penalty = lambda * (weighed instanceof Promise ? await weighed : weighed) + magnitudes
       return tabled(learner, await sumsOf(model, plans), penalty, position)
     }
   }
 
   function opened({ learner: name, options, shape, classes }: ReturnType<typeof modelOf>): Scorer {
-    const learner = context.learner(name)
-    const features = widthOf(shape)
-    return { learner, features, model: openModel(learner, kernels, { features, classes: classes.length }, options) }
+    const learner = context.learner(name, options)
+    const data = { features: widthOf(shape), classes: classes.length }
+    const specs = learner.arrays(data, options)
+    return { learner, specs, features: data.features, model: openModel(learner, kernels, data, options) }
   }
 
   function planned({ learner, model, features }: Scorer, splits: Splits): Plan[] {

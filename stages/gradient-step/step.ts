@@ -1,4 +1,4 @@
-import type { UpdateRule } from '../../learners/index.js'
+import { addPenalty, type UpdateRule } from '../../learners/index.js'
 import {
   type ArraySpec,
   type Arrays,
@@ -22,6 +22,8 @@ export interface StepParts {
   readonly rule: UpdateRule
   /** Weight of the penalty. */
   readonly lambda: number
+  /** Weight of the penalty of magnitudes. */
+  readonly l1: number
   /** The largest norm of the gradient, if there is a limit. */
   readonly clip?: number | undefined
 }
@@ -43,10 +45,12 @@ export interface Stepper {
  * @param saved the state of the stage from a checkpoint, with the state of the rule; empty unless the run is resumed
  */
 export function makeStepper(
-  { model, specs, rule, lambda, clip }: StepParts,
+  { model, specs, rule, lambda, l1, clip }: StepParts,
   saved: Readonly<Record<string, unknown>>,
 ): Stepper {
   const trained = trainedOf(specs)
+  // Otherwise the rule adds the penalty of squares by itself.
+  const isAdded = clip !== undefined || l1 > 0
   const states = new Map(
     trained.map(({ name, shape }) => {
       const fresh = rule.init(widthOf(shape))
@@ -60,27 +64,20 @@ export function makeStepper(
 
   function apply(gradient: Arrays, eta: number, step: number): Later<void> {
     return model.change((parameters) => {
-      if (clip !== undefined) clipped(parameters, gradient, clip)
+      if (isAdded) addPenalty(gradient, parameters, trained, { lambda, l1 })
+      if (clip !== undefined) scaleDown(gradient, clip)
       for (const { name, kind } of trained) {
         const isWeights = kind === 'weights'
-        // The gradient that was clipped has the penalty already.
-        const decay = isWeights && clip === undefined ? 2 * lambda : 0
+        const decay = isWeights && !isAdded ? 2 * lambda : 0
         rule.update(parameters[name]!, gradient[name]!, states.get(name)!, { eta, decay, isWeights, step })
       }
     })
   }
 
-  /** Adds the penalty to the gradient, then scales all of it by `min(1, limit / (norm + 1e-6))`. */
-  function clipped(parameters: Arrays, gradient: Arrays, limit: number): void {
+  /** Scales the gradient of all trained arrays by `min(1, limit / (norm + 1e-6))`. */
+  function scaleDown(gradient: Arrays, limit: number): void {
     let squares = 0
-    for (const { name, kind } of trained) {
-      const [w, g] = [parameters[name]!, gradient[name]!]
-      const decay = kind === 'weights' ? 2 * lambda : 0
-      for (let i = 0; i < g.length; i++) {
-        g[i] = g[i]! + decay * w[i]!
-        squares += g[i]! * g[i]!
-      }
-    }
+    for (const { name } of trained) for (const g of gradient[name]!) squares += g * g
     const factor = limit / (Math.sqrt(squares) + 1e-6)
     if (factor < 1)
       for (const { name } of trained) for (let i = 0; i < gradient[name]!.length; i++) gradient[name]![i]! *= factor
@@ -93,7 +90,7 @@ export function makeStepper(
   }
 
   function step(rows: Rows, eta: number, number: number): Later<number> {
-    if (model.step && rule.name === 'sgd' && clip === undefined) return model.step(rows, { rule: 'sgd', eta, lambda })
+    if (model.step && rule.name === 'sgd' && !isAdded) return model.step(rows, { rule: 'sgd', eta, lambda })
     model.accumulate(rows)
     const gradient = model.gradient(0)
     if (gradient instanceof Promise) return applyLater(gradient, eta, number)
