@@ -15,7 +15,7 @@ t.test('digits survive twenty kills at random moments', async (t) => {
 const network = `stages:
   - { id: examples, use: load/digits }
   - { use: normalize/standardize, with: { fit: train } }
-  - { use: batch/rows, with: { size: 100, epochs: 12 } }
+  - { use: batch/rows, with: { size: 100, epochs: 60 } }
   - { id: shuffle, use: shuffle/rows }
   - id: model
     use: gradient-step/network

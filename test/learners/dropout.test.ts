@@ -6,12 +6,17 @@ const masks = dropoutMasks({ layers })!
 const places = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 
 t.test('a layer drops its share of outputs; layers without dropout have no mask', (t) => {
-  const [first, none, third, zero] = masks(123, places(0, 100))
+  const [first, none, third, zero] = masks(124, places(0, 100))
   t.strictSame([none, zero], [undefined, undefined])
   const dropped = (mask: Uint8Array) => mask.filter((kept) => kept === 0).length / mask.length
   t.ok(Math.abs(dropped(first!) - 0.25) < 0.01)
   t.ok(Math.abs(dropped(third!) - 0.9) < 0.01)
   t.strictSame([first!.length, third!.length], [30_000, 9000])
+  for (const dropout of [0.001, 0.5, 1 / 3, 0.9999]) {
+    const [mask] = dropoutMasks({ layers: [{ units: 1000, dropout }] })!(5, places(0, 200))
+    const share = dropped(mask!)
+    t.ok(Math.abs(share - dropout) < 4 * Math.sqrt((dropout * (1 - dropout)) / 200_000), `${dropout}: ${share}`)
+  }
   t.equal(dropoutMasks({ layers: [{ units: 5 }, { units: 2, dropout: 0 }] }), undefined)
   t.end()
 })

@@ -2,9 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Pipeline, resume, run, start } from '../../../dist/index.js'
+import { softmax } from '../../../dist/learners/index.js'
 import { readParameters } from '../../../dist/pipeline/formats/export.js'
 import { type Model, modelOf } from '../../../dist/pipeline/stage-kit.js'
 import { differingFiles } from '../../../dist/report/compared-files.js'
+import { gradientStep } from '../../../dist/stages/index.js'
 import { errorOf, failureOf, problemsOf, temporary } from '../harness.js'
 
 const head = '- id: digits\n  use: load/digits\n- use: batch/rows\n  with: { size: 100, epochs: 3 }\n'
@@ -252,6 +254,24 @@ t.test('balanced weights count the rows of the split that is trained on, in ever
   t.strictSame(divided.classWeights, model.classWeights)
   t.ok(model.classWeights!.every((w) => w > 0.9 && w < 1.1 && w !== 1))
   t.ok(apart(model, divided) < 1e-12)
+})
+
+t.test('class weights that do not fit the classes of a file, and a learner that does not weigh rows', async (t) => {
+  const folder = temporary(t, { 'a.csv': 'x,y,kind\n1,2,cat\n3,4,dog\n5,6,cat\n' })
+  const above = `- use: load/csv\n  with: { files: { train: "${folder}/a.csv" }, label: kind }\n- use: batch/rows\n  with: { size: 2, epochs: 1 }\n`
+  const failure = (weights: string) =>
+    failureOf(t, above + entry(`eta: 0.1, classWeights: ${weights}`, 'softmax').trimEnd())
+  t.strictSame(await failure('[1, 2, 3]'), ['DATA', 'classWeights: expected a weight for each of 2 classes, got 3'])
+  t.match(await failure('{ cot: 2 }'), [
+    'DATA',
+    /^classWeights\.cot: there is no class of that name; did you mean "cat"\?/,
+  ])
+  const { weighsRows: _, ...learner } = softmax
+  const stage = gradientStep({ name: 'mine', summary: 'Trains.', learner, example: '' })
+  const problems: string[][] = []
+  const options = stage.options.parse({ eta: 1, classWeights: 'balanced' })
+  stage.facts!({ options, inputs: {}, problem: (...found) => problems.push(found) })
+  t.strictSame(problems, [['classWeights', 'the learner "softmax" does not weigh rows; leave classWeights out']])
 })
 
 t.test('the cost has both penalties', async (t) => {
