@@ -157,10 +157,11 @@ export function layoutOf(table: Table): ExamplesLayout {
   if (known) return known
   const { metadata } = field
   const names = metadata.get('names')
+  const counts = labelField.metadata.get('counts')
   const layout: ExamplesLayout = {
     shape: metadata.get('shape')?.split('x').map(Number) ?? [(field.type as FixedSizeList).listSize],
     classes: JSON.parse(labelField.metadata.get('classes') ?? '[]') as string[],
-    counts: JSON.parse(labelField.metadata.get('counts') ?? 'null') ?? undefined,
+    ...(counts !== undefined && { counts: JSON.parse(counts) as number[] }),
     names: names === undefined ? undefined : (JSON.parse(names) as string[]),
     affine: readAffine(metadata, 'affine'),
     applied: readAffine(metadata, 'applied'),
