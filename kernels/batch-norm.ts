@@ -25,6 +25,8 @@ export interface BatchNorm {
   step(count: number, update: SgdStep): void
   /** Writes the mean gradient over `count` rows, and clears the sums. */
   gradient(count: number, dGamma: { [i: number]: number }, dBeta: { [i: number]: number }): void
+  /** Clears the sums. */
+  clear(): void
 }
 
 /** Makes the normalisation of a layer, see `DenseLayer.batchNorm` of the contract. */
@@ -107,5 +109,6 @@ export function batchNorm({ gamma, beta, mean, variance }: NormArrays): BatchNor
       }
       clear()
     },
+    clear,
   }
 }

@@ -22,9 +22,11 @@ export function checkNetwork({ features, layers, loss, smoothing = 0 }: NetworkS
   if (layers.length === 0) throw new RangeError('expected at least one layer')
   if (!lossNames.includes(loss)) throw new RangeError(`expected a loss of ${lossNames.join(', ')}, got ${loss}`)
   if (!(smoothing >= 0 && smoothing < 1)) throw new RangeError(`expected a smoothing of 0 to 1, got ${smoothing}`)
+  if (layers.every(({ frozen }) => frozen)) throw new RangeError('expected a layer that is not frozen')
   let inputs = features
-  for (const { units } of layers) {
+  for (const { units, dropout = 0 } of layers) {
     checkShape(inputs, units)
+    if (!(dropout >= 0 && dropout < 1)) throw new RangeError(`expected a dropout of 0 to below 1, got ${dropout}`)
     inputs = units
   }
 }
@@ -58,6 +60,28 @@ export function checkRows(rows: Rows, features: number): void {
 
 function checkWidth({ length }: Float64Array, features: number): void {
   if (length !== features) throw new RangeError(`an affine map of ${features} features cannot have ${length} entries`)
+}
+
+/**
+ * Throws a RangeError if rows of a step have weights that the network would not use, too few of them, or lack a mask of a
+ * layer with dropout.
+ */
+export function checkStepRows(
+  { labels: { length }, weights, masks }: Rows,
+  { layers, weighted }: Pick<NetworkShape, 'layers' | 'weighted'>,
+): void {
+  if (!weighted) checkUnweighted({ weights })
+  if (weights && weights.length < length) throw new RangeError(`${length} rows cannot have ${weights.length} weights`)
+  for (const [l, { units, dropout }] of layers.entries()) {
+    const found = masks?.[l]?.length ?? 0
+    if (dropout && found < length * units)
+      throw new RangeError(`layer ${l + 1} needs a mask of ${length * units} for its dropout, got ${found}`)
+  }
+}
+
+/** Throws a RangeError if rows have weights, for a network that would not use them. */
+export function checkUnweighted({ weights }: Pick<Rows, 'weights'>): void {
+  if (weights) throw new RangeError('the network is not weighted, so its rows cannot have weights')
 }
 
 /** Throws a RangeError if a label is not a class. */

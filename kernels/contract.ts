@@ -48,12 +48,22 @@ export interface Rows {
   readonly labels: Int32Array
   /** The map that is still to be applied to the values, if any. */
   readonly affine?: Affine | undefined
+  /**
+   * What the loss of each row is multiplied by in `step` and `accumulate`; the mean is still over the number of rows.
+   * Only for a network whose shape is `weighted`. Default: 1 each.
+   */
+  readonly weights?: Float64Array | undefined
+  /**
+   * For each layer with dropout, which of its outputs stay in `step` and `accumulate`: 1 or 0 each, `[rows, units]`.
+   * `evaluate` and `scores` keep all.
+   */
+  readonly masks?: readonly (Uint8Array | undefined)[] | undefined
 }
 
 /** The activations that kernels know: `relu` is `max(0, y)`. */
 export type ActivationName = 'relu'
 
-/** A dense layer: `y = W x + b`, then batch normalisation, then the activation. */
+/** A dense layer: `y = W x + b`, then batch normalisation, then the activation, then dropout. */
 export interface DenseLayer {
   /** Number of outputs. */
   readonly units: number
@@ -64,6 +74,13 @@ export interface DenseLayer {
    * variance of the batch in a step, and with running averages in `evaluate` and `scores` (S. Ioffe, C. Szegedy, 2015).
    */
   readonly batchNorm?: boolean | undefined
+  /**
+   * The share of outputs that steps drop, from 0 to below 1; those that stay are divided by `1 - dropout` (N. Srivastava
+   * et al., 2014). `Rows.masks` says which. Default: 0.
+   */
+  readonly dropout?: number | undefined
+  /** Whether `step` and `gradient` leave its arrays out. Running averages go on. */
+  readonly frozen?: boolean | undefined
 }
 
 /**
@@ -88,6 +105,8 @@ export interface NetworkShape {
    * the plain loss. Default: 0.
    */
   readonly smoothing?: number | undefined
+  /** Whether rows of steps may have `weights`. Default: false. */
+  readonly weighted?: boolean | undefined
 }
 
 /** A step of gradient descent with weight decay: `W -= eta * (dW + 2 * lambda * W)`, `b -= eta * db`. */

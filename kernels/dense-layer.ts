@@ -26,8 +26,8 @@ export interface LayerProducts {
 }
 
 /** Whether a network is one dense layer with cross-entropy, which the fast kernels compute in one piece. */
-export function isSoftmax({ layers, loss, smoothing = 0 }: NetworkShape): boolean {
+export function isSoftmax({ layers, loss, smoothing = 0, weighted }: NetworkShape): boolean {
   const [layer, another] = layers
-  if (!layer || another || layer.activation !== undefined || layer.batchNorm) return false
+  if (!layer || another || layer.activation !== undefined || layer.batchNorm || layer.dropout || weighted) return false
   return loss === 'cross-entropy' && smoothing === 0
 }

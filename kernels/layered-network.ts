@@ -1,7 +1,8 @@
 import { type BatchNorm, batchNorm, type NormArrays } from './batch-norm.js'
-import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores } from './check.js'
+import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores, checkStepRows } from './check.js'
 import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
 import type { LayerProducts } from './dense-layer.js'
+import { dropOut } from './dropout.js'
 import { argMax, lossOf } from './loss.js'
 import { arraysOfNetwork, BATCHES_SEEN, suffixOf, trainedOf } from './network-shape.js'
 
@@ -12,6 +13,8 @@ interface Layer {
   readonly at: string
   readonly isRelu: boolean
   readonly norm: BatchNorm | undefined
+  readonly dropout: number
+  readonly frozen: boolean
   /** The outputs of the rows in work, `[rows, units]`. */
   output: Float32Array
   /** The derivative of the loss by the outputs, `[rows, units]`. */
@@ -36,14 +39,15 @@ export function layeredNetwork(
   const arrays: Record<string, Float32Array> = {}
   const layers: Layer[] = []
   try {
-    for (const { units, activation, batchNorm: isNormalised } of shape.layers) {
+    for (const { units, activation, batchNorm: isNormalised, dropout = 0, frozen = false } of shape.layers) {
       const at = suffixOf(shape, layers.length)
       const dense = makeLayer(layers.at(-1)?.units ?? features, units)
       const { W, b } = dense.read()
       Object.assign(arrays, { [`W${at}`]: W, [`b${at}`]: b })
       const norm = isNormalised ? batchNorm(normArrays(units, at)) : undefined
       const none = new Float32Array(0)
-      layers.push({ dense, units, at, isRelu: activation === 'relu', norm, output: none, slope: none })
+      const isRelu = activation === 'relu'
+      layers.push({ dense, units, at, isRelu, norm, dropout, frozen, output: none, slope: none })
     }
   } catch (error) {
     free()
@@ -51,6 +55,7 @@ export function layeredNetwork(
   }
   if (layers.some(({ norm }) => norm)) arrays[BATCHES_SEEN] = new Float32Array(1)
   const last = layers.at(-1)!
+  const firstTrained = layers.findIndex(({ frozen }) => !frozen)
   const classes = last.units
   const loss = lossOf(shape)
   const [rowScores, rowSlopes] = [new Float64Array(classes), new Float64Array(classes)]
@@ -64,18 +69,22 @@ export function layeredNetwork(
     return own
   }
 
-  /** Computes the outputs of all layers. `isTraining`: with the statistics of the batch, which the averages take in. */
+  /**
+   * Computes the outputs of all layers. `isTraining`: with the statistics of the batch, which the averages take in, and
+   * with dropout.
+   */
   function forward(rows: Rows, isTraining: boolean): void {
     const size = rows.labels.length
     let input = rows
-    for (const layer of layers) {
-      const { dense, units, isRelu, norm } = layer
+    for (const [l, layer] of layers.entries()) {
+      const { dense, units, isRelu, norm, dropout } = layer
       if (layer.output.length < size * units) layer.output = new Float32Array(size * units)
       const { output } = layer
       dense.scores(input, output)
       if (norm && isTraining) norm.train(output, size, arrays[BATCHES_SEEN]![0] === 0)
       else if (norm) norm.evaluate(output, size)
       if (isRelu) for (let i = 0; i < size * units; i++) if (output[i]! < 0) output[i] = 0
+      if (dropout > 0 && isTraining) dropOut(output, rows.masks![l]!, size * units, dropout)
       input = { values: output, labels: rows.labels }
     }
     if (isTraining && BATCHES_SEEN in arrays) arrays[BATCHES_SEEN]![0]! += 1
@@ -90,7 +99,7 @@ export function layeredNetwork(
 
   /**
    * Goes forward and back through the layers with rows that have been checked. `use` takes the gradient of each layer,
-   * from the last one on; it may change the layer's parameters.
+   * from the last one on to the first that is trained; it may change the layer's parameters.
    */
   function descend(rows: Rows, use: (layer: Layer, input: Rows) => void): void {
     const size = rows.labels.length
@@ -98,18 +107,22 @@ export function layeredNetwork(
     for (const layer of layers)
       if (layer.slope.length < size * layer.units) layer.slope = new Float32Array(size * layer.units)
     for (let i = 0; i < size; i++) {
-      lossSum += loss.slope(scoresOf(i), rows.labels[i]!, rowSlopes)
+      const weight = rows.weights?.[i] ?? 1
+      lossSum += weight * loss.slope(scoresOf(i), rows.labels[i]!, rowSlopes)
+      if (weight !== 1) for (let k = 0; k < classes; k++) rowSlopes[k]! *= weight
       last.slope.set(rowSlopes, i * classes)
     }
     count += size
-    for (let l = layers.length - 1; l >= 0; l--) {
-      const { dense, units, isRelu, norm, output, slope } = layers[l]!
+    for (let l = layers.length - 1; l >= firstTrained; l--) {
+      const { dense, units, isRelu, norm, dropout, frozen, output, slope } = layers[l]!
+      if (dropout > 0 && size > 0) dropOut(slope, rows.masks![l]!, size * units, dropout)
       if (isRelu) for (let i = 0; i < size * units; i++) if (output[i]! <= 0) slope[i] = 0
       if (size > 0) norm?.backward(slope, size)
       const below = layers[l - 1]
       // With the weights before they change.
-      if (below && size > 0) dense.inputSlopes(slope, size, below.slope)
-      use(layers[l]!, below ? { values: below.output, labels: rows.labels } : rows)
+      if (below && l > firstTrained && size > 0) dense.inputSlopes(slope, size, below.slope)
+      if (frozen) norm?.clear()
+      else use(layers[l]!, below ? { values: below.output, labels: rows.labels } : rows)
     }
   }
 
@@ -120,11 +133,13 @@ export function layeredNetwork(
 
   function accumulate(rows: Rows): void {
     check(rows)
+    checkStepRows(rows, shape)
     if (rows.labels.length > 0) descend(rows, ({ dense, slope }, input) => dense.accumulateSlopes(input, slope))
   }
 
   function step(rows: Rows, update: SgdStep): number {
     check(rows)
+    checkStepRows(rows, shape)
     checkAny(count + rows.labels.length)
     const total = count + rows.labels.length
     descend(rows, ({ dense, norm, slope }, input) => {
@@ -145,7 +160,8 @@ export function layeredNetwork(
     checkAny(count)
     const target = into ? checkedNetworkArrays(into, trained) : undefined
     const mean: Record<string, Numbers> = {}
-    for (const { dense, units, at, norm } of layers) {
+    for (const { dense, units, at, norm, frozen } of layers) {
+      if (frozen) continue
       const [W, b] = [target?.[`W${at}`], target?.[`b${at}`]]
       const own = dense.gradient(lambda, W && b && { W, b }).arrays
       Object.assign(mean, { [`W${at}`]: own.W, [`b${at}`]: own.b })

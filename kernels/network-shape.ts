@@ -12,6 +12,8 @@ export interface ArraySpec {
    * no update rule does.
    */
   readonly kind: 'weights' | 'bias' | 'offset' | 'scale' | 'average'
+  /** Whether it belongs to a layer that is not trained: no update rule changes it. */
+  readonly frozen?: true
 }
 
 /** What is added to the variance of a batch before its root is taken. */
@@ -29,8 +31,8 @@ export function suffixOf({ layers }: { readonly layers: { readonly length: numbe
 }
 
 /** The arrays that update rules change. */
-export function trainedOf<A extends Pick<ArraySpec, 'kind'>>(arrays: readonly A[]): A[] {
-  return arrays.filter(({ kind }) => kind !== 'average')
+export function trainedOf<A extends Pick<ArraySpec, 'kind' | 'frozen'>>(arrays: readonly A[]): A[] {
+  return arrays.filter(({ kind, frozen }) => kind !== 'average' && !frozen)
 }
 
 /** The size of an array of a shape: the product of its extents. */
@@ -44,16 +46,18 @@ export function arraysOfNetwork({ features, layers }: Pick<NetworkShape, 'featur
   let inputs = features
   for (const [i, layer] of layers.entries()) {
     const at = suffixOf({ layers }, i)
-    arrays.push({ name: `W${at}`, shape: [layer.units, inputs], kind: 'weights' })
-    arrays.push({ name: `b${at}`, shape: [layer.units], kind: layers.length === 1 ? 'bias' : 'offset' })
+    const { units } = layer
+    const frozen = layer.frozen && { frozen: true as const }
+    arrays.push({ name: `W${at}`, shape: [units, inputs], kind: 'weights', ...frozen })
+    arrays.push({ name: `b${at}`, shape: [units], kind: layers.length === 1 ? 'bias' : 'offset', ...frozen })
     if (layer.batchNorm)
       arrays.push(
-        { name: `gamma${at}`, shape: [layer.units], kind: 'scale' },
-        { name: `beta${at}`, shape: [layer.units], kind: 'offset' },
-        { name: `mean${at}`, shape: [layer.units], kind: 'average' },
-        { name: `variance${at}`, shape: [layer.units], kind: 'average' },
+        { name: `gamma${at}`, shape: [units], kind: 'scale', ...frozen },
+        { name: `beta${at}`, shape: [units], kind: 'offset', ...frozen },
+        { name: `mean${at}`, shape: [units], kind: 'average' },
+        { name: `variance${at}`, shape: [units], kind: 'average' },
       )
-    inputs = layer.units
+    inputs = units
   }
   if (layers.some(({ batchNorm }) => batchNorm)) arrays.push({ name: BATCHES_SEEN, shape: [1], kind: 'average' })
   return arrays

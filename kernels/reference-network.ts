@@ -1,5 +1,6 @@
-import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores } from './check.js'
+import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores, checkStepRows } from './check.js'
 import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
+import { dropOut } from './dropout.js'
 import { argMax, lossOf } from './loss.js'
 import { arraysOfNetwork, BATCHES_SEEN, EPSILON, KEPT, suffixOf, trainedOf, widthOf } from './network-shape.js'
 import { readRow } from './rows.js'
@@ -13,6 +14,7 @@ interface Layer {
   readonly at: string
   readonly isRelu: boolean
   readonly isNormalised: boolean
+  readonly dropout: number
 }
 
 /** What a layer computed for `count` rows; `[rows, units]`. */
@@ -25,6 +27,8 @@ interface Passed {
   readonly deviation?: Values
   /** What goes out. */
   readonly output: Values
+  /** Which outputs stay, if some are dropped. */
+  readonly mask: Uint8Array | undefined
 }
 
 /**
@@ -39,12 +43,13 @@ export function referenceNetwork(shape: NetworkShape): Network {
     Object.fromEntries(specs.map(({ name, shape }) => [name, new Float64Array(widthOf(shape))]))
   const arrays = arraysLike()
   const sums = arraysLike()
-  const layers: Layer[] = shape.layers.map(({ units, activation, batchNorm }, i, all) => ({
+  const layers: Layer[] = shape.layers.map(({ units, activation, batchNorm, dropout = 0 }, i, all) => ({
     inputs: i === 0 ? features : all[i - 1]!.units,
     units,
     at: suffixOf(shape, i),
     isRelu: activation === 'relu',
     isNormalised: batchNorm === true,
+    dropout,
   }))
   const classes = layers.at(-1)!.units
   const loss = lossOf(shape)
@@ -57,16 +62,18 @@ export function referenceNetwork(shape: NetworkShape): Network {
     return input
   }
 
-  /** `isTraining`: with the statistics of the batch, which the running averages take in. */
+  /** `isTraining`: with the statistics of the batch, which the running averages take in, and with dropout. */
   function forward(rows: Rows, isTraining: boolean): Passed[] {
     const size = rows.labels.length
     const passed: Passed[] = []
     let input = read(rows)
-    for (const layer of layers) {
+    for (const [l, layer] of layers.entries()) {
       const output = linear(layer, input, size)
       const normalised = layer.isNormalised ? normalise(layer, output, size, isTraining) : {}
       if (layer.isRelu) for (let i = 0; i < output.length; i++) if (output[i]! < 0) output[i] = 0
-      passed.push({ input, output, ...normalised })
+      const mask = isTraining && layer.dropout > 0 ? rows.masks?.[l] : undefined
+      if (mask) dropOut(output, mask, output.length, layer.dropout)
+      passed.push({ input, output, mask, ...normalised })
       input = output
     }
     if (isTraining && BATCHES_SEEN in arrays) arrays[BATCHES_SEEN]![0]! += 1
@@ -114,6 +121,7 @@ export function referenceNetwork(shape: NetworkShape): Network {
   function accumulate(rows: Rows): void {
     checkRows(rows, features)
     checkLabels(rows, classes)
+    checkStepRows(rows, shape)
     const size = rows.labels.length
     if (size === 0) return
     const passed = forward(rows, true)
@@ -121,11 +129,10 @@ export function referenceNetwork(shape: NetworkShape): Network {
     const scores = passed.at(-1)!.output
     for (let i = 0; i < size; i++) {
       const from = i * classes
-      lossSum += loss.slope(
-        scores.subarray(from, from + classes),
-        rows.labels[i]!,
-        slope.subarray(from, from + classes),
-      )
+      const own = slope.subarray(from, from + classes)
+      const weight = rows.weights?.[i] ?? 1
+      lossSum += weight * loss.slope(scores.subarray(from, from + classes), rows.labels[i]!, own)
+      for (let k = 0; k < classes; k++) own[k]! *= weight
     }
     count += size
     for (let l = layers.length - 1; l >= 0; l--) slope = backward(layers[l]!, passed[l]!, slope, size, l > 0)
@@ -133,8 +140,9 @@ export function referenceNetwork(shape: NetworkShape): Network {
 
   /** Adds to the sums of a layer. Returns the slope of the loss by its inputs, empty if nobody needs it. */
   function backward(layer: Layer, passed: Passed, slope: Values, size: number, isNeeded: boolean): Values {
-    const { inputs, units, at, isRelu } = layer
-    const { input, output } = passed
+    const { inputs, units, at, isRelu, dropout } = layer
+    const { input, output, mask } = passed
+    if (mask) dropOut(slope, mask, slope.length, dropout)
     if (isRelu) for (let i = 0; i < slope.length; i++) if (output[i]! <= 0) slope[i] = 0
     if (layer.isNormalised) backwardNormal(layer, passed, slope, size)
     const [W, dW, db] = [arrays[`W${at}`]!, sums[`W${at}`]!, sums[`b${at}`]!]
@@ -177,8 +185,8 @@ export function referenceNetwork(shape: NetworkShape): Network {
       const values = target?.[name] ?? new Float64Array(sum.length)
       for (let i = 0; i < sum.length; i++) values[i] = sum[i]! / count + decay * w[i]!
       mean[name] = values
-      sum.fill(0)
     }
+    for (const sum of Object.values(sums)) sum.fill(0)
     const meanLoss = lossSum / count
     lossSum = count = 0
     return { arrays: mean, loss: meanLoss }

@@ -19,11 +19,22 @@ export function rowsPerCall(
 }
 
 /** Cuts rows into parts of at most `most` rows. The parts are views; nothing is copied. */
-export function* slices({ values, labels, affine }: Rows, most: number): Generator<Rows> {
+export function* slices(rows: Rows, most: number): Generator<Rows> {
+  const { values, labels, affine, weights, masks } = rows
   const width = values.length / labels.length
   for (let from = 0; from < labels.length; from += most) {
     const to = Math.min(labels.length, from + most)
-    yield { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine }
+    const part = { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine }
+    if (!weights && !masks) yield part
+    else
+      yield {
+        ...part,
+        weights: weights?.subarray(from, to),
+        masks: masks?.map((mask) => {
+          const units = mask ? mask.length / labels.length : 0
+          return mask?.subarray(from * units, to * units)
+        }),
+      }
   }
 }
 

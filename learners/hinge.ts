@@ -1,4 +1,4 @@
-import { arraysOfNetwork, defineLearner, type NetworkShape, z } from '../pipeline/stage-kit.js'
+import { arraysOfNetwork, defineLearner, type LearnerData, type NetworkShape, z } from '../pipeline/stage-kit.js'
 import { lossAndAccuracy } from './metrics.js'
 import { costOfNetwork } from './network-cost.js'
 import { openNetwork } from './open-network.js'
@@ -15,12 +15,13 @@ export const hinge = defineLearner({
   options: z.strictObject({}),
   metrics: lossAndAccuracy(),
   scores: 'other',
+  weighsRows: true,
   templates: 'W',
   arrays: (data) => arraysOfNetwork(shapeOf(data)),
   open: (kernels, data) => openNetwork(kernels, shapeOf(data)),
   costAround: costOfNetwork(shapeOf),
 })
 
-function shapeOf({ features, classes }: { readonly features: number; readonly classes: number }): NetworkShape {
-  return { features, layers: [{ units: classes }], loss: 'hinge' }
+function shapeOf({ features, classes, weighted }: LearnerData): NetworkShape {
+  return { features, layers: [{ units: classes }], loss: 'hinge', weighted }
 }

@@ -3,11 +3,14 @@
  * schedules of the learning rate, and update rules.
  */
 
+export { type ClassWeights, classWeights, classWeightsProblem, weightsOfClasses } from './class-weights.js'
 export { type Classified, classify } from './classify.js'
 export { hinge } from './hinge.js'
 export { type Drawn, type Initial, initial, initialArrays } from './initial.js'
 export { network } from './network.js'
+export { addPenalty, type Penalties, sumOfMagnitudes } from './penalty.js'
 export { accumulate, mostInStep, piecesOf } from './pieces.js'
 export { etaAt, type PlateauSchedule, type Schedule, schedule } from './schedules.js'
 export { softmax } from './softmax.js'
+export { type StepRows, stepRows } from './step-rows.js'
 export { sgd, type Update, type UpdateRule, type UpdateStep, update, updateRule } from './update-rules.js'

@@ -2,6 +2,7 @@ import {
   type Arrays,
   arraysOfNetwork,
   type CostAround,
+  type LearnerData,
   type NetworkShape,
   type OpenModel,
   type Rows,
@@ -13,8 +14,8 @@ const EPSILON = 1e-5
 
 /**
  * Prepares the cost of a network for the gradient check, which moves one parameter at a time: the cost that training
- * descends, with the statistics of the batch and the smoothed labels. It is computed here in float64, apart from the
- * kernels.
+ * descends, with the statistics of the batch, the smoothed labels, the masks of dropout and the weights of the rows. It is
+ * computed here in float64, apart from the kernels.
  *
  * The outputs of the first layer are computed once. A moved weight of it changes one of its units, linearly; what is above
  * is small and computed again.
@@ -44,31 +45,34 @@ export async function networkCostAround(
   function above(start: Float64Array): { loss: number; kinks: number } {
     let s = start
     let kinks = 0
-    for (const [l, { units, activation, batchNorm }] of layers.entries()) {
+    for (const [l, { units, activation, batchNorm, dropout }] of layers.entries()) {
+      const mask = dropout ? rows.masks?.[l] : undefined
       if (l > 0) {
         const inputs = layers[l - 1]!.units
         const next = new Float64Array(count * units)
         for (let i = 0; i < count; i++)
           linear(s.subarray(i * inputs, (i + 1) * inputs), here[`W${at(l)}`]!, here[`b${at(l)}`]!, next, i)
         s = next
-      } else if (activation || batchNorm) s = Float64Array.from(s)
+      } else if (activation || batchNorm || mask) s = Float64Array.from(s)
       if (batchNorm) normalise(s, units, here[`gamma${at(l)}`]!, here[`beta${at(l)}`]!)
       if (activation)
         for (let i = 0; i < s.length; i++) {
-          kinks = (Math.imul(kinks, 31) + Number(s[i]! > 0)) | 0
+          kinks = (Math.imul(kinks, 31) + Number(s[i]! > 0 && mask?.[i] !== 0)) | 0
           s[i] = Math.max(0, s[i]!)
         }
+      if (mask) for (let i = 0; i < s.length; i++) s[i] = (s[i]! * mask[i]!) / (1 - dropout!)
     }
     let sum = 0
     const classes = layers.at(-1)!.units
     for (const [i, label] of rows.labels.entries()) {
       const scores = s.subarray(i * classes, (i + 1) * classes)
-      if (shape.loss !== 'hinge') sum += crossEntropy(scores, label, shape.smoothing ?? 0)
+      const weight = rows.weights?.[i] ?? 1
+      if (shape.loss !== 'hinge') sum += weight * crossEntropy(scores, label, shape.smoothing ?? 0)
       else
         for (const [k, score] of scores.entries()) {
           const margin = k === label ? 0 : score - scores[label]! + 1
           kinks = (Math.imul(kinks, 31) + Number(margin > 0)) | 0
-          sum += Math.max(0, margin)
+          sum += weight * Math.max(0, margin)
         }
     }
     return { loss: sum / count, kinks }
@@ -133,13 +137,13 @@ function crossEntropy(scores: Float64Array, label: number, smoothing: number): n
 }
 
 /** The `costAround` of a learner whose network has that shape. */
-export function costOfNetwork<O>(shapeOf: (data: { features: number; classes: number }, options: O) => NetworkShape) {
+export function costOfNetwork<O>(shapeOf: (data: LearnerData, options: O) => NetworkShape) {
   return (
     _model: OpenModel,
     rows: Rows,
     parameters: Arrays,
     pause: () => Promise<void> | undefined,
-    data: { readonly features: number; readonly classes: number },
+    data: LearnerData,
     options: O,
   ): Promise<CostAround> => networkCostAround(shapeOf(data, options), rows, parameters, pause)
 }

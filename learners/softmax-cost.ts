@@ -18,7 +18,7 @@ export async function softmaxCostAround(
 ): Promise<CostAround> {
   const classes = b!.length
   const features = W!.length / classes
-  const { labels } = rows
+  const { labels, weights } = rows
   const count = labels.length
   const logits = new Float64Array(count * classes)
   let done = 0
@@ -44,7 +44,8 @@ export async function softmaxCostAround(
       const largest = Math.max(own, others.largest[here]!)
       const total = Math.exp(own - largest) + others.sum[here]! * Math.exp(others.largest[here]! - largest)
       const label = labels[i]!
-      sum += largest + Math.log(total) - (label === k ? own : logits[i * classes + label]!)
+      const loss = largest + Math.log(total) - (label === k ? own : logits[i * classes + label]!)
+      sum += weights ? weights[i]! * loss : loss
     }
     return sum / count
   }

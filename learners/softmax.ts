@@ -16,12 +16,13 @@ export const softmax = defineLearner({
   options: z.strictObject({}),
   metrics: lossAndAccuracy('nats'),
   scores: 'logits',
+  weighsRows: true,
   templates: 'W',
   arrays: (data) => arraysOfNetwork(shapeOf(data)),
   open: (kernels, data) => openNetwork(kernels, shapeOf(data)),
   costAround: softmaxCostAround,
 })
 
-function shapeOf({ features, classes }: LearnerData): NetworkShape {
-  return { features, layers: [{ units: classes }], loss: 'cross-entropy' }
+function shapeOf({ features, classes, weighted }: LearnerData): NetworkShape {
+  return { features, layers: [{ units: classes }], loss: 'cross-entropy', weighted }
 }

@@ -22,7 +22,7 @@ export { nonFiniteAsText } from './base/json.js'
 export { didYouMean } from './base/nearest.js'
 export { packagePath } from './base/package.js'
 export { oneLine } from './base/plain-text.js'
-export type { Random } from './base/random.js'
+export { type Random, streamFrom } from './base/random.js'
 export { listed, someOf } from './base/words.js'
 export { anyNumber } from './directory/state.js'
 export { attempt, removeFile, replaceFile, syncPath } from './files/files.js'
@@ -41,6 +41,8 @@ export {
   type Learner,
   type LearnerData,
   type LearnerMetric,
+  learnerWith,
+  type Masks,
   type OpenModel,
   openModel,
 } from './stage/learner.js'
@@ -72,6 +74,7 @@ export {
   storedRows,
 } from './wires/example-rows.js'
 export {
+  countsOf,
   type ExamplesLayout,
   exampleFields,
   examplesTable,

@@ -1,7 +1,7 @@
-import { show } from '../pipeline/base/words.js'
 import type { Published } from '../pipeline/definition/published.js'
 import { type ColumnInfos, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
+import { parametersOf } from './parameters.js'
 import type { RunFiles } from './read.js'
 import { type Parameters, type Summary, summariesOf } from './summary.js'
 import { type Comparison, compare } from './verdict.js'
@@ -79,25 +79,6 @@ function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
       final,
       isDone,
     ),
-  }
-}
-
-/** Finds the options by their names, whatever stage has them. */
-function parametersOf({ stages }: RunFiles): Parameters {
-  const batching = stages.find((stage) => 'epochs' in stage.with)?.with ?? {}
-  const step = stages.find((stage) => 'eta' in stage.with)?.with
-  const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
-  // An option that was changed on the way is a text.
-  const shownOf = (value: unknown): number | string | undefined => (typeof value === 'string' ? value : number(value))
-  const eta = step?.eta as number | string | { start?: unknown; factor?: unknown; every?: unknown } | undefined
-  return {
-    batchSize: number(batching.size),
-    epochs: number(batching.epochs),
-    lambda: step && (shownOf(step.lambda) ?? 0),
-    eta:
-      eta === null || typeof eta !== 'object'
-        ? shownOf(eta)
-        : `${show(eta.start)} · ${show(eta.factor)} every ${show(eta.every)} epochs`,
   }
 }
 

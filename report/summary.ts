@@ -10,6 +10,12 @@ export interface Parameters {
   readonly lambda?: number | string | undefined
   /** The learning rate; a text if it has a schedule or was changed on the way. */
   readonly eta?: number | string | undefined
+  /** The hidden layers of a network, and what is done to them. */
+  readonly layers?: string | undefined
+  /** The loss, unless it is the plain cross-entropy. */
+  readonly loss?: string | undefined
+  /** The update rule, unless it is plain gradient descent. */
+  readonly update?: string | undefined
 }
 
 /** A metric over several runs. */

@@ -61,6 +61,9 @@ export function tablesOf(report: Report): DataTable[] {
 function parametersTable({ experiments }: Report): DataTable {
   const number = (value: number | string | undefined): Cell =>
     typeof value === 'number' ? { text: String(value), value } : value === undefined ? none : { text: value }
+  const words = (['layers', 'loss', 'update'] as const).filter((name) =>
+    experiments.some(({ parameters }) => parameters[name] !== undefined),
+  )
   const isWhole = experiments.every(({ runs }) => runs.every(({ record }) => record.status === 'done'))
   return {
     id: 'parameters',
@@ -68,12 +71,14 @@ function parametersTable({ experiments }: Report): DataTable {
     columns: [
       { name: 'Experiment' },
       ...['seed', 'n_batch', 'n_epochs', 'lambda', 'eta'].map(numeric),
+      ...words.map((name) => ({ name })),
       ...(isWhole ? [] : [{ name: 'status' }]),
     ],
     rows: experiments.map(({ label, runs, parameters }) => [
       { text: label },
       seedsCell(runs.map(({ record }) => record.seed)),
       ...[parameters.batchSize, parameters.epochs, parameters.lambda, parameters.eta].map(number),
+      ...words.map((name) => number(parameters[name])),
       ...(isWhole ? [] : [{ text: statusOf(runs) }]),
     ]),
     notes: [],

@@ -1,7 +1,16 @@
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { affineOf, checkedArrays, checkNetwork, checkRows, checkScores, checkThreads, checkWhole } from '../check.js'
+import {
+  affineOf,
+  checkedArrays,
+  checkNetwork,
+  checkRows,
+  checkScores,
+  checkThreads,
+  checkUnweighted,
+  checkWhole,
+} from '../check.js'
 import type {
   Affine,
   Arrays,
@@ -206,11 +215,13 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
   }
 
   function step(rows: Rows, { eta, lambda }: SgdStep): number {
+    checkUnweighted(rows)
     begin(rows)
     return addon.step(classifier, W, b, rows.values, rows.labels, eta, lambda)
   }
 
   function accumulate(rows: Rows): void {
+    checkUnweighted(rows)
     begin(rows)
     addon.accumulate(classifier, W, b, rows.values, rows.labels)
   }

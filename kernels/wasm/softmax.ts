@@ -1,4 +1,4 @@
-import { affineOf, checkAny, checkedArrays, checkLabels, checkRows, checkScores } from '../check.js'
+import { affineOf, checkAny, checkedArrays, checkLabels, checkRows, checkScores, checkUnweighted } from '../check.js'
 import type { Arrays, Evaluation, Gradient, Network, Numbers, Rows, SgdStep } from '../contract.js'
 import type { LayerProducts } from '../dense-layer.js'
 import type { Arena } from './arena.js'
@@ -158,6 +158,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
 
   function step(rows: Rows, { eta, lambda }: SgdStep): number {
     check(rows)
+    checkUnweighted(rows)
     checkAny(count + rows.labels.length)
     begin(rows)
     doubles[double.eta] = eta
@@ -168,6 +169,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
 
   function accumulate(rows: Rows): void {
     check(rows)
+    checkUnweighted(rows)
     if (rows.labels.length === 0) return
     begin(rows)
     add(rows, false)

@@ -166,14 +166,18 @@ function withFacts(draft: Draft, before: readonly Node[], definition: Definition
   }
 }
 
-/** Adds to each `parameters` output which learner made it: the stage's own, or that of the parameters it was given. */
+/**
+ * Adds to each `parameters` output which learner made it: the stage's own, as its options make it, or that of the
+ * parameters it was given.
+ */
 function withLearner(stage: AnyStage, facts: Node['facts'], inputFacts: Node['inputFacts']): Node['facts'] {
   const given = Object.keys(stage.inputs).find((port) => stage.inputs[port].type === 'parameters')
   const passed = given === undefined ? null : inputFacts[given]?.learner
   const entries = Object.keys(stage.outputs).map((port): [string, Facts] => {
     const known = facts[port] ?? {}
     if (stage.outputs[port].type !== 'parameters') return [port, known]
-    const learner = stage.learner ?? known.learner ?? passed
+    const isOwn = known.learner?.name === stage.learner?.name
+    const learner = (isOwn ? known.learner : stage.learner) ?? known.learner ?? passed
     return [port, learner === undefined ? known : { ...known, learner }]
   })
   return Object.fromEntries(entries)

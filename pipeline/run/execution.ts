@@ -218,9 +218,10 @@ function contextMaker(
     asked: askedOf(node, pipeline.graph),
     watched: watchedIn(metrics, watchedOf(node, pipeline.graph)),
     kernels,
-    learner: (name) =>
+    learner: (name, options = {}) =>
       learnerNamed(
         name,
+        options,
         pipeline.graph.nodes.flatMap(({ stage }) => stage.learner ?? []),
       ),
     random: randomStreams(pipeline.seed, node.id),

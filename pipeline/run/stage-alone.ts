@@ -56,7 +56,7 @@ export function openStage<S extends AnyStage>(
     asked: run.asked ? [run.asked] : [],
     watched: run.watched,
     kernels: run.kernels ?? referenceKernels(),
-    learner: (name) => learnerNamed(name, run.learners ?? (stage.learner ? [stage.learner] : [])),
+    learner: (name, given = {}) => learnerNamed(name, given, run.learners ?? (stage.learner ? [stage.learner] : [])),
     flow,
     signal,
     random: randomStreams(run.seed ?? 1, id),

@@ -13,6 +13,8 @@ export interface LearnerData {
   readonly features: number
   /** Number of classes. */
   readonly classes: number
+  /** Whether rows of steps carry weights (`Rows.weights`). Default: false. */
+  readonly weighted?: boolean | undefined
 }
 
 /** A metric that a learner computes for each split; its column is called `<split>_<name>`. */
@@ -106,6 +108,19 @@ export interface Learner<O extends z.ZodObject = z.ZodObject> {
   arrays(data: LearnerData, options: z.output<O>): readonly ArraySpec[]
   /** Opens a model. Its parameters are zero until `load`. Its precision is that of the kernels. */
   open(kernels: Kernels, data: LearnerData, options: z.output<O>): OpenModel
+  /** What the options change of the metrics and the scores: with another loss, scores may be no logits. */
+  variant?(options: z.output<O>): Partial<Pick<Learner, 'metrics' | 'scores'>>
+  /**
+   * Whether steps multiply the loss of each row by `Rows.weights`; its `costAround` must do so as well. A learner that does
+   * not cannot have class weights.
+   */
+  readonly weighsRows?: boolean
+  /**
+   * For steps that drop outputs at random: returns a function that makes `Rows.masks`, or undefined if these options drop
+   * nothing. The masks must depend on nothing but `draw`, a random number of each step up to 2⁵³, and on `places`, the
+   * numbers of the rows in their batch: the rows of one batch may come in parts.
+   */
+  masks?(data: LearnerData, options: z.output<O>): Masks | undefined
   /** The name of an array `[rows, features]` of weights by which each row looks at the data, if there is one. It can be drawn. */
   readonly templates?: string
   /** What the rows of that array are: the classes, or units of the first layer. Default: classes. */
@@ -127,15 +142,22 @@ export interface Learner<O extends z.ZodObject = z.ZodObject> {
   ): Promise<CostAround>
 }
 
+/** Makes the masks of rows in a step; see `Learner.masks`. */
+export type Masks = (draw: number, places: Iterable<number>) => NonNullable<Rows['masks']>
+
 /** A learner of any kind, as the engine handles it. */
 // biome-ignore lint/suspicious/noExplicitAny: the options are checked by their schema before they are used
-export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open' | 'costAround'> & {
+export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open' | 'costAround' | 'masks' | 'variant'> & {
   // biome-ignore lint/suspicious/noExplicitAny: see above
   arrays(data: LearnerData, options: any): readonly ArraySpec[]
   // biome-ignore lint/suspicious/noExplicitAny: see above
   open(kernels: Kernels, data: LearnerData, options: any): OpenModel
   // biome-ignore lint/suspicious/noExplicitAny: see above
   costAround?: Learner<any>['costAround']
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  masks?: Learner<any>['masks']
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  variant?: Learner<any>['variant']
 }
 
 /**
@@ -185,10 +207,23 @@ export function openModel(
   return model
 }
 
-/** Returns the learner of a name. Throws a PipelineError `DATA` if none of the known learners has it. */
-export function learnerNamed(name: string, known: readonly AnyLearner[]): AnyLearner {
+/** Returns a learner with the metrics and scores that it has with these options. */
+export function learnerWith(learner: AnyLearner, options: Readonly<Record<string, unknown>>): AnyLearner {
+  const variant = learner.variant?.(options)
+  return variant ? { ...learner, ...variant } : learner
+}
+
+/**
+ * Returns the learner of a name, as it is with these options. Throws a PipelineError `DATA` if none of the known learners
+ * has the name.
+ */
+export function learnerNamed(
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  known: readonly AnyLearner[],
+): AnyLearner {
   const found = known.find((learner) => learner.name === name)
-  if (found) return found
+  if (found) return learnerWith(found, options)
   const names = known.map((learner) => learner.name)
   throw new PipelineError(
     'DATA',

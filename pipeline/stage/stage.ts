@@ -88,10 +88,10 @@ export interface StageContext {
   /** The kernels of the run. */
   readonly kernels: Kernels
   /**
-   * Returns the learner with the name that a `parameters` table carries. Throws a PipelineError `DATA` if no stage of
-   * the pipeline declares a learner of that name.
+   * Returns the learner with the name and the options that a `parameters` table carries. Throws a PipelineError `DATA` if
+   * no stage of the pipeline declares a learner of that name.
    */
-  learner(name: string): AnyLearner
+  learner(name: string, options?: Readonly<Record<string, unknown>>): AnyLearner
   /** Backpressure; see `Flow`. */
   readonly flow: Flow
   /** Aborted if the run is stopped. */

@@ -25,6 +25,8 @@ export interface ExamplesLayout {
   readonly shape: readonly number[]
   /** Names of the classes; a label is an index into them. */
   readonly classes: readonly string[]
+  /** The number of rows of each class in the split that a batch was cut from, if they were counted. */
+  readonly counts?: readonly number[] | undefined
   /** Names of the features, one per number of an example, if the data names them. */
   readonly names?: readonly string[] | undefined
   /** Standardisation still to be applied to uint8 features. */
@@ -63,7 +65,9 @@ export function exampleFields(layout: ExamplesLayout, values: Values): [Field, F
   writeAffine(metadata, 'applied', layout.applied)
   const field = new Field(features, new FixedSizeList(width, new Field('item', type, false)), false, metadata)
   layouts.set(field, layout)
-  return [field, new Field(label, new Int32(), false, new Map([['classes', JSON.stringify(layout.classes)]]))]
+  const ofLabels = new Map([['classes', JSON.stringify(layout.classes)]])
+  if (layout.counts) ofLabels.set('counts', JSON.stringify(layout.counts))
+  return [field, new Field(label, new Int32(), false, ofLabels)]
 }
 
 /**
@@ -153,9 +157,11 @@ export function layoutOf(table: Table): ExamplesLayout {
   if (known) return known
   const { metadata } = field
   const names = metadata.get('names')
+  const counts = labelField.metadata.get('counts')
   const layout: ExamplesLayout = {
     shape: metadata.get('shape')?.split('x').map(Number) ?? [(field.type as FixedSizeList).listSize],
     classes: JSON.parse(labelField.metadata.get('classes') ?? '[]') as string[],
+    ...(counts !== undefined && { counts: JSON.parse(counts) as number[] }),
     names: names === undefined ? undefined : (JSON.parse(names) as string[]),
     affine: readAffine(metadata, 'affine'),
     applied: readAffine(metadata, 'applied'),
@@ -220,6 +226,13 @@ function joinedRows(table: Table): Rows {
 export function partsOf(table: Table): Rows[] {
   const { affine } = layoutOf(table)
   return table.batches.map((batch) => rowsOfBatch(batch, affine))
+}
+
+/** Returns how many of these labels each class has. */
+export function countsOf(labels: readonly Int32Array[], classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0)
+  for (const each of labels) for (const label of each) counts[label]!++
+  return counts
 }
 
 /** Returns the split of a table, or '' if the table names none. */

@@ -34,10 +34,16 @@ export interface Model {
   readonly affine?: Affine | undefined
   /** Weight of the penalty. */
   readonly lambda: number
+  /** Weight of the penalty `Σ |W|`, if the cost has it. */
+  readonly l1?: number | undefined
+  /** What steps multiply the loss of a row by, for each class, if they do. */
+  readonly classWeights?: readonly number[] | undefined
   /** The update rule, unless a step is plain gradient descent. */
   readonly update?: string | undefined
   /** Learning rate of the step that produced these parameters. */
   readonly eta: number
+  /** What the masks of that step were drawn from, if it had any; see `Learner.masks`. */
+  readonly draw?: number | undefined
   /** The arrays, in the order of the learner. */
   readonly arrays: readonly {
     readonly name: string
@@ -51,7 +57,7 @@ export interface Model {
 const MOST_NUMBERS = 2 ** 31 - 1
 
 /** The parts that all tables of one model share, by their record batches. */
-const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
+const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta' | 'draw'>>()
 
 /**
  * Returns a function that makes tables of parameters over live memory: every table shows the arrays as they are *now*,
@@ -59,8 +65,8 @@ const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta'>>()
  * model does not name its learner, a RangeError if an array has 2³¹ numbers or more.
  */
 export function parametersTables(
-  model: Omit<Model, 'eta'>,
-): (position: Position, eta: number, gradientNorm?: number) => Table {
+  model: Omit<Model, 'eta' | 'draw'>,
+): (position: Position, eta: number, step?: { readonly draw?: number; readonly gradientNorm?: number }) => Table {
   if (typeof model.learner !== 'string' || model.learner === '')
     throw new TypeError(
       'parametersTables: expected `learner`, the name of the learner that made the parameters, ' +
@@ -102,6 +108,8 @@ export function parametersTables(
   const metadata = new Map(fixed)
   if (Object.keys(model.options).length > 0) metadata.set('options', JSON.stringify(model.options))
   if (model.update !== undefined) metadata.set('update', model.update)
+  if (model.l1) metadata.set('l1', String(model.l1))
+  if (model.classWeights) metadata.set('classWeights', JSON.stringify(model.classWeights))
   if (model.names) metadata.set('names', JSON.stringify(model.names))
   writeAffine(metadata, 'affine', model.affine)
   const schema = new Schema(fields, metadata)
@@ -110,8 +118,7 @@ export function parametersTables(
     parts.map((part) => new RecordBatch(schema, part)),
   )
   fixedParts.set(table.batches, model)
-  return (position, eta, gradientNorm) =>
-    reposition(table, position, gradientNorm === undefined ? { eta } : { eta, gradientNorm })
+  return (position, eta, step) => reposition(table, position, { eta, ...step })
 }
 
 /** A list column of one row over memory that is not copied. */
@@ -144,11 +151,14 @@ export function modelOf(table: Table): Model {
       affine: readAffine(metadata, 'affine'),
       lambda: numberOf(table, 'lambda'),
       ...(metadata.has('update') && { update: metadata.get('update') }),
+      ...(metadata.has('l1') && { l1: numberOf(table, 'l1') }),
+      ...(metadata.has('classWeights') && { classWeights: JSON.parse(metadata.get('classWeights')!) as number[] }),
       arrays: readArrays(table),
     }
     fixedParts.set(table.batches, fixed)
   }
-  return { ...fixed, eta: numberOf(table, 'eta') }
+  const draw = numberOf(table, 'draw')
+  return { ...fixed, eta: numberOf(table, 'eta'), ...(draw > 0 && { draw }) }
 }
 
 function readArrays(table: Table): Model['arrays'] {
@@ -178,5 +188,5 @@ export function arraysOf({ arrays }: Pick<Model, 'arrays'>): Arrays {
 export function copyParameters(table: Table): Table {
   const model = modelOf(table)
   const arrays = model.arrays.map((array) => ({ ...array, values: array.values.slice() }))
-  return parametersTables({ ...model, arrays })(positionOf(table), model.eta)
+  return parametersTables({ ...model, arrays })(positionOf(table), model.eta, model.draw === undefined ? {} : { draw: model.draw })
 }

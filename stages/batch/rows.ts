@@ -4,8 +4,9 @@ import { z } from 'zod'
 import {
   batchOfShards,
   checkSplit,
+  countsOf,
   defineStage,
-  fieldsOf,
+  exampleFields,
   layoutOf,
   PipelineError,
   type Position,
@@ -59,9 +60,9 @@ export const rows = defineStage({
           filter((table) => splitOf(table) === split),
           toArray(),
           context.flow.concatMap((tables) => {
-            const { count, cut, labels, classes } = cuttable(tables, split, context)
+            const { count, cut, begin } = cuttable(tables, split, context)
             const items = batches(count, cut, split, size, epochs, dropLast, at)
-            return context.flow.pull(afterFirst(() => noteMissing(labels, classes, split, context), items))
+            return context.flow.pull(afterFirst(begin, items))
           }),
         )
       }),
@@ -77,29 +78,41 @@ const KEPT = 10_000
 interface Cuttable {
   /** The number of its rows. */
   readonly count: number
-  /** The labels of the rows of this process, by shard. */
-  readonly labels: readonly Int32Array[]
-  /** The names of the classes. */
-  readonly classes: readonly string[]
+  /** Counts the rows of each class. Must be called before the first cut. */
+  readonly begin: () => Promise<void> | undefined
   /** Cuts the rows `from … to - 1`. */
   readonly cut: (from: number, to: number, position: Position) => Table
 }
 
 /** All ranks cut the same batches. A rank has only those rows of a batch that belong to its shards. */
-function cuttable(tables: readonly Table[], split: string, { parallel }: StageContext): Cuttable {
+function cuttable(tables: readonly Table[], split: string, context: StageContext): Cuttable {
+  const { parallel } = context
   const [first, ...others] = tables
   if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
   const { isDivided, shards, own } = parallel
   // Without shards, several tables are joined into one.
   const joined = isDivided || others.length === 0 ? tables : [first.concat(...others)]
   const parts = rowsByShard(joined, split, parallel).map(([rows]) => rows!)
-  const fields = fieldsOf(first)
-  const { shape, classes } = layoutOf(first)
-  const width = widthOf(shape)
+  const layout = layoutOf(first)
+  const width = widthOf(layout.shape)
+  let fields: ReturnType<typeof exampleFields>
+
+  function counted(counts: readonly number[]): void {
+    noteMissing(counts, layout.classes, split, context)
+    fields = exampleFields({ ...layout, counts }, parts[0]!.values)
+  }
+
   return {
     count: shareOf(first)?.rows ?? parts[0]!.labels.length,
-    labels: parts.map(({ labels }) => labels),
-    classes,
+    begin: () => {
+      const labels = parts.map((rows) => rows.labels)
+      if (!isDivided) {
+        counted(countsOf(labels, layout.classes.length))
+        return undefined
+      }
+      const ours = labels.map((each) => Float64Array.from(countsOf([each], layout.classes.length)))
+      return parallel.gather(ours).then((all) => counted(layout.classes.map((_, c) => sumOf(all, c))))
+    },
     cut: (from, to, position) => {
       const cuts = parts.map(({ values, labels }, i) => {
         const [start, end] = [rowsBefore(from, own[i]!, shards), rowsBefore(to, own[i]!, shards)]
@@ -110,28 +123,21 @@ function cuttable(tables: readonly Table[], split: string, { parallel }: StageCo
   }
 }
 
+function sumOf(vectors: readonly Float64Array[], at: number): number {
+  return vectors.reduce((sum, vector) => sum + vector[at]!, 0)
+}
+
 /** Adds a note about classes that cannot be learned, because no row to train on has them on any rank. */
 function noteMissing(
-  labels: Cuttable['labels'],
-  classes: Cuttable['classes'],
+  counts: readonly number[],
+  classes: readonly string[],
   split: string,
-  context: StageContext,
-): Promise<void> | undefined {
-  const { parallel } = context
-  const own = labels.map((each) => {
-    const counts = new Float64Array(classes.length)
-    for (const label of each) counts[label]!++
-    return counts
-  })
-  const note = (all: readonly Float64Array[]): void => {
-    const missing = classes.filter((_, c) => all.every((counts) => counts[c] === 0))
-    if (missing.length === 0 || missing.length === classes.length) return
-    const have = missing.length === 1 ? 'has' : 'have'
-    context.note(`${missing.length} of ${classes.length} classes ${have} no rows in ${split}: ${someOf(missing)}`)
-  }
-  if (parallel.isDivided) return parallel.gather(own).then(note)
-  note(own)
-  return undefined
+  { note }: StageContext,
+): void {
+  const missing = classes.filter((_, c) => counts[c] === 0)
+  if (missing.length === 0 || missing.length === classes.length) return
+  const have = missing.length === 1 ? 'has' : 'have'
+  note(`${missing.length} of ${classes.length} classes ${have} no rows in ${split}: ${someOf(missing)}`)
 }
 
 /** Calls `first` before the first item. The items after it come without a promise, which would cost time for each. */

@@ -1,5 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { type KernelName, openKernels } from '../../kernels/index.js'
+import { addPenalty, stepRows } from '../../learners/index.js'
 import {
   arraysOf,
   kernelRows,
@@ -50,11 +51,13 @@ export async function compareGradients(
   options: CompareOptions,
   context: StageContext,
 ): Promise<[Position, GradientCheck[]]> {
-  const rows = kernelRows(observed.batch)
-  const before = modelOf(observed.before)
+  const [before, after] = [modelOf(observed.before), modelOf(observed.after)]
   const parameters = arraysOf(before)
   const subject = subjectOf(before, context)
-  const { features: width } = subject.data
+  const { learner, own, data, specs } = subject
+  const { features: width } = data
+  // With the masks that the step itself had.
+  const rows = stepRows(learner, data, own, before.classWeights).prepared(kernelRows(observed.batch), after.draw ?? 0)
   const count = rows.labels.length
   if (rows.values.length !== count * width)
     throw new PipelineError(
@@ -64,11 +67,13 @@ export async function compareGradients(
   const lambdas = [...new Set(options.lambdas ?? [0, before.lambda || 0.1])]
   const reference = await openKernels({ kernel: 'reference' })
   const gradients: Analytic[] = []
-  const step = observedStep(parameters, modelOf(observed.after), options.threshold)
+  const { l1 = 0 } = before
+  const step = observedStep(parameters, after, options.threshold)
   if (typeof step === 'string') context.note(step)
   else gradients.push({ gradient: 'step', ...step })
   for (const lambda of lambdas) {
     const arrays = await gradientOf(subject, reference, rows, parameters, lambda, context)
+    if (l1 > 0) addPenalty(arrays, parameters, specs, { lambda: 0, l1 })
     gradients.push({ gradient: 'reference', lambda, arrays })
   }
   const { h, threshold, kernels, kernelThreshold } = options
@@ -78,11 +83,10 @@ export async function compareGradients(
     context.signal.throwIfAborted()
     return context.flow.yieldToEventLoop()
   }
-  const model = openModel(subject.learner, reference, subject.data, subject.own)
+  const model = openModel(learner, reference, data, own)
   model.load(parameters)
   const cost = await costAround(subject, model, rows, parameters, pause)
-  const { specs } = subject
-  const compared = await differences({ cost, specs, parameters, gradients, width, features, h, threshold, pause })
+  const compared = await differences({ cost, specs, parameters, gradients, l1, width, features, h, threshold, pause })
   model.free()
   const fast = { reference, kernels, lambdas, rows, parameters, threshold: kernelThreshold }
   compared.push(...(await agreement(subject, fast, context)))
@@ -98,11 +102,11 @@ export async function compareGradients(
 
 /** Returns the learner of the parameters. Throws a PipelineError `DATA` if their arrays do not fit the learner. */
 function subjectOf(
-  { learner: name, options: own, shape, classes, arrays }: ReturnType<typeof modelOf>,
+  { learner: name, options: own, shape, classes, classWeights, arrays }: ReturnType<typeof modelOf>,
   context: StageContext,
 ): Subject {
-  const learner = context.learner(name)
-  const data = { features: widthOf(shape), classes: classes.length }
+  const learner = context.learner(name, own)
+  const data = { features: widthOf(shape), classes: classes.length, weighted: classWeights !== undefined }
   const specs = learner.arrays(data, own)
   const extra = arrays.find((array) => !specs.some((spec) => spec.name === array.name))
   if (extra)
@@ -119,6 +123,6 @@ function subjectOf(
           `the parameters have ${array ? array.shape.join('×') : 'none of that name'}`,
       )
   }
-  // Steps change averages, but not along a gradient.
+  // Steps change averages, but not along a gradient, and no arrays of frozen layers.
   return { learner, own, data, specs: trainedOf(specs) }
 }

@@ -25,6 +25,8 @@ export interface DifferenceTask {
   readonly parameters: Arrays
   /** The gradients to check. */
   readonly gradients: readonly Analytic[]
+  /** Weight of the penalty of magnitudes in the cost. */
+  readonly l1: number
   /** Number of features. If the last extent of an array is this width, only the columns in `features` are checked. */
   readonly width: number
   /** The columns to check. */
@@ -40,7 +42,7 @@ export interface DifferenceTask {
 const methods = ['forward', 'centred'] as const
 
 /**
- * Compares gradients with differences of the cost `J = loss + lambda · penalty`: forward `(J(w+h) - J(w)) / h` and
+ * Compares gradients with differences of the cost `J = loss + lambda · penalty + l1 · Σ |W|`: forward `(J(w+h) - J(w)) / h` and
  * centred `(J(w+h) - J(w-h)) / 2h`, in float64. Rows are in the order of gradient, array, method and `h`.
  *
  * Plotted over `h`, the error of a difference looks like a V: the truncation error falls with `h` (or `h²`), the
@@ -48,31 +50,35 @@ const methods = ['forward', 'centred'] as const
  * most elements agree, and among equals the one with the smallest mean error. A wrong gradient is wrong at every `h`,
  * also at this one.
  *
- * Where `w ± h` are on two sides of a kink of a ReLU or a hinge, there is no derivative to compare with. These elements are
+ * Where `w ± h` are on two sides of a kink of a ReLU, a hinge or `|w|`, there is no derivative to compare with. These elements are
  * counted apart; a method fails if they are more than 1 %.
  */
 export async function differences(task: DifferenceTask): Promise<Comparison[]> {
-  const { cost, specs, parameters, gradients, h, threshold } = task
+  const { cost, specs, parameters, gradients, l1, h, threshold } = task
   const tallies = gradients.map(() => new Map(specs.map(({ name }) => [name, curves(h, threshold)])))
 
   /** Compares element `at` of an array at every `h`. */
-  async function difference({ name, shape }: ArraySpec, at: number): Promise<void> {
+  async function difference({ name, shape, kind }: ArraySpec, at: number): Promise<void> {
     const index = indexOf(at, shape)
     const w = parameters[name]![at]!
+    // At 0 the derivative of |w| is taken as 0, and so is the difference.
+    const share = kind === 'weights' && w !== 0 ? l1 : 0
     for (const [n, step] of h.entries()) {
       const up = cost.moved(name, at, w + step)
       const above = up instanceof Promise ? await up : up
       const down = cost.moved(name, at, w - step)
       const below = down instanceof Promise ? await down : down
-      const isSmooth = above.kinks === cost.kinks && below.kinks === cost.kinks
+      const isSmooth = above.kinks === cost.kinks && below.kinks === cost.kinks && (share === 0 || step < Math.abs(w))
+      // Relative to the cost at the parameters themselves.
+      const [more, less] = [w + step, w - step].map((to) => share * (Math.abs(to) - Math.abs(w))) as [number, number]
       for (const [g, { lambda, arrays }] of gradients.entries()) {
         const own = tallies[g]!.get(name)!
         if (!isSmooth) {
           for (const method of methods) own[method][n]!.kinks++
           continue
         }
-        const costUp = above.loss + lambda * above.penalty
-        const costDown = below.loss + lambda * below.penalty
+        const costUp = above.loss + lambda * above.penalty + more
+        const costDown = below.loss + lambda * below.penalty + less
         const numerical = {
           forward: (costUp - (cost.loss + lambda * cost.penalty)) / step,
           centred: (costUp - costDown) / (2 * step),

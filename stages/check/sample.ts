@@ -3,10 +3,12 @@ import { filter, toArray } from 'rxjs'
 import { z } from 'zod'
 import {
   checkSplit,
+  countsOf,
   defineStage,
+  exampleFields,
   examplesTable,
-  fieldsOf,
   kernelRows,
+  layoutOf,
   PipelineError,
   type StageContext,
   splitOf,
@@ -48,7 +50,7 @@ function* repeated(
   context: StageContext,
 ): Generator<Table> {
   const [first, ...others] = tables
-  const { values, labels } = first ? kernelRows(first.concat(...others)) : { values: [], labels: [] }
+  const { values, labels } = first ? kernelRows(first.concat(...others)) : { values: [], labels: new Int32Array(0) }
   if (!first || labels.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows`)
   const width = values.length / labels.length
   const drawn = context.random('examples').permutation(labels.length).subarray(0, examples).sort()
@@ -58,7 +60,8 @@ function* repeated(
   for (const [i, row] of drawn.entries())
     kept.set((values as Uint8Array).subarray(row * width, (row + 1) * width), i * width)
   const chosen = Int32Array.from(drawn, (row) => labels[row]!)
-  const fields = fieldsOf(first)
+  const layout = layoutOf(first)
+  const fields = exampleFields({ ...layout, counts: countsOf([labels], layout.classes.length) }, kept)
   for (let step = 1; step <= steps; step++)
     yield examplesTable(fields, kept, chosen, split, { epoch: 1, step, epochs: 1, steps })
 }

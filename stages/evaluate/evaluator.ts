@@ -1,7 +1,8 @@
 import type { Table } from 'apache-arrow'
-import { piecesOf } from '../../learners/index.js'
+import { piecesOf, sumOfMagnitudes } from '../../learners/index.js'
 import {
   type AnyLearner,
+  type ArraySpec,
   arraysOf,
   countRows,
   type MetricInfo,
@@ -50,6 +51,7 @@ interface SumsOfSplits {
 /** The learner and its model, opened when the first parameters arrive. */
 interface Scorer {
   readonly learner: AnyLearner
+  readonly specs: readonly ArraySpec[]
   readonly model: OpenModel
   readonly features: number
   /** Left out if there is no metric beside those of the learner. */
@@ -73,22 +75,25 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
     const { model } = scorer
     model.load(arraysOf(parameters))
     const weighed = model.penalty()
+    const { l1 = 0, lambda } = parameters
+    const magnitudes = l1 > 0 ? l1 * sumOfMagnitudes(arraysOf(parameters), scorer.specs) : 0
     return async (splits) => {
       plans ??= planned(scorer!, splits)
-      const penalty = parameters.lambda * (weighed instanceof Promise ? await weighed : weighed)
+      const penalty = lambda * (weighed instanceof Promise ? await weighed : weighed) + magnitudes
       return tabled(scorer!, await sumsOf(scorer!, plans), penalty, position)
     }
   }
 
   function opened({ learner: name, options: own, shape, classes }: ReturnType<typeof modelOf>): Scorer {
-    const learner = context.learner(name)
+    const learner = context.learner(name, own)
     checkFurther(options.metrics, learner, classes, (path, message) => {
       throw new PipelineError('DATA', `${path}: ${message}`)
     })
-    const features = widthOf(shape)
+    const data = { features: widthOf(shape), classes: classes.length }
     const further = options.metrics.length > 0 && furtherScorer(options.metrics, learner, classes, context)
-    const model = openModel(learner, kernels, { features, classes: classes.length }, own)
-    return { learner, features, model, ...(further && { further }) }
+    const model = openModel(learner, kernels, data, own)
+    const specs = learner.arrays(data, own)
+    return { learner, specs, features: data.features, model, ...(further && { further }) }
   }
 
   function planned({ learner, model, features, further }: Scorer, splits: Splits): Plan[] {

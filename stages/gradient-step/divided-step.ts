@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { accumulate } from '../../learners/index.js'
+import { accumulate, type StepRows } from '../../learners/index.js'
 import {
   type ArraySpec,
   type Arrays,
@@ -9,7 +9,10 @@ import {
   type Parallel,
   type Position,
   partsOf,
+  type Rows,
+  rowsBefore,
   type StageContext,
+  trainedOf,
   widthOf,
 } from '../../pipeline/stage-kit.js'
 import type { Stepper } from './step.js'
@@ -27,13 +30,19 @@ export function dividedStep(
     model,
     specs,
     stepper,
-  }: { readonly model: OpenModel; readonly specs: readonly ArraySpec[]; readonly stepper: Stepper },
+    stepRows,
+  }: {
+    readonly model: OpenModel
+    readonly specs: readonly ArraySpec[]
+    readonly stepper: Stepper
+    readonly stepRows: StepRows
+  },
   parallel: Parallel,
   { kernels, flow }: StageContext,
 ) {
   const offsets = new Map<string, readonly [from: number, to: number]>()
   let size = 0
-  for (const { name, shape } of specs) {
+  for (const { name, shape } of trainedOf(specs)) {
     const from = size
     size += widthOf(shape)
     offsets.set(name, [from, size])
@@ -63,12 +72,23 @@ export function dividedStep(
     vector[length - 1] = 0
   }
 
-  return async (batch: Table, { step }: Position, eta: number): Promise<number> => {
+  /**
+   * Numbers of the rows of a shard in their batch, others than those of all other shards: their places, if the batch has
+   * its rows in the order of the split, of which row `i` belongs to shard `i % shards`.
+   */
+  function placesOf(shard: number, first: number, { labels }: Rows): Int32Array {
+    const { shards } = parallel
+    const start = shard + shards * rowsBefore(first, shard, shards) - first
+    return Int32Array.from(labels, (_, i) => start + shards * i)
+  }
+
+  return async (batch: Table, { step }: Position, eta: number, draw: number): Promise<number> => {
     parallel.at(`step ${step}`)
-    const { rows } = extentOf(batch)
+    const { first, rows } = extentOf(batch)
     let own = 0
     for (const [i, part] of partsOf(batch).entries()) {
-      await accumulate(part, model, flow)
+      const places = placesOf(parallel.own[i]!, first, part)
+      await accumulate(stepRows.prepared(part, draw, places), model, flow)
       own += part.labels.length
       if (parallel.mode === 'fast') continue
       await writeShare(vectors[i]!, own, rows)

@@ -1,7 +1,10 @@
 import { network as learner } from '../../learners/index.js'
 import { gradientStep } from './training.js'
 
-/** Makes one step per batch on the cost of a network: the mean cross-entropy plus `lambda · Σ W²` over all layers. */
+/**
+ * Makes one step per batch on the cost of a network: the mean cross-entropy or hinge loss plus `lambda · Σ W²` over all
+ * layers.
+ */
 export const network = gradientStep({
   name: 'gradient-step/network',
   summary: 'Trains a network of dense layers by mini-batch gradient descent.',

@@ -1,4 +1,13 @@
-import { type Initial, initial, type Schedule, schedule, type Update, update } from '../../learners/index.js'
+import {
+  type ClassWeights,
+  classWeights,
+  type Initial,
+  initial,
+  type Schedule,
+  schedule,
+  type Update,
+  update,
+} from '../../learners/index.js'
 import { z } from '../../pipeline/stage-kit.js'
 
 /** The options that every training stage has, beside those of its learner. */
@@ -32,6 +41,14 @@ export const common = {
     .nonnegative()
     .default(0)
     .describe('Weight decay: lambda · Σ W² is added to the loss; b is not penalised.'),
+  l1: z.number().nonnegative().default(0).describe('l1 · Σ |W| is added to the loss; b is not penalised.'),
+  classWeights: classWeights
+    .optional()
+    .describe(
+      'What steps multiply the loss of a row by: balanced (n / (classes · rows of its class) for the n rows that are ' +
+        'trained on), a number for each class, or a mapping of names of classes to numbers (1 for the others). Metrics ' +
+        'have the plain loss.',
+    ),
   init: initial
     .default('normal')
     .describe(
@@ -56,6 +73,10 @@ export interface TrainingOptions {
   readonly clip?: number | undefined
   /** Weight of the penalty. */
   readonly lambda: number
+  /** Weight of the penalty of magnitudes. */
+  readonly l1: number
+  /** What the losses of rows are multiplied by, if they are. */
+  readonly classWeights?: ClassWeights | undefined
   /** How the initial parameters are made. */
   readonly init: Initial
   /** What to do when the loss is no longer a finite number. */

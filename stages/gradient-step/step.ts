@@ -1,4 +1,4 @@
-import { accumulate, type UpdateRule } from '../../learners/index.js'
+import { accumulate, addPenalty, type UpdateRule } from '../../learners/index.js'
 import {
   type ArraySpec,
   type Arrays,
@@ -23,6 +23,8 @@ export interface StepParts {
   readonly rule: UpdateRule
   /** Weight of the penalty. */
   readonly lambda: number
+  /** Weight of the penalty of magnitudes. */
+  readonly l1: number
   /** The largest norm of the gradient, if there is a limit. */
   readonly clip?: number | undefined
 }
@@ -53,12 +55,14 @@ export interface Stepper {
  * @param saved the state of the stage from a checkpoint, with the state of the rule; empty unless the run is resumed
  */
 export function makeStepper(
-  { model, specs, rule, lambda, clip }: StepParts,
+  { model, specs, rule, lambda, l1, clip }: StepParts,
   saved: Readonly<Record<string, unknown>>,
   flow: Pick<Flow, 'yieldToEventLoop'>,
 ): Stepper {
   const trained = trainedOf(specs)
-  const isWhole = model.step !== undefined && rule.name === 'sgd' && clip === undefined
+  // Otherwise the rule adds the penalty of squares by itself.
+  const isAdded = clip !== undefined || l1 > 0
+  const isWhole = model.step !== undefined && rule.name === 'sgd' && !isAdded
   let isMeasured = false
   let norm: number | undefined
   const states = new Map(
@@ -74,25 +78,28 @@ export function makeStepper(
 
   function apply(gradient: Arrays, eta: number, step: number): Later<void> {
     return model.change((parameters) => {
-      if (isMeasured) norm = normOf(gradient, parameters)
+      if (isAdded) addPenalty(gradient, parameters, trained, { lambda, l1 })
+      if (isMeasured) norm = normOf(gradient, isAdded ? undefined : parameters)
       isMeasured = false
-      if (clip !== undefined) clipped(parameters, gradient, clip)
+      if (clip !== undefined) scaleDown(gradient, clip)
       for (const { name, kind } of trained) {
         const isWeights = kind === 'weights'
-        // The gradient that was clipped has the penalty already.
-        const decay = isWeights && clip === undefined ? 2 * lambda : 0
+        const decay = isWeights && !isAdded ? 2 * lambda : 0
         rule.update(parameters[name]!, gradient[name]!, states.get(name)!, { eta, decay, isWeights, step })
       }
     })
   }
 
-  /** The norm of all trained arrays together, with the penalty added unless `parameters` are left out. */
+  /** The norm of all trained arrays together. `parameters`: if the penalty of squares is still to be added. */
   function normOf(gradient: Arrays, parameters?: Arrays): number {
     let squares = 0
     for (const { name, kind } of trained) {
       const [g, w] = [gradient[name]!, parameters?.[name]]
-      const decay = kind === 'weights' ? 2 * lambda : 0
-      for (let i = 0; i < g.length; i++) squares += (g[i]! + (w ? decay * w[i]! : 0)) ** 2
+      const decay = w && kind === 'weights' ? 2 * lambda : 0
+      for (let i = 0; i < g.length; i++) {
+        const slope = decay === 0 ? g[i]! : g[i]! + decay * w![i]!
+        squares += slope * slope
+      }
     }
     return Math.sqrt(squares)
   }
@@ -112,18 +119,9 @@ export function makeStepper(
     return taken
   }
 
-  /** Adds the penalty to the gradient, then scales all of it by `min(1, limit / (norm + 1e-6))`. */
-  function clipped(parameters: Arrays, gradient: Arrays, limit: number): void {
-    let squares = 0
-    for (const { name, kind } of trained) {
-      const [w, g] = [parameters[name]!, gradient[name]!]
-      const decay = kind === 'weights' ? 2 * lambda : 0
-      for (let i = 0; i < g.length; i++) {
-        g[i] = g[i]! + decay * w[i]!
-        squares += g[i]! * g[i]!
-      }
-    }
-    const factor = limit / (Math.sqrt(squares) + 1e-6)
+  /** Scales the gradient of all trained arrays by `min(1, limit / (norm + 1e-6))`. */
+  function scaleDown(gradient: Arrays, limit: number): void {
+    const factor = limit / (normOf(gradient) + 1e-6)
     if (factor < 1)
       for (const { name } of trained) for (let i = 0; i < gradient[name]!.length; i++) gradient[name]![i]! *= factor
   }

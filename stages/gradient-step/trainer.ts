@@ -1,6 +1,6 @@
 import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
-import { etaAt, mostInStep, type UpdateRule } from '../../learners/index.js'
+import { etaAt, mostInStep, type StepRows, stepRows, type UpdateRule, weightsOfClasses } from '../../learners/index.js'
 import {
   type AnyLearner,
   type ArraySpec,
@@ -60,6 +60,7 @@ interface OpenTraining {
   readonly arrays: Arrays
   readonly specs: readonly ArraySpec[]
   readonly stepper: Stepper
+  readonly stepRows: StepRows
   readonly emit: ReturnType<typeof parametersTables>
 }
 
@@ -110,8 +111,8 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   const measured = context.asked.flatMap(({ gradientNorm }) => gradientNorm ?? [])
 
   /** Whether a stage below has asked for the norm of the gradient of this step. */
-  function isMeasured(batch: Table): boolean {
-    return measured.length > 0 && measured.some((every) => isDueAt(every, positionOf(batch)))
+  function isMeasured(position: Position): boolean {
+    return measured.some((every) => isDueAt(every, position))
   }
 
   /** Opens the model for the features and classes of the first batch. */
@@ -119,7 +120,8 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     const layout = layoutOf(batch)
     const { shape, classes, names } = layout
     if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
-    const data = { features: widthOf(shape), classes: classes.length }
+    const classWeights = options.classWeights && weightsOfClasses(options.classWeights, layout)
+    const data = { features: widthOf(shape), classes: classes.length, weighted: classWeights !== undefined }
     const specs = learner.arrays(data, own)
     checkNames(learner.name, specs)
     if (saved?.learner !== undefined && saved.learner !== identity)
@@ -149,12 +151,14 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       classes,
       affine: inputMapOf(layout),
       lambda: options.lambda,
+      ...(options.l1 > 0 && { l1: options.l1 }),
+      ...(classWeights && { classWeights }),
       ...((rule.name !== 'sgd' || options.clip !== undefined) && { update: nameOf(rule, options) }),
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
     })
-    const parts = { model, specs, rule, lambda: options.lambda, clip: options.clip }
-    const stepper = makeStepper(parts, saved ?? {}, context.flow)
-    return { model, arrays, specs, stepper, emit }
+    const { lambda, l1, clip } = options
+    const stepper = makeStepper({ model, specs, rule, lambda, l1, clip }, saved ?? {}, context.flow)
+    return { model, arrays, specs, stepper, stepRows: stepRows(learner, data, own, classWeights), emit }
   }
 
   function train(batch: Table): Table[] | Promise<Table> | AsyncIterable<Table> | Observable<Table> {
@@ -176,47 +180,68 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   function trainOn(open: OpenTraining, batch: Table): Table[] | Promise<Table> {
     if (saved && isSeen(batch, saved)) return []
     if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
-    const rows = kernelRows(batch)
-    return isMeasured(batch) ? stepMeasured(open, batch, rows) : stepOnRows(open, batch, rows)
+    const position = positionOf(batch)
+    const draw = drawOf(open, position)
+    const rows = open.stepRows.prepared(kernelRows(batch), draw)
+    return isMeasured(position) ? stepMeasured(open, position, rows, draw) : stepOnRows(open, position, rows, draw)
   }
 
   /** Makes a step, and measures its gradient. */
-  async function stepMeasured(open: OpenTraining, batch: Table, rows: Rows): Promise<Table> {
+  async function stepMeasured(open: OpenTraining, position: Position, rows: Rows, draw: number): Promise<Table> {
     await open.stepper.measure(rows)
-    const stepped = stepOnRows(open, batch, rows)
+    const stepped = stepOnRows(open, position, rows, draw)
     return stepped instanceof Promise ? stepped : stepped[0]!
   }
 
-  function stepOnRows(open: OpenTraining, batch: Table, rows: Rows): Table[] | Promise<Table> {
+  function stepOnRows(open: OpenTraining, position: Position, rows: Rows, draw: number): Table[] | Promise<Table> {
     const most = mostInStep(rows, open.model)
-    return rows.labels.length <= most ? stepOn(open, batch, rows) : stepInSlices(open, batch, rows, most)
+    return rows.labels.length <= most
+      ? stepOn(open, position, rows, draw)
+      : stepInSlices(open, position, rows, draw, most)
+  }
+
+  /** The random number of a step, the same on every rank and in a resumed run; 0 if nothing is drawn from it. */
+  function drawOf({ stepRows: { isRandom } }: OpenTraining, { step }: Position): number {
+    return isRandom ? Math.floor(context.random('dropout', step).uniform() * 2 ** 53) : 0
   }
 
   /** Makes a step on a batch that is too large for one kernel call: accumulates all slices but the last, then steps. */
-  async function stepInSlices(open: OpenTraining, batch: Table, rows: Rows, most: number): Promise<Table> {
+  async function stepInSlices(
+    open: OpenTraining,
+    position: Position,
+    rows: Rows,
+    draw: number,
+    most: number,
+  ): Promise<Table> {
     const pieces = [...slices(rows, most)]
     const last = pieces.pop()!
     for (const piece of pieces) {
       open.model.accumulate(piece)
       await context.flow.yieldToEventLoop()
     }
-    const stepped = stepOn(open, batch, last)
+    const stepped = stepOn(open, position, last, draw)
     return stepped instanceof Promise ? stepped : stepped[0]!
   }
 
-  function stepOn(open: OpenTraining, batch: Table, rows: Rows): Table[] | Promise<Table> {
-    const position = positionOf(batch)
+  function stepOn(open: OpenTraining, position: Position, rows: Rows, draw: number): Table[] | Promise<Table> {
     const eta = etaOf(position)
     const loss = open.stepper.step(rows, eta, position.step)
     // A promise would cost more than everything else here, so none is made if the loss is already known.
-    if (typeof loss === 'number') return [checked(open, loss, position, eta)]
-    return loss.then((found) => checked(open, found, position, eta))
+    if (typeof loss === 'number') return [checked(open, loss, position, eta, draw)]
+    return loss.then((found) => checked(open, found, position, eta, draw))
   }
 
-  function checked({ emit, stepper }: OpenTraining, loss: number, position: Position, eta: number): Table {
+  function checked(
+    { emit, stepper, stepRows: { isRandom } }: OpenTraining,
+    loss: number,
+    position: Position,
+    eta: number,
+    draw: number,
+  ): Table {
     if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
     last = position
-    return emit(position, eta, stepper.takeNorm())
+    const gradientNorm = stepper.takeNorm()
+    return emit(position, eta, { ...(isRandom && { draw }), ...(gradientNorm !== undefined && { gradientNorm }) })
   }
 
   /** The same step on every rank, each with the rows of its shards. */
@@ -235,8 +260,9 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       stepTogether = dividedStep(open, parallel, context)
     }
     const eta = etaOf(position)
-    if (isMeasured(batch)) await open.stepper.measure(undefined)
-    return checked(open, await stepTogether(batch, position, eta), position, eta)
+    const draw = drawOf(open, position)
+    if (isMeasured(position)) await open.stepper.measure(undefined)
+    return checked(open, await stepTogether(batch, position, eta, draw), position, eta, draw)
   }
 
   function free(): void {

@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { defer, finalize } from 'rxjs'
-import { updateRule } from '../../learners/index.js'
-import { defineStage, type Learner, storedFile, wire, z } from '../../pipeline/stage-kit.js'
+import { classWeightsProblem, updateRule } from '../../learners/index.js'
+import { defineStage, type Learner, learnerWith, storedFile, wire, z } from '../../pipeline/stage-kit.js'
 import { common, type TrainingOptions } from './options.js'
 import { makeTrainer } from './trainer.js'
 
@@ -24,7 +24,13 @@ export interface GradientStepSpec<L extends z.ZodRawShape> {
  * (`copyParameters`). It fails with code `DIVERGED` when the loss of a batch is not finite.
  */
 export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, example }: GradientStepSpec<L>) {
-  const options = z.strictObject({ ...common, ...learner.options.shape })
+  const ownOf = (given: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+    Object.fromEntries(Object.keys(learner.options.shape).map((key) => [key, given[key]]))
+  const options = z.strictObject({ ...common, ...learner.options.shape }).superRefine((given, { addIssue }) => {
+    // What the learner says about its options together; the options one by one have been checked.
+    for (const { code, path, message } of learner.options.safeParse(ownOf(given)).error?.issues ?? [])
+      if (code === 'custom') addIssue({ code, path, message })
+  })
   return defineStage({
     name,
     summary,
@@ -42,7 +48,18 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
     example,
     holds: 'the parameters and their gradient; in a divided run a gradient per shard',
     parallel: 'every',
-    onResume: { eta: 'rest', lambda: 'rest', clip: 'rest', onDivergence: 'rest' },
+    onResume: { eta: 'rest', lambda: 'rest', l1: 'rest', clip: 'rest', onDivergence: 'rest' },
+    facts: ({ options: given, inputs: { batches = {} }, problem }) => {
+      const all = given as unknown as TrainingOptions & Readonly<Record<string, unknown>>
+      const { classWeights } = all
+      if (classWeights && !learner.weighsRows)
+        problem('classWeights', `the learner "${learner.name}" does not weigh rows; leave classWeights out`)
+      else if (classWeights && batches.classes) {
+        const wrong = classWeightsProblem(classWeights, batches.classes)
+        if (wrong) problem(`classWeights${wrong.path}`, wrong.message)
+      }
+      return { parameters: { ...batches, learner: learnerWith(learner, ownOf(all)) } }
+    },
     sources: (given) => {
       const { init } = given as unknown as TrainingOptions
       return typeof init === 'object' && 'from' in init ? [storedFile(init.from)] : []
@@ -50,8 +67,7 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
     run: (given, context) => (batches) =>
       defer(() => {
         const all = given as TrainingOptions & Readonly<Record<string, unknown>>
-        const own = Object.fromEntries(Object.keys(learner.options.shape).map((key) => [key, all[key]]))
-        const trainer = makeTrainer({ learner, own, options: all, rule: updateRule(all.update) }, context)
+        const trainer = makeTrainer({ learner, own: ownOf(all), options: all, rule: updateRule(all.update) }, context)
         return batches.pipe(context.flow.concatMap<Table, Table>(trainer.train), finalize(trainer.free))
       }),
   })

@@ -69,7 +69,7 @@ async function classified(
   if (split === undefined) throw new PipelineError('DATA', 'no examples arrived to classify')
   if (chosen.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to classify`)
   const parameters = modelOf(last)
-  const learner = context.learner(parameters.learner)
+  const learner = context.learner(parameters.learner, parameters.options)
   const [features, classes] = [widthOf(parameters.shape), parameters.classes.length]
   const shards = rowsByShard(chosen, split, parallel)
   const parts = shards.flat()

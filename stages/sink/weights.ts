@@ -170,7 +170,7 @@ function makeArtist(options: Options, context: StageContext) {
   }
 
   function drawnOf(model: Model): Drawn {
-    const { name, templates, templateRows } = context.learner(model.learner)
+    const { name, templates, templateRows } = context.learner(model.learner, model.options)
     const weights = templates === undefined ? undefined : arraysOf(model)[templates]
     if (!weights) throw new PipelineError('DATA', `the learner "${name}" has no weights per class to draw`)
     if (templateRows !== 'units') return { weights, names: model.classes, rows: 'classes', what: 'each class' }

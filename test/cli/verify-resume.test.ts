@@ -14,6 +14,35 @@ t.test('digits survive twenty kills at random moments', async (t) => {
   t.equal(code, 0)
 })
 
+const network = `stages:
+  - { id: examples, use: load/digits }
+  - { use: normalize/standardize, with: { fit: train } }
+  - { use: batch/rows, with: { size: 100, epochs: 60 } }
+  - { id: shuffle, use: shuffle/rows }
+  - id: model
+    use: gradient-step/network
+    with:
+      hidden: [40, 30]
+      init: he
+      batchNorm: true
+      dropout: [0.2, 0.5]
+      smoothing: 0.1
+      classWeights: balanced
+      l1: 1.0e-5
+      update: adam
+      eta: { cyclical: { min: 1.0e-4, max: 0.01, halfCycle: 20 } }
+  - { id: metrics, use: evaluate/classification, from: { parameters: model, examples: examples } }
+  - { use: sink/csv }
+  - { use: sink/parameters, from: model }
+`
+
+t.test('a network with dropout, batch normalisation and Adam survives kills', async (t) => {
+  const cwd = temporary(t, { 'p.yaml': network })
+  const { code, stdout } = await millrace(['verify-resume', 'p.yaml', '--kills', '3', '--json'], cwd)
+  t.match(JSON.parse(stdout), { kills: 3, survived: 3, differing: [] })
+  t.equal(code, 0)
+})
+
 /** A sink that writes the number of its process, which differs after a resume. */
 const careless = `
 import { writeFileSync } from 'node:fs'

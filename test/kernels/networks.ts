@@ -4,7 +4,7 @@ import type { Arrays, NetworkShape, Numbers, Rows } from '../../dist/kernels/con
 import { arraysOfNetwork, BATCHES_SEEN } from '../../dist/kernels/network-shape.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
 import type { Open } from './agreement.js'
-import { type HostNetwork, type Kind, kinds, part, randomRows, sgd } from './problems.js'
+import { type HostNetwork, type Kind, kinds, part, randomBytes, randomRows, sgd } from './problems.js'
 
 /** A network and rows to compare kernels on. */
 interface Case {
@@ -12,6 +12,10 @@ interface Case {
   readonly batchNorm: boolean
   readonly loss: NetworkShape['loss']
   readonly smoothing: number
+  readonly dropout: number
+  readonly weighted: boolean
+  /** Index of the layer that is not trained. */
+  readonly frozen: number | undefined
   readonly features: number
   readonly classes: number
   readonly rows: number
@@ -29,6 +33,9 @@ const cases: fc.Arbitrary<Case> = fc
     batchNorm: fc.boolean(),
     loss: fc.constantFrom('cross-entropy' as const, 'hinge' as const),
     smoothing: fc.constantFrom(0, 0.1),
+    dropout: fc.constantFrom(0, 0, 0.4),
+    weighted: fc.constantFrom(false, false, true),
+    frozen: fc.constantFrom(undefined, undefined, 0, 1),
     features: fc.oneof(sizes(90), sizes(900)),
     classes: fc.integer({ min: 2, max: 13 }),
     rows: fc.oneof(fc.integer({ min: 2, max: 70 }), fc.integer({ min: 71, max: 300 })),
@@ -38,6 +45,7 @@ const cases: fc.Arbitrary<Case> = fc
   .map((each) => ({
     ...each,
     smoothing: each.loss === 'hinge' ? 0 : each.smoothing,
+    frozen: each.frozen !== undefined && each.frozen < each.hidden.length ? each.frozen : undefined,
     // Normalised outputs of a single feature, or of a few rows, do not depend on its weight: rounding is all that is left.
     rows: each.batchNorm ? each.rows + 20 : each.rows,
     features: each.batchNorm ? each.features + 5 : each.features,
@@ -52,6 +60,10 @@ const edges: Omit<Case, 'seed'>[] = [
   { ...plain([], 130), rows: 65, loss: 'hinge', kind: 'uint8 with affine' },
   { ...plain([], 64), rows: 33, smoothing: 0.3 },
   { ...plain([300, 17], 20), rows: 64, smoothing: 0.2, batchNorm: true },
+  { ...plain([20, 30], 50), rows: 70, dropout: 0.5, weighted: true, kind: 'uint8 with affine' },
+  { ...plain([20, 30, 9], 50), rows: 70, dropout: 0.2, batchNorm: true, frozen: 1 },
+  { ...plain([20, 30], 50), rows: 70, frozen: 0 },
+  { ...plain([], 64), rows: 33, weighted: true },
   // More rows than the working memory of the wasm kernel holds at a time.
   { ...plain([3], 5001), rows: 450, kind: 'uint8 with affine' },
 ]
@@ -63,15 +75,35 @@ function plain(hidden: number[], features: number): Omit<Case, 'seed'> {
     batchNorm: false,
     loss: 'cross-entropy',
     smoothing: 0,
+    dropout: 0,
+    weighted: false,
+    frozen: undefined,
     classes: 10,
     rows: 9,
     kind: 'float32',
   }
 }
 
-function shapeOf({ hidden, batchNorm, loss, smoothing, features, classes }: Omit<Case, 'seed'>): NetworkShape {
-  const layers = hidden.map((units) => ({ units, activation: 'relu' as const, batchNorm }))
-  return { features, layers: [...layers, { units: classes }], loss, smoothing }
+function shapeOf(each: Omit<Case, 'seed'>): NetworkShape {
+  const { hidden, batchNorm, dropout, frozen, loss, smoothing, weighted, features, classes } = each
+  const activation = 'relu' as const
+  const layers = hidden.map((units, l) => ({ units, activation, batchNorm, dropout, frozen: l === frozen }))
+  return { features, layers: [...layers, { units: classes }], loss, smoothing, weighted }
+}
+
+/** Rows, with weights and masks if the case has them. */
+function rowsFor(each: Case): Rows {
+  const rows = randomRows({ ...each, seed: each.seed + 1 })
+  const random = randomBytes(each.seed + 2)
+  return {
+    ...rows,
+    ...(each.weighted && { weights: Float64Array.from(rows.labels, () => random() / 100) }),
+    ...(each.dropout > 0 && {
+      masks: each.hidden.map((units) =>
+        new Uint8Array(each.rows * units).map(() => Number(random() >= each.dropout * 256)),
+      ),
+    }),
+  }
 }
 
 /** Parameters that give outputs of about 1, in float32. */
@@ -109,9 +141,9 @@ export async function networksAgree(t: Test, open: Open): Promise<void> {
   }
 
   function compare(each: Case): void {
-    const { features, classes, rows: count, seed } = each
+    const { features, classes, rows: count } = each
     const [model, oracle] = both(each) as [HostNetwork, HostNetwork]
-    const rows = randomRows({ ...each, seed: seed + 1 })
+    const rows = rowsFor(each)
     const [found, expected] = [model, oracle].map((one) => {
       const out = new Float64Array(count * classes)
       one.scores(rows, out)
@@ -132,9 +164,11 @@ export async function networksAgree(t: Test, open: Open): Promise<void> {
 
     const eta = 0.1
     oracle.load(model.read())
+    const before = Float32Array.from((model.read() as Arrays)[`W${(each.frozen ?? 0) + 1}`] ?? [])
     const [loss, wanted] = [model.step(rows, sgd(eta, 0.01)), oracle.step(rows, sgd(eta, 0.01))]
     nearNumber(loss, wanted, 'loss of the step')
     compareArrays(model.read(), oracle.read(), 'parameters after a step')
+    if (each.frozen !== undefined) near((model.read() as Arrays)[`W${each.frozen + 1}`]!, before, 'frozen weights', 0)
     model.free()
   }
 
@@ -165,7 +199,7 @@ export async function networksAgree(t: Test, open: Open): Promise<void> {
         const shape = shapeOf(each)
         const model = own.network(shape) as unknown as HostNetwork
         model.load(parametersFor(shape, each) as never)
-        const rows = randomRows(each)
+        const rows = rowsFor(each)
         found.push(String([model.step(rows, sgd(0.01, 0.1)), model.step(rows, sgd(0.01, 0.1))]))
         model.accumulate(rows)
         const { arrays, loss } = model.gradient(0.1)
@@ -191,6 +225,14 @@ export async function networksAgree(t: Test, open: Open): Promise<void> {
     for (const [bad, message] of wrong)
       for (const call of [model.step, model.accumulate, model.evaluate] as ((rows: Rows, u: unknown) => void)[])
         t.throws(() => call(bad, sgd(0.1, 0)), message)
+    const weights = new Float64Array(9).fill(1)
+    t.throws(
+      () => model.accumulate({ ...rows, weights }),
+      /the network is not weighted, so its rows cannot have weights/,
+    )
+    const [dropping] = both({ ...each, dropout: 0.5, weighted: true })
+    t.throws(() => dropping!.accumulate(rows), /layer 1 needs a mask of 54 for its dropout, got 0/)
+    t.throws(() => dropping!.step({ ...rows, weights: weights.subarray(1) }, sgd(1, 1)), /9 rows cannot have 8 weights/)
     t.throws(() => model.gradient(0), /expected at least one row/)
     t.throws(() => model.step(part(rows, 12, 0, 0), sgd(1, 1)), /expected at least one row/)
     t.throws(() => model.load({ ...model.read(), b2: new Float32Array(4) } as never), /b2 of 5/)
@@ -209,14 +251,14 @@ function compareArrays(
     near(found[name] as Numbers, values as Numbers, `${what}: ${name}`)
 }
 
-function near(found: Numbers, expected: Numbers, what: string): void {
+function near(found: Numbers, expected: Numbers, what: string, tolerance = TOLERANCE): void {
   // Some gradients are zero but for rounding: those by biases that a normalisation takes away.
   let [scale, off] = [0.02, 0]
   for (const [i, value] of expected.entries()) {
     scale = Math.max(scale, Math.abs(value))
     off = Math.max(off, Math.abs(value - found[i]!))
   }
-  if (!(off <= TOLERANCE * scale)) throw new Error(`${what} differs by ${off}, of ${scale}`)
+  if (!(off <= tolerance * scale)) throw new Error(`${what} differs by ${off}, of ${scale}`)
 }
 
 function nearNumber(found: number, expected: number, what: string): void {

@@ -71,10 +71,15 @@ export function randomRows({ features, classes, rows, kind, seed }: Shape): Rows
 
 /** Rows `from` up to `to`. */
 export function part(rows: Rows, features: number, from: number, to: number): Rows {
+  const count = rows.labels.length
   return {
     ...rows,
     values: rows.values.subarray(from * features, to * features),
     labels: rows.labels.subarray(from, to),
+    ...(rows.weights && { weights: rows.weights.subarray(from, to) }),
+    ...(rows.masks && {
+      masks: rows.masks.map((mask) => mask?.subarray((from * mask.length) / count, (to * mask.length) / count)),
+    }),
   }
 }
 

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { NetworkShape } from '../../dist/kernels/index.js'
 import { arraysOfNetwork } from '../../dist/kernels/network-shape.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
+import { dropoutMasks } from '../../dist/learners/dropout.js'
 import { networkCostAround } from '../../dist/learners/network-cost.js'
 import { randomRows } from '../kernels/problems.js'
 
@@ -11,12 +12,23 @@ const shapes: Record<string, NetworkShape> = {
   smoothing: { features: 7, layers: [relu(5), { units: 3 }], loss: 'cross-entropy', smoothing: 0.2 },
   'batch norm': { features: 7, layers: [relu(5, true), relu(4, true), { units: 3 }], loss: 'cross-entropy' },
   hinge: { features: 7, layers: [{ units: 3 }], loss: 'hinge' },
+  dropout: {
+    features: 7,
+    layers: [{ ...relu(8), dropout: 0.3 }, { ...relu(6, true), dropout: 0.5 }, { units: 3 }],
+    loss: 'cross-entropy',
+  },
+  'weighted rows': { features: 7, layers: [relu(6), { units: 3 }], loss: 'hinge', weighted: true },
   'hinge on a network': { features: 7, layers: [relu(6), { units: 3 }], loss: 'hinge' },
 }
 
 for (const [name, shape] of Object.entries(shapes))
   t.test(`the cost of ${name} has the loss, the penalty and the slopes of the reference kernel`, async (t) => {
-    const rows = randomRows({ features: 7, classes: 3, rows: 12, kind: 'uint8 with affine', seed: 5 })
+    const plain = randomRows({ features: 7, classes: 3, rows: 12, kind: 'uint8 with affine', seed: 5 })
+    const rows = {
+      ...plain,
+      masks: dropoutMasks(shape)?.(77, plain.labels.keys()),
+      ...(shape.weighted && { weights: Float64Array.from(plain.labels, (label) => label / 2) }),
+    }
     const noise = randomRows({ features: 1, classes: 2, rows: 400, kind: 'float32', seed: 6 }).values
     let at = 0
     const specs = arraysOfNetwork(shape)

@@ -13,8 +13,8 @@ export interface Given {
   readonly notes?: readonly string[]
   readonly eta?: number
   readonly lambda?: number
-  /** The training stage and its options; default: softmax with eta and lambda. */
-  readonly step?: string
+  /** The training stage, if it is another than softmax. */
+  readonly training?: string
   readonly published?: string
   /** Lines of metrics.csv; none: no file. */
   readonly metrics?: readonly string[]
@@ -52,7 +52,7 @@ export function runDirectory(t: Test, given: Given = {}): string {
     published,
     'stages:',
     '  - { use: batch/rows, with: { size: 100, epochs: 2 } }',
-    `  - { use: ${given.step ?? `gradient-step/softmax, with: { eta: ${eta}, lambda: ${lambda} }`} }`,
+    `  - { ${given.training ?? `use: gradient-step/softmax, with: { eta: ${eta}, lambda: ${lambda} }`} }`,
     '',
   ].join('\n')
   const directory = temporary(t, {

@@ -30,6 +30,31 @@ t.test('the tables of a run', (t) => {
   t.end()
 })
 
+t.test('parameters of networks: layers, loss, update rule and schedule', (t) => {
+  const network = (options: string) => ({ training: `use: gradient-step/network, with: { ${options} }` })
+  const all = tables(
+    t,
+    {},
+    { training: 'use: gradient-step/hinge, with: { eta: 1, l1: 0.1, classWeights: balanced }' },
+    network(
+      'hidden: [50, 30], batchNorm: true, dropout: [0.1, 0.5], freeze: [1], smoothing: 0.1, eta: 1, update: adam',
+    ),
+    network('hidden: [9], loss: hinge, eta: { cyclical: { min: 0, max: 0.1 } }, update: { momentum: 0.9 }, clip: 1'),
+  )
+  const [head, ...rows] = texts(all.get('parameters'))
+  t.same(head!.slice(5), ['eta', 'layers', 'loss', 'update'])
+  t.same(
+    rows.map((row) => row.slice(5)),
+    [
+      ['0.1', '–', '–', '–'],
+      ['1', '–', 'hinge, class weights balanced, l1 0.1', '–'],
+      ['1', '50-30, batch norm, dropout 0.1 0.5, frozen 1', 'smoothing 0.1', 'adam'],
+      ['cyclical (min 0, max 0.1)', '9', 'hinge', 'momentum 0.9, clip 1'],
+    ],
+  )
+  t.end()
+})
+
 t.test('published beside reproduced, with the misprint corrected', (t) => {
   const block = published(
     'train_cost: { value: 0.39, corrected: 1.59, tolerance: 0.02, note: a misprint }',

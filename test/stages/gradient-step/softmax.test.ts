@@ -172,7 +172,7 @@ t.test('gradient-step/softmax rejects wrong options before any data is read', as
     ],
     [
       'eta: 0.1, momentum: 0.9',
-      'pipeline.yaml:7:23  stages[2] gradient-step/softmax: unknown option "momentum"; options: eta, warmUp, update, clip, lambda, init, onDivergence',
+      'pipeline.yaml:7:23  stages[2] gradient-step/softmax: unknown option "momentum"; options: eta, warmUp, update, clip, lambda, l1, classWeights, init, onDivergence',
     ],
   ]
   for (const [options, problem] of cases) t.equal(await problemsOf(t, `${above}${entry(options)}`), problem)
