@@ -139,11 +139,12 @@ function checkingPipeline(pipeline: Pipeline, step: Node, flags: CheckGradientFl
     batching = next
   }
   let checking = pipeline
+  // A step of another rule hides its gradient, which is the same for all rules. No evaluation is left to watch.
+  const { update, clip, eta, ...options } = step.options as Record<string, unknown>
+  const plateau = (eta as { readonly plateau?: { readonly start: number } } | undefined)?.plateau
+  if (step.stage.name.startsWith('gradient-step/') && (update !== 'sgd' || clip !== undefined || plateau))
+    checking = checking.replace(step.id, step.stage.name, { ...options, eta: plateau?.start ?? eta, update: 'sgd' })
   for (const node of [...nodes].reverse()) if (!needed.has(node)) checking = checking.remove(node.id)
-  // A step of another rule hides its gradient; the gradient is the same for all rules.
-  const { update, clip, ...options } = step.options as Record<string, unknown>
-  if (step.stage.name.startsWith('gradient-step/') && (update !== 'sgd' || clip !== undefined))
-    checking = checking.replace(step.id, step.stage.name, { ...options, update: 'sgd' })
   return checking
     .replace(batching.id, 'check/sample', {
       split: step.inputFacts[input]?.splits?.[0] ?? 'train',

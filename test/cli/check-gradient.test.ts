@@ -212,3 +212,27 @@ t.test('all gradients of the published experiment pass', { skip: !data && 'MILLR
   t.equal(code, 0)
   t.match(stdout, '100 examples, 1,010 of 30,730 parameters: 1,000 of 30,720 of W, sampled; all 10 of b\n')
 })
+
+t.test(
+  'a learning rate that watches a metric is checked where it starts: no evaluation is left to watch',
+  async (t) => {
+    const folder = t.testdir({
+      'p.yaml': `name: p
+stages:
+  - id: examples
+    use: load/digits
+  - use: batch/rows
+    with: { size: 300, epochs: 1 }
+  - id: model
+    use: gradient-step/softmax
+    with: { eta: { plateau: { start: 0.01, metric: test_loss } } }
+  - use: evaluate/classification
+    from: { parameters: model, examples: examples }
+    with: { start: true }
+`,
+    })
+    const { code, stdout } = await millrace(['check-gradient', 'p.yaml'], folder)
+    t.equal(code, 0)
+    t.match(stdout, /all \d+ checks pass/)
+  },
+)
