@@ -1,6 +1,6 @@
 import { type BatchNorm, batchNorm, type NormArrays } from './batch-norm.js'
 import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores } from './check.js'
-import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
+import type { Arrays, Evaluation, Gradient, Network, NetworkShape, NetworkStep, Numbers, Rows } from './contract.js'
 import type { LayerProducts } from './dense-layer.js'
 import { argMax, lossOf } from './loss.js'
 import { arraysOfNetwork, BATCHES_SEEN, suffixOf, trainedOf } from './network-shape.js'
@@ -19,8 +19,9 @@ interface Layer {
 }
 
 /**
- * Joins the dense layers of a kernel to a network. The kernel computes the products of rows and weights, on all its
- * threads; what is between them are loops over rows and units here, on one thread, in float32 with sums in float64.
+ * Joins the dense layers of a kernel to a network. The kernel computes the products of rows and weights on all its
+ * threads, with the ReLU after them and the update rule of the weights. What else is between them are loops over rows and
+ * units here, on one thread, in float32 with sums in float64.
  *
  * Inputs of the first layer are the rows themselves: bytes stay bytes.
  *
@@ -70,12 +71,12 @@ export function layeredNetwork(
     let input = rows
     for (const layer of layers) {
       const { dense, units, isRelu, norm } = layer
-      if (layer.output.length < size * units) layer.output = new Float32Array(size * units)
+      if (layer.output.length < size * units) Object.assign(layer, dense.room(size))
       const { output } = layer
-      dense.scores(input, output)
+      dense.outputs(input, output, isRelu && !norm)
       if (norm && isTraining) norm.train(output, size, arrays[BATCHES_SEEN]![0] === 0)
       else if (norm) norm.evaluate(output, size)
-      if (isRelu) for (let i = 0; i < size * units; i++) if (output[i]! < 0) output[i] = 0
+      if (isRelu && norm) for (let i = 0; i < size * units; i++) output[i] = Math.max(0, output[i]!)
       input = { values: output, labels: rows.labels }
     }
     if (isTraining && BATCHES_SEEN in arrays) arrays[BATCHES_SEEN]![0]! += 1
@@ -95,20 +96,19 @@ export function layeredNetwork(
   function descend(rows: Rows, use: (layer: Layer, input: Rows) => void): void {
     const size = rows.labels.length
     if (size > 0) forward(rows, true)
-    for (const layer of layers)
-      if (layer.slope.length < size * layer.units) layer.slope = new Float32Array(size * layer.units)
     for (let i = 0; i < size; i++) {
       lossSum += loss.slope(scoresOf(i), rows.labels[i]!, rowSlopes)
       last.slope.set(rowSlopes, i * classes)
     }
     count += size
+    const { isRelu, output, slope } = last
+    if (isRelu) for (let i = 0; i < size * classes; i++) if (output[i]! <= 0) slope[i] = 0
     for (let l = layers.length - 1; l >= 0; l--) {
-      const { dense, units, isRelu, norm, output, slope } = layers[l]!
-      if (isRelu) for (let i = 0; i < size * units; i++) if (output[i]! <= 0) slope[i] = 0
+      const { dense, norm, slope } = layers[l]!
       if (size > 0) norm?.backward(slope, size)
       const below = layers[l - 1]
       // With the weights before they change.
-      if (below && size > 0) dense.inputSlopes(slope, size, below.slope)
+      if (below && size > 0) dense.inputSlopes(slope, size, below.slope, below.isRelu ? below.output : undefined)
       use(layers[l]!, below ? { values: below.output, labels: rows.labels } : rows)
     }
   }
@@ -123,13 +123,13 @@ export function layeredNetwork(
     if (rows.labels.length > 0) descend(rows, ({ dense, slope }, input) => dense.accumulateSlopes(input, slope))
   }
 
-  function step(rows: Rows, update: SgdStep): number {
+  function step(rows: Rows, update: NetworkStep): number {
     check(rows)
     checkAny(count + rows.labels.length)
     const total = count + rows.labels.length
-    descend(rows, ({ dense, norm, slope }, input) => {
-      dense.stepSlopes(input, slope, update)
-      norm?.step(total, update)
+    descend(rows, ({ dense, norm, slope, at }, input) => {
+      dense.stepSlopes(input, slope, { update, names: { W: `W${at}`, b: `b${at}` } })
+      norm?.step(total, update, at)
     })
     return finish()
   }
@@ -192,6 +192,7 @@ export function layeredNetwork(
   return {
     features,
     classes,
+    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
     read: () => arrays,
     load: (parameters) => {
       const given = checkedNetworkArrays(parameters, specs)

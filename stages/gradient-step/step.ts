@@ -3,7 +3,9 @@ import {
   type ArraySpec,
   type Arrays,
   type Gradient,
+  type Kernels,
   type Later,
+  type NetworkStep,
   type Numbers,
   type OpenModel,
   PipelineError,
@@ -24,6 +26,8 @@ export interface StepParts {
   readonly lambda: number
   /** The largest norm of the gradient, if there is a limit. */
   readonly clip?: number | undefined
+  /** The kernels of the model: the state of the rule lies in their memory, in their precision. */
+  readonly kernels: Pick<Kernels, 'allocate' | 'precision'>
 }
 
 /** Makes steps on a model, and keeps the state of the update rule. */
@@ -37,26 +41,31 @@ export interface Stepper {
 }
 
 /**
- * Makes the stepper of a model. If the model can make a whole step of plain gradient descent in one call, it does so.
- * Otherwise the rule is applied to the gradient; the result is the same to the precision of the kernel.
+ * Makes the stepper of a model. If the model can make a whole step of the rule in one call, it does so. Otherwise the rule is applied to the gradient; the result is the same to the precision of the kernel.
  *
  * @param saved the state of the stage from a checkpoint, with the state of the rule; empty unless the run is resumed
  */
 export function makeStepper(
-  { model, specs, rule, lambda, clip }: StepParts,
+  { model, specs, rule, lambda, clip, kernels }: StepParts,
   saved: Readonly<Record<string, unknown>>,
 ): Stepper {
   const trained = trainedOf(specs)
   const states = new Map(
     trained.map(({ name, shape }) => {
-      const fresh = rule.init(widthOf(shape))
-      const restored = Object.entries(fresh).map(([key, values]) => [
-        key,
-        restoredState(saved, `rule.${key}.${name}`, values),
-      ])
-      return [name, Object.fromEntries(restored) as Record<string, Float64Array>]
+      const own = rule.init(widthOf(shape), zeros)
+      for (const [key, values] of Object.entries(own)) restore(saved, `rule.${key}.${name}`, values)
+      return [name, own]
     }),
   )
+  const { rule: kernelRule, numbers } = rule.kernel
+  const state = Object.fromEntries([...states].map(([name, own]) => [name, Object.values(own)]))
+  const isInKernel = model.step && (model.rules ?? ['sgd']).includes(kernelRule) && clip === undefined
+
+  function zeros(length: number): Numbers {
+    const isDouble = kernels.precision === 'float64'
+    const { buffer, byteOffset } = kernels.allocate(length * (isDouble ? 8 : 4))
+    return isDouble ? new Float64Array(buffer, byteOffset, length) : new Float32Array(buffer, byteOffset, length)
+  }
 
   function apply(gradient: Arrays, eta: number, step: number): Later<void> {
     return model.change((parameters) => {
@@ -93,7 +102,7 @@ export function makeStepper(
   }
 
   function step(rows: Rows, eta: number, number: number): Later<number> {
-    if (model.step && rule.name === 'sgd' && clip === undefined) return model.step(rows, { rule: 'sgd', eta, lambda })
+    if (isInKernel) return model.step!(rows, kernelStep(eta, number))
     model.accumulate(rows)
     const gradient = model.gradient(0)
     if (gradient instanceof Promise) return applyLater(gradient, eta, number)
@@ -101,24 +110,34 @@ export function makeStepper(
     return applied instanceof Promise ? applied.then(() => gradient.loss) : gradient.loss
   }
 
-  function state(): Record<string, Numbers> {
+  function kernelStep(eta: number, step: number): NetworkStep {
+    if (kernelRule === 'sgd') return { rule: kernelRule, eta, lambda }
+    return { rule: kernelRule, numbers, eta, lambda, step, state, change: (...array) => change(eta, step, ...array) }
+  }
+
+  /** Changes an array other than weights. */
+  function change(eta: number, step: number, name: string, parameters: Numbers, gradient: Numbers): void {
+    rule.update(parameters, gradient, states.get(name)!, { eta, decay: 0, isWeights: false, step })
+  }
+
+  function stored(): Record<string, Numbers> {
     const entries = [...states].flatMap(([name, own]) =>
       Object.entries(own).map(([key, values]) => [`rule.${key}.${name}`, values]),
     )
     return Object.fromEntries(entries)
   }
 
-  return { step, apply, state }
+  return { step, apply, state: stored }
 }
 
-/** The state of a rule from a checkpoint, in memory of its own; the fresh one if the run begins. */
-function restoredState(saved: Readonly<Record<string, unknown>>, key: string, fresh: Float64Array): Float64Array {
-  if (Object.keys(saved).length === 0) return fresh
+/** Writes the state of a rule from a checkpoint to `fresh`, unless the run begins. */
+function restore(saved: Readonly<Record<string, unknown>>, key: string, fresh: Numbers): void {
+  if (Object.keys(saved).length === 0) return
   const values = saved[key] as Numbers | undefined
   if (values?.length !== fresh.length)
     throw new PipelineError(
       'DATA',
       `the checkpoint has ${values?.length ?? 'no'} numbers for ${key}, expected ${fresh.length}`,
     )
-  return Float64Array.from(values)
+  fresh.set(values)
 }

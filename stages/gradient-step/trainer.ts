@@ -128,7 +128,10 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       ...((rule.name !== 'sgd' || options.clip !== undefined) && { update: nameOf(rule, options) }),
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
     })
-    const stepper = makeStepper({ model, specs, rule, lambda: options.lambda, clip: options.clip }, saved ?? {})
+    const stepper = makeStepper(
+      { model, specs, rule, lambda: options.lambda, clip: options.clip, kernels: context.kernels },
+      saved ?? {},
+    )
     return { model, arrays, specs, stepper, emit }
   }
 
