@@ -1,6 +1,17 @@
 import { parseArgs } from 'node:util'
 
-const known = ['reference', 'kernels', 'scaling', 'memory', 'checkpoint', 'kills', 'leaks', 'fuzz', 'faults']
+const known = [
+  'reference',
+  'kernels',
+  'scaling',
+  'networks',
+  'memory',
+  'checkpoint',
+  'kills',
+  'leaks',
+  'fuzz',
+  'faults',
+]
 
 const usage = `npm run bench [-- PART ... OPTIONS]
 

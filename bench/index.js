@@ -9,6 +9,7 @@ import { checkpointCost, kills } from './checkpoint.js'
 import { kernelBench } from './kernels.js'
 import { leaks } from './leaks.js'
 import { memory } from './memory.js'
+import { networks } from './networks.js'
 import { referenceJob } from './reference-job.js'
 import { scaling } from './scaling.js'
 
@@ -37,6 +38,7 @@ for (const [part, measure] of Object.entries({ reference: referenceJob, memory, 
   else console.log(`\n${part} needs CIFAR-10 in ${directory}: give its folder with --data`)
 }
 if (parts.includes('kernels')) await kernelBench({ kernels, repeats })
+if (parts.includes('networks')) await networks({ kernels, repeats })
 if (parts.includes('scaling')) await scaling({ kernels, repeats: Math.min(3, repeats), plot: flags.plot })
 if (parts.includes('kills'))
   await kills({ directory: existsSync(directory) ? directory : undefined, count: Number(flags.kills) })

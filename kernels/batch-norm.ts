@@ -1,4 +1,4 @@
-import type { SgdStep } from './contract.js'
+import type { NetworkStep } from './contract.js'
 import { EPSILON, KEPT } from './network-shape.js'
 
 /** The live arrays of a normalisation, `[units]` each. */
@@ -21,8 +21,8 @@ export interface BatchNorm {
   evaluate(s: Float32Array, rows: number): void
   /** Turns slopes by the outputs into slopes by the inputs. Adds the gradient by gamma and beta to the sums. */
   backward(slopes: Float32Array, rows: number): void
-  /** Makes a step with the mean over `count` rows. */
-  step(count: number, update: SgdStep): void
+  /** Makes a step with the mean over `count` rows. `at`: what stands behind the names of its arrays. */
+  step(count: number, update: NetworkStep, at: string): void
   /** Writes the mean gradient over `count` rows, and clears the sums. */
   gradient(count: number, dGamma: { [i: number]: number }, dBeta: { [i: number]: number }): void
   /** Clears the sums. */
@@ -95,10 +95,17 @@ export function batchNorm({ gamma, beta, mean, variance }: NormArrays): BatchNor
     train,
     evaluate,
     backward,
-    step: (count, { eta }) => {
+    step: (count, update, at) => {
       for (let k = 0; k < units; k++) {
-        gamma[k] = gamma[k]! - (eta * dGamma[k]!) / count
-        beta[k] = beta[k]! - (eta * dBeta[k]!) / count
+        dGamma[k]! /= count
+        dBeta[k]! /= count
+        if (update.rule !== 'sgd') continue
+        gamma[k] = gamma[k]! - update.eta * dGamma[k]!
+        beta[k] = beta[k]! - update.eta * dBeta[k]!
+      }
+      if (update.rule !== 'sgd') {
+        update.change(`gamma${at}`, gamma, dGamma)
+        update.change(`beta${at}`, beta, dBeta)
       }
       clear()
     },

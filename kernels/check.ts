@@ -1,4 +1,13 @@
-import { type Affine, type Arrays, lossNames, type NetworkShape, type Numbers, type Rows } from './contract.js'
+import {
+  type Affine,
+  type Arrays,
+  lossNames,
+  type NetworkShape,
+  type NetworkStep,
+  type Numbers,
+  type Rows,
+  type SgdStep,
+} from './contract.js'
 import { type ArraySpec, arraysOfNetwork, widthOf } from './network-shape.js'
 
 /* Checks of the arguments of kernels, with the same messages for every implementation. */
@@ -130,6 +139,12 @@ export function checkWhole(values: Uint8Array, features: number): void {
 /** Throws a RangeError if a step or a gradient has no row at all. */
 export function checkAny(count: number): void {
   if (count === 0) throw new RangeError('expected at least one row to take a gradient of')
+}
+
+/** Returns a step of plain descent. Throws a RangeError for any other: this network does not perform its rule. */
+export function checkedRule(update: NetworkStep): SgdStep {
+  if (update.rule !== 'sgd') throw new RangeError(`expected a step of sgd, got one of ${update.rule}`)
+  return update
 }
 
 /** Returns the affine map of rows, or undefined. It applies to uint8 values only. */

@@ -119,6 +119,33 @@ export interface SgdStep {
   readonly lambda: number
 }
 
+/** What an update rule keeps for each array of parameters, by its name: `velocity`, or `mean` and `square`. */
+export type RuleState = Readonly<Record<string, readonly Numbers[]>>
+
+/**
+ * A step of an update rule that keeps numbers for each parameter; `learners/update-rules.ts` has the formulas. The kernel
+ * changes weights and their state, and leaves all other arrays to `change`: they are small.
+ */
+export interface StatefulStep {
+  /** The update rule. `adam` is AdamW too. */
+  readonly rule: 'momentum' | 'nesterov' | 'adam'
+  /** Of momentum: `[mu]`. Of Adam: `[beta1, beta2, epsilon, decay]`; AdamW has a decay. */
+  readonly numbers: readonly number[]
+  /** Learning rate. */
+  readonly eta: number
+  /** Weight of the penalty `Σ W²`, which is part of the gradient. */
+  readonly lambda: number
+  /** Number of steps since the run began, including this one. */
+  readonly step: number
+  /** The state of each array, in the kernel's precision and in memory of `Kernels.allocate`. The kernel changes it. */
+  readonly state: RuleState
+  /** Changes an array that is not of weights by its mean gradient. */
+  change(name: string, parameters: Numbers, gradient: Numbers): void
+}
+
+/** A step that a kernel makes in one call. */
+export type NetworkStep = SgdStep | StatefulStep
+
 /** Sums over rows. */
 export interface Evaluation {
   /** Sum of the losses (natural logarithm). */
@@ -141,6 +168,8 @@ export interface Network {
   readonly features: number
   /** Number of outputs. */
   readonly classes: number
+  /** The update rules that `step` performs. */
+  readonly rules: readonly NetworkStep['rule'][]
   /**
    * The parameters. A kernel in this process gives the live arrays, which change with every step; a kernel on a device
    * reads them back. Write through `load` or `change` only.
@@ -154,7 +183,7 @@ export interface Network {
    * Makes one step on the mean cost of the rows accumulated so far and these rows. Returns their mean loss before the
    * step. Throws a RangeError, and changes nothing, if there is no row at all or a label is wrong.
    */
-  step(rows: Rows, update: SgdStep): Later<number>
+  step(rows: Rows, update: NetworkStep): Later<number>
   /**
    * Adds these rows to the sums of the step in progress. Batches that are larger than `slice` allows are passed in
    * parts this way. Each part may carry its own affine map.

@@ -18,9 +18,12 @@ export {
   type Moments,
   type Network,
   type NetworkShape,
+  type NetworkStep,
   type Numbers,
   type Rows,
+  type RuleState,
   type SgdStep,
+  type StatefulStep,
 } from './contract.js'
 export { fastKernelNames } from './registry.js'
 export { readRow, rowsPerCall, slices } from './rows.js'

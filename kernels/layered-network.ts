@@ -1,6 +1,6 @@
 import { type BatchNorm, batchNorm, type NormArrays } from './batch-norm.js'
 import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores, checkStepRows } from './check.js'
-import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
+import type { Arrays, Evaluation, Gradient, Network, NetworkShape, NetworkStep, Numbers, Rows } from './contract.js'
 import type { LayerProducts } from './dense-layer.js'
 import { dropOut } from './dropout.js'
 import { argMax, lossOf } from './loss.js'
@@ -22,8 +22,9 @@ interface Layer {
 }
 
 /**
- * Joins the dense layers of a kernel to a network. The kernel computes the products of rows and weights, on all its
- * threads; what is between them are loops over rows and units here, on one thread, in float32 with sums in float64.
+ * Joins the dense layers of a kernel to a network. The kernel computes the products of rows and weights on all its
+ * threads, with the ReLU after them and the update rule of the weights. What else is between them are loops over rows and
+ * units here, on one thread, in float32 with sums in float64.
  *
  * Inputs of the first layer are the rows themselves: bytes stay bytes.
  *
@@ -78,12 +79,12 @@ export function layeredNetwork(
     let input = rows
     for (const [l, layer] of layers.entries()) {
       const { dense, units, isRelu, norm, dropout } = layer
-      if (layer.output.length < size * units) layer.output = new Float32Array(size * units)
+      if (layer.output.length < size * units) Object.assign(layer, dense.room(size))
       const { output } = layer
-      dense.scores(input, output)
+      dense.outputs(input, output, isRelu && !norm)
       if (norm && isTraining) norm.train(output, size, arrays[BATCHES_SEEN]![0] === 0)
       else if (norm) norm.evaluate(output, size)
-      if (isRelu) for (let i = 0; i < size * units; i++) if (output[i]! < 0) output[i] = 0
+      if (isRelu && norm) for (let i = 0; i < size * units; i++) output[i] = Math.max(0, output[i]!)
       if (dropout > 0 && isTraining) dropOut(output, rows.masks![l]!, size * units, dropout)
       input = { values: output, labels: rows.labels }
     }
@@ -104,8 +105,6 @@ export function layeredNetwork(
   function descend(rows: Rows, use: (layer: Layer, input: Rows) => void): void {
     const size = rows.labels.length
     if (size > 0) forward(rows, true)
-    for (const layer of layers)
-      if (layer.slope.length < size * layer.units) layer.slope = new Float32Array(size * layer.units)
     for (let i = 0; i < size; i++) {
       const weight = rows.weights?.[i] ?? 1
       lossSum += weight * loss.slope(scoresOf(i), rows.labels[i]!, rowSlopes)
@@ -113,14 +112,18 @@ export function layeredNetwork(
       last.slope.set(rowSlopes, i * classes)
     }
     count += size
+    const { isRelu, dropout, output, slope } = last
+    if (dropout > 0) dropOut(slope, rows.masks![layers.length - 1]!, size * classes, dropout)
+    if (isRelu) for (let i = 0; i < size * classes; i++) if (output[i]! <= 0) slope[i] = 0
     for (let l = layers.length - 1; l >= firstTrained; l--) {
-      const { dense, units, isRelu, norm, dropout, frozen, output, slope } = layers[l]!
-      if (dropout > 0 && size > 0) dropOut(slope, rows.masks![l]!, size * units, dropout)
-      if (isRelu) for (let i = 0; i < size * units; i++) if (output[i]! <= 0) slope[i] = 0
+      const { dense, norm, frozen, slope } = layers[l]!
       if (size > 0) norm?.backward(slope, size)
       const below = layers[l - 1]
       // With the weights before they change.
-      if (below && l > firstTrained && size > 0) dense.inputSlopes(slope, size, below.slope)
+      if (below && l > firstTrained && size > 0) {
+        dense.inputSlopes(slope, size, below.slope, below.isRelu ? below.output : undefined)
+        if (below.dropout > 0) dropOut(below.slope, rows.masks![l - 1]!, size * below.units, below.dropout)
+      }
       if (frozen) norm?.clear()
       else use(layers[l]!, below ? { values: below.output, labels: rows.labels } : rows)
     }
@@ -137,14 +140,14 @@ export function layeredNetwork(
     if (rows.labels.length > 0) descend(rows, ({ dense, slope }, input) => dense.accumulateSlopes(input, slope))
   }
 
-  function step(rows: Rows, update: SgdStep): number {
+  function step(rows: Rows, update: NetworkStep): number {
     check(rows)
     checkStepRows(rows, shape)
     checkAny(count + rows.labels.length)
     const total = count + rows.labels.length
-    descend(rows, ({ dense, norm, slope }, input) => {
-      dense.stepSlopes(input, slope, update)
-      norm?.step(total, update)
+    descend(rows, ({ dense, norm, slope, at }, input) => {
+      dense.stepSlopes(input, slope, { update, names: { W: `W${at}`, b: `b${at}` } })
+      norm?.step(total, update, at)
     })
     return finish()
   }
@@ -208,6 +211,7 @@ export function layeredNetwork(
   return {
     features,
     classes,
+    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
     read: () => arrays,
     load: (parameters) => {
       const given = checkedNetworkArrays(parameters, specs)

@@ -1,5 +1,13 @@
-import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores, checkStepRows } from './check.js'
-import type { Arrays, Evaluation, Gradient, Network, NetworkShape, Numbers, Rows, SgdStep } from './contract.js'
+import {
+  checkAny,
+  checkedNetworkArrays,
+  checkedRule,
+  checkLabels,
+  checkRows,
+  checkScores,
+  checkStepRows,
+} from './check.js'
+import type { Arrays, Evaluation, Gradient, Network, NetworkShape, NetworkStep, Numbers, Rows } from './contract.js'
 import { dropOut } from './dropout.js'
 import { argMax, lossOf } from './loss.js'
 import { arraysOfNetwork, BATCHES_SEEN, EPSILON, KEPT, suffixOf, trainedOf, widthOf } from './network-shape.js'
@@ -192,7 +200,8 @@ export function referenceNetwork(shape: NetworkShape): Network {
     return { arrays: mean, loss: meanLoss }
   }
 
-  function step(rows: Rows, { eta, lambda }: SgdStep): number {
+  function step(rows: Rows, update: NetworkStep): number {
+    const { eta, lambda } = checkedRule(update)
     accumulate(rows)
     const { arrays: slopes, loss } = gradient(lambda)
     for (const [name, slope] of Object.entries(slopes))
@@ -229,6 +238,7 @@ export function referenceNetwork(shape: NetworkShape): Network {
   return {
     features,
     classes,
+    rules: ['sgd'],
     read: () => arrays,
     load: (parameters) => {
       const given = checkedNetworkArrays(parameters, specs)

@@ -13,7 +13,8 @@ export function openNetwork(kernels: Kernels, shape: NetworkShape): OpenModel {
     read: () => network.read(),
     load: (parameters) => network.load(parameters),
     change: (write) => network.change(write),
-    ...(!needsWholeBatch && { step: (rows, update) => network.step(rows, update) }),
+    step: (rows, update) => network.step(rows, update),
+    rules: network.rules,
     accumulate: (rows) => network.accumulate(rows),
     gradient: (lambda, into) => network.gradient(lambda, into),
     evaluate: (rows) => {

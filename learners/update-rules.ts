@@ -1,4 +1,4 @@
-import { type Numbers, z } from '../pipeline/stage-kit.js'
+import { type NetworkStep, type Numbers, z } from '../pipeline/stage-kit.js'
 
 /** The settings of one step of an update rule. */
 export interface UpdateStep {
@@ -17,14 +17,21 @@ export interface UpdateStep {
 
 /**
  * Changes parameters by a gradient: a pair of pure functions over flat arrays. Each array of a model has its own state,
- * which checkpoints store together with the parameters. All kernels share this code, so every process of a divided run
- * makes the same step. Sums are in float64 and rounded once.
+ * which checkpoints store together with the parameters. A kernel that performs the rule changes weights itself. These
+ * functions change everything else, and all arrays in a divided run, whose processes so make the same step. They compute in
+ * float64 and round once.
  */
 export interface UpdateRule {
   /** Its name in pipelines. */
   readonly name: string
-  /** Returns the initial state for an array of `length` numbers, by name; empty if the rule keeps no state. */
-  init(length: number): Readonly<Record<string, Float64Array>>
+  /** The name and the numbers by which kernels perform it, see `StatefulStep` of the kernels. */
+  readonly kernel: { readonly rule: NetworkStep['rule']; readonly numbers: readonly number[] }
+  /**
+   * Returns the initial state for an array of `length` numbers, by name; empty if the rule keeps no state.
+   *
+   * @param zeros makes an array of zeros; default: float64
+   */
+  init(length: number, zeros?: (length: number) => Numbers): Readonly<Record<string, Numbers>>
   /**
    * Makes one step in place. Throws a RangeError if the gradient has another length than the parameters.
    *
@@ -32,7 +39,7 @@ export interface UpdateRule {
    * @param gradient of the mean loss, without the penalty
    * @param state the state that `init` made; changed in place
    */
-  update(parameters: Numbers, gradient: Numbers, state: Readonly<Record<string, Float64Array>>, step: UpdateStep): void
+  update(parameters: Numbers, gradient: Numbers, state: Readonly<Record<string, Numbers>>, step: UpdateStep): void
 }
 
 const share = z.number().min(0).lt(1)
@@ -75,9 +82,12 @@ export function updateRule(chosen: Update): UpdateRule {
   return adam('adamw', options.adamw)
 }
 
+const float64 = (length: number): Numbers => new Float64Array(length)
+
 /** Plain gradient descent: `w -= eta * (g + decay * w)`. */
 export const sgd: UpdateRule = {
   name: 'sgd',
+  kernel: { rule: 'sgd', numbers: [] },
   init: () => ({}),
   update: (w, gradient, _, { eta, decay }) => {
     checkLength(w, gradient)
@@ -93,7 +103,8 @@ export const sgd: UpdateRule = {
 function momentum(mu: number): UpdateRule {
   return {
     name: 'momentum',
-    init: (length) => ({ velocity: new Float64Array(length) }),
+    kernel: { rule: 'momentum', numbers: [mu] },
+    init: (length, zeros = float64) => ({ velocity: zeros(length) }),
     update: (w, gradient, { velocity }, { eta, decay }) => {
       checkLength(w, gradient)
       const v = velocity!
@@ -109,7 +120,8 @@ function momentum(mu: number): UpdateRule {
 function nesterov(mu: number): UpdateRule {
   return {
     name: 'nesterov',
-    init: (length) => ({ velocity: new Float64Array(length) }),
+    kernel: { rule: 'nesterov', numbers: [mu] },
+    init: (length, zeros = float64) => ({ velocity: zeros(length) }),
     update: (w, gradient, { velocity }, { eta, decay }) => {
       checkLength(w, gradient)
       const v = velocity!
@@ -138,7 +150,8 @@ interface AdamOptions {
 function adam(name: string, { beta1, beta2, epsilon, decay: shrink }: AdamOptions): UpdateRule {
   return {
     name,
-    init: (length) => ({ mean: new Float64Array(length), square: new Float64Array(length) }),
+    kernel: { rule: 'adam', numbers: [beta1, beta2, epsilon, shrink] },
+    init: (length, zeros = float64) => ({ mean: zeros(length), square: zeros(length) }),
     update: (w, gradient, { mean, square }, { eta, decay, isWeights, step }) => {
       checkLength(w, gradient)
       const [m, v] = [mean!, square!]

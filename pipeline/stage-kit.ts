@@ -3,7 +3,17 @@
  * file beside a pipeline. Programs import it as `millrace/stage`.
  */
 export { z } from 'zod'
-export type { Affine, Arrays, Gradient, Kernels, Later, NetworkShape, Numbers, Rows } from '../kernels/contract.js'
+export type {
+  Affine,
+  Arrays,
+  Gradient,
+  Kernels,
+  Later,
+  NetworkShape,
+  NetworkStep,
+  Numbers,
+  Rows,
+} from '../kernels/contract.js'
 export { arraysOfNetwork, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { cutToCells, padToCells } from './base/cells.js'

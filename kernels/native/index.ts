@@ -19,11 +19,11 @@ import type {
   Kernels,
   Moments,
   Network,
+  NetworkStep,
   Numbers,
   Rows,
-  SgdStep,
 } from '../contract.js'
-import { isSoftmax, type LayerProducts } from '../dense-layer.js'
+import { isSoftmax, type LayerProducts, type LayerStep, ruleNumbers, stateOf } from '../dense-layer.js'
 import { layeredNetwork } from '../layered-network.js'
 import { allocating, checkLength } from '../memory.js'
 
@@ -43,10 +43,11 @@ interface Addon {
     min: Uint8Array,
     max: Uint8Array,
   ): void
-  create(kernels: Handle, features: number, classes: number): Handle
-  memory(kernels: Handle, features: number, classes: number): number
+  create(kernels: Handle, features: number, classes: number, isInNetwork: boolean): Handle
+  memory(kernels: Handle, features: number, classes: number, isInNetwork: boolean): number
   release(classifier: Handle): void
   loaded(classifier: Handle): void
+  loadedBias(classifier: Handle, W: Float32Array, b: Float32Array): void
   standardise(classifier: Handle, mean: Float64Array | undefined, scale: Float64Array | undefined): void
   step(
     classifier: Handle,
@@ -56,6 +57,7 @@ interface Addon {
     labels: Int32Array,
     eta: number,
     lambda: number,
+    ...rule: RuleArguments
   ): number
   accumulate(classifier: Handle, W: Float32Array, b: Float32Array, values: Rows['values'], labels: Int32Array): void
   gradient(
@@ -100,6 +102,16 @@ interface Addon {
     slopes: Float32Array,
     eta: number,
     lambda: number,
+    ...rule: RuleArguments
+  ): void
+  outputs(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    out: Float32Array,
+    isRelu: boolean,
   ): void
   inputSlopes(
     classifier: Handle,
@@ -108,8 +120,12 @@ interface Addon {
     slopes: Float32Array,
     rows: number,
     out: Float32Array,
+    relu: Float32Array | undefined,
   ): void
 }
+
+/** A rule other than plain descent: its numbers, the state of W, and where the gradient by b goes. */
+type RuleArguments = [] | [numbers: Float64Array, first: Float32Array, second: Float32Array, db: Float32Array]
 
 /** The functions of the addon. One that was built from other sources may lack some of them. */
 const functions = [
@@ -123,6 +139,7 @@ const functions = [
   'memory',
   'release',
   'loaded',
+  'loadedBias',
   'standardise',
   'step',
   'accumulate',
@@ -133,6 +150,7 @@ const functions = [
   'accumulateSlopes',
   'stepSlopes',
   'inputSlopes',
+  'outputs',
 ] as const satisfies readonly (keyof Addon)[]
 
 type Handle = { readonly handle: unique symbol }
@@ -180,8 +198,8 @@ export function nativeKernels({ threads }: { threads: number }): Kernels {
     network: (shape) => {
       checkNetwork(shape)
       const { features, layers } = shape
-      if (isSoftmax(shape)) return softmax(addon, kernels, features, layers[0]!.units)
-      return layeredNetwork(shape, (inputs, units) => softmax(addon, kernels, inputs, units))
+      if (isSoftmax(shape)) return softmax(addon, kernels, features, layers[0]!.units, false)
+      return layeredNetwork(shape, (inputs, units) => softmax(addon, kernels, inputs, units, true))
     },
     moments: (values, features) => moments(addon, kernels, values, features),
     close: () => addon.close(kernels),
@@ -189,12 +207,19 @@ export function nativeKernels({ threads }: { threads: number }): Kernels {
 }
 
 /** One dense layer, with the loss cross-entropy or inside a network. */
-function softmax(addon: Addon, kernels: Handle, features: number, classes: number): Network & LayerProducts {
-  const classifier = allocating(addon.memory(kernels, features, classes), () =>
-    addon.create(kernels, features, classes),
+function softmax(
+  addon: Addon,
+  kernels: Handle,
+  features: number,
+  classes: number,
+  isInNetwork: boolean,
+): Network & LayerProducts {
+  const classifier = allocating(addon.memory(kernels, features, classes, isInNetwork), () =>
+    addon.create(kernels, features, classes, isInNetwork),
   )
   const W = floats(addon, classes * features)
   const b = floats(addon, classes)
+  const db = new Float32Array(classes)
   const sums = new Float64Array(2)
   let affine: Affine | undefined
 
@@ -214,10 +239,31 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
     b.set(given.b)
   }
 
-  function step(rows: Rows, { eta, lambda }: SgdStep): number {
+  function step(rows: Rows, update: NetworkStep): number {
     checkUnweighted(rows)
     begin(rows)
-    return addon.step(classifier, W, b, rows.values, rows.labels, eta, lambda)
+    const { eta, lambda } = update
+    if (update.rule === 'sgd') return addon.step(classifier, W, b, rows.values, rows.labels, eta, lambda)
+    const layer = { update, names: { W: 'W', b: 'b' } }
+    const loss = addon.step(classifier, W, b, rows.values, rows.labels, eta, lambda, ...ruleOf(layer))
+    changeBias(layer)
+    return loss
+  }
+
+  function ruleOf(layer: LayerStep): RuleArguments {
+    const { update } = layer
+    return update.rule === 'sgd' ? [] : [ruleNumbers(update), ...stateOf(layer, update), db]
+  }
+
+  /** Makes the step of the biases, and folds them. */
+  function changeBias({ update, names }: LayerStep): void {
+    if (update.rule === 'sgd') return
+    update.change(names.b, b, db)
+    addon.loadedBias(classifier, W, b)
+  }
+
+  function room(rows: number): { output: Float32Array; slope: Float32Array } {
+    return { output: floats(addon, rows * classes), slope: floats(addon, rows * classes) }
   }
 
   function accumulate(rows: Rows): void {
@@ -254,6 +300,7 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
   return {
     features,
     classes,
+    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
     read: () => ({ W, b }),
     load,
     change,
@@ -267,11 +314,18 @@ function softmax(addon: Addon, kernels: Handle, features: number, classes: numbe
       begin(rows)
       addon.accumulateSlopes(classifier, W, b, rows.values, rows.labels, slopes)
     },
-    stepSlopes: (rows, slopes, { eta, lambda }) => {
+    stepSlopes: (rows, slopes, layer) => {
       begin(rows)
-      addon.stepSlopes(classifier, W, b, rows.values, rows.labels, slopes, eta, lambda)
+      const { eta, lambda } = layer.update
+      addon.stepSlopes(classifier, W, b, rows.values, rows.labels, slopes, eta, lambda, ...ruleOf(layer))
+      changeBias(layer)
     },
-    inputSlopes: (slopes, rows, out) => addon.inputSlopes(classifier, W, b, slopes, rows, out),
+    room,
+    outputs: (rows, out, isRelu) => {
+      begin(rows)
+      addon.outputs(classifier, W, b, rows.values, rows.labels, out, isRelu)
+    },
+    inputSlopes: (slopes, rows, out, relu) => addon.inputSlopes(classifier, W, b, slopes, rows, out, relu),
     free: () => addon.release(classifier),
   }
 }

@@ -23,17 +23,23 @@ export const word = {
   gPass: 34,
   scores: 35,
   out: 36,
-  sums: 37,
-  carried: 38,
-  scratch: 39,
-  scratchBytes: 40,
+  relu: 37,
+  slopes: 38,
+  rule: 39,
+  numbers: 40,
+  first: 41,
+  second: 42,
+  sums: 43,
+  carried: 44,
+  scratch: 45,
+  scratchBytes: 46,
 } as const
 
 /** Index of each 8-byte field of `Call`, in 8-byte elements from the start of the memory. */
 export const double = {
-  factor: 21,
-  eta: 22,
-  lambda: 23,
+  factor: 24,
+  eta: 25,
+  lambda: 26,
 } as const
 
 /** Index of each control word of memory-map.ts, in 4-byte elements from the start of the memory. */
@@ -53,13 +59,14 @@ export const control = {
 export const phase = {
   fold: 0,
   logits: 1,
-  evaluate: 2,
-  train: 3,
-  accumulate: 4,
-  update: 5,
-  gradient: 6,
-  product: 7,
-  moments: 8,
+  outputs: 2,
+  evaluate: 3,
+  train: 4,
+  accumulate: 5,
+  update: 6,
+  gradient: 7,
+  product: 8,
+  moments: 9,
 } as const
 
 /** The constants of the module begin here: the option `--memoryBase` of the compiler, in package.json. */

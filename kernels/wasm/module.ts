@@ -36,6 +36,8 @@ export interface Exports {
   scratchBytes(lanes: number): number
   /** Adds the scores of `items` items, and replaces the first score with the sums. */
   sumScores(items: number): void
+  /** Copies `slopes` of this pass to `g`. */
+  takeSlopes(): void
   /** Sums `g` over the rows of this pass into `gPass`, and adds that to `gSum`. */
   sumGradients(): void
   /** Updates the biases with the mean of `g`. */

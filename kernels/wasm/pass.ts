@@ -16,11 +16,6 @@ export interface Pass {
   readonly logits: Float64Array
   /** Makes the next phases work on the rows from `first`. Returns the number of rows of this pass. */
   enter(rows: Rows, first: number): number
-  /**
-   * Sets the gradients with respect to the logits of this pass, instead of a forward phase. `slopes` is `[rows, classes]`
-   * for the rows from `first`.
-   */
-  takeSlopes(slopes: Float32Array, first: number): void
   /** Frees the memory. A later `enter` allocates it again. */
   free(): void
 }
@@ -95,12 +90,6 @@ export function createPass(arena: Arena, features: number, classes: number, lane
       words[word.pitch] = capacity
       words[word.scores] = scores.byteOffset
       return size
-    },
-    takeSlopes: (slopes, first) => {
-      const size = words[word.rows]!
-      const transposed = new Float32Array(heap.memory.buffer, g, classes * capacity)
-      for (let i = 0, at = first * classes; i < size; i++)
-        for (let k = 0; k < classes; k++, at++) transposed[k * capacity + i] = slopes[at]!
     },
     free,
   }

@@ -1,19 +1,12 @@
 import { affineOf, checkAny, checkedArrays, checkLabels, checkRows, checkScores, checkUnweighted } from '../check.js'
-import type { Arrays, Evaluation, Gradient, Network, Numbers, Rows, SgdStep } from '../contract.js'
-import type { LayerProducts } from '../dense-layer.js'
+import type { Arrays, Evaluation, Gradient, Network, NetworkStep, Numbers, Rows } from '../contract.js'
+import { type LayerProducts, type LayerStep, ruleNumbers, stateOf } from '../dense-layer.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
 import { createPass, leastPassBytes } from './pass.js'
 
 /** The rows of slopes that one phase of `inputSlopes` multiplies. Its working memory is as large for all layers. */
 const SLOPE_ROWS = 64
-
-/** The memory of `inputSlopes`: the slopes, the result, and working memory. */
-interface Product {
-  readonly g: [SharedArrayBuffer, number]
-  readonly out: [SharedArrayBuffer, number]
-  readonly scratch: number
-}
 
 /**
  * Makes a dense layer, with the loss cross-entropy or inside a network. Its parameters and sums lie in the arena. Each
@@ -71,7 +64,9 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   const [, scratch] = place(sizes.scratch)
   const pass = createPass(arena, features, classes, lanes)
   let sums = 0
-  let product: Product | undefined
+  let productScratch = 0
+  let numbers: Float64Array | undefined
+  let held: number[] = []
   let count = 0
   let loss = 0
 
@@ -127,8 +122,10 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
       const size = pass.enter(rows, first)
       const work = size * features * classes
       const tiles = Math.ceil(size / TILE_ROWS)
-      if (slopes) pass.takeSlopes(slopes, first)
-      else {
+      if (slopes) {
+        words[word.slopes] = slopes.byteOffset + first * classes * 4
+        exports.takeSlopes()
+      } else {
         arena.run('train', tiles, work)
         exports.sumScores(tiles)
         loss += pass.scores[0]!
@@ -140,7 +137,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
       if (isStep && first >= total) {
         doubles[double.factor] = 1 / count
         arena.run('update', columnTiles, work)
-        exports.updateBias()
+        if (words[word.rule] === 0) exports.updateBias()
       } else {
         words[word.sums] = sums ||= place(classes * stride * 8)[1]
         arena.run('accumulate', columnTiles, work)
@@ -156,14 +153,39 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     return mean
   }
 
-  function step(rows: Rows, { eta, lambda }: SgdStep): number {
+  function step(rows: Rows, update: NetworkStep): number {
     check(rows)
     checkUnweighted(rows)
     checkAny(count + rows.labels.length)
     begin(rows)
-    doubles[double.eta] = eta
-    doubles[double.lambda] = lambda
-    add(rows, true)
+    return makeStep(rows, { update, names: { W: 'W', b: 'b' } })
+  }
+
+  /** Adds the rows to the step in progress, and makes it. Returns the mean loss. */
+  function makeStep(rows: Rows, layer: LayerStep, slopes?: Float32Array): number {
+    const { update, names } = layer
+    doubles[double.eta] = update.eta
+    doubles[double.lambda] = update.lambda
+    words[word.rule] = 0
+    if (update.rule !== 'sgd') {
+      const given = ruleNumbers(update)
+      numbers ??= new Float64Array(...place(64), 8)
+      numbers.set(given)
+      words[word.rule] = given[0]!
+      words[word.numbers] = numbers.byteOffset
+      const state = stateOf(layer, update)
+      if (!state.every(({ buffer }) => heap.owns(buffer)))
+        throw new RangeError('expected the state of an update rule in memory of the kernel')
+      words[word.first] = state[0].byteOffset
+      words[word.second] = state[1].byteOffset
+    }
+    add(rows, true, slopes)
+    if (update.rule !== 'sgd')
+      update.change(
+        names.b,
+        b,
+        gSum.subarray(0, classes).map((sum) => sum / count),
+      )
     return finish()
   }
 
@@ -175,39 +197,52 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
     add(rows, false)
   }
 
-  function stepSlopes(rows: Rows, slopes: Float32Array, { eta, lambda }: SgdStep): void {
-    prepare(rows)
-    doubles[double.eta] = eta
-    doubles[double.lambda] = lambda
-    add(rows, true, slopes)
-    finish()
+  function freeRoom(): void {
+    for (const at of held) heap.free(at)
+    held = []
+  }
+
+  function room(rows: number): { output: Float32Array; slope: Float32Array } {
+    freeRoom()
+    const make = (): Float32Array => {
+      const [memory, at] = heap.place(rows * classes * 4)
+      held.push(at)
+      return new Float32Array(memory, at, rows * classes)
+    }
+    return { output: make(), slope: make() }
+  }
+
+  function outputs(rows: Rows, out: Float32Array, isRelu: boolean): void {
+    begin(rows)
+    for (let first = 0; first < rows.labels.length; ) {
+      const size = pass.enter(rows, first)
+      words[word.out] = out.byteOffset + first * classes * 4
+      words[word.relu] = Number(isRelu)
+      arena.run('outputs', Math.ceil(size / TILE_ROWS), size * features * classes)
+      first += size
+    }
   }
 
   /** `slopes W` is the gradient `G^T X` with the rows of W for X, and a column of G for each row of slopes. */
-  function inputSlopes(slopes: Float32Array, rows: number, out: Float32Array): void {
+  function inputSlopes(slopes: Float32Array, rows: number, out: Float32Array, relu: Float32Array | undefined): void {
     writeAddresses()
     const bytes = roundUp(exports.scratchBytes(SLOPE_ROWS), 64)
-    product ??= {
-      g: place((SLOPE_ROWS + 1) * classes * 4),
-      out: place(SLOPE_ROWS * features * 4),
-      scratch: place(bytes * arena.threads)[1],
-    }
+    productScratch ||= place(bytes * arena.threads)[1]
     words[word.width] = 4
     words[word.values] = W.byteOffset
     words[word.rows] = classes
     words[word.pitch] = classes
-    words[word.g] = product.g[1]
-    words[word.out] = product.out[1]
-    words[word.scratch] = product.scratch
+    words[word.scratch] = productScratch
     words[word.scratchBytes] = bytes
     words[word.scale] = words[word.carried] = 0
     for (let first = 0; first < rows; first += SLOPE_ROWS) {
       const size = Math.min(SLOPE_ROWS, rows - first)
       words[word.classes] = size
       words[word.lanes] = roundUp(size, 4)
-      new Float32Array(...product.g, size * classes).set(slopes.subarray(first * classes, (first + size) * classes))
+      words[word.g] = slopes.byteOffset + first * classes * 4
+      words[word.out] = out.byteOffset + first * features * 4
+      words[word.relu] = relu ? relu.byteOffset + first * features * 4 : 0
       arena.run('product', columnTiles, size * features * classes)
-      out.set(new Float32Array(...product.out, size * features), first * features)
     }
   }
 
@@ -267,6 +302,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   return {
     features,
     classes,
+    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
     read: () => ({ W, b }),
     load: (parameters) => {
       arena.check()
@@ -288,10 +324,16 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
       prepare(rows)
       add(rows, false, slopes)
     },
-    stepSlopes,
+    stepSlopes: (rows, slopes, layer) => {
+      prepare(rows)
+      makeStep(rows, layer, slopes)
+    },
+    room,
+    outputs,
     inputSlopes,
     free: () => {
       pass.free()
+      freeRoom()
       for (const at of blocks.splice(0)) heap.free(at)
     },
   }

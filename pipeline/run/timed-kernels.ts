@@ -41,6 +41,7 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
     return {
       features: inner.features,
       classes: inner.classes,
+      rules: inner.rules,
       read: inner.read.bind(inner),
       load: inner.load.bind(inner),
       change: timed(inner.change.bind(inner)),

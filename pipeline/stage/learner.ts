@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Arrays, Gradient, Kernels, Later, Numbers, Rows, SgdStep } from '../../kernels/contract.js'
+import type { Arrays, Gradient, Kernels, Later, NetworkStep, Numbers, Rows } from '../../kernels/contract.js'
 import type { ArraySpec } from '../../kernels/network-shape.js'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
@@ -50,7 +50,9 @@ export interface OpenModel {
   /** Lets `write` change the parameters in place. */
   change(write: (parameters: Arrays) => void): Later<void>
   /** A whole step of an update rule, if the kernel can make it in one call; see `Network.step`. */
-  step?(rows: Rows, update: SgdStep): Later<number>
+  step?(rows: Rows, update: NetworkStep): Later<number>
+  /** The update rules that `step` performs. Default: `sgd`. */
+  readonly rules?: readonly NetworkStep['rule'][]
   /** Adds the loss and gradient of these rows to the sums of the step in progress. */
   accumulate(rows: Rows): void
   /**

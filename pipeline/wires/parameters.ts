@@ -188,5 +188,9 @@ export function arraysOf({ arrays }: Pick<Model, 'arrays'>): Arrays {
 export function copyParameters(table: Table): Table {
   const model = modelOf(table)
   const arrays = model.arrays.map((array) => ({ ...array, values: array.values.slice() }))
-  return parametersTables({ ...model, arrays })(positionOf(table), model.eta, model.draw === undefined ? {} : { draw: model.draw })
+  return parametersTables({ ...model, arrays })(
+    positionOf(table),
+    model.eta,
+    model.draw === undefined ? {} : { draw: model.draw },
+  )
 }

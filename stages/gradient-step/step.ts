@@ -4,7 +4,9 @@ import {
   type Arrays,
   type Flow,
   type Gradient,
+  type Kernels,
   type Later,
+  type NetworkStep,
   type Numbers,
   type OpenModel,
   PipelineError,
@@ -27,6 +29,8 @@ export interface StepParts {
   readonly l1: number
   /** The largest norm of the gradient, if there is a limit. */
   readonly clip?: number | undefined
+  /** The kernels of the model: the state of the rule lies in their memory, in their precision. */
+  readonly kernels: Pick<Kernels, 'allocate' | 'precision'>
 }
 
 /** Makes steps on a model, and keeps the state of the update rule. */
@@ -49,32 +53,36 @@ export interface Stepper {
 }
 
 /**
- * Makes the stepper of a model. If the model can make a whole step of plain gradient descent in one call, it does so.
- * Otherwise the rule is applied to the gradient; the result is the same to the precision of the kernel.
+ * Makes the stepper of a model. If the model can make a whole step of the rule in one call, it does so. Otherwise the rule is applied to the gradient; the result is the same to the precision of the kernel.
  *
  * @param saved the state of the stage from a checkpoint, with the state of the rule; empty unless the run is resumed
  */
 export function makeStepper(
-  { model, specs, rule, lambda, l1, clip }: StepParts,
+  { model, specs, rule, lambda, l1, clip, kernels }: StepParts,
   saved: Readonly<Record<string, unknown>>,
   flow: Pick<Flow, 'yieldToEventLoop'>,
 ): Stepper {
   const trained = trainedOf(specs)
   // Otherwise the rule adds the penalty of squares by itself.
   const isAdded = clip !== undefined || l1 > 0
-  const isWhole = model.step !== undefined && rule.name === 'sgd' && !isAdded
   let isMeasured = false
   let norm: number | undefined
   const states = new Map(
     trained.map(({ name, shape }) => {
-      const fresh = rule.init(widthOf(shape))
-      const restored = Object.entries(fresh).map(([key, values]) => [
-        key,
-        restoredState(saved, `rule.${key}.${name}`, values),
-      ])
-      return [name, Object.fromEntries(restored) as Record<string, Float64Array>]
+      const own = rule.init(widthOf(shape), zeros)
+      for (const [key, values] of Object.entries(own)) restore(saved, `rule.${key}.${name}`, values)
+      return [name, own]
     }),
   )
+  const { rule: kernelRule, numbers } = rule.kernel
+  const state = Object.fromEntries([...states].map(([name, own]) => [name, Object.values(own)]))
+  const isInKernel = model.step && (model.rules ?? ['sgd']).includes(kernelRule) && !isAdded
+
+  function zeros(length: number): Numbers {
+    const isDouble = kernels.precision === 'float64'
+    const { buffer, byteOffset } = kernels.allocate(length * (isDouble ? 8 : 4))
+    return isDouble ? new Float64Array(buffer, byteOffset, length) : new Float32Array(buffer, byteOffset, length)
+  }
 
   function apply(gradient: Arrays, eta: number, step: number): Later<void> {
     return model.change((parameters) => {
@@ -105,12 +113,23 @@ export function makeStepper(
   }
 
   async function measure(rows: Rows | undefined): Promise<void> {
-    if (!rows || !isWhole) {
+    if (!rows || !isInKernel) {
       isMeasured = true
       return
     }
+    const averages = await copiesOfAverages()
     await accumulate(rows, model, flow)
     norm = normOf((await model.gradient(lambda)).arrays)
+    if (averages.length > 0)
+      await model.change((arrays) => {
+        for (const [name, values] of averages) arrays[name]!.set(values)
+      })
+  }
+
+  /** Copies of the arrays that change with every pass over rows, as the running averages of batch normalisation. */
+  async function copiesOfAverages(): Promise<[name: string, values: Numbers][]> {
+    const arrays = await model.read()
+    return specs.flatMap(({ name, kind }) => (kind === 'average' ? [[name, arrays[name]!.slice()]] : []))
   }
 
   function takeNorm(): number | undefined {
@@ -133,7 +152,7 @@ export function makeStepper(
   }
 
   function step(rows: Rows, eta: number, number: number): Later<number> {
-    if (isWhole) return model.step!(rows, { rule: 'sgd', eta, lambda })
+    if (isInKernel) return model.step!(rows, kernelStep(eta, number))
     model.accumulate(rows)
     const gradient = model.gradient(0)
     if (gradient instanceof Promise) return applyLater(gradient, eta, number)
@@ -141,24 +160,34 @@ export function makeStepper(
     return applied instanceof Promise ? applied.then(() => gradient.loss) : gradient.loss
   }
 
-  function state(): Record<string, Numbers> {
+  function kernelStep(eta: number, step: number): NetworkStep {
+    if (kernelRule === 'sgd') return { rule: kernelRule, eta, lambda }
+    return { rule: kernelRule, numbers, eta, lambda, step, state, change: (...array) => change(eta, step, ...array) }
+  }
+
+  /** Changes an array other than weights. */
+  function change(eta: number, step: number, name: string, parameters: Numbers, gradient: Numbers): void {
+    rule.update(parameters, gradient, states.get(name)!, { eta, decay: 0, isWeights: false, step })
+  }
+
+  function stored(): Record<string, Numbers> {
     const entries = [...states].flatMap(([name, own]) =>
       Object.entries(own).map(([key, values]) => [`rule.${key}.${name}`, values]),
     )
     return Object.fromEntries(entries)
   }
 
-  return { step, apply, measure, takeNorm, state }
+  return { step, apply, measure, takeNorm, state: stored }
 }
 
-/** The state of a rule from a checkpoint, in memory of its own; the fresh one if the run begins. */
-function restoredState(saved: Readonly<Record<string, unknown>>, key: string, fresh: Float64Array): Float64Array {
-  if (Object.keys(saved).length === 0) return fresh
+/** Writes the state of a rule from a checkpoint to `fresh`, unless the run begins. */
+function restore(saved: Readonly<Record<string, unknown>>, key: string, fresh: Numbers): void {
+  if (Object.keys(saved).length === 0) return
   const values = saved[key] as Numbers | undefined
   if (values?.length !== fresh.length)
     throw new PipelineError(
       'DATA',
       `the checkpoint has ${values?.length ?? 'no'} numbers for ${key}, expected ${fresh.length}`,
     )
-  return Float64Array.from(values)
+  fresh.set(values)
 }

@@ -157,7 +157,8 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
     })
     const { lambda, l1, clip } = options
-    const stepper = makeStepper({ model, specs, rule, lambda, l1, clip }, saved ?? {}, context.flow)
+    const parts = { model, specs, rule, lambda, l1, clip, kernels: context.kernels }
+    const stepper = makeStepper(parts, saved ?? {}, context.flow)
     return { model, arrays, specs, stepper, stepRows: stepRows(learner, data, own, classWeights), emit }
   }
 

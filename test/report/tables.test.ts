@@ -150,7 +150,11 @@ t.test('each metric has a table, with the title and the unit of its metadata', (
     ['Experiment', 'training F1', 'test F1, published', 'test F1, reproduced'],
     ['a', '50.00 %', '26.00 %', '25.00 %'],
   ])
-  t.same(texts(all.get('final-accuracy-7b926c48'))[1], ['a', '0.1250'], 'per cent is for shares alone, whatever the name')
+  t.same(
+    texts(all.get('final-accuracy-7b926c48'))[1],
+    ['a', '0.1250'],
+    'per cent is for shares alone, whatever the name',
+  )
   t.same(
     texts(all.get('published')).map((row) => row.slice(1, 5)),
     [

@@ -60,6 +60,12 @@ class Call {
     if (napi_get_value_double(env, values_[i], &value) != napi_ok) throw_type_error("expected a number");
     return value;
   }
+  /** Argument `i` as a truth value. */
+  bool boolean(int i) const {
+    bool value;
+    if (napi_get_value_bool(env, values_[i], &value) != napi_ok) throw_type_error("expected a boolean");
+    return value;
+  }
   /** Argument `i` as an integer from 1 to 2^31 - 1. Products of two such numbers and of constants fit into 64 bits. */
   Size size(int i, const char* what) const {
     const double value = number(i);
@@ -130,6 +136,22 @@ class Call {
     const Classifier& c = classifier();
     return {floats(i, c.features() * c.classes()), floats(i + 1, c.classes())};
   }
+  /** Arguments from `i` on as eta and lambda, and for a rule other than sgd its numbers, the state of W, and db. */
+  Step step(int i) const {
+    Step step;
+    step.eta = number(i);
+    step.lambda = number(i + 1);
+    if (!has(i + 2)) return step;
+    const Classifier& c = classifier();
+    step.numbers = array_of_at_least<double>(i + 2, napi_float64_array, 2);
+    if (!(step.numbers[0] >= 1 && step.numbers[0] <= 3)) throw_range_error("the rule must be 1, 2 or 3");
+    step.rule = static_cast<Rule>(static_cast<int>(step.numbers[0]));
+    if (step.rule == Rule::adam) array_of_at_least<double>(i + 2, napi_float64_array, 7);
+    step.first = floats(i + 3, c.features() * c.classes());
+    step.second = floats(i + 4, c.features() * c.classes());
+    step.db = floats(i + 5, c.classes());
+    return step;
+  }
   /** Arguments `i` and `i + 1` as values and labels. */
   LabelledBatch rows(int i) const {
     const View values = view(i), labels = view(i + 1);
@@ -166,7 +188,7 @@ class Call {
   }
 
  private:
-  static constexpr size_t kMaxArguments = 8;
+  static constexpr size_t kMaxArguments = 12;
   napi_value values_[kMaxArguments];
 };
 
@@ -228,20 +250,21 @@ napi_value moments(const Call& call) {
   return nullptr;
 }
 
-/** `create(kernels, features, classes)` */
+/** `create(kernels, features, classes, isInNetwork)` */
 napi_value create(const Call& call) {
   const Kernels& kernels = call.kernels();
   auto handle = std::make_unique<ClassifierHandle>();
   handle->pool = kernels.pool;
   handle->classifier = std::make_unique<Classifier>(kernels.pool, *kernels.arithmetic, call.size(1, "features"),
-                                                    call.size(2, "classes"));
+                                                    call.size(2, "classes"), call.boolean(3));
   const napi_finalize destroy = [](napi_env, void* data, void*) { delete static_cast<ClassifierHandle*>(data); };
   return call.new_handle(std::move(handle), destroy);
 }
 
-/** `memory(kernels, features, classes)`: the bytes that `create` allocates. */
+/** `memory(kernels, features, classes, isInNetwork)`: the bytes that `create` allocates. */
 napi_value memory(const Call& call) {
-  return call.to_js(Classifier::bytes(call.size(1, "features"), call.size(2, "classes"), call.kernels().pool->size()));
+  return call.to_js(Classifier::bytes(call.size(1, "features"), call.size(2, "classes"), call.kernels().pool->size(),
+                                      call.boolean(3)));
 }
 
 /** `release(classifier)`: frees the memory of the classifier. */
@@ -256,6 +279,12 @@ napi_value loaded(const Call& call) {
   return nullptr;
 }
 
+/** `loadedBias(classifier, W, b)`: must be called after b alone was written in JavaScript, after a step. */
+napi_value loaded_bias(const Call& call) {
+  call.classifier().loaded_bias(call.parameters(1));
+  return nullptr;
+}
+
 /** `standardise(classifier, mean | undefined, scale | undefined)` */
 napi_value standardise(const Call& call) {
   Classifier& classifier = call.classifier();
@@ -266,9 +295,9 @@ napi_value standardise(const Call& call) {
   return nullptr;
 }
 
-/** `step(classifier, W, b, values, labels, eta, lambda)`: returns the mean loss. */
+/** `step(classifier, W, b, values, labels, eta, lambda, ...rule)`: returns the mean loss. */
 napi_value step(const Call& call) {
-  return call.to_js(call.classifier().step(call.parameters(1), call.rows(3), call.number(5), call.number(6)));
+  return call.to_js(call.classifier().step(call.parameters(1), call.rows(3), call.step(5)));
 }
 
 /** `accumulate(classifier, W, b, values, labels)` */
@@ -315,22 +344,33 @@ napi_value accumulate_slopes(const Call& call) {
   return nullptr;
 }
 
-/** `stepSlopes(classifier, W, b, values, labels, slopes, eta, lambda)` */
+/** `stepSlopes(classifier, W, b, values, labels, slopes, eta, lambda, ...rule)` */
 napi_value step_slopes(const Call& call) {
   Classifier& classifier = call.classifier();
   const LabelledBatch rows = call.rows(3);
   const float* slopes = call.array_of_at_least<float>(5, napi_float32_array, rows.rows * classifier.classes());
-  classifier.step_slopes(call.parameters(1), rows, slopes, call.number(6), call.number(7));
+  classifier.step_slopes(call.parameters(1), rows, slopes, call.step(6));
   return nullptr;
 }
 
-/** `inputSlopes(classifier, W, b, slopes, rows, out)`: writes to `out` [rows, features]. */
+/** `outputs(classifier, W, b, values, labels, out, isRelu)`: writes to `out` [rows, classes]. */
+napi_value outputs(const Call& call) {
+  Classifier& classifier = call.classifier();
+  const LabelledBatch rows = call.rows(3);
+  float* out = call.array_of_at_least<float>(5, napi_float32_array, rows.rows * classifier.classes());
+  classifier.outputs(call.parameters(1), rows, call.boolean(6), out);
+  return nullptr;
+}
+
+/** `inputSlopes(classifier, W, b, slopes, rows, out, relu | undefined)`: writes to `out` [rows, features]. */
 napi_value input_slopes(const Call& call) {
   Classifier& classifier = call.classifier();
   const Size rows = call.size(4, "rows");
   const float* slopes = call.array_of_at_least<float>(3, napi_float32_array, rows * classifier.classes());
   float* out = call.array_of_at_least<float>(5, napi_float32_array, rows * classifier.features());
-  classifier.input_slopes(call.parameters(1), slopes, rows, out);
+  const size_t length = rows * classifier.features();
+  const float* relu = call.has(6) ? call.array_of_at_least<float>(6, napi_float32_array, length) : nullptr;
+  classifier.input_slopes(call.parameters(1), slopes, rows, relu, out);
   return nullptr;
 }
 
@@ -391,6 +431,7 @@ NAPI_MODULE_INIT() {
   add<memory>(env, exports, "memory");
   add<release>(env, exports, "release");
   add<loaded>(env, exports, "loaded");
+  add<loaded_bias>(env, exports, "loadedBias");
   add<standardise>(env, exports, "standardise");
   add<step>(env, exports, "step");
   add<accumulate>(env, exports, "accumulate");
@@ -400,6 +441,7 @@ NAPI_MODULE_INIT() {
   add<logits>(env, exports, "logits");
   add<accumulate_slopes>(env, exports, "accumulateSlopes");
   add<step_slopes>(env, exports, "stepSlopes");
+  add<outputs>(env, exports, "outputs");
   add<input_slopes>(env, exports, "inputSlopes");
   return exports;
 }

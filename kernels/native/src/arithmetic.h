@@ -19,6 +19,10 @@ constexpr int kStrip = 128;  // features in one unit of gradient work; divides k
 constexpr int kPiece = 256;  // rows whose gradient is summed in float32 before it is added in float64
 constexpr int kPad = 16;     // features and classes are padded to the widest vector
 
+// The same inside networks, whose layers are wide: the weights of one tile of a block (20 KB) stay in L1.
+constexpr int kWideBlock = 1024;
+constexpr int kWideTile = 5;
+
 /**
  * A classifier `p = softmax(W z + b)`, as the functions below see it. uint8 rows `x` represent
  * `z = (x - mean) * scale`. This map is folded into the weights: `W z + b = W' x + b'` with `W' = W * scale` and
@@ -30,8 +34,12 @@ struct Model {
   Size width;   // features, padded
   Size stride;  // classes, padded: the length of a row of logits
   bool affine;
+  // Inside a network, a block has other sizes, rows are copied and converted once for all tiles of classes, and `g` is
+  // stored as [tile of classes, rows, K]: the rows of wide layers lie so far apart that they displace each other from L1.
+  bool wide;
+  Size block;    // features of one partial logit: kBlock, or at most kWideBlock
   float* W;       // [classes, features], valid during this call only
-  float* folded;  // W', in blocks of kBlock features; see `folded_at` in arithmetic.inc
+  float* folded;  // W', in blocks of `block` features; see `folded_at` in arithmetic.inc
   float* bias;    // b' [stride], padded with -inf
   double* fold;   // sum of W' * mean over each strip, [strips, classes]
   double* sums;   // gradient of the rows accumulated so far, [classes, width]; null before the first `accumulate`
@@ -54,11 +62,20 @@ struct RowResult {
   bool correct;  // true if the largest logit (the first of equals) is that of the label
 };
 
-/** The numbers in an update of the weights: `W -= eta * (dW / rows + 2 * lambda * W)`. */
+enum class Rule { sgd, momentum, nesterov, adam };
+
+/**
+ * An update of the weights by the gradient `g = dW / rows + 2 * lambda * W`. `sgd` is `W -= eta * g`. The formulas of the
+ * others are in learners/update-rules.ts; they keep one or two numbers for each weight, [classes, features].
+ */
 struct Update {
   double eta;
   double lambda;
   double rows;
+  Rule rule;
+  const double* numbers;  // see `ruleNumbers` in dense-layer.ts
+  float* first;           // velocity, or mean
+  float* second;          // square
 };
 
 struct Arithmetic {
@@ -76,11 +93,21 @@ struct Arithmetic {
   /** Updates W, W' and its fold with the gradient `gT z` of one strip. `s` is the sum of `g` over rows. */
   void (*update)(const Model&, const Batch&, const float* g, const double* s, const Update&, Size strip);
 
+  /** Updates `n` weights from W[at] with their gradients `dW / rows`, which begin at `gradient`, by a rule that is not sgd. */
+  void (*change)(const Model&, const Update&, const float* gradient, Size at, Size n);
+
   /** Adds the gradient `gT z` of one strip to `sums`. At most kPiece rows. */
   void (*accumulate)(const Model&, const Batch&, const float* g, const double* s, Size strip);
 
-  /** Writes `gT x` of one strip to `out` [classes, features]. Uses the sizes of the model only. */
-  void (*product)(const Model&, const Batch&, const float* g, Size strip, float* out);
+  /**
+   * Writes `gT x` of one strip to `out` [classes, features], but 0 where `relu` of the same shape is 0 or less, unless it
+   * is null. Uses the sizes of the model only, which is wide. `copy` has room for kStrip values of each row.
+   */
+  void (*product)(const Model&, const Batch&, const float* g, Size strip, const float* relu,
+                  float* copy, float* out);
+
+  /** Writes `max(0, s)` of `n` values, or `s` itself, to `out`. */
+  void (*rectify)(const float* s, Size n, bool is_relu, float* out);
 
   /** Computes W' and its fold for one strip. */
   void (*fold)(const Model&, Size strip);

@@ -9,37 +9,42 @@ namespace millrace {
 
 namespace {
 
-constexpr Size padded(Size n) { return (n + kPad - 1) / kPad * kPad; }
+constexpr Size padded_to(Size n, Size of) { return parts(n, of) * of; }
+constexpr Size padded(Size n) { return padded_to(n, kPad); }
 
 }  // namespace
 
 /** The lengths of the arrays of a classifier. */
 struct Classifier::Lengths {
-  Lengths(Size features, Size classes, int threads)
-      : width(padded(features)),
+  Lengths(Size features, Size classes, int threads, bool wide)
+      : block(wide ? padded_to(parts(features, parts(features, kWideBlock)), kStrip) : kBlock),
+        width(padded(features)),
         stride(padded(classes)),
         weights(width * classes),
         fold(parts(features, kStrip) * classes),
-        partial(parts(features, kBlock) * kPiece * stride),
+        partial(parts(features, block) * kPiece * stride),
         g(kPiece * stride),
-        scratch(2 * kGroup * stride * threads) {}
-  const Size width, stride, weights, fold, partial, g, scratch;
+        scratch(scratch_length(wide ? classes : 0, stride) * threads) {}
+  const Size block, width, stride, weights, fold, partial, g, scratch;
 };
 
-double Classifier::bytes(Size features, Size classes, int threads) {
-  const Lengths n(features, classes, threads);
+double Classifier::bytes(Size features, Size classes, int threads, bool wide) {
+  const Lengths n(features, classes, threads, wide);
   const double doubles = double(n.fold) + 2 * double(n.width) + 2 * double(classes);
   const double floats =
       double(n.weights) + double(n.partial) + double(n.g) + double(n.scratch) + 2 * double(n.width) + double(n.stride);
   return doubles * sizeof(double) + floats * sizeof(float);
 }
 
-Classifier::Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic, Size features, Size classes)
+Classifier::Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic, Size features, Size classes,
+                       bool wide)
     : pool_(std::move(pool)), arithmetic_(arithmetic), s_(classes), db_(classes) {
-  const Lengths n(features, classes, pool_->size());
+  const Lengths n(features, classes, pool_->size(), wide);
   Model& m = model_;
   m.features = features;
   m.classes = classes;
+  m.wide = wide;
+  m.block = n.block;
   m.width = n.width;
   m.stride = n.stride;
   weights_ = Array<float>(n.weights);
@@ -116,7 +121,7 @@ void Classifier::forward_blocks(const Batch& rows) {
   const Model& m = model_;
   const Size groups = parts(rows.rows, kGroup);
   const Size block_length = rows.rows * m.stride;
-  share(parts(m.features, kBlock) * groups, double(rows.rows) * m.features * m.classes, [&](int64_t unit, int) {
+  share(parts(m.features, m.block) * groups, double(rows.rows) * m.features * m.classes, [&](int64_t unit, int) {
     const Size block = unit / groups, group = unit % groups;
     float* out = partial_.get() + block * block_length + group * kGroup * m.stride;
     arithmetic_.forward(m, rows, group * kGroup, group_size(rows, group), block, true, out);
@@ -126,7 +131,7 @@ void Classifier::forward_blocks(const Batch& rows) {
 /** Adds up what `forward_blocks` has computed for a group of rows, and the biases. Returns the logits. */
 float* Classifier::sum_blocks(const Batch& rows, Size group) {
   const Model& m = model_;
-  const Size blocks = parts(m.features, kBlock), block_length = rows.rows * m.stride;
+  const Size blocks = parts(m.features, m.block), block_length = rows.rows * m.stride;
   const int size = group_size(rows, group);
   float* s = partial_.get() + group * kGroup * m.stride;
   for (Size block = 1; block < blocks; block++) arithmetic_.add(s, s + block * block_length, size * m.stride);
@@ -157,39 +162,65 @@ double Classifier::softmax(const Batch& rows, const int32_t* labels) {
   return loss;
 }
 
-double Classifier::step(Parameters parameters, const LabelledBatch& rows, double eta, double lambda) {
+double Classifier::step(Parameters parameters, const LabelledBatch& rows, const Step& step) {
   check(rows);
   if (rows_ == 0 && rows.rows == 0) throw NoRows{};
   fold(parameters);
   if (rows_ == 0 && rows.rows <= kPiece) {
     const double loss = softmax(rows, labels_.data());
-    update(parameters, rows, eta, lambda);
+    update(parameters, rows, step);
     return loss / double(rows.rows);
   }
   add_gradient(rows);
-  return descend(parameters, eta, lambda);
+  return descend(parameters, step);
 }
 
 /** Updates the parameters with the gradient of the rows that `g_` and `s_` are of. */
-void Classifier::update(Parameters parameters, const Batch& rows, double eta, double lambda) {
+void Classifier::update(Parameters parameters, const Batch& rows, const Step& step) {
   const Model& m = model_;
-  const Update update = {eta, lambda, double(rows.rows)};
+  const double count = double(rows.rows);
+  const Update update = {step.eta, step.lambda, count, step.rule, step.numbers, step.first, step.second};
   share(parts(m.features, kStrip), double(rows.rows + 1) * m.features * m.classes, [&](int64_t strip, int) {
     arithmetic_.update(m, rows, g_.get(), s_.data(), update, strip);
   });
+  if (step.db) {
+    for (Size k = 0; k < m.classes; k++) step.db[k] = static_cast<float>(s_[k] / count);
+    return;
+  }
   for (Size k = 0; k < m.classes; k++)
-    parameters.b[k] = static_cast<float>(parameters.b[k] - eta * s_[k] / update.rows);
+    parameters.b[k] = static_cast<float>(parameters.b[k] - step.eta * s_[k] / count);
   sum_bias(parameters.b);
 }
 
 /** Updates the parameters with the accumulated gradient. Returns the mean loss. Clears the sums. */
-double Classifier::descend(Parameters parameters, double eta, double lambda) {
+double Classifier::descend(Parameters parameters, const Step& step) {
+  if (step.rule != Rule::sgd) return descend_with_state(step);
   const Model& m = model_;
+  const double eta = step.eta, lambda = step.lambda;
   consume_gradient([&](Size k, Size j, double mean) {
     float& w = m.W[k * m.features + j];
     w = static_cast<float>(w - eta * (mean + 2 * lambda * w));
   });
   for (Size k = 0; k < m.classes; k++) parameters.b[k] = static_cast<float>(parameters.b[k] - eta * db_[k] / rows_);
+  is_folded_ = false;
+  return clear_sums();
+}
+
+/** The same by a rule that keeps state; it leaves the biases to the caller. */
+double Classifier::descend_with_state(const Step& step) {
+  const Model& m = model_;
+  const Update update = {step.eta, step.lambda, rows_, step.rule, step.numbers, step.first, step.second};
+  share(parts(m.features, kStrip), double(m.features) * m.classes, [&](int64_t strip, int) {
+    const Size from = strip * kStrip, n = std::min(m.features - from, Size(kStrip));
+    float gradient[kStrip];
+    for (Size k = 0; k < m.classes; k++) {
+      double* sums = m.sums + k * m.width + from;
+      for (Size j = 0; j < n; j++) gradient[j] = static_cast<float>(sums[j] / rows_);
+      std::fill(sums, sums + n, 0.0);
+      arithmetic_.change(m, update, gradient, k * m.features + from, n);
+    }
+  });
+  for (Size k = 0; k < m.classes; k++) step.db[k] = static_cast<float>(db_[k] / rows_);
   is_folded_ = false;
   return clear_sums();
 }
@@ -267,7 +298,7 @@ double Classifier::clear_sums() {
 /** Computes the outputs of one group of rows, without the biases, in the scratch memory of a thread. */
 float* Classifier::forward_group(const Batch& rows, Size group, int thread) {
   const Model& m = model_;
-  const Size blocks = parts(m.features, kBlock);
+  const Size blocks = parts(m.features, m.block);
   const int size = group_size(rows, group);
   float* logits = scratch_.get() + 2 * kGroup * m.stride * thread;
   for (Size block = 0; block < blocks; block++)

@@ -43,10 +43,29 @@ struct Parameters {
   float* b;
 };
 
+/** A step of an update rule, see `Update`. */
+struct Step {
+  double eta;
+  double lambda;
+  Rule rule = Rule::sgd;
+  const double* numbers = nullptr;
+  float* first = nullptr;
+  float* second = nullptr;
+  float* db = nullptr;  // rules other than sgd leave b as it is, and write its mean gradient here, [classes]
+};
+
 /** Rows with a class each, [rows]. */
 struct LabelledBatch : Batch {
   const int32_t* labels;
 };
+
+constexpr int kProductRows = 40;  // rows of slopes in one unit of `input_slopes`
+
+/** Values of working memory that a thread needs. */
+constexpr Size scratch_length(Size classes, Size stride) {
+  const Size outputs = 2 * kGroup * stride, product = (kProductRows + kStrip) * classes;
+  return (outputs > product ? outputs : product) + kPad - (outputs > product ? outputs : product) % kPad;
+}
 
 constexpr Size parts(Size n, Size of) { return (n + of - 1) / of; }
 
@@ -77,10 +96,11 @@ struct Evaluation {
  */
 class Classifier {
  public:
-  Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic, Size features, Size classes);
+  /** `wide`: for a layer of a network, see `Model`. */
+  Classifier(std::shared_ptr<Pool> pool, const Arithmetic& arithmetic, Size features, Size classes, bool wide);
 
   /** Returns the bytes that the constructor allocates. */
-  static double bytes(Size features, Size classes, int threads);
+  static double bytes(Size features, Size classes, int threads, bool wide);
 
   Size features() const { return model_.features; }
   Size classes() const { return model_.classes; }
@@ -89,9 +109,11 @@ class Classifier {
   void standardise(const double* mean, const double* scale);
   /** Must be called after JavaScript has written to the parameters. */
   void loaded() { is_folded_ = false; }
+  /** Must be called after JavaScript has written to the biases alone, after a step. */
+  void loaded_bias(Parameters parameters) { sum_bias(parameters.b); }
 
   /** Updates the parameters with the gradient of these rows and the accumulated ones; returns the mean loss before. */
-  double step(Parameters, const LabelledBatch&, double eta, double lambda);
+  double step(Parameters, const LabelledBatch&, const Step&);
   /** Adds the gradient of these rows to the sums of the step. */
   void accumulate(Parameters, const LabelledBatch&);
   /** Writes the mean gradient of the accumulated rows to `out` and returns their mean loss. Clears the sums. */
@@ -110,9 +132,14 @@ class Classifier {
   /** Adds the gradient of these rows to the sums of the step. */
   void accumulate_slopes(Parameters, const Batch&, const float* slopes);
   /** Updates the parameters with the gradient of these rows and the accumulated ones. */
-  void step_slopes(Parameters, const Batch&, const float* slopes, double eta, double lambda);
-  /** Writes the derivative of the loss by each input of the layer, `slopes W`, to `out` [rows, features]. */
-  void input_slopes(Parameters, const float* slopes, Size rows, float* out);
+  void step_slopes(Parameters, const Batch&, const float* slopes, const Step&);
+  /** Writes the outputs, or with `is_relu` `max(0, output)`, to `out` [rows, classes]. */
+  void outputs(Parameters, const Batch&, bool is_relu, float* out);
+  /**
+   * Writes the derivative of the loss by each input of the layer, `slopes W`, to `out` [rows, features]; 0 where `relu` of
+   * the same shape is 0, unless it is null.
+   */
+  void input_slopes(Parameters, const float* slopes, Size rows, const float* relu, float* out);
 
  private:
   struct Lengths;
@@ -137,8 +164,9 @@ class Classifier {
   void add_gradient(const LabelledBatch&);
   Batch piece_of(const Batch&, Size from) const;
   void add_piece(const Batch&);
-  void update(Parameters, const Batch&, double eta, double lambda);
-  double descend(Parameters, double eta, double lambda);
+  void update(Parameters, const Batch&, const Step&);
+  double descend(Parameters, const Step&);
+  double descend_with_state(const Step&);
   void allocate_sums();
   template <class Use>
   void consume_gradient(Use use);

@@ -20,6 +20,11 @@ struct V {
   static F add(F a, F b) { return a + b; }
   static F sub(F a, F b) { return a - b; }
   static F mul(F a, F b) { return a * b; }
+  static F div(F a, F b) { return a / b; }
+  static F root(F a) {
+    for (int i = 0; i < lanes; i++) a[i] = __builtin_sqrtf(a[i]);
+    return a;
+  }
   static F fma(F a, F b, F c) { return a * b + c; }
   /** Takes the lane of `b` if either lane is NaN. */
   static F max(F a, F b) { return a > b ? a : b; }

@@ -5,15 +5,35 @@
 
 namespace millrace {
 
-/** Copies the slopes of at most kPiece rows to `g_`, and sums them over the rows to `s_`. */
-void Classifier::take_slopes(const float* slopes, Size rows) {
-  const Model& m = model_;
-  std::fill(s_.begin(), s_.end(), 0.0);
-  for (Size i = 0; i < rows; i++) {
-    const float* from = slopes + i * m.classes;
-    std::copy(from, from + m.classes, g_.get() + i * m.stride);
-    for (Size k = 0; k < m.classes; k++) s_[k] += from[k];
+namespace {
+
+/** Calls `tile(k0, K)` for the tiles of a wide layer: the same as `each_tile` in arithmetic.inc. */
+template <class Tile>
+void each_wide_tile(Size classes, Tile tile) {
+  const Size tiles = parts(classes, kWideTile);
+  for (Size t = 0; t < tiles; t++) {
+    const Size from = classes * t / tiles;
+    tile(from, classes * (t + 1) / tiles - from);
   }
+}
+
+}  // namespace
+
+/** Copies the slopes of at most kPiece rows to `g_`, tile by tile, and sums them over the rows to `s_`. */
+void Classifier::take_slopes(const float* slopes, Size rows) {
+  const Size classes = model_.classes;
+  each_wide_tile(classes, [&](Size k0, Size K) {
+    float* to = g_.get() + k0 * rows;
+    double sums[kWideTile] = {};
+    for (Size i = 0; i < rows; i++) {
+      const float* from = slopes + i * classes + k0;
+      for (Size k = 0; k < K; k++) {
+        to[i * K + k] = from[k];
+        sums[k] += from[k];
+      }
+    }
+    std::copy(sums, sums + K, s_.begin() + k0);
+  });
 }
 
 void Classifier::accumulate_slopes(Parameters parameters, const Batch& rows, const float* slopes) {
@@ -25,33 +45,53 @@ void Classifier::accumulate_slopes(Parameters parameters, const Batch& rows, con
   }
 }
 
-void Classifier::step_slopes(Parameters parameters, const Batch& rows, const float* slopes, double eta, double lambda) {
+void Classifier::step_slopes(Parameters parameters, const Batch& rows, const float* slopes, const Step& step) {
   if (rows_ == 0 && rows.rows == 0) throw NoRows{};
   // The update changes W' together with W.
   fold(parameters);
   if (rows_ == 0 && rows.rows <= kPiece) {
     take_slopes(slopes, rows.rows);
-    return update(parameters, rows, eta, lambda);
+    return update(parameters, rows, step);
   }
   accumulate_slopes(parameters, rows, slopes);
-  descend(parameters, eta, lambda);
+  descend(parameters, step);
 }
 
-void Classifier::input_slopes(Parameters parameters, const float* slopes, Size rows, float* out) {
+void Classifier::outputs(Parameters parameters, const Batch& rows, bool is_relu, float* out) {
+  fold(parameters);
   const Model& m = model_;
-  const Size groups = parts(rows, kGroup), strips = parts(m.features, kStrip);
+  const auto write = [&](const float* s, Size from, int size) {
+    for (int i = 0; i < size; i++) arithmetic_.rectify(s + i * m.stride, m.classes, is_relu, out + (from + i) * m.classes);
+  };
+  for (Size from = 0; from < rows.rows; from += kPiece) {
+    const Batch piece = piece_of(rows, from);
+    forward_blocks(piece);
+    share(parts(piece.rows, kGroup), double(piece.rows) * m.stride * 10, [&](int64_t group, int) {
+      write(sum_blocks(piece, group), from + group * kGroup, group_size(piece, group));
+    });
+  }
+}
+
+void Classifier::input_slopes(Parameters parameters, const float* slopes, Size rows, const float* relu, float* out) {
+  const Model& m = model_;
+  const Size groups = parts(rows, kProductRows), strips = parts(m.features, kStrip);
   // `slopes W` is the gradient `gT x` with the rows of W for x, and a column of g for each row of slopes.
   const Batch weights = {parameters.W, false, m.classes};
   share(groups * strips, double(rows) * m.features * m.classes, [&](int64_t unit, int thread) {
-    const Size from = unit / strips * kGroup, strip = unit % strips;
+    const Size from = unit / strips * kProductRows, strip = unit % strips;
     Model product = {};
+    product.wide = true;
     product.features = m.features;
-    product.classes = std::min<Size>(kGroup, rows - from);
-    product.stride = kGroup;
-    float* g = scratch_.get() + thread * 2 * kGroup * m.stride;
-    for (Size i = 0; i < product.classes; i++)
-      for (Size k = 0; k < m.classes; k++) g[k * kGroup + i] = slopes[(from + i) * m.classes + k];
-    arithmetic_.product(product, weights, g, strip, out + from * m.features);
+    product.classes = std::min<Size>(kProductRows, rows - from);
+    float* g = scratch_.get() + thread * scratch_length(m.classes, m.stride);
+    float* copy = g + kProductRows * m.classes;
+    each_wide_tile(product.classes, [&](Size k0, Size K) {
+      float* to = g + k0 * m.classes;
+      for (Size i = 0; i < K; i++)
+        for (Size k = 0; k < m.classes; k++) to[k * K + i] = slopes[(from + k0 + i) * m.classes + k];
+    });
+    const Size at = from * m.features;
+    arithmetic_.product(product, weights, g, strip, relu ? relu + at : nullptr, copy, out + at);
   });
 }
 

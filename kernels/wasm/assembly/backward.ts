@@ -1,6 +1,7 @@
 import { call, GROUP, ROW_BLOCK, TILE_COLUMNS } from './call'
 import { narrow } from './fold'
-import { readTile } from './tile'
+import { readTile, storeFirst } from './tile'
+import { ADAM, changeByAdam, changeByMomentum } from './update'
 
 /** Bytes of working memory for one block of rows. */
 export const BACKWARD_SCRATCH: u32 = ROW_BLOCK * TILE_COLUMNS * 4
@@ -24,6 +25,7 @@ export function update(item: u32, scratch: usize): void {
   const features = call.features
   const first = item * TILE_COLUMNS
   const columns = min(TILE_COLUMNS, features - first)
+  if (call.rule != 0) return updateWithState(tile, first, columns)
   const factor = f64x2.splat(call.factor)
   const decay = f32x4.splat(<f32>(2 * call.lambda))
   const eta = f32x4.splat(<f32>call.eta)
@@ -36,6 +38,22 @@ export function update(item: u32, scratch: usize): void {
       sum += 32
       w += 16
     }
+  }
+}
+
+/** The same by a rule that keeps state for each weight. */
+function updateWithState(tile: usize, first: u32, columns: u32): void {
+  const factor = f64x2.splat(call.factor)
+  const decay = f32x4.splat(<f32>(2 * call.lambda))
+  for (let k: u32 = 0; k < call.classes; k++) {
+    const sum = tile + <usize>(k * TILE_COLUMNS) * 8
+    const at = (<usize>k * call.features + first) * 4
+    // The gradient takes the place of the sums that it is made of: each four need half of their bytes.
+    for (let j: usize = 0; j < columns; j += 4) {
+      v128.store(sum + j * 4, meanGradient(sum + j * 8, factor, call.W + at + j * 4, decay))
+    }
+    if (call.rule == ADAM) changeByAdam(call.W + at, sum, call.first + at, call.second + at, columns)
+    else changeByMomentum(call.W + at, sum, call.first + at, columns)
   }
 }
 
@@ -56,7 +74,7 @@ export function gradient(item: u32): void {
   }
 }
 
-/** Writes the product `G^T X` of `g` and the values of this pass to `out`, in the columns of tile `item`. */
+/** Writes the product `G^T X` of `g` and the values of this pass to `out`, in the columns of tile `item`; 0 behind a ReLU that gave 0. */
 export function product(item: u32, scratch: usize): void {
   const tile = sumTile(item, scratch)
   const features = call.features
@@ -65,10 +83,14 @@ export function product(item: u32, scratch: usize): void {
   for (let k: u32 = 0; k < call.classes; k++) {
     let sum = tile + <usize>(k * TILE_COLUMNS) * 8
     let to = call.out + (<usize>k * features + first) * 4
+    let gate = call.relu + (to - call.out)
     for (let left = <i32>columns; left > 0; left -= 4) {
-      storeFirst(to, narrow(v128.load(sum), v128.load(sum, 16)), left)
+      let slope = narrow(v128.load(sum), v128.load(sum, 16))
+      if (call.relu) slope = v128.andnot(slope, f32x4.le(v128.load(gate), f32x4.splat(0)))
+      storeFirst(to, slope, left)
       sum += 32
       to += 16
+      gate += 16
     }
   }
 }
@@ -86,19 +108,6 @@ function meanGradient(sum: usize, factor: v128, w: usize, decay: v128): v128 {
 @inline
 function sumsAt(k: u32, j: u32): usize {
   return call.sums + (<usize>k * call.stride + j) * 8
-}
-
-/** Stores the first `count` of four float32 values. */
-// @ts-ignore: decorator
-@inline
-function storeFirst(to: usize, v: v128, count: i32): void {
-  if (count >= 4) {
-    v128.store(to, v)
-    return
-  }
-  store<f32>(to, f32x4.extract_lane(v, 0))
-  if (count > 1) store<f32>(to, f32x4.extract_lane(v, 1), 4)
-  if (count > 2) store<f32>(to, f32x4.extract_lane(v, 2), 8)
 }
 
 /**

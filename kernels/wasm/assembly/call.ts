@@ -54,8 +54,22 @@ export class Call {
   gPass: usize
   /** Loss and number of correct rows of each item of the forward pass, float64 `[items, 2]`. */
   scores: usize
-  /** Result. `logits`: float64 `[rows, classes]`. `gradient`, `product`: float32 `[classes, features]`. `moments`: see there. */
+  /**
+   * Result. `logits`: float64 `[rows, classes]`. `outputs`: the same in float32. `gradient`, `product`: float32
+   * `[classes, features]`. `moments`: see there.
+   */
   out: usize
+  /** `outputs`: not 0 if negative outputs become 0. `product`: float32 like `out`; where it is 0, so is the result. Or 0. */
+  relu: usize
+  /** Derivative of the loss by each output, float32 `[rows, classes]`, for `takeSlopes`. */
+  slopes: usize
+  /** The update rule: 0 is sgd, the others are in `update.ts`. */
+  rule: u32
+  /** Its numbers, float64; see `ruleNumbers` in dense-layer.ts. */
+  numbers: usize
+  /** Its state for the weights, float32 `[classes, features]`: the velocity, or the mean and the square. */
+  first: usize
+  second: usize
   /** Sum of `G^T Z` over the rows accumulated so far, float64 `[classes, stride]`. */
   sums: usize
   /** 1 if `sums` is part of the gradient, 0 if this pass is the first of the step. */

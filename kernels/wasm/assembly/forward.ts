@@ -1,6 +1,7 @@
 import { call, GROUP, TILE_ROWS } from './call'
 import { differentiateRow, scoreRow } from './rows'
-import { readTile } from './tile'
+import { narrow } from './fold'
+import { readTile, storeFirst } from './tile'
 
 /**
  * Columns in one block. A block of a class group and a block of a row tile fit into the first-level cache together. No
@@ -21,6 +22,24 @@ export function logits(item: u32, scratch: usize): void {
     const row = s + <usize>(i * call.lanes) * 8
     const to = call.out + <usize>(first + i) * classes * 8
     for (let k: usize = 0; k < <usize>classes; k++) store<f64>(to + k * 8, load<f64>(row + k * 8))
+  }
+}
+
+/** The same in float32, and with `relu` 0 instead of negative outputs. */
+export function outputs(item: u32, scratch: usize): void {
+  const s = forward(item, scratch)
+  const classes = call.classes
+  const first = item * TILE_ROWS
+  const rows = min(TILE_ROWS, call.rows - first)
+  const least = f32x4.splat(call.relu ? 0 : -Infinity)
+  for (let i: u32 = 0; i < rows; i++) {
+    let row = s + <usize>(i * call.lanes) * 8
+    let to = call.out + <usize>(first + i) * classes * 4
+    for (let left = <i32>classes; left > 0; left -= 4) {
+      storeFirst(to, f32x4.max(narrow(v128.load(row), v128.load(row, 16)), least), left)
+      row += 32
+      to += 16
+    }
   }
 }
 

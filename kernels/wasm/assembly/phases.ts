@@ -1,13 +1,14 @@
 import { accumulate, BACKWARD_SCRATCH, gradient, product, update } from './backward'
 import { call, TILE_COLUMNS, TILE_ROWS } from './call'
 import { fold } from './fold'
-import { evaluate, FORWARD_SCRATCH, logits, train } from './forward'
+import { evaluate, FORWARD_SCRATCH, logits, outputs, train } from './forward'
 import { moments } from './moments'
 
 /** The parts of the work that all threads share. The items of a phase do not depend on each other. */
 export enum Phase {
   fold,
   logits,
+  outputs,
   evaluate,
   train,
   accumulate,
@@ -25,6 +26,8 @@ export function perform(phase: u32, item: u32, thread: u32): void {
       return fold(item)
     case Phase.logits:
       return logits(item, scratch)
+    case Phase.outputs:
+      return outputs(item, scratch)
     case Phase.evaluate:
       return evaluate(item, scratch)
     case Phase.train:
@@ -60,6 +63,17 @@ export function sumScores(items: u32): void {
   }
   store<f64>(call.scores, loss)
   store<f64>(call.scores, correct, 8)
+}
+
+/** Copies `slopes` of this pass to `g`, which is transposed. */
+export function takeSlopes(): void {
+  const classes = call.classes
+  const pitch = <usize>call.pitch * 4
+  for (let i: usize = 0; i < <usize>call.rows; i++) {
+    const from = call.slopes + i * classes * 4
+    const to = call.g + i * 4
+    for (let k: usize = 0; k < <usize>classes; k++) store<f32>(to + k * pitch, load<f32>(from + k * 4))
+  }
 }
 
 /** Sums `g` over the rows of this pass into `gPass`, and adds that to `gSum`. */

@@ -36,3 +36,16 @@ function readBytes(to: usize, from: usize, count: u32): void {
     to += 4
   }
 }
+
+/** Stores the first `count` of four float32 values. */
+// @ts-ignore: decorator
+@inline
+export function storeFirst(to: usize, v: v128, count: i32): void {
+  if (count >= 4) {
+    v128.store(to, v)
+    return
+  }
+  store<f32>(to, f32x4.extract_lane(v, 0))
+  if (count > 1) store<f32>(to, f32x4.extract_lane(v, 1), 4)
+  if (count > 2) store<f32>(to, f32x4.extract_lane(v, 2), 8)
+}
