@@ -7,7 +7,7 @@ import type { DataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import { openRegularFile } from '../pipeline/files/regular-file.js'
-import type { Node } from '../pipeline/graph/graph.js'
+import type { Node } from '../pipeline/graph/node.js'
 import { isFile, splitPick } from '../pipeline/graph/registry.js'
 import { preparedNodes } from '../pipeline/run/prepared.js'
 

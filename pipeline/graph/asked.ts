@@ -1,5 +1,5 @@
 import type { Asked } from '../stage/stage.js'
-import type { Graph, Node } from './graph.js'
+import type { Graph, Node } from './node.js'
 
 /** What a stage asks of the stage that feeds one of its inputs. */
 interface Request {

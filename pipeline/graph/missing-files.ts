@@ -5,8 +5,8 @@ import { optionSchema } from '../definition/option-schema.js'
 import type { Definition } from '../definition/read.js'
 import { formatOrigin, locate } from '../definition/value.js'
 import { openRegularFile } from '../files/regular-file.js'
-import type { Graph, Node } from './graph.js'
 import { folderOf, foldersOf, type InputFolders, inputsOf } from './input-files.js'
+import type { Graph, Node } from './node.js'
 
 /**
  * Rejects with a PipelineError `DATA` if a file that the load stages will read is missing or cannot be opened. To be

@@ -1,6 +1,6 @@
 import type { DataSource } from '../base/data-source.js'
 import { entriesOf, isList, plain, type Value } from '../definition/value.js'
-import type { Graph, Node } from '../graph/graph.js'
+import type { Graph, Node } from '../graph/node.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { AgreementTerms } from '../parallel/ranks.js'
 

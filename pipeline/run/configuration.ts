@@ -3,7 +3,7 @@ import { PipelineError, type Problem } from '../base/errors.js'
 import { nonFiniteAsText } from '../base/json.js'
 import { entriesOf, formatOrigin } from '../definition/value.js'
 import type { Configuration, OptionChange } from '../directory/configuration.js'
-import type { Node } from '../graph/graph.js'
+import type { Node } from '../graph/node.js'
 import type { Pipeline } from '../graph/pipeline.js'
 
 /** Returns the configuration of a pipeline, for checkpoints. */

@@ -2,7 +2,7 @@ import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
 import { widthOf } from '../../kernels/network-shape.js'
 import { cutName, someOf } from '../base/words.js'
-import type { Node } from '../graph/graph.js'
+import type { Node } from '../graph/node.js'
 import { kernelRows, layoutOf, splitOf } from '../wires/examples.js'
 import { shareOf } from '../wires/shares.js'
 

@@ -4,7 +4,7 @@ import { inStage, PipelineError } from '../base/errors.js'
 import { listed } from '../base/words.js'
 import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
-import type { Graph, Node } from '../graph/graph.js'
+import type { Graph, Node } from '../graph/node.js'
 import type { StageContext } from '../stage/stage.js'
 
 /** Time limits after an abort, in milliseconds: first for the current step, then for the stages to end. */

@@ -70,7 +70,7 @@ t.test('wrong points and arguments make exit code 2, and nothing is written', as
   t.equal(wrong.code, 2)
   t.equal(
     wrong.stderr,
-    '--grid eta=-1,0.1  stages[4] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical, got -1 (point eta=-1 lambda=0 seed=1)\n',
+    '--grid eta=-1,0.1  stages[4] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine, cyclical or plateau, got -1 (point eta=-1 lambda=0 seed=1)\n',
   )
   t.match(await millrace(['sweep', 'digits', '--seeds', '0'], cwd), {
     code: 2,

@@ -34,7 +34,7 @@ t.test('every point is checked before anything runs; problems name the place and
   t.equal(code, 'DEFINITION')
   const lines = message.replaceAll(/\S*a\.yaml/g, 'a.yaml').split('\n')
   t.strictSame(lines, [
-    'a.yaml:22:16  stages[4] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical, got -1 (point eta=-1 lamda=0 seed=1, and 1 more)',
+    'a.yaml:22:16  stages[4] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine, cyclical or plateau, got -1 (point eta=-1 lamda=0 seed=1, and 1 more)',
     'a.yaml:23:5  no var named "lamda"; did you mean "lambda"? (point eta=0.1 lamda=0 seed=1, and 3 more)',
     'a.yaml:25:23  stages[4] gradient-step/softmax: lambda: expected a non-negative number, got "x" (point model.lambda=x mode.eta=1 seed=1)',
     'a.yaml:25:26  no stage with id "mode"; did you mean "model"? (point model.lambda=x mode.eta=1 seed=1)',

@@ -154,7 +154,7 @@ const families: Record<string, readonly Case[]> = {
       title: 'with several forms, of neither form',
       files: trainer({ model: '{ eta: fast, init: ones }' }),
       problems: [
-        'wrong.yaml:11:18  stages[3] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical, got "fast"',
+        'wrong.yaml:11:18  stages[3] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine, cyclical or plateau, got "fast"',
         'wrong.yaml:11:30  stages[3] gradient-step/softmax: init: expected "zeros", "normal", "xavier", "he" or a mapping with normal or from, got "ones"',
       ],
     },
@@ -735,11 +735,11 @@ const families: Record<string, readonly Case[]> = {
         ['model.__proto__=1', 'stages[3] gradient-step/softmax: "__proto__" cannot be used as a key'],
         [
           'eta=abc',
-          'stages[3] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical, got "abc"',
+          'stages[3] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine, cyclical or plateau, got "abc"',
         ],
         [
           'eta=',
-          'stages[3] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical, got null',
+          'stages[3] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine, cyclical or plateau, got null',
         ],
         ['rows.size=0', 'stages[2] batch/rows: size: expected a positive integer, got 0'],
         ['model.init.normal=0', 'stages[3] gradient-step/softmax: init.normal: expected a positive number, got 0'],
@@ -786,7 +786,7 @@ const families: Record<string, readonly Case[]> = {
       problems: [
         'wrong.yaml:8:19  stages[2] batch/rows: size: expected a positive integer, got 0',
         '--set nope=1  no var named "nope"',
-        '--set model.eta=-1  stages[3] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical, got -1',
+        '--set model.eta=-1  stages[3] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine, cyclical or plateau, got -1',
       ],
     },
   ],

@@ -103,7 +103,7 @@ t.test(
   },
 )
 
-const pipeline = (measured: boolean, update: string) => `name: a
+const pipeline = (measured: boolean, options: string) => `name: a
 stages:
   - use: load/digits
   - id: examples
@@ -112,26 +112,32 @@ stages:
     with: { size: 300, epochs: 3 }
   - id: model
     use: gradient-step/network
-    with: { hidden: [12], init: he, eta: 0.02, update: ${update}, lambda: 0.001 }
+    with: { hidden: [12], init: he, eta: 0.02, ${options}, lambda: 0.001 }
 ${measured ? `  - id: steps\n    use: evaluate/steps\n    with: { every: 2 steps }\n  - use: sink/csv\n    from: steps\n    with: { path: steps.csv }\n` : ''}  - use: sink/parameters
     from: model
 `
 
 t.test('measuring changes no step, and gives the same bytes for any number of threads', async (t) => {
-  for (const update of ['sgd', 'adam']) {
+  for (const given of [
+    'update: sgd',
+    'update: adam',
+    'l1: 0.001',
+    'batchNorm: true',
+    'batchNorm: true, update: adam',
+  ]) {
     const files: Buffer[][] = []
     for (const [measured, threads] of [
       [false, 1],
       [true, 1],
       [true, 3],
     ] as const) {
-      const folder = temporary(t, { 'p.yaml': pipeline(measured, update) })
+      const folder = temporary(t, { 'p.yaml': pipeline(measured, given) })
       const out = join(folder, 'run')
-      await run(await Pipeline.load(join(folder, 'p.yaml')), { out, kernel: 'wasm', threads })
+      await run(await Pipeline.load(join(folder, 'p.yaml')), { out, kernel: 'wasm', threads, oversubscribe: true })
       files.push(['parameters.arrow', ...(measured ? ['steps.csv'] : [])].map((name) => readFileSync(join(out, name))))
     }
     const [plain, one, three] = files
-    t.ok(plain![0]!.equals(one![0]!), `${update}: the parameters are those without measuring`)
+    t.ok(plain![0]!.equals(one![0]!), `${given}: the parameters are those without measuring`)
     t.strictSame(one, three)
     t.equal(String(one![1]).trim().split('\n').length, 1 + 7)
   }

@@ -156,11 +156,11 @@ t.test('gradient-step/softmax rejects wrong options before any data is read', as
   const cases: [options: string, problem: string][] = [
     [
       'lambda: 0',
-      'pipeline.yaml:7:11  stages[2] gradient-step/softmax: eta is required: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical',
+      'pipeline.yaml:7:11  stages[2] gradient-step/softmax: eta is required: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine, cyclical or plateau',
     ],
     [
       'eta: 0',
-      'pipeline.yaml:7:18  stages[2] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine or cyclical, got 0',
+      'pipeline.yaml:7:18  stages[2] gradient-step/softmax: eta: expected a positive number, a mapping with start, factor and every or a mapping with exponential, linear, cosine, cyclical or plateau, got 0',
     ],
     [
       'eta: 0.1, lambda: -1',
