@@ -83,7 +83,7 @@ for (const kernel of kernelNames) {
   t.test(`the ${kernel} kernel keeps the values of PyTorch`, { skip: unavailable }, async (t) => {
     const tolerance = kernel === 'reference' ? 1e-8 : 1e-4
     // The reference kernel takes its time: MILLRACE_GOLDEN=10 runs it to the last epoch.
-    const last = kernel === 'reference' ? Number(process.env.MILLRACE_GOLDEN ?? 2) : 10
+    const last = kernel === 'reference' ? Number(process.env.MILLRACE_GOLDEN ?? 1) : 10
     for (const [name, training] of Object.entries(cases)) {
       await t.test(name, async (t) => {
         const file = pipelineOf(t, training.replace('FILE', `{ from: "${data}/golden/${name}.safetensors" }`))

@@ -5,7 +5,9 @@ import { emptyRow, forEachScored, type Tally } from './scored-rows.js'
 
 /** The rows of a split or of one shard, which have sums of their own, in pieces for one kernel call each. */
 export interface Part {
+  /** The pieces, in the order of the rows. */
   readonly pieces: readonly Rows[]
+  /** Number of rows. */
   readonly count: number
 }
 

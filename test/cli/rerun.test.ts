@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Pipeline, resume } from '../../dist/index.js'
-import { temporary } from '../stages/harness.js'
+import { inside, temporary } from '../stages/harness.js'
 import { millrace } from './millrace.js'
 
 /** A folder with a short run of digits in `a`, without figures. */
@@ -269,13 +269,15 @@ t.test('code around a run, in the directory of its sweep or of another run, is n
     cpSync(join(cwd, 'a'), inner, { recursive: true })
     edit(inner, 'pipeline.yaml', 'use: normalize/standardize', `use: ${use}`)
     edit(inner, 'run.json', '"status": "done"', '"status": "interrupted"')
-    const refused = {
-      code: 2,
-      stderr: use === 'evil' ? /no stage named "evil"/ : /evil\.js is code in the run directory/,
-    }
-    t.match(await millrace(['resume', inner, '--force'], cwd), refused, `${around} ${use}`)
-    t.match(await millrace(['resume', '.', '--force'], inner), refused, `${around} ${use}, from within`)
-    t.match(await millrace(['validate', join(inner, 'pipeline.yaml')], cwd), refused)
+    const message = use === 'evil' ? /no stage named "evil"/ : /evil\.js is code in the run directory/
+    const refused = { code: 'DEFINITION', message }
+    await t.rejects(resume(inner, { force: true }).result, refused, `${around} ${use}`)
+    inside(t, inner)
+    await t.rejects(resume('.', { force: true }).result, refused, `${around} ${use}, from within`)
+    inside(t, cwd)
+    await t.rejects(Pipeline.load(join(inner, 'pipeline.yaml')), refused)
+    if (around === 'run')
+      t.match(await millrace(['resume', inner, '--force'], cwd), { code: 2, stderr: message }, 'as a command')
     t.notOk(existsSync(join(cwd, 'RAN')) || existsSync(join(inner, 'RAN')))
     await millrace(['resume', inner, '--force', '--plugins', outer], cwd)
     t.ok(existsSync(join(cwd, 'RAN')), 'the user allows it')

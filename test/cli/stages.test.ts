@@ -4,7 +4,7 @@ import { millrace } from './millrace.js'
 t.test('stages lists every stage with its summary', async (t) => {
   const { code, stdout } = await millrace(['stages'], t.testdir())
   t.equal(code, 0)
-  t.match(stdout, /^batch\/rows +Cuts a split into batches of a fixed number of rows, once per epoch\.\n/)
+  t.match(stdout, /^batch\/rows +Cuts a split into batches of a fixed number of rows, once per epoch\.\n/m)
   t.match(stdout, /\nsink\/terminal /)
 })
 

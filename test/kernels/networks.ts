@@ -188,13 +188,14 @@ export async function networksAgree(t: Test, open: Open): Promise<void> {
   await t.test('networks of many shapes', async (t) => {
     for (const [i, each] of edges.entries())
       t.doesNotThrow(() => compare({ ...each, seed: i + 5 }), JSON.stringify(each))
-    fc.assert(fc.property(cases, compare), { seed: 400, numRuns: 40, endOnFailure: true })
+    fc.assert(fc.property(cases, compare), { seed: 400, numRuns: 20, endOnFailure: true })
   })
 
   await t.test('steps of rules that keep state', async (t) => {
     const cases = [...edges, { ...plain([], 90), rows: 40 }, { ...plain([], 33), rows: 300 }]
+    // Each case has two of the rules: the float64 oracle is slow.
     for (const [i, edge] of cases.entries())
-      for (const update of rules) {
+      for (const update of [rules[i % 4]!, rules[(i + 2) % 4]!]) {
         const each = { ...edge, seed: i + 30 }
         const shape = shapeOf(each)
         const [model, oracle] = both(each) as [HostNetwork, HostNetwork]

@@ -5,7 +5,7 @@ import { type Given, published, runFiles } from './runs.js'
 const cost = (more: string): string => published(`train_cost: { ${more} }`)
 
 const network =
-  'gradient-step/network, with: { hidden: [50, 20], batchNorm: true, eta: { cyclical: { min: 0, max: 1, halfCycle: 5 } } }'
+  'use: gradient-step/network, with: { hidden: [50, 20], batchNorm: true, eta: { cyclical: { min: 0, max: 1, halfCycle: 5 } } }'
 const hidden = 'parameters: { hidden: [50, 20], batchNorm: true, halfCycle: 5, epochs: 2 }'
 
 /** The final training cost is 1.6. */
@@ -44,12 +44,12 @@ const cases: readonly [title: string, given: Given, verdict: string, note?: RegE
   ],
   [
     'settings inside of others, lists and switches of the training stage are compared, too',
-    { step: network, published: published(hidden, 'train_cost: { value: 1.6, tolerance: 1 }') },
+    { training: network, published: published(hidden, 'train_cost: { value: 1.6, tolerance: 1 }') },
     'reproduced',
   ],
   [
     'a network of another shape has no verdict',
-    { step: network, published: published(hidden.replace('20', '30'), 'train_cost: { value: 1.6, tolerance: 1 }') },
+    { training: network, published: published(hidden.replace('20', '30'), 'train_cost: { value: 1.6, tolerance: 1 }') },
     'no verdict',
     /^no verdict: it was published for hidden \[50,30\], this run has \[50,20\]$/,
   ],
