@@ -85,6 +85,10 @@ t.test('the package holds what users need and nothing else', async (t) => {
     env: userEnvironment(),
   })
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+  t.notOk(
+    files.some(({ path }) => path.endsWith('.map')),
+    'no map to sources that it does not hold',
+  )
   const tops = new Set(files.map(({ path }) => path.split('/')[0]))
   t.same([...tops].sort(), [
     'CHANGELOG.md',

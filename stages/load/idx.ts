@@ -44,7 +44,7 @@ const options = z.strictObject({
     .min(2)
     .refine((names) => new Set(names).size === names.length, { error: 'expected names that differ' })
     .optional()
-    .describe('The class names, in the order of the labels from 0. Default: the numbers from 0 to the largest label.'),
+    .describe('The class names, in the order of the labels from 0. Default: the labels that occur, as numbers.'),
 })
 
 type Options = z.output<typeof options>
@@ -109,8 +109,7 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     const read = await readLabels(path, options.classes, context)
     all.push({ split, path, images: pathOf(options.directory, images), labels: read })
   }
-  const largest = all.reduce((most, { labels }) => labels.reduce((a, b) => Math.max(a, b), most), 0)
-  const classes = options.classes ?? Array.from({ length: largest + 1 }, (_, label) => `${label}`)
+  const classes = options.classes ?? numbered(all.map(({ labels }) => labels))
   let sizes: { readonly path: string; readonly of: readonly number[] } | undefined
   for (const labelled of all) {
     const file = await openImages(labelled, sizes, context)
@@ -120,6 +119,17 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     for (const [split, rows] of await readImages(file, labelled, widthOf(shape), options, context))
       yield* rows.tables(fields, split)
   }
+}
+
+/** Returns the labels that occur, as the names of classes, and replaces each label by the number of its class. */
+function numbered(splits: readonly Uint8Array[]): string[] {
+  const occurs = new Set<number>()
+  for (const labels of splits) for (const label of labels) occurs.add(label)
+  const found = [...occurs].sort((a, b) => a - b)
+  const codes = new Uint8Array(256)
+  for (const [code, label] of found.entries()) codes[label] = code
+  for (const labels of splits) for (let i = 0; i < labels.length; i++) labels[i] = codes[labels[i]!]!
+  return found.map(String)
 }
 
 async function readLabels(

@@ -84,10 +84,13 @@ export class LabelCodes {
   }
 }
 
-/** Bytes that the heap of V8 may still grow by, with what it can free not counted. */
+/** What the limit of the heap has for objects that are new: three half spaces of 16 MiB each, by default. */
+const NEW_SPACE = 3 << 24
+
+/** Bytes that the heap of V8 may still grow by for objects that stay, with what it can free not counted. */
 function heapLeft(): number {
   const { heap_size_limit: limit, used_heap_size: used } = getHeapStatistics()
-  return limit - used
+  return limit - NEW_SPACE - used
 }
 
 /** What to tell of classes that differ only by case or by full stops at their end. */

@@ -52,6 +52,20 @@ t.test('load/idx emits one table per split: uint8 pixels as they lie in the file
   t.match(sources[2]!.sha256, /^[0-9a-f]{64}$/)
 })
 
+t.test('classes are the labels that occur, in any split', async (t) => {
+  const directory = temporary(t, {
+    ...mnist(3, 2),
+    'train-labels-idx1-ubyte': idxBytes([3], [26, 7, 26]),
+    't10k-labels-idx1-ubyte': idxBytes([2], [7, 12]),
+  })
+  const { tables } = await runStage(t, entry(`directory: ${directory}`))
+  t.strictSame(layoutOf(tables[0]!).classes, ['7', '12', '26'])
+  t.strictSame(tables.map(labelsIn), [
+    [2, 0, 2],
+    [0, 1],
+  ])
+})
+
 t.test('packed files, also large ones, give the same rows as plain ones', async (t) => {
   // More than one piece of 64 KiB, and images across their borders.
   const plain = mnist(30_000, 7)
