@@ -31,8 +31,8 @@ const listening = (release: boolean) => `
 import { interruption } from '${new URL('../../dist/cli/terminal.js', import.meta.url)}'
 const stop = interruption({ exit: (code) => process.exit(code) })
 stop.signal.addEventListener('abort', () => {
-  console.log('aborted with', process.exitCode)
   if (${release}) stop.release()
+  console.log('aborted with', process.exitCode)
 })
 setInterval(() => {}, 1000)
 console.log('ready')
