@@ -22,7 +22,7 @@ function crossEntropy(smoothing: number): Loss {
     plain: (s, label) => logSumExp(s) - s[label]!,
     slope: (s, label, slope) => {
       const each = smoothing / s.length
-      const log = softmax(s, slope)
+      const log = writeSoftmax(s, slope)
       let sum = 0
       for (let k = 0; k < s.length; k++) {
         slope[k]! -= (k === label ? 1 - smoothing : 0) + each
@@ -67,7 +67,7 @@ function logSumExp(s: Float64Array): number {
 /**
  * Writes the softmax to `p`, and returns `log Σ exp(s)`. Because it divides by the sum, `Σ p = 1` for scores of any size.
  */
-function softmax(s: Float64Array, p: Float64Array): number {
+export function writeSoftmax(s: Float64Array, p: Float64Array): number {
   const largest = s[argMax(s)]!
   let sum = 0
   for (let k = 0; k < s.length; k++) {

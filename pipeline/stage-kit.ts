@@ -14,6 +14,7 @@ export type {
   Numbers,
   Rows,
 } from '../kernels/contract.js'
+export { argMax, writeSoftmax } from '../kernels/loss.js'
 export { arraysOfNetwork, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { cutToCells, padToCells } from './base/cells.js'

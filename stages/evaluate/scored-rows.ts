@@ -1,3 +1,5 @@
+import { argMax, writeSoftmax } from '../../pipeline/stage-kit.js'
+
 /** One row with the scores that a model gives it. A tally sees the same object for every row. */
 export interface ScoredRow {
   /** A score per class, in float64. */
@@ -35,8 +37,8 @@ export function forEachScored(
   for (let i = 0; i < labels.length; i++) {
     for (let k = 0; k < classes; k++) row.scores[k] = scores[i * classes + k]!
     row.label = labels[i]!
-    row.predicted = largestOf(row.scores)
-    if (isLogits) row.surprise = softmaxInto(row) - row.scores[row.label]!
+    row.predicted = argMax(row.scores)
+    if (isLogits) row.surprise = writeSoftmax(row.scores, row.probabilities) - row.scores[row.label]!
     take(row)
   }
 }
@@ -50,23 +52,4 @@ export function emptyRow(classes: number): ScoredRow {
     predicted: 0,
     surprise: 0,
   }
-}
-
-/** As kernels have it: NaN is never the largest, unless it is the first. */
-function largestOf(scores: Float64Array): number {
-  let best = 0
-  for (let k = 1; k < scores.length; k++) if (scores[k]! > scores[best]!) best = k
-  return best
-}
-
-/** Writes the softmax of the scores, and returns `log Σ exp(s)`. */
-function softmaxInto({ scores, probabilities, predicted }: ScoredRow): number {
-  const largest = scores[predicted]!
-  let sum = 0
-  for (let k = 0; k < scores.length; k++) {
-    probabilities[k] = Math.exp(scores[k]! - largest)
-    sum += probabilities[k]!
-  }
-  for (let k = 0; k < scores.length; k++) probabilities[k]! /= sum
-  return largest + Math.log(sum)
 }
