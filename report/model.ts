@@ -1,7 +1,7 @@
 import type { Published } from '../pipeline/definition/published.js'
 import { type ColumnInfos, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
-import { parametersOf } from './parameters.js'
+import { parametersOf, trainingOptionsOf } from './parameters.js'
 import type { RunFiles } from './read.js'
 import { type Parameters, type Summary, summariesOf } from './summary.js'
 import { type Comparison, compare } from './verdict.js'
@@ -80,22 +80,6 @@ function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
       isDone,
     ),
   }
-}
-
-/**
- * The options of the training stage by their names, also those inside of others: `halfCycle` of
- * `eta: { cyclical: { halfCycle } }`.
- */
-function trainingOptionsOf({ stages }: RunFiles): Map<string, unknown> {
-  const found = new Map<string, unknown>()
-  const add = (options: object): void => {
-    for (const [name, value] of Object.entries(options)) {
-      if (!found.has(name)) found.set(name, value)
-      if (value !== null && typeof value === 'object' && !Array.isArray(value)) add(value)
-    }
-  }
-  add(stages.find((stage) => 'eta' in stage.with)?.with ?? {})
-  return found
 }
 
 /** The labels: the names and, for equal names, the parameters that differ. */

@@ -5,7 +5,7 @@ import type { Parameters } from './summary.js'
 /** Finds the options that tell experiments apart by their names, whatever stage has them. */
 export function parametersOf({ stages }: Pick<RunFiles, 'stages'>): Parameters {
   const batching = stages.find((stage) => 'epochs' in stage.with)?.with ?? {}
-  const { use, with: step } = stages.find((stage) => 'eta' in stage.with) ?? { use: '', with: undefined }
+  const { use, with: step } = trainingStage(stages) ?? { use: '', with: undefined }
   const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
   // An option that was changed on the way is a text.
   const shownOf = (value: unknown): number | string | undefined => (typeof value === 'string' ? value : number(value))
@@ -17,6 +17,26 @@ export function parametersOf({ stages }: Pick<RunFiles, 'stages'>): Parameters {
     eta: isMapping(eta) ? scheduleText(eta) : shownOf(eta),
     ...(step && { layers: layersOf(step), loss: lossOf(use, step), update: updateOf(step) }),
   }
+}
+
+/**
+ * The options of the training stage by their names, also those inside of others: `halfCycle` of
+ * `eta: { cyclical: { halfCycle } }`.
+ */
+export function trainingOptionsOf({ stages }: Pick<RunFiles, 'stages'>): Map<string, unknown> {
+  const found = new Map<string, unknown>()
+  const add = (options: Readonly<Record<string, unknown>>): void => {
+    for (const [name, value] of Object.entries(options)) {
+      if (!found.has(name)) found.set(name, value)
+      if (isMapping(value)) add(value)
+    }
+  }
+  add(trainingStage(stages)?.with ?? {})
+  return found
+}
+
+function trainingStage(stages: RunFiles['stages']): RunFiles['stages'][number] | undefined {
+  return stages.find((stage) => 'eta' in stage.with)
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {

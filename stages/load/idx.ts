@@ -69,7 +69,9 @@ export const idx = defineStage({
   holds: 'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank',
   parallel: 'every',
   sources: ({ directory, files }) =>
-    Object.values(files).flatMap(({ images, labels }) => [images, labels].map((name) => pathOf(directory, name))),
+    Object.values(files).flatMap(({ images, labels }) =>
+      [images, labels].map((name) => foundFile(join(directory, name))),
+    ),
   facts: ({ options: { files, fractions, classes }, problem }) => {
     if (fractions && !files.train)
       problem('fractions', 'expected a split `train` among the files, which the fractions divide')
@@ -87,10 +89,6 @@ function splitNames(split: string, fractions: Options['fractions']): string[] {
   return split === 'train' && fractions ? Object.keys(fractions) : [split]
 }
 
-function pathOf(directory: string, name: string): string {
-  return foundFile(join(directory, name))
-}
-
 /** The labels of a split, and its files. */
 interface Labelled {
   readonly split: string
@@ -105,9 +103,9 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   // All labels are read first: they are small, and they tell the classes and into which split each image goes.
   const all: Labelled[] = []
   for (const [split, { images, labels }] of Object.entries(options.files)) {
-    const path = pathOf(options.directory, labels)
+    const path = foundFile(join(options.directory, labels))
     const read = await readLabels(path, options.classes, context)
-    all.push({ split, path, images: pathOf(options.directory, images), labels: read })
+    all.push({ split, path, images: foundFile(join(options.directory, images)), labels: read })
   }
   const classes = options.classes ?? numbered(all.map(({ labels }) => labels))
   let sizes: { readonly path: string; readonly of: readonly number[] } | undefined
