@@ -101,8 +101,8 @@ export interface NetworkShape {
   /** The loss that training minimises, together with the penalty. */
   readonly loss: LossName
   /**
-   * Label smoothing of the cross-entropy in steps, from 0 to below 1: the target is `(1 - a) · onehot + a / classes`. `evaluate` has
-   * the plain loss. Default: 0.
+   * Label smoothing of the cross-entropy in steps, from 0 to below 1: the target is `(1 - a) · onehot + a / classes`.
+   * `evaluate` has the plain loss. Default: 0.
    */
   readonly smoothing?: number | undefined
   /** Whether rows of steps may have `weights`. Default: false. */

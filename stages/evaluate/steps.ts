@@ -34,8 +34,8 @@ const infos: Readonly<Record<Name, MetricInfo>> = {
  * trained arrays together, penalty included and before clipping; `parameters_norm` that of the trained arrays after the
  * step. Norms are `√Σ x²`, summed in float64.
  *
- * The gradient is that which the step used. If the kernel makes whole steps in one call (plain gradient descent without
- * clipping), it is computed once more for a step that is measured. Measuring changes no step.
+ * The gradient is that which the step used. If the kernel makes whole steps in one call, which it does without `clip` and
+ * `l1`, the gradient is computed once more for a step that is measured. Measuring changes no step.
  */
 export const steps = defineStage({
   name: 'evaluate/steps',

@@ -53,7 +53,8 @@ export interface Stepper {
 }
 
 /**
- * Makes the stepper of a model. If the model can make a whole step of the rule in one call, it does so. Otherwise the rule is applied to the gradient; the result is the same to the precision of the kernel.
+ * Makes the stepper of a model. If the model can make a whole step of the rule in one call, it does so. Otherwise the rule
+ * is applied to the gradient; the result is the same to the precision of the kernel.
  *
  * @param saved the state of the stage from a checkpoint, with the state of the rule; empty unless the run is resumed
  */
@@ -63,7 +64,7 @@ export function makeStepper(
   flow: Pick<Flow, 'yieldToEventLoop'>,
 ): Stepper {
   const trained = trainedOf(specs)
-  // Otherwise the rule adds the penalty of squares by itself.
+  // The penalties are added before the rule is applied; otherwise the rule adds that of squares itself.
   const isAdded = clip !== undefined || l1 > 0
   let isMeasured = false
   let norm: number | undefined

@@ -83,8 +83,8 @@ interface Drawn {
 }
 
 /**
- * Draws the weights of each class, or of each unit of a network's first layer, as an image with the shape and channels of the data. The smallest weight of a row
- * is black and the largest white. If the data are no images, draws a bar chart of the largest weights. Draws at the end
+ * Draws the weights of each class, or of each unit of a network's first layer, as an image with the shape and channels of
+ * the data. The smallest weight of a row is black and the largest white. If the data are no images, draws a bar chart of the largest weights. Draws at the end
  * of the run, and during training only if snapshots are requested.
  */
 export const weights = defineStage({
