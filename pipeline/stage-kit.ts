@@ -78,6 +78,14 @@ export { turn } from './stage/turn.js'
 export { composed } from './wires/affine.js'
 export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
+  type Cell,
+  type Column,
+  encodeCell,
+  featureNames,
+  featuresOfColumn,
+  isMissing,
+} from './wires/columns.js'
+export {
   rowsOf,
   type StandardisedRows,
   type StoredRows,

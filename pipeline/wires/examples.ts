@@ -16,6 +16,7 @@ import type { Affine, Rows } from '../../kernels/contract.js'
 import { widthOf } from '../../kernels/network-shape.js'
 import { someOf } from '../base/words.js'
 import { composed, readAffine, writeAffine } from './affine.js'
+import type { Column } from './columns.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
 
@@ -29,6 +30,10 @@ export interface ExamplesLayout {
   readonly counts?: readonly number[] | undefined
   /** Names of the features, one per number of an example, if the data names them. */
   readonly names?: readonly string[] | undefined
+  /** How the columns of the data became these features, if it had columns. */
+  readonly columns?: readonly Column[] | undefined
+  /** Name of the column of the labels, if the data names it. */
+  readonly label?: string | undefined
   /** Standardisation still to be applied to uint8 features. */
   readonly affine?: Affine | undefined
   /** Standardisation that float32 features have already gone through. */
@@ -61,11 +66,13 @@ export function exampleFields(layout: ExamplesLayout, values: Values): [Field, F
   const type = values instanceof Uint8Array ? new Uint8() : new Float32()
   const metadata = new Map([['shape', layout.shape.join('x')]])
   if (layout.names) metadata.set('names', JSON.stringify(layout.names))
+  if (layout.columns) metadata.set('columns', JSON.stringify(layout.columns))
   writeAffine(metadata, 'affine', layout.affine)
   writeAffine(metadata, 'applied', layout.applied)
   const field = new Field(features, new FixedSizeList(width, new Field('item', type, false)), false, metadata)
   layouts.set(field, layout)
   const ofLabels = new Map([['classes', JSON.stringify(layout.classes)]])
+  if (layout.label !== undefined) ofLabels.set('name', layout.label)
   if (layout.counts) ofLabels.set('counts', JSON.stringify(layout.counts))
   return [field, new Field(label, new Int32(), false, ofLabels)]
 }
@@ -157,12 +164,16 @@ export function layoutOf(table: Table): ExamplesLayout {
   if (known) return known
   const { metadata } = field
   const names = metadata.get('names')
+  const columns = metadata.get('columns')
   const counts = labelField.metadata.get('counts')
+  const labelName = labelField.metadata.get('name')
   const layout: ExamplesLayout = {
     shape: metadata.get('shape')?.split('x').map(Number) ?? [(field.type as FixedSizeList).listSize],
     classes: JSON.parse(labelField.metadata.get('classes') ?? '[]') as string[],
     ...(counts !== undefined && { counts: JSON.parse(counts) as number[] }),
     names: names === undefined ? undefined : (JSON.parse(names) as string[]),
+    ...(columns !== undefined && { columns: JSON.parse(columns) as Column[] }),
+    ...(labelName !== undefined && { label: labelName }),
     affine: readAffine(metadata, 'affine'),
     applied: readAffine(metadata, 'applied'),
   }

@@ -16,6 +16,7 @@ import {
 } from 'apache-arrow'
 import type { Affine, Arrays } from '../../kernels/contract.js'
 import { readAffine, writeAffine } from './affine.js'
+import type { Column } from './columns.js'
 import { numberOf, type Position, positionOf, reposition } from './position.js'
 
 /** A model as a `parameters` wire carries it, with everything that is needed to use it. */
@@ -28,6 +29,10 @@ export interface Model {
   readonly shape: readonly number[]
   /** Names of the features, if the data names them. */
   readonly names?: readonly string[] | undefined
+  /** How the columns of the data became these features, if it had columns. */
+  readonly columns?: readonly Column[] | undefined
+  /** Name of the column of the labels, if the data names it. */
+  readonly label?: string | undefined
   /** Names of the classes, in the order of the scores. */
   readonly classes: readonly string[]
   /** The map `z = (x - mean) * scale` from features as loaded to the inputs of the learner, if there is one. */
@@ -111,6 +116,8 @@ export function parametersTables(
   if (model.l1) metadata.set('l1', String(model.l1))
   if (model.classWeights) metadata.set('classWeights', JSON.stringify(model.classWeights))
   if (model.names) metadata.set('names', JSON.stringify(model.names))
+  if (model.columns) metadata.set('columns', JSON.stringify(model.columns))
+  if (model.label !== undefined) metadata.set('label', model.label)
   writeAffine(metadata, 'affine', model.affine)
   const schema = new Schema(fields, metadata)
   const table = new Table(
@@ -148,6 +155,8 @@ export function modelOf(table: Table): Model {
       shape: (metadata.get('features') ?? '').split('x').map(Number),
       names: metadata.has('names') ? (JSON.parse(metadata.get('names')!) as string[]) : undefined,
       classes: JSON.parse(metadata.get('classes') ?? '[]') as string[],
+      ...(metadata.has('columns') && { columns: JSON.parse(metadata.get('columns')!) as Column[] }),
+      ...(metadata.has('label') && { label: metadata.get('label') }),
       affine: readAffine(metadata, 'affine'),
       lambda: numberOf(table, 'lambda'),
       ...(metadata.has('update') && { update: metadata.get('update') }),

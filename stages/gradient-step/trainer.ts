@@ -148,6 +148,8 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       options: own,
       shape,
       names,
+      columns: layout.columns,
+      label: layout.label,
       classes,
       affine: inputMapOf(layout),
       lambda: options.lambda,

@@ -149,12 +149,12 @@ async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], 
  * as floats into new memory.
  */
 export async function standardised(table: Table, affine: Affine, context: StageContext): Promise<Table> {
-  const { shape, classes, names, applied } = layoutOf(table)
+  const { applied, affine: _, ...layout } = layoutOf(table)
   const { values, labels } = kernelRows(table)
   const { mean, scale } = affine
   if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
     return examplesTable(
-      exampleFields({ shape, classes, names, affine }, values),
+      exampleFields({ ...layout, affine }, values),
       values,
       labels,
       splitOf(table),
@@ -171,7 +171,7 @@ export async function standardised(table: Table, affine: Affine, context: StageC
     if (pause) await pause
   }
   return examplesTable(
-    exampleFields({ shape, classes, names, applied: applied ? composed(applied, affine) : affine }, floats),
+    exampleFields({ ...layout, applied: applied ? composed(applied, affine) : affine }, floats),
     floats,
     labels,
     splitOf(table),

@@ -1,0 +1,103 @@
+import { z } from 'zod'
+import { PipelineError } from '../base/errors.js'
+import { someOf } from '../base/words.js'
+
+/**
+ * How one column of a data file becomes features. It is fitted on the training rows, flows with the examples, and is
+ * stored with the model, so that new rows are read in the same way.
+ */
+export const column = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('number'),
+    /** Name of the column. */
+    name: z.string(),
+    /** What a missing cell becomes; without it, a missing cell is an error. */
+    fill: z.number().optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('category'),
+    /** Name of the column. */
+    name: z.string(),
+    /** `one-hot`: one feature per category, 1 for that of the row, else 0. `ordinal`: the index of the category. */
+    encode: z.enum(['one-hot', 'ordinal']),
+    /** The categories, in the order of their features or indices. */
+    categories: z.array(z.string()).min(1),
+    /** The category of a missing cell; without it, a missing cell is an error. */
+    fill: z.string().optional(),
+    /** What becomes of another text: an error, or no category (all features 0; the index -1). */
+    unseen: z.enum(['error', 'ignore']),
+  }),
+])
+
+/** How one column of a data file becomes features; see `column`. */
+export type Column = z.output<typeof column>
+
+/** One cell of a row: a number, a text, a truth value, or null (undefined, NaN, '') if it is missing. */
+export type Cell = number | bigint | string | boolean | null | undefined
+
+/** The number of features of a column. */
+export function featuresOfColumn(column: Column): number {
+  return column.kind === 'category' && column.encode === 'one-hot' ? column.categories.length : 1
+}
+
+/** The names of the features that columns become: the name of the column, or `name=category` for one-hot features. */
+export function featureNames(columns: readonly Column[]): string[] {
+  return columns.flatMap((column) =>
+    column.kind === 'category' && column.encode === 'one-hot'
+      ? column.categories.map((category) => `${column.name}=${category}`)
+      : [column.name],
+  )
+}
+
+/**
+ * Writes the features of one cell. Throws a PipelineError `DATA` with what was expected and found, without the place: the
+ * caller knows it.
+ *
+ * @param to where the features go
+ * @param at index of the first one
+ */
+export function encodeCell(column: Column, cell: Cell, to: { [index: number]: number }, at: number): void {
+  if (column.kind === 'number') to[at] = numberOf(column, cell)
+  else {
+    const code = codeOf(column, cell)
+    if (column.encode === 'ordinal') to[at] = code
+    else for (let i = 0; i < column.categories.length; i++) to[at + i] = i === code ? 1 : 0
+  }
+}
+
+/** Whether a cell has no value. */
+export function isMissing(cell: Cell): cell is null | undefined | '' {
+  return cell === null || cell === undefined || cell === '' || (typeof cell === 'number' && Number.isNaN(cell))
+}
+
+function numberOf(column: Extract<Column, { kind: 'number' }>, cell: Cell): number {
+  if (isMissing(cell)) {
+    if (column.fill !== undefined) return column.fill
+    throw problem(column, 'a number', cell)
+  }
+  const value = Number(cell)
+  if (Number.isFinite(Math.fround(value))) return value
+  throw problem(column, Number.isFinite(value) ? 'a number that float32 can hold' : 'a finite number', cell)
+}
+
+/** The indices of the categories of a column, by their text. */
+const indices = new WeakMap<Column, ReadonlyMap<string, number>>()
+
+function codeOf(column: Extract<Column, { kind: 'category' }>, cell: Cell): number {
+  let index = indices.get(column)
+  if (!index) {
+    index = new Map(column.categories.map((category, i) => [category, i]))
+    indices.set(column, index)
+  }
+  const text = isMissing(cell) ? column.fill : String(cell)
+  if (text === undefined) throw problem(column, 'a category', cell)
+  const code = index.get(text)
+  if (code !== undefined) return code
+  if (column.unseen === 'ignore') return -1
+  throw problem(column, `one of ${someOf(column.categories)}`, cell)
+}
+
+function problem({ name }: Column, expected: string, cell: Cell): PipelineError {
+  const found = isMissing(cell) ? 'nothing' : `"${String(cell).slice(0, 40)}"`
+  return new PipelineError('DATA', `column ${name.slice(0, 40)}: expected ${expected}, got ${found}`)
+}
