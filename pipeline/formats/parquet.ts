@@ -2,15 +2,20 @@ import { type RecordBatch, type Schema, tableFromIPC } from 'apache-arrow'
 import type { ParquetWriter, Writer } from 'hyparquet-writer'
 import { PipelineError } from '../base/errors.js'
 import { ArrowStreamWriter } from '../wires/arrow-internals.js'
-import { parquetColumns } from './parquet-columns.js'
+import { type ParquetColumn, parquetColumns } from './parquet-columns.js'
 
-/** Bytes of rows that are collected for a row group. They lie in memory, and in a checkpoint. */
-const GROUP = 1 << 22
+/**
+ * Bytes of rows that are collected for a row group, if nothing else is said: what is encoded in some 40 ms, while the event
+ * loop waits. Lists take ten times as long. They lie in memory, and in a checkpoint.
+ */
+const ROW_GROUP = { flat: 1 << 21, lists: 1 << 18 }
 
 /** How the rows are written. */
 export interface ParquetOptions {
   /** Default `snappy`. */
   readonly compression?: 'snappy' | 'none' | undefined
+  /** Bytes of rows that are collected for a row group; default 2 MiB, 256 KiB for lists. */
+  readonly rowGroup?: number | undefined
   /** Names of the elements of a column of lists of fixed length, which become a column each. By the name of the column. */
   readonly spread?: Readonly<Record<string, readonly string[]>> | undefined
 }
@@ -28,8 +33,7 @@ export interface ParquetProgress {
 /** Writes the row groups of a Parquet file. */
 export interface ParquetRows {
   /**
-   * Adds rows, and writes a row group as soon as there are enough. Copies what it keeps. Yields after each row group, which
-   * takes some 20 ms, so that the caller can give the event loop a turn.
+   * Adds rows, and writes a row group as soon as there are enough. Copies what it keeps. Yields after each row group, so that the caller can give the event loop a turn.
    */
   add(batch: RecordBatch): Generator<void, void>
   /** Writes the rows that are left and the end of the file. Call it once, as the last. */
@@ -51,13 +55,14 @@ export interface ParquetRows {
 export async function openParquet(
   append: (bytes: Uint8Array) => void,
   schema: Schema,
-  { compression = 'snappy', spread = {} }: ParquetOptions = {},
+  { compression = 'snappy', rowGroup: given, spread = {} }: ParquetOptions = {},
   saved?: ParquetProgress,
 ): Promise<ParquetRows> {
   const parquet = await import('hyparquet-writer')
   const columns = schema.fields.flatMap((field) =>
     parquetColumns(field, spread[field.name]).map((column) => ({ source: field.name, ...column })),
   )
+  const rowGroup = given ?? (columns.some(({ elements }) => elements.length > 1) ? ROW_GROUP.lists : ROW_GROUP.flat)
   checkNames(columns.map(({ name }) => name))
   const bytes = new parquet.ByteWriter()
   // What flush leaves in the buffer would be written twice.
@@ -111,21 +116,52 @@ export async function openParquet(
     *add(batch) {
       if (batch.numRows === 0) return
       // A batch may be a whole split.
-      const step = Math.max(1, Math.floor((GROUP / 4 / bytesOf(batch)) * batch.numRows))
+      const step = Math.max(1, Math.floor((rowGroup / 4 / bytesOf(batch)) * batch.numRows))
       for (let row = 0; row < batch.numRows; row += step) {
         encoder ??= new ArrowStreamWriter(keep, false)
         encoder.write(batch.slice(row, Math.min(row + step, batch.numRows)))
-        if (size < GROUP) continue
+        if (size < rowGroup) continue
         writeGroup()
         yield
       }
     },
     finish() {
       writeGroup()
+      // hyparquet-writer gives a list of no groups a type that other readers refuse.
+      if (writer.row_groups.length === 0) writer.row_groups = [emptyGroup(columns)]
       writer.finish()
     },
-    progress: () => ({ bytes: bytes.offset, groups: stored(writer), pending: Buffer.concat(pending) }),
+    progress: () => ({ bytes: bytes.offset, groups: stored(writer), pending: joined(pending, size) }),
   }
+}
+
+/** A row group without rows: what a reader must know about each column, and no pages. */
+function emptyGroup(columns: readonly ParquetColumn[]): ParquetWriter['row_groups'][number] {
+  const chunks = columns.map(({ elements }) => ({
+    file_offset: 4n,
+    meta_data: {
+      type: elements.at(-1)!.type!,
+      encodings: ['PLAIN' as const],
+      path_in_schema: elements.map(({ name }) => name),
+      codec: 'UNCOMPRESSED' as const,
+      num_values: 0n,
+      total_uncompressed_size: 0n,
+      total_compressed_size: 0n,
+      data_page_offset: 4n,
+    },
+  }))
+  return { columns: chunks, total_byte_size: 0n, num_rows: 0n }
+}
+
+/** Not a Buffer: a checkpoint holds plain typed arrays. */
+function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
+  const all = new Uint8Array(size)
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+  }
+  return all
 }
 
 /** Refuses two columns of one name: a reader could not tell them apart. */

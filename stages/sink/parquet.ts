@@ -1,4 +1,4 @@
-import { DataType, type RecordBatch, type Schema, Table, tableFromIPC, tableToIPC } from 'apache-arrow'
+import { DataType, type Schema, Table, tableFromIPC, tableToIPC } from 'apache-arrow'
 import { concat, defer, finalize, ignoreElements, type Observable } from 'rxjs'
 import { z } from 'zod'
 import {
@@ -31,6 +31,14 @@ const options = z.strictObject({
         `to ${MOST_COLUMNS} of them, else one column.`,
     ),
   compression: z.enum(['snappy', 'none']).default('snappy').describe('How the pages are compressed.'),
+  rowGroup: z
+    .int()
+    .min(1024)
+    .max(1 << 28)
+    .optional()
+    .describe(
+      'Bytes of rows that are collected in memory for a row group. Default: 2 MiB, for rows with lists 256 KiB.',
+    ),
 })
 
 type Options = z.output<typeof options>
@@ -48,7 +56,7 @@ const state = z.strictObject({
 })
 
 /**
- * Writes any wire as a Parquet file. Rows are collected into row groups of about 4 MB; a group is written as soon as it is
+ * Writes any wire as a Parquet file. Rows are collected into row groups of about 2 MiB; each group is written as soon as it is
  * complete. A Parquet file cannot be read before its end is written, so it grows as `NAME.part` and gets its name at the
  * end of the run, also of one that fails or is interrupted. A killed run leaves `NAME.part`; `resume` goes on with it, and
  * gives the bytes of a run that was never killed.
@@ -61,7 +69,7 @@ export const parquet = defineStage({
   outputs: {},
   parallel: 'first',
   example: '- use: sink/parquet\n  from: metrics\n  with: { path: metrics.parquet }',
-  holds: 'the rows of one row group, about 4 MB',
+  holds: 'the rows of one row group, 2 MiB unless told otherwise',
   run: (options, context) => {
     const path = context.file(options.path)
     return (tables) =>
@@ -121,11 +129,12 @@ class ParquetSink {
   }
 
   private async append(table: Table): Promise<[]> {
-    for (const batch of positioned(table)) {
-      const kept = withoutPlace(batch)
-      this.keepTo(kept.schema)
+    // Examples of a whole split have no place in the run: columns of zeros would be taken for features.
+    const isWhole = table.schema.metadata.get('wire') === 'examples'
+    for (const batch of positioned(table, { place: !isWhole })) {
+      this.keepTo(batch.schema)
       const rows = await this.opened()
-      for (const _ of rows.add(kept)) await turn(this.context)
+      for (const _ of rows.add(batch)) await turn(this.context)
     }
     this.seen.count(table)
     return []
@@ -175,16 +184,9 @@ class ParquetSink {
       this.rows.finish()
       this.rows = undefined
       this.file.finish()
-    } else if (this.schema) this.file.close()
+    } else if (this.saved) this.file.close()
     else this.file.discard()
   }
-}
-
-/** Examples of a whole split have no place in the run: columns of zeros would be taken for features. */
-function withoutPlace(batch: RecordBatch): RecordBatch {
-  const { metadata, names } = batch.schema
-  if (metadata.get('wire') !== 'examples') return batch
-  return batch.select(names.filter((name) => name !== 'epoch' && name !== 'step')) as RecordBatch
 }
 
 function layoutText({ fields }: Schema): string {
@@ -192,14 +194,14 @@ function layoutText({ fields }: Schema): string {
 }
 
 /** How the rows of a schema are written. */
-function writing({ fields }: Schema, { features, compression }: Options): ParquetOptions {
+function writing({ fields }: Schema, { features, compression, rowGroup }: Options): ParquetOptions {
   const field = fields.find(({ name }) => name === 'features')
-  if (!field || !DataType.isFixedSizeList(field.type)) return { compression }
+  if (!field || !DataType.isFixedSizeList(field.type)) return { compression, rowGroup }
   const { listSize, valueType } = field.type
   const isSpread =
     features === 'auto' ? DataType.isFloat(valueType) && listSize <= MOST_COLUMNS : features === 'columns'
-  if (!isSpread) return { compression }
+  if (!isSpread) return { compression, rowGroup }
   const given = field.metadata.get('names')
   const names = given ? (JSON.parse(given) as string[]) : Array.from({ length: listSize }, (_, i) => `feature_${i}`)
-  return { compression, spread: { features: names } }
+  return { compression, rowGroup, spread: { features: names } }
 }

@@ -4,9 +4,11 @@ import { int32Of, positionOf, splitOf } from '../../pipeline/stage-kit.js'
 /**
  * Returns the batches of the table with its position and split as columns, unless it has these columns. The position in
  * the metadata is left out: it would be that of the first table only.
+ *
+ * @param place whether epoch and step become columns, beside the split
  */
-export function positioned(table: Table): readonly RecordBatch[] {
-  const added = table.schema.names.includes('epoch') ? [] : positionColumns(table)
+export function positioned(table: Table, { place = true } = {}): readonly RecordBatch[] {
+  const added = table.schema.names.includes('epoch') ? [] : positionColumns(table, place)
   const names = new Set(['epoch', 'step', 'epochs', 'steps', ...added.map(({ field }) => field.name)])
   const metadata = new Map([...table.schema.metadata].filter(([key]) => !names.has(key)))
   const schema = new Schema([...added.map(({ field }) => field), ...table.schema.fields], metadata)
@@ -30,7 +32,7 @@ interface Constant {
   readonly fill: (rows: number) => Data
 }
 
-function positionColumns(table: Table): Constant[] {
+function positionColumns(table: Table, place: boolean): Constant[] {
   const integer = (name: string, value: number): Constant => ({
     field: new Field(name, new Int32(), false),
     fill: (rows) =>
@@ -48,5 +50,5 @@ function positionColumns(table: Table): Constant[] {
   })
   const { epoch, step } = positionOf(table)
   const split = splitOf(table)
-  return [integer('epoch', epoch), integer('step', step), ...(split ? [text('split', split)] : [])]
+  return [...(place ? [integer('epoch', epoch), integer('step', step)] : []), ...(split ? [text('split', split)] : [])]
 }
