@@ -85,7 +85,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { turn } from './stage/turn.js'
-export { composed } from './wires/affine.js'
+export { composed, isFoldable } from './wires/affine.js'
 export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
   type Cell,
@@ -139,6 +139,7 @@ export {
 } from './wires/monitor.js'
 export { arraysOf, copyParameters, gradientNormOf, type Model, modelOf, parametersTables } from './wires/parameters.js'
 export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
+export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
 export {
   batchOfShards,

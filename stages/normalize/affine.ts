@@ -5,6 +5,7 @@ import {
   countRows,
   exampleFields,
   examplesTable,
+  isFoldable,
   kernelRows,
   layoutOf,
   PipelineError,
@@ -16,12 +17,6 @@ import {
   turn,
   widthOf,
 } from '../../pipeline/stage-kit.js'
-
-/**
- * Largest `|mean * scale|` for which the map is folded into float32 weights. With larger values, cancellation would
- * lose digits of the features (float32 has about 7), so these features are converted to standardised floats.
- */
-const FOLDABLE = 256
 
 /** Mean, deviation and range per feature. */
 export interface Statistics {
@@ -152,7 +147,7 @@ export async function standardised(table: Table, affine: Affine, context: StageC
   const { applied, affine: _, ...layout } = layoutOf(table)
   const { values, labels } = kernelRows(table)
   const { mean, scale } = affine
-  if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
+  if (values instanceof Uint8Array && isFoldable(affine))
     return examplesTable(
       exampleFields({ ...layout, affine }, values),
       values,
