@@ -26,7 +26,8 @@ import {
 /**
  * Classifies rows with the last parameters. Rows that have been standardised are taken as they are; all others are
  * standardised with the map that is stored with the parameters. Emits a table of predictions for each piece of rows, so the
- * rows of a file may be more than fit into memory. Labels that are not known stay so.
+ * rows of a file may be more than fit into memory. Labels that are not known stay so. `row` is the row in the source, or
+ * in the split if the load stage does not tell.
  */
 export const predictions = defineStage({
   name: 'evaluate/predictions',
@@ -100,24 +101,24 @@ function makePredictor(parameters: Table, context: StageContext): Predictor {
       if (width !== scorer.features) throw new PipelineError('DATA', unlikeWidths(scorer.features, width))
       const codes = codesOf(layoutOf(table).classes, model.classes)
       const isRaw = isAsLoaded(table, model.affine)
-      let row = seen.get(split) ?? 0
-      seen.set(split, row + rows.labels.length)
+      const before = seen.get(split) ?? 0
+      seen.set(split, before + rows.labels.length)
+      let at = 0
       for (const piece of slices(withoutLabels(rows), scorer.rowsPerCall)) {
         const count = piece.labels.length
         const scores = await (isRaw ? scorer.score(piece.values) : scorer.scoreRows(piece))
-        const first = row - (seen.get(split)! - rows.labels.length)
         yield predictionsTable(
           {
             classes: model.classes,
             kind: scorer.isLogits ? 'probability' : 'score',
-            rows: Int32Array.from({ length: count }, (_, i) => row + i),
-            labels: rows.labels.slice(first, first + count).map((label) => (label < 0 ? -1 : codes(label))),
+            rows: rows.row?.slice(at, at + count) ?? Int32Array.from({ length: count }, (_, i) => before + at + i),
+            labels: rows.labels.slice(at, at + count).map((label) => (label < 0 ? -1 : codes(label))),
             ...predict(scores, scorer),
           },
           split,
           position,
         )
-        row += count
+        at += count
       }
     }
   }
