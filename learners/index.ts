@@ -5,6 +5,7 @@
 
 export { type ClassWeights, classWeights, classWeightsProblem, weightsOfClasses } from './class-weights.js'
 export { type Classified, classify } from './classify.js'
+export { type FoldedLayer, foldedLayers, rowScorer } from './folded-layers.js'
 export { hinge } from './hinge.js'
 export { type Drawn, type Initial, initial, initialArrays } from './initial.js'
 export { network } from './network.js'

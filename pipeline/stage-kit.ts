@@ -15,7 +15,7 @@ export type {
   Rows,
 } from '../kernels/contract.js'
 export { argMax, writeSoftmax } from '../kernels/loss.js'
-export { arraysOfNetwork, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
+export { arraysOfNetwork, EPSILON, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { cutToCells, padToCells } from './base/cells.js'
 export type { DataSource } from './base/data-source.js'
