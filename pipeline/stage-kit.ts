@@ -15,7 +15,7 @@ export type {
   Rows,
 } from '../kernels/contract.js'
 export { argMax, writeSoftmax } from '../kernels/loss.js'
-export { arraysOfNetwork, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
+export { arraysOfNetwork, EPSILON, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { cutToCells, padToCells } from './base/cells.js'
 export type { DataSource } from './base/data-source.js'
@@ -42,11 +42,16 @@ export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
 export {
-  openParquet,
-  type ParquetOptions,
-  type ParquetProgress,
-  type ParquetRows,
-} from './formats/parquet.js'
+  MODEL_SPLIT,
+  type ModelInputs,
+  modelFacts,
+  modelInputsOf,
+  modelOption,
+  readModelInputs,
+  readStoredModel,
+  type StoredModel,
+} from './formats/model-inputs.js'
+export { openParquet, type ParquetOptions, type ParquetProgress, type ParquetRows } from './formats/parquet.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
@@ -81,7 +86,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { turn } from './stage/turn.js'
-export { composed } from './wires/affine.js'
+export { composed, isFoldable } from './wires/affine.js'
 export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
   type Cell,
@@ -134,7 +139,20 @@ export {
   monitorOption,
 } from './wires/monitor.js'
 export { arraysOf, copyParameters, gradientNormOf, type Model, modelOf, parametersTables } from './wires/parameters.js'
+export {
+  copyPerRow,
+  type ExampleRows,
+  gatherPerRow,
+  isWeight,
+  newPerRow,
+  type PerRow,
+  type PerRowName,
+  perRowColumns,
+  perRowOf,
+  slicePerRow,
+} from './wires/per-row.js'
 export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
+export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
 export {
   batchOfShards,

@@ -5,9 +5,11 @@ import {
   countRows,
   exampleFields,
   examplesTable,
+  isFoldable,
   kernelRows,
   layoutOf,
   PipelineError,
+  perRowOf,
   type Rows,
   rowsByShard,
   type StageContext,
@@ -16,12 +18,6 @@ import {
   turn,
   widthOf,
 } from '../../pipeline/stage-kit.js'
-
-/**
- * Largest `|mean * scale|` for which the map is folded into float32 weights. With larger values, cancellation would
- * lose digits of the features (float32 has about 7), so these features are converted to standardised floats.
- */
-const FOLDABLE = 256
 
 /** Mean, deviation and range per feature. */
 export interface Statistics {
@@ -150,9 +146,11 @@ async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], 
  */
 export async function standardised(table: Table, affine: Affine, context: StageContext): Promise<Table> {
   const { applied, affine: _, ...layout } = layoutOf(table)
-  const { values, labels } = kernelRows(table)
+  const rows = kernelRows(table)
+  const { values, labels } = rows
+  const perRow = perRowOf(rows)
   const { mean, scale } = affine
-  if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
+  if (values instanceof Uint8Array && isFoldable(affine))
     return examplesTable(
       exampleFields({ ...layout, affine }, values),
       values,
@@ -160,6 +158,7 @@ export async function standardised(table: Table, affine: Affine, context: StageC
       splitOf(table),
       undefined,
       shareOf(table),
+      perRow,
     )
   const bytes = context.kernels.allocate(values.length * 4)
   const floats = new Float32Array(bytes.buffer, bytes.byteOffset, values.length)
@@ -177,6 +176,7 @@ export async function standardised(table: Table, affine: Affine, context: StageC
     splitOf(table),
     undefined,
     shareOf(table),
+    perRow,
   )
 }
 
