@@ -29,6 +29,7 @@ export {
   toInterval,
   trainingInterval,
 } from './base/every.js'
+export { hashOfNumbers } from './base/hash.js'
 export { nonFiniteAsText } from './base/json.js'
 export { didYouMean } from './base/nearest.js'
 export { packagePath } from './base/package.js'
@@ -41,7 +42,30 @@ export { inputPath } from './files/input-path.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
+export {
+  MODEL_SPLIT,
+  type ModelInputs,
+  modelFacts,
+  modelInputsOf,
+  modelOption,
+  readModelInputs,
+  readStoredModel,
+  type StoredModel,
+} from './formats/model-inputs.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
+export {
+  type Dealing,
+  deal,
+  dealByClass,
+  dealFolds,
+  dealing,
+  dealingProblem,
+  dealRows,
+  fractions,
+  type Keys,
+  type Part,
+  partsMeaning,
+} from './stage/dealing.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
 export {
@@ -128,6 +152,18 @@ export {
   monitorOption,
 } from './wires/monitor.js'
 export { arraysOf, copyParameters, gradientNormOf, type Model, modelOf, parametersTables } from './wires/parameters.js'
+export {
+  copyPerRow,
+  type ExampleRows,
+  gatherPerRow,
+  isWeight,
+  newPerRow,
+  type PerRow,
+  type PerRowName,
+  perRowColumns,
+  perRowOf,
+  slicePerRow,
+} from './wires/per-row.js'
 export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export type { Share } from './wires/share.js'
 export {
