@@ -51,6 +51,12 @@ export {
   readStoredModel,
   type StoredModel,
 } from './formats/model-inputs.js'
+export {
+  openParquet,
+  type ParquetOptions,
+  type ParquetProgress,
+  type ParquetRows,
+} from './formats/parquet.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
