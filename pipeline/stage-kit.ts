@@ -57,6 +57,7 @@ export {
   type ParquetProgress,
   type ParquetRows,
 } from './formats/parquet.js'
+export { type ProtoField, protobuf } from './formats/protobuf.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
