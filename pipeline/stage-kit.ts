@@ -51,6 +51,17 @@ export {
   readStoredModel,
   type StoredModel,
 } from './formats/model-inputs.js'
+export {
+  isNpy,
+  type NpyArray,
+  type NpyHeader,
+  type NpyNumbers,
+  npyBytes,
+  npyElements,
+  readNpy,
+  readNpyHeader,
+  rowMajor,
+} from './formats/npy-read.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
