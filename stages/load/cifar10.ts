@@ -5,11 +5,16 @@ import {
   defineStage,
   exampleFields,
   inputPath,
+  modelFacts,
+  modelOption,
   PipelineError,
+  readModelInputs,
   ShardBuffer,
   type StageContext,
+  storedFile,
   wire,
 } from '../../pipeline/stage-kit.js'
+import { checkModelShape, checkWithoutModel, type ModelRows, modelTables, noClassOfModel } from './model-rows.js'
 import { foundFile, openSourceFile, type SourceFile } from './source-file.js'
 
 const classes = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck']
@@ -31,6 +36,7 @@ const options = z.strictObject({
     .positive()
     .optional()
     .describe('Number of rows at the end of the training files that become the validation split. Default: none.'),
+  model: modelOption,
 })
 
 type Options = z.output<typeof options>
@@ -54,18 +60,32 @@ export const cifar10 = defineStage({
     '  with: { directory: data/cifar-10-batches-bin, train: [data_batch_1.bin], test: [test_batch.bin] }',
   holds: 'every split, as uint8: 3 kB per image; in a divided run the shards of this rank',
   parallel: 'every',
-  sources: (options) =>
-    splitsOf(options).flatMap(([, names]) => names.map((name) => foundFile(join(options.directory, name)))),
+  sources: (options) => [
+    ...filesOf(options).map((name) => foundFile(join(options.directory, name))),
+    ...(options.model === undefined ? [] : [storedFile(options.model)]),
+  ],
   facts: ({ options, problem }) => {
     if (options.holdOut !== undefined && options.validation.length > 0)
       problem('holdOut', 'the validation split has files already; give one of validation and holdOut')
+    if (options.model !== undefined) {
+      checkWithoutModel(options, ['holdOut'], problem)
+      return { examples: modelFacts(options.model, problem) }
+    }
     return { examples: { splits: splitNames(options), shape, classes } }
   },
-  run: (options, context) => context.flow.pull(splitTables(options, context)),
+  run: (options, context) =>
+    context.flow.pull(
+      options.model === undefined ? splitTables(options, context) : rowsForModel(options, options.model, context),
+    ),
 })
 
 function splitsOf({ train, validation, test }: Options): [string, readonly string[]][] {
   return Object.entries({ train, validation, test }).filter(([, names]) => names.length > 0)
+}
+
+/** All files, in the order of the splits. */
+function filesOf(options: Options): string[] {
+  return splitsOf(options).flatMap(([, names]) => names)
 }
 
 function splitNames(options: Options): string[] {
@@ -105,6 +125,30 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     yield* rows.tables(fields, split)
     if (heldRows) yield* heldRows.tables(fields, 'validation')
   }
+}
+
+async function* rowsForModel(options: Options, path: string, context: StageContext): AsyncGenerator<Table> {
+  const model = readModelInputs(path)
+  checkModelShape('CIFAR-10', shape, model)
+  const codes = classes.map((name) => model.classes.indexOf(name))
+  async function* pieces(): AsyncGenerator<ModelRows> {
+    for (const name of filesOf(options)) {
+      const file = await openRecords(join(options.directory, name), context)
+      let record = 0
+      for await (const piece of file.pieces(PIECE * RECORD)) {
+        const rows = piece.length / RECORD
+        const [values, labels] = [new Uint8Array(rows * PIXELS), new Int32Array(rows)]
+        for (let i = 0; i < rows; i++, record++) {
+          const label = labelOf(piece[i * RECORD]!, file, record)
+          labels[i] = codes[label]!
+          if (labels[i]! < 0) throw noClassOfModel(`${file.path}: record ${record}`, classes[label]!, model)
+          values.set(piece.subarray(i * RECORD + 1, (i + 1) * RECORD), i * PIXELS)
+        }
+        yield { values, labels }
+      }
+    }
+  }
+  yield* modelTables({ shape, classes: model.classes }, pieces(), context)
 }
 
 async function openRecords(path: string, context: StageContext): Promise<SourceFile> {

@@ -5,21 +5,34 @@ import {
   defineStage,
   exampleFields,
   inputPath,
+  type ModelInputs,
+  modelFacts,
+  modelOption,
   PipelineError,
+  readModelInputs,
   ShardBuffer,
   type StageContext,
+  storedFile,
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { dealing, dealRows, fractions } from './fractions.js'
 import { type IdxFile, openIdx } from './idx-file.js'
+import {
+  checkModelShape,
+  checkWithoutModel,
+  classesOfBytes,
+  type ModelRows,
+  modelTables,
+  noClassOfModel,
+} from './model-rows.js'
 import { foundFile } from './source-file.js'
 
 const help = 'name the folder of the files as `directory`, and the files of each split in `files`'
 
 const pair = z.strictObject({
   images: z.string().min(1).describe('File of the images.'),
-  labels: z.string().min(1).describe('File of their labels.'),
+  labels: z.string().min(1).optional().describe('File of their labels. Only with `model`, it may be left out.'),
 })
 
 const options = z.strictObject({
@@ -45,6 +58,7 @@ const options = z.strictObject({
     .refine((names) => new Set(names).size === names.length, { error: 'expected names that differ' })
     .optional()
     .describe('The class names, in the order of the labels from 0. Default: the labels that occur, as numbers.'),
+  model: modelOption,
 })
 
 type Options = z.output<typeof options>
@@ -68,11 +82,20 @@ export const idx = defineStage({
     '- use: load/idx\n  with: { directory: /usr/share/datasets/fashion-mnist, fractions: { train: 0.9, validation: 0.1 } }',
   holds: 'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank',
   parallel: 'every',
-  sources: ({ directory, files }) =>
-    Object.values(files).flatMap(({ images, labels }) =>
-      [images, labels].map((name) => foundFile(join(directory, name))),
+  sources: ({ directory, files, model }) => [
+    ...Object.values(files).flatMap(({ images, labels }) =>
+      [images, labels].flatMap((name) => (name === undefined ? [] : [foundFile(join(directory, name))])),
     ),
-  facts: ({ options: { files, fractions, classes }, problem }) => {
+    ...(model === undefined ? [] : [storedFile(model)]),
+  ],
+  facts: ({ options, problem }) => {
+    const { files, fractions, classes, model } = options
+    if (model !== undefined) {
+      checkWithoutModel(options, ['fractions', 'classes'], problem)
+      return { examples: modelFacts(model, problem) }
+    }
+    for (const [split, { labels }] of Object.entries(files))
+      if (labels === undefined) problem(`files.${split}`, 'expected `labels`, the file of the labels of these images')
     if (fractions && !files.train)
       problem('fractions', 'expected a split `train` among the files, which the fractions divide')
     const others = Object.keys(files).filter((split) => split !== 'train')
@@ -81,7 +104,10 @@ export const idx = defineStage({
     const splits = Object.keys(files).flatMap((split) => splitNames(split, fractions))
     return { examples: { splits, ...(classes && { classes }) } }
   },
-  run: (options, context) => context.flow.pull(splitTables(options, context)),
+  run: (options, context) =>
+    context.flow.pull(
+      options.model === undefined ? splitTables(options, context) : rowsForModel(options, options.model, context),
+    ),
 })
 
 /** The splits that are made of the files of one split. */
@@ -103,7 +129,7 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   // All labels are read first: they are small, and they tell the classes and into which split each image goes.
   const all: Labelled[] = []
   for (const [split, { images, labels }] of Object.entries(options.files)) {
-    const path = foundFile(join(options.directory, labels))
+    const path = foundFile(join(options.directory, labels!))
     const read = await readLabels(path, options.classes, context)
     all.push({ split, path, images: foundFile(join(options.directory, images)), labels: read })
   }
@@ -117,6 +143,64 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     for (const [split, rows] of await readImages(file, labelled, widthOf(shape), options, context))
       yield* rows.tables(fields, split)
   }
+}
+
+async function* rowsForModel(options: Options, path: string, context: StageContext): AsyncGenerator<Table> {
+  const model = readModelInputs(path)
+  async function* pieces(): AsyncGenerator<ModelRows> {
+    for (const { images, labels } of Object.values(options.files)) {
+      const all = labels === undefined ? undefined : await readCodes(join(options.directory, labels), model, context)
+      yield* imagesForModel(foundFile(join(options.directory, images)), all, model, context)
+    }
+  }
+  yield* modelTables(model, pieces(), context)
+}
+
+/** The classes of the images, by their bytes in a file of labels. */
+async function readCodes(file: string, model: ModelInputs, context: StageContext): Promise<LabelCodes> {
+  const path = foundFile(file)
+  const labels = await readLabels(path, undefined, context)
+  const codeOf = classesOfBytes(model)
+  const codes = Int32Array.from(labels, (label, i) => {
+    const code = codeOf(label)
+    if (code === undefined) throw noClassOfModel(`${path}: label ${i}`, label, model)
+    return code
+  })
+  return { path, codes }
+}
+
+/** The class of each image, and the file that says so. */
+interface LabelCodes {
+  readonly path: string
+  readonly codes: Int32Array
+}
+
+async function* imagesForModel(
+  path: string,
+  labels: LabelCodes | undefined,
+  model: ModelInputs,
+  context: StageContext,
+): AsyncGenerator<ModelRows> {
+  const check = ([count = 0, ...of]: readonly number[]): void => {
+    if (labels && count !== labels.codes.length) throw unlikeCounts(path, labels.path, labels.codes.length, count)
+    checkModelShape(path, of.length === 2 ? [1, ...of] : of, model)
+  }
+  const width = widthOf(model.shape)
+  const file = await openIdx(path, { items: 'images', dimensions: [2, 4], check }, context, help)
+  let row = 0
+  for await (const block of file.blocks()) {
+    const rows = block.length / width
+    const codes = labels?.codes.slice(row, row + rows) ?? new Int32Array(rows).fill(-1)
+    row += rows
+    yield { values: block.slice(), labels: codes }
+  }
+}
+
+function unlikeCounts(images: string, labels: string, expected: number, found: number): PipelineError {
+  return new PipelineError(
+    'DATA',
+    `${images}: expected ${expected} images, one per label in ${labels}, found ${found}; are both files of the same split?`,
+  )
 }
 
 /** Returns the labels that occur, as the names of classes, and replaces each label by the number of its class. */
@@ -157,12 +241,7 @@ function openImages(
   context: StageContext,
 ): Promise<IdxFile> {
   const check = ([count, ...of]: readonly number[]): void => {
-    if (count !== labels.length)
-      throw new PipelineError(
-        'DATA',
-        `${images}: expected ${labels.length} images, one per label in ${path}, found ${count}; ` +
-          'are both files of the same split?',
-      )
+    if (count !== labels.length) throw unlikeCounts(images, path, labels.length, count!)
     if (first && String(of) !== String(first.of))
       throw new PipelineError(
         'DATA',
