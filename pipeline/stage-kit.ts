@@ -96,7 +96,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { turn } from './stage/turn.js'
-export { composed } from './wires/affine.js'
+export { composed, isFoldable } from './wires/affine.js'
 export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
   type Cell,
@@ -162,6 +162,7 @@ export {
   slicePerRow,
 } from './wires/per-row.js'
 export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
+export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
 export {
   batchOfShards,

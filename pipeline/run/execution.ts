@@ -222,7 +222,11 @@ function contextMaker(
       learnerNamed(
         name,
         options,
-        pipeline.graph.nodes.flatMap(({ stage }) => stage.learner ?? []),
+        pipeline.graph.nodes.flatMap(({ stage, facts }) => [
+          ...(stage.learner ? [stage.learner] : []),
+          // A stage may know its learner only from its options.
+          ...Object.values(facts).flatMap(({ learner }) => learner ?? []),
+        ]),
       ),
     random: randomStreams(pipeline.seed, node.id),
     splitRandom: splitStreams(pipeline.splitSeed, node.id),

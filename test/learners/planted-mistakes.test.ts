@@ -9,11 +9,11 @@ import { referenceKernels } from '../../dist/kernels/reference.js'
 import { network } from '../../dist/learners/index.js'
 import { randomStream } from '../../dist/pipeline/base/random.js'
 import { arraysOf, copyParameters, modelOf, parametersTables, positionOf } from '../../dist/pipeline/stage-kit.js'
+import { examples as plainExamples } from '../../dist/pipeline/wires/plain-rows.js'
 import { gradientChecks } from '../../dist/stages/check/table.js'
 import { gradientStep } from '../../dist/stages/index.js'
 import { openStage as openAnyStage } from '../../dist/testing.js'
 import { runStage, temporary } from '../stages/harness.js'
-import { examples } from '../stages/tables.js'
 
 /** A mistake in the code of the reference kernel: what is written there, what is written instead, and who shows it. */
 interface Mistake {
@@ -22,6 +22,8 @@ interface Mistake {
   readonly right: string
   readonly wrong: string
   readonly options?: string
+  /** Whether the rows have weights of their own. */
+  readonly weighted?: boolean
   /** The arrays whose gradients are wrong. */
   readonly caught: readonly string[]
   /** Which of the two gradients are wrong. Default: both. */
@@ -108,6 +110,15 @@ const mistakes: Mistake[] = [
     caught: ['W1', 'W2', 'W3', 'b1', 'b2', 'b3'],
   },
   {
+    name: 'the weight of the row not in the slope',
+    file: 'reference-network',
+    right: 'own[k] *= weight',
+    wrong: '{}',
+    options: 'batchNorm: true',
+    weighted: true,
+    caught: ['W1', 'W2', 'W3', 'b3', 'beta1', 'beta2', 'gamma1', 'gamma2'],
+  },
+  {
     name: 'hinge without the slope by the score of the label',
     file: 'loss',
     right: 'slope[label] -= 1',
@@ -138,12 +149,21 @@ async function kernelsWith(t: Test, mistake: Mistake | undefined): Promise<Kerne
 }
 
 /** The same fifteen rows of six features in three classes, for two steps. */
-function batches(): Table[] {
+function batches(weighted = false): Table[] {
   const random = randomStream(3, 'test', 'rows')
   const rows = Array.from({ length: 15 }, () => Array.from({ length: 6 }, () => random.normal()))
   const labels = rows.map((_, i) => i % 3)
   return [1, 2].map((step) =>
-    examples(rows, labels, { position: { epoch: 1, step, epochs: 1, steps: 2 } }, Float32Array),
+    plainExamples(
+      {
+        values: rows,
+        labels,
+        type: 'float32',
+        classes: ['a', 'b', 'c'],
+        ...(weighted && { weights: rows.map((_, i) => (i % 4) / 2) }),
+      },
+      { epoch: 1, step, epochs: 1, steps: 2 },
+    ),
   )
 }
 
@@ -152,11 +172,10 @@ async function wrongGradients(
   t: Test,
   kernels: Kernels,
   options = '',
-  change: (table: Table) => Table = (table) => table,
+  { change = (table: Table) => table, given = batches(), checked = given } = {},
 ): Promise<string[]> {
   const learner = { ...network, open: (_: Kernels, ...rest: [never, never]) => network.open(kernels, ...rest) }
   const stage = gradientStep({ name: 'gradient-step/network', summary: 'Trains.', learner, example: '' })
-  const given = batches()
   const own = Object.fromEntries(
     options
       .split(/, (?=[a-z])/)
@@ -168,7 +187,7 @@ async function wrongGradients(
   const opened = openAnyStage(use as never, { batches: given } as never, { directory: join(temporary(t), 'run') })
   const parameters = await lastValueFrom(opened.tables.pipe(map(copyParameters), map(change), toArray()))
   const check = '- use: check/gradient\n  with: { kernels: [], lambdas: [0.02], h: [1.0e-5], onFailure: continue }'
-  const { tables } = await runStage(t, check, { batches: given, parameters }, { learners: [learner] })
+  const { tables } = await runStage(t, check, { batches: checked, parameters }, { learners: [learner] })
   const centred = gradientChecks(tables[0]!).filter(({ method }) => method === 'centred')
   t.equal(new Set(centred.map(({ gradient }) => gradient)).size, 2)
   return centred.filter(({ verdict }) => verdict === 'fail').map(({ gradient, array }) => `${gradient} ${array}`)
@@ -176,9 +195,14 @@ async function wrongGradients(
 
 for (const mistake of mistakes)
   t.test(`the gradient check finds: ${mistake.name}`, async (t) => {
-    const { options, caught, gradients = ['step', 'reference'] } = mistake
-    t.strictSame(await wrongGradients(t, await kernelsWith(t, undefined), options), [], 'it passes without the mistake')
-    const found = await wrongGradients(t, await kernelsWith(t, mistake), options)
+    const { options, weighted, caught, gradients = ['step', 'reference'] } = mistake
+    const rows = { given: batches(weighted) }
+    t.strictSame(
+      await wrongGradients(t, await kernelsWith(t, undefined), options, rows),
+      [],
+      'it passes without the mistake',
+    )
+    const found = await wrongGradients(t, await kernelsWith(t, mistake), options, rows)
     t.strictSame(
       found.toSorted(),
       gradients.flatMap((gradient) => caught.map((array) => `${gradient} ${array}`)).toSorted(),
@@ -193,5 +217,13 @@ t.test('the gradient check finds: a step without the penalty of magnitudes that 
     t.ok(arraysOf(model).W1)
     return parametersTables({ ...model, l1: 0.01 })(positionOf(table), model.eta)
   }
-  t.strictSame(await wrongGradients(t, kernels, '', claimed), ['step W1', 'step W2', 'step W3'])
+  t.strictSame(await wrongGradients(t, kernels, '', { change: claimed }), ['step W1', 'step W2', 'step W3'])
+})
+
+t.test('the gradient check finds: a step that forgot the weights of its rows', async (t) => {
+  const forgotten = { given: batches(), checked: batches(true) }
+  t.strictSame(
+    await wrongGradients(t, await kernelsWith(t, undefined), '', forgotten),
+    ['W1', 'b1', 'W2', 'b2', 'W3', 'b3'].map((array) => `step ${array}`),
+  )
 })
