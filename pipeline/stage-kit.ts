@@ -29,6 +29,7 @@ export {
   toInterval,
   trainingInterval,
 } from './base/every.js'
+export { hashOfNumbers } from './base/hash.js'
 export { nonFiniteAsText } from './base/json.js'
 export { didYouMean } from './base/nearest.js'
 export { packagePath } from './base/package.js'
@@ -63,6 +64,19 @@ export {
   rowMajor,
 } from './formats/npy-read.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
+export {
+  type Dealing,
+  deal,
+  dealByClass,
+  dealFolds,
+  dealing,
+  dealingProblem,
+  dealRows,
+  fractions,
+  type Keys,
+  type Part,
+  partsMeaning,
+} from './stage/dealing.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
 export {

@@ -106,8 +106,9 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     if (held >= count)
       throw new PipelineError('DATA', `holdOut: ${held} rows cannot be held out of ${count}: none is left to train on`)
     const kept = count - held
+    const columns = options.holdOut === undefined ? [] : (['row'] as const)
     const deal = (rows: number): ShardBuffer<Uint8Array> =>
-      new ShardBuffer(context.parallel, rows, PIXELS, context.kernels.allocate)
+      new ShardBuffer(context.parallel, rows, PIXELS, context.kernels.allocate, columns)
     const rows = deal(kept)
     const heldRows = held > 0 ? deal(held) : undefined
     let row = 0
@@ -117,8 +118,8 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
         for (let at = 0; at < piece.length; at += RECORD, row++) {
           const label = labelOf(piece[at]!, file, row - first)
           const pixels = piece.subarray(at + 1, at + RECORD)
-          if (row < kept) rows.put(row, pixels, label)
-          else heldRows?.put(row - kept, pixels, label)
+          if (row < kept) rows.put(row, pixels, label, row)
+          else heldRows?.put(row - kept, pixels, label, row)
         }
       }
     }
