@@ -9,7 +9,7 @@ import {
   turn,
   widthOf,
 } from '../../pipeline/stage-kit.js'
-import { type Dealing, dealRows } from './fractions.js'
+import { type Dealing, dealRows, type Part } from './fractions.js'
 
 /** The features of rows, row by row. */
 export type Features = Uint8Array | Float32Array
@@ -56,7 +56,7 @@ export function commonLayout(splits: readonly SplitRows[]): Pick<ArrayRows, 'sha
 export async function* splitTables(
   splits: readonly SplitRows[],
   classes: readonly string[],
-  dealing: Dealing & { readonly fractions?: Readonly<Record<string, number>> | undefined },
+  dealing: Dealing & { readonly fractions?: Readonly<Record<string, Part>> | undefined },
   context: StageContext,
 ): AsyncGenerator<Table> {
   const { shape, type } = commonLayout(splits)
