@@ -59,6 +59,17 @@ export {
   type ParquetRows,
 } from './formats/parquet.js'
 export { type ProtoField, protobuf } from './formats/protobuf.js'
+export {
+  isNpy,
+  type NpyArray,
+  type NpyHeader,
+  type NpyNumbers,
+  npyBytes,
+  npyElements,
+  readNpy,
+  readNpyHeader,
+  rowMajor,
+} from './formats/npy-read.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export {
   type Dealing,
