@@ -33,6 +33,21 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
     .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
 
+  addReadOptions(program.command('schema'))
+    .summary('print the JSON Schema of pipeline files, for editors')
+    .description(
+      'Print the JSON Schema (draft 2020-12) of pipeline files: keys, stages, and the options of each stage with types, ' +
+        'defaults and what they mean. Editors complete and check with it. With a pipeline, its own stages are in it, too.',
+    )
+    .argument('[pipeline]', 'YAML file whose stages are added')
+    .option('--out <file>', 'write it to this file')
+    .option('--force', 'replace a file that is no schema of Millrace')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace schema --out pipeline.schema.json\n  millrace schema examples/noise.yaml',
+    )
+    .action(async (name, options) => (await import('./schema.js')).schemaCommand(name, options, output))
+
   addReadOptions(program.command('check-gradient'))
     .summary('check the gradients of a pipeline')
     .description(
