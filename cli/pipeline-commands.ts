@@ -33,6 +33,16 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
     .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
 
+  program
+    .command('explain')
+    .summary('explain a stage or an error code')
+    .description('Explain a stage (options, ports, an example) or an error code (what it means, an example, the fix).')
+    .argument('<name>', 'a stage (batch/rows, ./file.js) or an error code (DATA, DIVERGED, …)')
+    .option(...noPlugins)
+    .option('--json', 'print as JSON')
+    .addHelpText('after', '\nExamples:\n  millrace explain gradient-step/softmax\n  millrace explain DIVERGED')
+    .action(async (name, options) => (await import('./explain.js')).explainCommand(name, options, output))
+
   addReadOptions(program.command('schema'))
     .summary('print the JSON Schema of pipeline files, for editors')
     .description(
