@@ -41,6 +41,16 @@ export { inputPath } from './files/input-path.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
+export {
+  MODEL_SPLIT,
+  type ModelInputs,
+  modelFacts,
+  modelInputsOf,
+  modelOption,
+  readModelInputs,
+  readStoredModel,
+  type StoredModel,
+} from './formats/model-inputs.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'

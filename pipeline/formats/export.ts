@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import { DataType, type Table } from 'apache-arrow'
 import { zipSync } from 'fflate'
+import { z } from 'zod'
 import { widthOf } from '../../kernels/network-shape.js'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { readInside } from '../files/inside.js'
 import { readRegularFile } from '../files/regular-file.js'
+import { type Column, column, featuresOfColumn } from '../wires/columns.js'
 import { type Model, modelOf } from '../wires/parameters.js'
 import { positionOf } from '../wires/position.js'
 import { tableFromFile } from './ipc.js'
@@ -18,8 +20,8 @@ export const exportFormats = ['safetensors', 'npz'] as const
 /** The name of an export format. */
 export type ExportFormat = (typeof exportFormats)[number]
 
-/** Largest file that is read, in bytes. The parameters of a classifier are far smaller. */
-const MOST = 1 << 30
+/** Largest file of parameters that is read, in bytes. Those of a classifier are far smaller. */
+export const MOST_PARAMETERS = 1 << 30
 
 /** The zip format has offsets of 32 bits. The rest is for its directory. */
 const MOST_ZIPPED = 2 ** 32 - 2 ** 20
@@ -29,12 +31,12 @@ const MOST_ZIPPED = 2 ** 32 - 2 ** 20
  * cannot be read, is damaged, or holds something else.
  */
 export function readParameters(file: string): Table {
-  return parametersOf(file, () => readRegularFile(file, MOST))
+  return parametersOf(file, () => readRegularFile(file, MOST_PARAMETERS))
 }
 
 /** Does the same for a file of a run directory, in which symbolic links are not followed. */
 export function readParametersInside(directory: string, name: string): Table {
-  return parametersOf(join(directory, name), () => readInside(directory, name, MOST))
+  return parametersOf(join(directory, name), () => readInside(directory, name, MOST_PARAMETERS))
 }
 
 function parametersOf(file: string, read: () => Buffer): Table {
@@ -172,7 +174,7 @@ function check(table: Table): void {
     DataType.isInt(shapes?.children[0].type) &&
     DataType.isFloat(values?.children[0].type)
   if (!isRight) throw new Error('expected the columns name, shape and values')
-  const { arrays, classes, shape, names: features, affine, lambda, eta } = modelOf(table)
+  const { arrays, classes, shape, names: features, columns, type, affine, lambda, eta } = modelOf(table)
   const { epoch, step } = positionOf(table)
   const names = new Set(arrays.map(({ name }) => name))
   if (arrays.length === 0) throw new Error('it has no arrays')
@@ -188,6 +190,8 @@ function check(table: Table): void {
     !(Array.isArray(features) && features.length === width && features.every((name) => typeof name === 'string'))
   )
     throw new Error(`expected ${width} feature names`)
+  if (columns && !areColumns(columns, width)) throw new Error(`expected columns that make ${width} features`)
+  if (type !== undefined && type !== 'uint8' && type !== 'float32') throw new Error('the metadata is damaged')
   if (affine && !(affine.mean.length === width && affine.scale.length === width))
     throw new Error(`expected a standardisation of ${width} features`)
   for (const { name, shape, values } of arrays) {
@@ -196,4 +200,9 @@ function check(table: Table): void {
     if (widthOf(shape) !== values.length)
       throw new Error(`the array "${name}" of shape [${shape}] has ${values.length} numbers`)
   }
+}
+
+function areColumns(columns: readonly Column[], width: number): boolean {
+  const checked = z.array(column).safeParse(columns)
+  return checked.success && checked.data.reduce((sum, each) => sum + featuresOfColumn(each), 0) === width
 }

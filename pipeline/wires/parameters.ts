@@ -33,6 +33,8 @@ export interface Model {
   readonly columns?: readonly Column[] | undefined
   /** Name of the column of the labels, if the data names it. */
   readonly label?: string | undefined
+  /** The numbers of the features as they were trained on; unknown in files of version 0.1.0. */
+  readonly type?: 'uint8' | 'float32' | undefined
   /** Names of the classes, in the order of the scores. */
   readonly classes: readonly string[]
   /** The map `z = (x - mean) * scale` from features as loaded to the inputs of the learner, if there is one. */
@@ -118,6 +120,7 @@ export function parametersTables(
   if (model.names) metadata.set('names', JSON.stringify(model.names))
   if (model.columns) metadata.set('columns', JSON.stringify(model.columns))
   if (model.label !== undefined) metadata.set('label', model.label)
+  if (model.type !== undefined) metadata.set('type', model.type)
   writeAffine(metadata, 'affine', model.affine)
   const schema = new Schema(fields, metadata)
   const table = new Table(
@@ -157,6 +160,7 @@ export function modelOf(table: Table): Model {
       classes: JSON.parse(metadata.get('classes') ?? '[]') as string[],
       ...(metadata.has('columns') && { columns: JSON.parse(metadata.get('columns')!) as Column[] }),
       ...(metadata.has('label') && { label: metadata.get('label') }),
+      ...(metadata.has('type') && { type: metadata.get('type') as 'uint8' }),
       affine: readAffine(metadata, 'affine'),
       lambda: numberOf(table, 'lambda'),
       ...(metadata.has('update') && { update: metadata.get('update') }),

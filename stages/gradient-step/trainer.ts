@@ -150,6 +150,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       names,
       columns: layout.columns,
       label: layout.label,
+      type: kernelRows(batch).values instanceof Uint8Array ? 'uint8' : 'float32',
       classes,
       affine: inputMapOf(layout),
       lambda: options.lambda,
