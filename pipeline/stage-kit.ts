@@ -138,6 +138,18 @@ export {
   monitorOption,
 } from './wires/monitor.js'
 export { arraysOf, copyParameters, gradientNormOf, type Model, modelOf, parametersTables } from './wires/parameters.js'
+export {
+  copyPerRow,
+  type ExampleRows,
+  gatherPerRow,
+  isWeight,
+  newPerRow,
+  type PerRow,
+  type PerRowName,
+  perRowColumns,
+  perRowOf,
+  slicePerRow,
+} from './wires/per-row.js'
 export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export type { Share } from './wires/share.js'
 export {

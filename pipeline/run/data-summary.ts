@@ -46,7 +46,7 @@ export function watchData(wire: Observable<Table>, report: (summary: DataSummary
       const split = splits.get(name) ?? { rows: 0, ...(!share && { perClass: layout.classes.map(() => 0) }) }
       splits.set(name, split)
       split.rows = share ? share.rows : split.rows + table.numRows
-      if (split.perClass) for (const label of kernelRows(table).labels) split.perClass[label]!++
+      if (split.perClass) for (const label of kernelRows(table).labels) if (label >= 0) split.perClass[label]!++
     },
     error: () => {},
     complete: () => {

@@ -8,6 +8,7 @@ import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
 import type { AnyStage, Port, StageContext } from '../stage/stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, kernelRows, layoutOf, splitOf } from '../wires/examples.js'
+import { type PerRow, perRowOf } from '../wires/per-row.js'
 import { classRemarks, isLoader, watchData } from './data-summary.js'
 import { isStop, runGraph } from './run-graph.js'
 
@@ -21,6 +22,8 @@ export interface PreparedTable {
   readonly values: Uint8Array | Float32Array
   /** The label of each row. */
   readonly labels: Int32Array
+  /** What else is known of each row. */
+  readonly perRow?: PerRow | undefined
 }
 
 /** Everything that a stage did while it prepared data. */
@@ -119,13 +122,14 @@ export async function prepare(
     const kept: PreparedTable[] = []
     tables.set(key, kept)
     const next = (table: Table): void => {
-      const { values, labels } = kernelRows(table)
-      bytes += values.byteLength + labels.byteLength
+      const { values, labels, row, weight } = kernelRows(table)
+      for (const array of [values, labels, row, weight]) bytes += array?.byteLength ?? 0
       kept.push({
         split: splitOf(table),
         layout: layoutOf(table),
         values: shared(values, kernels),
         labels: shared(labels, kernels),
+        perRow: perRowOf({ row: row && shared(row, kernels), weight: weight && shared(weight, kernels) }),
       })
     }
     wire.subscribe({ next, error: () => {} })
@@ -170,8 +174,8 @@ function replaying(stage: AnyStage, { notes, sources, outputs }: PreparedStage):
   }
 }
 
-function tableOf({ split, layout, values, labels }: PreparedTable): Table {
-  return examplesTable(exampleFields(layout, values), values, labels, split)
+function tableOf({ split, layout, values, labels, perRow }: PreparedTable): Table {
+  return examplesTable(exampleFields(layout, values), values, labels, split, undefined, undefined, perRow)
 }
 
 /** Returns the outputs (`id.port`) of the nodes in `inside` that other nodes read. */

@@ -51,6 +51,8 @@ export interface Facts {
   readonly shape?: readonly number[]
   /** Names of the classes, in the order of the labels. */
   readonly classes?: readonly string[]
+  /** Whether each example has a weight, by which training steps multiply its loss. */
+  readonly weighted?: boolean
   /** Names of the columns of a `metrics` wire. */
   readonly metrics?: readonly string[]
   /** The learner of a `parameters` wire; null if the stage that makes it names none. */

@@ -1,6 +1,7 @@
 import type { Field, Table } from 'apache-arrow'
 import type { Affine } from '../../kernels/contract.js'
 import { exampleFields, fieldsOf, inputMapOf, kernelRows, layoutOf } from './examples.js'
+import { type PerRow, perRowOf } from './per-row.js'
 
 /** The rows of a table as they are stored. They are not always what a learner sees. */
 export interface StoredRows {
@@ -13,6 +14,8 @@ export interface StoredRows {
   readonly affine: Affine | undefined
   /** Class of each row, an index into the class names. */
   readonly labels: Int32Array
+  /** What else the table says of each row, for the last argument of `examplesTable`; left out if nothing. */
+  readonly perRow?: PerRow
   /** The fields of a table whose features are stored in the same way. */
   readonly fields: [Field, Field]
 }
@@ -23,14 +26,23 @@ export interface StandardisedRows {
   readonly values: Float32Array
   /** Class of each row, an index into the class names. */
   readonly labels: Int32Array
+  /** What else the table says of each row, for the last argument of `examplesTable`; left out if nothing. */
+  readonly perRow?: PerRow
   /** The fields of a table of such values, which names the standardisation that they have gone through. */
   readonly fields: [Field, Field]
 }
 
 /** Returns the rows of an examples or batch table as they are stored: often bytes that are not standardised yet. */
 export function storedRows(table: Table): StoredRows {
-  const { values, labels, affine } = kernelRows(table)
-  return { stored: values, affine: values instanceof Uint8Array ? affine : undefined, labels, fields: fieldsOf(table) }
+  const { values, labels, affine, ...rest } = kernelRows(table)
+  const perRow = perRowOf(rest)
+  return {
+    stored: values,
+    affine: values instanceof Uint8Array ? affine : undefined,
+    labels,
+    fields: fieldsOf(table),
+    ...(perRow && { perRow }),
+  }
 }
 
 /** The fields of standardised floats, by a field of the table that they come from. Their metadata can be long. */
@@ -38,8 +50,8 @@ const floatFields = new WeakMap<Field, [Field, Field]>()
 
 /** Returns the rows of an examples or batch table as a learner sees them: standardised floats. Copies bytes. */
 export function standardisedRows(table: Table): StandardisedRows {
-  const { stored, affine, labels, fields } = storedRows(table)
-  if (stored instanceof Float32Array) return { values: stored, labels, fields }
+  const { stored, affine, labels, fields, perRow } = storedRows(table)
+  if (stored instanceof Float32Array) return { values: stored, labels, fields, ...(perRow && { perRow }) }
   const values = new Float32Array(stored.length)
   if (!affine) values.set(stored)
   else {
@@ -53,7 +65,7 @@ export function standardisedRows(table: Table): StandardisedRows {
     made = exampleFields({ ...layout, affine: undefined, applied: inputMapOf(layout) }, values)
     floatFields.set(fields[0], made)
   }
-  return { values, labels, fields: made }
+  return { values, labels, fields: made, ...(perRow && { perRow }) }
 }
 
 let isWarned = false

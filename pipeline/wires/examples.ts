@@ -12,11 +12,12 @@ import {
   Table,
   Uint8,
 } from 'apache-arrow'
-import type { Affine, Rows } from '../../kernels/contract.js'
+import type { Affine } from '../../kernels/contract.js'
 import { widthOf } from '../../kernels/network-shape.js'
 import { someOf } from '../base/words.js'
 import { composed, readAffine, writeAffine } from './affine.js'
 import type { Column } from './columns.js'
+import { type ExampleRows, newPerRow, type PerRow, perRowColumns, perRowData, perRowFields } from './per-row.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
 
@@ -34,6 +35,8 @@ export interface ExamplesLayout {
   readonly columns?: readonly Column[] | undefined
   /** Name of the column of the labels, if the data names it. */
   readonly label?: string | undefined
+  /** Whether each row has a weight, by which training steps multiply its loss; see `PerRow`. Default: false. */
+  readonly weighted?: boolean | undefined
   /** Standardisation still to be applied to uint8 features. */
   readonly affine?: Affine | undefined
   /** Standardisation that float32 features have already gone through. */
@@ -73,15 +76,18 @@ export function exampleFields(layout: ExamplesLayout, values: Values): [Field, F
   layouts.set(field, layout)
   const ofLabels = new Map([['classes', JSON.stringify(layout.classes)]])
   if (layout.label !== undefined) ofLabels.set('name', layout.label)
+  if (layout.weighted) ofLabels.set('weighted', 'true')
   if (layout.counts) ofLabels.set('counts', JSON.stringify(layout.counts))
   return [field, new Field(label, new Int32(), false, ofLabels)]
 }
 
 /**
- * Makes a table of examples. The memory is not copied.
+ * Makes a table of examples. The memory is not copied. Throws a TypeError if values, labels and columns do not fit the
+ * fields, or if the fields say that rows have weights and there are none: training would silently go on without them.
  *
  * @param values row-major, `[rows, features]`
- * @param labels one class index per row
+ * @param labels one class index per row; -1 if it is not known
+ * @param perRow further columns, one entry per row; `perRow` of `storedRows` has those of a table
  */
 export function examplesTable(
   fields: readonly [Field, Field],
@@ -90,6 +96,7 @@ export function examplesTable(
   split: string,
   position?: Position,
   share?: Share,
+  perRow?: PerRow,
 ): Table {
   const metadata = new Map([
     ['wire', position ? 'batch' : 'examples'],
@@ -97,8 +104,8 @@ export function examplesTable(
   ])
   if (position) writePosition(metadata, position)
   for (const [key, value] of Object.entries(share ?? {})) metadata.set(key, String(value))
-  const schema = new Schema([...fields], metadata)
-  return new Table(schema, [new RecordBatch(schema, examplesData(fields, values, labels))])
+  const schema = new Schema([...fields, ...perRowFields(perRow)], metadata)
+  return new Table(schema, [new RecordBatch(schema, examplesData(fields, values, labels, perRow))])
 }
 
 /** Makes the data of one record batch of examples. Throws a TypeError as `examplesTable` does. */
@@ -106,12 +113,14 @@ export function examplesData(
   [featuresField, labelField]: readonly [Field, Field],
   values: Values,
   labels: Int32Array,
+  perRow?: PerRow,
 ): Data<Struct> {
   const list = featuresField.type as FixedSizeList
   const length = labels.length
   checkValues(list, values, length)
+  checkWeights(labelField, perRow)
   return makeData({
-    type: new Struct([featuresField, labelField]),
+    type: new Struct([featuresField, labelField, ...perRowFields(perRow)]),
     length,
     nullCount: 0,
     children: [
@@ -127,8 +136,22 @@ export function examplesData(
         }),
       }),
       makeData({ type: new Int32(), length, nullCount: 0, data: labels }),
+      ...perRowData(perRow, length),
     ],
   })
+}
+
+/** Throws a TypeError unless rows have weights exactly if their fields say so. */
+function checkWeights({ metadata }: Field, perRow: PerRow | undefined): void {
+  const isWeighted = metadata.has('weighted')
+  if (isWeighted === (perRow?.weight !== undefined)) return
+  throw new TypeError(
+    isWeighted
+      ? 'examplesTable: the fields are for rows with weights, got none; give those of the table as the last argument ' +
+          '(storedRows(table).perRow)'
+      : 'examplesTable: got weights, but the fields do not say so; exampleFields({ …, weighted: true }, values) makes ' +
+          'fields that do',
+  )
 }
 
 /** Throws a TypeError if values are not of the type and number that the fields of a table say. */
@@ -174,6 +197,7 @@ export function layoutOf(table: Table): ExamplesLayout {
     names: names === undefined ? undefined : (JSON.parse(names) as string[]),
     ...(columns !== undefined && { columns: JSON.parse(columns) as Column[] }),
     ...(labelName !== undefined && { label: labelName }),
+    ...(labelField.metadata.has('weighted') && { weighted: true }),
     affine: readAffine(metadata, 'affine'),
     applied: readAffine(metadata, 'applied'),
   }
@@ -181,19 +205,19 @@ export function layoutOf(table: Table): ExamplesLayout {
   return layout
 }
 
-const rows = new WeakMap<RecordBatch, Rows>()
+const rows = new WeakMap<RecordBatch, ExampleRows>()
 
 /**
  * The rows of a table for kernels and learners: views, not copies (a table of several chunks is joined first). Kernels
  * apply the standardisation themselves. A stage that computes with the values takes `storedRows` or `standardisedRows`.
  */
-export function kernelRows(table: Table): Rows {
+export function kernelRows(table: Table): ExampleRows {
   const [batch, ...others] = table.batches
   if (!batch || others.length > 0) return joinedRows(table)
   return rows.get(batch) ?? rowsOfBatch(batch, layoutOf(table).affine)
 }
 
-function rowsOfBatch(batch: RecordBatch, affine: Affine | undefined): Rows {
+function rowsOfBatch(batch: RecordBatch, affine: Affine | undefined): ExampleRows {
   let found = rows.get(batch)
   if (!found) {
     found = viewed(batch.data, affine)
@@ -202,47 +226,54 @@ function rowsOfBatch(batch: RecordBatch, affine: Affine | undefined): Rows {
   return found
 }
 
-function viewed(data: Data, affine: Affine | undefined): Rows {
+function viewed(data: Data, affine: Affine | undefined): ExampleRows {
   const fields = (data.type as Struct).children
-  const [list, labels] = [features, label].map(
-    (name) => data.children[fields.findIndex((field) => field.name === name)]!,
-  )
+  const column = (name: string) => data.children[fields.findIndex((field) => field.name === name)]
+  const [list, labels] = [column(features), column(label)]
+  // Other columns of these names, as a user's stage may add, are not meant.
+  const row = column('row')?.values
+  const weight = column('weight')?.values
   const size = data.length * (list!.type as FixedSizeList).listSize
   const values = list!.children[0]!.values as Values
   return {
     values: values.length === size ? values : values.subarray(0, size),
     labels: (labels!.values as Int32Array).subarray(0, data.length),
     affine,
+    ...(row instanceof Int32Array && { row: row.subarray(0, data.length) }),
+    ...(weight instanceof Float32Array && { weight: weight.subarray(0, data.length) }),
   }
 }
 
-function joinedRows(table: Table): Rows {
+function joinedRows(table: Table): ExampleRows {
   const { affine } = layoutOf(table)
   const parts = table.batches.map((batch) => viewed(batch.data, affine))
   const type = (fieldsOf(table)[0].type as FixedSizeList).valueType
   const size = parts.reduce((sum, { values }) => sum + values.length, 0)
   const values: Values = DataType.isInt(type) ? new Uint8Array(size) : new Float32Array(size)
   const labels = new Int32Array(table.numRows)
+  const perRow = newPerRow(table.numRows, parts[0] ? perRowColumns(parts[0]) : [])
   let [at, row] = [0, 0]
   for (const part of parts) {
     values.set(part.values, at)
     labels.set(part.labels, row)
+    if (part.row) perRow.row?.set(part.row, row)
+    if (part.weight) perRow.weight?.set(part.weight, row)
     at += part.values.length
     row += part.labels.length
   }
-  return { values, labels, affine }
+  return { values, labels, affine, ...perRow }
 }
 
 /** The rows of each record batch of a table, as kernels read them. */
-export function partsOf(table: Table): Rows[] {
+export function partsOf(table: Table): ExampleRows[] {
   const { affine } = layoutOf(table)
   return table.batches.map((batch) => rowsOfBatch(batch, affine))
 }
 
-/** Returns how many of these labels each class has. */
+/** Returns how many of these labels each class has. Unknown labels (-1) count for none. */
 export function countsOf(labels: readonly Int32Array[], classes: number): number[] {
   const counts = new Array<number>(classes).fill(0)
-  for (const each of labels) for (const label of each) counts[label]!++
+  for (const each of labels) for (const label of each) if (label >= 0) counts[label]!++
   return counts
 }
 

@@ -2,6 +2,7 @@ import type { Field, Table } from 'apache-arrow'
 import type { Affine } from '../../kernels/contract.js'
 import { widthOf } from '../../kernels/network-shape.js'
 import { exampleFields, examplesTable } from './examples.js'
+import { type PerRow, slicePerRow } from './per-row.js'
 import type { Position } from './position.js'
 
 /** Examples as plain lists of numbers. */
@@ -10,6 +11,10 @@ export interface PlainRows {
   readonly values: readonly (readonly number[])[]
   /** The class of each row, an index into `classes`; default: 0 for every row. */
   readonly labels?: readonly number[]
+  /** The weight of each row in training; default: none. */
+  readonly weights?: readonly number[]
+  /** The number of each row in its source; default: none. */
+  readonly rows?: readonly number[]
   /** How features are stored; default `uint8`, which takes whole numbers from 0 to 255. */
   readonly type?: 'uint8' | 'float32'
   /** Default `train`. */
@@ -27,8 +32,8 @@ export interface PlainRows {
  * RangeError if values, labels and shape do not fit together.
  */
 export function examples(rows: PlainRows, position?: Position): Table {
-  const { fields, values, labels, split } = arraysOf(rows)
-  return examplesTable(fields, values, labels, split, position)
+  const { fields, values, labels, split, perRow } = arraysOf(rows)
+  return examplesTable(fields, values, labels, split, position, undefined, perRow)
 }
 
 /**
@@ -38,7 +43,7 @@ export function examples(rows: PlainRows, position?: Position): Table {
  * @param size rows of a batch
  */
 export function batches(rows: PlainRows, { size, epochs = 1 }: { size: number; epochs?: number }): Table[] {
-  const { fields, values, labels, split, width } = arraysOf(rows)
+  const { fields, values, labels, split, width, perRow } = arraysOf(rows)
   const steps = Math.ceil(labels.length / size)
   return Array.from({ length: epochs * steps }, (_, i) => {
     const start = (i % steps) * size
@@ -50,6 +55,8 @@ export function batches(rows: PlainRows, { size, epochs = 1 }: { size: number; e
       labels.subarray(start, end),
       split,
       position,
+      undefined,
+      slicePerRow(perRow, start, end),
     )
   })
 }
@@ -60,10 +67,11 @@ interface Arrays {
   readonly labels: Int32Array
   readonly split: string
   readonly width: number
+  readonly perRow: PerRow
 }
 
 function arraysOf(rows: PlainRows): Arrays {
-  const { values, labels = values.map(() => 0), type = 'uint8', split = 'train', affine } = rows
+  const { values, labels = values.map(() => 0), type = 'uint8', split = 'train', affine, weights, rows: numbers } = rows
   const { shape = [values[0]?.length ?? 0] } = rows
   const largest = labels.reduce((most, label) => Math.max(most, label), -1)
   const { classes = Array.from({ length: largest + 1 }, (_, i) => String(i)) } = rows
@@ -72,6 +80,9 @@ function arraysOf(rows: PlainRows): Arrays {
     throw new RangeError(`values: expected ${width} in each row, because the shape is ${shape.join('x')}`)
   if (labels.length !== values.length)
     throw new RangeError(`labels: expected one for each of the ${values.length} rows, got ${labels.length}`)
+  for (const [name, given] of Object.entries({ weights, rows: numbers }))
+    if (given && given.length !== values.length)
+      throw new RangeError(`${name}: expected one for each of the ${values.length} rows, got ${given.length}`)
   const wrongLabel = labels.find((label) => !(label in classes))
   if (wrongLabel !== undefined)
     throw new RangeError(`labels: expected indices into the ${classes.length} classes, got ${wrongLabel}`)
@@ -82,10 +93,14 @@ function arraysOf(rows: PlainRows): Arrays {
     throw new RangeError(`values: expected whole numbers from 0 to 255, got ${wrong}; give type: 'float32'`)
   const stored = type === 'uint8' ? Uint8Array.from(flat) : Float32Array.from(flat)
   return {
-    fields: exampleFields({ shape, classes, affine }, stored),
+    fields: exampleFields({ shape, classes, affine, ...(weights && { weighted: true }) }, stored),
     values: stored,
     labels: Int32Array.from(labels),
     split,
     width,
+    perRow: {
+      ...(numbers && { row: Int32Array.from(numbers) }),
+      ...(weights && { weight: Float32Array.from(weights) }),
+    },
   }
 }

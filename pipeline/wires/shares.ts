@@ -1,8 +1,8 @@
 import { type Field, RecordBatch, Schema, Table } from 'apache-arrow'
-import type { Rows } from '../../kernels/contract.js'
 import { PipelineError } from '../base/errors.js'
 import type { Parallel } from '../stage/parallel-contract.js'
 import { examplesData, examplesTable, kernelRows } from './examples.js'
+import { type ExampleRows, isWeight, newPerRow, type PerRow, type PerRowName, perRowFields } from './per-row.js'
 import { type Position, writePosition } from './position.js'
 import type { Share } from './share.js'
 
@@ -22,36 +22,54 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
   readonly width: number
   private readonly rows: number
   private readonly shares: Shares
-  private readonly parts: ReadonlyMap<number, { readonly values: V; readonly labels: Int32Array }>
+  private readonly parts: ReadonlyMap<number, { readonly values: V; readonly labels: Int32Array } & PerRow>
 
-  constructor(shares: Shares, rows: number, width: number, allocate: (length: number) => V) {
+  /** @param columns the further columns that `put` fills */
+  constructor(
+    shares: Shares,
+    rows: number,
+    width: number,
+    allocate: (length: number) => V,
+    columns: readonly PerRowName[] = [],
+  ) {
     this.width = width
     this.rows = rows
     this.shares = shares
     this.parts = new Map(
       shares.own.map((shard) => {
         const count = rowsBefore(rows, shard, shares.shards)
-        return [shard, { values: allocate(count * width), labels: new Int32Array(count) }]
+        return [shard, { values: allocate(count * width), labels: new Int32Array(count), ...newPerRow(count, columns) }]
       }),
     )
   }
 
-  /** Keeps row `i` if it belongs to a shard of this process. */
-  put(i: number, values: ArrayLike<number>, label: number): void {
+  /**
+   * Keeps row `i` if it belongs to a shard of this process. Throws a PipelineError `DATA` if its weight is negative or not
+   * finite.
+   *
+   * @param row its number in its source, for the column `row`
+   * @param weight its weight, for the column `weight`
+   */
+  put(i: number, values: ArrayLike<number>, label: number, row = i, weight = 1): void {
     const { shards } = this.shares
     const part = this.parts.get(i % shards)
     if (!part) return
     const at = Math.floor(i / shards)
     part.values.set(values, at * this.width)
     part.labels[at] = label
+    if (part.row) part.row[at] = row
+    if (!part.weight) return
+    part.weight[at] = weight
+    if (!isWeight(part.weight[at]!))
+      throw new PipelineError('DATA', `row ${row}: expected a weight of 0 or more that float32 can hold, got ${weight}`)
   }
 
   /** Makes one table per shard of this process. */
   *tables(fields: readonly [Field, Field], split: string): Generator<Table> {
     const { isDivided, shards } = this.shares
-    for (const [shard, { values, labels }] of this.parts) {
+    for (const [shard, { values, labels, ...perRow }] of this.parts) {
       const share = isDivided ? { shard, shards, rows: this.rows } : undefined
-      yield examplesTable(fields, values, labels, split, undefined, share)
+      yield examplesTable(fields, values, labels, split, undefined, share, perRow)
     }
   }
 }
@@ -68,9 +86,13 @@ export function shareOf(table: Table): Share | undefined {
  * table. A divided run has one table per shard. Throws a PipelineError `DATA` if a shard did not arrive or has a wrong
  * number of rows.
  */
-export function rowsByShard(tables: readonly Table[], split: string, { isDivided, shards, own }: Shares): Rows[][] {
+export function rowsByShard(
+  tables: readonly Table[],
+  split: string,
+  { isDivided, shards, own }: Shares,
+): ExampleRows[][] {
   if (!isDivided) return [tables.map(kernelRows)]
-  const found = new Map<number, Rows>()
+  const found = new Map<number, ExampleRows>()
   let all: number | undefined
   for (const table of tables) {
     const share = shareOf(table)
@@ -100,19 +122,20 @@ export function rowsByShard(tables: readonly Table[], split: string, { isDivided
  */
 export function batchOfShards(
   fields: readonly [Field, Field],
-  parts: readonly Rows[],
+  parts: readonly ExampleRows[],
   split: string,
   position: Position,
-  { first, rows }: { readonly first: number; readonly rows: number },
+  extent: { readonly first: number; readonly rows: number },
   { isDivided }: Pick<Parallel, 'isDivided'>,
 ): Table {
-  if (!isDivided) return examplesTable(fields, parts[0]!.values, parts[0]!.labels, split, position)
+  const [first] = parts
+  if (!isDivided) return examplesTable(fields, first!.values, first!.labels, split, position, undefined, first)
   const metadata = writePosition(new Map([['wire', 'batch']]), position)
-  metadata.set('split', split).set('first', String(first)).set('rows', String(rows))
-  const schema = new Schema([...fields], metadata)
+  metadata.set('split', split).set('first', String(extent.first)).set('rows', String(extent.rows))
+  const schema = new Schema([...fields, ...perRowFields(first)], metadata)
   return new Table(
     schema,
-    parts.map(({ values, labels }) => new RecordBatch(schema, examplesData(fields, values, labels))),
+    parts.map(({ values, labels, ...rest }) => new RecordBatch(schema, examplesData(fields, values, labels, rest))),
   )
 }
 

@@ -3,6 +3,7 @@ import type { OperatorFunction } from 'rxjs'
 import {
   type Affine,
   batchOfShards,
+  type ExampleRows,
   extentOf,
   fieldsOf,
   kernelRows,
@@ -10,7 +11,6 @@ import {
   partsOf,
   positionOf,
   type Random,
-  type Rows,
   type StageContext,
   splitOf,
   widthOf,
@@ -45,8 +45,8 @@ export function changedRows(
     const layout = layoutOf(batch)
     const change = changeOf(layout.shape)
     const parts = parallel.isDivided ? partsOf(batch) : [kernelRows(batch)]
-    const changed: Rows[] = []
-    for (const [i, { values, labels }] of parts.entries()) {
+    const changed: ExampleRows[] = []
+    for (const [i, { values, labels, ...rest }] of parts.entries()) {
       const stream = random(parallel.isDivided ? `shard ${parallel.own[i]}` : 'rows', position.step)
       const copy = values instanceof Uint8Array ? new Uint8Array(values.length) : new Float32Array(values.length)
       const write = rowWriter(values, copy, widthOf(layout.shape), layout.applied, change, stream)
@@ -55,7 +55,7 @@ export function changedRows(
         const pause = flow.yieldToEventLoop()
         if (pause) await pause
       }
-      changed.push({ values: copy, labels })
+      changed.push({ values: copy, labels, ...rest })
     }
     return batchOfShards(fieldsOf(batch), changed, splitOf(batch), position, extentOf(batch), parallel)
   })

@@ -15,6 +15,7 @@ import {
   rowsByShard,
   type StageContext,
   shareOf,
+  slicePerRow,
   someOf,
   splitOf,
   widthOf,
@@ -114,9 +115,14 @@ function cuttable(tables: readonly Table[], split: string, context: StageContext
       return parallel.gather(ours).then((all) => counted(layout.classes.map((_, c) => sumOf(all, c))))
     },
     cut: (from, to, position) => {
-      const cuts = parts.map(({ values, labels }, i) => {
+      const cuts = parts.map((part, i) => {
+        const { values, labels } = part
         const [start, end] = [rowsBefore(from, own[i]!, shards), rowsBefore(to, own[i]!, shards)]
-        return { values: values.subarray(start * width, end * width), labels: labels.subarray(start, end) }
+        return {
+          values: values.subarray(start * width, end * width),
+          labels: labels.subarray(start, end),
+          ...slicePerRow(part, start, end),
+        }
       })
       return batchOfShards(fields, cuts, split, position, { first: from, rows: to - from }, parallel)
     },

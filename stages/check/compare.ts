@@ -4,6 +4,7 @@ import { addPenalty, stepRows } from '../../learners/index.js'
 import {
   arraysOf,
   kernelRows,
+  layoutOf,
   modelOf,
   openModel,
   PipelineError,
@@ -53,7 +54,8 @@ export async function compareGradients(
 ): Promise<[Position, GradientCheck[]]> {
   const [before, after] = [modelOf(observed.before), modelOf(observed.after)]
   const parameters = arraysOf(before)
-  const subject = subjectOf(before, context)
+  const isWeighted = layoutOf(observed.batch).weighted === true
+  const subject = subjectOf(before, isWeighted, context)
   const { learner, own, data, specs } = subject
   const { features: width } = data
   // With the masks that the step itself had.
@@ -103,10 +105,11 @@ export async function compareGradients(
 /** Returns the learner of the parameters. Throws a PipelineError `DATA` if their arrays do not fit the learner. */
 function subjectOf(
   { learner: name, options: own, shape, classes, classWeights, arrays }: ReturnType<typeof modelOf>,
+  isWeighted: boolean,
   context: StageContext,
 ): Subject {
   const learner = context.learner(name, own)
-  const data = { features: widthOf(shape), classes: classes.length, weighted: classWeights !== undefined }
+  const data = { features: widthOf(shape), classes: classes.length, weighted: isWeighted || classWeights !== undefined }
   const specs = learner.arrays(data, own)
   const extra = arrays.find((array) => !specs.some((spec) => spec.name === array.name))
   if (extra)

@@ -7,6 +7,7 @@ import {
   defineStage,
   exampleFields,
   examplesTable,
+  gatherPerRow,
   kernelRows,
   layoutOf,
   PipelineError,
@@ -50,8 +51,9 @@ function* repeated(
   context: StageContext,
 ): Generator<Table> {
   const [first, ...others] = tables
-  const { values, labels } = first ? kernelRows(first.concat(...others)) : { values: [], labels: new Int32Array(0) }
-  if (!first || labels.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows`)
+  const all = first && kernelRows(first.concat(...others))
+  if (!all || all.labels.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows`)
+  const { values, labels } = all
   const width = values.length / labels.length
   const drawn = context.random('examples').permutation(labels.length).subarray(0, examples).sort()
   const Values = values.constructor as Uint8ArrayConstructor | Float32ArrayConstructor
@@ -61,7 +63,8 @@ function* repeated(
     kept.set((values as Uint8Array).subarray(row * width, (row + 1) * width), i * width)
   const chosen = Int32Array.from(drawn, (row) => labels[row]!)
   const layout = layoutOf(first)
+  const perRow = gatherPerRow(all, drawn)
   const fields = exampleFields({ ...layout, counts: countsOf([labels], layout.classes.length) }, kept)
   for (let step = 1; step <= steps; step++)
-    yield examplesTable(fields, kept, chosen, split, { epoch: 1, step, epochs: 1, steps })
+    yield examplesTable(fields, kept, chosen, split, { epoch: 1, step, epochs: 1, steps }, undefined, perRow)
 }

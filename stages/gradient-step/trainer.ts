@@ -121,7 +121,13 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     const { shape, classes, names } = layout
     if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
     const classWeights = options.classWeights && weightsOfClasses(options.classWeights, layout)
-    const data = { features: widthOf(shape), classes: classes.length, weighted: classWeights !== undefined }
+    if (layout.weighted && !learner.weighsRows)
+      throw new PipelineError(
+        'DATA',
+        `the rows have weights, and the learner "${learner.name}" does not weigh rows; load them without weights`,
+      )
+    const weighted = classWeights !== undefined || layout.weighted === true
+    const data = { features: widthOf(shape), classes: classes.length, weighted }
     const specs = learner.arrays(data, own)
     checkNames(learner.name, specs)
     if (saved?.learner !== undefined && saved.learner !== identity)

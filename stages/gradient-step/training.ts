@@ -58,6 +58,11 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
         const wrong = classWeightsProblem(classWeights, batches.classes)
         if (wrong) problem(`classWeights${wrong.path}`, wrong.message)
       }
+      if (batches.weighted && !learner.weighsRows)
+        problem(
+          '',
+          `the rows have weights, and the learner "${learner.name}" does not weigh rows; load them without weights`,
+        )
       return { parameters: { ...batches, learner: learnerWith(learner, ownOf(all)) } }
     },
     sources: (given) => {

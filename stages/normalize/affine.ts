@@ -8,6 +8,7 @@ import {
   kernelRows,
   layoutOf,
   PipelineError,
+  perRowOf,
   type Rows,
   rowsByShard,
   type StageContext,
@@ -150,7 +151,9 @@ async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], 
  */
 export async function standardised(table: Table, affine: Affine, context: StageContext): Promise<Table> {
   const { applied, affine: _, ...layout } = layoutOf(table)
-  const { values, labels } = kernelRows(table)
+  const rows = kernelRows(table)
+  const { values, labels } = rows
+  const perRow = perRowOf(rows)
   const { mean, scale } = affine
   if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
     return examplesTable(
@@ -160,6 +163,7 @@ export async function standardised(table: Table, affine: Affine, context: StageC
       splitOf(table),
       undefined,
       shareOf(table),
+      perRow,
     )
   const bytes = context.kernels.allocate(values.length * 4)
   const floats = new Float32Array(bytes.buffer, bytes.byteOffset, values.length)
@@ -177,6 +181,7 @@ export async function standardised(table: Table, affine: Affine, context: StageC
     splitOf(table),
     undefined,
     shareOf(table),
+    perRow,
   )
 }
 

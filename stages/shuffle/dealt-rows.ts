@@ -1,14 +1,17 @@
 import type { Table } from 'apache-arrow'
 import {
   batchOfShards,
+  copyPerRow,
+  type ExampleRows,
   extentOf,
   fieldsOf,
   layoutOf,
+  newPerRow,
   type Parallel,
   partsOf,
+  perRowColumns,
   positionOf,
   type Random,
-  type Rows,
   rowsBefore,
   splitOf,
   widthOf,
@@ -40,17 +43,18 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
     const dealt = order.subarray(next, next + rows)
     next += rows
     const width = widthOf(layoutOf(table).shape)
-    const gathered = own.map((shard, k) => gather(dealt, shard, k, width, parts[i]![k]!.values))
+    const gathered = own.map((shard, k) => gather(dealt, shard, k, width, parts[i]![k]!))
     const position = positionIn(first, i)
     yield batchOfShards(fieldsOf(table), gathered, splitOf(table), position, { first: from, rows }, parallel)
   }
 
   /** Copies those of the `dealt` rows that belong to a shard into new memory. It is the `k`th shard of this process. */
-  function gather(dealt: Uint32Array, shard: number, k: number, width: number, like: Rows['values']): Rows {
+  function gather(dealt: Uint32Array, shard: number, k: number, width: number, like: ExampleRows): ExampleRows {
     const mine = shards === 1 ? dealt : dealt.filter((at) => rowOf[at]! % shards === shard)
     const size = mine.length * width
-    const values = like instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
+    const values = like.values instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
     const labels = new Int32Array(mine.length)
+    const perRow = newPerRow(mine.length, perRowColumns(like))
     for (let to = 0; to < mine.length; to++) {
       const batch = batchOf[mine[to]!]!
       const start = rowsBefore(extents[batch]!.first, shard, shards)
@@ -58,7 +62,8 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
       const source = parts[batch]![k]!
       values.set(source.values.subarray(row * width, (row + 1) * width), to * width)
       labels[to] = source.labels[row]!
+      copyPerRow(source, row, perRow, to)
     }
-    return { values, labels }
+    return { values, labels, ...perRow }
   }
 }

@@ -1,4 +1,11 @@
-import { countRows, type Parallel, PipelineError, type Rows, rowsBefore } from '../../pipeline/stage-kit.js'
+import {
+  countRows,
+  type ExampleRows,
+  type Parallel,
+  PipelineError,
+  type Rows,
+  rowsBefore,
+} from '../../pipeline/stage-kit.js'
 
 /** The predictions of the last parameters for each row of a split. */
 export interface PredictedRows {
@@ -8,6 +15,8 @@ export interface PredictedRows {
   readonly classes: readonly string[]
   /** Shape of one example, slowest axis first. */
   readonly shape: readonly number[]
+  /** The number of each row in its source, from 0; in the split if the examples do not tell. */
+  readonly row: Int32Array
   /** The true class of each row. */
   readonly labels: Int32Array
   /** The class with the largest score of each row, the first of equals. */
@@ -28,8 +37,8 @@ export interface PredictedRows {
  * split has no rows.
  */
 export async function ofAllRanks(
-  own: Omit<PredictedRows, 'features'>,
-  held: readonly (readonly Rows[])[],
+  own: Omit<PredictedRows, 'features' | 'row'>,
+  held: readonly (readonly ExampleRows[])[],
   width: number,
   parallel: Parallel,
 ): Promise<PredictedRows> {
@@ -40,16 +49,21 @@ export async function ofAllRanks(
   const rows = counts.reduce((sum, [count]) => sum + count!, 0)
   if (rows === 0) throw new PipelineError('DATA', `the split "${own.split}" has no rows to classify`)
   let at = 0
-  const vectors = ownCounts.map((count) => {
-    const vector = new Float64Array(3 * most)
-    for (let i = 0; i < count; i++, at++) vector.set([own.labels[at]!, own.predicted[at]!, own.confidence[at]!], 3 * i)
+  const vectors = held.map((parts) => {
+    const vector = new Float64Array(4 * most)
+    let i = 0
+    for (const { labels, row } of parts)
+      for (let j = 0; j < labels.length; j++, i++, at++)
+        vector.set([own.labels[at]!, own.predicted[at]!, own.confidence[at]!, row?.[j] ?? -1], 4 * i)
     return vector
   })
   const all = await parallel.gather(vectors)
   const [labels, predicted, confidence] = [new Int32Array(rows), new Int32Array(rows), new Float64Array(rows)]
+  const numbers = new Int32Array(rows)
   for (let row = 0; row < rows; row++) {
-    const found = all[row % shards]!.subarray(3 * Math.floor(row / shards))
+    const found = all[row % shards]!.subarray(4 * Math.floor(row / shards))
     ;[labels[row], predicted[row], confidence[row]] = [found[0]!, found[1]!, found[2]!]
+    numbers[row] = found[3]! < 0 ? row : found[3]!
   }
 
   /** The vector of a shard has the features of its own rows, and zeros for all other rows. */
@@ -67,7 +81,7 @@ export async function ofAllRanks(
     )
   }
 
-  return { ...own, labels, predicted, confidence, features }
+  return { ...own, row: numbers, labels, predicted, confidence, features }
 }
 
 /** Returns the features of row `row`, counted over all parts. */

@@ -109,14 +109,14 @@ function sheet(
 }
 
 function tableOf(
-  { classes, labels, predicted, confidence, confidenceIs }: PredictedRows,
+  { classes, row: numbers, labels, predicted, confidence, confidenceIs }: PredictedRows,
   ...kinds: readonly number[][]
 ): string {
   const rows = kinds.flat()
   return csvOf([
     ['row', 'class', 'predicted', confidenceIs, 'right'],
     ...rows.map((row) => [
-      row,
+      numbers[row]!,
       classes[labels[row]!]!,
       classes[predicted[row]!]!,
       confidence[row]!,
