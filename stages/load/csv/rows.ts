@@ -59,7 +59,8 @@ class CsvFile {
   async read(file: AsyncGenerator<string>): Promise<void> {
     const texts = this.withoutFirstLines(file)
     try {
-      const isPlain = isPlainDelimiter(this.format.delimiter)
+      const { delimiter, decimal } = this.format
+      const isPlain = isPlainDelimiter(delimiter) && delimiter !== decimal
       for (;;) {
         const { done, value } = await texts.next()
         if (done) break
