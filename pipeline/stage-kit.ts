@@ -53,13 +53,6 @@ export {
   type StoredModel,
 } from './formats/model-inputs.js'
 export {
-  openParquet,
-  type ParquetOptions,
-  type ParquetProgress,
-  type ParquetRows,
-} from './formats/parquet.js'
-export { type ProtoField, protobuf } from './formats/protobuf.js'
-export {
   isNpy,
   type NpyArray,
   type NpyHeader,
@@ -70,6 +63,13 @@ export {
   readNpyHeader,
   rowMajor,
 } from './formats/npy-read.js'
+export {
+  openParquet,
+  type ParquetOptions,
+  type ParquetProgress,
+  type ParquetRows,
+} from './formats/parquet.js'
+export { type ProtoField, protobuf } from './formats/protobuf.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export {
   type Dealing,
