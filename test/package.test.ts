@@ -30,7 +30,7 @@ t.test('the packed package works when it is installed into an empty folder', asy
   const { stdout } = await run('npx', ['--no-install', 'millrace', 'run', 'digits', '--set', 'epochs=2'], { cwd, env })
   t.match(stdout, /\nfiles in runs\/digits-001: .*figures\/curves.png, .*metrics.csv/)
 
-  const main = 'node_modules/millrace/dist/cli/main.js'
+  const main = 'node_modules/millrace/lib/cli/main.js'
   for (const [url, driver] of [
     ['redis://127.0.0.1:1', 'ioredis'],
     ['postgres://127.0.0.1:1/x', 'pg'],
