@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { packagePath } from '../places.js'
 
 /** A `WebAssembly.Memory`. TypeScript declares the types of WebAssembly only together with the DOM. */
 export interface Memory {
@@ -50,7 +51,7 @@ let compiled: Promise<Module> | undefined
 
 /** Compiles the module once per process. All instances and threads share its code. */
 export function wasmModule(): Promise<Module> {
-  compiled ??= readFile(new URL('./kernels.wasm', import.meta.url)).then((bytes) => WebAssembly.compile(bytes))
+  compiled ??= readFile(packagePath('dist/kernels/wasm/kernels.wasm')).then((bytes) => WebAssembly.compile(bytes))
   return compiled
 }
 
