@@ -162,9 +162,21 @@ async function inSourceOrder(
   options: Options,
   context: StageContext,
 ): Promise<Map<string, Uint32Array>> {
-  const order = Uint32Array.from(numbers.keys()).sort((a, b) => numbers[a]! - numbers[b]!)
+  const order = orderOf(numbers)
   const dealtRows = await dealt(await gathered(all, order, options.split, context), options, context)
   return new Map([...dealtRows].map(([name, rows]) => [name, rows.map((row) => order[row]!)]))
+}
+
+/** The rows by their numbers. Numbers of one source are dense and differ, so that nothing needs to be compared. */
+function orderOf(numbers: Int32Array): Uint32Array {
+  const most = numbers.reduce((a, b) => Math.max(a, b), 0)
+  const rows = Uint32Array.from(numbers.keys())
+  const places = new Int32Array(most < 8 * numbers.length ? most + 1 : 0).fill(-1)
+  for (const [i, number] of numbers.entries()) {
+    if (places[number] !== -1) return rows.sort((a, b) => numbers[a]! - numbers[b]!)
+    places[number] = i
+  }
+  return Uint32Array.from(places.filter((row) => row >= 0))
 }
 
 function noteNormalised({ assign, split }: Options, { note }: StageContext): void {
