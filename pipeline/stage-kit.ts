@@ -15,7 +15,7 @@ export type {
   Rows,
 } from '../kernels/contract.js'
 export { argMax, writeSoftmax } from '../kernels/loss.js'
-export { arraysOfNetwork, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
+export { arraysOfNetwork, EPSILON, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { cutToCells, padToCells } from './base/cells.js'
 export type { DataSource } from './base/data-source.js'
@@ -52,6 +52,24 @@ export {
   readStoredModel,
   type StoredModel,
 } from './formats/model-inputs.js'
+export {
+  isNpy,
+  type NpyArray,
+  type NpyHeader,
+  type NpyNumbers,
+  npyBytes,
+  npyElements,
+  readNpy,
+  readNpyHeader,
+  rowMajor,
+} from './formats/npy-read.js'
+export {
+  openParquet,
+  type ParquetOptions,
+  type ParquetProgress,
+  type ParquetRows,
+} from './formats/parquet.js'
+export { type ProtoField, protobuf } from './formats/protobuf.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export {
   type Dealing,
@@ -99,7 +117,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { turn } from './stage/turn.js'
-export { composed } from './wires/affine.js'
+export { composed, isFoldable } from './wires/affine.js'
 export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
   type Cell,
@@ -165,6 +183,7 @@ export {
   slicePerRow,
 } from './wires/per-row.js'
 export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
+export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
 export {
   batchOfShards,

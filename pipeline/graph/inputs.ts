@@ -1,8 +1,9 @@
 import { laterProblem, type Problem } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
+import { listed } from '../base/words.js'
 import type { StageEntry } from '../definition/entries.js'
 import { entriesOf, formatOrigin, isMapping, isResolved, showValue, type Value } from '../definition/value.js'
-import type { AnyStage } from '../stage/stage.js'
+import type { AnyStage, Port } from '../stage/stage.js'
 
 /** The output that feeds an input. */
 export interface Source {
@@ -48,18 +49,18 @@ export function wireInputs(
   if (!draft.stage) return
   const report: Report = (where, message) => problems.push(laterProblem(where, () => `${draft.title}: ${message()}`))
   for (const [port, { from, label }] of requestsOf(draft, above, report)) {
-    const expected = draft.stage.inputs[port]!.type
-    const source = findSource(from, expected, byId)
+    const input: Port = draft.stage.inputs[port]!
+    const source = findSource(from, input, byId)
     if (typeof source === 'function') report(formatOrigin(from.origin), () => `${label}: ${source()}`)
     if (typeof source !== 'object') continue
     draft.inputs.set(port, source)
     const feeder = byId.get(source.id)!
     const actual = feeder.stage!.outputs[source.port]!.type
-    if (expected !== 'any' && actual !== expected)
+    if (!takes(input, actual))
       report(
         formatOrigin(from.origin),
         () =>
-          `the input "${port}" takes ${withArticle(expected)} wire, got ${withArticle(actual)} wire ` +
+          `the input "${port}" takes ${wiresOf(input)} wire, got ${withArticle(actual)} wire ` +
           `from the output "${source.port}" of ${feeder.title} at ${feeder.where}`,
       )
   }
@@ -90,8 +91,7 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
   if (ports.length === 1 && open[0] !== undefined) {
     const previous = above.findLast((other) => !other.stage || Object.keys(other.stage.outputs).length > 0)
     if (previous) requests.set(open[0], { from: { data: previous.entry.id, origin: entry.origin }, label: 'from' })
-    else
-      report(where, () => `needs ${withArticle(stage!.inputs[ports[0]!]!.type)} wire, but no stage above has an output`)
+    else report(where, () => `needs ${wiresOf(stage!.inputs[ports[0]!]!)} wire, but no stage above has an output`)
   } else if (open.length > 0 && entriesOf(from).size < ports.length) {
     const all = ports.map((port) => `${port}: …`).join(', ')
     report(
@@ -104,7 +104,7 @@ function requestsOf({ stage, entry, where }: Draft, above: readonly Draft[], rep
 }
 
 /** The output that `id` or `id.port` names. A message if there is none; undefined if that is already reported. */
-function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>): Source | (() => string) | undefined {
+function findSource(from: Value, input: Port, byId: ReadonlyMap<string, Draft>): Source | (() => string) | undefined {
   if (!isResolved(from)) return undefined
   if (typeof from.data !== 'string' || from.data === '')
     return () => `expected the id of a stage, got ${showValue(from)}`
@@ -118,10 +118,23 @@ function findSource(from: Value, type: string, byId: ReadonlyMap<string, Draft>)
     return ports.includes(port)
       ? { id, port }
       : () => `"${id}" has no output named "${port}"; outputs: ${ports.join(', ')}`
-  const fitting = ports.length === 1 ? ports : ports.filter((name) => draft.stage!.outputs[name]!.type === type)
+  const fitting =
+    ports.length === 1 ? ports : ports.filter((name) => typesOf(input).includes(draft.stage!.outputs[name]!.type))
   return fitting.length === 1
     ? { id, port: fitting[0]! }
     : () => `"${id}" has the outputs ${ports.join(', ')}; name one: ${id}.${ports[0]}`
+}
+
+function typesOf({ type, also = [] }: Port): string[] {
+  return [type, ...also]
+}
+
+function takes(input: Port, type: string): boolean {
+  return input.type === 'any' || typesOf(input).includes(type)
+}
+
+function wiresOf(input: Port): string {
+  return listed(typesOf(input).map(withArticle))
 }
 
 function withArticle(noun: string): string {

@@ -19,6 +19,7 @@ export type WireType =
   | 'batch'
   | 'parameters'
   | 'metrics'
+  | 'predictions'
   | 'gradient-check'
   | 'any'
   // Any other string. The intersection keeps the names above in the suggestions of an editor.
@@ -28,6 +29,8 @@ export type WireType =
 export interface Port<T extends WireType = WireType> {
   /** The kind of table that goes through it. */
   readonly type: T
+  /** Other kinds that an input takes as well. */
+  readonly also?: readonly WireType[]
 }
 
 /** The inputs or the outputs of a stage, by name. */
@@ -39,6 +42,9 @@ export const wire = {
   batch: { type: 'batch' },
   parameters: { type: 'parameters' },
   metrics: { type: 'metrics' },
+  predictions: { type: 'predictions' },
+  /** For inputs: tables whose columns are numbers and texts, of metrics or of predictions. */
+  flat: { type: 'metrics', also: ['predictions'] },
   gradientCheck: { type: 'gradient-check' },
   any: { type: 'any' },
 } as const satisfies Record<string, Port>

@@ -20,3 +20,14 @@ export function readAffine(metadata: ReadonlyMap<string, string>, key: string): 
   const [mean, scale] = ['mean', 'scale'].map((part) => JSON.parse(metadata.get(`${key}.${part}`) ?? 'null'))
   return mean && scale ? { mean: Float64Array.from(mean), scale: Float64Array.from(scale) } : undefined
 }
+
+/**
+ * Largest `|mean * scale|` for which the map is folded into float32 weights. With larger values, cancellation would
+ * lose digits of the features (float32 has about 7), so these features are converted to standardised floats.
+ */
+const FOLDABLE = 256
+
+/** Whether kernels may fold the map of bytes into float32 weights without losing digits of the features. */
+export function isFoldable({ mean, scale }: Affine): boolean {
+  return mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE)
+}

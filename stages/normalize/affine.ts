@@ -5,6 +5,7 @@ import {
   countRows,
   exampleFields,
   examplesTable,
+  isFoldable,
   kernelRows,
   layoutOf,
   PipelineError,
@@ -17,12 +18,6 @@ import {
   turn,
   widthOf,
 } from '../../pipeline/stage-kit.js'
-
-/**
- * Largest `|mean * scale|` for which the map is folded into float32 weights. With larger values, cancellation would
- * lose digits of the features (float32 has about 7), so these features are converted to standardised floats.
- */
-const FOLDABLE = 256
 
 /** Mean, deviation and range per feature. */
 export interface Statistics {
@@ -155,7 +150,7 @@ export async function standardised(table: Table, affine: Affine, context: StageC
   const { values, labels } = rows
   const perRow = perRowOf(rows)
   const { mean, scale } = affine
-  if (values instanceof Uint8Array && mean.every((center, j) => Math.abs(center * scale[j]!) <= FOLDABLE))
+  if (values instanceof Uint8Array && isFoldable(affine))
     return examplesTable(
       exampleFields({ ...layout, affine }, values),
       values,

@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs'
+import { z } from 'zod'
+import { hinge, network, softmax } from '../../learners/index.js'
+import {
+  type AnyLearner,
+  defineStage,
+  type Facts,
+  inputPath,
+  learnerWith,
+  listed,
+  messageOf,
+  modelOf,
+  PipelineError,
+  parametersTables,
+  positionOf,
+  readStoredModel,
+  type StoredModel,
+  storedFile,
+  wire,
+} from '../../pipeline/stage-kit.js'
+
+const builtIn: readonly AnyLearner[] = [softmax, hinge, network]
+
+/**
+ * Loads the parameters of a trained model, with all that is needed to use them: the learner and its options, the
+ * standardisation of the inputs, names, columns and classes. Emits one table, as at the end of a training.
+ */
+export const parameters = makeParameters('load/parameters', builtIn)
+
+/**
+ * Makes a stage like `load/parameters` for models of a learner that does not come with Millrace.
+ *
+ * @param name of the stage: `family/name`
+ */
+export function parametersOf(name: string, learner: AnyLearner) {
+  return makeParameters(name, [learner])
+}
+
+function makeParameters(name: string, learners: readonly AnyLearner[]) {
+  return defineStage({
+    name,
+    summary: 'Loads the parameters of a trained model.',
+    options: z.strictObject({
+      path: inputPath('give the directory of a run, or its parameters.arrow or best.arrow').describe(
+        'A run directory, or its parameters.arrow or best.arrow.',
+      ),
+    }),
+    inputs: {},
+    outputs: { parameters: wire.parameters },
+    example: `- use: ${name}\n  with: { path: runs/digits-001 }`,
+    holds: 'the parameters',
+    parallel: 'every',
+    sources: ({ path }) => [storedFile(path)],
+    facts: ({ options: { path }, problem }) => {
+      try {
+        // A file that is missing is told by the check of the input files.
+        return { parameters: existsSync(path) ? factsOf(readStoredModel(path), learners) : placeholder(learners) }
+      } catch (error) {
+        problem('path', messageOf(error))
+        return { parameters: placeholder(learners) }
+      }
+    },
+    run: ({ path }, context) => {
+      const { table, source } = readStoredModel(path)
+      learnerIn(table, learners)
+      context.source(source)
+      const { epoch, step } = positionOf(table)
+      const model = modelOf(table)
+      // It is the end of a training, whatever its length was to be.
+      return context.flow.pull([parametersTables(model)({ epoch, step, epochs: 1, steps: step }, model.eta)])
+    },
+  })
+}
+
+function factsOf({ table }: StoredModel, learners: readonly AnyLearner[]): Facts {
+  const { shape, classes } = modelOf(table)
+  return { shape, classes, learner: learnerIn(table, learners) }
+}
+
+/** What is known of parameters that cannot be read: they have some learner. */
+function placeholder([learner]: readonly AnyLearner[]): Facts {
+  return { learner: learner! }
+}
+
+/** The learner of a model, as its options make it. Throws a PipelineError `DATA` if it is not one of these. */
+function learnerIn(table: StoredModel['table'], learners: readonly AnyLearner[]): AnyLearner {
+  const { learner: name, options } = modelOf(table)
+  const found = learners.find((learner) => learner.name === name)
+  if (found) return learnerWith(found, options)
+  throw new PipelineError(
+    'DATA',
+    `the model was made by the learner "${name}", expected ${listed(learners.map((learner) => learner.name))}; ` +
+      '`parametersOf(name, learner)` makes a stage for a learner of yours',
+  )
+}
