@@ -23,6 +23,19 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .addHelpText('after', '\nExample:\n  millrace config cifar10/experiment-3 --set eta=0.01')
     .action(async (name, options) => (await import('./config.js')).configCommand(name, options, output))
 
+  addReadOptions(program.command('peek'))
+    .summary('look at the data of a pipeline')
+    .description(
+      'Run the stages of a pipeline up to one and show what comes out of it: columns, rows of each class and split, ' +
+        'range, mean and histogram of each feature. Nothing is trained, and no run directory is written.',
+    )
+    .argument('<pipeline>', 'YAML file or built-in name')
+    .option('--after <stage>', 'id of the stage to look behind (default: where the rows are loaded or divided last)')
+    .option('--sheet <file>', 'draw the first images of each class into this PNG file')
+    .option('--json', 'print as JSON')
+    .addHelpText('after', '\nExample:\n  millrace peek digits --after examples --sheet digits.png')
+    .action(async (name, options) => (await import('./peek.js')).peekCommand(name, options, output))
+
   program
     .command('stages')
     .summary('list the stages, or explain one')
