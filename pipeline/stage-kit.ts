@@ -52,6 +52,17 @@ export {
   type StoredModel,
 } from './formats/model-inputs.js'
 export {
+  isNpy,
+  type NpyArray,
+  type NpyHeader,
+  type NpyNumbers,
+  npyBytes,
+  npyElements,
+  readNpy,
+  readNpyHeader,
+  rowMajor,
+} from './formats/npy-read.js'
+export {
   openParquet,
   type ParquetOptions,
   type ParquetProgress,
