@@ -13,7 +13,7 @@ import type { Result } from '../pipeline/run/contract.js'
 import { start } from '../pipeline/run/run.js'
 import { defineStage, wire } from '../pipeline/stage/stage.js'
 import { kernelRows } from '../pipeline/wires/examples.js'
-import { type AppliedModel, applyModel, type ModelFlags } from './applied-model.js'
+import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
 import { interruption, type Output } from './terminal.js'
 
 /** The options of `millrace evaluate`. */
@@ -69,6 +69,8 @@ export async function evaluateCommand(
       `${confusion.rows.toLocaleString('en')} rows; parameters of epoch ${position.epoch}, step ${position.step} ` +
         `in ${shortPath(file)}\n\n${metricsText(metrics)}\n${confusionText(confusion)}`,
     )
+  } catch (error) {
+    throw inPlainWords(error)
   } finally {
     applied.dispose()
     stop.release()
