@@ -250,7 +250,10 @@ export function inPlainWords(error: unknown): unknown {
   if (!(error instanceof PipelineError)) return error
   const problems = error.problems.map(({ where, message }) => {
     const set = where?.startsWith('--set ') ? where.replace('--set data.', '--set ') : undefined
-    return { ...(set !== undefined && { where: set }), message: message.replace(/^stages\[\d+\] /, '') }
+    return {
+      ...(set !== undefined && { where: set }),
+      message: message.replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
+    }
   })
   return new PipelineError(error.code, problems, { cause: error })
 }
