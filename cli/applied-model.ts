@@ -67,7 +67,8 @@ const byEnding: Readonly<Record<string, string>> = {
 /** Options that say which rows are read for which split, or what is found in them: a trained model knows better. */
 const ofTraining = new Set([
   ...['path', 'files', 'directory', 'train', 'validation', 'test', 'holdOut', 'fractions', 'seed', 'stratify'],
-  ...['counts', 'last', 'by', 'key', 'group', 'classes', 'shape', 'missing', 'encode', 'weight', 'model'],
+  ...['counts', 'last', 'by', 'key', 'group', 'classes', 'shape', 'type', 'weight', 'model'],
+  ...['types', 'missing', 'text', 'unseen', 'maxCategories'],
 ])
 
 /**
@@ -108,7 +109,7 @@ export async function applyModel(run: string, data: readonly string[], flags: Mo
     return { pipeline, file, model, learner, position: positionOf(table), dispose: spooled.remove }
   } catch (error) {
     spooled.remove()
-    throw error
+    throw inPlainWords(error)
   }
 }
 
@@ -165,8 +166,8 @@ function filesFor(use: string, stage: AnyStage | undefined, paths: readonly stri
   const [first, ...others] = paths
   if (first === undefined)
     throw new PipelineError('ARGUMENTS', 'expected data to apply the model to: one or more files')
-  if (others.length > 0) return { files: { data: paths } }
-  return known.has('path') || !known.has('directory') ? { path: first } : { directory: first }
+  if (known.has('path') || !known.has('directory')) return { path: others.length > 0 ? paths : first }
+  return others.length > 0 ? { files: { data: paths } } : { directory: first }
 }
 
 function idxFiles(paths: readonly string[]): Record<string, unknown> {
@@ -240,4 +241,19 @@ function escaped(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(escaped)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, escaped(inner)]))
+}
+
+/**
+ * Returns an error of such a pipeline in the words of the command: the user has written no stage, only files and options.
+ */
+export function inPlainWords(error: unknown): unknown {
+  if (!(error instanceof PipelineError)) return error
+  const problems = error.problems.map(({ where, message }) => {
+    const set = where?.startsWith('--set ') ? where.replace('--set data.', '--set ') : undefined
+    return {
+      ...(set !== undefined && { where: set }),
+      message: message.replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
+    }
+  })
+  return new PipelineError(error.code, problems, { cause: error })
 }
