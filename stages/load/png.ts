@@ -26,6 +26,20 @@ const SAMPLES = new Map([
   [6, 4],
 ])
 
+/** The passes of an interlaced image (Adam7): where each begins, and its steps. */
+const PASSES: readonly (readonly [x: number, y: number, dx: number, dy: number])[] = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+]
+
+/** Bytes after the pixels that are not minded. */
+const SLACK = 1024
+
 /** Whether a file that begins with these bytes is a PNG file. */
 export function isPng(bytes: Uint8Array): boolean {
   return SIGNATURE.equals(bytes.subarray(0, SIGNATURE.length))
@@ -46,7 +60,7 @@ export function decodePng(bytes: Uint8Array): Rgb {
 function checkedChunks(file: Buffer): Buffer {
   const kept: Buffer[] = [SIGNATURE]
   const data: Buffer[] = []
-  let limit = 0
+  let needed = 0
   for (let at = SIGNATURE.length, type = ''; type !== 'IEND'; ) {
     if (at + 12 > file.length) throw new Error('it is cut off')
     const length = file.readUInt32BE(at)
@@ -55,29 +69,37 @@ function checkedChunks(file: Buffer): Buffer {
     type = file.toString('latin1', at + 4, at + 8)
     if (crc32(file.subarray(at + 4, end - 4)) !== file.readUInt32BE(end - 4))
       throw new Error(`the checksum of its part ${JSON.stringify(type)} is wrong`)
-    if (limit === 0) limit = unpackedLimit(type, file.subarray(at + 8, end - 4))
+    if (needed === 0) needed = pixelBytes(type, file.subarray(at + 8, end - 4))
     else if (type === 'IHDR') throw new Error('it has two headers')
     if (type === 'IDAT') data.push(file.subarray(at + 8, end - 4))
     if (NEEDED.has(type)) kept.push(file.subarray(at, end))
     at = end
   }
+  let found = 0
   try {
-    inflateSync(Buffer.concat(data), { maxOutputLength: limit })
+    found = inflateSync(Buffer.concat(data), { maxOutputLength: needed + SLACK }).length
   } catch {
     throw new Error('its pixels are damaged')
   }
+  if (found < needed) throw new Error('some of its pixels are missing')
   return Buffer.concat(kept)
 }
 
-/** The most bytes that the pixels may unpack to, by the header: interlaced images have some more than plain ones. */
-function unpackedLimit(type: string, header: Buffer): number {
+/** The bytes that the pixels unpack to, by the header: those of each row, and one that says how it is filtered. */
+function pixelBytes(type: string, header: Buffer): number {
   if (type !== 'IHDR' || header.length !== 13) throw new Error('it has no header')
   const [width, height, samples] = [header.readUInt32BE(0), header.readUInt32BE(4), SAMPLES.get(header[9]!)]
   if (width === 0 || height === 0) throw new Error('it has no pixels')
   if (width * height > MOST_PIXELS) throw new Error(`it has ${width} × ${height} pixels, ${MOST_PIXELS} are the most`)
   if (![1, 2, 4, 8, 16].includes(header[8]!)) throw new Error(`it has samples of ${header[8]} bits`)
   if (samples === undefined) throw new Error(`it has the unknown colour type ${header[9]}`)
-  return 2 * height * (2 + Math.ceil((width * samples * header[8]!) / 8)) + 1024
+  const bytes = (columns: number, rows: number) =>
+    columns === 0 ? 0 : rows * (1 + Math.ceil((columns * samples * header[8]!) / 8))
+  if (header[12] === 0) return bytes(width, height)
+  return PASSES.reduce(
+    (sum, [x, y, dx, dy]) => sum + bytes(Math.ceil((width - x) / dx), Math.ceil((height - y) / dy)),
+    0,
+  )
 }
 
 function rgbOf({ width, height, data, depth, channels, palette, transparency }: DecodedPng): Rgb {
