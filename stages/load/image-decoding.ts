@@ -11,6 +11,7 @@ import {
 import type { ImageFile } from './image-folders.js'
 import { isJpeg, type JpegDecoder, openJpegDecoder } from './jpeg.js'
 import { decodePng, isPng, type Rgb } from './png.js'
+import { isLargePng, PngThread, type SizedImage } from './png-thread.js'
 import { resized } from './resize.js'
 
 /** The most bytes of a file. */
@@ -42,19 +43,26 @@ export class ImageDecoder {
    */
   async *decode(files: readonly ImageFile[], size?: readonly [height: number, width: number]): AsyncGenerator<Decoded> {
     const pending: Promise<Decoded>[] = []
+    const thread = new PngThread()
     try {
       for (let next = 0; next < files.length || pending.length > 0; ) {
-        while (next < files.length && pending.length < IN_FLIGHT) pending.push(this.one(files[next++]!.path, size))
+        while (next < files.length && pending.length < IN_FLIGHT)
+          pending.push(this.one(files[next++]!.path, size, thread))
         yield await pending.shift()!
         await turn(this.context)
       }
     } finally {
+      await thread.close()
       // Those that nobody waits for any more.
       await Promise.allSettled(pending)
     }
   }
 
-  private async one(path: string, size: readonly [height: number, width: number] | undefined): Promise<Decoded> {
+  private async one(
+    path: string,
+    size: readonly [height: number, width: number] | undefined,
+    thread: PngThread,
+  ): Promise<Decoded> {
     let bytes: Buffer
     try {
       const handle = await openRegularFile(path, MOST_BYTES)
@@ -69,9 +77,8 @@ export class ImageDecoder {
     const source = { path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
     try {
       if (isPng(bytes)) {
-        const image = decodePng(bytes)
-        const wasResized = size !== undefined && (image.height !== size[0] || image.width !== size[1])
-        return { source, image: size ? resized(image, ...size) : image, wasResized }
+        const { image, height, width } = isLargePng(bytes) ? await thread.decode(bytes, size) : decodeHere(bytes, size)
+        return { source, image, wasResized: size !== undefined && (height !== size[0] || width !== size[1]) }
       }
       if (!isJpeg(bytes))
         return { problem: `${path}: ${bytes.length === 0 ? 'it is empty' : 'it is neither PNG nor JPEG'}` }
@@ -86,6 +93,11 @@ export class ImageDecoder {
       return { problem: `${path}: ${messageOf(cause).split('\n')[0]}` }
     }
   }
+}
+
+function decodeHere(bytes: Buffer, size: readonly [height: number, width: number] | undefined): SizedImage {
+  const image = decodePng(bytes)
+  return { height: image.height, width: image.width, image: size ? resized(image, ...size) : image }
 }
 
 /** The error for damaged images: it names each of them, up to some. */

@@ -117,6 +117,25 @@ t.test('JPEG images are decoded, turned as the camera says, and resized', async 
   ])
 })
 
+t.test('a large PNG image is decoded in another thread, with the same result', async (t) => {
+  const large = pngFile(
+    { width: 800, height: 400, color: 0 },
+    Uint8Array.from({ length: 320_000 }, (_, i) => (i % 800) >> 2),
+  )
+  const directory = folder(t, {
+    'a/1.png': large,
+    'a/2.png': pngFile({ width: 8, height: 4, color: 0 }, new Uint8Array(32)),
+  })
+  const { tables, notes } = await runStage(t, entry(`path: ${directory}, shape: [1, 1, 4]`))
+  t.strictSame(featuresIn(tables[0]!), [
+    [29, 74, 125, 170],
+    [0, 0, 0, 0],
+  ])
+  t.match(notes, [/2 of 2 images were resized/])
+  const damaged = folder(t, { 'a/1.png': large.subarray(0, 400) })
+  t.match(await failureOf(t, entry(`path: ${damaged}`)), ['DATA', /a\/1\.png: it is cut off/])
+})
+
 t.test('damaged images are all named, or left out', async (t) => {
   const good = two(1, 2, 3, 4, 5, 6)
   const wrongSum = Buffer.from(good)
