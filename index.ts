@@ -5,6 +5,16 @@
 import { useBuiltInStages } from './pipeline/graph/registry.js'
 
 export type { KernelName } from './kernels/index.js'
+export {
+  type GivenRow,
+  type GivenRows,
+  type LoadModelOptions,
+  loadModel,
+  type ModelPredictions,
+  type RowPrediction,
+  type TrainedModel,
+  type TypedNumbers,
+} from './model.js'
 export { type ErrorCode, PipelineError, type Problem } from './pipeline/base/errors.js'
 export type { ParallelOptions } from './pipeline/definition/parallel.js'
 export type { DefinitionSource, ReadOptions } from './pipeline/definition/read.js'

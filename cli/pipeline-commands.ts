@@ -33,6 +33,31 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
     .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
 
+  program
+    .command('explain')
+    .summary('explain a stage or an error code')
+    .description('Explain a stage (options, ports, an example) or an error code (what it means, an example, the fix).')
+    .argument('<name>', 'a stage (batch/rows, ./file.js) or an error code (DATA, DIVERGED, …)')
+    .option(...noPlugins)
+    .option('--json', 'print as JSON')
+    .addHelpText('after', '\nExamples:\n  millrace explain gradient-step/softmax\n  millrace explain DIVERGED')
+    .action(async (name, options) => (await import('./explain.js')).explainCommand(name, options, output))
+
+  addReadOptions(program.command('schema'))
+    .summary('print the JSON Schema of pipeline files, for editors')
+    .description(
+      'Print the JSON Schema (draft 2020-12) of pipeline files: keys, stages, and the options of each stage with types, ' +
+        'defaults and what they mean. Editors complete and check with it. With a pipeline, its own stages are in it, too.',
+    )
+    .argument('[pipeline]', 'YAML file whose stages are added')
+    .option('--out <file>', 'write it to this file')
+    .option('--force', 'replace a file that is no schema of Millrace')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace schema --out pipeline.schema.json\n  millrace schema examples/noise.yaml',
+    )
+    .action(async (name, options) => (await import('./schema.js')).schemaCommand(name, options, output))
+
   addReadOptions(program.command('check-gradient'))
     .summary('check the gradients of a pipeline')
     .description(

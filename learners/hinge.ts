@@ -18,6 +18,7 @@ export const hinge = defineLearner({
   weighsRows: true,
   templates: 'W',
   arrays: (data) => arraysOfNetwork(shapeOf(data)),
+  network: shapeOf,
   open: (kernels, data) => openNetwork(kernels, shapeOf(data)),
   costAround: costOfNetwork(shapeOf),
 })

@@ -5,9 +5,11 @@
 
 export { type ClassWeights, classWeights, classWeightsProblem, weightsOfClasses } from './class-weights.js'
 export { type Classified, classify } from './classify.js'
+export { type FoldedLayer, foldedLayers, rowScorer } from './folded-layers.js'
 export { hinge } from './hinge.js'
 export { type Drawn, type Initial, initial, initialArrays } from './initial.js'
 export { network } from './network.js'
+export { exportOnnx } from './onnx.js'
 export { addPenalty, type Penalties, sumOfMagnitudes } from './penalty.js'
 export { accumulate, mostInStep, piecesOf } from './pieces.js'
 export { predict } from './predict.js'

@@ -67,6 +67,7 @@ export const network = defineLearner({
   templates: 'W1',
   templateRows: 'units',
   arrays: (data, given) => arraysOfNetwork(shapeOf(data, given)),
+  network: shapeOf,
   open: (kernels, data, given) => openNetwork(kernels, shapeOf(data, given)),
   costAround: costOfNetwork(shapeOf),
 })

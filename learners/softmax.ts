@@ -19,6 +19,7 @@ export const softmax = defineLearner({
   weighsRows: true,
   templates: 'W',
   arrays: (data) => arraysOfNetwork(shapeOf(data)),
+  network: shapeOf,
   open: (kernels, data) => openNetwork(kernels, shapeOf(data)),
   costAround: softmaxCostAround,
 })

@@ -15,7 +15,7 @@ export type {
   Rows,
 } from '../kernels/contract.js'
 export { argMax, writeSoftmax } from '../kernels/loss.js'
-export { arraysOfNetwork, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
+export { arraysOfNetwork, EPSILON, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { cutToCells, padToCells } from './base/cells.js'
 export type { DataSource } from './base/data-source.js'
@@ -63,6 +63,13 @@ export {
   readNpyHeader,
   rowMajor,
 } from './formats/npy-read.js'
+export {
+  openParquet,
+  type ParquetOptions,
+  type ParquetProgress,
+  type ParquetRows,
+} from './formats/parquet.js'
+export { type ProtoField, protobuf } from './formats/protobuf.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export {
   type Dealing,

@@ -6,7 +6,15 @@ export { formats, plainText } from './formats.js'
 export { type Experiment, type Report, reportOf } from './model.js'
 export { type ChangeOnTheWay, changesOnTheWay } from './option-changes.js'
 export { pageOf } from './page.js'
-export { type Figure, type RunFiles, readRecord, readRun, type StageUse, type StoredRecord } from './read.js'
+export {
+  type Figure,
+  type RunFiles,
+  readRecord,
+  readRun,
+  readRunText,
+  type StageUse,
+  type StoredRecord,
+} from './read.js'
 export { type SettingRow, type Settings, type SettingsOptions, settingsFrom, settingsTable } from './settings-table.js'
 export type { Sheet } from './sheets.js'
 export type { Parameters, Summary } from './summary.js'

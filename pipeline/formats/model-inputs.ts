@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import type { DataSource } from '../base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
-import { shortPath } from '../base/words.js'
+import { cutName, shortPath } from '../base/words.js'
 import { inputPath } from '../files/input-path.js'
 import { hasInside, namesInside, readInside } from '../files/inside.js'
 import { readRegularFile } from '../files/regular-file.js'
@@ -94,7 +94,19 @@ export function modelFacts(path: string, problem: (path: string, message: string
   }
 }
 
-function noModel(directory: string): PipelineError {
+/**
+ * The file of a trained model: `which` parameters of a run directory, or the file itself.
+ *
+ * @param which `last`, `best`, or the name of an Arrow file in the run directory
+ */
+export function storedModelFile(path: string, which = 'last'): string {
+  if (which === 'last' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
+  const name = which === 'best' ? 'best.arrow' : which
+  if (!hasInside(path, name)) throw noModel(path, name)
+  return join(path, name)
+}
+
+function noModel(directory: string, wanted = 'parameters.arrow'): PipelineError {
   let others: string[] = []
   try {
     others = namesInside(directory).filter((name) => name.endsWith('.arrow'))
@@ -104,6 +116,6 @@ function noModel(directory: string): PipelineError {
   const help =
     others.length > 0
       ? `it has ${others.map((name) => shortPath(join(directory, name))).join(' and ')}; give that file`
-      : 'a run writes it with sink/parameters, when it is done'
-  return new PipelineError('DATA', `${shortPath(directory)} holds no parameters.arrow: ${help}`)
+      : 'a run writes parameters.arrow with sink/parameters, when it is done, and best.arrow with sink/best'
+  return new PipelineError('DATA', `${shortPath(directory)} holds no ${cutName(wanted)}: ${help}`)
 }

@@ -322,7 +322,7 @@ function withProblem(error: PipelineError, second: unknown): PipelineError {
  * @param base the folder that its stage files are named from
  * @param isChanged true if the run did not have these options for all of its steps
  */
-function definitionText(pipeline: Pipeline, base: string, isChanged: boolean): string {
+export function definitionText(pipeline: Pipeline, base: string, isChanged = false): string {
   const document = pipeline.toDocument({ allowObjects: true, base })
   const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }
   const isElsewhere = stages.some(({ use }) => use.startsWith('../'))

@@ -1,5 +1,14 @@
 import type { z } from 'zod'
-import type { Arrays, Gradient, Kernels, Later, NetworkStep, Numbers, Rows } from '../../kernels/contract.js'
+import type {
+  Arrays,
+  Gradient,
+  Kernels,
+  Later,
+  NetworkShape,
+  NetworkStep,
+  Numbers,
+  Rows,
+} from '../../kernels/contract.js'
 import type { ArraySpec } from '../../kernels/network-shape.js'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
@@ -110,6 +119,11 @@ export interface Learner<O extends z.ZodObject = z.ZodObject> {
   arrays(data: LearnerData, options: z.output<O>): readonly ArraySpec[]
   /** Opens a model. Its parameters are zero until `load`. Its precision is that of the kernels. */
   open(kernels: Kernels, data: LearnerData, options: z.output<O>): OpenModel
+  /**
+   * The network that computes the scores, if dense layers do: for exports, and to score a few rows without a kernel. Its
+   * arrays have the names of `arraysOfNetwork`.
+   */
+  network?(data: LearnerData, options: z.output<O>): NetworkShape
   /** What the options change of the metrics and the scores: with another loss, scores may be no logits. */
   variant?(options: z.output<O>): Partial<Pick<Learner, 'metrics' | 'scores'>>
   /**
@@ -149,7 +163,7 @@ export type Masks = (draw: number, places: Iterable<number>) => NonNullable<Rows
 
 /** A learner of any kind, as the engine handles it. */
 // biome-ignore lint/suspicious/noExplicitAny: the options are checked by their schema before they are used
-export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open' | 'costAround' | 'masks' | 'variant'> & {
+export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open' | 'costAround' | 'masks' | 'variant' | 'network'> & {
   // biome-ignore lint/suspicious/noExplicitAny: see above
   arrays(data: LearnerData, options: any): readonly ArraySpec[]
   // biome-ignore lint/suspicious/noExplicitAny: see above
@@ -160,6 +174,8 @@ export type AnyLearner = Omit<Learner<any>, 'arrays' | 'open' | 'costAround' | '
   masks?: Learner<any>['masks']
   // biome-ignore lint/suspicious/noExplicitAny: see above
   variant?: Learner<any>['variant']
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  network?: Learner<any>['network']
 }
 
 /**

@@ -80,9 +80,7 @@ export class ArrowStreamWriter extends RecordBatchStreamWriter {
 
   /** Passes bytes of the stream to `append`. */
   protected override _write(chunk: ArrayBufferLike | ArrayBufferView): this {
-    const bytes = ArrayBuffer.isView(chunk)
-      ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-      : new Uint8Array(chunk)
+    const bytes = bytesOf(chunk)
     if (this._started && bytes.length > 0) {
       if (!this.skipsSchema) this.append(bytes)
       this._position += bytes.length
@@ -108,6 +106,32 @@ class ArrowFileWriter extends RecordBatchFileWriter {
     super._writeSchema(schema)
     return writeSchemaMessage.call(this, schema) as this
   }
+}
+
+/** Writes record batches as an Arrow IPC file, in the form of `arrowFile`. Passes each part to `append` at once. */
+export class ArrowFileBytes extends ArrowFileWriter {
+  private readonly append: (bytes: Uint8Array) => void
+
+  constructor(append: (bytes: Uint8Array) => void) {
+    super()
+    this.append = append
+  }
+
+  /** Passes bytes of the file to `append`. */
+  protected override _write(chunk: ArrayBufferLike | ArrayBufferView): this {
+    const bytes = bytesOf(chunk)
+    if (this._started && bytes.length > 0) {
+      this.append(bytes)
+      this._position += bytes.length
+    }
+    return this
+  }
+}
+
+function bytesOf(chunk: ArrayBufferLike | ArrayBufferView): Uint8Array {
+  return ArrayBuffer.isView(chunk)
+    ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    : new Uint8Array(chunk)
 }
 
 /** Writes a schema as a message of a stream. */

@@ -3,7 +3,8 @@ import { basename } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { ignoreElements, type Observable, type OperatorFunction, tap, using } from 'rxjs'
 import { z } from 'zod'
-import { attempt, PipelineError, positionOf, type StageContext, syncPath } from '../../pipeline/stage-kit.js'
+import { attempt, PipelineError, type StageContext, syncPath } from '../../pipeline/stage-kit.js'
+import { SeenTables, seenState } from './seen-tables.js'
 
 /** An output file that only grows. */
 export interface Appender {
@@ -16,15 +17,10 @@ export interface Appender {
   keepTo(layout: string): void
 }
 
-/**
- * The contents of the file: number of bytes, of tables, and of tables from before the first step; the last step; and the
- * layout of the rows, which version 0.1.0 did not keep.
- */
+/** The contents of the file: number of bytes, the tables, and the layout of the rows, which version 0.1.0 did not keep. */
 const state = z.strictObject({
   bytes: z.int().nonnegative(),
-  tables: z.int().nonnegative(),
-  early: z.int().nonnegative(),
-  step: z.int().nonnegative(),
+  ...seenState.shape,
   layout: z.string().optional(),
 })
 
@@ -45,7 +41,7 @@ export function appended(
         const file = resource as GrowingFile
         return tables.pipe(
           tap((table) => {
-            if (file.isNew(table)) write(table, file, file.count(table))
+            if (file.seen.isNew(table)) write(table, file, file.seen.count(table))
           }),
           ignoreElements(),
         )
@@ -56,19 +52,18 @@ export function appended(
 class GrowingFile implements Appender {
   private readonly path: string
   private descriptor: number | undefined
-  private readonly now: z.output<typeof state> = { bytes: 0, tables: 0, early: 0, step: 0 }
-  private saved = this.now
-  /** Number of tables from before the first step that this process has seen. */
-  private early = 0
+  /** The tables in the file. */
+  readonly seen = new SeenTables()
+  private readonly now: { bytes: number; layout?: string | undefined } = { bytes: 0 }
 
   constructor(context: StageContext, path: string) {
     this.path = path
     context.state(state, {
-      snapshot: () => this.now,
-      restore: (saved) => {
-        checkLength(path, saved.bytes)
-        this.saved = { ...saved }
-        Object.assign(this.now, saved)
+      snapshot: () => ({ ...this.now, ...this.seen.now }),
+      restore: ({ bytes, layout, ...seen }) => {
+        checkLength(path, bytes)
+        this.seen.restore(seen)
+        Object.assign(this.now, { bytes, layout })
       },
       begin: () => {
         this.open()
@@ -80,21 +75,6 @@ class GrowingFile implements Appender {
   private open(): number {
     this.descriptor ??= attempt('write', this.path, () => openAt(this.path, this.now.bytes))
     return this.descriptor
-  }
-
-  /** False for a table that a resumed run has already written. */
-  isNew(table: Table): boolean {
-    const { step } = positionOf(table)
-    if (this.saved === this.now) return true
-    return step > 0 ? step > this.saved.step : ++this.early > this.saved.early
-  }
-
-  /** Counts a table, and returns its number in the file, from 0. */
-  count(table: Table): number {
-    const { step } = positionOf(table)
-    if (step > 0) this.now.step = step
-    else this.now.early++
-    return this.now.tables++
   }
 
   keepTo(layout: string): void {
@@ -142,7 +122,8 @@ function cutBack(descriptor: number, bytes: number): void {
   }
 }
 
-function checkLength(path: string, bytes: number): void {
+/** Throws a PipelineError `DATA` if a file is shorter than the checkpoint says. */
+export function checkLength(path: string, bytes: number): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   if (size >= bytes) return
   throw new PipelineError(

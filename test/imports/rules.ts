@@ -14,6 +14,7 @@ const rooms = [
   'index.ts',
   'stages/index.ts',
   'stages/',
+  'model.ts',
   'learners/',
   'figures/',
   'pipeline/stage-kit.ts',
