@@ -42,6 +42,7 @@ export { inputPath } from './files/input-path.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
+export { type BatchRead, batchesOf, schemaOf } from './formats/ipc-batches.js'
 export {
   MODEL_SPLIT,
   type ModelInputs,
@@ -106,6 +107,7 @@ export {
   type Checking,
   defineStage,
   type Facts,
+  type Feed,
   type Port,
   type Ports,
   type Runner,

@@ -43,7 +43,8 @@ export function openStage<S extends AnyStage>(
 ): OpenStage {
   const stage: AnyStage = entry.use
   const { id = defaultId(stage.name) } = entry
-  const options = checkedOptions(stage, entry.with ?? {})
+  const checked = checkedOptions(stage, entry.with ?? {})
+  const options = stage.complete ? stage.complete(checked, {}) : checked
   checkInputs(stage, inputs)
   const directory = openRunDirectory(run.directory === undefined ? temporaryFolder() : madeFolder(run.directory))
   const { signal } = new AbortController()
