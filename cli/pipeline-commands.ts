@@ -34,6 +34,26 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
 
   program
+    .command('create')
+    .summary('make a commented pipeline, of stages or for a data file')
+    .description(
+      'Print a pipeline that runs, with every option, what it does, its range and its default. Stages that are missing on ' +
+        'the way are added. With --from, look at a CSV file (delimiter, header, label, texts, missing cells) and make a pipeline for it.',
+    )
+    .argument('[stages]', 'names of stages with commas between them')
+    .option('--from <file>', 'a CSV file to make the pipeline for')
+    .option('--out <file>', 'write it to this file')
+    .option('--force', 'replace the file')
+    .option(...noPlugins)
+    .option('--json', 'print the pipeline and what was found as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace create load/csv,normalize/standardize,gradient-step/softmax,sink/csv\n' +
+        '  millrace create --from data.csv --out pipeline.yaml',
+    )
+    .action(async (stages, options) => (await import('./create.js')).createCommand(stages, options, output))
+
+  program
     .command('explain')
     .summary('explain a stage or an error code')
     .description('Explain a stage (options, ports, an example) or an error code (what it means, an example, the fix).')
