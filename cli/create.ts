@@ -23,8 +23,11 @@ export interface CreateFlags {
   readonly from?: string
   /** The file to write; by default the pipeline is printed. */
   readonly out?: string
+  /** Replaces the file of `out`. */
   readonly force?: boolean
+  /** Prints the pipeline and what was found as JSON. */
   readonly json?: boolean
+  /** False after `--no-plugins`. */
   readonly plugins?: boolean
 }
 

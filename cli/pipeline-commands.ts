@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { addReadOptions, noPlugins, parseCount } from './options.js'
+import { addReadOptions, graphFormats, noPlugins, parseCount } from './options.js'
 import type { Output } from './terminal.js'
 
 /** Adds the commands that show and check pipelines and stages. */
@@ -32,6 +32,19 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .option('--json', 'print as JSON, with the JSON Schema of the options')
     .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
     .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
+
+  addReadOptions(program.command('graph'))
+    .summary('show the stages of a pipeline and the wires between them')
+    .description(
+      'Show the stages of a pipeline, the wires between them with what is known before data is read (features, classes, splits), ' +
+        'and what each stage holds in memory.',
+    )
+    .argument('<pipeline>', 'YAML file or built-in name')
+    .addOption(new Option('--format <format>', 'how to write it').choices(graphFormats).default('text'))
+    .option('--out <file>', 'write it to this file')
+    .option('--force', 'replace the file')
+    .addHelpText('after', '\nExamples:\n  millrace graph digits\n  millrace graph digits --format svg --out digits.svg')
+    .action(async (name, options) => (await import('./graph.js')).graphCommand(name, options, output))
 
   program
     .command('create')

@@ -8,6 +8,7 @@ const WIDTH = 110
 
 /** What stands at the top of a new pipeline. */
 export interface Head {
+  /** The name of the pipeline. */
   readonly name: string
   /** Lines of comment, without `# `. */
   readonly remarks: readonly string[]

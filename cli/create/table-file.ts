@@ -17,11 +17,13 @@ const DELIMITERS = [',', ';', '\t', '|']
 
 /** A column of a table, as far as it was looked at. */
 export interface FoundColumn {
+  /** Its place, from 0. */
   readonly index: number
   /** Its name; undefined if the file names no columns. */
   readonly name: string | undefined
   /** True if all cells that have a value are numbers. */
   readonly isNumeric: boolean
+  /** True if all of these are whole numbers. */
   readonly isWhole: boolean
   /** How many cells have no value. */
   readonly missing: number
@@ -31,11 +33,15 @@ export interface FoundColumn {
 
 /** What a look at a file with a table found. */
 export interface FoundTable {
+  /** The character between two cells. */
   readonly delimiter: string
+  /** Whether the first line names the columns. */
   readonly header: boolean
+  /** The character before the fraction of a number. */
   readonly decimal: '.' | ','
   /** The encoding, if it is none that is found by itself. */
   readonly encoding: string | undefined
+  /** The columns, in order. */
   readonly columns: readonly FoundColumn[]
   /** The rows that were looked at, without the header. */
   readonly rows: number

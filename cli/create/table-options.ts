@@ -4,7 +4,9 @@ import type { Options } from './wiring.js'
 
 /** The options of a load stage for a table, and what was found out about each. */
 export interface TableOptions {
+  /** The options. */
   readonly options: Options
+  /** What was found out, by option. */
   readonly notes: Readonly<Record<string, string>>
   /** What the user should look at. */
   readonly remarks: readonly string[]

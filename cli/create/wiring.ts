@@ -11,8 +11,11 @@ export type Options = Readonly<Record<string, unknown>>
 
 /** A stage of a new pipeline. */
 export interface NewEntry {
+  /** As `use` names it. */
   readonly use: string
+  /** The stage. */
   readonly stage: AnyStage
+  /** Its name in the pipeline. */
   readonly id: string
   /** Its inputs, if they are not those of the stage above. */
   readonly from: string | Readonly<Record<string, string>> | undefined
