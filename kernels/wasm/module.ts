@@ -39,6 +39,8 @@ export interface Exports {
   sumScores(items: number): void
   /** Copies `slopes` of this pass to `g`. */
   takeSlopes(): void
+  /** Copies `slopes` of a phase `product` to `g`. */
+  pairSlopes(): void
   /** Sums `g` over the rows of this pass into `gPass`, and adds that to `gSum`. */
   sumGradients(): void
   /** Updates the biases with the mean of `g`. */
