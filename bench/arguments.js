@@ -8,6 +8,7 @@ const known = [
   'memory',
   'checkpoint',
   'kills',
+  'killer',
   'leaks',
   'fuzz',
   'faults',
@@ -21,7 +22,7 @@ Parts: ${known.join(', ')} (default: the first three)
   --data DIR    folder that contains cifar-10-batches-bin (default: MILLRACE_DATA, or data)
   --plot FILE   scaling: write a plot to this SVG file
   --install     reference: install tfjs from npm first, to measure it too
-  --kills N     kills: number of kills (default: 200)
+  --kills N     kills, killer: number of kills (default: 200)
   --inputs N    fuzz: number of inputs (default: 100000)
   --seed N      fuzz: seed of the inputs (default: 1)
   --scripts DIR faults: folder of scripts that each look for one fault

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { fixed, interleaved, median, printTable } from './measure.js'
 
 const job = fileURLToPath(new URL('jobs/millrace.js', import.meta.url))
-const program = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const everythingRandom = fileURLToPath(new URL('jobs/everything-random.yaml', import.meta.url))
+const program = fileURLToPath(new URL('../lib/cli/main.js', import.meta.url))
 
 /**
  * Prints the cost of checkpoints in the reference job: without any, with the default ones (one at the end, because the
@@ -36,9 +37,15 @@ export async function checkpointCost({ directory, repeats, kernels }) {
   )
 }
 
-/** Runs `verify-resume` on the digits and, if CIFAR-10 is there, on an experiment. Sets exit code 1 if one fails. */
+/**
+ * Runs `verify-resume` on the digits, on a network with dropout and augmentation and, if CIFAR-10 is there, on an
+ * experiment. Sets exit code 1 if one fails.
+ */
 export async function kills({ directory, count }) {
-  const cases = [['digits', '--kills', String(count)]]
+  const cases = [
+    ['digits', '--kills', String(count)],
+    [everythingRandom, '--kills', String(Math.ceil(count / 4))],
+  ]
   if (directory)
     cases.push(['cifar10/experiment-3', '--set', `directory=${directory}`, '--kills', String(Math.ceil(count / 10))])
   for (const args of cases) {

@@ -1,5 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { exportOnnx } from '../learners/index.js'
+import { learnerOf } from '../model.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
@@ -14,7 +16,9 @@ import type { Output } from './terminal.js'
 /** The options of `millrace export`. */
 export interface ExportFlags {
   /** Format of the file to write. */
-  readonly format: ExportFormat
+  readonly format: ExportFormat | 'onnx'
+  /** The folder of the stage file with the learner of the run, for ONNX. */
+  readonly plugins?: string
   /** The parameters to export: `last`, `best`, or the name of an Arrow file in the run directory. */
   readonly which: string
   /** The file to write. Default: the path of the source with the ending of the format. */
@@ -31,11 +35,18 @@ const known = new Map([
 ])
 
 /** `millrace export`: writes the parameters of a run to a file that other programs can read. */
-export function exportCommand(directory: string, flags: ExportFlags, output: Output): void {
+export async function exportCommand(directory: string, flags: ExportFlags, output: Output): Promise<void> {
   const { versions } = readRecord(directory)
   const source = sourceOf(directory, flags.which)
   const table = readParametersInside(directory, source)
-  const bytes = exportParameters(table, flags.format, versions.millrace)
+  const bytes =
+    flags.format === 'onnx'
+      ? exportOnnx(
+          table,
+          await learnerOf(modelOf(table), directory, { plugins: flags.plugins ?? false }),
+          versions.millrace,
+        )
+      : exportParameters(table, flags.format, versions.millrace)
   const target = resolve(flags.out ?? join(directory, `${source.replace(/\.arrow$/, '')}.${flags.format}`))
   if (lstatSync(target, { throwIfNoEntry: false }) && flags.force !== true)
     throw new PipelineError(

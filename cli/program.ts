@@ -5,6 +5,7 @@ import { abandonRuns } from '../pipeline/run/abandon.js'
 import { reportProblems } from './code-frame.js'
 import { addEngineCommands } from './engine-commands.js'
 import { explainExtraArguments } from './extra-arguments.js'
+import { addModelCommands } from './model-commands.js'
 import { addPipelineCommands } from './pipeline-commands.js'
 import { addResultCommands } from './result-commands.js'
 import { addRunCommands } from './run-commands.js'
@@ -71,6 +72,7 @@ Exit codes:
     )
   addRunCommands(program, output)
   addPipelineCommands(program, output)
+  addModelCommands(program, output)
   addResultCommands(program, output)
   addSweepCommands(program, output)
   addEngineCommands(program, output)

@@ -27,13 +27,17 @@ export function addResultCommands(program: Command, output: Output): void {
     .command('export')
     .summary('write the parameters of a run for other programs')
     .description(
-      'Write the parameters of a run with their metadata, as safetensors or NumPy .npz, beside the Arrow file ' +
-        'that holds them.',
+      'Write the parameters of a run with their metadata, as safetensors or NumPy .npz, or as an ONNX model, beside the ' +
+        'Arrow file that holds them. The ONNX model takes features as they were loaded, and gives labels and ' +
+        'probabilities.',
     )
     .argument('<run>', 'run directory')
-    .addOption(new Option('--format <format>', 'file format').choices(['safetensors', 'npz']).default('safetensors'))
+    .addOption(
+      new Option('--format <format>', 'file format').choices(['safetensors', 'npz', 'onnx']).default('safetensors'),
+    )
     .option('--which <which>', 'which parameters: last, best, or an Arrow file in the run directory', 'last')
     .option('--out <file>', 'the file to write (default: the Arrow file with another ending)')
+    .option('--plugins <dir>', 'load a learner of yours from the stage files in this folder that the run names (onnx)')
     .option('--force', 'replace the file')
     .option('--json', 'print what was written as JSON')
     .addHelpText(

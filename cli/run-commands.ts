@@ -19,10 +19,17 @@ export function addRunCommands(program: Command, output: Output): void {
     .argument('<pipeline>', 'YAML file or built-in name')
     .option('--out <dir>', 'run directory (default: the next free one of runs/NAME-001, runs/NAME-002, …)')
     .option('--force', 'replace the run in --out')
+    .addOption(
+      new Option(
+        '--resume',
+        'go on with the run in --out if it has begun, do nothing if it is done: the same command again and again, for ' +
+          'machines that are taken away',
+      ).conflicts('force'),
+    )
     .addHelpText(
       'after',
-      '\nExample:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 ' +
-        '--out runs/short',
+      '\nExamples:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 ' +
+        '--out runs/short\n  until millrace run digits --out runs/digits --resume; do sleep 1; done',
     )
     .action(async (name, options) => (await import('./run.js')).runCommand(name, options, output))
 

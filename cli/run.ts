@@ -2,7 +2,9 @@ import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
+import { slugOf } from '../pipeline/base/slug.js'
 import { shortPath } from '../pipeline/base/words.js'
+import { standingOf, startOrResume } from '../pipeline/run/begun.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { formatSummary } from '../pipeline/run/data-summary.js'
 import { NothingToDo, Refusal } from '../pipeline/run/first-step.js'
@@ -32,15 +34,41 @@ export interface RunFlags extends RunningFlags, ReadingFlags {
   readonly out?: string
   /** Replaces the files of an earlier run in `out`. */
   readonly force?: boolean
+  /** Goes on with the run in `out` if it has begun already. */
+  readonly resume?: boolean
 }
 
 /** `millrace run`: shows progress during the run, and at the end the location of the files. */
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, readOptions(flags))
-  const { out, force } = flags
+  const { out, force, resume } = flags
+  if (resume) return runOrResume(pipeline, flags, output)
   if (pipeline.definition.sweep && !flags.quiet && !flags.json)
     output.progress(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
   await follow(pipeline.name, (conditions) => start(pipeline, { ...conditions, out, force }), flags, output)
+}
+
+/** `millrace run --resume`: starts the run, goes on with it, or says that it is done. */
+async function runOrResume(pipeline: Pipeline, flags: RunFlags, output: Output): Promise<void> {
+  const { out, json, quiet } = flags
+  if (out === undefined)
+    throw new PipelineError(
+      'ARGUMENTS',
+      `--resume needs the directory of the run: --out runs/${slugOf(pipeline.name)}, so that the next call finds it`,
+    )
+  const tell = (message: string): void => {
+    if (json) output.write(`${JSON.stringify({ directory: shortPath(out), changed: false, message })}\n`)
+    else if (!quiet) output.write(`${message}\n`)
+  }
+  const standing = await standingOf(pipeline, out)
+  if (standing === 'done') return tell(`${shortPath(out)} is done; nothing was changed`)
+  const title = standing === 'begun' ? `${pipeline.name}, resumed` : pipeline.name
+  try {
+    await follow(title, (conditions) => startOrResume(pipeline, { ...conditions, out }), flags, output)
+  } catch (error) {
+    if (!(error instanceof NothingToDo)) throw error
+    tell(`${shortPath(out)}: ${error.message}`)
+  }
 }
 
 /** Shows a run on the terminal until it ends. Ctrl-C and SIGTERM stop it. Throws the error of the run. */

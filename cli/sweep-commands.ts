@@ -41,6 +41,11 @@ export function addSweepCommands(program: Command, output: Output): void {
     .argument('<directories...>', 'directories of sweeps or runs')
     .option('--cols <names>', 'columns, as eta,test_accuracy (default: the settings that vary, and the metrics)')
     .option('--sort <name>', 'column to sort by; -name reverses the order (default: best first)')
+    .option(
+      '--folds <n>',
+      'folds of a cross-validation: each setting runs once for each, which is held out',
+      parseCount,
+    )
     .option('--monitor <metric>', 'the metric that says which setting is best')
     .addOption(
       new Option('--format <format>', 'format of the table')

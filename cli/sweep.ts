@@ -29,6 +29,8 @@ export interface SweepCommandFlags extends RunningFlags, ReadingFlags {
   readonly over: readonly string[]
   /** Seeds (`400,401`), or how many. */
   readonly seeds?: string
+  /** Folds of a cross-validation. */
+  readonly folds?: number
   /** Points that run at the same time. */
   readonly jobs: number
   /** The metric that says which setting is best. */

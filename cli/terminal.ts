@@ -11,6 +11,12 @@ export interface Output {
   readonly errorWidth: number | undefined
   /** Prints the result of a command, to standard output. If it cannot be written, the exit code says so. */
   write(text: string): void
+  /** Writes data to standard output, unchanged. Wait for `drained` from time to time. */
+  data(bytes: Uint8Array): void
+  /** Resolves once standard output has taken what was written, or takes no more. */
+  drained(): Promise<void>
+  /** Whether standard output takes no more, because its reader has gone. */
+  readonly isClosed: boolean
   /** Prints progress, to standard output. If it cannot be written, it is left out: what it tells of goes on. */
   progress(text: string): void
   /** Prints errors and notes, to standard error. */
@@ -46,6 +52,14 @@ export function openTerminal(exit: (code?: number) => void): Output {
       hasResult = true
       out.write(text)
     },
+    data: (bytes) => {
+      hasResult = true
+      out.writeBytes(bytes)
+    },
+    drained: () => out.drained(),
+    get isClosed() {
+      return out.failure !== undefined
+    },
     progress: (text) => out.write(text),
     warn: (text) => err.write(text),
     exit,
@@ -68,13 +82,32 @@ class Channel {
   }
 
   write(text: string): void {
+    this.writeBytes(printable(text))
+  }
+
+  writeBytes(bytes: string | Uint8Array): void {
     if (this.failure) return
     try {
-      this.stream.write(printable(text))
+      this.stream.write(bytes)
     } catch (error) {
       this.failure = error as NodeJS.ErrnoException
     }
   }
+
+  async drained(): Promise<void> {
+    if (!this.failure && this.stream.writableNeedDrain) await oneOf(this.stream, ['drain', 'error', 'close'])
+  }
+}
+
+/** Resolves at the next of these events of a stream. */
+function oneOf(stream: NodeJS.WriteStream, names: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const name of names) stream.off(name, done)
+      resolve()
+    }
+    for (const name of names) stream.on(name, done)
+  })
 }
 
 function widthOf(stream: NodeJS.WriteStream): number | undefined {

@@ -29,6 +29,7 @@ export {
   toInterval,
   trainingInterval,
 } from './base/every.js'
+export { hashOfNumbers } from './base/hash.js'
 export { nonFiniteAsText } from './base/json.js'
 export { didYouMean } from './base/nearest.js'
 export { packagePath } from './base/package.js'
@@ -52,8 +53,38 @@ export {
   readStoredModel,
   type StoredModel,
 } from './formats/model-inputs.js'
-export { openParquet, type ParquetOptions, type ParquetProgress, type ParquetRows } from './formats/parquet.js'
+export {
+  isNpy,
+  type NpyArray,
+  type NpyHeader,
+  type NpyNumbers,
+  npyBytes,
+  npyElements,
+  readNpy,
+  readNpyHeader,
+  rowMajor,
+} from './formats/npy-read.js'
+export {
+  openParquet,
+  type ParquetOptions,
+  type ParquetProgress,
+  type ParquetRows,
+} from './formats/parquet.js'
+export { type ProtoField, protobuf } from './formats/protobuf.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
+export {
+  type Dealing,
+  deal,
+  dealByClass,
+  dealFolds,
+  dealing,
+  dealingProblem,
+  dealRows,
+  fractions,
+  type Keys,
+  type Part,
+  partsMeaning,
+} from './stage/dealing.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
 export {

@@ -17,6 +17,8 @@ export interface Attempt {
   readonly settings: Readonly<Record<string, unknown>>
   /** The seed of the run. */
   readonly seed: number
+  /** The fold of a cross-validation that is held out, from 1. */
+  readonly fold?: number | undefined
   /** How far the run is; `ended early` by halving, `missing` if it has not started. */
   readonly status: 'done' | 'failed' | 'interrupted' | 'running' | 'missing' | 'ended early'
   /** Why the run failed or was interrupted. */
@@ -67,9 +69,9 @@ function sweepAttempts(directory: string): Attempts {
   const remarks: string[] = []
   const { name, points, monitor } = readPlan(directory)
   const outcomes = readOutcomes(directory, remarks, new Set(points.map(({ key }) => key)))
-  const attempts = points.map(({ key, settings, seed }): Attempt => {
+  const attempts = points.map(({ key, settings, seed, fold }): Attempt => {
     const runDirectory = pointDirectory(directory, { key })
-    const point = { name, settings, seed, directory: runDirectory }
+    const point = { name, settings, seed, fold, directory: runDirectory }
     const outcome = outcomes.get(key)
     if (!outcome) return { ...point, status: unfinishedStatus(directory, key, remarks) }
     const { status, error, final, epochs } = outcome

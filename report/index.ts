@@ -2,11 +2,20 @@
 export type { Published, PublishedMetric } from '../pipeline/definition/published.js'
 export { type Attempt, type Attempts, readAttempts } from './attempts.js'
 export { changesBetween, compareRuns, type Difference, type RunComparison } from './differences.js'
+export { type ExamplesLook, type FeatureLook, lookAtExamples, type SplitLook } from './examples.js'
 export { formats, plainText } from './formats.js'
 export { type Experiment, type Report, reportOf } from './model.js'
 export { type ChangeOnTheWay, changesOnTheWay } from './option-changes.js'
 export { pageOf } from './page.js'
-export { type Figure, type RunFiles, readRecord, readRun, type StageUse, type StoredRecord } from './read.js'
+export {
+  type Figure,
+  type RunFiles,
+  readRecord,
+  readRun,
+  readRunText,
+  type StageUse,
+  type StoredRecord,
+} from './read.js'
 export { type SettingRow, type Settings, type SettingsOptions, settingsFrom, settingsTable } from './settings-table.js'
 export type { Sheet } from './sheets.js'
 export type { Parameters, Summary } from './summary.js'

@@ -6,7 +6,7 @@ import { formatterOf } from './metric-format.js'
 import { type Summary, summariesOf } from './summary.js'
 import { type Cell, type Column, type DataTable, summaryCell } from './tables.js'
 
-/** The attempts at one setting. They differ in their seeds. */
+/** The attempts at one setting. They differ in their seeds and folds. */
 export interface SettingRow {
   /** The values of the setting, by name. */
   readonly settings: Readonly<Record<string, unknown>>
@@ -127,7 +127,13 @@ function sortRows(rows: readonly SettingRow[], by: string): SettingRow[] {
   })
 }
 
-const deviationNote = ', mean ± standard deviation over the seeds'
+/** Over what the mean and the deviation of a row are. */
+function deviationNote(rows: readonly SettingRow[]): string {
+  const attempts = rows.flatMap((row) => row.attempts)
+  const isMany = (name: 'seed' | 'fold'): boolean => new Set(attempts.map((attempt) => attempt[name])).size > 1
+  const over = (['fold', 'seed'] as const).filter(isMany).map((name) => `${name}s`)
+  return `, mean ± standard deviation over the ${over.join(' and ') || 'runs'}`
+}
 
 /**
  * Makes a table with a row for each setting.
@@ -144,7 +150,7 @@ export function settingsTable(settings: Settings, columns?: readonly string[]): 
   const isDefault = columns === undefined
   return {
     id: 'settings',
-    caption: `${rows.length} setting${rows.length === 1 ? '' : 's'}${isRepeated ? deviationNote : ''}`,
+    caption: `${rows.length} setting${rows.length === 1 ? '' : 's'}${isRepeated ? deviationNote(rows) : ''}`,
     columns: [
       ...shown.map((name): Column => ({ name, isNumeric: rows.every((row) => isNumeric(row, name)) })),
       ...(isDefault && isRepeated ? [{ name: 'runs', isNumeric: true }] : []),
@@ -164,7 +170,8 @@ function isNumeric({ settings, final }: SettingRow, name: string): boolean {
 }
 
 function cellOf({ settings, final, attempts }: SettingRow, name: string, infos: ColumnInfos): Cell {
-  if (name === 'seed') return { text: attempts.map(({ seed }) => seed).join(', ') }
+  if (name === 'seed' || name === 'fold')
+    return { text: [...new Set(attempts.flatMap((attempt) => attempt[name] ?? []))].join(', ') }
   if (!(name in settings)) return summaryCell(final.get(name), formatterOf(infos.get(name) ?? metricInfoByName(name)))
   const value = settings[name]
   if (typeof value === 'number') return { text: String(value), value }

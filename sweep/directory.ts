@@ -35,6 +35,8 @@ const pointRecord = z.object({
   settings: z.record(z.string(), z.unknown()),
   /** The seed of the run. */
   seed: z.number(),
+  /** The fold of a cross-validation that is held out, from 1. */
+  fold: z.number().optional(),
 })
 
 const sweepRecord = z.object({
@@ -82,7 +84,16 @@ export function pointDirectory(directory: string, { key }: { readonly key: strin
 
 /** The record of a plan, for `sweep.json`. */
 export function recordOf({ points, ...rest }: Plan, version: string): SweepRecord {
-  return { millrace: version, ...rest, points: points.map(({ key, settings, seed }) => ({ key, settings, seed })) }
+  return {
+    millrace: version,
+    ...rest,
+    points: points.map(({ key, settings, seed, fold }) => ({
+      key,
+      settings,
+      seed,
+      ...(fold !== undefined && { fold }),
+    })),
+  }
 }
 
 /**

@@ -18,6 +18,7 @@ import { asWritten, formatOrigin, locate, plain } from '../pipeline/definition/v
 import { checkInputFiles } from '../pipeline/graph/missing-files.js'
 import { prepare } from '../pipeline/run/prepared.js'
 import { now } from '../pipeline/run/timed-kernels.js'
+import { foldsOf } from './folds.js'
 import { lengthOf } from './halving.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
 import type { Plan, Point } from './point.js'
@@ -62,16 +63,18 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
   const data = new Map<string, DataSource>()
   const points = new Map<string, Point>()
   const seeds = seedsOf(block, definition.seed)
+  const folds = foldsOf(block, definition)
+  const repeats = seeds.flatMap((seed) => folds.map((fold) => ({ seed, ...fold })))
   const breathe = breather()
-  checkCount(settings.length, seeds.length)
+  checkCount(settings.length, repeats.length)
   for (const setting of settings) {
-    const texts = [...set, ...setting.map(textOf)]
     const values = dataOf(setting)
-    for (const pointSeed of seeds) {
+    for (const { seed: pointSeed, fold, overrides } of repeats) {
+      const all = [...setting, ...overrides]
       await breathe()
       if (options.signal?.aborted) throw new PipelineError('ABORTED', 'stopped before the sweep was planned')
-      const loaded = await problems.collect({ settings: values, seed: pointSeed }, () =>
-        Pipeline.load(source, { set: [...set, ...setting], seed: pointSeed, environment, ...trust }),
+      const loaded = await problems.collect({ settings: values, seed: pointSeed, fold }, () =>
+        Pipeline.load(source, { set: [...set, ...all], seed: pointSeed, environment, ...trust }),
       )
       if (!loaded) continue
       await checkInputFiles(loaded)
@@ -87,8 +90,9 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
         key,
         settings: valuesIn(loaded, setting),
         seed: pointSeed,
+        ...(fold !== undefined && { fold }),
         pipeline,
-        set: texts,
+        set: [...set, ...all.map(textOf)],
         kernel,
         definition: digest,
         preparation: preparationDigest(loaded, sources),

@@ -1,7 +1,7 @@
 import { formatProblem, inFileOrder, PipelineError, type Problem } from '../pipeline/base/errors.js'
 import { formatPoint, type Point } from './point.js'
 
-type PointName = Pick<Point, 'settings' | 'seed'>
+type PointName = Pick<Point, 'settings' | 'seed' | 'fold'>
 
 /** Collects the problems of all points: each problem once, with the points that have it. */
 export class PointProblems {

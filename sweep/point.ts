@@ -7,10 +7,12 @@ import type { Halving } from '../pipeline/definition/sweep.js'
 export interface Point {
   /** Identifies the point: points with equal keys give equal results. Also the name of its directory. */
   readonly key: string
-  /** The values that tell the point from others, by name, without the seed. */
+  /** The values that tell the point from others, by name, without the seed and the fold. */
   readonly settings: Readonly<Record<string, unknown>>
   /** The seed of the run. */
   readonly seed: number
+  /** The fold of a cross-validation that is held out, from 1. */
+  readonly fold?: number | undefined
   /** The YAML file, or the name of a built-in pipeline. */
   readonly pipeline: string
   /** The overrides that turn the pipeline into this point, as `--set` takes them, without the seed. */
@@ -55,9 +57,10 @@ export interface Plan {
   readonly points: readonly Point[]
 }
 
-/** Formats a point for people: `eta=0.01 lambda=0.1 seed=400`. */
-export function formatPoint({ settings, seed }: Pick<Point, 'settings' | 'seed'>): string {
-  return [...Object.entries(settings), ['seed', seed] as const]
+/** Formats a point for people: `eta=0.01 lambda=0.1 seed=400 fold=2`. */
+export function formatPoint({ settings, seed, fold }: Pick<Point, 'settings' | 'seed' | 'fold'>): string {
+  const places = [['seed', seed] as const, ...(fold === undefined ? [] : [['fold', fold] as const])]
+  return [...Object.entries(settings), ...places]
     .map(([name, value]) => oneLine(`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`))
     .join(' ')
 }

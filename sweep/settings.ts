@@ -29,6 +29,8 @@ export interface SweepFlags {
   readonly over?: readonly string[] | undefined
   /** The seeds of each setting: `400,401`, or how many. */
   readonly seeds?: string | undefined
+  /** How many folds of a cross-validation each setting runs with. */
+  readonly folds?: number | undefined
   /** The metric that settings are compared by. */
   readonly monitor?: string | undefined
 }
@@ -40,11 +42,11 @@ export type Setting = readonly Override[]
 const MAX_SETTINGS = 100_000
 
 /** Throws a PipelineError `DEFINITION` if a sweep has too many points. */
-export function checkCount(settings: number, seeds: number): void {
-  if (settings * seeds > MAX_SETTINGS)
+export function checkCount(settings: number, runs: number): void {
+  if (settings * runs > MAX_SETTINGS)
     throw new PipelineError(
       'DEFINITION',
-      `sweep: expected at most ${MAX_SETTINGS} points, got ${settings * seeds}: ${settings} settings with ${seeds} seeds each`,
+      `sweep: expected at most ${MAX_SETTINGS} points, got ${settings * runs}: ${settings} settings with ${runs} runs each`,
     )
 }
 
@@ -74,6 +76,7 @@ export function sweepBlock(fromFile: Value | undefined, flags: SweepFlags): Valu
     const seeds = flags.seeds.split(',').map((text) => withReadings(z.int(), textValue(text.trim(), origin)))
     put(['repeat', 'seeds'], seeds.length === 1 ? seeds[0]! : { data: seeds, origin })
   }
+  if (flags.folds !== undefined) put(['repeat', 'folds'], flag('folds', flags.folds))
   if (problems.length > 0) throw new PipelineError('ARGUMENTS', problems)
   const whole = withValue(undefined, ['sweep'], block)
   if (checkPart(definition, whole, '', problems, 'key')) problems.push(...misplacedSeeds(block))

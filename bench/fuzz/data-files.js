@@ -3,32 +3,17 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { lastValueFrom, toArray } from 'rxjs'
-import { referenceKernels } from '../../dist/kernels/reference.js'
-import { randomStream } from '../../dist/pipeline/base/random.js'
-import { StageFlow } from '../../dist/pipeline/flow/flow.js'
-import { FlowControl } from '../../dist/pipeline/flow/flow-control.js'
-import { localParallel } from '../../dist/pipeline/parallel/local.js'
 import { cifar10 } from '../../dist/stages/load/cifar10.js'
 import { csv } from '../../dist/stages/load/csv.js'
 import { idx } from '../../dist/stages/load/idx.js'
+import { csvReaders } from './csv-readers.js'
+import { loadContext } from './load-context.js'
 import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
 import { outcomeOf } from './outcome.js'
 
 /** Runs a load stage alone. A bad file must give a DATA error that names it. */
 function load(stage, options, file) {
-  const { signal } = new AbortController()
-  const context = {
-    id: 'load',
-    inputs: {},
-    kernels: referenceKernels(),
-    parallel: localParallel,
-    flow: new StageFlow(new FlowControl(signal)),
-    signal,
-    random: (purpose, epoch) => randomStream(1, 'load', purpose, epoch),
-    splitRandom: (seed = 1) => randomStream(seed, 'load', 'split'),
-    source: () => {},
-    note: () => {},
-  }
+  const context = loadContext()
   const run = () => lastValueFrom(stage.run(stage.options.parse(options), context).pipe(toArray()))
   return outcomeOf(run, ['DATA'], new RegExp(file.replaceAll('.', '\\.')))
 }
@@ -109,6 +94,16 @@ const csvOptions = fc.record(
     stratify: fc.boolean(),
     seed: fc.constantFrom(0, 2 ** 53 - 1),
     classes: fc.constantFrom(['x', 'y'], ['0', '1'], ['__proto__', 'constructor', 'hasOwnProperty']),
+    types: fc.constantFrom({ a: 'category' }, { 0: 'number', b: 'category' }, { __proto__: null, toString: 'number' }),
+    missing: fc.constantFrom('error', 'drop', 'mean', 'median', 'mode', { constant: 0 }, { a: 'mean', '*': 'drop' }),
+    text: fc.constantFrom('error', 'drop', 'one-hot', 'ordinal', { a: 'one-hot', '*': 'drop' }),
+    unseen: fc.constantFrom('error', 'ignore'),
+    maxCategories: fc.constantFrom(1, 2, 1000),
+    type: fc.constantFrom('float32', 'uint8'),
+    weight: fc.constantFrom('b', 0, -2),
+    skip: fc.constantFrom(0, 1, 2 ** 52),
+    decimal: fc.constantFrom('.', ','),
+    select: fc.constantFrom(['a'], [0, 1], ['b', 'a']),
     shape: fc.constantFrom([2], [1, 2], [1e9, 1e9], [50], [1e308], [2 ** 53]),
     fractions: fc.constantFrom(
       { train: 1 },
@@ -161,6 +156,7 @@ const packedTables = tables.map((table) => gzipSync(table))
 
 /** The readers of data files. */
 export const dataFiles = [
+  csvReaders,
   {
     name: 'CIFAR binary',
     weight: 12,

@@ -17,18 +17,19 @@ export interface CheckpointRule {
 /** The rule of a definition without a `checkpoint:` block. A checkpoint every 30 seconds has no measurable cost. */
 const defaultRule: CheckpointRule = { every: { seconds: 30 }, keep: 2, isAsked: false }
 
-const block = z.union([
+/** Schema of the block `checkpoint:`. */
+export const checkpointSchema = z.union([
   z.literal('none'),
   z.strictObject({
-    every: every.prefault(formatEvery(defaultRule.every)),
-    keep: z.int().min(1).max(1000).default(defaultRule.keep),
+    every: every.prefault(formatEvery(defaultRule.every)).describe('How often a checkpoint is written.'),
+    keep: z.int().min(1).max(1000).default(defaultRule.keep).describe('How many are kept, the newest ones.'),
   }),
 ])
 
 /** Reads a `checkpoint:` block. Adds its mistakes to `problems`, and then returns the default rule. */
 export function readCheckpointRule(value: Value | undefined, problems: Problem[]): CheckpointRule {
   if (!value || !isResolved(value)) return defaultRule
-  const checked = checkPart(block, value, 'checkpoint: ', problems, 'key')
+  const checked = checkPart(checkpointSchema, value, 'checkpoint: ', problems, 'key')
   if (!checked) return defaultRule
   return checked === 'none' ? { ...defaultRule, keep: 0 } : { ...checked, isAsked: true }
 }

@@ -5,7 +5,7 @@ import { withReadings } from './readings.js'
 import { formatOrigin, isResolved, locate, type Value } from './value.js'
 
 /** Schema of the block `parallel:`: how one run is divided among several processes. */
-const parallel = z.strictObject({
+export const parallel = z.strictObject({
   engine: z.enum(['mpi', 'local']).describe('How the processes communicate: mpi, or local for a single process.'),
   ranks: z.int().positive().default(1).describe('Number of processes.'),
   shards: z

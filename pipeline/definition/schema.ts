@@ -15,23 +15,30 @@ const later = z.unknown().optional()
 
 const stage = z.strictObject({ use: stageName, id: later, with: options.nullish(), from: later })
 
-const definition = z.strictObject({
-  name: z.string().optional(),
-  description: z.string().optional(),
-  extends: z.string().min(1).optional(),
-  seed: later,
-  splitSeed: later,
-  checkpoint: later,
-  parallel: later,
-  published: published.optional(),
-  sweep: sweep.optional(),
-  vars: options.nullish(),
-  stages: z.array(stage).optional(),
-  patch: z.array(options).optional(),
+/** Schema of a definition, before references are resolved. */
+export const definition = z.strictObject({
+  name: z
+    .string()
+    .optional()
+    .describe('The name, which stands in reports and names run directories. Default: that of the file.'),
+  description: z.string().optional().describe('A sentence about the pipeline.'),
+  extends: z.string().min(1).optional().describe('A file, or a built-in pipeline, that this one changes.'),
+  seed: later.describe('The seed of all random numbers.'),
+  splitSeed: later.describe('The seed that divides rows into splits. Default: `seed`, whatever --seed a run gets.'),
+  checkpoint: later.describe('When checkpoints are written, and how many are kept; or none.'),
+  parallel: later.describe('How one run is divided among several processes.'),
+  published: published.optional().describe('Published results, which reports compare with.'),
+  sweep: sweep.optional().describe('The settings that `millrace sweep` runs. A single run ignores it.'),
+  vars: options.nullish().describe('Constants by name. ${name} refers to one, --set name=value changes it.'),
+  stages: z
+    .array(stage)
+    .optional()
+    .describe('The stages, from the data to the files. Each reads the one above, or what `from` names.'),
+  patch: z.array(options).optional().describe('Changes to the stages of the file that `extends` names.'),
 })
 
 /** The changes in a `patch:`, by verb. The verbs are those of the class Pipeline. */
-const changes = {
+export const changes = {
   set: z.strictObject({ set: stageId, with: options }),
   replace: z.strictObject({ replace: stageId, use: stageName, with: options.nullish(), from: later }),
   insertAfter: z.strictObject({

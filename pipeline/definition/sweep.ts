@@ -58,7 +58,7 @@ export type Halving = z.output<typeof halving>
 
 /**
  * Schema of the block `sweep:`: the settings to run a pipeline with. They are the combinations of `grid`, the draws of
- * `random` and the entries of `list`, each with every seed of `repeat`. A name is a var, or an option as
+ * `random` and the entries of `list`, each with every seed and every fold of `repeat`. A name is a var, or an option as
  * `stage.option`.
  */
 export const sweep = z.strictObject({
@@ -77,10 +77,30 @@ export const sweep = z.strictObject({
     .strictObject({
       seeds: z
         .union([z.int().positive(), z.array(z.int().nonnegative()).min(1)])
+        .optional()
         .describe('A list of seeds, or their number, counted up from the seed of the pipeline.'),
+      folds: z
+        .int()
+        .min(2)
+        .max(1000)
+        .optional()
+        .describe('Cross-validation: how many folds; each setting runs once for each fold, which is held out.'),
+      stage: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'The id of the stage that divides the rows into folds. Default: the only one with the option `folds`.',
+        ),
+    })
+    .refine(({ seeds, folds }) => seeds !== undefined || folds !== undefined, {
+      error: 'expected seeds, folds or both',
+    })
+    .refine(({ folds, stage }) => stage === undefined || folds !== undefined, {
+      error: 'the stage is that of the folds, expected folds',
     })
     .optional()
-    .describe('Runs each setting with several seeds.'),
+    .describe('Runs each setting with several seeds, or with several folds held out, or both.'),
   halving: halving.optional().describe('Ends the runs of the worse settings early.'),
   monitor: z.string().min(1).optional().describe('The metric that ranks the settings.'),
 })

@@ -37,7 +37,7 @@ export function checkPlace(path: string, { force = false, outputs = [] }: NewRun
     throw new PipelineError('ARGUMENTS', `--out ${shortPath(path)}: it is ${kindOf(found)}, expected a directory`)
   const past = readPast(path)
   // Checkpoints count even without a record: a new run that is killed early would be resumed from them.
-  if (!force && (past || hasCheckpoints(path)))
+  if (!force && !isStillborn(path) && (past || hasCheckpoints(path)))
     throw new PipelineError(
       'ARGUMENTS',
       `--out ${shortPath(path)}: a run lies there already; give another directory, or --force to replace it`,
@@ -70,6 +70,17 @@ export function liesIn(directory: string, path: string): boolean {
 /** Whether a run lies in a directory. */
 export function holdsRun(path: string): boolean {
   return readPast(path) !== undefined
+}
+
+/**
+ * Whether a run in a directory was killed before its `pipeline.yaml` was there: then it has done nothing, and may be
+ * started as if it were not there.
+ */
+export function isStillborn(path: string): boolean {
+  const past = readPast(path)
+  const hasDefinition = past && (lstatSync(resolve(path, 'pipeline.yaml'), { throwIfNoEntry: false })?.size ?? 0) > 0
+  if (!past || hasDefinition || hasCheckpoints(path)) return false
+  return past.status !== 'done' && past.files.every((name) => name === 'run.json' || name === 'pipeline.yaml')
 }
 
 /** The error that names the files of the user that a run would write over. */
@@ -130,7 +141,7 @@ const pastRecord = z.looseObject({
  * The record of the run that lies in a directory, with its output files. Undefined if there is none: no `run.json`, or
  * one of another program. One that is damaged is of a run, of which no files are known.
  */
-function readPast(path: string): { readonly files: readonly string[] } | undefined {
+function readPast(path: string): { readonly status?: string; readonly files: readonly string[] } | undefined {
   let text: string
   try {
     text = String(readInside(path, 'run.json', MAX_RECORD))

@@ -110,9 +110,10 @@ function hasAll({ status, undrawn }: PastRecord): boolean {
 }
 
 /** The definition of a run as it goes on. */
-interface StoredDefinition {
+export interface StoredDefinition {
   /** SHA-256 of `pipeline.yaml`. */
   readonly sha256: string
+  /** The pipeline that it says. */
   readonly pipeline: Pipeline
 }
 
@@ -124,7 +125,7 @@ export function storedTrust(directory: string, { plugins, allowAbsolutePaths, is
 /**
  * Returns a function that reads `pipeline.yaml`; called again, it loads the stages again only if the file has changed.
  */
-function definitionReader(path: string, options: ResumeOptions): () => Promise<StoredDefinition> {
+export function definitionReader(path: string, options: ResumeOptions): () => Promise<StoredDefinition> {
   const { set = [] } = options
   const file = join(path, 'pipeline.yaml')
   const trust = storedTrust(path, options)
@@ -145,8 +146,16 @@ function readDefinitionFile(directory: string): Buffer {
   return attempt('read the definition', join(directory, name), read, 'DEFINITION')
 }
 
-/** Claims the directory of a run and finds the checkpoint to go on from. Writes nothing but the lock. */
-async function reopen(path: string, options: ResumeOptions, read: () => Promise<StoredDefinition>): Promise<RunStart> {
+/**
+ * Claims the directory of a run and finds the checkpoint to go on from. Writes nothing but the lock.
+ *
+ * @param read returns the definition to go on with
+ */
+export async function reopen(
+  path: string,
+  options: ResumeOptions,
+  read: () => Promise<StoredDefinition>,
+): Promise<RunStart> {
   const { force = false, allowAbsolutePaths } = options
   const known = readPast(path).files.filter((name) => existsSync(join(path, name)))
   const directory = openRunDirectory(path, { allowAbsolutePaths, known })
@@ -282,9 +291,15 @@ function sourceCheck(data: readonly DataSource[], isComplete: boolean, force: bo
   }
 }
 
+/** The record of the run in a directory. Throws a PipelineError `ARGUMENTS` if it has no `pipeline.yaml`. */
 function readPast(path: string): PastRecord {
   if (!existsSync(join(path, 'pipeline.yaml')))
     throw new PipelineError('ARGUMENTS', `${shortPath(path)} is not the directory of a run: it has no pipeline.yaml`)
+  return recordIn(path)
+}
+
+/** The record of the run in a directory, as far as it is there. */
+export function recordIn(path: string): PastRecord {
   try {
     return pastRecord.parse(JSON.parse(String(readInside(path, 'run.json', MAX_RECORD))))
   } catch {

@@ -12,7 +12,7 @@ import {
   storedFile,
   wire,
 } from '../../pipeline/stage-kit.js'
-import { type Dealing, dealing, dealRows, fractions } from './fractions.js'
+import { type Dealing, dealing, dealRows, fractions, type Part } from './fractions.js'
 import { checkModelShape, checkWithoutModel, modelTables, noClassOfModel } from './model-rows.js'
 import { readSourceFile } from './source-file.js'
 
@@ -77,15 +77,15 @@ async function* rowsForModel(path: string, context: StageContext): AsyncGenerato
 }
 
 async function* splitTables(
-  { fractions, ...how }: Dealing & { readonly fractions: Readonly<Record<string, number>> },
+  { fractions, ...how }: Dealing & { readonly fractions: Readonly<Record<string, Part>> },
   context: StageContext,
 ): AsyncGenerator<Table> {
   const rows = await readRows(context)
   const fields = exampleFields({ shape, classes }, new Uint8Array(0))
   const labels = rows.map((row) => row[PIXELS]!)
   for (const [split, order] of await dealRows(labels, fractions, how, context)) {
-    const dealt = new ShardBuffer(context.parallel, order.length, PIXELS, context.kernels.allocate)
-    for (const [i, row] of order.entries()) dealt.put(i, rows[row]!.slice(0, PIXELS), labels[row]!)
+    const dealt = new ShardBuffer(context.parallel, order.length, PIXELS, context.kernels.allocate, ['row'])
+    for (const [i, row] of order.entries()) dealt.put(i, rows[row]!.slice(0, PIXELS), labels[row]!, row)
     yield* dealt.tables(fields, split)
   }
 }

@@ -269,7 +269,8 @@ async function readImages(
   const target: (ShardBuffer<Uint8Array> | undefined)[] = new Array(labels.length)
   const place = new Uint32Array(labels.length)
   for (const [name, order] of orders) {
-    const rows = new ShardBuffer(context.parallel, order.length, width, context.kernels.allocate)
+    const columns = options.fractions ? (['row'] as const) : []
+    const rows = new ShardBuffer(context.parallel, order.length, width, context.kernels.allocate, columns)
     buffers.set(name, rows)
     for (const [at, row] of order.entries()) {
       target[row] = rows
@@ -279,6 +280,6 @@ async function readImages(
   let row = 0
   for await (const block of file.blocks())
     for (let at = 0; at < block.length; at += width, row++)
-      target[row]?.put(place[row]!, block.subarray(at, at + width), labels[row]!)
+      target[row]?.put(place[row]!, block.subarray(at, at + width), labels[row]!, row)
   return buffers
 }

@@ -30,7 +30,12 @@ export async function* modelTables(
   if (context.parallel.isDivided)
     throw new PipelineError('DATA', 'rows for a trained model are read by one process; leave `parallel` out')
   const fields = exampleFields({ shape, classes }, new Uint8Array(0))
-  for await (const { values, labels } of pieces) yield examplesTable(fields, values, labels, MODEL_SPLIT)
+  let first = 0
+  for await (const { values, labels } of pieces) {
+    const row = labels.map((_, i) => first + i)
+    first += labels.length
+    yield examplesTable(fields, values, labels, MODEL_SPLIT, undefined, undefined, { row })
+  }
 }
 
 /** Reports options that a load stage cannot have together with `model`. */

@@ -46,10 +46,20 @@ export class Definitions {
   }
 
   /** Turns a task into a point of this machine: writes its definition into a file. */
-  pointOf({ key, settings, seed, kernel, definition, preparation, text }: Task): Point {
+  pointOf({ key, settings, seed, fold, kernel, definition, preparation, text }: Task): Point {
     const pipeline = join(this.folder, `${key}.yaml`)
     writeFileSync(pipeline, text)
-    return { key, settings, seed, kernel, definition, preparation, pipeline, set: [] }
+    return {
+      key,
+      settings,
+      seed,
+      ...(fold !== undefined && { fold }),
+      kernel,
+      definition,
+      preparation,
+      pipeline,
+      set: [],
+    }
   }
 
   /**

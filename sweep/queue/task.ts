@@ -50,6 +50,8 @@ export const taskSchema = z.strictObject({
   /** See `Point`. */
   seed: z.int().nonnegative(),
   /** See `Point`. */
+  fold: z.int().positive().optional(),
+  /** See `Point`. */
   kernel: z.enum(kernelNames),
   /** See `Point`. */
   definition: z.string().regex(digestPattern, 'expected a digest'),
@@ -99,11 +101,12 @@ export class Tasks {
 
   /** The tasks of a plan. @param artifacts the folder that the machines share */
   of({ points }: Plan, artifacts: string): Task[] {
-    return points.map(({ key, settings, seed, kernel, definition, preparation }) => ({
+    return points.map(({ key, settings, seed, fold, kernel, definition, preparation }) => ({
       millrace: version,
       key,
       settings: { ...settings },
       seed,
+      ...(fold !== undefined && { fold }),
       kernel,
       definition,
       ...(preparation !== undefined && { preparation }),

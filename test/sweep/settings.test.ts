@@ -133,7 +133,7 @@ t.test('seeds that cannot be exact, and too many of them, are refused', (t) => {
   t.strictSame(seedsOf(blockOf('', { seeds: '2' }), 9007199254740990), [9007199254740990, 9007199254740991])
   t.throws(() => seedsOf(blockOf('', { seeds: '1000000000' }), 0), { message: /at most 100000 seeds, got 1000000000$/ })
   t.throws(() => checkCount(1000, 1000), {
-    message: /at most 100000 points, got 1000000: 1000 settings with 1000 seeds/,
+    message: /at most 100000 points, got 1000000: 1000 settings with 1000 runs each/,
   })
   t.end()
 })

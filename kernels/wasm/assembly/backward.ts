@@ -1,6 +1,6 @@
-import { call, GROUP, ROW_BLOCK, TILE_COLUMNS } from './call'
+import { call, GROUP, gradientAt, ROW_BLOCK, TILE_COLUMNS } from './call'
 import { narrow } from './fold'
-import { readTile, storeFirst } from './tile'
+import { readRow, storeFirst } from './tile'
 import { ADAM, changeByAdam, changeByMomentum } from './update'
 
 /** Bytes of working memory for one block of rows. */
@@ -125,11 +125,11 @@ function sumTile(item: u32, scratch: usize): usize {
   memory.fill(tile, 0, <usize>(lanes * TILE_COLUMNS) * 8)
   for (let i: u32 = 0; i < rows; i += ROW_BLOCK) {
     const count = min(ROW_BLOCK, rows - i)
-    readTile(x, TILE_COLUMNS, i, count, first, columns)
-    for (let k: u32 = 0; k < classes; k += GROUP) {
-      const g = call.g + (<usize>k * call.pitch + i) * 4
-      for (let j: u32 = 0; j < columns; j += 16) {
-        outer2x16(g, call.pitch * 4, x + <usize>j * 4, count, tile + <usize>(k * TILE_COLUMNS + j) * 8)
+    const strip = <usize>count * 64
+    for (let r: u32 = 0; r < count; r++) readRow(x + <usize>r * 64, 16, strip, i + r, first, columns)
+    for (let j: usize = 0; j < columns; j += 16) {
+      for (let k: u32 = 0; k < classes; k += GROUP) {
+        outer2x16(gradientAt(k) + <usize>i * 8, x + (j >> 4) * strip, count, tile + (<usize>(k * TILE_COLUMNS) + j) * 8)
       }
     }
   }
@@ -162,10 +162,10 @@ function addSums(row: usize, from: usize, columns: u32): void {
 }
 
 /**
- * Adds the products of two rows of `g` and sixteen columns of `x` to `R`: `R[k, j] += sum_i g[k, i] * x[i, j]`. Like
- * `dot4x2` in `forward.ts`, it uses as many registers as V8 can keep without spilling.
+ * Adds the products of two rows of `g` and sixteen columns of `x`, `[rows, 16]`, to `R`: `R[k, j] += sum_i g[k, i] * x[i, j]`.
+ * Like `dot4x2` in `forward.ts`, it uses as many registers as V8 can keep without spilling, and takes two rows in a turn.
  */
-function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void {
+function outer2x16(g: usize, x: usize, rows: u32, R: usize): void {
   let a0 = f32x4.splat(0)
   let a1 = a0
   let a2 = a0
@@ -174,10 +174,11 @@ function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void
   let b1 = a0
   let b2 = a0
   let b3 = a0
-  const end = x + <usize>rows * (TILE_COLUMNS * 4)
-  for (; x < end; x += TILE_COLUMNS * 4) {
-    const ga = v128.load_splat<f32>(g)
-    const gb = v128.load_splat<f32>(g + gPitch)
+  const end = x + <usize>rows * 64
+  const last = end - 64
+  for (; x < end; x += 128) {
+    let ga = v128.load_splat<f32>(g)
+    let gb = v128.load_splat<f32>(g, 4)
     let v = v128.load(x)
     a0 = f32x4.add(a0, f32x4.mul(v, ga))
     b0 = f32x4.add(b0, f32x4.mul(v, gb))
@@ -190,7 +191,22 @@ function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void
     v = v128.load(x, 48)
     a3 = f32x4.add(a3, f32x4.mul(v, ga))
     b3 = f32x4.add(b3, f32x4.mul(v, gb))
-    g += 4
+    if (x == last) break
+    ga = v128.load_splat<f32>(g, 8)
+    gb = v128.load_splat<f32>(g, 12)
+    v = v128.load(x, 64)
+    a0 = f32x4.add(a0, f32x4.mul(v, ga))
+    b0 = f32x4.add(b0, f32x4.mul(v, gb))
+    v = v128.load(x, 80)
+    a1 = f32x4.add(a1, f32x4.mul(v, ga))
+    b1 = f32x4.add(b1, f32x4.mul(v, gb))
+    v = v128.load(x, 96)
+    a2 = f32x4.add(a2, f32x4.mul(v, ga))
+    b2 = f32x4.add(b2, f32x4.mul(v, gb))
+    v = v128.load(x, 112)
+    a3 = f32x4.add(a3, f32x4.mul(v, ga))
+    b3 = f32x4.add(b3, f32x4.mul(v, gb))
+    g += 16
   }
   addTo(R, a0, a1)
   addTo(R + 64, a2, a3)

@@ -341,16 +341,40 @@ t.test('load/csv refuses bad data and names file, line and column', async (t) =>
     ['x,y,class\n1,2,0\n1,0\n', '', 'FILE:3: expected 3 cells, found 2'],
     ['x,y,class\n1,2,0\n\n1,2,0,5\n', '', 'FILE:4: expected 3 cells, found 4'],
     ['x,y,class\r\n1,2,0\r\n1,0\r\n', '', 'FILE:3: expected 3 cells, found 2'],
-    ['x,y,class\n1,2,0\n1,two,0\n', '', 'FILE:3: column y: expected a finite number, got "two"'],
-    ['1,2,0\n1,two,0\n', 'header: false', 'FILE:2: column 1: expected a finite number, got "two"'],
-    ['x,y,class\n1,NaN,0\n', '', 'FILE:2: column y: expected a finite number, got "NaN"'],
+    [
+      'x,y,class\n1,2,0\n1,two,0\n',
+      '',
+      'FILE:3: column y: expected a finite number, got "two"; text: { y: one-hot } makes a feature of each text, drop leaves the column out',
+    ],
+    [
+      '1,2,0\n1,two,0\n',
+      'header: false',
+      'FILE:2: column 1: expected a finite number, got "two"; text: { 1: one-hot } makes a feature of each text, drop leaves the column out',
+    ],
+    [
+      'x,y,class\n1,NaN,0\n',
+      '',
+      'FILE:2: column y: expected a finite number, got "NaN"; missing: drop leaves such rows out, missing: { y: mean } fills the cell',
+    ],
     ['x,y,class\n1,-Infinity,0\n', '', 'FILE:2: column y: expected a finite number, got "-Infinity"'],
     ['x,y,class\n1,1e300,0\n', '', 'FILE:2: column y: expected a number that float32 can hold, got "1e300"'],
-    ['x,y,class\n1,,0\n', '', 'FILE:2: column y: expected a finite number, got ""'],
-    ['x,y,class\n1, ,0\n', '', 'FILE:2: column y: expected a finite number, got ""'],
+    [
+      'x,y,class\n1,,0\n',
+      '',
+      'FILE:2: column y: expected a finite number, got ""; missing: drop leaves such rows out, missing: { y: mean } fills the cell',
+    ],
+    [
+      'x,y,class\n1, ,0\n',
+      '',
+      'FILE:2: column y: expected a finite number, got ""; missing: drop leaves such rows out, missing: { y: mean } fills the cell',
+    ],
     ['x,y,class\n1,2,\n', '', 'FILE:2: expected a label, got an empty cell'],
     ['x,y,class\n1,2,\n', 'classes: ["0", "1"]', 'FILE:2: expected a label, got an empty cell'],
-    ['x,y,class\n1,2,0\n', 'header: false', 'FILE:1: column 0: expected a finite number, got "x"'],
+    [
+      'x,y,class\n1,2,0\n',
+      'header: false',
+      'FILE:1: column 0: expected a finite number, got "x"; text: { 0: one-hot } makes a feature of each text, drop leaves the column out',
+    ],
     ['x,class\n1,0\n', 'label: klass', 'FILE: no column "klass"; did you mean "class"?'],
     [
       '1,0\n',
@@ -497,7 +521,7 @@ t.test('load/csv rejects wrong options before any data is read', async (t) => {
     ],
     [
       'path: a.csv, seperator: ";"',
-      'pipeline.yaml:3:26  stages[0] load/csv: unknown option "seperator"; options: path, fractions, seed, stratify, files, header, delimiter, encoding, label, drop, classes, merge, shape',
+      'pipeline.yaml:3:26  stages[0] load/csv: unknown option "seperator"; options: path, fractions, seed, stratify, files, label, drop, select, types, missing, missingTexts, text, unseen, maxCategories, classes, merge, shape, type, weight, model, header, skip, delimiter, decimal, encoding',
     ],
     [
       'path: a.csv, fractions: { train: 0.9, test: 0.2 }',

@@ -51,11 +51,11 @@ t.test('load/digits rejects wrong fractions before any data is read', async (t) 
     ],
     [
       '{ train: 0 }',
-      'pipeline.yaml:3:33  stages[0] load/digits: fractions.train: expected a number above 0 and at most 1, got 0',
+      'pipeline.yaml:3:33  stages[0] load/digits: fractions.train: expected a number above 0 and at most 1, an integer at least 2 or "rest", got 0',
     ],
     [
       '{ train: 80 % }',
-      'pipeline.yaml:3:33  stages[0] load/digits: fractions.train: expected a number above 0 and at most 1, got "80 %"',
+      'pipeline.yaml:3:33  stages[0] load/digits: fractions.train: expected a number above 0 and at most 1, an integer at least 2 or "rest", got "80 %"',
     ],
   ]
   for (const [fractions, problem] of cases)

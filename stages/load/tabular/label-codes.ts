@@ -9,7 +9,8 @@ import {
   PipelineError,
   type StageContext,
   someOf,
-} from '../../pipeline/stage-kit.js'
+} from '../../../pipeline/stage-kit.js'
+import { ownText } from './own-text.js'
 
 /** Bytes that a distinct label takes beside its characters: in maps, in lists, and in the metadata of tables. */
 const PER_LABEL = 300
@@ -37,31 +38,36 @@ export class LabelCodes {
   }
 
   /** Returns the code of a label. Throws a PipelineError `DATA` if it is empty or not among the given classes. */
-  codeOf(label: string, path: string, line: number): number {
-    return this.codes.get(label) ?? this.addSpelling(label, path, line)
+  codeOf(label: string, place: () => string): number {
+    return this.codes.get(label) ?? this.addSpelling(label, place)
   }
 
-  private addSpelling(label: string, path: string, line: number): number {
-    if (label === '') throw new PipelineError('DATA', `${path}:${line}: expected a label, got an empty cell`)
+  /** Whether a text is one of the given classes. */
+  isClass(label: string): boolean {
+    return this.given !== undefined && this.byText.has(this.textOf(label))
+  }
+
+  private addSpelling(label: string, place: () => string): number {
+    if (label === '') throw new PipelineError('DATA', `${place()}: expected a label, got an empty cell`)
     const text = this.textOf(label)
     let code = this.byText.get(text)
     if (code === undefined) {
       if (this.given)
         throw new PipelineError(
           'DATA',
-          `${path}:${line}: expected a label among ${someOf(this.given)}, got "${label.slice(0, 40)}"`,
+          `${place()}: expected a label among ${someOf(this.given)}, got "${label.slice(0, 40)}"`,
         )
       code = this.byText.size
-      this.byText.set(text, code)
+      this.byText.set(ownText(text), code)
     }
     this.bytes += PER_LABEL + 6 * label.length
     if (this.bytes > this.mostBytes)
       throw new PipelineError(
         'DATA',
-        `${path}:${line}: ${this.byText.size} different labels do not fit into the memory of Node; is it the right column? ` +
+        `${place()}: ${this.byText.size} different labels do not fit into the memory of Node; is it the right column? ` +
           'NODE_OPTIONS=--max-old-space-size=8192 gives it 8 GiB',
       )
-    this.codes.set(label, code)
+    this.codes.set(ownText(label), code)
     return code
   }
 

@@ -1,5 +1,5 @@
 import { type CsvError, parse } from 'csv-parse'
-import { messageOf, PipelineError } from '../../pipeline/stage-kit.js'
+import { messageOf, PipelineError } from '../../../pipeline/stage-kit.js'
 
 /** The most characters of a record. A quote that is not closed would else swallow the whole file. */
 const MAX_RECORD = 1 << 24
@@ -10,14 +10,16 @@ const MAX_RECORD = 1 << 24
  *
  * @param texts the text in pieces, with `\n` at the end of lines
  * @param onRecord gets the cells of a record and the number of its last line
+ * @param firstLine number of the first line of the text
  */
 export async function readRecords(
   path: string,
   texts: AsyncIterable<string>,
   delimiter: string,
   onRecord: (cells: string[], line: number) => void,
+  firstLine = 1,
 ): Promise<void> {
-  const quotes = new OpenQuote(delimiter)
+  const quotes = new OpenQuote(delimiter, firstLine)
   let failure: unknown
   const parser = parse({
     delimiter,
@@ -29,7 +31,7 @@ export async function readRecords(
     on_record: (cells: string[], { lines }: { lines: number }) => {
       try {
         for (let i = 0; i < cells.length; i++) cells[i] = cells[i]!.trim()
-        onRecord(cells, lines)
+        onRecord(cells, firstLine - 1 + lines)
       } catch (error) {
         failure = error
         throw error
@@ -52,7 +54,7 @@ export async function readRecords(
     }
     await ended(parser)
   } catch (error) {
-    throw failure ?? (isCsvError(error) ? misplacedQuote(path, error, quotes, unread) : error)
+    throw failure ?? (isCsvError(error) ? misplacedQuote(path, error, quotes, unread, firstLine) : error)
   } finally {
     parser.destroy()
   }
@@ -82,8 +84,14 @@ function isCsvError(error: unknown): error is CsvError {
 const WRONG_ENDS = ['CSV_INVALID_CLOSING_QUOTE', 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE']
 
 /** The error about a quote, at the line that has to be changed. `text` is where it was found. */
-function misplacedQuote(path: string, error: CsvError, quotes: OpenQuote, text: string): PipelineError {
-  const line = Number(error.lines)
+function misplacedQuote(
+  path: string,
+  error: CsvError,
+  quotes: OpenQuote,
+  text: string,
+  firstLine: number,
+): PipelineError {
+  const line = firstLine - 1 + Number(error.lines)
   const at = (where: number, problem: string): PipelineError =>
     new PipelineError('DATA', `${path}:${where}: ${problem}`, { cause: error })
   if (error.code === 'INVALID_OPENING_QUOTE')
@@ -113,12 +121,13 @@ class OpenQuote {
   /** The line of the quote that opened last. */
   line = 0
   private readonly delimiter: string
-  private current = 1
+  private current: number
   /** Whether the text so far ends with a quote that closes: another quote then doubles it. */
   private hasJustClosed = false
 
-  constructor(delimiter: string) {
+  constructor(delimiter: string, firstLine: number) {
     this.delimiter = delimiter
+    this.current = firstLine
   }
 
   read(text: string): void {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
-import { readPieces } from './source-file.js'
+import { PipelineError, type StageContext } from '../../../pipeline/stage-kit.js'
+import { readPieces } from '../source-file.js'
 
 /** What stands in decoded text for bytes that mean no character. */
 const UNKNOWN = '\ufffd'

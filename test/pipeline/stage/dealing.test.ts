@@ -1,7 +1,7 @@
 import t from 'tap'
 import { randomStream } from '../../../dist/pipeline/base/random.js'
-import { deal, dealByClass, fractions } from '../../../dist/stages/load/fractions.js'
-import { failureOf, runStage, temporary } from '../harness.js'
+import { deal, dealByClass, fractions } from '../../../dist/pipeline/stage/dealing.js'
+import { failureOf, runStage, temporary } from '../../stages/harness.js'
 
 const order = (rows: number, seed = 1) => randomStream(seed, 'load', 'split').permutation(rows)
 

@@ -1,4 +1,4 @@
-import { someOf } from '../../pipeline/stage-kit.js'
+import { someOf } from '../../../pipeline/stage-kit.js'
 
 /** Rows from which on a column that numbers them is told: a few numbers may be in order by chance. */
 const LEAST_ROWS = 8

@@ -1,0 +1,259 @@
+import { closeSync, createWriteStream, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { pipeline as piped } from 'node:stream/promises'
+import { Pipeline } from '../index.js'
+import type { KernelName } from '../kernels/index.js'
+import { learnerOf } from '../model.js'
+import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { listed } from '../pipeline/base/words.js'
+import { valueFrom } from '../pipeline/definition/value.js'
+import { readStoredModel, storedModelFile } from '../pipeline/formats/model-inputs.js'
+import { builtInStages } from '../pipeline/graph/registry.js'
+import type { AnyLearner } from '../pipeline/stage/learner.js'
+import type { AnyStage } from '../pipeline/stage/stage.js'
+import { type Model, modelOf } from '../pipeline/wires/parameters.js'
+import { type Position, positionOf } from '../pipeline/wires/position.js'
+import { readRunText } from '../report/index.js'
+import { parametersOf } from '../stages/index.js'
+
+/** The options of every command that applies a trained model to data. */
+export interface ModelFlags {
+  /** The parameters of the run: `last`, `best`, or an Arrow file in its directory. */
+  readonly which: string
+  /** The load stage. Default: by the ending of the data, or as the run loaded its own. */
+  readonly load?: string
+  /** Options of the load stage: `delimiter=;`. */
+  readonly set: readonly string[]
+  /** The folder of the stage file with the learner of the run. */
+  readonly plugins?: string | boolean
+  /** The kernel to use. */
+  readonly kernel?: KernelName
+  /** Number of threads of the kernel. */
+  readonly threads?: number
+}
+
+/** A trained model, and the pipeline that reads rows for it: its stages have the ids `data` and `model`. */
+export interface AppliedModel {
+  readonly pipeline: Pipeline
+  /** The file of the parameters. */
+  readonly file: string
+  readonly model: Model
+  readonly learner: AnyLearner
+  /** The epoch and the step that the parameters are of. */
+  readonly position: Position
+  /** Removes temporary files. */
+  dispose(): void
+}
+
+/** The load stage of files by their ending. `.gz` does not count. */
+const byEnding: Readonly<Record<string, string>> = {
+  csv: 'load/csv',
+  tsv: 'load/csv',
+  txt: 'load/csv',
+  data: 'load/csv',
+  jsonl: 'load/jsonl',
+  ndjson: 'load/jsonl',
+  parquet: 'load/parquet',
+  arrow: 'load/arrow',
+  arrows: 'load/arrow',
+  feather: 'load/arrow',
+  ipc: 'load/arrow',
+  npy: 'load/numpy',
+  npz: 'load/numpy',
+  arff: 'load/arff',
+}
+
+/** Options that say which rows are read for which split, or what is found in them: a trained model knows better. */
+const ofTraining = new Set([
+  ...['path', 'files', 'directory', 'train', 'validation', 'test', 'holdOut', 'fractions', 'seed', 'stratify'],
+  ...['counts', 'last', 'by', 'key', 'group', 'classes', 'shape', 'type', 'weight', 'model'],
+  ...['types', 'missing', 'text', 'unseen', 'maxCategories'],
+])
+
+/**
+ * Makes the pipeline that reads rows for a trained model. Rejects with a PipelineError: `DATA` if there is no such model,
+ * `ARGUMENTS` or `DEFINITION` if it is not clear how the data is to be read.
+ *
+ * @param data files or folders; `-` is standard input
+ */
+export async function applyModel(run: string, data: readonly string[], flags: ModelFlags): Promise<AppliedModel> {
+  const file = storedModelFile(run, flags.which)
+  const { table } = readStoredModel(file)
+  const model = modelOf(table)
+  const learner = await learnerOf(model, run, { plugins: flags.plugins ?? false })
+  const own = loadStageOf(run)
+  const use = flags.load ?? loaderFor(data, own?.use)
+  const stage = (await builtInStages()).get(use)
+  const kept = own?.use === use ? keptOptions(own.with, stage) : {}
+  const spooled = await withoutStdin(data)
+  try {
+    const options = { ...kept, ...filesFor(use, stage, spooled.paths), model: file }
+    const stages = [{ id: 'data', use, with: escaped(options) }]
+    const loading = await Pipeline.load(
+      {
+        path: resolve('predict'),
+        values: new Map([
+          ['name', valueFrom('predict', { kind: 'code' })],
+          ['stages', valueFrom(stages, { kind: 'code' })],
+        ]),
+        problems: [],
+      },
+      { set: flags.set.map((each) => (each.startsWith('data.') ? each : `data.${each}`)) },
+    )
+    const pipeline = loading.insertAfter('data', {
+      id: 'model',
+      use: parametersOf('load/parameters', learner),
+      with: { path: file },
+    }) as Pipeline
+    return { pipeline, file, model, learner, position: positionOf(table), dispose: spooled.remove }
+  } catch (error) {
+    spooled.remove()
+    throw inPlainWords(error)
+  }
+}
+
+/** How a run loaded its data, from its definition, of which no code is run. */
+function loadStageOf(
+  run: string,
+): { readonly use: string; readonly with: Readonly<Record<string, unknown>> } | undefined {
+  if (!statSync(run, { throwIfNoEntry: false })?.isDirectory()) return undefined
+  const remarks: string[] = []
+  const { stages } = readRunText(resolve(run), [], remarks)
+  return stages.find(({ use }) => use.startsWith('load/') && use !== 'load/parameters' && use !== 'load/wire')
+}
+
+function loaderFor(data: readonly string[], own: string | undefined): string {
+  const endings = new Set(data.map((path) => byEnding[endingOf(path)]))
+  const found = [...endings].filter((use) => use !== undefined)
+  if (found.length > 1)
+    throw new PipelineError(
+      'ARGUMENTS',
+      `the files are of different kinds (${listed(found, 'and')}); give them one by one`,
+    )
+  // A run that loaded files of this very kind knows best.
+  const use = found[0] ?? own
+  if (use !== undefined) return use
+  throw new PipelineError(
+    'ARGUMENTS',
+    `it is not clear how ${data[0] ?? 'the data'} is to be read: name the load stage, such as --load load/csv`,
+  )
+}
+
+function endingOf(path: string): string {
+  return /\.([^./\\]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? ''
+}
+
+/** The options of the run's own load stage that say how files are read. */
+function keptOptions(given: Readonly<Record<string, unknown>>, stage: AnyStage | undefined): Record<string, unknown> {
+  const known = optionNames(stage)
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !ofTraining.has(name) && known.has(name)))
+}
+
+function optionNames(stage: AnyStage | undefined): ReadonlySet<string> {
+  return new Set(Object.keys((stage?.options as { shape?: object } | undefined)?.shape ?? {}))
+}
+
+/** The options of a load stage that name the files. */
+function filesFor(use: string, stage: AnyStage | undefined, paths: readonly string[]): Record<string, unknown> {
+  const known = optionNames(stage)
+  if (use === 'load/idx') return idxFiles(paths)
+  if (use === 'load/cifar10') return cifarFiles(paths)
+  if (stage && !known.has('path') && !known.has('directory')) {
+    if (paths.length === 0) return {}
+    throw new PipelineError('ARGUMENTS', `${use} reads data of its own; give no files, or another stage with --load`)
+  }
+  const [first, ...others] = paths
+  if (first === undefined)
+    throw new PipelineError('ARGUMENTS', 'expected data to apply the model to: one or more files')
+  if (known.has('path') || !known.has('directory')) return { path: others.length > 0 ? paths : first }
+  return others.length > 0 ? { files: { data: paths } } : { directory: first }
+}
+
+function idxFiles(paths: readonly string[]): Record<string, unknown> {
+  const labels = paths.filter(isIdxLabels)
+  const images = paths.filter((path) => !labels.includes(path))
+  if (images.length === 0 || (labels.length > 0 && labels.length !== images.length))
+    throw new PipelineError(
+      'ARGUMENTS',
+      'expected files of images, and none or as many files of labels, in the same order',
+    )
+  const directory = dirname(resolve(images[0]!))
+  const named = (path: string): string => relative(directory, resolve(path))
+  const files = images.map((path, i) => [
+    `data${i}`,
+    { images: named(path), ...(labels[i] !== undefined && { labels: named(labels[i]!) }) },
+  ])
+  return { directory, files: Object.fromEntries(files) }
+}
+
+/** Whether a file has one dimension, or says that it holds labels. */
+function isIdxLabels(path: string): boolean {
+  if (/label/i.test(basename(path))) return true
+  try {
+    const file = openSync(path, 'r')
+    try {
+      const head = Buffer.alloc(4)
+      return readSync(file, head, 0, 4, 0) === 4 && head.readUInt32BE() === 0x801
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    // The load stage says what is wrong with the file.
+    return false
+  }
+}
+
+function cifarFiles(paths: readonly string[]): Record<string, unknown> {
+  const [first] = paths
+  if (first === undefined)
+    throw new PipelineError('ARGUMENTS', 'expected data to apply the model to: one or more files')
+  if (paths.length === 1 && statSync(first, { throwIfNoEntry: false })?.isDirectory())
+    return { directory: first, train: ['test_batch.bin'] }
+  const folders = new Set(paths.map((path) => dirname(resolve(path))))
+  if (folders.size > 1) throw new PipelineError('ARGUMENTS', 'expected files of one folder')
+  return { directory: [...folders][0], train: paths.map((path) => basename(path)) }
+}
+
+/** Copies standard input to a temporary file: load stages read files, some of them twice. */
+async function withoutStdin(data: readonly string[]): Promise<{ paths: readonly string[]; remove: () => void }> {
+  if (!data.includes('-')) return { paths: data, remove: () => {} }
+  if (data.length > 1) throw new PipelineError('ARGUMENTS', 'expected nothing beside "-", which is standard input')
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-stdin-'))
+  const remove = (): void => {
+    process.off('exit', remove)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.on('exit', remove)
+  const path = join(folder, 'stdin')
+  try {
+    await piped(process.stdin, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+  } catch (error) {
+    remove()
+    throw new PipelineError('DATA', fileProblem('read', 'standard input', error), { cause: error })
+  }
+  return { paths: [path], remove }
+}
+
+/** Options in which no text is taken for a reference to a var. */
+function escaped(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', '$${')
+  if (Array.isArray(value)) return value.map(escaped)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, escaped(inner)]))
+}
+
+/**
+ * Returns an error of such a pipeline in the words of the command: the user has written no stage, only files and options.
+ */
+export function inPlainWords(error: unknown): unknown {
+  if (!(error instanceof PipelineError)) return error
+  const problems = error.problems.map(({ where, message }) => {
+    const set = where?.startsWith('--set ') ? where.replace('--set data.', '--set ') : undefined
+    return {
+      ...(set !== undefined && { where: set }),
+      message: message.replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
+    }
+  })
+  return new PipelineError(error.code, problems, { cause: error })
+}

@@ -1,0 +1,208 @@
+import type { Table } from 'apache-arrow'
+import { concat, defer, EMPTY, ignoreElements, tap } from 'rxjs'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { type Confusion, confusionOf } from '../figures/index.js'
+import { PipelineError } from '../pipeline/base/errors.js'
+import { nonFiniteAsText } from '../pipeline/base/json.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
+import { textColumns } from '../pipeline/base/text-table.js'
+import { cutName, shortPath, show } from '../pipeline/base/words.js'
+import { MODEL_SPLIT } from '../pipeline/formats/model-inputs.js'
+import type { Result } from '../pipeline/run/contract.js'
+import { start } from '../pipeline/run/run.js'
+import { defineStage, wire } from '../pipeline/stage/stage.js'
+import { kernelRows } from '../pipeline/wires/examples.js'
+import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
+import { interruption, type Output } from './terminal.js'
+
+/** The options of `millrace evaluate`. */
+export interface EvaluateFlags extends ModelFlags {
+  /** Metrics beside those of the learner, as `evaluate/classification` names them, separated by commas. */
+  readonly metrics?: string
+  /** Prints JSON instead of tables. */
+  readonly json?: boolean
+}
+
+/** `millrace evaluate`: the metrics and the confusion matrix of a trained model on labelled rows. */
+export async function evaluateCommand(
+  run: string,
+  data: readonly string[],
+  flags: EvaluateFlags,
+  output: Output,
+): Promise<void> {
+  const applied = await applyModel(run, data, flags)
+  const stop = interruption(output)
+  try {
+    const labels: number[] = []
+    const predicted: number[] = []
+    const { model, file, position } = applied
+    const codes = new Map(model.classes.map((name, i) => [name, i]))
+    const pipeline = evaluating(applied, flags, (table) => {
+      const [own, found] = [table.getChild('label')!, table.getChild('predicted')!]
+      for (let i = 0; i < table.numRows; i++) {
+        const label = own.get(i) as string | null
+        if (label === null) continue
+        labels.push(codes.get(label)!)
+        predicted.push(codes.get(found.get(i) as string)!)
+      }
+    })
+    const running = start(pipeline, {
+      directory: false,
+      signal: stop.signal,
+      ...(flags.kernel && { kernel: flags.kernel }),
+      ...(flags.threads !== undefined && { threads: flags.threads }),
+    })
+    running.events.subscribe((event) => {
+      if (event.type === 'note') output.warn(`note: ${event.stage}: ${oneLine(event.message)}\n`)
+    })
+    const metrics = metricsOf(await running.result)
+    const confusion = confusionOf(labels, predicted, model.classes)
+    if (flags.json) {
+      const { epoch, step } = position
+      output.write(
+        `${JSON.stringify({ file, epoch, step, rows: confusion.rows, metrics: valuesOf(metrics), ...asJson(confusion) }, nonFiniteAsText)}\n`,
+      )
+      return
+    }
+    output.write(
+      `${confusion.rows.toLocaleString('en')} rows; parameters of epoch ${position.epoch}, step ${position.step} ` +
+        `in ${shortPath(file)}\n\n${metricsText(metrics)}\n${confusionText(confusion)}`,
+    )
+  } catch (error) {
+    throw inPlainWords(error)
+  } finally {
+    applied.dispose()
+    stop.release()
+  }
+}
+
+function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, take: (table: Table) => void) {
+  const metrics = metricsAsked(flags)
+  return pipeline
+    .insertAfter('model', { id: 'labelled', use: labelled, from: 'data' })
+    .insertAfter('labelled', {
+      id: 'standardised',
+      use: 'normalize/as-trained',
+      from: 'labelled',
+      with: { model: file },
+    })
+    .insertAfter('standardised', {
+      id: 'metrics',
+      use: 'evaluate/classification',
+      from: { parameters: 'model', examples: 'standardised' },
+      with: { metrics },
+    })
+    .insertAfter('standardised', {
+      id: 'predictions',
+      use: 'evaluate/predictions',
+      from: { parameters: 'model', examples: 'standardised' },
+    })
+    .insertAfter('predictions', { id: 'confusion', use: tallying(take), from: 'predictions' })
+}
+
+function metricsAsked({ metrics = '' }: EvaluateFlags): unknown[] {
+  try {
+    return parse(`[${metrics}]`, { maxAliasCount: 0, logLevel: 'error' }) as unknown[]
+  } catch {
+    throw new PipelineError('ARGUMENTS', `--metrics: expected names separated by commas, got ${show(metrics)}`)
+  }
+}
+
+/** Passes rows on, and fails at their end if the class of some is not known. */
+const labelled = defineStage({
+  name: 'evaluate/labelled',
+  summary: 'Fails if a row has no label.',
+  options: z.strictObject({}),
+  inputs: { examples: wire.examples },
+  outputs: { examples: wire.examples },
+  example: '',
+  run: () => (examples) =>
+    defer(() => {
+      let rows = 0
+      const unknown: number[] = []
+      return concat(
+        examples.pipe(
+          tap((table) => {
+            for (const label of kernelRows(table).labels) {
+              if (label < 0) unknown.push(rows)
+              rows++
+            }
+          }),
+        ),
+        defer(() => {
+          if (unknown.length === 0) return EMPTY
+          const some = unknown.slice(0, 5).join(', ')
+          throw new PipelineError(
+            'DATA',
+            `expected rows whose class is known, but ${unknown.length} of ${rows} have no label ` +
+              `(row${unknown.length === 1 ? '' : 's'} ${some}${unknown.length > 5 ? ', …' : ''}, counted from 0); ` +
+              'millrace predict classifies such rows',
+          )
+        }),
+      )
+    }),
+})
+
+function tallying(take: (table: Table) => void) {
+  return defineStage({
+    name: 'evaluate/tally',
+    summary: 'Hands predictions to the command line.',
+    options: z.strictObject({}),
+    inputs: { predictions: wire.predictions },
+    outputs: {},
+    example: '',
+    run: () => (tables) => tables.pipe(tap(take), ignoreElements()),
+  })
+}
+
+interface Metric {
+  readonly name: string
+  readonly title: string
+  readonly unit: string | undefined
+  readonly value: number
+}
+
+function metricsOf({ history, record }: Result): Metric[] {
+  const row: Readonly<Record<string, number>> = history.at(-1) ?? {}
+  return Object.entries(record.metrics ?? {}).map(([column, { title, unit }]) => ({
+    name: column.startsWith(`${MODEL_SPLIT}_`) ? column.slice(MODEL_SPLIT.length + 1) : column,
+    title,
+    unit,
+    value: row[column] ?? Number.NaN,
+  }))
+}
+
+function valuesOf(metrics: readonly Metric[]): Record<string, number> {
+  return Object.fromEntries(metrics.map(({ name, value }) => [name, value]))
+}
+
+function metricsText(metrics: readonly Metric[]): string {
+  const rows = metrics.map(({ title, unit, value }) => [
+    oneLine(title),
+    unit === 'share' ? `${(100 * value).toFixed(2)} %` : `${value.toPrecision(6)}${unit ? ` ${oneLine(unit)}` : ''}`,
+  ])
+  return `${textColumns(rows, (column) => column > 0).join('\n')}\n`
+}
+
+/** More classes than this do not fit on a screen. */
+const MOST_SHOWN = 20
+
+function confusionText({ classes, counts, perClass }: Confusion): string {
+  const share = (value: number): string => (Number.isNaN(value) ? '–' : `${(100 * value).toFixed(1)} %`)
+  const isSmall = classes.length <= MOST_SHOWN
+  const names = classes.map(cutName)
+  const head = ['true \\ predicted', ...(isSmall ? names : []), 'rows', 'recall', 'precision', 'F1']
+  const lines = names.map((name, k) => [
+    name,
+    ...(isSmall ? names.map((_, j) => String(counts[k * classes.length + j])) : []),
+    String(perClass[k]!.rows),
+    ...[perClass[k]!.recall, perClass[k]!.precision, perClass[k]!.f1].map(share),
+  ])
+  return `${textColumns([head, ...lines], (column) => column > 0).join('\n')}\n`
+}
+
+function asJson({ classes, counts, perClass }: Confusion) {
+  const confusion = classes.map((_, k) => [...counts.subarray(k * classes.length, (k + 1) * classes.length)])
+  return { classes, confusion, perClass }
+}

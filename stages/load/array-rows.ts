@@ -1,0 +1,143 @@
+import type { Table } from 'apache-arrow'
+import {
+  exampleFields,
+  examplesTable,
+  MODEL_SPLIT,
+  PipelineError,
+  ShardBuffer,
+  type StageContext,
+  turn,
+  widthOf,
+} from '../../pipeline/stage-kit.js'
+import { type Dealing, dealRows, type Part } from './fractions.js'
+
+/** The features of rows, row by row. */
+export type Features = Uint8Array | Float32Array
+
+/** Rows of one width, such as those of a file, whose features are yet to be read. */
+export interface ArrayRows {
+  /** The file, for messages. */
+  readonly path: string
+  /** Shape of a row, slowest axis first. */
+  readonly shape: readonly number[]
+  /** The numbers of the features. */
+  readonly type: 'uint8' | 'float32'
+  /** The class of each row; -1 if it is not known. */
+  readonly labels: Int32Array
+  /** Reads the features in blocks of whole rows, in order. Call it once. The next block may overwrite the previous one. */
+  blocks(): AsyncIterable<Features>
+}
+
+/** The rows of one split, file by file. */
+export type SplitRows = readonly [split: string, rows: readonly ArrayRows[]]
+
+/** Throws a PipelineError `DATA` unless all rows have one shape and one type. Returns them. */
+export function commonLayout(splits: readonly SplitRows[]): Pick<ArrayRows, 'shape' | 'type'> {
+  const [first, ...others] = splits.flatMap(([, rows]) => rows)
+  for (const { path, shape, type } of others) {
+    if (shape.join() !== first!.shape.join())
+      throw new PipelineError(
+        'DATA',
+        `${path}: expected examples of ${first!.shape.join(' × ')}, as in ${first!.path}, found ${shape.join(' × ')}`,
+      )
+    if (type !== first!.type)
+      throw new PipelineError(
+        'DATA',
+        `${path}: expected features as ${first!.type}, as in ${first!.path}, found ${type}; save both as one type`,
+      )
+  }
+  return first!
+}
+
+/**
+ * Reads the rows and makes the tables of the splits. With fractions, the rows of the only split given are dealt into
+ * splits, and their numbers are kept. Throws a PipelineError `DATA` as `commonLayout` does.
+ */
+export async function* splitTables(
+  splits: readonly SplitRows[],
+  classes: readonly string[],
+  dealing: Dealing & { readonly fractions?: Readonly<Record<string, Part>> | undefined },
+  context: StageContext,
+): AsyncGenerator<Table> {
+  const { shape, type } = commonLayout(splits)
+  const width = widthOf(shape)
+  const fields = exampleFields({ shape, classes }, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
+  for (const [split, rows] of splits) {
+    const labels = joined(rows.map((each) => each.labels))
+    const orders = dealing.fractions ? await dealRows(labels, dealing.fractions, dealing, context) : undefined
+    const buffer = (count: number) =>
+      new ShardBuffer<Features>(context.parallel, count, width, memory(type, context), orders ? ['row'] : [])
+    const buffers = new Map<string, ShardBuffer<Features>>()
+    if (!orders) buffers.set(split, buffer(labels.length))
+    /** The buffer of each row, undefined if the fractions leave it over, and its place there. */
+    const target = new Array<ShardBuffer<Features> | undefined>(orders ? labels.length : 0)
+    const place = new Uint32Array(target.length)
+    for (const [name, order] of orders ?? []) {
+      const dealt = buffer(order.length)
+      buffers.set(name, dealt)
+      for (const [at, row] of order.entries()) {
+        target[row] = dealt
+        place[row] = at
+      }
+    }
+    const whole = buffers.get(split)
+    let row = 0
+    for (const each of rows)
+      for await (const block of each.blocks()) {
+        for (let at = 0; at < block.length; at += width, row++) {
+          const values = block.subarray(at, at + width)
+          if (orders) target[row]?.put(place[row]!, values, labels[row]!, row)
+          else whole!.put(row, values, labels[row]!)
+        }
+        await turn(context)
+      }
+    for (const [name, dealt] of buffers) yield* dealt.tables(fields, name)
+  }
+}
+
+/**
+ * Makes a table of the split `data` of each block of rows, for a trained model, so that only a block is in memory. Throws a
+ * PipelineError `DATA` as `commonLayout` does, and in a divided run.
+ */
+export async function* modelRowTables(
+  rows: readonly ArrayRows[],
+  classes: readonly string[],
+  context: StageContext,
+): AsyncGenerator<Table> {
+  if (context.parallel.isDivided)
+    throw new PipelineError('DATA', 'rows for a trained model are read by one process; leave `parallel` out')
+  const { shape, type } = commonLayout([[MODEL_SPLIT, rows]])
+  const width = widthOf(shape)
+  const fields = exampleFields({ shape, classes }, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
+  let before = 0
+  for (const { labels, blocks } of rows) {
+    let from = 0
+    for await (const block of blocks()) {
+      const count = block.length / width
+      const row = Int32Array.from({ length: count }, (_, i) => before + from + i)
+      const part = labels.subarray(from, from + count)
+      yield examplesTable(fields, block.slice(), part, MODEL_SPLIT, undefined, undefined, { row })
+      from += count
+    }
+    before += labels.length
+  }
+}
+
+function memory(type: ArrayRows['type'], { kernels }: StageContext): (length: number) => Features {
+  if (type === 'uint8') return (length) => kernels.allocate(length)
+  return (length) => {
+    const { buffer, byteOffset } = kernels.allocate(length * Float32Array.BYTES_PER_ELEMENT)
+    return new Float32Array(buffer, byteOffset, length)
+  }
+}
+
+function joined(parts: readonly Int32Array[]): Int32Array {
+  if (parts.length === 1) return parts[0]!
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}

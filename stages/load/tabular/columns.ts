@@ -1,0 +1,170 @@
+import { didYouMean, type ModelInputs, PipelineError, someOf, widthOf } from '../../../pipeline/stage-kit.js'
+
+/** A column: its name, or its index from 0 (negative: from the end). */
+export type ColumnName = string | number
+
+/** The columns of a table that are used. */
+export interface Columns {
+  /** Number of columns. */
+  readonly count: number
+  /** The names of all columns, or undefined if the table has no header. */
+  readonly names: readonly string[] | undefined
+  /** The index of the label column; -1 if rows for a trained model have none. */
+  readonly label: number
+  /** The index of the column of weights; -1 if there is none. */
+  readonly weight: number
+  /** The indices of the feature columns, in the order of the features. */
+  readonly features: readonly number[]
+}
+
+/** Which columns are used; see the options of the load stages. */
+export interface ColumnChoice {
+  readonly label?: ColumnName | undefined
+  readonly drop: readonly ColumnName[]
+  readonly select?: readonly ColumnName[] | undefined
+  readonly weight?: ColumnName | undefined
+}
+
+/** Finds columns of one table by name or index. Throws a PipelineError `DATA` if there is no such column, or several. */
+class ColumnFinder {
+  private readonly path: string
+  readonly names: readonly string[] | undefined
+  readonly count: number
+
+  constructor(path: string, names: readonly string[] | undefined, count: number) {
+    this.path = path
+    this.names = names
+    this.count = count
+  }
+
+  find = (column: ColumnName): number => {
+    const at = this.indexOf(column)
+    if (at >= 0 && at < this.count) return at
+    throw new PipelineError('DATA', `${this.path}: no column ${column}: the file has ${this.count} columns`)
+  }
+
+  private indexOf(column: ColumnName): number {
+    const { path, names, count } = this
+    if (typeof column === 'number') return column < 0 ? count + column : column
+    const name = column.trim()
+    // A text cannot be a name there.
+    if (!names && /^-?\d{1,9}$/.test(name)) return this.indexOf(Number(name))
+    if (!names)
+      throw new PipelineError('DATA', `${path}: columns have no names without a header, got "${name}"; give an index`)
+    const at = names.indexOf(name)
+    if (at >= 0 && names.lastIndexOf(name) === at) return at
+    throw new PipelineError(
+      'DATA',
+      at >= 0
+        ? `${path}: more than one column is named "${name}"; give an index from 0 to ${count - 1}`
+        : `${path}: no column "${name}"${didYouMean(name, names) || `; columns: ${someOf(names)}`}`,
+    )
+  }
+}
+
+/**
+ * Finds the label, the weights, and the features: the selected columns, or all others but those to leave out. Throws a
+ * PipelineError `DATA` if a column does not exist or several have the name, or if no feature remains.
+ *
+ * @param count the number of columns
+ * @param hint ends the message if there is only one column
+ */
+export function chooseColumns(
+  path: string,
+  names: readonly string[] | undefined,
+  count: number,
+  choice: ColumnChoice,
+  hint = '',
+): Columns {
+  const { find } = new ColumnFinder(path, names, count)
+  const label = find(choice.label ?? -1)
+  const weight = choice.weight === undefined ? -1 : find(choice.weight)
+  if (weight === label) throw new PipelineError('DATA', `${path}: label and weight are the same column`)
+  const selected = choice.select?.map(find)
+  const twice = selected?.find((column, i) => column === label || column === weight || selected.indexOf(column) !== i)
+  if (twice !== undefined)
+    throw new PipelineError(
+      'DATA',
+      `${path}: select: the column ${columnTitle({ names }, twice)} is ${twice === label ? 'the label' : twice === weight ? 'the weight' : 'there twice'}`,
+    )
+  const left = new Set([label, weight, ...choice.drop.map(find)])
+  const features =
+    selected ?? Array.from({ length: count }, (_, column) => column).filter((column) => !left.has(column))
+  if (features.length === 0) throw new PipelineError('DATA', `${path}: no feature columns beside the label${hint}`)
+  return { count, names, label, weight, features }
+}
+
+/**
+ * Finds the columns that a trained model takes: by name if the table and the model have names, else by position. A label
+ * is not needed. Throws a PipelineError `DATA` if a column is missing.
+ *
+ * @param note gets a remark on columns that the model does not take
+ */
+export function columnsOfModel(
+  path: string,
+  names: readonly string[] | undefined,
+  count: number,
+  choice: ColumnChoice,
+  model: ModelInputs,
+  note: (text: string) => void,
+): Columns {
+  const { find } = new ColumnFinder(path, names, count)
+  const weight = choice.weight === undefined ? -1 : find(choice.weight)
+  if (!names || !model.columns) return byPosition(path, names, count, choice, model, weight)
+  const wanted = model.columns.map(({ name }) => name)
+  const missing = wanted.filter((name) => !names.includes(name))
+  if (missing.length > 0)
+    throw new PipelineError(
+      'DATA',
+      `${path}: the model takes ${missing.length === 1 ? 'the column' : 'the columns'} ${someOf(missing)}, which the file does not have; its columns: ${someOf(names)}`,
+    )
+  const features = wanted.map(find)
+  const { label = model.label } = choice
+  const isThere = label !== undefined && (choice.label !== undefined || names.includes(label as string))
+  const at = isThere ? find(label) : -1
+  const left = new Set([at, weight, ...features, ...choice.drop.map(find)])
+  const others = names.filter((_, column) => !left.has(column))
+  if (others.length > 0)
+    note(`${path}: the model does not take the ${others.length === 1 ? 'column' : 'columns'} ${someOf(others)}`)
+  return { count, names, label: at, weight, features }
+}
+
+function byPosition(
+  path: string,
+  names: readonly string[] | undefined,
+  count: number,
+  choice: ColumnChoice,
+  model: ModelInputs,
+  weight: number,
+): Columns {
+  const { find } = new ColumnFinder(path, names, count)
+  const width = model.columns?.length ?? widthOf(model.shape)
+  const left = new Set([weight, ...choice.drop.map(find)])
+  const others = Array.from({ length: count }, (_, column) => column).filter((column) => !left.has(column))
+  if (others.length === width && choice.label === undefined)
+    return { count, names, label: -1, weight, features: others }
+  const label = find(choice.label ?? -1)
+  const features = others.filter((column) => column !== label)
+  if (features.length === width) return { count, names, label, weight, features }
+  throw new PipelineError(
+    'DATA',
+    `${path}: the model takes ${width} columns (and a label, if there is one), the file has ${count}`,
+  )
+}
+
+/** The name of a column for messages: its name if it has one, else its index. */
+export function columnTitle({ names }: Pick<Columns, 'names'>, column: number): string {
+  const name = names?.[column]
+  return name === undefined || name === '' ? `${column}` : name
+}
+
+/**
+ * Returns a remark on a first line that is taken for names although it looks like data: all but at most one of its
+ * cells are numbers. Names that count the columns are left alone: some programs write them.
+ */
+export function headerRemark(path: string, names: readonly string[]): string | undefined {
+  const numbers = names.filter((name) => name !== '' && Number.isFinite(Number(name)))
+  const isCount = numbers.every((name, i) => Number(name) === Number(numbers[0]) + i) && names.length > 2
+  if (numbers.length === 0 || numbers.length < names.length - 1 || isCount) return undefined
+  return `${path}: the first line names the columns, but it looks like data (${someOf(names)}); if it is a row, set header: false`
+}

@@ -1,0 +1,180 @@
+import type { Table } from 'apache-arrow'
+import {
+  exampleFields,
+  featureNames,
+  listed,
+  MODEL_SPLIT,
+  type ModelInputs,
+  type PerRowName,
+  PipelineError,
+  readModelInputs,
+  ShardBuffer,
+  type StageContext,
+  someOf,
+  turn,
+  widthOf,
+} from '../../../pipeline/stage-kit.js'
+import { dealRows } from '../fractions.js'
+import { givenFiles } from '../input-files.js'
+import { RowEncoder } from './encoder.js'
+import { type FittedColumn, fitColumn } from './fit.js'
+import { fractionsOf, type TabularOptions } from './options.js'
+import { TableRows } from './table-rows.js'
+
+/** Reads a file into the rows: calls `begin`, `add` for every row, and `endFile`. */
+export type FileReader = (path: string, rows: TableRows) => Promise<void>
+
+/** The rows of one split. */
+type Split = readonly [name: string, rows: ArrayLike<number> & Iterable<number>]
+
+/**
+ * Reads all files of a load stage with columns, divides the rows into splits, finds categories and fill values in the
+ * training split (`train` if there is one, else all rows), and makes a table of examples for each split.
+ */
+export async function* tabularExamples(
+  options: TabularOptions,
+  context: StageContext,
+  readFile: FileReader,
+): AsyncGenerator<Table> {
+  const model = options.model === undefined ? undefined : readModelInputs(options.model)
+  const rows = new TableRows(options, context, model)
+  const ends = new Map<string, number>()
+  for (const [split, given] of options.files ? Object.entries(options.files) : [['', options.path] as const]) {
+    for (const path of givenFiles(given)) await readFile(path, rows)
+    ends.set(split, rows.count)
+  }
+  const { classes, classOf } = rows.labels.classes(context)
+  const stored = rows.rows!
+  const labels = new Int32Array(stored.count)
+  for (let row = 0; row < labels.length; row++) {
+    labels[row] = classOf[stored.label(row)] ?? -1
+    if (row % 4096 === 0) await turn(context)
+  }
+  const splits = model
+    ? [[MODEL_SPLIT, range(0, stored.count)] as Split]
+    : options.files
+      ? rangesOf(ends)
+      : [...(await dealRows(labels, fractionsOf(options), options, context))]
+  const fitted = model ? columnsOf(rows, model) : await fit(rows, splits, options, context)
+  if (!model) tell(rows, fitted, splits, context)
+  const encoder = new RowEncoder(fitted)
+  const shape = shapeOf(rows, encoder.width, options, model)
+  const columns = fitted.flatMap((each) => (each ? [each.column] : []))
+  const isPlain = columns.every((column) => column.kind === 'number' && column.fill === undefined)
+  const isNamed = rows.columnNames !== undefined || !isPlain
+  const type = model ? model.type : options.type
+  const layout = {
+    shape,
+    classes,
+    names: model ? model.names : isNamed ? featureNames(columns) : undefined,
+    columns: model ? model.columns : isPlain ? undefined : columns,
+    label: model ? model.label : rows.labelName,
+    ...(rows.hasWeights && { weighted: true }),
+  }
+  const fields = exampleFields(layout, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
+  const isNumbered = model !== undefined || options.path !== undefined || rows.dropped > 0
+  const perRow: PerRowName[] = [
+    ...(isNumbered ? ['row' as const] : []),
+    ...(rows.hasWeights ? ['weight' as const] : []),
+  ]
+  for (const [split, order] of splits) {
+    const allocate = (length: number) => (type === 'uint8' ? context.kernels.allocate(length) : floats(length, context))
+    const dealt = new ShardBuffer<Uint8Array | Float32Array>(
+      context.parallel,
+      order.length,
+      encoder.width,
+      allocate,
+      perRow,
+    )
+    let i = 0
+    for (const row of order) {
+      dealt.put(i, encoder.encode(stored.row(row)), labels[row]!, stored.number(row), stored.weight(row))
+      if (i++ % 1024 === 0) await turn(context)
+    }
+    yield* dealt.tables(fields, split)
+  }
+}
+
+function rangesOf(ends: ReadonlyMap<string, number>): Split[] {
+  let from = 0
+  return [...ends].map(([split, end]) => {
+    const rows = range(from, end)
+    from = end
+    return [split, rows]
+  })
+}
+
+function range(from: number, end: number): Uint32Array {
+  const rows = new Uint32Array(end - from)
+  for (let i = 0; i < rows.length; i++) rows[i] = from + i
+  return rows
+}
+
+/** The columns of a model. The stored numbers are its numbers and the indices of its categories already. */
+function columnsOf({ cells }: TableRows, model: ModelInputs): FittedColumn[] {
+  return cells.map(({ rules }, j) => ({ column: model.columns?.[j] ?? rules.model!, fill: Number.NaN }))
+}
+
+async function fit(
+  { cells, rows, columnNames }: TableRows,
+  splits: readonly Split[],
+  { unseen }: TabularOptions,
+  context: StageContext,
+): Promise<(FittedColumn | undefined)[]> {
+  const train = splits.find(([name]) => name === 'train')
+  const [split, order] = train ?? ['data', range(0, rows!.count)]
+  const fitted: (FittedColumn | undefined)[] = []
+  for (const [j, column] of cells.entries()) {
+    const name = columnNames?.[j] ?? column.rules.title
+    fitted.push(
+      column.kind === 'dropped' ? undefined : await fitColumn(column, j, rows!, order, split, name, unseen, context),
+    )
+  }
+  return fitted
+}
+
+/** Adds notes on what became of missing cells and of texts. */
+function tell(
+  { cells, dropped, count }: TableRows,
+  fitted: readonly (FittedColumn | undefined)[],
+  splits: readonly Split[],
+  context: StageContext,
+): void {
+  const fills = cells.filter(({ missing, kind, dropsRows }) => missing > 0 && kind !== 'dropped' && !dropsRows)
+  if (fills.length > 0) {
+    const list = someOf(fills.map(({ rules, missing }) => `${rules.title} (${missing})`))
+    const from = splits.some(([name]) => name === 'train') ? 'the split train' : 'all rows'
+    context.note(`missing cells are filled, with values from ${from}: ${list}`)
+  }
+  if (dropped > 0) context.note(`${dropped} of ${dropped + count} rows are left out, because cells are missing`)
+  const out = cells.filter(({ kind }) => kind === 'dropped')
+  if (out.length > 0) {
+    const list = listed(
+      out.map(({ rules, places }) => `${rules.title} (${places[0]})`),
+      'and',
+    )
+    context.note(`columns with texts are left out: ${list}`)
+  }
+  if (fitted.every((column) => column === undefined))
+    throw new PipelineError(
+      'DATA',
+      'all feature columns have texts and are left out; text: one-hot makes features of them',
+    )
+}
+
+function shapeOf(
+  { firstPath }: TableRows,
+  width: number,
+  options: TabularOptions,
+  model: ModelInputs | undefined,
+): readonly number[] {
+  const shape = model?.shape ?? options.shape ?? [width]
+  if (widthOf(shape) === width) return shape
+  const taker = model ? ' (the shape that the model takes)' : ''
+  throw new PipelineError('DATA', `${firstPath}: expected ${shape.join('×')} features${taker}, found ${width}`)
+}
+
+function floats(length: number, { kernels }: StageContext): Float32Array {
+  const bytes = kernels.allocate(length * Float32Array.BYTES_PER_ELEMENT)
+  return new Float32Array(bytes.buffer, bytes.byteOffset, length)
+}

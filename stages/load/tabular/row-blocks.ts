@@ -1,0 +1,149 @@
+import { totalmem } from 'node:os'
+import { PipelineError } from '../../../pipeline/stage-kit.js'
+
+/** Bytes of a block. Growing by blocks copies nothing. */
+const BLOCK = 1 << 20
+
+/** Bytes that stay free for everything else. */
+const RESERVE = 64 << 20
+
+/** The type of the numbers of rows. */
+export type RowType = 'float32' | 'uint8'
+
+/** Numbers of rows. */
+export type RowValues = Float32Array | Uint8Array
+
+/** Rows in a block that follow each other. */
+export interface RowSpan {
+  /** Row-major values, of these rows only. */
+  readonly values: RowValues
+  /** A number for the label of each row. */
+  readonly labels: Int32Array
+}
+
+interface Block extends RowSpan {
+  /** The number of each row in its source. */
+  readonly numbers: Int32Array | undefined
+  readonly weights: Float32Array | undefined
+}
+
+/** What is kept of each row beside its values and its label. */
+export interface RowExtras {
+  /** Whether rows have numbers of their own. Without them, a row's number is its index. */
+  readonly numbers?: boolean
+  /** Whether rows have weights. */
+  readonly weights?: boolean
+}
+
+/** Rows of numbers with one number each for the label, in blocks that come as they are needed. */
+export class RowBlocks {
+  /** Number of values of a row. */
+  readonly width: number
+  /** Number of rows. */
+  count = 0
+  private readonly type: RowType
+  private readonly extras: RowExtras
+  private readonly perBlock: number
+  private readonly blocks: Block[] = []
+
+  constructor(width: number, type: RowType = 'float32', extras: RowExtras = {}) {
+    this.width = width
+    this.type = type
+    this.extras = extras
+    this.perBlock = Math.max(1, Math.floor(BLOCK / Math.max(1, width * this.size)))
+  }
+
+  /** Bytes of a value. */
+  private get size(): number {
+    return this.type === 'uint8' ? 1 : 4
+  }
+
+  /**
+   * Adds a row and returns its values, to be filled. Throws a PipelineError `DATA` if the machine has no memory for
+   * all rows so far and for their copy in the splits.
+   */
+  add(label: number, number = this.count, weight = 1): RowValues {
+    const at = this.count % this.perBlock
+    if (at === 0) this.grow()
+    const block = this.blocks.at(-1)!
+    block.labels[at] = label
+    if (block.numbers) block.numbers[at] = number
+    if (block.weights) block.weights[at] = weight
+    this.count++
+    return block.values.subarray(at * this.width, (at + 1) * this.width)
+  }
+
+  /** Adds at most `count` rows and returns the values and labels of those that fit into one block, to be filled. */
+  span(count: number, first: number): RowSpan {
+    const at = this.count % this.perBlock
+    if (at === 0) this.grow()
+    const block = this.blocks.at(-1)!
+    const end = Math.min(at + count, this.perBlock)
+    for (let i = at; i < end; i++) {
+      if (block.numbers) block.numbers[i] = first + i - at
+      if (block.weights) block.weights[i] = 1
+    }
+    this.count += end - at
+    return { values: block.values.subarray(at * this.width, end * this.width), labels: block.labels.subarray(at, end) }
+  }
+
+  /** The values of a row. */
+  row(i: number): RowValues {
+    const at = (i % this.perBlock) * this.width
+    return this.blockOf(i).values.subarray(at, at + this.width)
+  }
+
+  /** What was given to `add` with a row. */
+  label(i: number): number {
+    return this.blockOf(i).labels[i % this.perBlock]!
+  }
+
+  /** The number of a row in its source. */
+  number(i: number): number {
+    return this.blockOf(i).numbers?.[i % this.perBlock] ?? i
+  }
+
+  /** The weight of a row. */
+  weight(i: number): number {
+    return this.blockOf(i).weights?.[i % this.perBlock] ?? 1
+  }
+
+  /** Replaces one value of every row. */
+  replace(column: number, by: (value: number) => number): void {
+    for (let i = 0; i < this.count; i++) {
+      const row = this.row(i)
+      row[column] = by(row[column]!)
+    }
+  }
+
+  private blockOf(i: number): Block {
+    return this.blocks[Math.floor(i / this.perBlock)]!
+  }
+
+  private grow(): void {
+    const size = this.perBlock * this.width * this.size
+    const copy = (this.blocks.length + 1) * size
+    if (freeMemory() < size + copy + RESERVE) throw this.tooLarge(copy)
+    try {
+      this.blocks.push({
+        values: this.type === 'uint8' ? new Uint8Array(size) : new Float32Array(this.perBlock * this.width),
+        labels: new Int32Array(this.perBlock),
+        numbers: this.extras.numbers ? new Int32Array(this.perBlock) : undefined,
+        weights: this.extras.weights ? new Float32Array(this.perBlock) : undefined,
+      })
+    } catch (cause) {
+      throw this.tooLarge(copy, cause)
+    }
+  }
+
+  private tooLarge(bytes: number, cause?: unknown): PipelineError {
+    const size = `${this.count} rows of ${this.width} features take ${bytes >> 20} MiB, and as much again as splits`
+    const fix = 'leave out columns or rows, or take a machine with more memory'
+    return new PipelineError('DATA', `not enough memory: ${size}; ${fix}`, { cause })
+  }
+}
+
+/** Bytes that this process may still take. Only Linux tells it; elsewhere what is free says little. */
+function freeMemory(): number {
+  return process.platform === 'linux' ? process.availableMemory() : totalmem() - process.memoryUsage.rss()
+}

@@ -1,0 +1,279 @@
+import {
+  type Cell,
+  isMissing,
+  type ModelInputs,
+  PipelineError,
+  type StageContext,
+  someOf,
+} from '../../../pipeline/stage-kit.js'
+import { type CellRules, ColumnCells, type Place } from './column-cells.js'
+import { ColumnRemarks } from './column-remarks.js'
+import { type Columns, chooseColumns, columnsOfModel, columnTitle } from './columns.js'
+import { LabelCodes } from './label-codes.js'
+import { missingPolicy, ruleFor, type TabularOptions, textPolicyOf } from './options.js'
+import { RowBlocks } from './row-blocks.js'
+
+/** What a file says of its columns. */
+export interface FileColumns {
+  /** Their names; undefined if it names none. */
+  readonly names: readonly string[] | undefined
+  /** Their number. */
+  readonly count: number
+  /** The types and categories that the file declares, by column. */
+  readonly declared?: readonly (DeclaredColumn | undefined)[] | undefined
+  /** The label column if no option names one. */
+  readonly label?: number | undefined
+  /** The character before the fraction of numbers that are texts. Default: a full stop. */
+  readonly decimal?: '.' | ',' | undefined
+  /** Ends the message that there is no feature column. */
+  readonly hint?: string | undefined
+}
+
+/** What a file declares of a column. */
+export interface DeclaredColumn {
+  /** Its type. A declared column of texts needs no option `text`: it becomes one-hot features. */
+  readonly type: 'number' | 'category'
+  /** The categories in their order, if the file lists them. */
+  readonly categories?: readonly string[] | undefined
+}
+
+/** The first file, to compare others with. */
+interface First {
+  readonly path: string
+  readonly columns: Columns
+}
+
+/**
+ * Takes the rows of all files of a load stage, cell by cell. Cells become numbers as they are read (`ColumnCells`), four
+ * bytes each, so no text is kept but the categories and labels.
+ */
+export class TableRows {
+  readonly labels: LabelCodes
+  /** The cells of each feature column; empty before the first file. */
+  cells: readonly ColumnCells[] = []
+  /** The rows that are kept, of all files. */
+  rows: RowBlocks | undefined
+  /** The columns of the file that is read. */
+  columns: Columns | undefined
+  /** The numbers of the row that is read, by feature. */
+  values = new Float64Array(0)
+  private readonly options: TabularOptions
+  private readonly context: StageContext
+  private readonly model: ModelInputs | undefined
+  private first: First | undefined
+  private path = ''
+  private remarks = new ColumnRemarks()
+  private rowsBefore = 0
+  /** Rows of all files, with those that are left out. */
+  private seen = 0
+  private numbers = new Float64Array(0)
+  private areNumbers = true
+
+  constructor(options: TabularOptions, context: StageContext, model: ModelInputs | undefined) {
+    this.options = options
+    this.context = context
+    this.model = model
+    this.labels = new LabelCodes(model?.classes ?? options.classes, options.merge)
+  }
+
+  /** The name of the label column, if the files name it. */
+  get labelName(): string | undefined {
+    const { columns } = this.first ?? {}
+    return columns && columns.label >= 0 ? columns.names?.[columns.label] : undefined
+  }
+
+  /** The names of the columns, by feature column, if the files name them. */
+  get columnNames(): readonly string[] | undefined {
+    const { names, features } = this.first!.columns
+    return names && features.map((column) => names[column]!)
+  }
+
+  /** Path of the first file, for messages about all. */
+  get firstPath(): string {
+    return this.first?.path ?? this.path
+  }
+
+  /** Whether rows have weights. */
+  get hasWeights(): boolean {
+    return (this.first?.columns.weight ?? -1) >= 0
+  }
+
+  /** Number of rows of all files, without those that are left out. */
+  get count(): number {
+    return this.rows?.count ?? 0
+  }
+
+  /** Number of rows that were left out. */
+  get dropped(): number {
+    return this.seen - this.count
+  }
+
+  /**
+   * Begins a file. Throws a PipelineError `DATA` if columns that the options name are not there, or if the file has
+   * other columns than the first one.
+   */
+  begin(path: string, file: FileColumns): Columns {
+    const { options, model, context } = this
+    this.path = path
+    this.remarks = new ColumnRemarks()
+    const choice = { ...options, label: options.label ?? file.label }
+    const columns = model
+      ? columnsOfModel(path, file.names, file.count, options, model, (text) => context.note(text))
+      : chooseColumns(path, file.names, file.count, choice, file.hint)
+    this.columns = columns
+    if (!this.first) this.makeColumns(path, columns, file)
+    else if (!model) checkColumns(path, columns, this.first)
+    return columns
+  }
+
+  /** Adds a row of cells. Throws a PipelineError `DATA` with the place of a cell that is wrong. */
+  add(cells: ArrayLike<Cell>, place: Place): void {
+    const columns = this.columns!
+    if (cells.length !== columns.count)
+      throw new PipelineError('DATA', `${place()}: expected ${columns.count} cells, found ${cells.length}`)
+    const { features } = columns
+    let isKept = true
+    for (let j = 0; j < features.length; j++) isKept = this.put(j, cells[features[j]!], place) && isKept
+    this.end(isKept, columns.label < 0 ? null : cells[columns.label], weightIn(cells, columns), place)
+  }
+
+  /** Reads a cell of the row. Returns false if the row is left out because of it. */
+  put(feature: number, cell: Cell, place: Place): boolean {
+    const column = this.cells[feature]!
+    const value = column.readCell(cell, place)
+    this.values[feature] = value
+    return !(column.dropsRows && Number.isNaN(value) && column.kind !== 'dropped')
+  }
+
+  /** Ends a row whose cells are in `values`. */
+  end(isKept: boolean, label: Cell, weight: Cell, place: Place): void {
+    const code = this.labelOf(label, place)
+    const number = this.seen++
+    if (code === undefined || !isKept) return
+    const stored = this.rows!.add(code, number, weight === undefined ? 1 : weightOf(weight, place))
+    stored.set(this.values)
+    if (this.areNumbers) this.remarks.see(this.values, stored)
+    else {
+      for (let j = 0; j < stored.length; j++) this.numbers[j] = this.cells[j]!.numberOf(this.values[j]!)
+      this.remarks.see(this.numbers, stored)
+    }
+  }
+
+  /** Ends a file. Adds notes about columns that are probably not what they seem. */
+  endFile(path: string, notes: readonly (string | undefined)[] = []): void {
+    const { columns, context } = this
+    if (!columns || this.count === this.rowsBefore) {
+      const reason = columns && this.dropped > 0 ? 'without missing cells' : ''
+      throw new PipelineError('DATA', `${path} has no rows${reason && ` ${reason}`}`)
+    }
+    this.rowsBefore = this.count
+    this.columns = undefined
+    const titleOf = (feature: number): string => columnTitle(columns, columns.features[feature]!)
+    const found = this.model ? [] : this.remarks.remarks(titleOf).map((text) => `${path}: ${text}`)
+    for (const note of [...notes, ...found]) if (note !== undefined) context.note(note)
+  }
+
+  private makeColumns(path: string, columns: Columns, file: FileColumns): void {
+    const { options, model } = this
+    const width = columns.features.length
+    this.first = { path, columns }
+    const rules = columns.features.map((column, j) => this.rulesOf(columns, column, file, j))
+    this.checkRules(path, columns)
+    this.cells = rules.map(
+      (each, j) => new ColumnCells(each, (values) => this.rows?.replace(j, (code) => values[code] ?? Number.NaN)),
+    )
+    const canDrop = this.cells.some(({ dropsRows }) => dropsRows) || this.dropsLabels
+    const bytes = (model ? model.type : options.type) === 'uint8' && this.cells.every(isPlain)
+    this.rows = new RowBlocks(width, bytes ? 'uint8' : 'float32', { numbers: canDrop, weights: columns.weight >= 0 })
+    this.values = new Float64Array(width)
+    this.numbers = new Float64Array(width)
+    this.areNumbers = this.cells.every(({ kind }) => kind === 'number')
+  }
+
+  private rulesOf(columns: Columns, column: number, file: FileColumns, feature: number): CellRules {
+    const { options, model } = this
+    const keys = keysOf(columns, column)
+    const declared = file.declared?.[column]
+    const text = textPolicyOf(options, keys)
+    const type = ruleFor(options.types, keys.slice()) ?? (text === 'drop' ? undefined : declared?.type)
+    return {
+      title: columnTitle(columns, column),
+      type,
+      missing: missingPolicy(options, keys),
+      text: text === 'error' && type === 'category' ? 'one-hot' : text,
+      missingTexts: new Set(options.missingTexts),
+      maxCategories: Math.max(options.maxCategories, declared?.categories?.length ?? 0),
+      decimal: file.decimal ?? '.',
+      bytes: (model ? model.type : options.type) === 'uint8',
+      declared: type === 'category' ? declared?.categories : undefined,
+      model: model?.columns?.[feature] ?? (model && { kind: 'number', name: columnTitle(columns, column) }),
+    }
+  }
+
+  /** Throws if an option has a rule for a column that does not exist. */
+  private checkRules(path: string, columns: Columns): void {
+    if (this.model) return
+    const keys = new Set(columns.features.flatMap((column) => keysOf(columns, column)))
+    const { types, missing, text } = this.options
+    for (const [option, rules] of Object.entries({ types, missing, text })) {
+      if (typeof rules !== 'object' || Object.hasOwn(rules, 'constant')) continue
+      const wrong = Object.keys(rules).filter((key) => key !== '*' && !keys.has(key))
+      if (wrong.length > 0)
+        throw new PipelineError(
+          'DATA',
+          `${path}: ${option}: no feature column ${someOf(wrong)}; columns: ${someOf(columns.features.map((each) => columnTitle(columns, each)))}`,
+        )
+    }
+  }
+
+  private get dropsLabels(): boolean {
+    return !this.model && this.options.missing === 'drop'
+  }
+
+  /** The code of a label; undefined if the row is left out because it has none. */
+  private labelOf(label: Cell, place: Place): number | undefined {
+    const text = isMissing(label) ? '' : typeof label === 'string' ? label : String(label)
+    if (this.model && (text === '' || (this.options.missingTexts.includes(text) && !this.labels.isClass(text))))
+      return -1
+    if (text === '' && this.dropsLabels) return undefined
+    return this.labels.codeOf(text, place)
+  }
+}
+
+/** The name and the index of a column, by which options name it. */
+function keysOf(columns: Columns, column: number): string[] {
+  const name = columns.names?.[column]
+  return name === undefined ? [`${column}`] : [name, ...(columns.names!.includes(`${column}`) ? [] : [`${column}`])]
+}
+
+function weightIn(cells: ArrayLike<Cell>, { weight }: Columns): Cell {
+  return weight < 0 ? undefined : (cells[weight] ?? null)
+}
+
+/** Whether the stored numbers of a column are its feature, from the start. */
+function isPlain({ kind, rules: { missing, model } }: ColumnCells): boolean {
+  return kind === 'number' && (model ? model.fill === undefined : missing === 'error' || missing === 'drop')
+}
+
+function weightOf(cell: Cell, place: Place): number {
+  const value = isMissing(cell) ? Number.NaN : Number(cell)
+  if (value >= 0 && Number.isFinite(Math.fround(value))) return value
+  throw new PipelineError(
+    'DATA',
+    `${place()}: expected a weight of 0 or more that float32 can hold, got "${isMissing(cell) ? '' : String(cell).slice(0, 40)}"`,
+  )
+}
+
+/** Throws if two files have different numbers of features, or different names of features. */
+function checkColumns(path: string, columns: Columns, first: First): void {
+  const [found, expected] = [columns.features.length, first.columns.features.length]
+  if (found !== expected)
+    throw new PipelineError('DATA', `${path} has ${found} features, ${first.path} has ${expected}`)
+  const nameOf = ({ names, features }: Columns, i: number): string | undefined => names?.[features[i]!]
+  const at = columns.names ? columns.features.findIndex((_, i) => nameOf(columns, i) !== nameOf(first.columns, i)) : -1
+  if (at >= 0)
+    throw new PipelineError(
+      'DATA',
+      `${path} has the column "${nameOf(columns, at)}" where ${first.path} has "${nameOf(first.columns, at)}"`,
+    )
+}

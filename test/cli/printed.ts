@@ -1,0 +1,20 @@
+import type { Output } from '../../dist/cli/terminal.js'
+
+/** Runs a command in this process and returns what it prints to standard output. */
+export async function printed(command: (output: Output) => unknown): Promise<string> {
+  let text = ''
+  const write = (more: string): void => {
+    text += more
+  }
+  const output: Output = {
+    interactive: false,
+    width: undefined,
+    errorWidth: undefined,
+    write,
+    progress: write,
+    warn: () => {},
+    exit: () => {},
+  }
+  await command(output)
+  return text
+}
