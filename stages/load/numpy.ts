@@ -32,8 +32,16 @@ const help = 'give a .npz file, or a .npy file of the features and one of the la
 
 const arrays = z
   .strictObject({
-    features: z.string().min(1).optional().describe('Name of the array of features. Default: `x`, `features`, `data` and so on.'),
-    labels: z.string().min(1).optional().describe('Name of the array of labels. Default: `y`, `labels`, `target` and so on.'),
+    features: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Name of the array of features. Default: `x`, `features`, `data` and so on.'),
+    labels: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Name of the array of labels. Default: `y`, `labels`, `target` and so on.'),
   })
   .describe(
     'The names of the arrays in a `.npz` file. Default: `x_train` or `train_images` for the split `train` and so on, then ' +
