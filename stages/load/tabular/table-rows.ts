@@ -41,6 +41,9 @@ export interface DeclaredColumn {
 /** The largest float32 number. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127
 
+/** The numbers that are copied from columns to rows at a time: as many as a cache holds. */
+const TILE = 1 << 14
+
 /** The first file, to compare others with. */
 interface First {
   readonly path: string
@@ -157,24 +160,30 @@ export class TableRows {
   ): Promise<void> {
     const { features, label, weight } = this.columns!
     const used = features.map((column) => cells[column]!)
-    const areNumbers = this.cells.map(({ kind, rules }) => kind === 'number' && !rules.bytes)
+    const width = used.length
+    const perTile = Math.max(1, Math.min(256, Math.floor(TILE / width)))
+    const tile = Array.from({ length: perTile }, () => new Float64Array(width))
+    const hasOthers = new Uint8Array(perTile)
     let row = 0
     const place = (): string => placeOf(row)
-    for (; row < count; row++) {
-      let isKept = true
-      for (let j = 0; j < used.length; j++) {
-        const cell = used[j]![row]
-        // NaN and infinities fail the comparison.
-        if (areNumbers[j] && typeof cell === 'number' && Math.abs(cell) <= LARGEST) this.values[j] = cell
-        else isKept = this.put(j, cell, place) && isKept
+    for (let first = 0; first < count; first += perTile) {
+      const rows = Math.min(perTile, count - first)
+      // Column by column, because each column lies in one piece of memory.
+      hasOthers.fill(0)
+      for (let j = 0; j < width; j++) {
+        const { kind, rules } = this.cells[j]!
+        if (kind !== 'number' || rules.bytes) hasOthers.fill(1)
+        else fillNumbers(used[j]!, first, rows, tile, j, hasOthers)
       }
-      this.end(
-        isKept,
-        label < 0 ? null : cells[label]![row],
-        weight < 0 ? undefined : (cells[weight]![row] ?? null),
-        place,
-      )
-      if (row % 256 === 0) await turn(this.context)
+      for (let i = 0; i < rows; i++) {
+        row = first + i
+        this.values = tile[i]!
+        let isKept = true
+        if (hasOthers[i]) for (let j = 0; j < width; j++) isKept = this.put(j, used[j]![row], place) && isKept
+        const weightCell = weight < 0 ? undefined : (cells[weight]![row] ?? null)
+        this.end(isKept, label < 0 ? null : cells[label]![row], weightCell, place)
+      }
+      await turn(this.context)
     }
   }
 
@@ -329,6 +338,23 @@ function keysOf(columns: Columns, column: number): string[] {
 
 function weightIn(cells: ArrayLike<Cell>, { weight }: Columns): Cell {
   return weight < 0 ? undefined : (cells[weight] ?? null)
+}
+
+/** Copies the numbers of a column into rows, and marks the rows in which the cell is no finite number. */
+function fillNumbers(
+  cells: ArrayLike<Cell>,
+  first: number,
+  count: number,
+  tile: readonly Float64Array[],
+  column: number,
+  hasOthers: Uint8Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    const cell = cells[first + i]
+    // NaN and infinities fail the comparison.
+    if (typeof cell === 'number' && Math.abs(cell) <= LARGEST) tile[i]![column] = cell
+    else hasOthers[i] = 1
+  }
 }
 
 /** Whether the stored numbers of a column are its feature, from the start. */
