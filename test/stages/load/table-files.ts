@@ -1,4 +1,5 @@
 import { Bool, Dictionary, Float32, Int32, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow'
+import type { SchemaElement } from 'hyparquet'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 
 /** A row of a table: a number, a text and a label; undefined for a missing cell. */
@@ -43,25 +44,24 @@ function arrowTable(rows: readonly TableRow[]): Table {
 }
 
 function parquetBytes(rows: readonly TableRow[]): Uint8Array {
-  const writer = new ByteWriter()
-  const parquet = new ParquetWriter({
-    writer,
-    schema: [
-      { name: 'root', num_children: 3 },
-      { name: 'size', type: 'FLOAT', repetition_type: 'OPTIONAL' },
-      { name: 'colour', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
-      { name: 'label', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-    ],
-  })
   const column = (at: number): unknown[] => rows.map((row) => row[at])
-  parquet.write({
-    columnData: [
-      { name: 'size', data: column(0) },
-      { name: 'colour', data: column(1) },
-      { name: 'label', data: column(2) },
-    ],
-    rowGroupSize: 16,
-  })
+  return parquetOf(16, [
+    [{ name: 'size', type: 'FLOAT', repetition_type: 'OPTIONAL' }, column(0)],
+    [{ name: 'colour', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' }, column(1)],
+    [{ name: 'label', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' }, column(2)],
+  ])
+}
+
+/** A Parquet file of these columns. */
+export function parquetOf(
+  rowGroupSize: number,
+  columns: readonly (readonly [SchemaElement, ArrayLike<unknown>])[],
+): Uint8Array {
+  const writer = new ByteWriter()
+  const schema = [{ name: 'root', num_children: columns.length }, ...columns.map(([element]) => element)]
+  const parquet = new ParquetWriter({ writer, schema })
+  const columnData = columns.map(([{ name }, data]) => ({ name, data: data as unknown[] }))
+  parquet.write({ columnData, rowGroupSize })
   parquet.finish()
   return new Uint8Array(writer.getBuffer())
 }
@@ -70,26 +70,14 @@ function parquetBytes(rows: readonly TableRow[]): Uint8Array {
 export const wholeFiles: Readonly<
   Record<string, (images: readonly Uint8Array[], labels: readonly number[]) => Uint8Array>
 > = {
-  parquet: (images, labels) => {
-    const writer = new ByteWriter()
-    const parquet = new ParquetWriter({
-      writer,
-      schema: [
-        { name: 'root', num_children: 2 },
+  parquet: (images, labels) =>
+    parquetOf(3, [
+      [
         { name: 'image', type: 'FIXED_LEN_BYTE_ARRAY', type_length: images[0]!.length, repetition_type: 'REQUIRED' },
-        { name: 'label', type: 'INT32', repetition_type: 'REQUIRED' },
+        images,
       ],
-    })
-    parquet.write({
-      columnData: [
-        { name: 'image', data: images },
-        { name: 'label', data: Int32Array.from(labels) },
-      ],
-      rowGroupSize: 3,
-    })
-    parquet.finish()
-    return new Uint8Array(writer.getBuffer())
-  },
+      [{ name: 'label', type: 'INT32', repetition_type: 'REQUIRED' }, labels],
+    ]),
 }
 
 /** A table with a column of truth values, as an Arrow stream. */
