@@ -55,10 +55,13 @@ export async function* tabularExamples(
     ? [[MODEL_SPLIT, range(0, stored.count)] as Split]
     : options.files
       ? rangesOf(ends)
-      : [...(await dealRows(labels, fractionsOf(options), options, context))]
+      : rows.recordedSplits.size > 0 && options.fractions === undefined
+        ? [...rows.recordedSplits]
+        : [...(await dealRows(labels, fractionsOf(options), options, context))]
   const fitted = rows.isWhole ? [] : model ? columnsOf(rows, model) : await fit(rows, splits, options, context)
   if (!model && !rows.isWhole) tell(rows, fitted, splits, context)
   const encoder = rows.isWhole ? wholeRows(stored) : new RowEncoder(fitted)
+  const { recorded } = rows
   const shape = shapeOf(rows, encoder.width, options, model)
   const columns = fitted.flatMap((each) => (each ? [each.column] : []))
   const isPlain = columns.every((column) => column.kind === 'number' && column.fill === undefined)
@@ -67,9 +70,9 @@ export async function* tabularExamples(
   const layout = {
     shape,
     classes,
-    names: model ? model.names : isNamed ? featureNames(columns) : undefined,
-    columns: model ? model.columns : isPlain ? undefined : columns,
-    label: model ? model.label : rows.labelName,
+    names: model ? model.names : recorded ? recorded.names : isNamed ? featureNames(columns) : undefined,
+    columns: model ? model.columns : recorded ? recorded.columns : isPlain ? undefined : columns,
+    label: model ? model.label : recorded ? recorded.label : rows.labelName,
     ...(rows.hasWeights && { weighted: true }),
   }
   const fields = exampleFields(layout, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
@@ -169,12 +172,12 @@ function tell(
 }
 
 function shapeOf(
-  { firstPath }: TableRows,
+  { firstPath, recorded }: TableRows,
   width: number,
   options: TabularOptions,
   model: ModelInputs | undefined,
 ): readonly number[] {
-  const shape = model?.shape ?? options.shape ?? [width]
+  const shape = model?.shape ?? options.shape ?? recorded?.shape ?? [width]
   if (widthOf(shape) === width) return shape
   const taker = model ? ' (the shape that the model takes)' : ''
   throw new PipelineError('DATA', `${firstPath}: expected ${shape.join('×')} features${taker}, found ${width}`)

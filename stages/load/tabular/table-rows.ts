@@ -1,5 +1,6 @@
 import {
   type Cell,
+  type Column,
   isMissing,
   type ModelInputs,
   PipelineError,
@@ -44,6 +45,15 @@ const LARGEST = (2 - 2 ** -23) * 2 ** 127
 /** The numbers that are copied from columns to rows at a time: as many as a cache holds. */
 const TILE = 1 << 14
 
+/** What an Arrow file with examples that Millrace wrote says of them. */
+export interface RecordedExamples {
+  readonly shape: readonly number[]
+  readonly names?: readonly string[] | undefined
+  readonly columns?: readonly Column[] | undefined
+  /** The name of the column of labels in the data from which they came. */
+  readonly label?: string | undefined
+}
+
 /** The first file, to compare others with. */
 interface First {
   readonly path: string
@@ -73,6 +83,10 @@ export class TableRows {
   private rowsBefore = 0
   /** Whether one column has all features of a row. */
   isWhole = false
+  /** What the files recorded of the examples that they hold. */
+  recorded: RecordedExamples | undefined
+  /** The rows of each split that the files recorded. */
+  readonly recordedSplits = new Map<string, number[]>()
   /** Rows of all files, with those that are left out. */
   private seen = 0
   private numbers = new Float64Array(0)
@@ -216,13 +230,17 @@ export class TableRows {
   }
 
   /** Adds a row of a file that was begun with `beginWhole`. */
-  addWhole(features: ArrayLike<number>, label: Cell, weight: Cell, place: Place): void {
+  addWhole(features: ArrayLike<number>, label: Cell, weight: Cell, place: Place, split?: string): void {
     const rows = this.rows!
     if (features.length !== rows.width)
       throw new PipelineError('DATA', `${place()}: expected ${rows.width} features, found ${features.length}`)
     const code = this.labelOf(label, place)
     const number = this.seen++
     if (code === undefined) return
+    if (split !== undefined) {
+      const list = this.recordedSplits.get(split) ?? []
+      if (list.push(rows.count) === 1) this.recordedSplits.set(split, list)
+    }
     rows.add(code, number, weight === undefined ? 1 : weightOf(weight, place)).set(features)
   }
 
