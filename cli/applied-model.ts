@@ -85,7 +85,7 @@ export async function applyModel(run: string, data: readonly string[], flags: Mo
   const own = loadStageOf(run)
   const use = flags.load ?? loaderFor(data, own?.use)
   const stage = (await builtInStages()).get(use)
-  const kept = own?.use === use ? keptOptions(own.with, stage) : {}
+  const kept = own?.use === use ? keptOptions(own.with, stage, model) : {}
   const spooled = await withoutStdin(data)
   try {
     const options = { ...kept, ...filesFor(use, stage, spooled.paths), model: file }
@@ -144,10 +144,22 @@ function endingOf(path: string): string {
   return /\.([^./\\]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? ''
 }
 
+/** Options that choose columns. A model that knows the names of its columns and of its label needs none. */
+const ofColumns = ['label', 'drop', 'select']
+
 /** The options of the run's own load stage that say how files are read. */
-function keptOptions(given: Readonly<Record<string, unknown>>, stage: AnyStage | undefined): Record<string, unknown> {
+function keptOptions(
+  given: Readonly<Record<string, unknown>>,
+  stage: AnyStage | undefined,
+  { names, label }: Model,
+): Record<string, unknown> {
   const known = optionNames(stage)
-  return Object.fromEntries(Object.entries(given).filter(([name]) => !ofTraining.has(name) && known.has(name)))
+  const isNamed = names !== undefined && label !== undefined
+  return Object.fromEntries(
+    Object.entries(given).filter(
+      ([name]) => !ofTraining.has(name) && known.has(name) && !(isNamed && ofColumns.includes(name)),
+    ),
+  )
 }
 
 function optionNames(stage: AnyStage | undefined): ReadonlySet<string> {

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { addReadOptions, graphFormats, noPlugins, parseCount } from './options.js'
+import { addReadOptions, graphFormats, kernelOption, noPlugins, parseCount, threadsOption } from './options.js'
 import type { Output } from './terminal.js'
 
 /** Adds the commands that show and check pipelines and stages. */
@@ -45,6 +45,20 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .option('--json', 'print as JSON, with the JSON Schema of the options')
     .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
     .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
+
+  addReadOptions(program.command('check'))
+    .summary('check a pipeline with its data, and say how long it will take')
+    .description(
+      'Check a pipeline with its data, which validate does not read: read all of it, make a few real steps and one evaluation, ' +
+        'write every file into a temporary directory, and say how long the run will take and what memory it needs.',
+    )
+    .argument('<pipeline>', 'YAML file or built-in name')
+    .option('--out <dir>', 'where the run will be, to see if it can be written there', 'runs')
+    .addOption(kernelOption().env('MILLRACE_KERNEL'))
+    .addOption(threadsOption())
+    .option('--json', 'print what was found as JSON')
+    .addHelpText('after', '\nExample:\n  millrace check digits')
+    .action(async (name, options) => (await import('./check.js')).checkCommand(name, options, output))
 
   addReadOptions(program.command('graph'))
     .summary('show the stages of a pipeline and the wires between them')

@@ -2,7 +2,7 @@ import { fontFiles } from './glyphs.js'
 import { fontFamilies, type Renderer } from './renderer.js'
 
 /**
- * Opens the renderer in native code, which takes a third of the time. Returns undefined if this platform has no package
+ * Opens the renderer in native code, which takes less than half the processor time. Returns undefined if this platform has no package
  * with it, or if it was installed without optional packages.
  */
 export async function nativeRenderer(): Promise<Renderer | undefined> {

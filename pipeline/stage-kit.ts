@@ -43,6 +43,7 @@ export { inputPath } from './files/input-path.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
+export { foreignTable } from './formats/ipc.js'
 export { type BatchRead, batchesOf, schemaOf } from './formats/ipc-batches.js'
 export {
   MODEL_SPLIT,

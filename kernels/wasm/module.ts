@@ -41,6 +41,8 @@ export interface Exports {
   takeSlopes(): void
   /** Copies `slopes` of a phase `product` to `g`. */
   pairSlopes(): void
+  /** Lists the slopes in `g` that are not 0. */
+  listSlopes(): void
   /** Sums `g` over the rows of this pass into `gPass`, and adds that to `gSum`. */
   sumGradients(): void
   /** Updates the biases with the mean of `g`. */

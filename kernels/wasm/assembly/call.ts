@@ -46,6 +46,8 @@ export class Call {
   labels: usize
   /** Gradient of each row's loss with respect to its logits: float32 `[lanes / GROUP, pitch, GROUP]`, see `gradientAt`. */
   g: usize
+  /** The slopes that are not 0, see `nonzero.ts`; 0 if the whole matrix `g` is used. */
+  nonzero: usize
   /** Number of rows that `g` has room for. */
   pitch: u32
   /** Sum of `g` over all rows of the step so far, float64 `[lanes]`. */
