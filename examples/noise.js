@@ -16,7 +16,7 @@ export default defineStage({
       const position = positionOf(batch)
       const draw = random('noise', position.step)
       const noise = () => amount * (2 * draw.uniform() - 1)
-      const { stored, labels, fields } = storedRows(batch)
+      const { stored, labels, fields, perRow } = storedRows(batch)
       // Bytes are as they were loaded: they stay whole numbers from 0 to 255. Floats may be standardised already, which
       // has changed their unit.
       const scale = layoutOf(batch).applied?.scale ?? [1]
@@ -24,6 +24,7 @@ export default defineStage({
         stored instanceof Uint8Array
           ? stored.map((value) => Math.min(255, Math.max(0, Math.round(value + noise()))))
           : stored.map((value, i) => value + noise() * scale[i % scale.length])
-      return examplesTable(fields, noisy, labels, splitOf(batch), position)
+      // Weights and numbers of the rows, if the data has them, go on as they are.
+      return examplesTable(fields, noisy, labels, splitOf(batch), position, undefined, perRow)
     }),
 })

@@ -2,6 +2,7 @@
 export type { Published, PublishedMetric } from '../pipeline/definition/published.js'
 export { type Attempt, type Attempts, readAttempts } from './attempts.js'
 export { changesBetween, compareRuns, type Difference, type RunComparison } from './differences.js'
+export { type ExamplesLook, type FeatureLook, lookAtExamples, type SplitLook } from './examples.js'
 export { formats, plainText } from './formats.js'
 export { type Experiment, type Report, reportOf } from './model.js'
 export { type ChangeOnTheWay, changesOnTheWay } from './option-changes.js'

@@ -64,6 +64,34 @@ function walk(view: DataView, start: number, limit: number): { end: number; batc
   return { end: at, batches }
 }
 
+/** The most bytes of the header of a message: names and statistics of very many features. */
+const MOST_HEADER = 1 << 28
+
+/**
+ * Reads the beginning of a message, its first 8 bytes. Returns the number of bytes of its header, which follow, or
+ * undefined at the end of a stream. Throws an Error if no message begins there.
+ */
+export function headerSize(bytes: Uint8Array): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (view.getInt32(0, true) !== -1) throw new Error('there is no message')
+  const size = view.getInt32(4, true)
+  if (size < 0 || size > MOST_HEADER) throw new Error('a message is damaged')
+  return size === 0 ? undefined : size
+}
+
+/**
+ * Checks the header of a message. Returns whether it is a schema or a record batch, and the size of its body in bytes.
+ * Throws an Error that says what is wrong.
+ */
+export function readHeader(bytes: Uint8Array): { readonly isSchema: boolean; readonly body: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const message = new Flatbuffer(view, 0, bytes.length)
+  const type = typeOf(view, message)
+  if (type === DICTIONARY_BATCH) throw new Error('it has dictionaries, which cannot be read')
+  if (type !== SCHEMA && type !== RECORD_BATCH) throw new Error('a message is neither the schema nor a record batch')
+  return { isSchema: type === SCHEMA, body: checkMessage(view, message, type) }
+}
+
 /** The type of a message: `SCHEMA`, `DICTIONARY_BATCH`, `RECORD_BATCH` or another number. */
 function typeOf(view: DataView, message: Flatbuffer): number {
   const at = message.field(message.root(), 1)

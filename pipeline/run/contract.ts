@@ -56,7 +56,7 @@ export type RunEvent<Row extends MetricsRow = MetricsRow> =
       /** The number of this process in a divided run, from 0; 0 if the run is not divided. */
       readonly rank: number
     }
-  /** A load stage has loaded its data. In a sweep, which prepares data for all points together, there is none. */
+  /** A load stage has loaded its data, or a stage has divided it into other splits. In a sweep, which prepares data for all points together, there is none. */
   | ({ readonly type: 'data'; readonly stage: string } & DataSummary)
   /** An evaluation. */
   | { readonly type: 'metrics'; readonly stage: string; readonly row: Row }

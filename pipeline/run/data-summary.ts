@@ -34,6 +34,13 @@ export function isLoader({ stage, inputs }: Node, port: string): boolean {
   return inputs.size === 0 && stage.outputs[port]?.type === 'examples'
 }
 
+/** Whether an output of a stage is examples that it has divided into other splits than those that it was given. */
+export function isDivider({ stage, inputs, facts, inputFacts }: Node, port: string): boolean {
+  const { splits } = facts[port] ?? {}
+  if (inputs.size === 0 || stage.outputs[port]?.type !== 'examples' || !splits) return false
+  return !Object.values(inputFacts).some((given) => given.splits?.join('\n') === splits.join('\n'))
+}
+
 /** Counts the examples on a wire, and reports them when it completes. Reports nothing if no table came. */
 export function watchData(wire: Observable<Table>, report: (summary: DataSummary) => void): void {
   const splits = new Map<string, { rows: number; perClass?: number[] }>()
@@ -57,12 +64,20 @@ export function watchData(wire: Observable<Table>, report: (summary: DataSummary
   })
 }
 
-/** Returns what the user should know of the classes: labels that look like ids, and classes of one split alone. */
+/**
+ * Returns what the user should know of the classes: labels that look like ids or measurements, and classes of one split
+ * alone.
+ */
 export function classRemarks({ classes, splits }: DataSummary): string[] {
   const rows = rowsIn(splits)
   const remarks: string[] = []
   if (classes.length >= MANY_CLASSES && classes.length > rows / 2)
     remarks.push(`${classes.length} classes for ${rows} rows: is the label column one of ids?`)
+  else if (areMeasurements(classes, rows))
+    remarks.push(
+      `${classes.length} classes, all of them numbers such as ${classes.find((name) => /[.e]/i.test(name)) ?? classes[0]}: is ` +
+        'the label column a measurement?',
+    )
   const filled = splits.filter((split) => split.rows > 0)
   if (filled.length < 2) return remarks
   for (const { name, perClass } of filled) {
@@ -76,6 +91,14 @@ export function classRemarks({ classes, splits }: DataSummary): string[] {
   return remarks
 }
 
+/** Whether labels are numbers of which few occur as often as classes do: with fractions, or hundreds of them. */
+function areMeasurements(classes: readonly string[], rows: number): boolean {
+  if (classes.length < MANY_CLASSES || !classes.every((name) => name !== '' && Number.isFinite(Number(name))))
+    return false
+  const isRare = rows / classes.length < 20
+  return classes.some((name) => !Number.isInteger(Number(name))) || (isRare && classes.length >= 5 * MANY_CLASSES)
+}
+
 function rowsIn(splits: readonly SplitSummary[]): number {
   return splits.reduce((sum, { rows }) => sum + rows, 0)
 }
@@ -83,14 +106,17 @@ function rowsIn(splits: readonly SplitSummary[]): number {
 /** Classes that `formatSummary` shows. */
 const SHOWN = 12
 
-/** Formats a summary as one line: `40 rows × 2 features (train 32, test 8), 2 classes: x (19), y (21)`. */
+/**
+ * Formats a summary as one line: `40 rows × 2 features (train 32, test 8), 2 classes: x (15 + 4), y (17 + 4)`. The rows of
+ * a class are counted by split, in the order in which the splits are named.
+ */
 export function formatSummary({ shape, classes, splits }: DataSummary): string {
   const rows = rowsIn(splits)
   const features = widthOf(shape)
   const parts = splits.map((split) => `${split.name} ${split.rows}`).join(', ')
   const counted = splits.every(({ perClass }) => perClass)
   const names = classes.slice(0, SHOWN).map((name, c) => {
-    const count = splits.reduce((sum, { perClass }) => sum + (perClass?.[c] ?? 0), 0)
+    const count = splits.map(({ perClass }) => perClass?.[c] ?? 0).join(' + ')
     return counted ? `${cutName(name)} (${count})` : cutName(name)
   })
   const rest = classes.length > SHOWN ? ' …' : ''

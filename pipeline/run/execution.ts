@@ -23,7 +23,8 @@ import { whileRunning } from './abandon.js'
 import { Checkpointer } from './checkpointer.js'
 import { configurationOf } from './configuration.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
-import { classRemarks, isLoader, watchData } from './data-summary.js'
+import { DataLook } from './data-look.js'
+import { isDivider, isLoader } from './data-summary.js'
 import type { Division } from './division.js'
 import { FirstStep, isTraining, refusalOf } from './first-step.js'
 import { withPrepared } from './prepared.js'
@@ -129,6 +130,13 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     recorder.listFiles()
     checkpointer.beginStages()
   }
+  const look = new DataLook(graph, {
+    settled: (node, data) => {
+      recorder.examples[node.id] = data
+      events.next({ type: 'data', stage: node.id, ...data })
+    },
+    note: (node, remark) => noteOf(node, recorder, events)(remark),
+  })
   const firstStep = resumed && new FirstStep(graph, { checkpoint, lastStep, begin })
   const hasEnded = whileRunning((error) => {
     if (!firstStep || firstStep.isMade) recorder.save('failed', error)
@@ -147,11 +155,8 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
           metrics.set(`${node.id}.${port}`, wire)
           checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
         }
-        if (isLoader(node, port) && !settings.prepared?.stages[node.id])
-          watchData(wire, (data) => {
-            events.next({ type: 'data', stage: node.id, ...data })
-            for (const remark of classRemarks(data)) noteOf(node, recorder, events)(remark)
-          })
+        if ((isLoader(node, port) || isDivider(node, port)) && !settings.prepared?.stages[node.id])
+          look.watch(node, port, wire)
         if (type === 'parameters') {
           results.collectParameters(wire, isTraining(node))
           checkpointer.watchSteps(wire)
@@ -177,6 +182,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
       signal: settings.signal,
     })
     firstStep?.begin()
+    await look.ended(settings.signal)
     await checkpointer.close(true)
     return { directory: directory.path, ...results.results(), record: recorder.save('done') }
   } catch (cause) {
@@ -185,6 +191,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     await checkpointer.close(false)
     throw refusalOf(error)
   } finally {
+    look.stop()
     hasEnded()
   }
 }

@@ -9,6 +9,7 @@ import type { RunDirectory } from '../directory/run-directory.js'
 import { foldersOf } from '../graph/input-files.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { MetricInfos } from '../wires/metrics.js'
+import type { DataSummary } from './data-summary.js'
 import { type KernelClock, now } from './timed-kernels.js'
 
 /** How a run ended. */
@@ -71,6 +72,8 @@ export interface RunRecord {
   readonly metrics: MetricInfos
   /** The files that were read. */
   readonly data: readonly DataSource[]
+  /** What was loaded, and how it was divided, by the id of the stage that did it; left out in points of a sweep. */
+  readonly examples?: Readonly<Record<string, DataSummary>>
   /** The notes of the stages and of the run. */
   readonly notes: readonly string[]
   /** The output files, relative to the run directory, sorted. */
@@ -108,6 +111,8 @@ export interface RecordSources {
 export class Recorder {
   /** The files that were read so far. */
   readonly data: DataSource[] = []
+  /** What was loaded and divided so far, by the id of the stage. */
+  readonly examples: Record<string, DataSummary> = {}
   /** True once all loading has ended. */
   isAllRead = false
   /** How many checkpoints this process has written. */
@@ -193,6 +198,7 @@ export class Recorder {
       checkpoints: this.checkpoints,
       metrics: this.metrics,
       data: this.data,
+      ...(Object.keys(this.examples).length > 0 && { examples: this.examples }),
       notes: [...this.notes],
       files: [...this.directory.files].sort(),
     }

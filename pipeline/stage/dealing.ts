@@ -108,7 +108,7 @@ export async function dealRows(
     return stratify ? dealByClass(order, labels, sharesOf(sizes, parts, rows)) : cut(order, sizes)
   }
   const order = await permuted(rows, seed, context)
-  if (keys) return dealGroups(order, keys, sizes)
+  if (keys) return dealGroups(await groupsIn(order, keys, context), rows, sizes)
   return stratify ? dealByClass(order, labels, sharesOf(sizes, parts, rows)) : cut(order, sizes)
 }
 
@@ -207,9 +207,10 @@ export function dealByClass(
 }
 
 /** The rows of each key, in the order in which the keys first occur in `order`. */
-function groupsIn(order: Uint32Array, keys: Keys): number[][] {
+async function groupsIn(order: Uint32Array, keys: Keys, context: StageContext): Promise<number[][]> {
   const groups = new Map<string | number, number[]>()
-  for (const row of order) {
+  for (const [i, row] of order.entries()) {
+    if (i % 8192 === 0) await turn(context)
     const key = keys[row]!
     const group = groups.get(key)
     if (group) group.push(row)
@@ -219,12 +220,16 @@ function groupsIn(order: Uint32Array, keys: Keys): number[][] {
 }
 
 /** Each group goes to the split that lacks most rows; what the fractions leave over is a split that is not returned. */
-function dealGroups(order: Uint32Array, keys: Keys, sizes: ReadonlyMap<string, number>): Map<string, Uint32Array> {
+function dealGroups(
+  groups: readonly (readonly number[])[],
+  rows: number,
+  sizes: ReadonlyMap<string, number>,
+): Map<string, Uint32Array> {
   const names = [...sizes.keys()]
   const lacking = [...sizes.values()]
-  lacking.push(order.length - lacking.reduce((a, b) => a + b, 0))
+  lacking.push(rows - lacking.reduce((a, b) => a + b, 0))
   const dealt = lacking.map((): number[] => [])
-  for (const group of groupsIn(order, keys)) {
+  for (const group of groups) {
     let most = 0
     for (let i = 1; i < lacking.length; i++) if (lacking[i]! > lacking[most]!) most = i
     lacking[most]! -= group.length
@@ -296,7 +301,7 @@ export async function dealFolds(
   if (assign === 'order' && !stratify) return foldOf.map((_, row) => Math.floor((row * folds) / rows))
   const order = assign === 'order' ? Uint32Array.from(foldOf, (_, i) => i) : await permuted(rows, seed, context)
   if (keys) {
-    const groups = groupsIn(order, keys).sort((a, b) => b.length - a.length)
+    const groups = (await groupsIn(order, keys, context)).sort((a, b) => b.length - a.length)
     if (groups.length < folds) throw tooFew(groups.length, 'groups')
     const sizes = new Array<number>(folds).fill(0)
     for (const group of groups) {
@@ -307,7 +312,21 @@ export async function dealFolds(
     return foldOf
   }
   // Class after class, each row gets the next fold: so neither a class nor a fold has more than one row too many.
-  const sorted = stratify ? order.toSorted((a, b) => labels[a]! - labels[b]!) : order
+  const sorted = stratify ? byClass(order, labels) : order
   for (const [i, row] of sorted.entries()) foldOf[row] = i % folds
   return foldOf
+}
+
+/** The rows class after class, those of a class in their order. */
+function byClass(order: Uint32Array, labels: ArrayLike<number>): Uint32Array {
+  const starts: number[] = []
+  for (const row of order) {
+    const next = labels[row]! + 2
+    while (starts.length <= next) starts.push(0)
+    starts[next]!++
+  }
+  for (let c = 1; c < starts.length; c++) starts[c]! += starts[c - 1]!
+  const sorted = new Uint32Array(order.length)
+  for (const row of order) sorted[starts[labels[row]! + 1]!++] = row
+  return sorted
 }

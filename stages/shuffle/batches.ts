@@ -2,6 +2,7 @@ import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import { defineStage, positionOf, type Random, reposition, wire } from '../../pipeline/stage-kit.js'
 import { byEpoch, positionIn } from './epochs.js'
+import { noteSorted } from './sorted.js'
 
 /**
  * Permutes the order of the batches in every epoch. Rows stay in their batch. Nothing is copied.
@@ -16,7 +17,11 @@ export const batches = defineStage({
   example: '- id: shuffle\n  use: shuffle/batches',
   holds: 'the batches of one epoch (by reference)',
   parallel: 'every',
-  run: (_, { flow, random }) => byEpoch(flow, (held, epoch) => permuted(held, random('order', epoch))),
+  run: (_, context) =>
+    byEpoch(context.flow, (held, epoch) => {
+      if (epoch === 1 && !context.parallel.isDivided) noteSorted(held, context)
+      return permuted(held, context.random('order', epoch))
+    }),
 })
 
 function* permuted(held: readonly Table[], random: Random): Generator<Table> {

@@ -48,7 +48,7 @@ const options = z
       .optional()
       .describe(
         'How rows are assigned: `random`, by a seeded permutation (the default); `order`: the first split gets the first ' +
-          'rows, the last one the last; `hash`: by the features of each row, so that a row stays in its split when others ' +
+          'rows of the source, the last one the last; `hash`: by the features of each row, so that a row stays in its split when others ' +
           'are added or removed.',
       ),
     group: z
@@ -136,7 +136,9 @@ async function* divided(tables: readonly Table[], options: Options, context: Sta
 /** The numbers of the rows of each new split. */
 async function dealt(all: Table, options: Options, context: StageContext): Promise<Map<string, Uint32Array>> {
   const { split, to, folds, fold, fractions, assign, group } = options
-  const { labels } = kernelRows(all)
+  const { labels, row: numbers } = kernelRows(all)
+  if (assign === 'order' && numbers?.some((number, i) => i > 0 && number < numbers[i - 1]!))
+    return inSourceOrder(all, numbers, options, context)
   const isKeyed = group !== undefined || assign === 'hash'
   const keys = isKeyed ? await keysOf(all, group ?? 'all', context) : undefined
   if (fractions) return dealRows(labels, fractions, options, context, keys)
@@ -151,6 +153,30 @@ async function dealt(all: Table, options: Options, context: StageContext): Promi
     [split, kept],
     [to, out],
   ])
+}
+
+/** Deals rows that were permuted before by their order in the source: "the last rows" are the last of the file. */
+async function inSourceOrder(
+  all: Table,
+  numbers: Int32Array,
+  options: Options,
+  context: StageContext,
+): Promise<Map<string, Uint32Array>> {
+  const order = orderOf(numbers)
+  const dealtRows = await dealt(await gathered(all, order, options.split, context), options, context)
+  return new Map([...dealtRows].map(([name, rows]) => [name, rows.map((row) => order[row]!)]))
+}
+
+/** The rows by their numbers. Numbers of one source are dense and differ, so that nothing needs to be compared. */
+function orderOf(numbers: Int32Array): Uint32Array {
+  const most = numbers.reduce((a, b) => Math.max(a, b), 0)
+  const rows = Uint32Array.from(numbers.keys())
+  const places = new Int32Array(most < 8 * numbers.length ? most + 1 : 0).fill(-1)
+  for (const [i, number] of numbers.entries()) {
+    if (places[number] !== -1) return rows.sort((a, b) => numbers[a]! - numbers[b]!)
+    places[number] = i
+  }
+  return Uint32Array.from(places.filter((row) => row >= 0))
 }
 
 function noteNormalised({ assign, split }: Options, { note }: StageContext): void {

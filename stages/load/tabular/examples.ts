@@ -19,6 +19,7 @@ import { givenFiles } from '../input-files.js'
 import { RowEncoder } from './encoder.js'
 import { type FittedColumn, fitColumn } from './fit.js'
 import { fractionsOf, type TabularOptions } from './options.js'
+import type { RowBlocks } from './row-blocks.js'
 import { TableRows } from './table-rows.js'
 
 /** Reads a file into the rows: calls `begin`, `add` for every row, and `endFile`. */
@@ -55,14 +56,14 @@ export async function* tabularExamples(
     : options.files
       ? rangesOf(ends)
       : [...(await dealRows(labels, fractionsOf(options), options, context))]
-  const fitted = model ? columnsOf(rows, model) : await fit(rows, splits, options, context)
-  if (!model) tell(rows, fitted, splits, context)
-  const encoder = new RowEncoder(fitted)
+  const fitted = rows.isWhole ? [] : model ? columnsOf(rows, model) : await fit(rows, splits, options, context)
+  if (!model && !rows.isWhole) tell(rows, fitted, splits, context)
+  const encoder = rows.isWhole ? wholeRows(stored) : new RowEncoder(fitted)
   const shape = shapeOf(rows, encoder.width, options, model)
   const columns = fitted.flatMap((each) => (each ? [each.column] : []))
   const isPlain = columns.every((column) => column.kind === 'number' && column.fill === undefined)
-  const isNamed = rows.columnNames !== undefined || !isPlain
-  const type = model ? model.type : options.type
+  const isNamed = !rows.isWhole && (rows.columnNames !== undefined || !isPlain)
+  const type = rows.isWhole ? stored.type : model ? model.type : options.type
   const layout = {
     shape,
     classes,
@@ -93,6 +94,11 @@ export async function* tabularExamples(
     }
     yield* dealt.tables(fields, split)
   }
+}
+
+/** Rows whose stored numbers are their features. */
+function wholeRows({ width }: RowBlocks): Pick<RowEncoder, 'width' | 'encode'> {
+  return { width, encode: (row) => row }
 }
 
 function rangesOf(ends: ReadonlyMap<string, number>): Split[] {

@@ -40,6 +40,8 @@ t.test('the rows of each class are counted per split, over all tables of the spl
 
 t.test('classes of one split alone, and labels like ids, are remarked', (t) => {
   const ids = Array.from({ length: 12 }, (_, i) => `id${i}`)
+  const measured = ids.map((_, i) => String(i + 0.5))
+  const codes = Array.from({ length: 60 }, (_, i) => String(i))
   const cases: [data: DataSummary, remarks: string[]][] = [
     [summary({ train: [3, 3, 3], test: [1, 1, 1] }), []],
     [summary({ train: [3, 3, 3] }), []],
@@ -52,6 +54,15 @@ t.test('classes of one split alone, and labels like ids, are remarked', (t) => {
     [summary({ all: ids.map(() => 1) }, ids), ['12 classes for 12 rows: is the label column one of ids?']],
     [summary({ all: ids.map(() => 2) }, ids), []],
     [summary({ all: [1, 1, 1] }), []],
+    [
+      summary({ all: measured.map(() => 3) }, measured),
+      ['12 classes, all of them numbers such as 0.5: is the label column a measurement?'],
+    ],
+    [
+      summary({ all: codes.map(() => 3) }, codes),
+      ['60 classes, all of them numbers such as 0: is the label column a measurement?'],
+    ],
+    [summary({ all: codes.map(() => 30) }, codes), []],
   ]
   for (const [data, remarks] of cases) t.strictSame(classRemarks(data), remarks)
   t.end()
@@ -60,7 +71,7 @@ t.test('classes of one split alone, and labels like ids, are remarked', (t) => {
 t.test('a summary is one line, whatever the number of classes and the length of their names', (t) => {
   t.equal(
     formatSummary(summary({ train: [3, 4, 5], test: [1, 0, 1] })),
-    '14 rows × 2 features (train 12, test 2), 3 classes: a (4), b (4), c (6)',
+    '14 rows × 2 features (train 12, test 2), 3 classes: a (3 + 1), b (4 + 0), c (5 + 1)',
   )
   const many = Array.from({ length: 1000 }, (_, i) => `${i}`.padEnd(300, '.'))
   const line = formatSummary(summary({ all: many.map(() => 1) }, many))

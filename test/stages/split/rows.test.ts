@@ -66,6 +66,17 @@ t.test('the last rows, classes in equal shares, groups that stay together', asyn
     train: everything.slice(0, 55),
     test: everything.slice(55),
   })
+  const shuffled = given(4, { rows: [2, 0, 3, 1] })
+  t.strictSame(
+    await split(t, 'fractions: { train: rest, test: 2 }, assign: order', [shuffled]),
+    { train: [0, 1], test: [2, 3] },
+    'the last of the source, although the rows came in another order',
+  )
+  const sparse = given(4, { rows: [200, 7, 200, 1] })
+  t.strictSame(await split(t, 'fractions: { train: rest, test: 2 }, assign: order', [sparse]), {
+    train: [1, 7],
+    test: [200, 200],
+  })
   const { test } = await split(t, 'fractions: { train: rest, test: 0.2 }, stratify: true')
   t.strictSame(
     [0, 1, 2].map((label) => test!.filter((row) => kernelRows(given()).labels[row] === label).length),
