@@ -143,7 +143,7 @@ t.test('files of the Python and the MATLAB version that are damaged or hold some
     [good.subarray(0, 100), 'FILE is not read as a MATLAB file: it ends within its header; it is cut off'],
     [
       good.subarray(0, 3000),
-      'FILE is not read as a MATLAB file: an element has 3136 bytes, 2864 are there; it is cut off or damaged',
+      'FILE is not read as a MATLAB file: an element has 3128 bytes, 2864 are there; it is cut off or damaged',
     ],
     [
       Buffer.from(good).fill(0, 124, 126),

@@ -63,7 +63,7 @@ t.test('the same rows in any format give the same bytes of parameters', async (t
 stages:
   - { use: load/${load} }
   - { use: normalize/standardize, with: { fit: train } }
-  - { use: batch/rows, with: { split: train, size: 20, epochs: 2 } }
+  - { use: batch/rows, with: { split: train, size: 20, epochs: 1 } }
   - { use: shuffle/rows }
   - { id: model, use: gradient-step/softmax, with: { eta: 0.01, lambda: 0.1 } }
   - { use: sink/parameters, with: { path: parameters.arrow } }
