@@ -35,10 +35,13 @@ export interface ModelFlags {
 
 /** A trained model, and the pipeline that reads rows for it: its stages have the ids `data` and `model`. */
 export interface AppliedModel {
+  /** The load stage, and the stage with the parameters. */
   readonly pipeline: Pipeline
   /** The file of the parameters. */
   readonly file: string
+  /** The parameters. */
   readonly model: Model
+  /** The learner that made them, as their options make it. */
   readonly learner: AnyLearner
   /** The epoch and the step that the parameters are of. */
   readonly position: Position
