@@ -22,6 +22,7 @@ export type { Trust } from './pipeline/definition/trust.js'
 export { type ExportFormat, exportParameters, readParameters } from './pipeline/formats/export.js'
 export { decodeTensors, encodeTensors, type Tensor } from './pipeline/formats/safetensors.js'
 export type { DocumentOptions } from './pipeline/graph/document.js'
+export { checkInputFiles } from './pipeline/graph/missing-files.js'
 export { Pipeline } from './pipeline/graph/pipeline.js'
 export type {
   Inferred,

@@ -5,6 +5,7 @@ const known = [
   'kernels',
   'scaling',
   'networks',
+  'load',
   'memory',
   'checkpoint',
   'kills',

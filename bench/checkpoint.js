@@ -4,7 +4,7 @@ import { fixed, interleaved, median, printTable } from './measure.js'
 
 const job = fileURLToPath(new URL('jobs/millrace.js', import.meta.url))
 const everythingRandom = fileURLToPath(new URL('jobs/everything-random.yaml', import.meta.url))
-const program = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const program = fileURLToPath(new URL('../lib/cli/main.js', import.meta.url))
 
 /**
  * Prints the cost of checkpoints in the reference job: without any, with the default ones (one at the end, because the

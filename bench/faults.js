@@ -25,7 +25,7 @@ export function scriptsOf(folder) {
  * the checkout in PROJECT. It exits with 0 if the fault is gone, and with 77 if this machine lacks a program for it.
  */
 export function runScript(folder, name) {
-  const env = { ...process.env, MILLRACE: `${process.execPath} ${join(project, 'dist/cli/main.js')}`, PROJECT: project }
+  const env = { ...process.env, MILLRACE: `${process.execPath} ${join(project, 'lib/cli/main.js')}`, PROJECT: project }
   for (const key of Object.keys(env)) if (key === 'NODE_OPTIONS' || key.startsWith('TAP')) delete env[key]
   const began = performance.now()
   return new Promise((done) => {

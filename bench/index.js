@@ -39,6 +39,7 @@ for (const [part, measure] of Object.entries({ reference: referenceJob, memory, 
 }
 if (parts.includes('kernels')) await kernelBench({ kernels, repeats })
 if (parts.includes('networks')) await networks({ kernels, repeats })
+if (parts.includes('load')) await (await import('./load.js')).loadBench({ repeats })
 if (parts.includes('scaling')) await scaling({ kernels, repeats: Math.min(3, repeats), plot: flags.plot })
 if (parts.includes('kills'))
   await kills({ directory: existsSync(directory) ? directory : undefined, count: Number(flags.kills) })

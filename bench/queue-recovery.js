@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { openServer } from '../dist/sweep/queue/index.js'
 
 const [url, times = '8'] = process.argv.slice(2)
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const main = fileURLToPath(new URL('../lib/cli/main.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'millrace-recovery-'))
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 

@@ -67,7 +67,8 @@ const byEnding: Readonly<Record<string, string>> = {
 /** Options that say which rows are read for which split, or what is found in them: a trained model knows better. */
 const ofTraining = new Set([
   ...['path', 'files', 'directory', 'train', 'validation', 'test', 'holdOut', 'fractions', 'seed', 'stratify'],
-  ...['counts', 'last', 'by', 'key', 'group', 'classes', 'shape', 'missing', 'encode', 'weight', 'model'],
+  ...['counts', 'last', 'by', 'key', 'group', 'classes', 'shape', 'type', 'weight', 'model'],
+  ...['types', 'missing', 'text', 'unseen', 'maxCategories'],
 ])
 
 /**
@@ -84,7 +85,7 @@ export async function applyModel(run: string, data: readonly string[], flags: Mo
   const own = loadStageOf(run)
   const use = flags.load ?? loaderFor(data, own?.use)
   const stage = (await builtInStages()).get(use)
-  const kept = own?.use === use ? keptOptions(own.with, stage) : {}
+  const kept = own?.use === use ? keptOptions(own.with, stage, model) : {}
   const spooled = await withoutStdin(data)
   try {
     const options = { ...kept, ...filesFor(use, stage, spooled.paths), model: file }
@@ -108,7 +109,7 @@ export async function applyModel(run: string, data: readonly string[], flags: Mo
     return { pipeline, file, model, learner, position: positionOf(table), dispose: spooled.remove }
   } catch (error) {
     spooled.remove()
-    throw error
+    throw inPlainWords(error)
   }
 }
 
@@ -143,10 +144,22 @@ function endingOf(path: string): string {
   return /\.([^./\\]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? ''
 }
 
+/** Options that choose columns. A model that knows the names of its columns and of its label needs none. */
+const ofColumns = ['label', 'drop', 'select']
+
 /** The options of the run's own load stage that say how files are read. */
-function keptOptions(given: Readonly<Record<string, unknown>>, stage: AnyStage | undefined): Record<string, unknown> {
+function keptOptions(
+  given: Readonly<Record<string, unknown>>,
+  stage: AnyStage | undefined,
+  { names, label }: Model,
+): Record<string, unknown> {
   const known = optionNames(stage)
-  return Object.fromEntries(Object.entries(given).filter(([name]) => !ofTraining.has(name) && known.has(name)))
+  const isNamed = names !== undefined && label !== undefined
+  return Object.fromEntries(
+    Object.entries(given).filter(
+      ([name]) => !ofTraining.has(name) && known.has(name) && !(isNamed && ofColumns.includes(name)),
+    ),
+  )
 }
 
 function optionNames(stage: AnyStage | undefined): ReadonlySet<string> {
@@ -165,8 +178,8 @@ function filesFor(use: string, stage: AnyStage | undefined, paths: readonly stri
   const [first, ...others] = paths
   if (first === undefined)
     throw new PipelineError('ARGUMENTS', 'expected data to apply the model to: one or more files')
-  if (others.length > 0) return { files: { data: paths } }
-  return known.has('path') || !known.has('directory') ? { path: first } : { directory: first }
+  if (known.has('path') || !known.has('directory')) return { path: others.length > 0 ? paths : first }
+  return others.length > 0 ? { files: { data: paths } } : { directory: first }
 }
 
 function idxFiles(paths: readonly string[]): Record<string, unknown> {
@@ -240,4 +253,19 @@ function escaped(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(escaped)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, escaped(inner)]))
+}
+
+/**
+ * Returns an error of such a pipeline in the words of the command: the user has written no stage, only files and options.
+ */
+export function inPlainWords(error: unknown): unknown {
+  if (!(error instanceof PipelineError)) return error
+  const problems = error.problems.map(({ where, message }) => {
+    const set = where?.startsWith('--set ') ? where.replace('--set data.', '--set ') : undefined
+    return {
+      ...(set !== undefined && { where: set }),
+      message: message.replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
+    }
+  })
+  return new PipelineError(error.code, problems, { cause: error })
 }

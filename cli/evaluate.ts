@@ -7,13 +7,13 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { textColumns } from '../pipeline/base/text-table.js'
-import { cutName, shortPath } from '../pipeline/base/words.js'
+import { cutName, shortPath, show } from '../pipeline/base/words.js'
 import { MODEL_SPLIT } from '../pipeline/formats/model-inputs.js'
 import type { Result } from '../pipeline/run/contract.js'
 import { start } from '../pipeline/run/run.js'
 import { defineStage, wire } from '../pipeline/stage/stage.js'
 import { kernelRows } from '../pipeline/wires/examples.js'
-import { type AppliedModel, applyModel, type ModelFlags } from './applied-model.js'
+import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
 import { interruption, type Output } from './terminal.js'
 
 /** The options of `millrace evaluate`. */
@@ -69,6 +69,8 @@ export async function evaluateCommand(
       `${confusion.rows.toLocaleString('en')} rows; parameters of epoch ${position.epoch}, step ${position.step} ` +
         `in ${shortPath(file)}\n\n${metricsText(metrics)}\n${confusionText(confusion)}`,
     )
+  } catch (error) {
+    throw inPlainWords(error)
   } finally {
     applied.dispose()
     stop.release()
@@ -76,7 +78,7 @@ export async function evaluateCommand(
 }
 
 function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, take: (table: Table) => void) {
-  const metrics = flags.metrics === undefined ? [] : (parse(`[${flags.metrics}]`) as unknown[])
+  const metrics = metricsAsked(flags)
   return pipeline
     .insertAfter('model', { id: 'labelled', use: labelled, from: 'data' })
     .insertAfter('labelled', {
@@ -97,6 +99,14 @@ function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, take
       from: { parameters: 'model', examples: 'standardised' },
     })
     .insertAfter('predictions', { id: 'confusion', use: tallying(take), from: 'predictions' })
+}
+
+function metricsAsked({ metrics = '' }: EvaluateFlags): unknown[] {
+  try {
+    return parse(`[${metrics}]`, { maxAliasCount: 0, logLevel: 'error' }) as unknown[]
+  } catch {
+    throw new PipelineError('ARGUMENTS', `--metrics: expected names separated by commas, got ${show(metrics)}`)
+  }
 }
 
 /** Passes rows on, and fails at their end if the class of some is not known. */

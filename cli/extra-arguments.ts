@@ -14,6 +14,8 @@ export function explainExtraArguments(program: Command, argv: readonly string[])
   }
   allow(program)
   program.hook('preAction', (_, command) => {
+    // Its arguments are those of another command.
+    if (command.name() === 'complete') return
     const { args, registeredArguments } = command
     const stray = args.find((arg) => ASSIGNMENT.test(arg) && !existsSync(arg))
     const most = registeredArguments.some(({ variadic }) => variadic)

@@ -19,6 +19,9 @@ export function readOptions({ set, seed, plugins, allowAbsolutePaths }: ReadingF
   return { set, seed, plugins, allowAbsolutePaths }
 }
 
+/** The formats of `millrace graph`. */
+export const graphFormats = ['text', 'mermaid', 'svg', 'dot', 'json'] as const
+
 /** `--no-plugins`: its flag and its description. */
 export const noPlugins = [
   '--no-plugins',

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { addReadOptions, noPlugins, parseCount } from './options.js'
+import { addReadOptions, graphFormats, kernelOption, noPlugins, parseCount, threadsOption } from './options.js'
 import type { Output } from './terminal.js'
 
 /** Adds the commands that show and check pipelines and stages. */
@@ -45,6 +45,53 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .option('--json', 'print as JSON, with the JSON Schema of the options')
     .addHelpText('after', '\nExample:\n  millrace stages gradient-step/softmax')
     .action(async (name, options) => (await import('./stages.js')).stagesCommand(name, options, output))
+
+  addReadOptions(program.command('check'))
+    .summary('check a pipeline with its data, and say how long it will take')
+    .description(
+      'Check a pipeline with its data, which validate does not read: read all of it, make a few real steps and one evaluation, ' +
+        'write every file into a temporary directory, and say how long the run will take and what memory it needs.',
+    )
+    .argument('<pipeline>', 'YAML file or built-in name')
+    .option('--out <dir>', 'where the run will be, to see if it can be written there', 'runs')
+    .addOption(kernelOption().env('MILLRACE_KERNEL'))
+    .addOption(threadsOption())
+    .option('--json', 'print what was found as JSON')
+    .addHelpText('after', '\nExample:\n  millrace check digits')
+    .action(async (name, options) => (await import('./check.js')).checkCommand(name, options, output))
+
+  addReadOptions(program.command('graph'))
+    .summary('show the stages of a pipeline and the wires between them')
+    .description(
+      'Show the stages of a pipeline, the wires between them with what is known before data is read (features, classes, splits), ' +
+        'and what each stage holds in memory.',
+    )
+    .argument('<pipeline>', 'YAML file or built-in name')
+    .addOption(new Option('--format <format>', 'how to write it').choices(graphFormats).default('text'))
+    .option('--out <file>', 'write it to this file')
+    .option('--force', 'replace the file')
+    .addHelpText('after', '\nExamples:\n  millrace graph digits\n  millrace graph digits --format svg --out digits.svg')
+    .action(async (name, options) => (await import('./graph.js')).graphCommand(name, options, output))
+
+  program
+    .command('create')
+    .summary('make a commented pipeline, of stages or for a data file')
+    .description(
+      'Print a pipeline that runs, with every option, what it does, its range and its default. Stages that are missing on ' +
+        'the way are added. With --from, look at a CSV file (delimiter, header, label, texts, missing cells) and make a pipeline for it.',
+    )
+    .argument('[stages]', 'names of stages with commas between them')
+    .option('--from <file>', 'a CSV file to make the pipeline for')
+    .option('--out <file>', 'write it to this file')
+    .option('--force', 'replace the file')
+    .option(...noPlugins)
+    .option('--json', 'print the pipeline and what was found as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace create load/csv,normalize/standardize,gradient-step/softmax,sink/csv\n' +
+        '  millrace create --from data.csv --out pipeline.yaml',
+    )
+    .action(async (stages, options) => (await import('./create.js')).createCommand(stages, options, output))
 
   program
     .command('explain')

@@ -9,7 +9,7 @@ import { type TableFormat, tableFormatOf, tableFormats, tableWriter } from '../p
 import { start } from '../pipeline/run/run.js'
 import { defineStage, wire } from '../pipeline/stage/stage.js'
 import { predictionsTable } from '../pipeline/wires/predictions.js'
-import { type AppliedModel, applyModel, type ModelFlags } from './applied-model.js'
+import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
 import { type OutputFile, openOutputFile } from './output-file.js'
 import { interruption, type Output } from './terminal.js'
 
@@ -52,7 +52,7 @@ export async function predictCommand(
     if (!isStdout) report(counts, format, flags, output)
   } catch (error) {
     // The reader of standard output has read enough (`millrace predict … | head`).
-    if (!(isStdout && output.isClosed)) throw error
+    if (!(isStdout && output.isClosed)) throw inPlainWords(error)
   } finally {
     file?.abandon()
     applied.dispose()

@@ -3,6 +3,7 @@ import { asPipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import { abandonRuns } from '../pipeline/run/abandon.js'
 import { reportProblems } from './code-frame.js'
+import { addCompletionCommands } from './completion-commands.js'
 import { addEngineCommands } from './engine-commands.js'
 import { explainExtraArguments } from './extra-arguments.js'
 import { addModelCommands } from './model-commands.js'
@@ -46,7 +47,8 @@ export async function runProgram(output: Output): Promise<void> {
   }
 }
 
-function makeProgram(output: Output): Command {
+/** Returns the program with all commands. */
+export function makeProgram(output: Output): Command {
   const program = new Command('millrace')
     .description('Train classifiers as a dataflow: stages in YAML, Apache Arrow on every wire.')
     .version(version)
@@ -76,6 +78,7 @@ Exit codes:
   addResultCommands(program, output)
   addSweepCommands(program, output)
   addEngineCommands(program, output)
+  addCompletionCommands(program, output)
   explainExtraArguments(program, process.argv)
   return program
 }

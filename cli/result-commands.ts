@@ -46,4 +46,24 @@ export function addResultCommands(program: Command, output: Output): void {
         "digits.npz\n  python3 -c \"import numpy; print(numpy.load('digits.npz')['W'].shape)\"",
     )
     .action(async (run, options) => (await import('./export.js')).exportCommand(run, options, output))
+
+  program
+    .command('fetch')
+    .summary('download a well-known data set')
+    .description(
+      'Download a data set from the address of its authors, check it, and put it into a folder: cifar10, cifar100, mnist, ' +
+        'fashion-mnist. After an interruption the same command goes on. Without a name: list the data sets.',
+    )
+    .argument('[name]', 'the data set')
+    .option(
+      '--from <address>',
+      'get the files from this address, such as that of a mirror; the checksums stay the same',
+    )
+    .option('--out <dir>', 'the folder for the files (default: a folder in data/)')
+    .option('--json', 'print the result as JSON, and no progress')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace fetch fashion-mnist\n  millrace fetch cifar10 --out data/cifar-10-batches-bin',
+    )
+    .action(async (name, options) => (await import('./fetch.js')).fetchCommand(name, options, output))
 }

@@ -26,6 +26,18 @@ export function addRunCommands(program: Command, output: Output): void {
           'machines that are taken away',
       ).conflicts('force'),
     )
+    .addOption(
+      new Option('--smoke', 'run every stage with a few rows for two epochs, in a temporary directory').conflicts([
+        'out',
+        'resume',
+        'force',
+      ]),
+    )
+    .addOption(
+      new Option('--overfit <n>', 'train on n rows alone, in a temporary directory: a model that can learn knows them')
+        .argParser(parseCount)
+        .conflicts(['out', 'resume', 'force', 'smoke']),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 ' +

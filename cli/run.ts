@@ -36,12 +36,19 @@ export interface RunFlags extends RunningFlags, ReadingFlags {
   readonly force?: boolean
   /** Goes on with the run in `out` if it has begun already. */
   readonly resume?: boolean
+  /** Runs every stage with a few rows, in a temporary directory. */
+  readonly smoke?: boolean
+  /** Trains on this number of rows alone, in a temporary directory. */
+  readonly overfit?: number
 }
 
 /** `millrace run`: shows progress during the run, and at the end the location of the files. */
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, readOptions(flags))
   const { out, force, resume } = flags
+  if (flags.smoke) return (await import('./run-trial.js')).smokeCommand(pipeline, flags, output)
+  if (flags.overfit !== undefined)
+    return (await import('./run-trial.js')).overfitCommand(pipeline, flags.overfit, flags, output)
   if (resume) return runOrResume(pipeline, flags, output)
   if (pipeline.definition.sweep && !flags.quiet && !flags.json)
     output.progress(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PipelineError } from '../pipeline/base/errors.js'
+import { entryPoint } from '../pipeline/base/package.js'
 import { type Random, randomStream } from '../pipeline/base/random.js'
 import { runDirectoryOf } from '../pipeline/definition/trust.js'
 import { hasCheckpoints } from '../pipeline/directory/checkpoint.js'
@@ -92,7 +93,7 @@ function verdict({ differing }: KilledRun): string {
   return differing.length === 0 ? 'identical' : `different files: ${differing.join(', ')}`
 }
 
-const program = fileURLToPath(new URL('./main.js', import.meta.url))
+const program = fileURLToPath(entryPoint('cli/main.js'))
 
 /** Runs a pipeline in processes of its own, with and without kills. */
 class Trial {

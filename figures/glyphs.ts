@@ -3,9 +3,14 @@ import { fileURLToPath } from 'node:url'
 
 const files = ['dejavu-fonts-ttf/ttf/DejaVuSans.ttf', 'dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf']
 
-/** Reads the bundled fonts, with which PNGs are drawn: normal and bold. */
+/** The paths of the bundled fonts, with which PNGs are drawn: normal and bold. */
+export function fontFiles(): string[] {
+  return files.map((file) => fileURLToPath(import.meta.resolve(file)))
+}
+
+/** Reads the bundled fonts. */
 export function readFonts(): Promise<Buffer[]> {
-  return Promise.all(files.map((file) => readFile(fileURLToPath(import.meta.resolve(file)))))
+  return Promise.all(fontFiles().map((file) => readFile(file)))
 }
 
 let known: Promise<(character: string) => boolean> | undefined

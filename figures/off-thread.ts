@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { messageOf } from '../pipeline/base/errors.js'
+import { entryPoint } from '../pipeline/base/package.js'
 import { type DrawingAnswer, type DrawingRequest, type Drawings, drawings } from './drawings.js'
 
 /** A thread without work ends after this time in milliseconds: it holds the drawing packages, some 100 MB. */
@@ -68,7 +69,7 @@ class DrawingThread {
   constructor(onEnd: () => void) {
     if (isAddressSpaceLimited()) throw new NoThread('the address space is limited')
     try {
-      this.worker = new Worker(new URL('./worker.js', import.meta.url), {
+      this.worker = new Worker(entryPoint('figures/worker.js'), {
         name: 'millrace figures',
         // By default workers load the loaders of the process, which are slow, and not found from another folder.
         execArgv: [],

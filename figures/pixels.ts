@@ -81,11 +81,15 @@ export function rangeOf(values: ArrayLike<number>, offset = 0, count = values.le
 }
 
 /**
- * Encodes an image as a PNG file in a data URL. The compression is JavaScript, because that of Node gives different
- * bytes on different processors.
+ * Encodes an image as a PNG file. The compression is JavaScript, because that of Node gives different bytes on different
+ * processors.
  */
-export async function dataUrl({ width, height, channels, data }: Pixels): Promise<string> {
+export async function pngOfPixels({ width, height, channels, data }: Pixels): Promise<Uint8Array> {
   const { encode } = await import('fast-png')
-  const png = encode({ width, height, channels, depth: 8, data })
-  return `data:image/png;base64,${Buffer.from(png).toString('base64')}`
+  return encode({ width, height, channels, depth: 8, data })
+}
+
+/** Encodes an image as a PNG file in a data URL. */
+export async function dataUrl(image: Pixels): Promise<string> {
+  return `data:image/png;base64,${Buffer.from(await pngOfPixels(image)).toString('base64')}`
 }

@@ -5,7 +5,10 @@ export const initial = z.union([
   z.enum(['zeros', 'normal', 'xavier', 'he']),
   z.strictObject({ normal: z.number().positive().describe('Standard deviation.') }),
   z.strictObject({
-    from: z.string().min(1).describe('A run directory, a parameters.arrow or a .safetensors file with the arrays.'),
+    from: z
+      .string()
+      .min(1)
+      .describe('A run directory, a parameters.arrow, or a .safetensors or .npz file with the arrays.'),
   }),
 ])
 

@@ -35,6 +35,7 @@ export { didYouMean } from './base/nearest.js'
 export { packagePath } from './base/package.js'
 export { oneLine } from './base/plain-text.js'
 export { type Random, streamFrom } from './base/random.js'
+export { slugOf } from './base/slug.js'
 export { listed, someOf } from './base/words.js'
 export { anyNumber } from './directory/state.js'
 export { attempt, removeFile, replaceFile, syncPath } from './files/files.js'
@@ -42,6 +43,8 @@ export { inputPath } from './files/input-path.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
+export { foreignTable } from './formats/ipc.js'
+export { type BatchRead, batchesOf, schemaOf } from './formats/ipc-batches.js'
 export {
   MODEL_SPLIT,
   type ModelInputs,
@@ -106,6 +109,7 @@ export {
   type Checking,
   defineStage,
   type Facts,
+  type Feed,
   type Port,
   type Ports,
   type Runner,

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { checkRoomForThreads } from '../kernels/memory.js'
 import { messageOf } from '../pipeline/base/errors.js'
+import { entryPoint } from '../pipeline/base/package.js'
 import type { Prepared } from '../pipeline/run/prepared.js'
 import type { Outcome, PointSettings } from './executor.js'
 import type { Point } from './point.js'
@@ -11,7 +12,7 @@ const YOUNG_GENERATION = 4
 
 function startWorker(): Worker {
   checkRoomForThreads(1)
-  return new Worker(new URL('./worker.js', import.meta.url), {
+  return new Worker(entryPoint('sweep/worker.js'), {
     // Without this, workers inherit the module loaders of the process and start ten times slower.
     execArgv: [],
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },

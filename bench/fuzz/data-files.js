@@ -2,21 +2,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { lastValueFrom, toArray } from 'rxjs'
 import { cifar10 } from '../../dist/stages/load/cifar10.js'
 import { csv } from '../../dist/stages/load/csv.js'
 import { idx } from '../../dist/stages/load/idx.js'
 import { csvReaders } from './csv-readers.js'
-import { loadContext } from './load-context.js'
+import { load } from './load.js'
 import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
-import { outcomeOf } from './outcome.js'
-
-/** Runs a load stage alone. A bad file must give a DATA error that names it. */
-function load(stage, options, file) {
-  const context = loadContext()
-  const run = () => lastValueFrom(stage.run(stage.options.parse(options), context).pipe(toArray()))
-  return outcomeOf(run, ['DATA'], new RegExp(file.replaceAll('.', '\\.')))
-}
 
 const RECORD = 3073
 const records = [0, 1, 2, 5].map((count) =>

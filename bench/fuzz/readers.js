@@ -1,3 +1,4 @@
+import { arrayFiles } from './array-files.js'
 import { dataFiles } from './data-files.js'
 import { definitions } from './definitions.js'
 import { options } from './options.js'
@@ -9,7 +10,15 @@ import { settings } from './settings.js'
  * All readers of input that strangers may have written. `inputs` is a fast-check arbitrary. `check(input, folder)`
  * returns the outcome in a word, and throws if it is not documented. `weight` is the reader's share of the inputs.
  */
-export const readers = [...definitions, ...settings, ...options, ...outputs, ...dataFiles, ...(await runs())]
+export const readers = [
+  ...definitions,
+  ...settings,
+  ...options,
+  ...outputs,
+  ...dataFiles,
+  ...arrayFiles,
+  ...(await runs()),
+]
 
 /** Divides `total` inputs among the readers by weight; each gets at least ten. */
 export function shares(total) {

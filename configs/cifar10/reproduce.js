@@ -4,9 +4,8 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { Pipeline, PipelineError, run } from '../../dist/index.js'
-import { checkInputFiles } from '../../dist/pipeline/graph/missing-files.js'
-import { writeReport } from '../../dist/report/index.js'
+import { checkInputFiles, Pipeline, PipelineError, run } from 'millrace'
+import { writeReport } from 'millrace/report'
 
 const help = `Runs the four published experiments on CIFAR-10 and writes a report with verdicts.
 

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import {
   affineOf,
   checkedArrays,
@@ -26,6 +26,7 @@ import type {
 import { isSoftmax, type LayerProducts, type LayerStep, ruleNumbers, stateOf } from '../dense-layer.js'
 import { layeredNetwork } from '../layered-network.js'
 import { allocating, checkLength } from '../memory.js'
+import { packagePath } from '../places.js'
 
 /** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
 interface Addon {
@@ -163,8 +164,8 @@ const slices: Record<string, number> = { avx512: 3.2e8, avx2: 1.6e8, portable: 1
 
 const cacheLine = 64
 
-/** The folder of `binding.gyp`, relative to `dist/kernels/native/`. */
-const home = new URL('../../../kernels/native/', import.meta.url)
+/** The folder of `binding.gyp`. */
+const home = packagePath('kernels/native')
 
 let found: { addon: Addon } | { missing: string } | undefined
 
@@ -360,8 +361,8 @@ function find(): { addon: Addon } | { missing: string } {
   const require = createRequire(import.meta.url)
   const reasons = []
   for (const folder of [`prebuilds/${process.platform}-${process.arch}/`, 'build/Release/']) {
-    for (const name of addonsIn(new URL(folder, home))) {
-      const path = fileURLToPath(new URL(folder + name, home))
+    for (const name of addonsIn(join(home, folder))) {
+      const path = join(home, folder, name)
       try {
         const addon = require(path) as Partial<Addon>
         const lacking = functions.find((name) => typeof addon[name] !== 'function')
@@ -376,7 +377,7 @@ function find(): { addon: Addon } | { missing: string } {
   return { missing: 'the native kernels are not built; "npm run build:native" builds them and shows what fails' }
 }
 
-function addonsIn(folder: URL): string[] {
+function addonsIn(folder: string): string[] {
   try {
     return readdirSync(folder).filter((name) => name.endsWith('.node'))
   } catch {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { checkRoomForThreads } from '../memory.js'
+import { entryPoint } from '../places.js'
 import { createHeap, type Heap } from './heap.js'
 import { CONSTANTS, control, phase } from './layout.js'
 import { type Exports, instantiate, type Module } from './module.js'
@@ -79,7 +80,7 @@ export function createArena(module: Module, threads: number, heap: Heap = create
 
   checkRoomForThreads(threads - 1)
   const workers = Array.from({ length: threads - 1 }, (_, i) => {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    const worker = new Worker(entryPoint('kernels/wasm/worker.js'), {
       // By default workers load the loaders of the process, and then start ten times slower.
       execArgv: [],
       workerData: { module, memory, thread: i + 1 },

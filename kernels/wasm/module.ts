@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { packagePath } from '../places.js'
 
 /** A `WebAssembly.Memory`. TypeScript declares the types of WebAssembly only together with the DOM. */
 export interface Memory {
@@ -38,6 +39,10 @@ export interface Exports {
   sumScores(items: number): void
   /** Copies `slopes` of this pass to `g`. */
   takeSlopes(): void
+  /** Copies `slopes` of a phase `product` to `g`. */
+  pairSlopes(): void
+  /** Lists the slopes in `g` that are not 0. */
+  listSlopes(): void
   /** Sums `g` over the rows of this pass into `gPass`, and adds that to `gSum`. */
   sumGradients(): void
   /** Updates the biases with the mean of `g`. */
@@ -50,7 +55,7 @@ let compiled: Promise<Module> | undefined
 
 /** Compiles the module once per process. All instances and threads share its code. */
 export function wasmModule(): Promise<Module> {
-  compiled ??= readFile(new URL('./kernels.wasm', import.meta.url)).then((bytes) => WebAssembly.compile(bytes))
+  compiled ??= readFile(packagePath('dist/kernels/wasm/kernels.wasm')).then((bytes) => WebAssembly.compile(bytes))
   return compiled
 }
 

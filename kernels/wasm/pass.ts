@@ -14,6 +14,8 @@ export interface Pass {
   readonly scores: Float64Array
   /** Logits, float64 `[rows, classes]`. */
   readonly logits: Float64Array
+  /** Address of room for the lists of `nonzero.ts`, for as many rows as `enter` was last given. */
+  readonly nonzero: number
   /** Makes the next phases work on the rows from `first`. Returns the number of rows of this pass. */
   enter(rows: Rows, first: number): number
   /** Frees the memory. A later `enter` allocates it again. */
@@ -32,6 +34,7 @@ export function createPass(arena: Arena, features: number, classes: number, lane
   let scores: Float64Array = new Float64Array(2)
   let labels: Int32Array = new Int32Array(0)
   let g = 0
+  let nonzero = 0
   let logits: Float64Array = new Float64Array(0)
   let values: Uint8Array = new Uint8Array(0)
 
@@ -47,8 +50,9 @@ export function createPass(arena: Arena, features: number, classes: number, lane
   }
 
   function free(): void {
-    for (const at of [scores.byteOffset, labels.byteOffset, g, logits.byteOffset, values.byteOffset]) heap.free(at)
-    capacity = g = 0
+    for (const at of [scores.byteOffset, labels.byteOffset, g, nonzero, logits.byteOffset, values.byteOffset])
+      heap.free(at)
+    capacity = g = nonzero = 0
     // A second `free` must not free these addresses again: they may belong to other blocks by then.
     scores = new Float64Array(2)
     labels = new Int32Array(0)
@@ -76,6 +80,10 @@ export function createPass(arena: Arena, features: number, classes: number, lane
     get logits() {
       if (logits.length === 0) logits = new Float64Array(...heap.place(capacity * classes * 8), capacity * classes)
       return logits
+    },
+    get nonzero() {
+      nonzero ||= heap.allocate(capacity * lanes * 8)
+      return nonzero
     },
     enter: (rows, first) => {
       const size = Math.min(maxRows, rows.labels.length - first)

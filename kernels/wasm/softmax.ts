@@ -103,7 +103,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   /** Prepares, and folds the standardisation of these rows into the weights. */
   function begin(rows: Rows): void {
     prepare(rows)
-    arena.run('fold', classes, classes * features)
+    arena.run('fold', groups / GROUP, classes * features)
   }
 
   function check(rows: Rows): void {
@@ -125,7 +125,10 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
       if (slopes) {
         words[word.slopes] = slopes.byteOffset + first * classes * 4
         exports.takeSlopes()
+        words[word.nonzero] = pass.nonzero
+        exports.listSlopes()
       } else {
+        words[word.nonzero] = 0
         arena.run('train', tiles, work)
         exports.sumScores(tiles)
         loss += pass.scores[0]!
@@ -227,19 +230,23 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   function inputSlopes(slopes: Float32Array, rows: number, out: Float32Array, relu: Float32Array | undefined): void {
     writeAddresses()
     const bytes = roundUp(exports.scratchBytes(SLOPE_ROWS), 64)
-    productScratch ||= place(bytes * arena.threads)[1]
+    productScratch ||= place(bytes * arena.threads + SLOPE_ROWS * classes * 12)[1]
     words[word.width] = 4
     words[word.values] = W.byteOffset
     words[word.rows] = classes
     words[word.pitch] = classes
     words[word.scratch] = productScratch
+    words[word.g] = productScratch + bytes * arena.threads
+    words[word.nonzero] = words[word.g]! + SLOPE_ROWS * classes * 4
     words[word.scratchBytes] = bytes
     words[word.scale] = words[word.carried] = 0
     for (let first = 0; first < rows; first += SLOPE_ROWS) {
       const size = Math.min(SLOPE_ROWS, rows - first)
       words[word.classes] = size
       words[word.lanes] = roundUp(size, 4)
-      words[word.g] = slopes.byteOffset + first * classes * 4
+      words[word.slopes] = slopes.byteOffset + first * classes * 4
+      exports.pairSlopes()
+      exports.listSlopes()
       words[word.out] = out.byteOffset + first * features * 4
       words[word.relu] = relu ? relu.byteOffset + first * features * 4 : 0
       arena.run('product', columnTiles, size * features * classes)

@@ -118,7 +118,8 @@ export function checkpointFile({ step }: Pick<Checkpoint, 'step'>): string {
  * Removes all but the newest `keep` checkpoints of a run, and the half-written files of a killed process.
  *
  * @param written the checkpoint that was just written. Later steps are removed, too: they are damaged, or the run has
- *   gone back to an earlier step.
+ *   gone back to an earlier step. Throws `WRITE` if something else stands in the place of the folder: no checkpoint
+ * could be written.
  */
 export function pruneCheckpoints(directory: string, keep: number, written?: Pick<Checkpoint, 'step'>): void {
   const folder = join(directory, FOLDER)
@@ -132,10 +133,16 @@ export function pruneCheckpoints(directory: string, keep: number, written?: Pick
 /**
  * Returns the sound checkpoints of a run, the newest first. Each is read when it is asked for. Passes the problems of
  * damaged ones to `warn`. Throws a PipelineError `DATA` if a newer Millrace wrote one: the run would otherwise silently
- * go back to an earlier step.
+ * go back to an earlier step. Throws `WRITE` if something else stands in the place of the folder: no checkpoint
+ * could be written.
  */
 export function* soundCheckpoints(directory: string, warn: (message: string) => void): Generator<Checkpoint> {
   const folder = join(directory, FOLDER)
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isFile())
+    throw new PipelineError(
+      'WRITE',
+      `cannot write checkpoints: expected ${shortPath(folder)} to be a folder, found a file; remove it`,
+    )
   for (const name of namesIn(folder).filter((name) => CHECKPOINT.test(name))) {
     let checkpoint: Checkpoint
     try {

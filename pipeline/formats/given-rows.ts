@@ -150,11 +150,10 @@ export function givenRowReader({ shape, columns, label }: ModelInputs): (rows: G
     if (list && DataType.isFixedSizeList(list.type)) {
       if (list.type.listSize !== width)
         throw new PipelineError('DATA', `expected ${width} features for each row, the table has ${list.type.listSize}`)
-      // A slice of a table begins in the middle of its memory.
-      const parts = list.data.map(({ offset, length, children: [child] }) => {
-        const first = child!.offset + offset * width
-        return (child!.values as TypedNumbers).subarray(first, first + length * width)
-      })
+      // The values of a slice begin at the slice, and may be longer.
+      const parts = list.data.map(({ length, children: [child] }) =>
+        (child!.values as TypedNumbers).subarray(0, length * width),
+      )
       if (parts.length === 1) return flatNumbers(parts[0]!)
       return flatNumbers(parts.flatMap((part) => [...part]))
     }

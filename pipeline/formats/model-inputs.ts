@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import { statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import type { DataSource } from '../base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
 import { cutName, shortPath } from '../base/words.js'
 import { inputPath } from '../files/input-path.js'
-import { hasInside, namesInside, readInside } from '../files/inside.js'
+import { entryInside, hasInside, namesInside, readInside } from '../files/inside.js'
 import { readRegularFile } from '../files/regular-file.js'
 import type { Facts } from '../stage/stage.js'
 import type { Column } from '../wires/columns.js'
@@ -51,9 +51,23 @@ export const modelOption = inputPath('give the directory of a run, or its parame
 
 /**
  * Reads a trained model: a run directory with a `parameters.arrow`, or such a file itself. In a run directory no symbolic
- * link is followed. Throws a PipelineError `DATA` if the file cannot be read, is damaged, or holds something else.
+ * link is followed. Throws a PipelineError `DATA` if the file cannot be read, is damaged, or holds something else, or if it
+ * does not say how features were standardised.
  */
 export function readStoredModel(path: string): StoredModel {
+  const stored = readModelFile(path)
+  const { type, affine } = modelOf(stored.table)
+  // Version 0.1.0 kept the standardisation of no bytes.
+  if (type === undefined && !affine)
+    throw new PipelineError(
+      'DATA',
+      `${shortPath(stored.source.path)} does not say how features were standardised, as in files of version 0.1.0, so what ` +
+        'it predicts would be wrong; train the model again',
+    )
+  return stored
+}
+
+function readModelFile(path: string): StoredModel {
   const file = storedFile(path)
   const isRun = file !== path
   if (isRun && !hasInside(path, 'parameters.arrow')) throw noModel(path)
@@ -67,9 +81,12 @@ export function readStoredModel(path: string): StoredModel {
   return { table: parametersFrom(bytes, file), source: { path: file, bytes: bytes.length, sha256 } }
 }
 
-/** Reads what a trained model knows of its inputs. Throws as `readStoredModel` does. */
+/**
+ * Reads what a trained model knows of its inputs. Throws a PipelineError `DATA` if the file cannot be read, is damaged, or
+ * holds something else.
+ */
 export function readModelInputs(path: string): ModelInputs {
-  return modelInputsOf(modelOf(readStoredModel(path).table))
+  return modelInputsOf(modelOf(readModelFile(path).table))
 }
 
 /** What a model knows of its inputs. */
@@ -97,13 +114,22 @@ export function modelFacts(path: string, problem: (path: string, message: string
 /**
  * The file of a trained model: `which` parameters of a run directory, or the file itself.
  *
- * @param which `last`, `best`, or the name of an Arrow file in the run directory
+ * @param which `last`, `best`, or the name of an Arrow file in the run directory. Throws a PipelineError `DATA` if there is no
+ * such file in it, or a symbolic link.
  */
 export function storedModelFile(path: string, which = 'last'): string {
   if (which === 'last' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
   const name = which === 'best' ? 'best.arrow' : which
-  if (!hasInside(path, name)) throw noModel(path, name)
-  return join(path, name)
+  const file = join(path, name)
+  let status: Stats | undefined
+  try {
+    status = entryInside(path, name)
+    if (status?.isSymbolicLink()) throw new Error('it is a symbolic link, which is not followed')
+  } catch (error) {
+    throw new PipelineError('DATA', fileProblem('read', shortPath(file), error), { cause: error })
+  }
+  if (!status) throw noModel(path, name)
+  return file
 }
 
 function noModel(directory: string, wanted = 'parameters.arrow'): PipelineError {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { unzipSync } from 'fflate'
 import type { Numbers } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
@@ -8,6 +9,7 @@ import { shortPath } from '../base/words.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { modelOf } from '../wires/parameters.js'
 import { parametersFrom } from './export.js'
+import { readNpy } from './npy-read.js'
 import { decodeTensors } from './safetensors.js'
 
 /** Largest file that is read, in bytes. */
@@ -35,8 +37,8 @@ export function storedFile(given: string): string {
 }
 
 /**
- * Reads the arrays of a model from a file: `.safetensors` (float32 or float64), `parameters.arrow`, or a run directory
- * with one. Throws a PipelineError `DATA` if the file cannot be read, is damaged, or holds something else.
+ * Reads the arrays of a model from a file: `.safetensors` or `.npz` (float32 or float64), `parameters.arrow`, or a run
+ * directory with one. Throws a PipelineError `DATA` if the file cannot be read, is damaged, or holds something else.
  */
 export function readStoredArrays(given: string): StoredArrays {
   const path = storedFile(given)
@@ -47,8 +49,40 @@ export function readStoredArrays(given: string): StoredArrays {
     throw new PipelineError('DATA', fileProblem('read', shortPath(path), error), { cause: error })
   }
   const source = { path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
-  const arrays = path.endsWith('.safetensors') ? tensorsIn(bytes, path) : parametersIn(bytes, path)
-  return { arrays, source }
+  return { arrays: arraysIn(bytes, path), source }
+}
+
+function arraysIn(bytes: Buffer, path: string): Map<string, StoredArray> {
+  if (path.endsWith('.safetensors')) return tensorsIn(bytes, path)
+  return path.endsWith('.npz') ? zippedIn(bytes, path) : parametersIn(bytes, path)
+}
+
+/** Arrays of an exported `.npz` that are no parameters. */
+const aboutModel = new Set(['mean', 'scale', 'lambda', 'eta'])
+
+function zippedIn(bytes: Uint8Array, path: string): Map<string, StoredArray> {
+  try {
+    let total = 0
+    const files = unzipSync(bytes, {
+      filter: ({ originalSize }) => {
+        total += originalSize
+        if (total > MOST) throw new Error(`it unpacks to more than ${MOST >> 20} MiB`)
+        return true
+      },
+    })
+    const arrays = new Map<string, StoredArray>()
+    for (const [file, content] of Object.entries(files)) {
+      const name = file.replace(/\.npy$/, '')
+      if (name === file || aboutModel.has(name)) continue
+      const { shape, values } = readNpy(content)
+      if (values instanceof Float32Array || values instanceof Float64Array) arrays.set(name, { shape, values })
+    }
+    return arrays
+  } catch (error) {
+    throw new PipelineError('DATA', `${shortPath(path)} is no .npz file of arrays: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 function tensorsIn(bytes: Uint8Array, path: string): Map<string, StoredArray> {

@@ -3,7 +3,7 @@ import { defaultId, type StageEntry } from '../definition/entries.js'
 import { checkPart } from '../definition/issues.js'
 import type { Definition } from '../definition/read.js'
 import { firstKeyProblem, formatOrigin, locate } from '../definition/value.js'
-import type { AnyStage, Facts } from '../stage/stage.js'
+import type { AnyStage, Facts, Feed } from '../stage/stage.js'
 import { checkAsked } from './asked.js'
 import { foldersOf, locatedOptions } from './input-files.js'
 import { type Draft, wireInputs } from './inputs.js'
@@ -30,7 +30,9 @@ export function buildGraph(
   })
   const byId = uniqueIds(drafts, problems)
   for (const draft of drafts) checkOptions(draft, problems)
+  for (const draft of drafts) draft.stage = withOutputs(draft)
   for (const [i, draft] of drafts.entries()) wireInputs(draft, drafts.slice(0, i), byId, problems)
+  for (const draft of drafts) draft.options = completed(draft, byId)
   const order = topologicalOrder(drafts, byId, problems)
   const nodes: Node[] = []
   for (const draft of order) nodes.push(withFacts(draft, nodes, definition, problems))
@@ -81,6 +83,21 @@ function checkOptions(draft: Draft, problems: Problem[]): void {
   if (wrong) problems.push({ where: formatOrigin(wrong.key), message: `${draft.title}: ${wrong.problem}` })
   else
     draft.options = checkPart<AnyStage['options']>(draft.stage.options, draft.entry.with, `${draft.title}: `, problems)
+}
+
+/** The stage with the outputs that its options make. */
+function withOutputs({ stage, options }: Draft): AnyStage | undefined {
+  return stage?.outputsFor && options ? { ...stage, outputs: stage.outputsFor(options) } : stage
+}
+
+/** The options with those that the stage takes from what feeds it. */
+function completed({ stage, options, inputs }: Draft, byId: ReadonlyMap<string, Draft>): Draft['options'] {
+  if (!stage?.complete || !options) return options
+  const feeds = [...inputs].map(([input, { id, port }]): [string, Feed] => [
+    input,
+    { id, type: byId.get(id)!.stage!.outputs[port]!.type },
+  ])
+  return stage.complete(options, Object.fromEntries(feeds))
 }
 
 /** A topological order, close to the order of the file. Circles are reported. */

@@ -18,7 +18,7 @@ export interface Draft {
   /** The stage as the definition lists it. */
   readonly entry: StageEntry
   /** Undefined if no stage was found. */
-  readonly stage: AnyStage | undefined
+  stage: AnyStage | undefined
   /** As in `Node`. */
   readonly title: string
   /** As in `Node`. */

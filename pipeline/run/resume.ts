@@ -113,6 +113,7 @@ function hasAll({ status, undrawn }: PastRecord): boolean {
 export interface StoredDefinition {
   /** SHA-256 of `pipeline.yaml`. */
   readonly sha256: string
+  /** The pipeline that it says. */
   readonly pipeline: Pipeline
 }
 

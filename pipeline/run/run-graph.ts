@@ -6,6 +6,7 @@ import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
 import type { Graph, Node } from '../graph/node.js'
 import type { StageContext } from '../stage/stage.js'
+import { ownTable } from '../wires/foreign-table.js'
 
 /** Time limits after an abort, in milliseconds: first for the current step, then for the stages to end. */
 const GRACE = { step: 5000, end: 500 }
@@ -135,14 +136,28 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
         hooks.onStageEnd(node)
         if (open.size === 0) finish()
       }
-      const subscription = tables.subscribe({
-        next: (table) => wire?.next(table as Table),
-        error: (cause) => {
-          const error = inStage(cause, node.title, node.where)
-          if (!wire && !isOver && hooks.goesOnWithout?.(node, error)) return end()
+      const fail = (cause: unknown): void => {
+        const error = inStage(cause, node.title, node.where)
+        if (!wire && !isOver && hooks.goesOnWithout?.(node, error)) end()
+        else {
           wire?.error(error)
           finish(error)
+        }
+      }
+      const take = (table: unknown): Table | undefined => {
+        try {
+          return ownTable(table) as Table
+        } catch (cause) {
+          fail(cause)
+          return undefined
+        }
+      }
+      const subscription = tables.subscribe({
+        next: (table) => {
+          const own = wire && take(table)
+          if (own) wire.next(own)
         },
+        error: fail,
         complete: end,
       })
       subscriptions.push(subscription)

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
-import { from, ignoreElements, merge, Observable } from 'rxjs'
+import { from, ignoreElements, map, merge, Observable } from 'rxjs'
 import type { z } from 'zod'
 import { referenceKernels } from '../../kernels/reference.js'
 import type { DataSource } from '../base/data-source.js'
@@ -20,6 +20,7 @@ import { FlowControl } from '../flow/flow-control.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
 import type { AnyStage, StageContext, StateHooks } from '../stage/stage.js'
+import { ownTable } from '../wires/foreign-table.js'
 import type { OpenStage, StageInputs, StageUse, TestRun } from './test-run.js'
 
 /**
@@ -42,7 +43,8 @@ export function openStage<S extends AnyStage>(
 ): OpenStage {
   const stage: AnyStage = entry.use
   const { id = defaultId(stage.name) } = entry
-  const options = checkedOptions(stage, entry.with ?? {})
+  const checked = checkedOptions(stage, entry.with ?? {})
+  const options = stage.complete ? stage.complete(checked, {}) : checked
   checkInputs(stage, inputs)
   const directory = openRunDirectory(run.directory === undefined ? temporaryFolder() : madeFolder(run.directory))
   const { signal } = new AbortController()
@@ -119,7 +121,7 @@ const SINK = ''
 
 /** Connects a stage to its inputs, and returns its outputs by port. A sink gets the output `SINK`, without tables. */
 function outputsOf(stage: AnyStage, runner: unknown, inputs: StageInputs): [string, Observable<Table>][] {
-  const wires = Object.keys(stage.inputs).map((port) => [port, from(inputs[port]!)] as const)
+  const wires = Object.keys(stage.inputs).map((port) => [port, from(inputs[port]!).pipe(map(ownTable))] as const)
   const fed = wires.length === 1 ? wires[0]![1] : Object.fromEntries(wires)
   const made = wires.length === 0 ? runner : (runner as (inputs: unknown) => unknown)(fed)
   const ports = Object.keys(stage.outputs)

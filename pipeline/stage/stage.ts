@@ -75,6 +75,14 @@ export interface Checking<O> {
   problem(path: string, message: string): void
 }
 
+/** The output that feeds an input. */
+export interface Feed {
+  /** The id of the stage. */
+  readonly id: string
+  /** The kind of table. */
+  readonly type: WireType
+}
+
 /** What a stage may ask of the stage that makes the parameters of an input. */
 export interface Asked {
   /** A table with the parameters before the first step, at step 0 of epoch 0. */
@@ -231,6 +239,16 @@ export interface Stage<
    * that. So what one stage in a hundred needs costs the others nothing.
    */
   asks?(options: z.output<O>): Partial<Record<keyof I, Asked>>
+  /**
+   * The outputs as the options make them, if the type of a wire depends on an option; `outputs` then says `wire.any`. The
+   * names of the ports must be the same.
+   */
+  outputsFor?(options: z.output<O>): Readonly<Record<keyof P, Port>>
+  /**
+   * Fills in options that depend on what feeds the stage, such as the name of a file after the wire. Called once the options
+   * are checked and the wires are known; inputs that could not be connected are left out.
+   */
+  complete?(options: z.output<O>, feeds: Readonly<Partial<Record<keyof I, Feed>>>): z.output<O>
   /** What stages below may ask of it; it finds in `context.asked` what they do ask. */
   readonly answers?: readonly (keyof Asked)[]
   /**

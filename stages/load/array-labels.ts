@@ -32,6 +32,14 @@ const MOST_CLASSES = 1 << 16
  * @param mayMiss whether labels may be missing
  */
 export async function readArrayLabels(file: NpyFile, mayMiss: boolean, context: StageContext): Promise<ArrayLabels> {
+  try {
+    return await readAll(file, mayMiss, context)
+  } finally {
+    await file.close()
+  }
+}
+
+async function readAll(file: NpyFile, mayMiss: boolean, context: StageContext): Promise<ArrayLabels> {
   const { place, header } = file
   const { shape, kind } = header
   const [count = 1, ...rest] = shape

@@ -28,6 +28,9 @@ export interface ArrayRows {
   blocks(): AsyncIterable<Features>
 }
 
+/** Rows whose places are noted between two turns of the event loop. */
+const TURN = 1 << 16
+
 /** The rows of one split, file by file. */
 export type SplitRows = readonly [split: string, rows: readonly ArrayRows[]]
 
@@ -78,6 +81,7 @@ export async function* splitTables(
       for (const [at, row] of order.entries()) {
         target[row] = dealt
         place[row] = at
+        if (at % TURN === 0) await turn(context)
       }
     }
     const whole = buffers.get(split)

@@ -25,6 +25,8 @@ export interface NpyFile {
    * read to the end. Throws a PipelineError `DATA` if the file has more or less bytes than its header says.
    */
   blocks(): AsyncGenerator<NpyNumbers | string[]>
+  /** Lets go of the file if its elements are not read to the end. */
+  close(): Promise<void>
 }
 
 /**
@@ -55,6 +57,7 @@ export async function openNpy(
       place,
       header,
       blocks: () => elementsOf(isTransposed(header) ? rowMajor(raw(), header, context) : raw(), header),
+      close: () => bytes.close(),
     }
   } catch (error) {
     await bytes.close()

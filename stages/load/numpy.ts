@@ -32,8 +32,16 @@ const help = 'give a .npz file, or a .npy file of the features and one of the la
 
 const arrays = z
   .strictObject({
-    features: z.string().min(1).optional().describe('Name of the array of features. Default: x, features, data …'),
-    labels: z.string().min(1).optional().describe('Name of the array of labels. Default: y, labels, target …'),
+    features: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Name of the array of features. Default: `x`, `features`, `data` and so on.'),
+    labels: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Name of the array of labels. Default: `y`, `labels`, `target` and so on.'),
   })
   .describe(
     'The names of the arrays in a `.npz` file. Default: `x_train` or `train_images` for the split `train` and so on, then ' +
@@ -191,8 +199,8 @@ async function* tablesOf(options: Options, context: StageContext): AsyncGenerato
     const rows: ArrayRows[] = []
     for (const { features, labels } of opened)
       rows.push(
-        rowsOf(
-          await features(),
+        await rowsOf(
+          features,
           classIndices(labels!, classes, options.classes === undefined, ' of `classes`'),
           labels!.place,
           lost,
@@ -215,7 +223,7 @@ async function* tablesForModel(options: Options, path: string, context: StageCon
       const { features, labels } = await reader.pairOf(options.files ? split : '', source)
       const read = labels && (await readArrayLabels(await labels(), true, context))
       const indices = read && classIndices(read, model.classes, hasNumberedClasses(model), ' of the model')
-      const opened = rowsOf(await features(), indices, read?.place ?? '', lost)
+      const opened = await rowsOf(features, indices, read?.place ?? '', lost)
       checkModelShape(opened.path, opened.shape, model)
       rows.push(opened)
     }
@@ -224,8 +232,18 @@ async function* tablesForModel(options: Options, path: string, context: StageCon
   noteLost(lost, context)
 }
 
-/** Throws a PipelineError `DATA` if there are no rows, no features, texts for features, or not as many labels as rows. */
-function rowsOf(file: NpyFile, labels: Int32Array | undefined, labelsPlace: string, lost: LostDigits): ArrayRows {
+/**
+ * Looks at the header of the features; they are opened again to be read, so that few files are open at a time. Throws a
+ * PipelineError `DATA` if there are no rows, texts for features, or not as many labels as rows.
+ */
+async function rowsOf(
+  features: () => Promise<NpyFile>,
+  labels: Int32Array | undefined,
+  labelsPlace: string,
+  lost: LostDigits,
+): Promise<ArrayRows> {
+  const file = await features()
+  await file.close()
   const { place, header } = file
   const [count = 0, ...rest] = header.shape
   if (header.kind === 'U' || header.kind === 'S')
@@ -252,7 +270,7 @@ function rowsOf(file: NpyFile, labels: Int32Array | undefined, labelsPlace: stri
     labels: labels ?? new Int32Array(count).fill(-1),
     blocks: async function* () {
       let row = 0
-      for await (const block of file.blocks()) {
+      for await (const block of (await features()).blocks()) {
         yield featuresOf(block as NpyNumbers, place, row, width, lost)
         row += block.length / width
       }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ArrowStreamWriter, defineStage, outputPath, wire } from '../../pipeline/stage-kit.js'
 import { appended } from './append.js'
 import { positioned } from './positioned.js'
+import { wireFile } from './wire-file.js'
 
 /**
  * Writes any wire as an Arrow IPC stream. Each table is written as soon as it arrives. After a crash, the stream can be
@@ -12,13 +13,19 @@ export const arrow = defineStage({
   name: 'sink/arrow',
   summary: 'Writes the tables of any wire to an Arrow IPC stream.',
   options: z.strictObject({
-    path: outputPath.default('metrics.arrows').describe('File inside the run directory.'),
+    path: outputPath
+      .optional()
+      .describe(
+        'File inside the run directory. Default: `metrics.arrows` for metrics, for other wires the id of the stage ' +
+          'above, such as `examples.arrows`.',
+      ),
   }),
   inputs: { tables: wire.any },
   outputs: {},
   parallel: 'first',
+  complete: ({ path, ...rest }, { tables }) => ({ ...rest, path: path ?? wireFile(tables, 'arrows') }),
   example: '- use: sink/arrow\n  from: metrics\n  with: { path: metrics.arrows }',
-  run: ({ path }, context) => {
+  run: ({ path = '' }, context) => {
     let writer: ArrowStreamWriter | undefined
     return appended(context, path, (table, file, index) => {
       const batches = positioned(table)

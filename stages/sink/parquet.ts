@@ -16,12 +16,18 @@ import {
 import { PartFile } from './part-file.js'
 import { positioned } from './positioned.js'
 import { SeenTables, seenState } from './seen-tables.js'
+import { wireFile } from './wire-file.js'
 
 /** Float features become a column each up to this number; readers are slow on more. */
 const MOST_COLUMNS = 1000
 
 const options = z.strictObject({
-  path: outputPath.default('rows.parquet').describe('File inside the run directory.'),
+  path: outputPath
+    .optional()
+    .describe(
+      'File inside the run directory. Default: `metrics.parquet` for metrics, for other wires the id of the stage above, ' +
+        'such as `examples.parquet`.',
+    ),
   features: z
     .enum(['auto', 'columns', 'one-column'])
     .default('auto')
@@ -41,7 +47,7 @@ const options = z.strictObject({
     ),
 })
 
-type Options = z.output<typeof options>
+type Options = z.output<typeof options> & { readonly path: string }
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 
@@ -68,10 +74,12 @@ export const parquet = defineStage({
   inputs: { tables: wire.any },
   outputs: {},
   parallel: 'first',
+  complete: ({ path, ...rest }, { tables }) => ({ ...rest, path: path ?? wireFile(tables, 'parquet') }),
   example: '- use: sink/parquet\n  from: metrics\n  with: { path: metrics.parquet }',
   holds: 'the rows of one row group, 2 MiB unless told otherwise',
-  run: (options, context) => {
-    const path = context.file(options.path)
+  run: ({ path: name = '', ...rest }, context) => {
+    const path = context.file(name)
+    const options = { ...rest, path: name }
     return (tables) =>
       defer(() => {
         const file = new ParquetSink(context, path, options)

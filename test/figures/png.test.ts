@@ -1,8 +1,10 @@
 import { decode } from 'fast-png'
 import t from 'tap'
 import { montageFigure } from '../../dist/figures/montage.js'
+import { nativeRenderer } from '../../dist/figures/native-renderer.js'
 import { pngOf } from '../../dist/figures/png.js'
 import { drawing, text } from '../../dist/figures/svg.js'
+import { wasmRenderer } from '../../dist/figures/wasm-renderer.js'
 
 const dark = (png: ReturnType<typeof decode>) => {
   let count = 0
@@ -36,4 +38,18 @@ t.test('the same SVG is the same PNG, at twice its size unless it is large', asy
   t.ok(Buffer.from(await pngOf(svg)).equals(await pngOf(svg)))
   t.equal(decode(await pngOf(drawing(1001, 1000, '', []))).width, 1001)
   t.equal(decode(await pngOf(svg, { scale: 3 })).width, 90)
+})
+
+t.test('native code and WebAssembly draw the same file', async (t) => {
+  const native = await nativeRenderer()
+  if (!native) return t.skip('@resvg/resvg-js has no package for this platform')
+  const wasm = await wasmRenderer()
+  const image = { width: 3, height: 2, channels: 3, data: Uint8Array.from({ length: 18 }, (_, i) => 14 * i) }
+  const montage = await montageFigure([{ label: 'ship é 船', tiles: [{ image }] }], { tileWidth: 31 })
+  const words = drawing(80, 40, '', [text(4, 14, 'Words'), text(4, 34, 'in bold <&>', { bold: true })])
+  for (const svg of [montage, words])
+    for (const scale of [1, 2])
+      t.ok(Buffer.from(native(svg, scale)).equals(wasm(svg, scale)), `${svg.length} characters`)
+  for (const render of [native, wasm]) t.throws(() => render('<svg', 1), /SVG|svg|parse/i)
+  return undefined
 })

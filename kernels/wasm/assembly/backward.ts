@@ -1,10 +1,11 @@
-import { call, GROUP, ROW_BLOCK, TILE_COLUMNS } from './call'
+import { call, GROUP, gradientAt, ROW_BLOCK, TILE_COLUMNS } from './call'
 import { narrow } from './fold'
-import { readTile, storeFirst } from './tile'
+import { END, nonzeroAt, ROW_BYTES } from './nonzero'
+import { readRow, storeFirst } from './tile'
 import { ADAM, changeByAdam, changeByMomentum } from './update'
 
 /** Bytes of working memory for one block of rows. */
-export const BACKWARD_SCRATCH: u32 = ROW_BLOCK * TILE_COLUMNS * 4
+export const BACKWARD_SCRATCH: u32 = ROW_BLOCK * 32 * 4
 
 /** Adds the gradient `G^T Z` of the rows of this pass to `sums`, in the columns of tile `item`. */
 export function accumulate(item: u32, scratch: usize): void {
@@ -125,12 +126,9 @@ function sumTile(item: u32, scratch: usize): usize {
   memory.fill(tile, 0, <usize>(lanes * TILE_COLUMNS) * 8)
   for (let i: u32 = 0; i < rows; i += ROW_BLOCK) {
     const count = min(ROW_BLOCK, rows - i)
-    readTile(x, TILE_COLUMNS, i, count, first, columns)
-    for (let k: u32 = 0; k < classes; k += GROUP) {
-      const g = call.g + (<usize>k * call.pitch + i) * 4
-      for (let j: u32 = 0; j < columns; j += 16) {
-        outer2x16(g, call.pitch * 4, x + <usize>j * 4, count, tile + <usize>(k * TILE_COLUMNS + j) * 8)
-      }
+    for (let j: u32 = 0; j < columns; j += 32) {
+      for (let r: u32 = 0; r < count; r++) readRow(x + <usize>r * ROW_BYTES, 16, 64, i + r, first + j, 32)
+      for (let k: u32 = 0; k < classes; k += GROUP) addPair(k, i, count, x, tile + <usize>(k * TILE_COLUMNS + j) * 8)
     }
   }
   for (let k: u32 = 0; k < classes; k++) {
@@ -139,6 +137,22 @@ function sumTile(item: u32, scratch: usize): usize {
     if (call.carried) addSums(row, sumsAt(k, first), columns)
   }
   return tile
+}
+
+/** Adds the products of two classes and a strip of 32 columns of a block of rows to `R`. */
+function addPair(k: usize, i: usize, count: u32, x: usize, R: usize): void {
+  if (call.nonzero) {
+    const list = nonzeroAt(k, i)
+    const other = nonzeroAt(k + 1, i)
+    if (load<u32>(list) != END || load<u32>(other) != END) {
+      outer1x32(list, x, R)
+      outer1x32(other, x, R + TILE_COLUMNS * 8)
+      return
+    }
+  }
+  const g = gradientAt(k) + i * 8
+  outer2x16(g, x, count, R)
+  outer2x16(g, x + 64, count, R + 128)
 }
 
 /** Turns `sum(g * x)` into `sum(g * z)`: `sum(g * z) = (sum(g * x) - sum(g) * mean) * scale`. */
@@ -162,10 +176,50 @@ function addSums(row: usize, from: usize, columns: u32): void {
 }
 
 /**
- * Adds the products of two rows of `g` and sixteen columns of `x` to `R`: `R[k, j] += sum_i g[k, i] * x[i, j]`. Like
- * `dot4x2` in `forward.ts`, it uses as many registers as V8 can keep without spilling.
+ * Adds the products of the slopes of one class that are not 0 and 32 columns of `x` to `R`. The branch in the middle is
+ * never taken: V8 does not move loads across it, so it does not need more registers than there are.
  */
-function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void {
+function outer1x32(list: usize, x: usize, R: usize): void {
+  let a0 = f32x4.splat(0)
+  let a1 = a0
+  let a2 = a0
+  let a3 = a0
+  let a4 = a0
+  let a5 = a0
+  let a6 = a0
+  let a7 = a0
+  for (; load<u32>(list) != END; list += 8) {
+    const row = x + load<u32>(list)
+    const gk = v128.load_splat<f32>(list, 4)
+    let v = v128.load(row)
+    a0 = f32x4.add(a0, f32x4.mul(v, gk))
+    v = v128.load(row, 16)
+    a1 = f32x4.add(a1, f32x4.mul(v, gk))
+    v = v128.load(row, 32)
+    a2 = f32x4.add(a2, f32x4.mul(v, gk))
+    v = v128.load(row, 48)
+    a3 = f32x4.add(a3, f32x4.mul(v, gk))
+    if (!R) break
+    v = v128.load(row, 64)
+    a4 = f32x4.add(a4, f32x4.mul(v, gk))
+    v = v128.load(row, 80)
+    a5 = f32x4.add(a5, f32x4.mul(v, gk))
+    v = v128.load(row, 96)
+    a6 = f32x4.add(a6, f32x4.mul(v, gk))
+    v = v128.load(row, 112)
+    a7 = f32x4.add(a7, f32x4.mul(v, gk))
+  }
+  addTo(R, a0, a1)
+  addTo(R + 64, a2, a3)
+  addTo(R + 128, a4, a5)
+  addTo(R + 192, a6, a7)
+}
+
+/**
+ * Adds the products of two rows of `g` and sixteen columns of `x`, `[rows, 32]`, to `R`: `R[k, j] += sum_i g[k, i] * x[i, j]`.
+ * Like `dot4x2` in `forward.ts`, it uses as many registers as V8 can keep without spilling, and takes two rows in a turn.
+ */
+function outer2x16(g: usize, x: usize, rows: u32, R: usize): void {
   let a0 = f32x4.splat(0)
   let a1 = a0
   let a2 = a0
@@ -174,10 +228,11 @@ function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void
   let b1 = a0
   let b2 = a0
   let b3 = a0
-  const end = x + <usize>rows * (TILE_COLUMNS * 4)
-  for (; x < end; x += TILE_COLUMNS * 4) {
-    const ga = v128.load_splat<f32>(g)
-    const gb = v128.load_splat<f32>(g + gPitch)
+  const end = x + <usize>rows * ROW_BYTES
+  const last = end - ROW_BYTES
+  for (; x < end; x += 2 * ROW_BYTES) {
+    let ga = v128.load_splat<f32>(g)
+    let gb = v128.load_splat<f32>(g, 4)
     let v = v128.load(x)
     a0 = f32x4.add(a0, f32x4.mul(v, ga))
     b0 = f32x4.add(b0, f32x4.mul(v, gb))
@@ -190,7 +245,22 @@ function outer2x16(g: usize, gPitch: usize, x: usize, rows: u32, R: usize): void
     v = v128.load(x, 48)
     a3 = f32x4.add(a3, f32x4.mul(v, ga))
     b3 = f32x4.add(b3, f32x4.mul(v, gb))
-    g += 4
+    if (x == last) break
+    ga = v128.load_splat<f32>(g, 8)
+    gb = v128.load_splat<f32>(g, 12)
+    v = v128.load(x, 128)
+    a0 = f32x4.add(a0, f32x4.mul(v, ga))
+    b0 = f32x4.add(b0, f32x4.mul(v, gb))
+    v = v128.load(x, 144)
+    a1 = f32x4.add(a1, f32x4.mul(v, ga))
+    b1 = f32x4.add(b1, f32x4.mul(v, gb))
+    v = v128.load(x, 160)
+    a2 = f32x4.add(a2, f32x4.mul(v, ga))
+    b2 = f32x4.add(b2, f32x4.mul(v, gb))
+    v = v128.load(x, 176)
+    a3 = f32x4.add(a3, f32x4.mul(v, ga))
+    b3 = f32x4.add(b3, f32x4.mul(v, gb))
+    g += 16
   }
   addTo(R, a0, a1)
   addTo(R + 64, a2, a3)

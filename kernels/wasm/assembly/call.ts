@@ -29,7 +29,7 @@ export class Call {
   W: usize
   /** The biases, float32 `[classes]`. */
   b: usize
-  /** The weights that the forward pass reads, see `fold.ts`: float32 `[classes rounded up to GROUP, stride]`. */
+  /** The weights that the forward pass reads, see `fold.ts`: float32 `[classes / GROUP, stride / 4, GROUP, 4]`. */
   folded: usize
   /** The biases that the forward pass reads, float64 `[lanes]`. */
   bias: usize
@@ -44,8 +44,10 @@ export class Call {
   width: u32
   /** Class of each row, int32 `[rows]`. */
   labels: usize
-  /** Gradient of each row's loss with respect to its logits, transposed: float32 `[lanes, pitch]`. */
+  /** Gradient of each row's loss with respect to its logits: float32 `[lanes / GROUP, pitch, GROUP]`, see `gradientAt`. */
   g: usize
+  /** The slopes that are not 0, see `nonzero.ts`; 0 if the whole matrix `g` is used. */
+  nonzero: usize
   /** Number of rows that `g` has room for. */
   pitch: u32
   /** Sum of `g` over all rows of the step so far, float64 `[lanes]`. */
@@ -61,7 +63,7 @@ export class Call {
   out: usize
   /** `outputs`: not 0 if negative outputs become 0. `product`: float32 like `out`; where it is 0, so is the result. Or 0. */
   relu: usize
-  /** Derivative of the loss by each output, float32 `[rows, classes]`, for `takeSlopes`. */
+  /** Derivative of the loss by each output, float32 `[rows, classes]`, for `takeSlopes` and `pairSlopes`. */
   slopes: usize
   /** The update rule: 0 is sgd, the others are in `update.ts`. */
   rule: u32
@@ -88,3 +90,10 @@ export class Call {
 // @ts-ignore: decorator
 @lazy
 export const call = changetype<Call>(CALL)
+
+/** Returns the address of `g` for class `k` and the first row. The next row is `GROUP` values further. */
+// @ts-ignore: decorator
+@inline
+export function gradientAt(k: usize): usize {
+  return call.g + ((k & ~1) * call.pitch + (k & 1)) * 4
+}

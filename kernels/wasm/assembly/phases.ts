@@ -1,5 +1,5 @@
 import { accumulate, BACKWARD_SCRATCH, gradient, product, update } from './backward'
-import { call, TILE_COLUMNS, TILE_ROWS } from './call'
+import { call, gradientAt, TILE_COLUMNS, TILE_ROWS } from './call'
 import { fold } from './fold'
 import { evaluate, FORWARD_SCRATCH, logits, outputs, train } from './forward'
 import { moments } from './moments'
@@ -65,26 +65,43 @@ export function sumScores(items: u32): void {
   store<f64>(call.scores, correct, 8)
 }
 
-/** Copies `slopes` of this pass to `g`, which is transposed. */
+/** Copies `slopes` of this pass to `g`. Each time, it takes as many classes of all rows as lie on one cache line. */
 export function takeSlopes(): void {
-  const classes = call.classes
-  const pitch = <usize>call.pitch * 4
-  for (let i: usize = 0; i < <usize>call.rows; i++) {
-    const from = call.slopes + i * classes * 4
-    const to = call.g + i * 4
-    for (let k: usize = 0; k < <usize>classes; k++) store<f32>(to + k * pitch, load<f32>(from + k * 4))
+  const classes = <usize>call.classes
+  for (let first: usize = 0; first < classes; first += 16) {
+    const end = min(first + 16, classes)
+    for (let i: usize = 0; i < <usize>call.rows; i++) {
+      const from = call.slopes + i * classes * 4
+      let k = first
+      for (; k + 2 <= end; k += 2) store<u64>(gradientAt(k) + i * 8, load<u64>(from + k * 4))
+      if (k < end) store<f32>(gradientAt(k) + i * 8, load<f32>(from + k * 4))
+    }
+  }
+}
+
+/** Copies `slopes`, float32 `[classes, rows]` for `product`, to `g`. */
+export function pairSlopes(): void {
+  const rows = <usize>call.rows
+  for (let k: usize = 0; k < <usize>call.classes; k++) {
+    const from = call.slopes + k * rows * 4
+    const to = gradientAt(k)
+    for (let i: usize = 0; i < rows; i++) store<f32>(to + i * 8, load<f32>(from + i * 4))
   }
 }
 
 /** Sums `g` over the rows of this pass into `gPass`, and adds that to `gSum`. */
 export function sumGradients(): void {
-  const end = <usize>call.rows * 4
-  for (let k: u32 = 0; k < call.classes; k++) {
-    const g = call.g + <usize>k * call.pitch * 4
-    let sum: f64 = 0
-    for (let i: usize = 0; i < end; i += 4) sum += <f64>load<f32>(g + i)
-    store<f64>(call.gPass + <usize>k * 8, sum)
-    store<f64>(call.gSum + <usize>k * 8, load<f64>(call.gSum + <usize>k * 8) + sum)
+  for (let k: u32 = 0; k < call.classes; k += 2) {
+    let g = gradientAt(k)
+    let sum = f64x2.splat(0)
+    for (let i = call.rows; i; i--) {
+      sum = f64x2.add(sum, f64x2.promote_low_f32x4(v128.load64_zero(g)))
+      g += 8
+    }
+    // Both arrays have room for `lanes` values.
+    const at = <usize>k * 8
+    v128.store(call.gPass + at, sum)
+    v128.store(call.gSum + at, f64x2.add(v128.load(call.gSum + at), sum))
   }
 }
 

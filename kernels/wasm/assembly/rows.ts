@@ -1,4 +1,4 @@
-import { call } from './call'
+import { call, gradientAt } from './call'
 import { exp4 } from './exp'
 import { narrow, promoteHigh } from './fold'
 
@@ -18,19 +18,17 @@ export function scoreRow(s: usize, label: u32): f64 {
 
 /**
  * Returns the loss of one row as `scoreRow` does, and writes its gradient with respect to the logits,
- * `softmax(s) - onehot(label)`, to a column of the float32 matrix `call.g`. `g` is the address of the column's first
- * element. Overwrites the logits.
+ * `softmax(s) - onehot(label)`, to `call.g` for row `i` of the pass. Overwrites the logits.
  */
-export function differentiateRow(s: usize, label: u32, g: usize): f64 {
+export function differentiateRow(s: usize, label: u32, i: usize): f64 {
   const largest = load<f64>(s + <usize>argMax(s) * 8)
   const own = load<f64>(s + <usize>label * 8)
   const sum = exponentials(s, largest)
   const factor = <f32>(1 / sum)
-  const pitch = <usize>call.pitch * 4
   const classes = <usize>call.classes
-  for (let k: usize = 0; k < classes; k++) store<f32>(g + k * pitch, load<f32>(s + k * 4) * factor)
+  for (let k: usize = 0; k < classes; k++) store<f32>(gradientAt(k) + i * 8, load<f32>(s + k * 4) * factor)
   // `p - 1` in float32 would lose all digits as `p` approaches 1.
-  store<f32>(g + <usize>label * pitch, <f32>((<f64>load<f32>(s + <usize>label * 4) - sum) / sum))
+  store<f32>(gradientAt(label) + i * 8, <f32>((<f64>load<f32>(s + <usize>label * 4) - sum) / sum))
   return largest - own + Math.log(sum)
 }
 

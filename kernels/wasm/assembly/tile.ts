@@ -1,39 +1,57 @@
 import { call } from './call'
 
 /**
- * Copies a tile of the row values to `to` as float32 `[rows, pitch]`: `rows` rows from `row`, `columns` columns from
- * `column`. `columns` is a multiple of 8. Columns beyond `features` are filled with zeros.
+ * Copies values of row `row` to working memory as float32: `columns` columns from `column`, a multiple of 16. Columns
+ * beyond `features` become zeros. Of each sixteen values, the first four lie at `to`, the next four `apart` bytes after
+ * them, and so on; the next sixteen begin `next` bytes after `to`.
  */
-export function readTile(to: usize, pitch: u32, row: u32, rows: u32, column: u32, columns: u32): void {
+export function readRow(to: usize, apart: usize, next: usize, row: u32, column: u32, columns: u32): void {
   const features = call.features
+  const inside = <i32>min(columns, features - column)
   const width = call.width
-  const inside = min(columns, features - column)
   let from = call.values + (<usize>row * features + column) * width
-  for (let i: u32 = 0; i < rows; i++) {
-    if (width == 1) readBytes(to, from, inside)
-    else memory.copy(to, from, <usize>inside * 4)
-    if (inside < columns) memory.fill(to + <usize>inside * 4, 0, <usize>(columns - inside) * 4)
-    to += <usize>pitch * 4
-    from += <usize>features * width
+  const end = to + <usize>(columns >> 4) * next
+  const whole = to + <usize>(inside >> 4) * next
+  if (width == 1) {
+    for (; to != whole; to += next) {
+      const low = v128.load_ext<u8>(from)
+      const high = v128.load_ext<u8>(from, 8)
+      v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(low)))
+      v128.store(to + apart, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low)))
+      v128.store(to + 2 * apart, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(high)))
+      v128.store(to + 3 * apart, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high)))
+      from += 16
+    }
+  } else {
+    for (; to != whole; to += next) {
+      v128.store(to, v128.load(from))
+      v128.store(to + apart, v128.load(from, 16))
+      v128.store(to + 2 * apart, v128.load(from, 32))
+      v128.store(to + 3 * apart, v128.load(from, 48))
+      from += 64
+    }
+  }
+  if (to == end) return
+  clearRow(to, apart, next, (end - to) / next)
+  for (let left = inside & 15; left > 0; left -= 4) {
+    const some = min(left, 4)
+    for (let l: usize = 0; l < <usize>some; l++) {
+      store<f32>(to + l * 4, width == 1 ? <f32>load<u8>(from + l) : load<f32>(from + l * 4))
+    }
+    to += apart
+    from += 4 * width
   }
 }
 
-/** Converts `count` uint8 values to float32. */
-function readBytes(to: usize, from: usize, count: u32): void {
-  const end = from + (count & ~15)
-  for (; from < end; from += 16) {
-    const low = v128.load_ext<u8>(from)
-    const high = v128.load_ext<u8>(from, 8)
-    v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(low)))
-    v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low)), 16)
-    v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(high)), 32)
-    v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high)), 48)
-    to += 64
-  }
-  const last = from + (count & 15)
-  for (; from < last; from++) {
-    store<f32>(to, <f32>load<u8>(from))
-    to += 4
+/** Writes zeros in the same places for `groups` times sixteen columns. */
+export function clearRow(to: usize, apart: usize, next: usize, groups: usize): void {
+  const zero = f32x4.splat(0)
+  for (; groups; groups--) {
+    v128.store(to, zero)
+    v128.store(to + apart, zero)
+    v128.store(to + 2 * apart, zero)
+    v128.store(to + 3 * apart, zero)
+    to += next
   }
 }
 

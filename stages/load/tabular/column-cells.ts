@@ -106,6 +106,7 @@ export class ColumnCells {
     if (typeof cell === 'number') return this.readNumber(cell, place)
     if (typeof cell === 'string') return this.readText(cell, place)
     if (isMissing(cell)) return this.missed('', place)
+    if (typeof cell === 'bigint' && this.kind === 'number') return this.readNumber(Number(cell), place)
     if (typeof cell === 'boolean' && this.kind === 'number') return this.checked(Number(cell), cell, place)
     return this.readText(String(cell), place)
   }

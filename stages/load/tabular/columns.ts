@@ -168,3 +168,11 @@ export function headerRemark(path: string, names: readonly string[]): string | u
   if (numbers.length === 0 || numbers.length < names.length - 1 || isCount) return undefined
   return `${path}: the first line names the columns, but it looks like data (${someOf(names)}); if it is a row, set header: false`
 }
+
+/**
+ * The label column of a file that always names its columns, if no option names it: "label" if there is one, else the
+ * last.
+ */
+export function labelColumn(names: readonly string[] | undefined): number {
+  return names?.lastIndexOf('label') ?? -1
+}

@@ -19,6 +19,7 @@ import { givenFiles } from '../input-files.js'
 import { RowEncoder } from './encoder.js'
 import { type FittedColumn, fitColumn } from './fit.js'
 import { fractionsOf, type TabularOptions } from './options.js'
+import type { RowBlocks } from './row-blocks.js'
 import { TableRows } from './table-rows.js'
 
 /** Reads a file into the rows: calls `begin`, `add` for every row, and `endFile`. */
@@ -54,21 +55,24 @@ export async function* tabularExamples(
     ? [[MODEL_SPLIT, range(0, stored.count)] as Split]
     : options.files
       ? rangesOf(ends)
-      : [...(await dealRows(labels, fractionsOf(options), options, context))]
-  const fitted = model ? columnsOf(rows, model) : await fit(rows, splits, options, context)
-  if (!model) tell(rows, fitted, splits, context)
-  const encoder = new RowEncoder(fitted)
+      : rows.recordedSplits.size > 0 && options.fractions === undefined
+        ? [...rows.recordedSplits]
+        : [...(await dealRows(labels, fractionsOf(options), options, context))]
+  const fitted = rows.isWhole ? [] : model ? columnsOf(rows, model) : await fit(rows, splits, options, context)
+  if (!model && !rows.isWhole) tell(rows, fitted, splits, context)
+  const encoder = rows.isWhole ? wholeRows(stored) : new RowEncoder(fitted)
+  const { recorded } = rows
   const shape = shapeOf(rows, encoder.width, options, model)
   const columns = fitted.flatMap((each) => (each ? [each.column] : []))
   const isPlain = columns.every((column) => column.kind === 'number' && column.fill === undefined)
-  const isNamed = rows.columnNames !== undefined || !isPlain
-  const type = model ? model.type : options.type
+  const isNamed = !rows.isWhole && (rows.columnNames !== undefined || !isPlain)
+  const type = rows.isWhole ? stored.type : model ? model.type : options.type
   const layout = {
     shape,
     classes,
-    names: model ? model.names : isNamed ? featureNames(columns) : undefined,
-    columns: model ? model.columns : isPlain ? undefined : columns,
-    label: model ? model.label : rows.labelName,
+    names: model ? model.names : recorded ? recorded.names : isNamed ? featureNames(columns) : undefined,
+    columns: model ? model.columns : recorded ? recorded.columns : isPlain ? undefined : columns,
+    label: model ? model.label : recorded ? recorded.label : rows.labelName,
     ...(rows.hasWeights && { weighted: true }),
   }
   const fields = exampleFields(layout, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
@@ -93,6 +97,11 @@ export async function* tabularExamples(
     }
     yield* dealt.tables(fields, split)
   }
+}
+
+/** Rows whose stored numbers are their features. */
+function wholeRows({ width }: RowBlocks): Pick<RowEncoder, 'width' | 'encode'> {
+  return { width, encode: (row) => row }
 }
 
 function rangesOf(ends: ReadonlyMap<string, number>): Split[] {
@@ -163,12 +172,12 @@ function tell(
 }
 
 function shapeOf(
-  { firstPath }: TableRows,
+  { firstPath, recorded }: TableRows,
   width: number,
   options: TabularOptions,
   model: ModelInputs | undefined,
 ): readonly number[] {
-  const shape = model?.shape ?? options.shape ?? [width]
+  const shape = model?.shape ?? options.shape ?? recorded?.shape ?? [width]
   if (widthOf(shape) === width) return shape
   const taker = model ? ' (the shape that the model takes)' : ''
   throw new PipelineError('DATA', `${firstPath}: expected ${shape.join('×')} features${taker}, found ${width}`)

@@ -17,7 +17,7 @@ const PER_LABEL = 300
 
 /** Gives the labels of all files numbers while they are read, and turns these into classes when all have been seen. */
 export class LabelCodes {
-  private readonly given: readonly string[] | undefined
+  private given: readonly string[] | undefined
   private readonly merge: readonly LabelMerge[]
   /** The code of each spelling that occurs. */
   private readonly codes = new Map<string, number>()
@@ -35,6 +35,13 @@ export class LabelCodes {
     this.given = given
     this.merge = merge
     for (const [i, name] of (given ?? []).entries()) this.byText.set(this.textOf(name), i)
+  }
+
+  /** Takes the labels that a file declares, in their order, as the classes, unless classes are known already. */
+  declare(labels: readonly string[]): void {
+    if (this.given || this.byText.size > 0) return
+    this.given = [...new Set(labels.map((label) => this.textOf(label)))]
+    for (const [i, name] of this.given.entries()) this.byText.set(name, i)
   }
 
   /** Returns the code of a label. Throws a PipelineError `DATA` if it is empty or not among the given classes. */

@@ -106,8 +106,10 @@ export const tabular = {
   shape: z.array(z.int().positive()).min(1).optional().describe('Shape of one example, for instance [1, 8, 8].'),
   type: z
     .enum(['float32', 'uint8'])
-    .default('float32')
-    .describe('The numbers of the features. With uint8, they must be whole numbers from 0 to 255.'),
+    .optional()
+    .describe(
+      'The numbers of the features. With uint8, they must be whole numbers from 0 to 255. Default: uint8 for a column that has all features of a row as bytes, else float32.',
+    ),
   weight: columnName
     .optional()
     .describe('A column by which training multiplies the loss of its row: numbers of 0 or more.'),

@@ -13,15 +13,11 @@ export type RowType = 'float32' | 'uint8'
 /** Numbers of rows. */
 export type RowValues = Float32Array | Uint8Array
 
-/** Rows in a block that follow each other. */
-export interface RowSpan {
-  /** Row-major values, of these rows only. */
+interface Block {
+  /** Row-major values. */
   readonly values: RowValues
   /** A number for the label of each row. */
   readonly labels: Int32Array
-}
-
-interface Block extends RowSpan {
   /** The number of each row in its source. */
   readonly numbers: Int32Array | undefined
   readonly weights: Float32Array | undefined
@@ -39,9 +35,10 @@ export interface RowExtras {
 export class RowBlocks {
   /** Number of values of a row. */
   readonly width: number
+  /** The type of the values. */
+  readonly type: RowType
   /** Number of rows. */
   count = 0
-  private readonly type: RowType
   private readonly extras: RowExtras
   private readonly perBlock: number
   private readonly blocks: Block[] = []
@@ -71,20 +68,6 @@ export class RowBlocks {
     if (block.weights) block.weights[at] = weight
     this.count++
     return block.values.subarray(at * this.width, (at + 1) * this.width)
-  }
-
-  /** Adds at most `count` rows and returns the values and labels of those that fit into one block, to be filled. */
-  span(count: number, first: number): RowSpan {
-    const at = this.count % this.perBlock
-    if (at === 0) this.grow()
-    const block = this.blocks.at(-1)!
-    const end = Math.min(at + count, this.perBlock)
-    for (let i = at; i < end; i++) {
-      if (block.numbers) block.numbers[i] = first + i - at
-      if (block.weights) block.weights[i] = 1
-    }
-    this.count += end - at
-    return { values: block.values.subarray(at * this.width, end * this.width), labels: block.labels.subarray(at, end) }
   }
 
   /** The values of a row. */

@@ -1,17 +1,19 @@
 import {
   type Cell,
+  type Column,
   isMissing,
   type ModelInputs,
   PipelineError,
   type StageContext,
   someOf,
+  turn,
 } from '../../../pipeline/stage-kit.js'
 import { type CellRules, ColumnCells, type Place } from './column-cells.js'
 import { ColumnRemarks } from './column-remarks.js'
 import { type Columns, chooseColumns, columnsOfModel, columnTitle } from './columns.js'
 import { LabelCodes } from './label-codes.js'
 import { missingPolicy, ruleFor, type TabularOptions, textPolicyOf } from './options.js'
-import { RowBlocks } from './row-blocks.js'
+import { RowBlocks, type RowType } from './row-blocks.js'
 
 /** What a file says of its columns. */
 export interface FileColumns {
@@ -37,6 +39,21 @@ export interface DeclaredColumn {
   readonly categories?: readonly string[] | undefined
 }
 
+/** The largest float32 number. */
+const LARGEST = (2 - 2 ** -23) * 2 ** 127
+
+/** The numbers that are copied from columns to rows at a time: as many as a cache holds. */
+const TILE = 1 << 14
+
+/** What an Arrow file with examples that Millrace wrote says of them. */
+export interface RecordedExamples {
+  readonly shape: readonly number[]
+  readonly names?: readonly string[] | undefined
+  readonly columns?: readonly Column[] | undefined
+  /** The name of the column of labels in the data from which they came. */
+  readonly label?: string | undefined
+}
+
 /** The first file, to compare others with. */
 interface First {
   readonly path: string
@@ -59,11 +76,17 @@ export class TableRows {
   values = new Float64Array(0)
   private readonly options: TabularOptions
   private readonly context: StageContext
-  private readonly model: ModelInputs | undefined
+  readonly model: ModelInputs | undefined
   private first: First | undefined
   private path = ''
   private remarks = new ColumnRemarks()
   private rowsBefore = 0
+  /** Whether one column has all features of a row. */
+  isWhole = false
+  /** What the files recorded of the examples that they hold. */
+  recorded: RecordedExamples | undefined
+  /** The rows of each split that the files recorded. */
+  readonly recordedSplits = new Map<string, number[]>()
   /** Rows of all files, with those that are left out. */
   private seen = 0
   private numbers = new Float64Array(0)
@@ -137,6 +160,90 @@ export class TableRows {
     this.end(isKept, columns.label < 0 ? null : cells[columns.label], weightIn(cells, columns), place)
   }
 
+  /**
+   * Adds rows that lie in columns. Gives the event loop its turns. Throws a PipelineError `DATA` with the place of a cell
+   * that is wrong.
+   *
+   * @param cells the cells of each column of the file, by row; those of columns that are not used are not read
+   * @param placeOf the place of a row, for messages
+   */
+  async addColumns(
+    cells: readonly (ArrayLike<Cell> | undefined)[],
+    count: number,
+    placeOf: (row: number) => string,
+  ): Promise<void> {
+    const { features, label, weight } = this.columns!
+    const used = features.map((column) => cells[column]!)
+    const width = used.length
+    const perTile = Math.max(1, Math.min(256, Math.floor(TILE / width)))
+    const tile = Array.from({ length: perTile }, () => new Float64Array(width))
+    const hasOthers = new Uint8Array(perTile)
+    let row = 0
+    const place = (): string => placeOf(row)
+    for (let first = 0; first < count; first += perTile) {
+      const rows = Math.min(perTile, count - first)
+      // Column by column, because each column lies in one piece of memory.
+      hasOthers.fill(0)
+      for (let j = 0; j < width; j++) {
+        const { kind, rules } = this.cells[j]!
+        if (kind !== 'number' || rules.bytes) hasOthers.fill(1)
+        else fillNumbers(used[j]!, first, rows, tile, j, hasOthers)
+      }
+      for (let i = 0; i < rows; i++) {
+        row = first + i
+        this.values = tile[i]!
+        let isKept = true
+        if (hasOthers[i]) for (let j = 0; j < width; j++) isKept = this.put(j, used[j]![row], place) && isKept
+        const weightCell = weight < 0 ? undefined : (cells[weight]![row] ?? null)
+        this.end(isKept, label < 0 ? null : cells[label]![row], weightCell, place)
+      }
+      await turn(this.context)
+    }
+  }
+
+  /**
+   * Begins a file with one column that has all features of a row. Throws a PipelineError `DATA` if its rows are not as
+   * those of the first file, or as the model takes them.
+   *
+   * @param width the number of features
+   * @param type the numbers of the features
+   */
+  beginWhole(path: string, columns: Columns, width: number, type: RowType): void {
+    const { model, options } = this
+    this.path = path
+    this.columns = columns
+    const wanted = model ? model.type : options.type
+    if (wanted !== undefined && wanted !== type)
+      throw new PipelineError(
+        'DATA',
+        `${path}: expected ${wanted} features${model ? ', as the model takes them' : ''}, found ${type}`,
+      )
+    if (this.first && (this.rows!.width !== width || this.rows!.type !== type || !this.isWhole))
+      throw new PipelineError(
+        'DATA',
+        `${path} has ${width} ${type} features, ${this.first.path} has ${this.rows!.width} ${this.rows!.type} features`,
+      )
+    if (this.first) return
+    this.first = { path, columns }
+    this.isWhole = true
+    this.rows = new RowBlocks(width, type, { numbers: this.dropsLabels, weights: columns.weight >= 0 })
+  }
+
+  /** Adds a row of a file that was begun with `beginWhole`. */
+  addWhole(features: ArrayLike<number>, label: Cell, weight: Cell, place: Place, split?: string): void {
+    const rows = this.rows!
+    if (features.length !== rows.width)
+      throw new PipelineError('DATA', `${place()}: expected ${rows.width} features, found ${features.length}`)
+    const code = this.labelOf(label, place)
+    const number = this.seen++
+    if (code === undefined) return
+    if (split !== undefined) {
+      const list = this.recordedSplits.get(split) ?? []
+      if (list.push(rows.count) === 1) this.recordedSplits.set(split, list)
+    }
+    rows.add(code, number, weight === undefined ? 1 : weightOf(weight, place)).set(features)
+  }
+
   /** Reads a cell of the row. Returns false if the row is left out because of it. */
   put(feature: number, cell: Cell, place: Place): boolean {
     const column = this.cells[feature]!
@@ -168,6 +275,7 @@ export class TableRows {
     }
     this.rowsBefore = this.count
     this.columns = undefined
+    if (this.isWhole) return
     const titleOf = (feature: number): string => columnTitle(columns, columns.features[feature]!)
     const found = this.model ? [] : this.remarks.remarks(titleOf).map((text) => `${path}: ${text}`)
     for (const note of [...notes, ...found]) if (note !== undefined) context.note(note)
@@ -248,6 +356,23 @@ function keysOf(columns: Columns, column: number): string[] {
 
 function weightIn(cells: ArrayLike<Cell>, { weight }: Columns): Cell {
   return weight < 0 ? undefined : (cells[weight] ?? null)
+}
+
+/** Copies the numbers of a column into rows, and marks the rows in which the cell is no finite number. */
+function fillNumbers(
+  cells: ArrayLike<Cell>,
+  first: number,
+  count: number,
+  tile: readonly Float64Array[],
+  column: number,
+  hasOthers: Uint8Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    const cell = cells[first + i]
+    // NaN and infinities fail the comparison.
+    if (typeof cell === 'number' && Math.abs(cell) <= LARGEST) tile[i]![column] = cell
+    else hasOthers[i] = 1
+  }
 }
 
 /** Whether the stored numbers of a column are its feature, from the start. */

@@ -148,3 +148,11 @@ t.test('a folder of checkpoints that is a link to another is left alone', async 
   t.strictSame(readdirSync(join(directory, 'away')).sort(), ['step-000000001.safetensors', 'x.part'])
   t.strictSame([...soundCheckpoints(join(directory, 'run'), () => {})], [])
 })
+
+t.test('a file in the place of the folder is refused before anything is read', async (t) => {
+  const directory = t.testdir({ checkpoint: 'mine' })
+  t.throws(() => [...soundCheckpoints(directory, () => {})], {
+    code: 'WRITE',
+    message: /^cannot write checkpoints: expected .*checkpoint to be a folder, found a file; remove it$/,
+  })
+})

@@ -1,4 +1,4 @@
-import { deflateSync } from 'node:zlib'
+import { crc32, deflateSync } from 'node:zlib'
 import { zipSync } from 'fflate'
 
 /** A `.npy` file of version 1 with this type, shape and data. */
@@ -102,4 +102,39 @@ export function matFile(
     return isPacked ? element(15, deflateSync(matrix)) : matrix
   })
   return Buffer.concat([header, ...matrices])
+}
+
+/** A PNG file of rows of bytes as they are before compression, without their filter bytes. */
+export function pngFile(
+  { width, height, depth = 8, color }: { width: number; height: number; depth?: number; color: 0 | 2 | 3 | 4 | 6 },
+  rows: Uint8Array | readonly number[],
+  chunks: Readonly<Record<string, readonly number[]>> = {},
+): Buffer {
+  const chunk = (type: string, data: Uint8Array) => {
+    const body = Buffer.concat([Buffer.from(type), data])
+    const ends = Buffer.alloc(8)
+    ends.writeUInt32BE(data.length)
+    ends.writeUInt32BE(crc32(body), 4)
+    return Buffer.concat([ends.subarray(0, 4), body, ends.subarray(4)])
+  }
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width)
+  header.writeUInt32BE(height, 4)
+  header.set([depth, color, 0, 0, 0], 8)
+  const perRow = rows.length / height
+  const filtered = Array.from({ length: height }, (_, y) => [0, ...rows.slice(y * perRow, (y + 1) * perRow)]).flat()
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    chunk('IHDR', header),
+    ...Object.entries(chunks).map(([type, data]) => chunk(type, Uint8Array.from(data))),
+    chunk('IDAT', deflateSync(Uint8Array.from(filtered))),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
+}
+
+/** A PNG file of the planes of an example, `[3, height, width]`. */
+export function pngOfPlanes(planes: Uint8Array, height: number, width: number): Buffer {
+  const pixels = height * width
+  const colors = Uint8Array.from({ length: 3 * pixels }, (_, at) => planes[(at % 3) * pixels + Math.floor(at / 3)]!)
+  return pngFile({ width, height, color: 2 }, colors)
 }

@@ -146,7 +146,7 @@ t.test('files of the Python and the MATLAB version that are damaged or hold some
       'FILE is not read as a MATLAB file: an element has 3136 bytes, 2864 are there; it is cut off or damaged',
     ],
     [
-      good.fill(0, 124, 126),
+      Buffer.from(good).fill(0, 124, 126),
       'FILE is not read as a MATLAB file: it is of version 7.3, or damaged; save it in MATLAB with the option -v7',
     ],
     [

@@ -1,0 +1,67 @@
+/**
+ * Bundles the code into `lib/`, which is what users run. Part of `npm run build`.
+ *
+ * Finding and parsing some 900 small files of packages takes longer than most commands. All entry points are bundled in
+ * one call, so that they share their classes: a stage that imports `millrace/stage` meets those of the engine.
+ */
+import { chmodSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { build } from 'esbuild'
+
+const { exports, peerDependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
+const require = createRequire(import.meta.url)
+
+/** What is loaded by file name: the program, and the threads. */
+const files = ['cli/main.ts', 'figures/worker.ts', 'kernels/wasm/worker.ts', 'sweep/worker.ts']
+const entries = Object.values(exports).map((entry) => entry.default?.replace('./lib/', '').replace(/js$/, 'ts'))
+
+/** Packages that few commands need, or that bring binary files along. */
+const external = [
+  'millrace',
+  '@resvg/*',
+  'fast-png',
+  'vega',
+  'vega-lite',
+  'dejavu-fonts-ttf',
+  ...Object.keys(peerDependencies),
+]
+
+/** Packages that give Node CommonJS, of which nothing can be left out, have the same as modules too. */
+const modules = new Map([
+  ['rxjs', require.resolve('rxjs').replace(/dist.cjs/, 'dist/esm')],
+  ['yaml', require.resolve('yaml').replace(/dist/, 'browser')],
+])
+
+/** Messages of zod in fifty languages are a third of what would be parsed at each start. English is what it uses. */
+const english = "export { default as en } from './en.js'"
+
+rmSync(new URL('lib', import.meta.url), { recursive: true, force: true })
+await build({
+  absWorkingDir: import.meta.dirname,
+  entryPoints: [...entries.filter(Boolean), ...files],
+  outdir: 'lib',
+  outbase: '.',
+  chunkNames: 'chunks/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  sourcemap: 'linked',
+  logLevel: 'warning',
+  external,
+  plugins: [
+    {
+      name: 'smaller packages',
+      setup({ onLoad, onResolve }) {
+        onResolve({ filter: /^(rxjs|yaml)$/ }, ({ path }) => ({ path: modules.get(path), sideEffects: false }))
+        onLoad({ filter: /zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({ contents: english }))
+      },
+    },
+  ],
+  // Packages in CommonJS, such as commander, ask for modules of Node with `require`.
+  banner: {
+    js: "import { createRequire as requireFor } from 'node:module'; const require = requireFor(import.meta.url);",
+  },
+})
+chmodSync(new URL('lib/cli/main.js', import.meta.url), 0o755)

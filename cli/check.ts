@@ -1,0 +1,134 @@
+import { existsSync, mkdtempSync, rmdirSync, rmSync, statfsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { Pipeline } from '../index.js'
+import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
+import { shortPath } from '../pipeline/base/words.js'
+import { formatSummary } from '../pipeline/run/data-summary.js'
+import { start } from '../pipeline/run/run.js'
+import type { Position } from '../pipeline/wires/position.js'
+import { readOptions } from './options.js'
+import type { RunFlags } from './run.js'
+import { interruption, type Output } from './terminal.js'
+import { checkTrialPlace, inDefinition, trainersOf, watchingSteps, withFewRows, withFewSteps } from './trial.js'
+
+/** Steps that are made and timed. */
+const STEPS = 20
+
+/** What `millrace check` found. Times are in seconds. */
+interface Found {
+  readonly data: string[]
+  readonly notes: string[]
+  steps?: number
+  epochs?: number
+  secondsPerStep?: number
+  secondsPerEvaluation?: number
+  memory?: number
+  free?: number
+}
+
+/**
+ * `millrace check`: checks a pipeline with its data. Reads all of it, makes a few real steps and one evaluation, writes every
+ * file into a temporary directory, and says how long the run will take. Throws the error that the run would end with.
+ */
+export async function checkCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
+  const pipeline = await Pipeline.load(name, readOptions(flags))
+  checkTrialPlace(pipeline, 'millrace check')
+  const found: Found = { data: [], notes: [] }
+  const free = writablePlace(flags.out ?? 'runs')
+  const whole = pipeline.undivided()
+  const times: number[] = []
+  let position: Position | undefined
+  const see = (at: Position): void => {
+    position ??= at
+  }
+  const tick = (): void => {
+    times.push(performance.now())
+  }
+  const trial =
+    trainersOf(whole).length > 0 ? watchingSteps(withFewSteps(whole, STEPS, see), tick) : withFewRows(whole, STEPS)
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-trial-'))
+  const stop = interruption(output)
+  let evaluated: number | undefined
+  try {
+    const running = start(trial, {
+      ...{
+        out: join(folder, 'run'),
+        checkpoint: 'none',
+        kernel: flags.kernel,
+        threads: flags.threads,
+        signal: stop.signal,
+      },
+    })
+    running.events.subscribe((event) => {
+      if (event.type === 'data') found.data.push(`${event.stage}: ${formatSummary(event)}`)
+      if (event.type === 'metrics') evaluated ??= times.length > 1 ? performance.now() : undefined
+    })
+    const { record } = await running.result
+    found.notes.push(...record.notes)
+    if (record.undrawn && record.undrawn.length > 0)
+      throw new PipelineError('CHECK', `${record.undrawn.join(', ')} failed: ${record.notes.join('; ')}`)
+  } catch (error) {
+    throw inDefinition(error, whole)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+    stop.release()
+  }
+  if (position) {
+    found.epochs = position.epochs
+    found.steps = position.epochs * position.steps
+    if (times.length > 1) found.secondsPerStep = (times.at(-1)! - times[0]!) / (times.length - 1) / 1000
+    if (evaluated !== undefined) found.secondsPerEvaluation = (evaluated - times.at(-1)!) / 1000
+  }
+  found.memory = process.resourceUsage().maxRSS * 1024
+  found.free = free
+  if (flags.json)
+    output.write(`${JSON.stringify({ pipeline: pipeline.name, stages: whole.graph.nodes.length, ...found })}\n`)
+  else
+    output.write(
+      `${[`${pipeline.name}: sound, ${whole.graph.nodes.length} stages`, ...linesOf(found, shortPath(flags.out ?? 'runs'))].map(oneLine).join('\n')}\n`,
+    )
+}
+
+function linesOf(
+  { data, notes, steps, epochs, secondsPerStep, secondsPerEvaluation, memory, free }: Found,
+  place: string,
+): string[] {
+  const perStep =
+    secondsPerStep === undefined
+      ? ''
+      : ` of ${(1000 * secondsPerStep).toPrecision(2)} ms: ${duration(steps! * secondsPerStep)} of training`
+  return [
+    ...data,
+    ...notes.map((note) => `note: ${note}`),
+    ...(steps === undefined ? [] : [`${steps} steps in ${epochs} epochs${perStep}`]),
+    ...(secondsPerEvaluation === undefined
+      ? []
+      : [
+          `an evaluation takes ${duration(secondsPerEvaluation)}; each epoch with one, that makes ${duration(epochs! * secondsPerEvaluation)}`,
+        ]),
+    `memory: ${Math.round(memory! / 2 ** 20)} MB at most, with all data and one evaluation; millrace graph says what each stage holds`,
+    `${place} can be written, ${(free! / 2 ** 30).toFixed(1)} GB are free`,
+  ]
+}
+
+function duration(seconds: number): string {
+  if (seconds < 120) return `${seconds < 10 ? seconds.toPrecision(2) : Math.round(seconds)} s`
+  const minutes = Math.round(seconds / 60)
+  return minutes < 120 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`
+}
+
+/** The bytes that are free where the run directory will be. Throws a PipelineError `WRITE` if it cannot be made. */
+function writablePlace(out: string): number {
+  let folder = resolve(out)
+  while (!existsSync(folder)) folder = dirname(folder)
+  try {
+    // Permissions do not say all: a file system may be read-only.
+    rmdirSync(mkdtempSync(join(folder, '.millrace-')))
+  } catch (error) {
+    throw new PipelineError('WRITE', fileProblem('write in', shortPath(folder), error), { cause: error })
+  }
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
+}

@@ -1,0 +1,171 @@
+import { fstatSync, readSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { constants, createGunzip } from 'node:zlib'
+import { parse } from 'csv-parse/sync'
+import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
+import { shortPath } from '../../pipeline/base/words.js'
+import { attempt } from '../../pipeline/files/files.js'
+import { withRegularFile } from '../../pipeline/files/regular-file.js'
+
+/** The bytes at the start of a file that are looked at, unpacked. */
+const SAMPLE = 4 << 20
+
+/** A file that begins like this is packed by gzip. */
+const GZIP = [0x1f, 0x8b]
+
+const DELIMITERS = [',', ';', '\t', '|']
+
+/** A column of a table, as far as it was looked at. */
+export interface FoundColumn {
+  /** Its place, from 0. */
+  readonly index: number
+  /** Its name; undefined if the file names no columns. */
+  readonly name: string | undefined
+  /** True if all cells that have a value are numbers. */
+  readonly isNumeric: boolean
+  /** True if all of these are whole numbers. */
+  readonly isWhole: boolean
+  /** How many cells have no value. */
+  readonly missing: number
+  /** How many different values there are. */
+  readonly distinct: number
+}
+
+/** What a look at a file with a table found. */
+export interface FoundTable {
+  /** The character between two cells. */
+  readonly delimiter: string
+  /** Whether the first line names the columns. */
+  readonly header: boolean
+  /** The character before the fraction of a number. */
+  readonly decimal: '.' | ','
+  /** The encoding, if it is none that is found by itself. */
+  readonly encoding: string | undefined
+  /** The columns, in order. */
+  readonly columns: readonly FoundColumn[]
+  /** The rows that were looked at, without the header. */
+  readonly rows: number
+  /** True if these are all rows. */
+  readonly isWhole: boolean
+}
+
+/**
+ * Looks at the beginning of a file with lines of cells: the delimiter, whether the first line names the columns, and what is in
+ * them. Rejects with a PipelineError `DATA` if it has no such lines.
+ *
+ * @param missing the texts that mean that a cell has no value
+ */
+export async function lookAtTable(path: string, missing: ReadonlySet<string>): Promise<FoundTable> {
+  const { bytes, isWhole } = await beginningOf(path)
+  const { text, encoding } = decoded(bytes)
+  const lines = isWhole ? text : text.slice(0, text.lastIndexOf('\n') + 1)
+  const fail = (problem: string): PipelineError => new PipelineError('DATA', `${shortPath(path)} ${problem}`)
+  if (lines.trim() === '') throw fail(isWhole ? 'has no rows' : 'has no line that ends in its first 4 MiB')
+  if (lines.includes('\0')) throw fail('is no text: it has zero bytes')
+  const [best] = DELIMITERS.map((delimiter) => ({ delimiter, records: recordsOf(lines, delimiter) }))
+    .filter(({ records }) => records.length > 0 && records[0]!.length > 1)
+    .sort((a, b) => evenness(b.records) - evenness(a.records))
+  if (!best) throw fail('has no columns: no line has a comma, a semicolon, a tab or a bar between cells')
+  const { delimiter, records } = best
+  const width = records[0]!.length
+  const even = records.filter((record) => record.length === width)
+  const decimal = delimiter !== ',' && count(even, /^[+-]?\d+,\d+$/) > count(even, /^[+-]?\d+\.\d+$/) ? ',' : '.'
+  const isNumber = (cell: string): boolean => numberOf(cell, decimal) !== undefined
+  const header = hasHeader(even, isNumber, missing)
+  const rows = header ? even.slice(1) : even
+  if (rows.length === 0) throw fail('has no rows below its header')
+  const columns = Array.from({ length: width }, (_, index): FoundColumn => {
+    const cells = rows.map((row) => row[index]!)
+    const values = cells.filter((cell) => !missing.has(cell))
+    return {
+      index,
+      name: header ? even[0]![index]! : undefined,
+      isNumeric: values.length > 0 && values.every(isNumber),
+      isWhole: values.every((cell) => Number.isInteger(numberOf(cell, decimal))),
+      missing: cells.length - values.length,
+      distinct: new Set(values).size,
+    }
+  })
+  return { delimiter, header, decimal, encoding, columns, rows: rows.length, isWhole }
+}
+
+/** The beginning of a file, unpacked. */
+async function beginningOf(path: string): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+  const { raw, size } = attempt('open', shortPath(path), () => withRegularFile(path, beginning), 'DATA')
+  if (!GZIP.every((byte, i) => raw[i] === byte)) return { bytes: raw, isWhole: size <= SAMPLE }
+  const parts: Buffer[] = []
+  let unpacked = 0
+  try {
+    // The beginning of a packed file ends anywhere.
+    for await (const part of Readable.from([raw]).pipe(createGunzip({ finishFlush: constants.Z_SYNC_FLUSH }))) {
+      parts.push(part as Buffer)
+      unpacked += (part as Buffer).length
+      if (unpacked > SAMPLE) break
+    }
+  } catch (error) {
+    throw new PipelineError('DATA', `cannot unpack ${shortPath(path)}: ${messageOf(error)}`, { cause: error })
+  }
+  return { bytes: Buffer.concat(parts).subarray(0, SAMPLE), isWhole: size <= SAMPLE && unpacked <= SAMPLE }
+}
+
+function beginning(file: number): { readonly raw: Buffer; readonly size: number } {
+  const { size } = fstatSync(file)
+  const buffer = Buffer.alloc(Math.min(size, SAMPLE))
+  return { raw: buffer.subarray(0, readSync(file, buffer, 0, buffer.length, 0)), size }
+}
+
+function decoded(bytes: Buffer): { readonly text: string; readonly encoding: string | undefined } {
+  const marked =
+    bytes[0] === 0xff && bytes[1] === 0xfe
+      ? 'utf-16le'
+      : bytes[0] === 0xfe && bytes[1] === 0xff
+        ? 'utf-16be'
+        : undefined
+  if (marked !== undefined) return { text: new TextDecoder(marked).decode(bytes), encoding: undefined }
+  try {
+    // The sample may end in the middle of a character.
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true }), encoding: undefined }
+  } catch {
+    return { text: new TextDecoder('windows-1252').decode(bytes), encoding: 'windows-1252' }
+  }
+}
+
+/** The records of a text; none if they cannot be read with this delimiter. */
+function recordsOf(text: string, delimiter: string): string[][] {
+  try {
+    return parse(text, { delimiter, bom: true, trim: true, relax_column_count: true, skip_empty_lines: true })
+  } catch {
+    return []
+  }
+}
+
+/** How well a delimiter divides: the share of records with as many cells as the first, then the number of cells. */
+function evenness(records: readonly string[][]): number {
+  const width = records[0]!.length
+  return records.filter((record) => record.length === width).length / records.length + Math.min(width, 1000) / 1e4
+}
+
+function count(records: readonly string[][], pattern: RegExp): number {
+  return records.reduce((sum, record) => sum + record.filter((cell) => pattern.test(cell)).length, 0)
+}
+
+/** The number that a cell is; undefined if it is none. */
+function numberOf(cell: string, decimal: string): number | undefined {
+  const text = decimal === ',' ? cell.replace(',', '.') : cell
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : undefined
+}
+
+/**
+ * Whether the first record names the columns: it has names alone, all different, and stands above numbers, or its names
+ * occur nowhere below.
+ */
+function hasHeader(
+  [first, ...rest]: readonly string[][],
+  isNumber: (cell: string) => boolean,
+  missing: ReadonlySet<string>,
+): boolean {
+  const names = first!.filter((cell) => cell !== '')
+  if (names.some((cell) => isNumber(cell) || missing.has(cell)) || new Set(names).size < names.length) return false
+  const isAboveNumbers = first!.some((_, i) => rest.some((row) => isNumber(row[i]!)))
+  return isAboveNumbers || !first!.some((cell, i) => rest.some((row) => row[i] === cell))
+}

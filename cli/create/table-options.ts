@@ -1,0 +1,103 @@
+import { listed } from '../../pipeline/base/words.js'
+import type { FoundColumn, FoundTable } from './table-file.js'
+import type { Options } from './wiring.js'
+
+/** The options of a load stage for a table, and what was found out about each. */
+export interface TableOptions {
+  /** The options. */
+  readonly options: Options
+  /** What was found out, by option. */
+  readonly notes: Readonly<Record<string, string>>
+  /** What the user should look at. */
+  readonly remarks: readonly string[]
+  /** How many classes were seen. */
+  readonly classes: number
+}
+
+/** Names that label columns often have. */
+const LABELS =
+  /^(label|labels|class|classes|target|y|species|kind|category|cultivar|outcome|diagnosis|survived|income|result)$/i
+
+/** Names of columns that number the rows. */
+const IDS = /^(id|index|row|nr|no|number|key|uuid|unnamed: ?0|)$|[_\s-]id$/i
+
+/** More classes than this are no classes, most likely. */
+const MOST_CLASSES = 100
+
+/** A column with more different texts than this becomes no features. */
+const MOST_TEXTS = 50
+
+/** Chooses the options of `load/csv` for a table; those that the stage does not `know` are left out, and texts then dropped. */
+export function tableOptions(path: string, table: FoundTable, knows: (option: string) => boolean): TableOptions {
+  const { columns, header, delimiter, decimal, encoding, rows } = table
+  const nameOf = ({ name, index }: FoundColumn): string | number =>
+    name === undefined || isAmbiguous(name) ? index : name
+  const isAmbiguous = (name: string): boolean => columns.filter((column) => column.name === name).length > 1
+  const label = labelOf(table)
+  const others = columns.filter((column) => column !== label)
+  const isId = (column: FoundColumn): boolean =>
+    column.distinct === rows && rows > 1 && (column.isNumeric ? column.isWhole && IDS.test(column.name ?? 'x') : true)
+  const isDropped = (column: FoundColumn): boolean =>
+    column.distinct === 0 || isId(column) || (!column.isNumeric && (!knows('text') || column.distinct > MOST_TEXTS))
+  const dropped = others.filter(isDropped)
+  const kept = others.filter((column) => !isDropped(column))
+  const texts = kept.filter(({ isNumeric }) => !isNumeric)
+  const holes = kept.filter(({ missing }) => missing > 0)
+  const ruleOf = (found: readonly FoundColumn[], rule: (column: FoundColumn) => string): Options =>
+    Object.fromEntries(found.map((column) => [String(nameOf(column)), rule(column)]))
+  const missing = {
+    ...ruleOf(holes, ({ isNumeric }) => (isNumeric ? 'median' : 'mode')),
+    ...(label.missing > 0 && ruleOf([label], () => 'drop')),
+  }
+  const wanted: Record<string, unknown> = {
+    path,
+    ...(!header && { header }),
+    ...(delimiter !== ',' && { delimiter }),
+    ...(decimal !== '.' && { decimal }),
+    ...(encoding !== undefined && { encoding }),
+    label: nameOf(label),
+    ...(dropped.length > 0 && { drop: dropped.map(nameOf) }),
+    ...(texts.length > 0 && { text: ruleOf(texts, () => 'one-hot'), unseen: 'ignore' }),
+    ...(Object.keys(missing).length > 0 && { missing }),
+  }
+  const unknown = Object.keys(wanted).filter((option) => !knows(option))
+  const told = (found: readonly FoundColumn[]): string =>
+    listed(
+      found.slice(0, 10).map((column) => `"${nameOf(column)}"`),
+      'and',
+    )
+  return {
+    options: Object.fromEntries(Object.entries(wanted).filter(([option]) => knows(option))),
+    notes: {
+      label: `Found: ${label.distinct} different values.`,
+      ...(dropped.length > 0 && {
+        drop: 'Found: columns that number the rows, are empty, or have too many different texts.',
+      }),
+      ...(texts.length > 0 && { text: 'Found: columns with texts.' }),
+      ...(holes.length > 0 && { missing: 'Found: cells without a value.' }),
+    },
+    remarks: [
+      ...(label.distinct > MOST_CLASSES
+        ? [`The label has ${label.distinct} different values: is it a class? Millrace trains classifiers.`]
+        : []),
+      ...(label.distinct < 2 ? ['The label has one value only: there is nothing to learn.'] : []),
+      ...(kept.length === 0 ? ['No column is left that can be a feature.'] : []),
+      ...(dropped.length > 0 ? [`Left out: ${told(dropped)}.`] : []),
+      ...unknown.map((option) => `The file needs the option "${option}", which the load stage does not have.`),
+    ],
+    classes: label.distinct,
+  }
+}
+
+/**
+ * The column that is the label, most likely: one with such a name, else the last one if its values recur, else the one with
+ * texts of which there are fewest, else the last.
+ */
+function labelOf({ columns, rows }: FoundTable): FoundColumn {
+  const last = columns.at(-1)!
+  const recurs = ({ distinct, isNumeric, isWhole }: FoundColumn): boolean =>
+    distinct >= 2 && distinct <= Math.min(MOST_CLASSES, Math.max(2, rows / 2)) && (!isNumeric || isWhole)
+  const named = columns.filter(({ name }) => LABELS.test(name ?? 'none'))
+  const texts = columns.filter((column) => recurs(column) && !column.isNumeric).sort((a, b) => a.distinct - b.distinct)
+  return named.find(recurs) ?? (recurs(last) ? last : (texts[0] ?? named[0] ?? last))
+}

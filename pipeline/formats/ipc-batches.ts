@@ -1,0 +1,101 @@
+import { readSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow'
+import { withRegularFile } from '../files/regular-file.js'
+import { tableFromFile } from './ipc.js'
+import { headerSize, readHeader } from './ipc-check.js'
+
+/** Bytes in front of the header of a message. */
+const PREFIX = 8
+
+/** The text that an Arrow file begins with, before the messages of a stream. */
+const MAGIC = 'ARROW1'
+
+/** A record batch of a file, or the news that the file ends within one. */
+export type BatchRead = { readonly batch: RecordBatch } | { readonly isCutOff: true }
+
+/**
+ * Reads the record batches of an Arrow IPC stream, or of a file whose messages form one, as the sinks write it. Only one
+ * batch is in memory at a time. Everything is checked before it is used, as in `tableFromFile`. Throws an Error that says
+ * what is wrong.
+ *
+ * @param size of the file in bytes
+ * @param onBytes gets each piece of the file in order, for a checksum
+ */
+export async function* batchesOf(
+  file: FileHandle,
+  size: number,
+  onBytes: (bytes: Uint8Array) => void = () => {},
+): AsyncGenerator<BatchRead> {
+  let at = 0
+  const read = async (length: number): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(length)
+    const { bytesRead } = await file.read(bytes, 0, length, at)
+    if (bytesRead < length) throw new Error('it became shorter while it was read')
+    at += length
+    onBytes(bytes)
+    return bytes
+  }
+  /** Reads a whole message; undefined at the end of the stream; `cut off` if the file ends within it. */
+  const message = async (): Promise<{ isSchema: boolean; bytes: Uint8Array } | 'cut off' | undefined> => {
+    if (size - at < PREFIX) return at < size ? 'cut off' : undefined
+    const prefix = await read(PREFIX)
+    const length = headerSize(prefix)
+    if (length === undefined) return undefined
+    if (length > size - at) return 'cut off'
+    const header = await read(length)
+    const { isSchema, body } = readHeader(header)
+    if (body > size - at) return 'cut off'
+    return { isSchema, bytes: joined([prefix, header, await read(body)]) }
+  }
+  const rest = async (): Promise<void> => {
+    while (at < size) await read(Math.min(1 << 20, size - at))
+  }
+
+  const start = new Uint8Array(PREFIX)
+  await file.read(start, 0, PREFIX, 0)
+  if (isMagic(start)) await read(PREFIX)
+  const schema = await message()
+  if (schema === 'cut off' || schema === undefined) throw new Error('it has no schema')
+  if (!schema.isSchema) throw new Error('its schema is not at its beginning; write it as an Arrow IPC stream')
+  for (;;) {
+    const next = await message()
+    if (next === 'cut off') yield { isCutOff: true }
+    if (next === 'cut off' || next === undefined) break
+    if (next.isSchema) throw new Error('it has a second schema')
+    for (const batch of tableFromFile(joined([schema.bytes, next.bytes])).batches) yield { batch }
+  }
+  await rest()
+}
+
+/** The schema of an Arrow IPC stream, or of a file with the schema at its beginning. Throws an Error if it has none. */
+export function schemaOf(path: string): Schema {
+  return withRegularFile(path, (descriptor) => {
+    const read = (at: number, length: number): Uint8Array => {
+      const bytes = new Uint8Array(length)
+      if (readSync(descriptor, bytes, 0, length, at) < length) throw new Error('it has no schema')
+      return bytes
+    }
+    const start = isMagic(read(0, PREFIX)) ? PREFIX : 0
+    const prefix = read(start, PREFIX)
+    const length = headerSize(prefix)
+    if (length === undefined) throw new Error('it has no schema')
+    const header = read(start + PREFIX, length)
+    if (!readHeader(header).isSchema) throw new Error('it has no schema')
+    return RecordBatchReader.from(joined([prefix, header])).open().schema
+  })
+}
+
+function isMagic(start: Uint8Array): boolean {
+  return Buffer.from(start).toString('latin1', 0, MAGIC.length) === MAGIC
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+  }
+  return all
+}

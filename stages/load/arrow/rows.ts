@@ -1,0 +1,172 @@
+import { type Data, DataType, type Field, type FixedSizeList, type Table, type Vector } from 'apache-arrow'
+import {
+  type Cell,
+  fieldsOf,
+  foreignTable,
+  layoutOf,
+  messageOf,
+  PipelineError,
+  type StageContext,
+  turn,
+} from '../../../pipeline/stage-kit.js'
+import { readSourceFile } from '../source-file.js'
+import { labelColumn } from '../tabular/columns.js'
+import type { TabularOptions } from '../tabular/options.js'
+import type { TableRows } from '../tabular/table-rows.js'
+import { chooseWhole } from '../tabular/whole.js'
+
+/** Columns of recorded examples that are no features. */
+const RECORDED = ['split', 'epoch', 'step']
+
+/** Reads the rows of an Arrow file or stream. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
+export async function readArrow(
+  path: string,
+  options: TabularOptions,
+  rows: TableRows,
+  context: StageContext,
+): Promise<void> {
+  const table = tableOf(path, await readSourceFile(path, context))
+  const { fields } = table.schema
+  const names = fields.map(({ name }) => name)
+  const areWhole = fields.map(isWhole)
+  const isRecorded = names.includes('features') && fields[names.indexOf('features')]!.metadata.has('shape')
+  const label = labelColumn(names)
+  const choice = { ...options, label: options.label ?? label }
+  const drop = isRecorded ? [...options.drop, ...RECORDED.filter((name) => names.includes(name))] : options.drop
+  const whole = chooseWhole(path, names, areWhole, { ...choice, drop }, rows.model !== undefined)
+  const classes = isRecorded ? recordedClasses(rows, table) : undefined
+  if (whole) {
+    const { listSize, valueType } = fields[whole.features[0]!]!.type as FixedSizeList
+    const isBytes = DataType.isInt(valueType) && valueType.bitWidth === 8 && !valueType.isSigned
+    rows.beginWhole(path, whole, listSize, isBytes ? 'uint8' : 'float32')
+  } else rows.begin(path, { names, count: names.length, label, declared: fields.map(({ type }) => declaredOf(type)) })
+  const { features, label: labels, weight } = rows.columns!
+  const used = new Set([...features, labels, weight].filter((column) => column >= 0))
+  for (const column of used) checkKind(path, fields[column]!, whole?.features[0] === column)
+  const split = whole && isRecorded ? names.indexOf('split') : -1
+  let from = 0
+  for (const batch of table.batches) {
+    const first = from
+    const placeOf = (row: number): string => `${path}: row ${first + row}`
+    const cells = names.map((_, column) =>
+      used.has(column) || column === split ? cellsOf(batch.getChildAt(column)!) : undefined,
+    )
+    if (classes && labels >= 0) cells[labels] = Array.from(cells[labels]!, (code) => classes[Number(code)] ?? null)
+    if (!whole) await rows.addColumns(cells, batch.numRows, placeOf)
+    else {
+      const column = batch.data.children[whole.features[0]!]!
+      const values = valuesOf(path, column)
+      const width = (column.type as FixedSizeList).listSize
+      for (let row = 0; row < batch.numRows; row++) {
+        const place = (): string => placeOf(row)
+        if (!column.getValid(row)) throw new PipelineError('DATA', `${place()}: expected features, got nothing`)
+        const at = (column.offset + row) * width
+        rows.addWhole(
+          checkedRow(values.subarray(at, at + width), place),
+          labels < 0 ? null : cells[labels]![row],
+          weight < 0 ? undefined : (cells[weight]![row] ?? null),
+          place,
+          split < 0 ? undefined : String(cells[split]![row]),
+        )
+        if (row % 256 === 0) await turn(context)
+      }
+    }
+    from += batch.numRows
+  }
+  rows.endFile(path)
+}
+
+function tableOf(path: string, bytes: Uint8Array): Table {
+  try {
+    return foreignTable(bytes)
+  } catch (error) {
+    throw new PipelineError(
+      'DATA',
+      `${path} is not an Arrow file that can be read: ${messageOf(error).slice(0, 200)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+/** Keeps what the file says of its examples. Returns the names of the classes, by label. */
+function recordedClasses(rows: TableRows, table: Table): readonly string[] | undefined {
+  try {
+    const { shape, names, columns, label, classes } = layoutOf(table)
+    rows.recorded ??= { shape, names, columns, label }
+    const isCoded = DataType.isInt(fieldsOf(table)[1].type) && classes.length > 0
+    if (isCoded) rows.labels.declare(classes)
+    return isCoded ? classes : undefined
+  } catch {
+    // Columns of these names from another program.
+    return undefined
+  }
+}
+
+function isWhole({ type }: Field): boolean {
+  return DataType.isFixedSizeList(type) && (DataType.isInt(type.valueType) || DataType.isFloat(type.valueType))
+}
+
+function declaredOf(type: DataType) {
+  return isText(type) ? undefined : ({ type: 'number' } as const)
+}
+
+function isText(type: DataType): boolean {
+  return DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isDictionary(type)
+}
+
+function checkKind(path: string, { name, type }: Field, isWholeRow: boolean): void {
+  const isNested = DataType.isList(type) || DataType.isStruct(type) || DataType.isFixedSizeList(type)
+  if (isNested && !isWholeRow)
+    throw new PipelineError('DATA', `${path}: the column ${name} has many values in each row; leave it out with drop`)
+}
+
+/** The cells of a column of one batch: its numbers as they lie in memory if none is missing. */
+function cellsOf(column: Vector): ArrayLike<Cell> {
+  const [data] = column.data as [Data]
+  const { type, values, length } = data
+  const isPlain = (DataType.isInt(type) && type.bitWidth < 64) || (DataType.isFloat(type) && type.precision > 0)
+  if (isPlain && data.nullCount === 0 && column.data.length === 1) return values.subarray(0, length)
+  return Array.from({ length }, (_, i) => {
+    const cell: unknown = column.get(i)
+    return cell instanceof Date ? cell.getTime() : typeof cell === 'string' ? cell.trim() : (cell as Cell)
+  })
+}
+
+/** The numbers of a column of lists, one after the other. */
+function valuesOf(path: string, column: Data): Float32Array | Float64Array | Uint8Array {
+  const [child] = column.children as [Data]
+  if (child.nullCount > 0)
+    throw new PipelineError('DATA', `${path}: expected features, found lists with missing numbers`)
+  const { type, values } = child
+  if (DataType.isFloat(type) && type.precision === 0)
+    return Float32Array.from({ length: child.length }, (_, i) => half(values[i]))
+  if (values instanceof BigInt64Array || values instanceof BigUint64Array) return Float64Array.from(values, Number)
+  return values as Float32Array
+}
+
+/** The number that 16 bits say (IEEE 754, binary16). */
+function half(bits: number): number {
+  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023]
+  const size =
+    exponent === 31
+      ? fraction
+        ? Number.NaN
+        : Number.POSITIVE_INFINITY
+      : exponent
+        ? 2 ** (exponent - 25) * (1024 + fraction)
+        : 2 ** -24 * fraction
+  return bits & 0x8000 ? -size : size
+}
+
+function checkedRow<V extends ArrayLike<number>>(values: V, place: () => string): V {
+  if (values instanceof Uint8Array) return values
+  for (let i = 0; i < values.length; i++)
+    if (!Number.isFinite(Math.fround(values[i]!)))
+      throw new PipelineError(
+        'DATA',
+        `${place()}: feature ${i}: expected a number that float32 can hold, got ${values[i]}`,
+      )
+  return values
+}

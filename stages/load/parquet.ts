@@ -1,0 +1,27 @@
+import { defineStage, wire } from '../../pipeline/stage-kit.js'
+import { readParquet } from './parquet/rows.js'
+import { tabularExamples } from './tabular/examples.js'
+import { tabularFacts, tabularOptions, tabularSources } from './tabular/options.js'
+
+/**
+ * Loads examples from Parquet files, row group by row group: columns of numbers, truth values and texts; or one column
+ * that has all features of a row, as fixed-length bytes or as a list of numbers. Dates and times are numbers:
+ * milliseconds since 1970.
+ */
+export const parquet = defineStage({
+  name: 'load/parquet',
+  summary: 'Loads examples from Parquet files.',
+  options: tabularOptions({}),
+  inputs: {},
+  outputs: { examples: wire.examples },
+  // The content is checked.
+  onResume: { path: 'whole' },
+  example: '- use: load/parquet\n  with: { path: flights.parquet, label: origin, missing: drop }',
+  holds:
+    'a row group, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made',
+  parallel: 'every',
+  sources: tabularSources,
+  facts: tabularFacts,
+  run: (options, context) =>
+    context.flow.pull(tabularExamples(options, context, (path, rows) => readParquet(path, options, rows, context))),
+})

@@ -1,0 +1,74 @@
+import { Worker } from 'node:worker_threads'
+import type { Rgb } from './png.js'
+
+/** An image to decode. */
+export interface PngRequest {
+  readonly id: number
+  readonly bytes: Uint8Array
+  readonly size: readonly [height: number, width: number] | undefined
+}
+
+/** The image and the size that it had, or why it cannot be decoded. */
+export type PngAnswer =
+  | { readonly id: number; readonly height: number; readonly width: number; readonly image: Rgb }
+  | { readonly id: number; readonly problem: string }
+
+/** An image that was decoded, and the size that it had. */
+export interface SizedImage {
+  readonly height: number
+  readonly width: number
+  readonly image: Rgb
+}
+
+interface Job {
+  readonly done: (image: SizedImage) => void
+  readonly fail: (error: Error) => void
+}
+
+/** Images of more pixels are decoded in a thread of their own: here they would hold the event loop for over 50 ms. */
+const MOST_HERE = 1 << 16
+
+/** Whether a PNG file says that it has so many pixels that it is not decoded in this thread. */
+export function isLargePng(bytes: Buffer): boolean {
+  return bytes.length >= 24 && bytes.readUInt32BE(16) * bytes.readUInt32BE(20) > MOST_HERE
+}
+
+/** A thread that decodes PNG images, one after the other. It starts with the first image; call `close` at the end. */
+export class PngThread {
+  private worker: Worker | undefined
+  private readonly jobs = new Map<number, Job>()
+  private count = 0
+
+  /** Decodes an image, to a size if it is given. Rejects if it is damaged, or if the thread ends or cannot start. */
+  decode(bytes: Uint8Array, size: PngRequest['size']): Promise<SizedImage> {
+    this.worker ??= this.start()
+    const id = this.count++
+    return new Promise((done, fail) => {
+      this.jobs.set(id, { done, fail })
+      this.worker!.postMessage({ id, bytes, size } satisfies PngRequest)
+    })
+  }
+
+  /** Ends the thread. Images that it has not decoded are rejected. */
+  async close(): Promise<void> {
+    await this.worker?.terminate()
+    this.failAll(new Error('the thread that decodes images was ended'))
+  }
+
+  private start(): Worker {
+    const worker = new Worker(new URL('./png-worker.js', import.meta.url), { execArgv: [] })
+    worker.on('message', (answer: PngAnswer) => {
+      const job = this.jobs.get(answer.id)
+      this.jobs.delete(answer.id)
+      if ('problem' in answer) job?.fail(new Error(answer.problem))
+      else job?.done(answer)
+    })
+    worker.on('error', (error) => this.failAll(error as Error))
+    return worker
+  }
+
+  private failAll(error: Error): void {
+    for (const { fail } of this.jobs.values()) fail(error)
+    this.jobs.clear()
+  }
+}
