@@ -16,7 +16,7 @@ t.test('run trains a built-in pipeline by name and says where the files are', as
   t.match(stdout, /^digits: reference kernel \(float64\), 1 thread; writing runs\/digits-001\n/)
   t.match(
     stdout,
-    /\ndigits: 1797 rows × 64 features \(train 1258, validation 269, test 270\), 10 classes: 0 \(178\), .*, 9 \(180\)\n/,
+    /\ndigits: 1797 rows × 64 features \(train 1258, validation 269, test 270\), 10 classes: 0 \(126 \+ 25 \+ 27\), .*, 9 \(122 \+ 25 \+ 33\)\n/,
   )
   t.match(stdout, /\n {7}3\/3 {2}/)
   t.match(stdout, /\nfiles in runs\/digits-001: figures\/.*, metrics.csv, parameters.arrow, pipeline.yaml, run.json\n$/)

@@ -139,7 +139,7 @@ export const tabularSources = ({ path, files }: Pick<TabularOptions, 'path' | 'f
 export function tabularFacts({ options, problem }: Pick<Checking<TabularOptions>, 'options' | 'problem'>): {
   examples: Facts
 } {
-  const { files, fractions: parts, shape, classes, merge, drop, select, model, type, missing } = options
+  const { files, fractions: parts, shape, classes, merge, drop, select, model, type, missing, weight } = options
   if (select && drop.length > 0) problem('drop', 'expected one of "select" and "drop"')
   if (type === 'uint8' && policies(missing).some((each) => typeof each === 'object' && !isByte(each.constant)))
     problem('missing', 'expected constants that are whole numbers from 0 to 255, because of type: uint8')
@@ -152,7 +152,7 @@ export function tabularFacts({ options, problem }: Pick<Checking<TabularOptions>
   const merged = classes?.map((name) => mergedLabel(labelText(name), merge))
   if (merged && new Set(merged).size < merged.length) problem('classes', 'expected names that differ after `merge`')
   return {
-    examples: { splits: Object.keys(files ?? parts ?? SPLITS), ...(shape && { shape }), ...(classes && { classes }) },
+    examples: { splits: Object.keys(files ?? parts ?? SPLITS), ...(shape && { shape }), ...(classes && { classes }), ...(weight !== undefined && { weighted: true }) },
   }
 }
 

@@ -63,7 +63,7 @@ t.test('rows lie in shared memory, once; only what the rest reads is kept', asyn
       ['test', true],
     ],
   )
-  t.equal(prepared!.bytes, 1797 * (64 + 4))
+  t.equal(prepared!.bytes, 1797 * (64 + 4 + 4))
 })
 
 t.test('whether the seed matters is known by the random numbers that were asked for', async (t) => {
