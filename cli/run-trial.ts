@@ -1,20 +1,32 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { KernelName } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
 import type { Result } from '../pipeline/run/contract.js'
 import { run } from '../pipeline/run/run.js'
-import type { RunFlags } from './run.js'
 import { interruption, type Output } from './terminal.js'
 import { batchSizeOf, checkTrialPlace, inDefinition, trainersOf, withFewEpochs, withFewRows } from './trial.js'
+
+/** The flags of a trial. */
+export interface TrialFlags {
+  /** The kernel to use. */
+  readonly kernel?: KernelName
+  /** Number of threads of the kernel. */
+  readonly threads?: number
+  /** Prints what was found as JSON. */
+  readonly json?: boolean
+  /** Prints nothing but errors. */
+  readonly quiet?: boolean
+}
 
 /** Fewer rows than this of a split, and classes would be missing. */
 const LEAST_ROWS = 40
 
 /** `millrace run --smoke`: runs every stage with a few rows for two epochs, in a temporary directory that is removed. */
-export async function smokeCommand(pipeline: Pipeline, flags: RunFlags, output: Output): Promise<void> {
+export async function smokeCommand(pipeline: Pipeline, flags: TrialFlags, output: Output): Promise<void> {
   checkTrialPlace(pipeline, '--smoke')
   const whole = pipeline.undivided()
   const rows = Math.max(LEAST_ROWS, 2 * batchSizeOf(whole) + 1)
@@ -41,7 +53,7 @@ export async function smokeCommand(pipeline: Pipeline, flags: RunFlags, output: 
 export async function overfitCommand(
   pipeline: Pipeline,
   count: number,
-  flags: RunFlags,
+  flags: TrialFlags,
   output: Output,
 ): Promise<void> {
   checkTrialPlace(pipeline, '--overfit')
@@ -74,7 +86,7 @@ export async function overfitCommand(
 async function inTemporary(
   whole: Pipeline,
   pipeline: Pipeline,
-  { kernel, threads }: RunFlags,
+  { kernel, threads }: TrialFlags,
   output: Output,
 ): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-trial-'))

@@ -45,10 +45,7 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
   const holes = kept.filter(({ missing }) => missing > 0)
   const ruleOf = (found: readonly FoundColumn[], rule: (column: FoundColumn) => string): Options =>
     Object.fromEntries(found.map((column) => [String(nameOf(column)), rule(column)]))
-  const missing = {
-    ...ruleOf(holes, ({ isNumeric }) => (isNumeric ? 'median' : 'mode')),
-    ...(label.missing > 0 && ruleOf([label], () => 'drop')),
-  }
+  const missing = ruleOf(holes, ({ isNumeric }) => (isNumeric ? 'median' : 'mode'))
   const wanted: Record<string, unknown> = {
     path,
     ...(!header && { header }),
@@ -81,6 +78,9 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
         ? [`The label has ${label.distinct} different values: is it a class? Millrace trains classifiers.`]
         : []),
       ...(label.distinct < 2 ? ['The label has one value only: there is nothing to learn.'] : []),
+      ...(label.missing > 0
+        ? [`${label.missing} rows have no label; they must be taken out of the file before training.`]
+        : []),
       ...(kept.length === 0 ? ['No column is left that can be a feature.'] : []),
       ...(dropped.length > 0 ? [`Left out: ${told(dropped)}.`] : []),
       ...unknown.map((option) => `The file needs the option "${option}", which the load stage does not have.`),

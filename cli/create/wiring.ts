@@ -54,6 +54,7 @@ export async function wired(
   async function add(use: string, isAdded: boolean): Promise<void> {
     const stage = await resolveStage(use, process.cwd(), trust)
     const from = await inputsOf(stage)
+    if (stage.name.startsWith('split/')) leaveToSplit(entries)
     const id = idOf(use, stage, entries)
     entries.push({ use, stage, id, from, with: optionsOf(use, stage, given[use] ?? {}), isAdded })
     const outputs = Object.entries(stage.outputs as Ports)
@@ -90,6 +91,14 @@ export async function wired(
 
   for (const use of names) await add(use, false)
   return entries
+}
+
+/** A stage behind the load divides the rows, so the load must not: all rows are its first split. */
+function leaveToSplit(entries: NewEntry[]): void {
+  const at = entries.findIndex(({ stage }) => Object.keys(stage.inputs).length === 0)
+  const load = entries[at]
+  if (!load || !Object.hasOwn(optionSchema(load.stage.options).properties ?? {}, 'fractions')) return
+  entries[at] = { ...load, with: { ...load.with, fractions: { train: 1 } } }
 }
 
 function typesOf(ports: Ports): string[] {

@@ -51,7 +51,8 @@ test('commands, options, pipelines, stages, codes, choices and settings are comp
 
 for (const shell of ['bash', 'zsh', 'fish'] as const)
   test(`${shell} reads its script`, async (t) => {
-    const { error, status, stderr } = spawnSync(shell, ['-n'], { input: completionScript(shell), encoding: 'utf8' })
+    const file = join(t.testdir({ script: completionScript(shell) }), 'script')
+    const { error, status, stderr } = spawnSync(shell, ['-n', file], { encoding: 'utf8' })
     if (error) return t.skip(`needs ${shell}`)
     t.strictSame([status, stderr], [0, ''])
   })

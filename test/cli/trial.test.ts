@@ -66,12 +66,12 @@ test('what the run would end with, check and smoke say with the line of the stag
 test('smoke runs every stage, with few rows and epochs', async (t) => {
   const { folder, file } = written(t)
   const pipeline = await Pipeline.load(file)
-  const smoke = JSON.parse(await printed((output) => smokeCommand(pipeline, { set: [], kernel, json: true }, output)))
+  const smoke = JSON.parse(await printed((output) => smokeCommand(pipeline, { kernel, json: true }, output)))
   t.match(smoke, { passed: true, steps: 8, rows: 40, undrawn: [] })
   t.strictSame(smoke.files.sort(), ['figures/predictions.csv', 'metrics.csv', 'pipeline.yaml', 'run.json'])
   t.strictSame(readdirSync(folder).sort(), ['data.csv', 'p.yaml'])
   t.match(
-    await printed((output) => smokeCommand(pipeline, { set: [], kernel }, output)),
+    await printed((output) => smokeCommand(pipeline, { kernel }, output)),
     /^p: 8 stages ran, 8 steps with at most 40 rows/m,
   )
 })
@@ -79,19 +79,17 @@ test('smoke runs every stage, with few rows and epochs', async (t) => {
 test('overfit passes if the model knows the rows, and only then', async (t) => {
   const { file } = written(t)
   const overfit = async (set: string[]) =>
-    printed(async (output) => overfitCommand(await Pipeline.load(file, { set }), 12, { set: [], kernel }, output))
+    printed(async (output) => overfitCommand(await Pipeline.load(file, { set }), 12, { kernel }, output))
   t.match(await overfit([]), 'the model knows 100.00 % of 12 rows of train after 60 steps: it can learn\n')
   const noise = rows.replaceAll(/^-?1,(.*),.$/gm, '0,0,$1')
   const { file: other } = written(t, noise)
-  const hopeless = printed(async (output) =>
-    overfitCommand(await Pipeline.load(other), 12, { set: [], kernel }, output),
-  )
+  const hopeless = printed(async (output) => overfitCommand(await Pipeline.load(other), 12, { kernel }, output))
   t.match(await errorOf(hopeless), [
     'CHECK',
     /the model knows \d+\.\d\d % of 12 rows of train after 60 steps .* knows them all/,
   ])
   const loading = join(file, '../load.yaml')
   writeFileSync(loading, 'stages:\n  - { use: load/digits }\n  - { use: sink/arrow }\n')
-  const none = printed(async (output) => overfitCommand(await Pipeline.load(loading), 5, { set: [], kernel }, output))
+  const none = printed(async (output) => overfitCommand(await Pipeline.load(loading), 5, { kernel }, output))
   t.match(await errorOf(none), ['ARGUMENTS', /--overfit needs a stage that trains on batches/])
 })
