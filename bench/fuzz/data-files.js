@@ -10,6 +10,7 @@ import { csvReaders } from './csv-readers.js'
 import { loadContext } from './load-context.js'
 import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
 import { outcomeOf } from './outcome.js'
+import { tableFiles } from './table-files.js'
 
 /** Runs a load stage alone. A bad file must give a DATA error that names it. */
 function load(stage, options, file) {
@@ -157,6 +158,7 @@ const packedTables = tables.map((table) => gzipSync(table))
 /** The readers of data files. */
 export const dataFiles = [
   csvReaders,
+  ...tableFiles,
   {
     name: 'CIFAR binary',
     weight: 12,
