@@ -133,7 +133,7 @@ t.test('load/cifar10 rejects wrong options before any data is read', async (t) =
     ],
     [
       'directory: x, valid: [a]',
-      'pipeline.yaml:3:27  stages[0] load/cifar10: unknown option "valid"; options: directory, train, validation, test, holdOut',
+      'pipeline.yaml:3:27  stages[0] load/cifar10: unknown option "valid"; options: directory, train, validation, test, holdOut, model',
     ],
   ]
   for (const [options, problem] of cases) t.equal(await problemsOf(t, entry(options)), problem)
