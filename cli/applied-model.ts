@@ -1,4 +1,13 @@
-import { closeSync, createWriteStream, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { pipeline as piped } from 'node:stream/promises'
@@ -67,6 +76,9 @@ const byEnding: Readonly<Record<string, string>> = {
   arff: 'load/arff',
 }
 
+/** What messages call standard input. */
+const STDIN = 'standard input'
+
 /** Options that say which rows are read for which split, or what is found in them: a trained model knows better. */
 const ofTraining = new Set([
   ...['path', 'files', 'directory', 'train', 'validation', 'test', 'holdOut', 'fractions', 'seed', 'stratify'],
@@ -79,8 +91,14 @@ const ofTraining = new Set([
  * `ARGUMENTS` or `DEFINITION` if it is not clear how the data is to be read.
  *
  * @param data files or folders; `-` is standard input
+ * @param signal ends the wait for standard input
  */
-export async function applyModel(run: string, data: readonly string[], flags: ModelFlags): Promise<AppliedModel> {
+export async function applyModel(
+  run: string,
+  data: readonly string[],
+  flags: ModelFlags,
+  signal: AbortSignal,
+): Promise<AppliedModel> {
   const file = storedModelFile(run, flags.which)
   const { table } = readStoredModel(file)
   const model = modelOf(table)
@@ -89,7 +107,7 @@ export async function applyModel(run: string, data: readonly string[], flags: Mo
   const use = flags.load ?? loaderFor(data, own?.use)
   const stage = (await builtInStages()).get(use)
   const kept = own?.use === use ? keptOptions(own.with, stage, model) : {}
-  const spooled = await withoutStdin(data)
+  const spooled = await withoutPipe(data, signal)
   try {
     const options = { ...kept, ...filesFor(use, stage, spooled.paths), model: file }
     const stages = [{ id: 'data', use, with: escaped(options) }]
@@ -230,24 +248,38 @@ function cifarFiles(paths: readonly string[]): Record<string, unknown> {
   return { directory: [...folders][0], train: paths.map((path) => basename(path)) }
 }
 
-/** Copies standard input to a temporary file: load stages read files, some of them twice. */
-async function withoutStdin(data: readonly string[]): Promise<{ paths: readonly string[]; remove: () => void }> {
-  if (!data.includes('-')) return { paths: data, remove: () => {} }
-  if (data.length > 1) throw new PipelineError('ARGUMENTS', 'expected nothing beside "-", which is standard input')
+/** Copies standard input, or a pipe, to a temporary file: load stages read files, some of them twice. */
+async function withoutPipe(
+  data: readonly string[],
+  signal: AbortSignal,
+): Promise<{ paths: readonly string[]; remove: () => void }> {
+  const pipe = data.find((path) => path === '-' || isPipe(path))
+  if (pipe === undefined) return { paths: data, remove: () => {} }
+  if (data.length > 1) throw new PipelineError('ARGUMENTS', `expected nothing beside "${pipe}", which is a pipe`)
   const folder = mkdtempSync(join(tmpdir(), 'millrace-stdin-'))
   const remove = (): void => {
     process.off('exit', remove)
     rmSync(folder, { recursive: true, force: true })
   }
   process.on('exit', remove)
-  const path = join(folder, 'stdin')
+  const path = join(folder, STDIN)
   try {
-    await piped(process.stdin, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+    await piped(
+      pipe === '-' ? process.stdin : createReadStream(pipe),
+      createWriteStream(path, { flags: 'wx', mode: 0o600 }),
+      { signal },
+    )
   } catch (error) {
     remove()
-    throw new PipelineError('DATA', fileProblem('read', 'standard input', error), { cause: error })
+    if (signal.aborted) throw new PipelineError('ABORTED', 'interrupted', { cause: error })
+    throw new PipelineError('DATA', fileProblem('read', pipe === '-' ? STDIN : pipe, error), { cause: error })
   }
   return { paths: [path], remove }
+}
+
+function isPipe(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false })
+  return status !== undefined && (status.isFIFO() || status.isSocket())
 }
 
 /** Options in which no text is taken for a reference to a var. */
@@ -267,7 +299,9 @@ export function inPlainWords(error: unknown): unknown {
     const set = where?.startsWith('--set ') ? where.replace('--set data.', '--set ') : undefined
     return {
       ...(set !== undefined && { where: set }),
-      message: message.replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
+      message: message
+        .replace(/\/\S*\/millrace-stdin-\w+\/(?=standard input)/g, '')
+        .replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
     }
   })
   return new PipelineError(error.code, problems, { cause: error })

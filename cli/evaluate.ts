@@ -31,9 +31,10 @@ export async function evaluateCommand(
   flags: EvaluateFlags,
   output: Output,
 ): Promise<void> {
-  const applied = await applyModel(run, data, flags)
   const stop = interruption(output)
+  let applied: AppliedModel | undefined
   try {
+    applied = await applyModel(run, data, flags, stop.signal)
     const labels: number[] = []
     const predicted: number[] = []
     const { model, file, position } = applied
@@ -72,7 +73,7 @@ export async function evaluateCommand(
   } catch (error) {
     throw inPlainWords(error)
   } finally {
-    applied.dispose()
+    applied?.dispose()
     stop.release()
   }
 }

@@ -10,7 +10,7 @@ export function addModelCommands(program: Command, output: Output): void {
     .description(
       'Predict the class of every row of files, with a probability (or score) for each class. The model knows its ' +
         'columns, categories, fill values, standardisation and classes; columns are found by name, and a label is not ' +
-        'needed. The rows are read piece by piece, and the file appears when it is complete.',
+        'needed. The file appears when it is complete.',
     )
     .option('--out <file>', 'the file to write, by its ending; - is standard output', '-')
     .addOption(

@@ -41,11 +41,12 @@ export async function predictCommand(
       '--json prints a summary to standard output; name a file with --out for the rows',
     )
   const format = formatFor(flags)
-  const applied = await applyModel(run, data, flags)
   const stop = interruption(output)
+  let applied: AppliedModel | undefined
   // Made before the run, so that a place that cannot be written to is told at once.
   let file: OutputFile | undefined
   try {
+    applied = await applyModel(run, data, flags, stop.signal)
     file = isStdout ? undefined : openOutputFile(resolve(flags.out), flags.force === true)
     const counts = await written(applied, format, file?.append, flags, output, stop.signal)
     file?.commit()
@@ -55,7 +56,7 @@ export async function predictCommand(
     if (!(isStdout && output.isClosed)) throw inPlainWords(error)
   } finally {
     file?.abandon()
-    applied.dispose()
+    applied?.dispose()
     stop.release()
   }
 }

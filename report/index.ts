@@ -10,6 +10,7 @@ export { pageOf } from './page.js'
 export {
   type Figure,
   type RunFiles,
+  type RunText,
   readRecord,
   readRun,
   readRunText,

@@ -55,7 +55,7 @@ export interface RunFiles {
 }
 
 /** The content of `pipeline.yaml` in a run directory. */
-interface RunText {
+export interface RunText {
   /** The text. */
   readonly text: string
   /** The values that tell the run from others: its vars, and options (`id.option`) that refer to none. */

@@ -209,6 +209,17 @@ t.test('a learner that does not come with Millrace is given', async (t) => {
   model.free()
 })
 
+t.test('arrays that do not fit the learner are told', async (t) => {
+  const [W, b] = ['W', 'b'].map((name) => ({ name, shape: [2, 2], values: new Float32Array(4) }))
+  const message = 'the model does not fit its learner "softmax": expected the array W of 2×3, found 2×2'
+  await t.rejects(loadModel(storedModel(t, { arrays: [W!, b!] })), { code: 'DATA', message })
+  const options = { hidden: [2], loss: 'hinge', batchNorm: true }
+  const other = loadModel(storedModel(t, { learner: 'network', options }))
+  await t.rejects(other, { code: 'DATA', message: /its learner "network": expected the array W1 of 2×3, found none$/ })
+  const broken = loadModel(storedModel(t, { learner: 'network', options: { hidden: 'x' } }))
+  await t.rejects(broken, { code: 'DATA' })
+})
+
 t.test('the run says which version made the model; its best parameters are a file of their own', async (t) => {
   const path = storedModel(t)
   const run = dirname(path)

@@ -240,7 +240,7 @@ t.test('load/idx rejects wrong options before any data is read', async (t) => {
     ['classes: [a, b]', `pipeline.yaml:3:11  ${place} directory is required: expected a non-empty string`],
     [
       'directory: x, files: { train: { images: a } }',
-      `pipeline.yaml:3:43  ${place} files.train.labels is required: expected a non-empty string`,
+      `pipeline.yaml:3:43  ${place} files.train: expected \`labels\`, the file of the labels of these images`,
     ],
     ['directory: x, files: {}', `pipeline.yaml:3:34  ${place} files: expected at least one split, got {}`],
     [
