@@ -152,7 +152,12 @@ export function tabularFacts({ options, problem }: Pick<Checking<TabularOptions>
   const merged = classes?.map((name) => mergedLabel(labelText(name), merge))
   if (merged && new Set(merged).size < merged.length) problem('classes', 'expected names that differ after `merge`')
   return {
-    examples: { splits: Object.keys(files ?? parts ?? SPLITS), ...(shape && { shape }), ...(classes && { classes }), ...(weight !== undefined && { weighted: true }) },
+    examples: {
+      splits: Object.keys(files ?? parts ?? SPLITS),
+      ...(shape && { shape }),
+      ...(classes && { classes }),
+      ...(weight !== undefined && { weighted: true }),
+    },
   }
 }
 
