@@ -103,6 +103,10 @@ function printProducts(found, { sizes, batch, steps }, limit) {
     ]
   })
   printTable(['products, fastest tenth of steps by the clock', 's', 'GFLOP/s', 'of sgemm'], rows)
+  const outside = found.map(({ spent: { outputs, stepSlopes, inputSlopes, outside } }) => {
+    return outside / (outputs + stepSlopes + inputSlopes + outside)
+  })
+  console.log(`  native: outside the kernel ${percent(median(outside))} of a step`)
 }
 
 /** The floating-point operations of the products of one step: forward, gradients, and slopes by all inputs but the rows. */

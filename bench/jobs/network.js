@@ -1,6 +1,6 @@
 // Trains a network in Millrace, kernels alone. Prints { wall, cpu, rss, spent, … }: seconds of all steps, seconds of
-// processor time of all threads, MB, and for the native kernel the seconds in each function of the addon: those of
-// the fastest tenth of the steps times their number, because other programs interrupt the rest.
+// processor time of all threads, MB, and for the native kernel the seconds in each function of the addon and outside of
+// them: those of the fastest tenth of the steps times their number, because other programs interrupt the rest.
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
@@ -60,7 +60,9 @@ const batches = Array.from({ length: Math.floor(count / batch) }, (_, i) => ({
 }))
 const train = (from, to) => {
   for (let i = from; i < to; i++) {
+    const began = performance.now()
     stepper.step(batches[i % batches.length], eta, i + 1)
+    if ('outside' in spent) spent.outside = (performance.now() - began) / 1000 - products()
     for (const name of Object.keys(spent)) {
       ofSteps[name].push(spent[name])
       spent[name] = 0
@@ -84,6 +86,11 @@ console.log(
 )
 kernels.close()
 
+/** Seconds in the functions of the addon during this step. */
+function products() {
+  return spent.outputs + spent.stepSlopes + spent.inputSlopes
+}
+
 /** The largest of the fastest tenth. */
 function fastest(seconds) {
   return seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 10)]
@@ -94,6 +101,8 @@ function timeAddon() {
   const folder = new URL('../../kernels/native/build/Release/', import.meta.url)
   const file = readdirSync(folder).find((name) => name.endsWith('.node'))
   const addon = createRequire(import.meta.url)(new URL(file, folder).pathname)
+  spent.outside = 0
+  ofSteps.outside = []
   for (const name of ['outputs', 'stepSlopes', 'inputSlopes']) {
     const own = addon[name]
     spent[name] = 0

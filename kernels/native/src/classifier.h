@@ -63,7 +63,7 @@ constexpr int kProductRows = 40;  // rows of slopes in one unit of `input_slopes
 
 /** Values of working memory that a thread needs. */
 constexpr Size scratch_length(Size classes, Size stride) {
-  const Size outputs = 2 * kGroup * stride, product = (kProductRows + kStrip) * classes;
+  const Size outputs = 2 * kGroup * stride, product = kStrip * classes;
   return (outputs > product ? outputs : product) + kPad - (outputs > product ? outputs : product) % kPad;
 }
 
@@ -161,6 +161,7 @@ class Classifier {
   double softmax(const Batch&, const int32_t* labels);
   float* forward_group(const Batch&, Size group, int thread);
   void take_slopes(const float* slopes, Size rows);
+  void multiply_slopes(Parameters, const float* slopes, Size rows, const float* relu, float* out);
   void add_gradient(const LabelledBatch&);
   Batch piece_of(const Batch&, Size from) const;
   void add_piece(const Batch&);

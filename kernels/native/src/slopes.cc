@@ -73,8 +73,26 @@ void Classifier::outputs(Parameters parameters, const Batch& rows, bool is_relu,
 }
 
 void Classifier::input_slopes(Parameters parameters, const float* slopes, Size rows, const float* relu, float* out) {
+  for (Size from = 0; from < rows; from += kPiece) {
+    const Size size = std::min<Size>(kPiece, rows - from), at = from * model_.features;
+    multiply_slopes(parameters, slopes + from * model_.classes, size, relu ? relu + at : nullptr, out + at);
+  }
+}
+
+/** The same for at most kPiece rows. */
+void Classifier::multiply_slopes(Parameters parameters, const float* slopes, Size rows, const float* relu, float* out) {
   const Model& m = model_;
   const Size groups = parts(rows, kProductRows), strips = parts(m.features, kStrip);
+  // Once for all strips: to [group, tile of rows, classes, K].
+  share(groups, double(rows) * m.classes * 10, [&](int64_t group, int) {
+    const Size from = group * kProductRows;
+    each_wide_tile(std::min<Size>(kProductRows, rows - from), [&](Size k0, Size K) {
+      float* to = g_.get() + (from + k0) * m.classes;
+      const float* row = slopes + (from + k0) * m.classes;
+      for (Size k = 0; k < m.classes; k++)
+        for (Size i = 0; i < K; i++) *to++ = row[i * m.classes + k];
+    });
+  });
   // `slopes W` is the gradient `gT x` with the rows of W for x, and a column of g for each row of slopes.
   const Batch weights = {parameters.W, false, m.classes};
   share(groups * strips, double(rows) * m.features * m.classes, [&](int64_t unit, int thread) {
@@ -83,15 +101,9 @@ void Classifier::input_slopes(Parameters parameters, const float* slopes, Size r
     product.wide = true;
     product.features = m.features;
     product.classes = std::min<Size>(kProductRows, rows - from);
-    float* g = scratch_.get() + thread * scratch_length(m.classes, m.stride);
-    float* copy = g + kProductRows * m.classes;
-    each_wide_tile(product.classes, [&](Size k0, Size K) {
-      float* to = g + k0 * m.classes;
-      for (Size i = 0; i < K; i++)
-        for (Size k = 0; k < m.classes; k++) to[k * K + i] = slopes[(from + k0 + i) * m.classes + k];
-    });
+    float* copy = scratch_.get() + thread * scratch_length(m.classes, m.stride);
     const Size at = from * m.features;
-    arithmetic_.product(product, weights, g, strip, relu ? relu + at : nullptr, copy, out + at);
+    arithmetic_.product(product, weights, g_.get() + from * m.classes, strip, relu ? relu + at : nullptr, copy, out + at);
   });
 }
 
