@@ -8,6 +8,7 @@ import { idx } from '../../dist/stages/load/idx.js'
 import { csvReaders } from './csv-readers.js'
 import { load } from './load.js'
 import { absurdNumbers, mutated, prototypeKeys } from './mutations.js'
+import { tableFiles } from './table-files.js'
 
 const RECORD = 3073
 const records = [0, 1, 2, 5].map((count) =>
@@ -148,6 +149,7 @@ const packedTables = tables.map((table) => gzipSync(table))
 /** The readers of data files. */
 export const dataFiles = [
   csvReaders,
+  ...tableFiles,
   {
     name: 'CIFAR binary',
     weight: 12,

@@ -39,8 +39,21 @@ export class PlainLines {
   private readonly weight: number
   private readonly count: number
 
-  /** Call it after the file has begun. */
-  constructor(rows: TableRows, path: string, delimiter: string, decimal: string) {
+  private readonly add: (cells: string[], place: () => string) => void
+
+  /**
+   * Call it after the file has begun.
+   *
+   * @param add adds a row that is not read here; it throws the error of a line that is wrong
+   */
+  constructor(
+    rows: TableRows,
+    path: string,
+    delimiter: string,
+    decimal: string,
+    add: (cells: string[], place: () => string) => void,
+  ) {
+    this.add = add
     const { features, label, weight, count } = rows.columns!
     this.rows = rows
     this.path = path
@@ -86,7 +99,7 @@ export class PlainLines {
   private reread(text: string, start: number, place: () => string): void {
     const end = text.indexOf('\n', start)
     const cells = splitPlainLine(text.slice(start, end < 0 ? text.length : end), this.delimiterText)
-    if (cells) this.rows.add(cells, place)
+    if (cells) this.add(cells, place)
   }
 
   /** Returns the start of the next line if this one has only blanks, else `start`. */

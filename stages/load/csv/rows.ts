@@ -142,7 +142,7 @@ class CsvFile {
   }
 
   private onRecord(cells: readonly string[], line: number): void {
-    const { path, format, rows } = this
+    const { path, format } = this
     const place = (): string => `${path}:${line}`
     if (!this.lines) {
       const isHeader = format.header && !this.header
@@ -150,12 +150,16 @@ class CsvFile {
       this.begin(cells.length)
       if (isHeader) return
     }
+    this.add(cells, place)
+  }
+
+  private add(cells: readonly string[], place: () => string): void {
     if (this.header && cells.length !== this.header.length && isScikitHeader(this.header, cells.length))
       throw new PipelineError(
         'DATA',
         `${place()}: expected ${this.header.length} cells, found ${cells.length}; the first line has the numbers of rows and columns and the classes, as in the files of scikit-learn: header: false and skip: 1 leave it out`,
       )
-    rows.add(cells, place)
+    this.rows.add(cells, place)
   }
 
   private begin(count: number): void {
@@ -163,7 +167,7 @@ class CsvFile {
     const { delimiter, decimal } = format
     const hint = `; is ${JSON.stringify(delimiter)} the delimiter?`
     rows.begin(path, { names: header, count, decimal, hint, label: -1 })
-    this.lines = new PlainLines(rows, path, delimiter, decimal)
+    this.lines = new PlainLines(rows, path, delimiter, decimal, (cells, place) => this.add(cells, place))
   }
 }
 

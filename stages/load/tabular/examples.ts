@@ -125,26 +125,25 @@ function columnsOf({ cells }: TableRows, model: ModelInputs): FittedColumn[] {
 }
 
 async function fit(
-  { cells, rows, columnNames }: TableRows,
+  { cells, rows, columnNames, firstPath }: TableRows,
   splits: readonly Split[],
   { unseen }: TabularOptions,
   context: StageContext,
 ): Promise<(FittedColumn | undefined)[]> {
   const train = splits.find(([name]) => name === 'train')
   const [split, order] = train ?? ['data', range(0, rows!.count)]
+  const fitting = { rows: rows!, fit: order, split, unseen, path: firstPath }
   const fitted: (FittedColumn | undefined)[] = []
   for (const [j, column] of cells.entries()) {
     const name = columnNames?.[j] ?? column.rules.title
-    fitted.push(
-      column.kind === 'dropped' ? undefined : await fitColumn(column, j, rows!, order, split, name, unseen, context),
-    )
+    fitted.push(column.kind === 'dropped' ? undefined : await fitColumn(column, j, name, fitting, context))
   }
   return fitted
 }
 
 /** Adds notes on what became of missing cells and of texts. */
 function tell(
-  { cells, dropped, count }: TableRows,
+  { cells, dropped, count, firstPath }: TableRows,
   fitted: readonly (FittedColumn | undefined)[],
   splits: readonly Split[],
   context: StageContext,
@@ -167,7 +166,7 @@ function tell(
   if (fitted.every((column) => column === undefined))
     throw new PipelineError(
       'DATA',
-      'all feature columns have texts and are left out; text: one-hot makes features of them',
+      `${firstPath}: all feature columns have texts and are left out; text: one-hot makes features of them`,
     )
 }
 

@@ -14,6 +14,20 @@ export interface FittedColumn {
   readonly fill: number
 }
 
+/** From what columns are fitted. */
+export interface Fitting {
+  /** All rows that are kept. */
+  readonly rows: RowBlocks
+  /** The training rows. */
+  readonly fit: RowList
+  /** The name of their split. */
+  readonly split: string
+  /** What becomes of texts that the training rows do not have. */
+  readonly unseen: 'error' | 'ignore'
+  /** Path of the first file, for messages. */
+  readonly path: string
+}
+
 /** Most different values of a column whose mode is sought. */
 const MOST_VALUES = 1 << 20
 
@@ -23,27 +37,23 @@ const MOST_VALUES = 1 << 20
  * training rows have not.
  *
  * @param j index of the column in the stored rows
- * @param fit the training rows
- * @param split name of their split
+ * @param name name of the column in the model
  */
 export async function fitColumn(
   cells: ColumnCells,
   j: number,
-  rows: RowBlocks,
-  fit: RowList,
-  split: string,
   name: string,
-  unseen: 'error' | 'ignore',
+  { rows, fit, split, unseen, path }: Fitting,
   context: StageContext,
 ): Promise<FittedColumn> {
-  if (cells.kind === 'category') return fitCategories(cells, j, rows, fit, split, name, unseen, context)
+  if (cells.kind === 'category') return fitCategories(cells, j, name, { rows, fit, split, unseen, path }, context)
   const { missing, bytes } = cells.rules
   const lookup = cells.lookup
-  const numbers = new ColumnValues(rows, j, lookup, fit)
+  const numbers = new ColumnValues(rows, j, lookup, fit, `${path}: column ${cells.rules.title}`)
   if (missing === 'error' || missing === 'drop') return { column: { kind: 'number', name }, lookup, fill: Number.NaN }
   const found =
     typeof missing === 'object'
-      ? constantNumber(missing.constant, cells.rules.title)
+      ? constantNumber(missing.constant, `${path}: column ${cells.rules.title}`)
       : missing === 'mean'
         ? await numbers.mean(context)
         : missing === 'median'
@@ -52,7 +62,7 @@ export async function fitColumn(
   if (found === undefined)
     throw new PipelineError(
       'DATA',
-      `column ${cells.rules.title}: no row of the split ${split} has a value, so there is no ${missing}; leave the column out with drop`,
+      `${path}: column ${cells.rules.title}: no row of the split ${split} has a value, so there is no ${missing}; leave the column out with drop`,
     )
   const fill = bytes ? Math.round(found) : found
   return { column: { kind: 'number', name, fill }, lookup, fill }
@@ -61,17 +71,14 @@ export async function fitColumn(
 function constantNumber(constant: number | string, title: string): number {
   const value = Number(constant)
   if (constant !== '' && Number.isFinite(Math.fround(value))) return value
-  throw new PipelineError('DATA', `column ${title}: it has numbers, and cannot be filled with "${constant}"`)
+  throw new PipelineError('DATA', `${title}: it has numbers, and cannot be filled with "${constant}"`)
 }
 
 async function fitCategories(
   cells: ColumnCells,
   j: number,
-  rows: RowBlocks,
-  fit: RowList,
-  split: string,
   name: string,
-  unseen: 'error' | 'ignore',
+  { rows, fit, split, unseen, path }: Fitting,
   context: StageContext,
 ): Promise<FittedColumn> {
   const { texts, places, rules } = cells
@@ -89,7 +96,7 @@ async function fitCategories(
   if (categories.length === 0)
     throw new PipelineError(
       'DATA',
-      `column ${rules.title}: no row of the split ${split} has a value; leave the column out with drop`,
+      `${path}: column ${rules.title}: no row of the split ${split} has a value; leave the column out with drop`,
     )
   const index = new Map(categories.map((category, i) => [category, i]))
   const lookup = Int32Array.from(texts, (text) => index.get(text) ?? -1)
@@ -136,8 +143,10 @@ class ColumnValues {
   private readonly column: number
   private readonly lookup: ArrayLike<number> | undefined
   private readonly fit: RowList
+  private readonly title: string
 
-  constructor(rows: RowBlocks, column: number, lookup: ArrayLike<number> | undefined, fit: RowList) {
+  constructor(rows: RowBlocks, column: number, lookup: ArrayLike<number> | undefined, fit: RowList, title: string) {
+    this.title = title
     this.rows = rows
     this.column = column
     this.lookup = lookup
@@ -188,7 +197,10 @@ class ColumnValues {
     await this.each(context, (value) => {
       counts.set(value, (counts.get(value) ?? 0) + 1)
       if (counts.size > MOST_VALUES)
-        throw new PipelineError('DATA', `more than ${MOST_VALUES} different values in one column; take missing: median`)
+        throw new PipelineError(
+          'DATA',
+          `${this.title}: more than ${MOST_VALUES} different values; take missing: median`,
+        )
     })
     let best: number | undefined
     for (const [value, count] of counts) {
