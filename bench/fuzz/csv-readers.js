@@ -39,7 +39,8 @@ async function found(read, path, format) {
     await read(path, format, rows, context)
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error
-    return { error: error.message }
+    // Only the whole reader knows this hint.
+    return { error: error.message.replace(/; the first line has .*$/, '') }
   }
   const stored = rows.rows
   return {
