@@ -15,11 +15,11 @@ export interface PerRow {
 /** The rows of a table: what kernels and learners read, and what else the table says of each row. */
 export type ExampleRows = Rows & PerRow
 
-/** The names of the columns of `PerRow`, in their order in a table. */
-export const perRowNames = ['row', 'weight'] as const
+/** The name of a column of `PerRow`. */
+export type PerRowName = 'row' | 'weight'
 
-/** The name of such a column. */
-export type PerRowName = (typeof perRowNames)[number]
+/** Their order in a table. */
+const perRowNames: readonly PerRowName[] = ['row', 'weight']
 
 const fields: Readonly<Record<PerRowName, Field>> = {
   row: new Field('row', new Int32(), false),
