@@ -80,7 +80,8 @@ function whole(written: unknown): Schema {
 
 /** The options of a stage. Editors show the title. */
 function optionsOf({ use, stage }: NamedStage): Schema {
-  return { title: use, ...withReferences(optionSchema(stage.options)) }
+  const options = withReferences(optionSchema(stage.options), `${pointerTo(use)}/$defs/`)
+  return { title: use, ...options }
 }
 
 const id = {
@@ -137,7 +138,7 @@ function useOf({ use, stage }: NamedStage): Schema {
 }
 
 function optionsIn({ use, stage }: NamedStage): Schema {
-  const target = { $ref: `#/$defs/${use.replaceAll('~', '~0').replaceAll('/', '~1').replaceAll('%', '%25')}` }
+  const target = { $ref: pointerTo(use) }
   const { required = [] } = optionSchema(stage.options)
   return required.length > 0 ? target : { anyOf: [target, { type: 'null' }] }
 }
@@ -166,14 +167,32 @@ const NAMED = ['properties', '$defs', 'patternProperties']
 const LISTED = ['anyOf', 'oneOf', 'allOf', 'prefixItems']
 const SINGLE = ['items', 'additionalProperties', 'propertyNames', 'not']
 
+/** The JSON pointer to the options of a stage. */
+function pointerTo(use: string): string {
+  return `#/$defs/${use.replaceAll('~', '~0').replaceAll('/', '~1').replaceAll('%', '%25')}`
+}
+
 /** The schema without keywords that are only for Millrace, and those that say nothing. */
 function clean(schema: OptionSchema): Schema {
   return mapped(schema as Schema, (part) => part)
 }
 
-/** The schema of what may be written: a reference may stand wherever a value may. The schema itself is of a mapping. */
-function withReferences(schema: OptionSchema): Schema {
-  return mapped(schema as Schema, withReference)
+/**
+ * The schema of what may be written: a reference may stand wherever a value may. The schema itself is of a mapping.
+ *
+ * @param definitions the pointer to its `$defs`, where it will stand
+ */
+function withReferences(schema: OptionSchema, definitions = ''): Schema {
+  return mapped(schema as Schema, (part) => withReference(moved(part, definitions)))
+}
+
+/** A recursive part refers to the `$defs` of its own schema, which stands elsewhere now. */
+function moved(part: Schema, definitions: string): Schema {
+  const text = JSON.stringify(part).replaceAll(
+    '"$ref":"#/$defs/__',
+    () => `"$ref":${JSON.stringify(`${definitions}__`).slice(0, -1)}`,
+  )
+  return JSON.parse(text)
 }
 
 /** Rewrites a schema: `change` gets the schema of every value that is part of its value. */
