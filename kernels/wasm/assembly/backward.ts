@@ -127,7 +127,15 @@ function sumTile(item: u32, scratch: usize): usize {
   for (let i: u32 = 0; i < rows; i += ROW_BLOCK) {
     const count = min(ROW_BLOCK, rows - i)
     for (let j: u32 = 0; j < columns; j += 32) {
-      for (let r: u32 = 0; r < count; r++) readRow(x + <usize>r * ROW_BYTES, 16, 64, i + r, first + j, 32)
+      const inside = <i32>min<u32>(32, call.features - first - j)
+      const width = call.width
+      const pitch = <usize>call.features * width
+      let from = call.values + <usize>i * pitch + <usize>(first + j) * width
+      const end = x + <usize>count * ROW_BYTES
+      for (let to = x; to < end; to += ROW_BYTES) {
+        readRow(to, 16, 64, from, width, inside, 32)
+        from += pitch
+      }
       for (let k: u32 = 0; k < classes; k += GROUP) addPair(k, i, count, x, tile + <usize>(k * TILE_COLUMNS + j) * 8)
     }
   }

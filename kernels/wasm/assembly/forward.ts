@@ -93,7 +93,11 @@ function forward(item: u32, scratch: usize): usize {
   for (let j: u32 = 0; j < stride; j += BLOCK) {
     const columns = min(BLOCK, stride - j)
     const groups = <usize>(columns >> 4)
-    for (let i: u32 = 0; i < rows; i++) readRow(placeOf(tile, i, columns), 64, 256, first + i, j, columns)
+    const inside = <i32>min(columns, call.features - j)
+    for (let i: u32 = 0; i < rows; i++) {
+      const from = call.values + (<usize>(first + i) * call.features + j) * call.width
+      readRow(placeOf(tile, i, columns), 64, 256, from, call.width, inside, columns)
+    }
     for (let i = rows; i & 3; i++) clearRow(placeOf(tile, i, columns), 64, 256, groups)
     for (let k: u32 = 0; k < classes; k += GROUP) {
       const w = call.folded + (<usize>k * stride + j * GROUP) * 4

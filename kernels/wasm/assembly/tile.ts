@@ -1,15 +1,17 @@
-import { call } from './call'
-
 /**
- * Copies values of row `row` to working memory as float32: `columns` columns from `column`, a multiple of 16. Columns
- * beyond `features` become zeros. Of each sixteen values, the first four lie at `to`, the next four `apart` bytes after
+ * Copies values of a row from `from` to working memory as float32: `inside` columns, and then zeros, `columns` in all, a
+ * multiple of 16. `width` is 1 for uint8 and 4 for float32. Of each sixteen values, the first four lie at `to`, the next four `apart` bytes after
  * them, and so on; the next sixteen begin `next` bytes after `to`.
  */
-export function readRow(to: usize, apart: usize, next: usize, row: u32, column: u32, columns: u32): void {
-  const features = call.features
-  const inside = <i32>min(columns, features - column)
-  const width = call.width
-  let from = call.values + (<usize>row * features + column) * width
+export function readRow(
+  to: usize,
+  apart: usize,
+  next: usize,
+  from: usize,
+  width: u32,
+  inside: i32,
+  columns: u32,
+): void {
   const end = to + <usize>(columns >> 4) * next
   const whole = to + <usize>(inside >> 4) * next
   if (width == 1) {
