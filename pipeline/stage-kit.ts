@@ -59,6 +59,7 @@ export {
   isNpy,
   type NpyArray,
   type NpyHeader,
+  type NpyKind,
   type NpyNumbers,
   npyBytes,
   npyElements,
@@ -124,12 +125,14 @@ export { turn } from './stage/turn.js'
 export { composed, isFoldable } from './wires/affine.js'
 export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
+  type CategoryColumn,
   type Cell,
   type Column,
   encodeCell,
   featureNames,
   featuresOfColumn,
   isMissing,
+  type NumberColumn,
 } from './wires/columns.js'
 export {
   rowsOf,

@@ -2,17 +2,17 @@ import { isAbsolute, resolve, sep } from 'node:path'
 import { fileProblem, PipelineError, type Problem } from '../base/errors.js'
 import { listed } from '../base/words.js'
 import { optionSchema } from '../definition/option-schema.js'
-import type { Definition } from '../definition/read.js'
 import { formatOrigin, locate } from '../definition/value.js'
 import { openRegularFile } from '../files/regular-file.js'
 import { folderOf, foldersOf, type InputFolders, inputsOf } from './input-files.js'
-import type { Graph, Node } from './node.js'
+import type { Node } from './node.js'
+import type { Pipeline } from './pipeline.js'
 
 /**
  * Rejects with a PipelineError `DATA` if a file that the load stages will read is missing or cannot be opened. To be
  * called before anything is written: a run that cannot start leaves nothing behind.
  */
-export async function checkInputFiles({ graph, definition }: { graph: Graph; definition: Definition }): Promise<void> {
+export async function checkInputFiles({ graph, definition }: Pick<Pipeline, 'graph' | 'definition'>): Promise<void> {
   const folders = foldersOf(definition)
   const problems: Problem[] = []
   for (const node of graph.nodes)

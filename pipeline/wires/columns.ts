@@ -2,35 +2,48 @@ import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
 import { someOf } from '../base/words.js'
 
+/** A column of numbers: one feature. */
+export interface NumberColumn {
+  readonly kind: 'number'
+  /** Name of the column. */
+  readonly name: string
+  /** What a missing cell becomes; without it, a missing cell is an error. */
+  readonly fill?: number | undefined
+}
+
+/** A column of texts: one feature per category, or their index. */
+export interface CategoryColumn {
+  readonly kind: 'category'
+  /** Name of the column. */
+  readonly name: string
+  /** `one-hot`: one feature per category, 1 for that of the row, else 0. `ordinal`: the index of the category. */
+  readonly encode: 'one-hot' | 'ordinal'
+  /** The categories, in the order of their features or indices. */
+  readonly categories: readonly string[]
+  /** The category of a missing cell; without it, a missing cell is an error. */
+  readonly fill?: string | undefined
+  /** What becomes of another text: an error, or no category (all features 0; the index -1). */
+  readonly unseen: 'error' | 'ignore'
+}
+
 /**
  * How one column of a data file becomes features. It is fitted on the training rows, flows with the examples, and is
  * stored with the model, so that new rows are read in the same way.
  */
-export const column = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('number'),
-    /** Name of the column. */
-    name: z.string(),
-    /** What a missing cell becomes; without it, a missing cell is an error. */
-    fill: z.number().optional(),
-  }),
+export type Column = NumberColumn | CategoryColumn
+
+/** Checks a column that was read from a file. */
+export const column: z.ZodType<Column> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('number'), name: z.string(), fill: z.number().optional() }),
   z.strictObject({
     kind: z.literal('category'),
-    /** Name of the column. */
     name: z.string(),
-    /** `one-hot`: one feature per category, 1 for that of the row, else 0. `ordinal`: the index of the category. */
     encode: z.enum(['one-hot', 'ordinal']),
-    /** The categories, in the order of their features or indices. */
     categories: z.array(z.string()).min(1),
-    /** The category of a missing cell; without it, a missing cell is an error. */
     fill: z.string().optional(),
-    /** What becomes of another text: an error, or no category (all features 0; the index -1). */
     unseen: z.enum(['error', 'ignore']),
   }),
 ])
-
-/** How one column of a data file becomes features; see `column`. */
-export type Column = z.output<typeof column>
 
 /** One cell of a row: a number, a text, a truth value, or null (undefined, NaN, '') if it is missing. */
 export type Cell = number | bigint | string | boolean | null | undefined
@@ -70,7 +83,7 @@ export function isMissing(cell: Cell): cell is null | undefined | '' {
   return cell === null || cell === undefined || cell === '' || (typeof cell === 'number' && Number.isNaN(cell))
 }
 
-function numberOf(column: Extract<Column, { kind: 'number' }>, cell: Cell): number {
+function numberOf(column: NumberColumn, cell: Cell): number {
   if (isMissing(cell)) {
     if (column.fill !== undefined) return column.fill
     throw problem(column, 'a number', cell)
@@ -83,7 +96,7 @@ function numberOf(column: Extract<Column, { kind: 'number' }>, cell: Cell): numb
 /** The indices of the categories of a column, by their text. */
 const indices = new WeakMap<Column, ReadonlyMap<string, number>>()
 
-function codeOf(column: Extract<Column, { kind: 'category' }>, cell: Cell): number {
+function codeOf(column: CategoryColumn, cell: Cell): number {
   let index = indices.get(column)
   if (!index) {
     index = new Map(column.categories.map((category, i) => [category, i]))

@@ -37,11 +37,17 @@ export function splitOptions(train: string[], test: string[]) {
 
 /** The options of a load stage of the CIFAR family. */
 export interface CifarOptions {
+  /** Folder of the files. */
   readonly directory: string
+  /** Files of the training split, in order. */
   readonly train: readonly string[]
+  /** Files of the validation split. */
   readonly validation: readonly string[]
+  /** Files of the test split. */
   readonly test: readonly string[]
+  /** Number of rows at the end of the training files that become the validation split. */
   readonly holdOut?: number | undefined
+  /** The trained model that the rows are read for. */
   readonly model?: string | undefined
 }
 

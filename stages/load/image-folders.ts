@@ -3,6 +3,7 @@ import { join } from 'node:path'
 
 /** A file of an image, and the class that its folder names. */
 export interface ImageFile {
+  /** Path of the file. */
   readonly path: string
   /** Name of the folder of the class; undefined for an image beside the folders. */
   readonly className: string | undefined

@@ -3,8 +3,11 @@ import type { Rgb } from './png.js'
 
 /** An image to decode. */
 export interface PngRequest {
+  /** Number of the request, which its answer has as well. */
   readonly id: number
+  /** The PNG file. */
   readonly bytes: Uint8Array
+  /** The size that the image gets; undefined: it keeps its own. */
   readonly size: readonly [height: number, width: number] | undefined
 }
 
@@ -15,8 +18,11 @@ export type PngAnswer =
 
 /** An image that was decoded, and the size that it had. */
 export interface SizedImage {
+  /** Height of the file, in pixels. */
   readonly height: number
+  /** Width of the file, in pixels. */
   readonly width: number
+  /** The image, in the size that was asked for. */
   readonly image: Rgb
 }
 

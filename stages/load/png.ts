@@ -3,8 +3,11 @@ import { type DecodedPng, decode } from 'fast-png'
 
 /** The colours of an image: `[height, width, 3]`, red, green and blue as bytes. */
 export interface Rgb {
+  /** Pixels in a row. */
   readonly width: number
+  /** Number of rows. */
   readonly height: number
+  /** The bytes, row by row. */
   readonly data: Uint8Array
 }
 

@@ -8,7 +8,9 @@ export interface Drawn {
 
 /** The settings of a data set. */
 export interface SyntheticShape {
+  /** Number of features. */
   readonly features: number
+  /** Number of classes. */
   readonly classes: number
   /** How much noise: its meaning depends on the kind. */
   readonly noise: number

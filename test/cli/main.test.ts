@@ -10,7 +10,7 @@ t.test('--help explains the command, and so does each command with an example', 
     t.match(help.stdout, new RegExp(`\\n {2}${command}`))
     const own = await millrace([command, '--help'], cwd)
     t.equal(own.code, 0)
-    t.match(own.stdout, /\nExample:\n {2}millrace /)
+    t.match(own.stdout, /\nExamples?:\n {2}millrace /)
   }
 })
 

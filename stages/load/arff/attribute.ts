@@ -4,7 +4,9 @@ import { cellsOf, closingQuote, unescaped } from './tokens.js'
 
 /** What an ARFF file declares of a column. */
 export interface ArffAttribute {
+  /** Name of the column. */
   readonly name: string
+  /** What its cells are. */
   readonly type: 'number' | 'nominal' | 'text' | 'date'
   /** The values of a nominal attribute, in their order. */
   readonly values?: readonly string[] | undefined

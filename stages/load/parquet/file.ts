@@ -14,8 +14,11 @@ const MOST_ROWS = 2 ** 31 - 1
 
 /** An open Parquet file. */
 export interface ParquetFile {
+  /** Reads ranges of its bytes. */
   readonly buffer: AsyncBuffer
+  /** Its schema and its row groups. */
   readonly metadata: FileMetaData
+  /** The open file, to be closed. */
   readonly handle: FileHandle
 }
 

@@ -2,6 +2,7 @@ import type { FileMetaData, SchemaElement } from 'hyparquet'
 
 /** A column of a Parquet file. */
 export interface ParquetColumn {
+  /** Name of the column. */
   readonly name: string
   /** `bytes`: all features of a row as fixed-length bytes; `list`: as a list of numbers; `nested`: neither. */
   readonly kind: 'number' | 'boolean' | 'text' | 'time' | 'bytes' | 'list' | 'nested'

@@ -38,6 +38,7 @@ export interface CellRules {
  * have, or at the end.
  */
 export class ColumnCells {
+  /** What is done with missing cells and texts. */
   readonly rules: CellRules
   /** What the column is, as far as it has been read. */
   kind: 'number' | 'open' | 'category' | 'dropped'

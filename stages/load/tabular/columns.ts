@@ -19,9 +19,13 @@ export interface Columns {
 
 /** Which columns are used; see the options of the load stages. */
 export interface ColumnChoice {
+  /** The label column; undefined: the default of the format. */
   readonly label?: ColumnName | undefined
+  /** Columns that are left out. */
   readonly drop: readonly ColumnName[]
+  /** The columns that become features; undefined: all others. */
   readonly select?: readonly ColumnName[] | undefined
+  /** The column of the weights of rows, if there is one. */
   readonly weight?: ColumnName | undefined
 }
 

@@ -7,6 +7,7 @@ export type RowList = ArrayLike<number>
 
 /** A column and how its stored numbers become features. */
 export interface FittedColumn {
+  /** How cells become features. */
   readonly column: Column
   /** What the stored numbers stand for: numbers, or indices of categories (-1: none). Undefined: they are the numbers. */
   readonly lookup?: ArrayLike<number> | undefined

@@ -47,8 +47,11 @@ const TILE = 1 << 14
 
 /** What an Arrow file with examples that Millrace wrote says of them. */
 export interface RecordedExamples {
+  /** Shape of one example. */
   readonly shape: readonly number[]
+  /** Names of the features. */
   readonly names?: readonly string[] | undefined
+  /** How the columns of the first data became the features. */
   readonly columns?: readonly Column[] | undefined
   /** The name of the column of labels in the data from which they came. */
   readonly label?: string | undefined
@@ -65,6 +68,7 @@ interface First {
  * bytes each, so no text is kept but the categories and labels.
  */
 export class TableRows {
+  /** Gives each label its code. */
   readonly labels: LabelCodes
   /** The cells of each feature column; empty before the first file. */
   cells: readonly ColumnCells[] = []
@@ -76,6 +80,7 @@ export class TableRows {
   values = new Float64Array(0)
   private readonly options: TabularOptions
   private readonly context: StageContext
+  /** What the trained model takes that the rows are read for, if there is one. */
   readonly model: ModelInputs | undefined
   private first: First | undefined
   private path = ''
