@@ -10,7 +10,7 @@ import {
 } from '../../pipeline/stage-kit.js'
 import type { ImageFile } from './image-folders.js'
 import { isJpeg, type JpegDecoder, openJpegDecoder } from './jpeg.js'
-import { decodePng, isPng, type Rgb } from './png.js'
+import { isPng, openPngDecoder, type PngDecoder, type Rgb } from './png.js'
 import { isLargePng, PngThread, type SizedImage } from './png-thread.js'
 import { resized } from './resize.js'
 
@@ -32,6 +32,7 @@ export type Decoded =
 export class ImageDecoder {
   private readonly context: StageContext
   private jpeg: Promise<JpegDecoder> | undefined
+  private png: Promise<PngDecoder> | undefined
 
   constructor(context: StageContext) {
     this.context = context
@@ -77,7 +78,10 @@ export class ImageDecoder {
     const source = { path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
     try {
       if (isPng(bytes)) {
-        const { image, height, width } = isLargePng(bytes) ? await thread.decode(bytes, size) : decodeHere(bytes, size)
+        this.png ??= openPngDecoder()
+        const { image, height, width } = isLargePng(bytes)
+          ? await thread.decode(bytes, size)
+          : decodeHere(await this.png, bytes, size)
         return { source, image, wasResized: size !== undefined && (height !== size[0] || width !== size[1]) }
       }
       if (!isJpeg(bytes))
@@ -95,8 +99,12 @@ export class ImageDecoder {
   }
 }
 
-function decodeHere(bytes: Buffer, size: readonly [height: number, width: number] | undefined): SizedImage {
-  const image = decodePng(bytes)
+function decodeHere(
+  decode: PngDecoder,
+  bytes: Buffer,
+  size: readonly [height: number, width: number] | undefined,
+): SizedImage {
+  const image = decode(bytes)
   return { height: image.height, width: image.width, image: size ? resized(image, ...size) : image }
 }
 

@@ -1,5 +1,5 @@
 import { crc32, inflateSync } from 'node:zlib'
-import { type DecodedPng, decode } from 'fast-png'
+import type { DecodedPng } from 'fast-png'
 
 /** The colours of an image: `[height, width, 3]`, red, green and blue as bytes. */
 export interface Rgb {
@@ -48,12 +48,16 @@ export function isPng(bytes: Uint8Array): boolean {
   return SIGNATURE.equals(bytes.subarray(0, SIGNATURE.length))
 }
 
+/** Decodes a PNG image. Throws an Error if it is damaged in any way, checksums included. */
+export type PngDecoder = (bytes: Uint8Array) => Rgb
+
 /**
- * Decodes a PNG image of any colour type (W3C, Portable Network Graphics, 3rd edition): palettes and gray become colours,
- * 16 bits become 8, what is transparent is laid on black. Throws an Error if it is damaged in any way, checksums included.
+ * Loads the decoder of PNG images of any colour type (W3C, Portable Network Graphics, 3rd edition): palettes and gray become colours,
+ * 16 bits become 8, what is transparent is laid on black.
  */
-export function decodePng(bytes: Uint8Array): Rgb {
-  return rgbOf(decode(checkedChunks(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))))
+export async function openPngDecoder(): Promise<PngDecoder> {
+  const { decode } = await import('fast-png')
+  return (bytes) => rgbOf(decode(checkedChunks(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))))
 }
 
 /**

@@ -89,7 +89,7 @@ t.test('a wrong gradient of it is found, by array and index', async (t) => {
   const cwd = changed(t, 'push(k, 1)', 'push(k, 1.5)')
   const { code, stdout, stderr } = await millrace(['check-gradient', 'hinge.yaml', '--features', '5'], cwd)
   t.equal(code, 1)
-  const of = 'hinge\\.yaml:7:5 {2}stages\\[4\\] \\./hinge\\.js: '
+  const of = 'hinge\\.yaml:8:5 {2}stages\\[4\\] \\./hinge\\.js: '
   t.match(stderr, new RegExp(`^${of}W\\[\\d, \\d+\\]: the gradient of the step is \\S+ \\(lambda 0\\.0005\\), `, 'm'))
   t.match(stderr, new RegExp(`^${of}b\\[\\d\\]: the gradient of the step is \\S+ \\(lambda 0\\.0005\\), `, 'm'))
   t.match(stderr, /W\[\d, \d+\]: the gradient of the reference kernel is \S+ \(lambda 0\),/)
@@ -103,7 +103,7 @@ t.test('a learner whose parameters are always float32 is not called right: its s
   t.equal(code, 1)
   t.match(
     stderr,
-    /^hinge\.yaml:7:5 {2}stages\[4\] \.\/hinge\.js: the gradient of its step was not checked, so the check does not pass: its parameters are float32, expected float64 with the reference kernel \(allocate them by context\.kernels\.precision\)$/m,
+    /^hinge\.yaml:8:5 {2}stages\[4\] \.\/hinge\.js: the gradient of its step was not checked, so the check does not pass: its parameters are float32, expected float64 with the reference kernel \(allocate them by context\.kernels\.precision\)$/m,
   )
   for (const array of ['W', 'b']) t.match(stdout, new RegExp(`^step +0\\.0005 +${array} +none .* unchecked$`, 'm'))
   t.match(stdout, /, 2 could not be made$/m)

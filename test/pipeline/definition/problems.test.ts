@@ -266,7 +266,7 @@ const families: Record<string, readonly Case[]> = {
       title: 'between unlike ports: both ends',
       files: `${digits}  - use: sink/csv\n`,
       problems: [
-        'wrong.yaml:3:5  stages[1] sink/csv: the input "metrics" takes a "metrics" wire, got an "examples" wire from the output "examples" of stages[0] load/digits at wrong.yaml:2:5',
+        'wrong.yaml:3:5  stages[1] sink/csv: the input "metrics" takes a "metrics" or a "predictions" wire, got an "examples" wire from the output "examples" of stages[0] load/digits at wrong.yaml:2:5',
       ],
     },
     {
@@ -931,7 +931,7 @@ t.test('thousands of mistakes take seconds, the first hundred are told and the o
     [
       'options',
       `${pipeline}    with: { ${many(20_000, (i) => `a${i}: 1, `)} }\n`,
-      /unknown option "a0"; options: fractions, seed, stratify$/,
+      /unknown option "a0"; options: fractions, seed, stratify, assign, model$/,
       19_900,
     ],
     [

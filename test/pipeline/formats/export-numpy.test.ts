@@ -53,13 +53,16 @@ async function bothOn(t: Test, pipeline: Pipeline, load: string, kernel: 'refere
   const numpy: Predicted = JSON.parse(execFileSync('python3', ['-c', program], { cwd: folder, encoding: 'utf8' }))
   const millrace: Record<string, string>[] = parse(readFileSync(join(directory, 'all.csv')), { columns: true })
   t.equal(millrace.length, rows.length, 'every row of the split is there')
-  return { numpy, millrace, isBytes: values instanceof Uint8Array }
+  const numbers = raw.getChild('row')!
+  /** Where the rows of the source stand in the split. */
+  const places = new Map(rows.map((i, place) => [Number(numbers.get(i)), place]))
+  return { numpy, millrace, places, isBytes: values instanceof Uint8Array }
 }
 
-function compare(t: Test, { numpy, millrace }: Awaited<ReturnType<typeof bothOn>>, tolerance: number): void {
+function compare(t: Test, { numpy, millrace, places }: Awaited<ReturnType<typeof bothOn>>, tolerance: number): void {
   const kind = 'probability' in millrace[0]! ? 'probability' : 'score'
   for (const { row, predicted, [kind]: confidence } of millrace) {
-    const i = Number(row)
+    const i = places.get(Number(row))!
     t.equal(numpy.predicted[i], predicted, `row ${i}`)
     const off = Math.abs(numpy[kind][i]! - Number(confidence))
     t.ok(off <= tolerance * Math.max(1, Math.abs(Number(confidence))), `${kind} of row ${i} is off by ${off}`)

@@ -118,9 +118,9 @@ t.test('define refuses what is no data and what is no stage', async (t) => {
 t.test('an option with the value undefined is as good as left out', async (t) => {
   const pipeline = await Pipeline.define({
     name: 'x',
-    stages: [{ use: 'load/digits', with: { fractions: undefined } }],
+    stages: [{ use: 'load/digits', with: { stratify: undefined } }],
   })
-  t.strictSame(optionsOf(pipeline, 'digits').fractions, { train: 0.7, validation: 0.15, test: 0.15 })
+  t.equal(optionsOf(pipeline, 'digits').stratify, false)
 })
 
 t.test('strings given in code are taken as they are: nothing is a reference', async (t) => {
@@ -180,7 +180,7 @@ t.test('a change is checked again, whole', async (t) => {
     [() => pipeline.set('model', { eta: -1 }), 'DEFINITION', 'eta: expected a positive number, a mapping'],
     [() => pipeline.set('model', { etta: 1 }), 'DEFINITION', 'unknown option "etta"; did you mean "eta"?'],
     [() => pipeline.set('rows', { split: 'dev' }), 'DEFINITION', 'no split named "dev" reaches this stage'],
-    [() => pipeline.replace('model', 'sink/csv'), 'DEFINITION', 'the input "metrics" takes a "metrics" wire'],
+    [() => pipeline.replace('model', 'sink/csv'), 'DEFINITION', 'the input "metrics" takes a "metrics" or a "predictions" wire'],
     [() => pipeline.replace('model', 'nope/nope'), 'DEFINITION', 'no stage named "nope/nope"'],
     [() => pipeline.replace('model', './x.js'), 'DEFINITION', './x.js is a file; import it and give the stage itself'],
     [() => pipeline.insertAfter('rows', { use: pass, id: 'model' }), 'DEFINITION', 'duplicate id "model"'],
