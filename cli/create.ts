@@ -59,13 +59,12 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   const { plugins } = decideTrust({ plugins: flags.plugins })
   const entries = await wired(uses, given, plugins === false ? { plugins } : undefined)
   const name = nameFor(out, from)
+  const summary = found && summaryOf(from!, found)
   const head = {
     name,
     schema: schemaFor(out),
     remarks: [
-      from === undefined
-        ? `A pipeline of ${uses.join(', ')}.`
-        : `A pipeline for ${basename(from)}: ${found!.table.isWhole ? '' : 'at least '}${found!.table.rows} rows of ${found!.table.columns.length} columns, label ${show(found!.options.label)} (${found!.classes} values).`,
+      found ? `A pipeline for ${summary}.` : `A pipeline of ${uses.join(', ')}.`,
       ...(found?.remarks ?? []),
       `Run it with: millrace run ${out ?? 'FILE'}`,
     ],
@@ -83,12 +82,17 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   else if (out === undefined) output.write(text)
   else
     output.write(
-      `${[`${shortPath(out)}: ${entries.length} stages`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].join('\n')}\n`,
+      `${[`${shortPath(out)}: ${entries.length} stages${found ? ` for ${summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].join('\n')}\n`,
     )
   for (const problem of problems) output.warn(`note: ${problem}\n`)
 }
 
 type Found = TableOptions & { readonly table: FoundTable }
+
+function summaryOf(from: string, { table, options, classes }: Found): string {
+  const rows = `${table.isWhole ? '' : 'at least '}${table.rows} ${table.rows === 1 ? 'row' : 'rows'}`
+  return `${basename(from)}: ${rows} of ${table.columns.length} columns, label ${show(options.label)} (${classes} ${classes === 1 ? 'value' : 'values'})`
+}
 
 async function lookAt(from: string, out: string | undefined): Promise<Found> {
   const { properties = {} } = optionSchema((await builtInStages()).get('load/csv')!.options)
