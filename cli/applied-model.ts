@@ -59,7 +59,7 @@ export interface AppliedModel {
 }
 
 /** The load stage of files by their ending. `.gz` does not count. */
-const byEnding: Readonly<Record<string, string>> = {
+export const byEnding: Readonly<Record<string, string>> = {
   csv: 'load/csv',
   tsv: 'load/csv',
   txt: 'load/csv',
@@ -161,7 +161,7 @@ function loaderFor(data: readonly string[], own: string | undefined): string {
   )
 }
 
-function endingOf(path: string): string {
+export function endingOf(path: string): string {
   return /\.([^./\\]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? ''
 }
 

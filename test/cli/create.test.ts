@@ -188,9 +188,10 @@ test('what is no table, or no stage, is refused', async (t: Test) => {
     binary: /is no text: it has zero bytes$/,
     'damaged.gz': /^cannot unpack .*damaged\.gz: /,
     missing: /^cannot open .*missing: no such file/,
-    '.': /it is a directory, expected a file$/,
+    '.': /^--from is for CSV files, and .* is a directory; if it has a folder of images per class: millrace create load\/images,/,
+    'a.parquet': /a\.parquet is read by load\/parquet: millrace create load\/parquet,normalize.* set path in it$/,
   }))
-    t.match(await errorOf(from(name)), [/DATA|SYSTEM/, message], name)
+    t.match(await errorOf(from(name)), [/DATA|SYSTEM|ARGUMENTS/, message], name)
   for (const [names, flags, message] of [
     [undefined, {}, /^expected stages/],
     ['sink/csv,,', {}, /^expected names of stages with commas/],
