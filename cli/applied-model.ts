@@ -15,6 +15,7 @@ import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { learnerOf } from '../model.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed } from '../pipeline/base/words.js'
 import { valueFrom } from '../pipeline/definition/value.js'
 import { readStoredModel, storedModelFile } from '../pipeline/formats/model-inputs.js'
@@ -290,6 +291,16 @@ function escaped(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, escaped(inner)]))
 }
 
+/** A message that names standard input, and not the temporary file that holds it. */
+function withoutFolder(message: string): string {
+  return message.replace(/\/\S*\/millrace-stdin-\w+\/(?=standard input)/g, '')
+}
+
+/** A note of such a pipeline, as a line. */
+export function noteLine({ stage, message }: { readonly stage: string; readonly message: string }): string {
+  return `note: ${stage}: ${oneLine(withoutFolder(message))}\n`
+}
+
 /**
  * Returns an error of such a pipeline in the words of the command: the user has written no stage, only files and options.
  */
@@ -299,9 +310,7 @@ export function inPlainWords(error: unknown): unknown {
     const set = where?.startsWith('--set ') ? where.replace('--set data.', '--set ') : undefined
     return {
       ...(set !== undefined && { where: set }),
-      message: message
-        .replace(/\/\S*\/millrace-stdin-\w+\/(?=standard input)/g, '')
-        .replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
+      message: withoutFolder(message).replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
     }
   })
   return new PipelineError(error.code, problems, { cause: error })
