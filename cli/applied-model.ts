@@ -162,6 +162,7 @@ function loaderFor(data: readonly string[], own: string | undefined): string {
   )
 }
 
+/** The ending of a file in small letters, without the dot; `.gz` does not count. */
 export function endingOf(path: string): string {
   return /\.([^./\\]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? ''
 }
