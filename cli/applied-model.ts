@@ -15,6 +15,7 @@ import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { learnerOf } from '../model.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed } from '../pipeline/base/words.js'
 import { valueFrom } from '../pipeline/definition/value.js'
 import { readStoredModel, storedModelFile } from '../pipeline/formats/model-inputs.js'
@@ -59,7 +60,7 @@ export interface AppliedModel {
 }
 
 /** The load stage of files by their ending. `.gz` does not count. */
-const byEnding: Readonly<Record<string, string>> = {
+export const byEnding: Readonly<Record<string, string>> = {
   csv: 'load/csv',
   tsv: 'load/csv',
   txt: 'load/csv',
@@ -161,7 +162,8 @@ function loaderFor(data: readonly string[], own: string | undefined): string {
   )
 }
 
-function endingOf(path: string): string {
+/** The ending of a file in small letters, without the dot; `.gz` does not count. */
+export function endingOf(path: string): string {
   return /\.([^./\\]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? ''
 }
 
@@ -290,6 +292,16 @@ function escaped(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, escaped(inner)]))
 }
 
+/** A message that names standard input, and not the temporary file that holds it. */
+function withoutFolder(message: string): string {
+  return message.replace(/\/\S*\/millrace-stdin-\w+\/(?=standard input)/g, '')
+}
+
+/** A note of such a pipeline, as a line. */
+export function noteLine({ stage, message }: { readonly stage: string; readonly message: string }): string {
+  return `note: ${stage}: ${oneLine(withoutFolder(message))}\n`
+}
+
 /**
  * Returns an error of such a pipeline in the words of the command: the user has written no stage, only files and options.
  */
@@ -299,9 +311,7 @@ export function inPlainWords(error: unknown): unknown {
     const set = where?.startsWith('--set ') ? where.replace('--set data.', '--set ') : undefined
     return {
       ...(set !== undefined && { where: set }),
-      message: message
-        .replace(/\/\S*\/millrace-stdin-\w+\/(?=standard input)/g, '')
-        .replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
+      message: withoutFolder(message).replace(/^stages\[\d+\] (evaluate\/labelled: )?/, ''),
     }
   })
   return new PipelineError(error.code, problems, { cause: error })

@@ -1,5 +1,6 @@
 // Gives the built-in stages to the registry.
 import '../index.js'
+import { statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { Pipeline } from '../index.js'
@@ -10,6 +11,7 @@ import { shortPath } from '../pipeline/base/words.js'
 import { optionSchema } from '../pipeline/definition/option-schema.js'
 import { decideTrust } from '../pipeline/definition/trust.js'
 import { builtInStages } from '../pipeline/graph/registry.js'
+import { byEnding, endingOf } from './applied-model.js'
 import { commentedPipeline } from './create/commented.js'
 import { type FoundTable, lookAtTable } from './create/table-file.js'
 import { type TableOptions, tableOptions } from './create/table-options.js'
@@ -59,13 +61,12 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   const { plugins } = decideTrust({ plugins: flags.plugins })
   const entries = await wired(uses, given, plugins === false ? { plugins } : undefined)
   const name = nameFor(out, from)
+  const summary = found && summaryOf(from!, found)
   const head = {
     name,
     schema: schemaFor(out),
     remarks: [
-      from === undefined
-        ? `A pipeline of ${uses.join(', ')}.`
-        : `A pipeline for ${basename(from)}: ${found!.table.isWhole ? '' : 'at least '}${found!.table.rows} rows of ${found!.table.columns.length} columns, label ${show(found!.options.label)} (${found!.classes} values).`,
+      found ? `A pipeline for ${summary}.` : `A pipeline of ${uses.join(', ')}.`,
       ...(found?.remarks ?? []),
       `Run it with: millrace run ${out ?? 'FILE'}`,
     ],
@@ -83,14 +84,20 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   else if (out === undefined) output.write(text)
   else
     output.write(
-      `${[`${shortPath(out)}: ${entries.length} stages`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].join('\n')}\n`,
+      `${[`${shortPath(out)}: ${entries.length} stages${found ? ` for ${summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].join('\n')}\n`,
     )
   for (const problem of problems) output.warn(`note: ${problem}\n`)
 }
 
 type Found = TableOptions & { readonly table: FoundTable }
 
+function summaryOf(from: string, { table, options, classes }: Found): string {
+  const rows = `${table.isWhole ? '' : 'at least '}${table.rows} ${table.rows === 1 ? 'row' : 'rows'}`
+  return `${basename(from)}: ${rows} of ${table.columns.length} columns, label ${show(options.label)} (${classes} ${classes === 1 ? 'value' : 'values'})`
+}
+
 async function lookAt(from: string, out: string | undefined): Promise<Found> {
+  refuseOthers(from)
   const { properties = {} } = optionSchema((await builtInStages()).get('load/csv')!.options)
   const texts = (properties.missingTexts?.default ?? ['', '?', 'NA', 'NaN', 'nan', 'null', 'NULL']) as readonly string[]
   const table = await lookAtTable(from, new Set(texts))
@@ -105,6 +112,18 @@ async function lookAt(from: string, out: string | undefined): Promise<Found> {
     remarks: [...found.remarks, remark],
     table,
   }
+}
+
+/** Throws a PipelineError `ARGUMENTS` if the data is plainly of another kind than CSV. */
+function refuseOthers(from: string): void {
+  const isFolder = statSync(from, { throwIfNoEntry: false })?.isDirectory()
+  const use = isFolder ? 'load/images' : byEnding[endingOf(from)]
+  if (use === undefined || use === 'load/csv') return
+  const what = isFolder ? 'a directory; if it has a folder of images per class' : `read by ${use}`
+  throw new PipelineError(
+    'ARGUMENTS',
+    `--from is for CSV files, and ${shortPath(from)} is ${what}: millrace create ${use},${usual.slice(0, 4).join(',')},sink/terminal,sink/parameters makes a pipeline; set ${use === 'load/numpy' ? 'files' : 'path'} in it`,
+  )
 }
 
 function usesOf(names: string | undefined, table: FoundTable | undefined): string[] {

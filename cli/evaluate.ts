@@ -13,7 +13,7 @@ import type { Result } from '../pipeline/run/contract.js'
 import { start } from '../pipeline/run/run.js'
 import { defineStage, wire } from '../pipeline/stage/stage.js'
 import { kernelRows } from '../pipeline/wires/examples.js'
-import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
+import { type AppliedModel, applyModel, inPlainWords, type ModelFlags, noteLine } from './applied-model.js'
 import { interruption, type Output } from './terminal.js'
 
 /** The options of `millrace evaluate`. */
@@ -55,7 +55,7 @@ export async function evaluateCommand(
       ...(flags.threads !== undefined && { threads: flags.threads }),
     })
     running.events.subscribe((event) => {
-      if (event.type === 'note') output.warn(`note: ${event.stage}: ${oneLine(event.message)}\n`)
+      if (event.type === 'note') output.warn(noteLine(event))
     })
     const metrics = metricsOf(await running.result)
     const confusion = confusionOf(labels, predicted, model.classes)

@@ -9,7 +9,7 @@ import { type TableFormat, tableFormatOf, tableFormats, tableWriter } from '../p
 import { start } from '../pipeline/run/run.js'
 import { defineStage, wire } from '../pipeline/stage/stage.js'
 import { predictionsTable } from '../pipeline/wires/predictions.js'
-import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
+import { type AppliedModel, applyModel, inPlainWords, type ModelFlags, noteLine } from './applied-model.js'
 import { type OutputFile, openOutputFile } from './output-file.js'
 import { interruption, type Output } from './terminal.js'
 
@@ -119,7 +119,7 @@ async function written(
     ...(flags.threads !== undefined && { threads: flags.threads }),
   })
   running.events.subscribe((event) => {
-    if (event.type === 'note' && !flags.quiet) output.warn(`note: ${event.stage}: ${oneLine(event.message)}\n`)
+    if (event.type === 'note' && !flags.quiet) output.warn(noteLine(event))
   })
   await running.result
   await writer.finish(schema)

@@ -6,12 +6,16 @@ import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
 import { shortPath } from '../../pipeline/base/words.js'
 import { attempt } from '../../pipeline/files/files.js'
 import { withRegularFile } from '../../pipeline/files/regular-file.js'
+import { isCountsLine } from '../../stages/load/csv/counts-line.js'
 
 /** The bytes at the start of a file that are looked at, unpacked. */
 const SAMPLE = 4 << 20
 
 /** A file that begins like this is packed by gzip. */
 const GZIP = [0x1f, 0x8b]
+
+/** The most lines before a table. */
+const MOST_SKIPPED = 20
 
 const DELIMITERS = [',', ';', '\t', '|']
 
@@ -35,7 +39,11 @@ export interface FoundColumn {
 export interface FoundTable {
   /** The character between two cells. */
   readonly delimiter: string
-  /** Whether the first line names the columns. */
+  /** How many lines at the start belong to no table. */
+  readonly skip: number
+  /** The last of these lines. */
+  readonly skipped: string | undefined
+  /** Whether the first line of the table names the columns. */
   readonly header: boolean
   /** The character before the fraction of a number. */
   readonly decimal: '.' | ','
@@ -62,11 +70,11 @@ export async function lookAtTable(path: string, missing: ReadonlySet<string>): P
   const fail = (problem: string): PipelineError => new PipelineError('DATA', `${shortPath(path)} ${problem}`)
   if (lines.trim() === '') throw fail(isWhole ? 'has no rows' : 'has no line that ends in its first 4 MiB')
   if (lines.includes('\0')) throw fail('is no text: it has zero bytes')
-  const [best] = DELIMITERS.map((delimiter) => ({ delimiter, records: recordsOf(lines, delimiter) }))
+  const [best] = DELIMITERS.map((delimiter) => tableIn(lines, delimiter))
     .filter(({ records }) => records.length > 0 && records[0]!.length > 1)
     .sort((a, b) => evenness(b.records) - evenness(a.records))
   if (!best) throw fail('has no columns: no line has a comma, a semicolon, a tab or a bar between cells')
-  const { delimiter, records } = best
+  const { delimiter, records, skip } = best
   const width = records[0]!.length
   const even = records.filter((record) => record.length === width)
   const decimal = delimiter !== ',' && count(even, /^[+-]?\d+,\d+$/) > count(even, /^[+-]?\d+\.\d+$/) ? ',' : '.'
@@ -86,7 +94,8 @@ export async function lookAtTable(path: string, missing: ReadonlySet<string>): P
       distinct: new Set(values).size,
     }
   })
-  return { delimiter, header, decimal, encoding, columns, rows: rows.length, isWhole }
+  const skipped = skip === 0 ? undefined : lines.split('\n')[skip - 1]!.trim()
+  return { delimiter, skip, skipped, header, decimal, encoding, columns, rows: rows.length, isWhole }
 }
 
 /** The beginning of a file, unpacked. */
@@ -130,13 +139,37 @@ function decoded(bytes: Buffer): { readonly text: string; readonly encoding: str
   }
 }
 
+const reading = { bom: true, trim: true, relax_column_count: true, skip_empty_lines: true } as const
+
 /** The records of a text; none if they cannot be read with this delimiter. */
 function recordsOf(text: string, delimiter: string): string[][] {
   try {
-    return parse(text, { delimiter, bom: true, trim: true, relax_column_count: true, skip_empty_lines: true })
+    return parse(text, { delimiter, ...reading })
   } catch {
     return []
   }
+}
+
+/** The records of the table in a text, and how many lines stand before it: those whose number of cells is another one. */
+function tableIn(text: string, delimiter: string): { delimiter: string; records: string[][]; skip: number } {
+  const records = recordsOf(text, delimiter)
+  const width = usualWidth(records)
+  const first = isCountsLine(records[0] ?? [], records[1]?.length ?? 0)
+    ? 1
+    : records.findIndex((r) => r.length === width)
+  if (first <= 0 || first > MOST_SKIPPED) return { delimiter, records, skip: 0 }
+  const before = parse(text, { delimiter, ...reading, info: true, to: first }) as unknown as {
+    info: { lines: number }
+  }[]
+  return { delimiter, records: records.slice(first), skip: before.at(-1)!.info.lines }
+}
+
+/** The number of cells that nearly all records have, or else the first. */
+function usualWidth(records: readonly string[][]): number | undefined {
+  const counts = new Map<number, number>()
+  for (const { length } of records) counts.set(length, (counts.get(length) ?? 0) + 1)
+  const [[width, times] = [0, 0]] = [...counts].sort(([, a], [, b]) => b - a)
+  return width > 1 && times >= 0.9 * (records.length - MOST_SKIPPED) && times > 1 ? width : records[0]?.length
 }
 
 /** How well a delimiter divides: the share of records with as many cells as the first, then the number of cells. */

@@ -29,7 +29,7 @@ const MOST_TEXTS = 50
 
 /** Chooses the options of `load/csv` for a table; those that the stage does not `know` are left out, and texts then dropped. */
 export function tableOptions(path: string, table: FoundTable, knows: (option: string) => boolean): TableOptions {
-  const { columns, header, delimiter, decimal, encoding, rows } = table
+  const { columns, header, skip, skipped, delimiter, decimal, encoding, rows } = table
   const nameOf = ({ name, index }: FoundColumn): string | number =>
     name === undefined || isAmbiguous(name) ? index : name
   const isAmbiguous = (name: string): boolean => columns.filter((column) => column.name === name).length > 1
@@ -49,6 +49,7 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
   const wanted: Record<string, unknown> = {
     path,
     ...(!header && { header }),
+    ...(skip > 0 && { skip }),
     ...(delimiter !== ',' && { delimiter }),
     ...(decimal !== '.' && { decimal }),
     ...(encoding !== undefined && { encoding }),
@@ -74,6 +75,9 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
       ...(holes.length > 0 && { missing: 'Found: cells without a value.' }),
     },
     remarks: [
+      ...(skip > 0
+        ? [`Not in the table: the first ${skip === 1 ? 'line' : `${skip} lines`} ("${shortened(skipped!)}").`]
+        : []),
       ...(label.distinct > MOST_CLASSES
         ? [`The label has ${label.distinct} different values: is it a class? Millrace trains classifiers.`]
         : []),
@@ -87,6 +91,10 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
     ],
     classes: label.distinct,
   }
+}
+
+function shortened(line: string): string {
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line
 }
 
 /**

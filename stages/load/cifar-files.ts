@@ -29,7 +29,7 @@ export interface CifarSet {
 }
 
 /** Where the data sets are, for messages. */
-export const help = 'get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html'
+export const help = 'millrace fetch downloads cifar10 and cifar100 (https://www.cs.toronto.edu/~kriz/cifar.html)'
 
 /** Images and their labels, as they lie in memory. */
 export interface CifarBlock {

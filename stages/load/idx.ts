@@ -28,7 +28,8 @@ import {
 } from './model-rows.js'
 import { foundFile } from './source-file.js'
 
-const help = 'name the folder of the files as `directory`, and the files of each split in `files`'
+const help =
+  'name the folder of the files as `directory`, and the files of each split in `files`; millrace fetch downloads mnist and fashion-mnist'
 
 const pair = z.strictObject({
   images: z.string().min(1).describe('File of the images.'),

@@ -108,6 +108,19 @@ const tables: Record<string, [content: string | Buffer, options: Record<string, 
     Buffer.from(`größe,kind\n${rows((i) => [i, kind(i)], ',')}`, 'latin1'),
     { label: 'kind', encoding: 'windows-1252' },
   ],
+  'the first line of scikit-learn': [
+    `60,3,no,yes\n${rows((i) => [i, 60.5 - i, i / 4, i % 2], ',')}`,
+    { header: false, skip: 1, label: 3 },
+  ],
+  'the first line of scikit-learn, as wide as the rows': [
+    `60,4,a,b,c\n${rows((i) => [i, 60.5 - i, i / 4, i / 8, i % 3], ',')}`,
+    { header: false, skip: 1, label: 4 },
+  ],
+  'two rows below the first line of scikit-learn': ['2,2,no,yes\n1,2,0\n3,4,1\n', { header: false, skip: 1, label: 2 }],
+  'lines before the header': [
+    `Measured by us\n\n"a, b"\nx,y,kind\n${rows((i) => [i, 60.5 - i, kind(i)], ',')}`,
+    { label: 'kind', skip: 3 },
+  ],
   packed: [gzipSync(`x,kind\n${rows((i) => [i, kind(i)], ',')}`), { label: 'kind' }],
   'packed and cut off': [
     gzipSync(`x,kind\n${rows((i) => [(i * 7919) % 1009, kind(i)], ',', 9000)}`).subarray(0, 9000),
@@ -146,6 +159,17 @@ test('a pipeline for a file runs on it', async (t) => {
   t.ok(existsSync(join(folder, 'run/metrics.csv')))
 })
 
+test('what was found in a file is told', async (t) => {
+  const folder = temporary(t, { 'a.csv': `60,2,no,yes\n${rows((i) => [i, 60.5 - i, i % 2], ',')}` })
+  const out = join(folder, 'p.yaml')
+  const text = await printed((output) => createCommand(undefined, { from: join(folder, 'a.csv'), out }, output))
+  t.match(
+    text,
+    /p\.yaml: 11 stages for a\.csv: 60 rows of 3 columns, label 2 \(2 values\)\nNot in the table: the first line \("60,2,no,yes"\)\.\n/,
+  )
+  t.match(readFileSync(out, 'utf8'), /^# A pipeline for a\.csv: 60 rows of 3 columns, label 2 \(2 values\)\.$/m)
+})
+
 test('what is no table, or no stage, is refused', async (t: Test) => {
   const folder = temporary(t, {
     empty: '',
@@ -164,9 +188,10 @@ test('what is no table, or no stage, is refused', async (t: Test) => {
     binary: /is no text: it has zero bytes$/,
     'damaged.gz': /^cannot unpack .*damaged\.gz: /,
     missing: /^cannot open .*missing: no such file/,
-    '.': /it is a directory, expected a file$/,
+    '.': /^--from is for CSV files, and .* is a directory; if it has a folder of images per class: millrace create load\/images,/,
+    'a.parquet': /a\.parquet is read by load\/parquet: millrace create load\/parquet,normalize.* set path in it$/,
   }))
-    t.match(await errorOf(from(name)), [/DATA|SYSTEM/, message], name)
+    t.match(await errorOf(from(name)), [/DATA|SYSTEM|ARGUMENTS/, message], name)
   for (const [names, flags, message] of [
     [undefined, {}, /^expected stages/],
     ['sink/csv,,', {}, /^expected names of stages with commas/],

@@ -177,6 +177,9 @@ t.test('pipes: standard input is read, a reader that has read enough is no error
   const { code, stderr } = await ended
   t.match(first, /^row,label,predicted,probability_no,probability_yes\n/)
   t.strictSame([code, stderr], [0, ''])
+  const further = spawn(process.execPath, [main, 'predict', run, '-', '--set', 'delimiter=,'], { env, cwd: run })
+  further.stdin.end('age,sex,town\n3,m,Ulm\n')
+  t.match((await finished(further)).stderr, /^note: data: standard input: the model does not take the column town\n$/)
 })
 
 t.test('Ctrl-C leaves the file as it was', async (t) => {

@@ -103,7 +103,7 @@ t.test('run without its data exits 1 and leaves no directory', async (t) => {
   t.equal(code, 1)
   t.match(
     stderr,
-    /stages\[0\] load\/cifar10: cannot read nowhere\/data_batch_1.bin: no such file or directory; looked in .*; get the binary version/,
+    /stages\[0\] load\/cifar10: cannot read nowhere\/data_batch_1.bin: no such file or directory; looked in .*; millrace fetch downloads cifar10 and cifar100/,
   )
   t.strictSame(readdirSync(cwd), [])
 })

@@ -2,6 +2,7 @@ import { PipelineError, type StageContext } from '../../../pipeline/stage-kit.js
 import { headerRemark } from '../tabular/columns.js'
 import type { TableRows } from '../tabular/table-rows.js'
 import { readText } from '../tabular/text.js'
+import { isCountsLine } from './counts-line.js'
 import { PlainLines, splitPlainLine } from './plain-lines.js'
 import { readRecords } from './records.js'
 
@@ -30,8 +31,12 @@ const MOST_PLAIN = 1 << 20
 export async function readCsv(path: string, format: CsvFormat, rows: TableRows, context: StageContext): Promise<void> {
   const file = new CsvFile(path, format, rows)
   await file.read(readText(path, format.encoding, context))
-  rows.endFile(path, [file.header && headerRemark(path, file.header)])
+  rows.endFile(path, file.remarks())
 }
+
+/** What is said of a first line with counts. */
+const COUNTS =
+  'the first line has the numbers of rows and columns and the classes, as in the files of scikit-learn: header: false and skip: 1 leave it out'
 
 /** The delimiters that the exact reader treats as nothing but a delimiter. */
 function isPlainDelimiter(delimiter: string): boolean {
@@ -49,6 +54,10 @@ class CsvFile {
   private rest = ''
   /** The number of the line that `rest` begins with. */
   private line = 1
+  /** The last line that `skip` leaves out. */
+  private skipped = ''
+  /** The number of cells of a line. */
+  private width = 0
 
   constructor(path: string, format: CsvFormat, rows: TableRows) {
     this.path = path
@@ -79,12 +88,28 @@ class CsvFile {
     }
   }
 
+  /** Notes about the first lines that are probably not what they are taken for. */
+  remarks(): (string | undefined)[] {
+    const { path, format, header, width } = this
+    const cells = splitPlainLine(this.skipped, format.delimiter) ?? []
+    const numbers = cells.filter((cell) => cell !== '' && Number.isFinite(Number(cell.replace(format.decimal, '.'))))
+    const isRow = cells.length === width && numbers.length * 2 >= width && !isCountsLine(cells, width)
+    return [
+      isRow
+        ? `${path}:${format.skip} looks like a row, but skip: ${format.skip} leaves it out; skip: 0 reads it (for predict and evaluate: --set skip=0)`
+        : undefined,
+      header && (isCountsLine(header, width) ? `${path}: ${COUNTS}` : headerRemark(path, header)),
+    ]
+  }
+
   private async *withoutFirstLines(texts: AsyncGenerator<string>): AsyncGenerator<string> {
     let left = this.format.skip
     for await (const text of texts) {
       let at = 0
       while (left > 0) {
         const end = text.indexOf('\n', at)
+        if (this.skipped.endsWith('\n')) this.skipped = ''
+        if (this.skipped.length < MOST_PLAIN) this.skipped += text.slice(at, end < 0 ? undefined : end + 1)
         if (end < 0) break
         at = end + 1
         left--
@@ -154,10 +179,10 @@ class CsvFile {
   }
 
   private add(cells: readonly string[], place: () => string): void {
-    if (this.header && cells.length !== this.header.length && isScikitHeader(this.header, cells.length))
+    if (this.header && cells.length !== this.header.length && isCountsLine(this.header, cells.length))
       throw new PipelineError(
         'DATA',
-        `${place()}: expected ${this.header.length} cells, found ${cells.length}; the first line has the numbers of rows and columns and the classes, as in the files of scikit-learn: header: false and skip: 1 leave it out`,
+        `${place()}: expected ${this.header.length} cells, found ${cells.length}; ${COUNTS}`,
       )
     this.rows.add(cells, place)
   }
@@ -165,15 +190,11 @@ class CsvFile {
   private begin(count: number): void {
     const { path, format, rows, header } = this
     const { delimiter, decimal } = format
+    this.width = count
     const hint = `; is ${JSON.stringify(delimiter)} the delimiter?`
     rows.begin(path, { names: header, count, decimal, hint, label: -1 })
     this.lines = new PlainLines(rows, path, delimiter, decimal, (cells, place) => this.add(cells, place))
   }
-}
-
-/** Whether names are the numbers of rows and of features, and one class or more. */
-function isScikitHeader([rows, features]: readonly string[], count: number): boolean {
-  return /^\d+$/.test(rows ?? '') && features === `${count - 1}`
 }
 
 /**

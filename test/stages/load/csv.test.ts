@@ -220,6 +220,26 @@ t.test('load/csv notes what is probably not what it seems', async (t) => {
         /^FILE: the first line names the columns, but it looks like data \(0, 0, a\); if it is a row, set header: false$/,
       ],
     ],
+    [
+      'the first line of scikit-learn, as wide as the rows',
+      `9,4,a,b,c\n${rows(9, (i) => `${i * i},2,1,${i * 1.5},${i % 3}`)}`,
+      '',
+      [/^FILE: the first line has the numbers of rows and columns and the classes, .* skip: 1 leave it out$/],
+    ],
+    [
+      'that line left out',
+      `9,3,no,yes\n${rows(9, (i) => `${i * i},2,${i * 1.5},${i % 2}`)}`,
+      'header: false, skip: 1',
+      [],
+    ],
+    [
+      'a row left out',
+      rows(9, (i) => `${i * i},${i * 1.5},${'ab'[i % 2]}`),
+      'header: false, skip: 2',
+      [
+        /^FILE:2 looks like a row, but skip: 2 leaves it out; skip: 0 reads it \(for predict and evaluate: --set skip=0\)$/,
+      ],
+    ],
     ['names that count the columns', `0,1,2,class\n${rows(9, (i) => `${i * i},2,${i * 1.5},${i % 2}`)}`, '', []],
     ['a name beside the label', `x,2019,class\n${rows(9, (i) => `${i * i},2,${i % 2}`)}`, '', []],
     [

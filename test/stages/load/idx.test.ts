@@ -145,7 +145,7 @@ t.test('load/idx refuses damaged files and says what is wrong with them', async 
     [
       image,
       undefined,
-      'cannot read FILE: no such file or directory; name the folder of the files as `directory`, and the files of each split in `files`',
+      'cannot read FILE: no such file or directory; name the folder of the files as `directory`, and the files of each split in `files`; millrace fetch downloads mnist and fashion-mnist',
     ],
     [image, '', 'FILE is empty'],
     [
