@@ -4,6 +4,7 @@ import { someOf } from '../base/words.js'
 
 /** A column of numbers: one feature. */
 export interface NumberColumn {
+  /** What tells it from a column of texts. */
   readonly kind: 'number'
   /** Name of the column. */
   readonly name: string
@@ -13,6 +14,7 @@ export interface NumberColumn {
 
 /** A column of texts: one feature per category, or their index. */
 export interface CategoryColumn {
+  /** What tells it from a column of numbers. */
   readonly kind: 'category'
   /** Name of the column. */
   readonly name: string
