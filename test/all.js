@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { reasonToLeaveOut, testFiles } from './fast.js'
 
 /** At most so many files share a process, so that both cores have work until the end. */
-const most = 16
+const most = 10
 
 /** What a file does that measures or changes its process, or holds for all tests of a process. */
 const ownProcess = [

@@ -7,7 +7,7 @@ t.test('every test file runs once, alone or in a shared process', (t) => {
   const shared: string[][] = [...sharedProcesses(files).values()]
   t.same([...shared.flat(), ...files.filter(isAlone)].sort(), files)
   t.ok(
-    shared.every((part) => part.length <= 16),
+    shared.every((part) => part.length <= 10),
     'no process has too many',
   )
   t.ok(shared.length < files.length / 8, `${shared.length} processes`)
