@@ -180,7 +180,11 @@ t.test('a change is checked again, whole', async (t) => {
     [() => pipeline.set('model', { eta: -1 }), 'DEFINITION', 'eta: expected a positive number, a mapping'],
     [() => pipeline.set('model', { etta: 1 }), 'DEFINITION', 'unknown option "etta"; did you mean "eta"?'],
     [() => pipeline.set('rows', { split: 'dev' }), 'DEFINITION', 'no split named "dev" reaches this stage'],
-    [() => pipeline.replace('model', 'sink/csv'), 'DEFINITION', 'the input "metrics" takes a "metrics" or a "predictions" wire'],
+    [
+      () => pipeline.replace('model', 'sink/csv'),
+      'DEFINITION',
+      'the input "metrics" takes a "metrics" or a "predictions" wire',
+    ],
     [() => pipeline.replace('model', 'nope/nope'), 'DEFINITION', 'no stage named "nope/nope"'],
     [() => pipeline.replace('model', './x.js'), 'DEFINITION', './x.js is a file; import it and give the stage itself'],
     [() => pipeline.insertAfter('rows', { use: pass, id: 'model' }), 'DEFINITION', 'duplicate id "model"'],
