@@ -52,7 +52,9 @@ export async function readArrow(
     const first = from
     const placeOf = (row: number): string => `${path}: row ${first + row}`
     const cells = names.map((_, column) =>
-      (used.has(column) && column !== whole?.features[0]) || column === split ? cellsOf(batch.getChildAt(column)!) : undefined,
+      (used.has(column) && column !== whole?.features[0]) || column === split
+        ? cellsOf(batch.getChildAt(column)!)
+        : undefined,
     )
     if (classes && labels >= 0) cells[labels] = Array.from(cells[labels]!, (code) => classes[Number(code)] ?? null)
     if (!whole) await rows.addColumns(cells, batch.numRows, placeOf)

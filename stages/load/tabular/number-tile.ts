@@ -3,7 +3,7 @@ import type { ColumnCells } from './column-cells.js'
 import type { ColumnRemarks } from './column-remarks.js'
 
 /** The numbers that are copied from columns to rows at a time: as many as a cache holds. */
-const TILE = 1 << 14
+const TILE = 1 << 15
 
 /** The largest float32 number. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127
@@ -25,6 +25,8 @@ export class NumberTile {
   readonly weights: Float64Array
   /** 1: the row is left out. */
   readonly isOut: Uint8Array
+  /** `values`, by column. */
+  private readonly columns: readonly Float64Array[]
   private readonly width: number
   private readonly missing: Uint32Array
   private readonly isExact: Uint8Array
@@ -34,6 +36,7 @@ export class NumberTile {
     this.width = width
     this.size = Math.max(1, Math.min(1024, Math.floor(TILE / Math.max(1, width))))
     this.values = new Float64Array(this.size * width)
+    this.columns = Array.from({ length: width }, (_, j) => this.values.subarray(j * this.size, (j + 1) * this.size))
     this.labels = new Int32Array(this.size)
     this.numbers = new Int32Array(this.size)
     this.weights = new Float64Array(this.size)
@@ -47,27 +50,22 @@ export class NumberTile {
    *
    * @param cells the cells of each feature
    */
-  read(
-    cells: readonly ArrayLike<Cell>[],
-    columns: readonly ColumnCells[],
-    first: number,
-    rows: number,
-  ): boolean {
+  read(cells: readonly ArrayLike<Cell>[], columns: readonly ColumnCells[], first: number, rows: number): boolean {
     if (columns.some(({ kind }) => kind !== 'number')) return false
     this.rows = rows
     this.isOut.fill(0)
     for (let j = 0; j < this.width; j++) {
       const column = columns[j]!
       const { missing, model, bytes } = column.rules
-      const values = this.values.subarray(j * this.size, j * this.size + rows)
+      const values = this.columns[j]!
       this.isExact[j] = isExact(cells[j]!) ? 1 : 0
-      if (!copyNumbers(cells[j]!, first, values)) return false
-      const wrong = bytes ? countNoBytes(values) : countNoFloats(values)
+      if (!copyNumbers(cells[j]!, first, rows, values)) return false
+      const wrong = bytes ? countNoBytes(values, rows) : countNoFloats(values, rows)
       this.missing[j] = wrong
       if (wrong === 0) continue
       // Missing cells are the only others that may be here.
-      if (model || missing === 'error' || countMissing(values) !== wrong) return false
-      if (column.dropsRows) markMissing(values, this.isOut)
+      if (model || missing === 'error' || countMissing(values, rows) !== wrong) return false
+      if (column.dropsRows) markMissing(values, rows, this.isOut)
     }
     for (let j = 0; j < this.width; j++) columns[j]!.missing += this.missing[j]!
     return true
@@ -85,8 +83,7 @@ export class NumberTile {
 
   /** Shows the first `rows` rows to the remarks. */
   show(remarks: ColumnRemarks, rows: number): void {
-    for (let j = 0; j < this.width; j++)
-      remarks.seeColumn(j, this.values.subarray(j * this.size, j * this.size + rows), this.isExact[j] === 1)
+    for (let j = 0; j < this.width; j++) remarks.seeColumn(j, this.columns[j]!, rows, this.isExact[j] === 1)
     remarks.saw(rows)
   }
 }
@@ -103,26 +100,26 @@ function isExact(cells: ArrayLike<Cell>): boolean {
 }
 
 /** Copies cells that are numbers, truth values or nothing (NaN). Returns false if there is another cell. */
-function copyNumbers(cells: ArrayLike<Cell>, first: number, to: Float64Array): boolean {
-  if (cells instanceof BigInt64Array || cells instanceof BigUint64Array) copyLong(cells, first, to)
-  else if (ArrayBuffer.isView(cells)) to.set((cells as unknown as Float32Array).subarray(first, first + to.length))
-  else return copyCells(cells, first, to)
+function copyNumbers(cells: ArrayLike<Cell>, first: number, rows: number, to: Float64Array): boolean {
+  if (cells instanceof BigInt64Array || cells instanceof BigUint64Array) copyLong(cells, first, rows, to)
+  else if (ArrayBuffer.isView(cells)) to.set((cells as unknown as Float32Array).subarray(first, first + rows))
+  else return copyCells(cells, first, rows, to)
   return true
 }
 
 /** Copies whole numbers of 64 bits, half by half: a bigint for each would take ten times as long. */
-function copyLong(cells: BigInt64Array | BigUint64Array, first: number, to: Float64Array): void {
+function copyLong(cells: BigInt64Array | BigUint64Array, first: number, rows: number, to: Float64Array): void {
   const { buffer, byteOffset, length } = cells
   const low = new Uint32Array(buffer, byteOffset, length * 2)
   const high = cells instanceof BigInt64Array ? new Int32Array(buffer, byteOffset, length * 2) : low
-  for (let i = 0; i < to.length; i++) {
+  for (let i = 0; i < rows; i++) {
     const at = 2 * (first + i)
     to[i] = high[at + 1]! * 2 ** 32 + low[at]!
   }
 }
 
-function copyCells(cells: ArrayLike<Cell>, first: number, to: Float64Array): boolean {
-  for (let i = 0; i < to.length; i++) {
+function copyCells(cells: ArrayLike<Cell>, first: number, rows: number, to: Float64Array): boolean {
+  for (let i = 0; i < rows; i++) {
     const cell = cells[first + i]
     if (typeof cell === 'number') to[i] = cell
     else if (cell === undefined || cell === null) to[i] = Number.NaN
@@ -132,27 +129,27 @@ function copyCells(cells: ArrayLike<Cell>, first: number, to: Float64Array): boo
   return true
 }
 
-function countNoFloats(values: Float64Array): number {
+function countNoFloats(values: Float64Array, rows: number): number {
   let count = 0
   // NaN and infinities fail the comparison.
-  for (let i = 0; i < values.length; i++) if (!(Math.abs(values[i]!) <= LARGEST)) count++
+  for (let i = 0; i < rows; i++) if (!(Math.abs(values[i]!) <= LARGEST)) count++
   return count
 }
 
-function countNoBytes(values: Float64Array): number {
+function countNoBytes(values: Float64Array, rows: number): number {
   let count = 0
-  for (let i = 0; i < values.length; i++) if ((values[i]! & 255) !== values[i]) count++
+  for (let i = 0; i < rows; i++) if ((values[i]! & 255) !== values[i]) count++
   return count
 }
 
-function countMissing(values: Float64Array): number {
+function countMissing(values: Float64Array, rows: number): number {
   let count = 0
-  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) count++
+  for (let i = 0; i < rows; i++) if (Number.isNaN(values[i])) count++
   return count
 }
 
-function markMissing(values: Float64Array, isOut: Uint8Array): void {
-  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) isOut[i] = 1
+function markMissing(values: Float64Array, rows: number, isOut: Uint8Array): void {
+  for (let i = 0; i < rows; i++) if (Number.isNaN(values[i])) isOut[i] = 1
 }
 
 /** Moves the numbers of the rows that stay together. */

@@ -105,6 +105,16 @@ export class RowBlocks {
     return this.blockOf(i).values.subarray(at, at + this.width)
   }
 
+  /** The numbers of the block in which a row lies. */
+  block(i: number): RowValues {
+    return this.blockOf(i).values
+  }
+
+  /** Where a row begins in its block. */
+  offset(i: number): number {
+    return (i % this.perBlock) * this.width
+  }
+
   /** What was given to `add` with a row. */
   label(i: number): number {
     return this.blockOf(i).labels[i % this.perBlock]!
