@@ -12,6 +12,7 @@ import { images } from '../dist/stages/load/images.js'
 import { numpy } from '../dist/stages/load/numpy.js'
 import { decodePng } from '../dist/stages/load/png.js'
 import { loadContext } from './fuzz/load-context.js'
+import { columnsBench } from './load-columns.js'
 import { fixed, interleaved, median, printTable } from './measure.js'
 
 const ROWS = 40_000
@@ -108,6 +109,7 @@ export async function loadBench({ repeats }) {
         return [job.name, fixed(time, 3), fixed(IMAGES / time, 0)]
       }),
     )
+    await columnsBench(folder, repeats)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -13,6 +13,12 @@ export function rowsBefore(end: number, shard: number, shards: number): number {
   return Math.max(0, Math.ceil((end - shard) / shards))
 }
 
+/** The most numbers of a row that are copied one by one. */
+const MOST_COPIED = 256
+
+/** The rows of one shard. */
+type Part<V> = { readonly values: V; readonly labels: Int32Array } & PerRow
+
 /**
  * Takes the rows of one split one by one, and keeps the rows that belong to the shards of this process. Each shard has
  * its own memory.
@@ -22,7 +28,7 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
   readonly width: number
   private readonly rows: number
   private readonly shares: Shares
-  private readonly parts: ReadonlyMap<number, { readonly values: V; readonly labels: Int32Array } & PerRow>
+  private readonly parts: ReadonlyMap<number, Part<V>>
 
   /** @param columns the further columns that `put` fills */
   constructor(
@@ -56,6 +62,24 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
     if (!part) return
     const at = Math.floor(i / shards)
     part.values.set(values, at * this.width)
+    this.putRest(part, at, label, row, weight)
+  }
+
+  /** Does what `put` does with the values that begin at `from`, which have the type of the kept ones. */
+  putFrom(i: number, values: Uint8Array | Float32Array, from: number, label: number, row = i, weight = 1): void {
+    const { shards } = this.shares
+    const part = this.parts.get(i % shards)
+    if (!part) return
+    const at = Math.floor(i / shards)
+    const { width } = this
+    const to = at * width
+    // A view of a short row takes longer than its numbers.
+    if (width > MOST_COPIED) part.values.set(values.subarray(from, from + width), to)
+    else for (let j = 0; j < width; j++) part.values[to + j] = values[from + j]!
+    this.putRest(part, at, label, row, weight)
+  }
+
+  private putRest(part: Part<V>, at: number, label: number, row: number, weight: number): void {
     part.labels[at] = label
     if (part.row) part.row[at] = row
     if (!part.weight) return

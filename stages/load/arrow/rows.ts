@@ -9,7 +9,7 @@ import {
   type StageContext,
   turn,
 } from '../../../pipeline/stage-kit.js'
-import { readSourceFile } from '../source-file.js'
+import { openSourceFile } from '../source-file.js'
 import { labelColumn } from '../tabular/columns.js'
 import type { TabularOptions } from '../tabular/options.js'
 import type { TableRows } from '../tabular/table-rows.js'
@@ -18,6 +18,9 @@ import { chooseWhole } from '../tabular/whole.js'
 /** Columns of recorded examples that are no features. */
 const RECORDED = ['split', 'epoch', 'step']
 
+/** Bytes that are read at a time. */
+const PIECE = 1 << 20
+
 /** Reads the rows of an Arrow file or stream. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readArrow(
   path: string,
@@ -25,7 +28,7 @@ export async function readArrow(
   rows: TableRows,
   context: StageContext,
 ): Promise<void> {
-  const table = tableOf(path, await readSourceFile(path, context))
+  const table = tableOf(path, await bytesOf(path, context))
   const { fields } = table.schema
   const names = fields.map(({ name }) => name)
   const areWhole = fields.map(isWhole)
@@ -49,7 +52,9 @@ export async function readArrow(
     const first = from
     const placeOf = (row: number): string => `${path}: row ${first + row}`
     const cells = names.map((_, column) =>
-      used.has(column) || column === split ? cellsOf(batch.getChildAt(column)!) : undefined,
+      (used.has(column) && column !== whole?.features[0]) || column === split
+        ? cellsOf(batch.getChildAt(column)!)
+        : undefined,
     )
     if (classes && labels >= 0) cells[labels] = Array.from(cells[labels]!, (code) => classes[Number(code)] ?? null)
     if (!whole) await rows.addColumns(cells, batch.numRows, placeOf)
@@ -68,12 +73,23 @@ export async function readArrow(
           place,
           split < 0 ? undefined : String(cells[split]![row]),
         )
-        if (row % 256 === 0) await turn(context)
+        if (row % 64 === 0) await turn(context)
       }
     }
     from += batch.numRows
   }
   rows.endFile(path)
+}
+
+async function bytesOf(path: string, context: StageContext): Promise<Uint8Array> {
+  const file = await openSourceFile(path, context)
+  const bytes = new Uint8Array(file.size)
+  let at = 0
+  for await (const piece of file.pieces(PIECE)) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
 }
 
 function tableOf(path: string, bytes: Uint8Array): Table {

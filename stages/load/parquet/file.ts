@@ -64,13 +64,14 @@ function bufferOf(handle: FileHandle, size: number): AsyncBuffer {
     byteLength: size,
     slice: async (start, end = size) => {
       const length = Math.max(0, Math.min(end, size) - start)
-      const bytes = new Uint8Array(length)
+      // All of it is read, so it need not be zero before.
+      const bytes = Buffer.allocUnsafeSlow(length)
       for (let at = 0; at < length; ) {
         const { bytesRead } = await handle.read(bytes, at, length - at, start + at)
         if (bytesRead === 0) throw new Error('parquet file became shorter')
         at += bytesRead
       }
-      return bytes.buffer
+      return bytes.buffer as ArrayBuffer
     },
   }
 }

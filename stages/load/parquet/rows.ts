@@ -1,11 +1,14 @@
-import type { DecodedArray } from 'hyparquet'
 import { type Cell, listed, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { labelColumn } from '../tabular/columns.js'
 import type { TabularOptions } from '../tabular/options.js'
 import type { TableRows } from '../tabular/table-rows.js'
 import { chooseWhole } from '../tabular/whole.js'
 import { damaged, openParquet, type ParquetFile } from './file.js'
+import { GroupReader } from './group.js'
 import { columnsOf, type ParquetColumn } from './schema.js'
+
+/** The most rows that are decoded before they are copied. */
+const AT_ONCE = 1 << 17
 
 /** Reads the rows of a Parquet file. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readParquet(
@@ -29,7 +32,7 @@ export async function readParquet(
     )
     if (whole) {
       const { kind, length } = all[whole.features[0]!]!
-      const first = kind === 'bytes' ? length! : await widthOfList(path, file, names[whole.features[0]!]!)
+      const first = kind === 'bytes' ? length! : await widthOfList(path, file, names[whole.features[0]!]!, context)
       rows.beginWhole(path, whole, first, kind === 'bytes' ? 'uint8' : 'float32')
     } else rows.begin(path, { names, count: names.length, label, declared: declaredOf(all) })
     const { features, label: labels, weight } = rows.columns!
@@ -44,22 +47,18 @@ export async function readParquet(
       context.note(
         `${path}: ${listed(times, 'and')} ${times.length === 1 ? 'has' : 'have'} times, which are read as milliseconds since 1970`,
       )
+    const usedNames = used.map((column) => names[column]!)
     let start = 0
-    for (const { num_rows: count } of file.metadata.row_groups) {
-      const end = start + Number(count)
-      if (end > start) await readGroup(start, end)
-      start = end
+    for (const group of file.metadata.row_groups) {
+      const reader = new GroupReader(path, file, group, context)
+      const step = whole && all[whole.features[0]!]!.kind === 'list' ? reader.count : AT_ONCE
+      for (let from = 0; from < reader.count; from += step)
+        await readRows(reader, from, Math.min(from + step, reader.count), start)
+      start += reader.count
     }
 
-    async function readGroup(from: number, to: number): Promise<void> {
-      const cells = await columnsBetween(
-        path,
-        file,
-        used.map((column) => names[column]!),
-        from,
-        to,
-      )
-      await turn(context)
+    async function readRows(reader: GroupReader, from: number, to: number, start: number): Promise<void> {
+      const cells = await reader.read(usedNames, from, to)
       const byColumn: (ArrayLike<Cell> | undefined)[] = names.map(
         (name) => cells.get(name) as ArrayLike<Cell> | undefined,
       )
@@ -71,18 +70,19 @@ export async function readParquet(
           )
         if (all[column]!.kind === 'time') byColumn[column] = Array.from(byColumn[column]!, timeOf)
       }
-      const placeOf = (row: number): string => `${path}: row ${from + row}`
+      const placeOf = (row: number): string => `${path}: row ${start + from + row}`
       if (!whole) return rows.addColumns(byColumn, to - from, placeOf)
       const values = byColumn[whole.features[0]!] as unknown as ArrayLike<ArrayLike<number> | null>
-      for (let row = 0; row < to - from; row++) {
-        const place = (): string => placeOf(row)
+      let row = 0
+      const place = (): string => placeOf(row)
+      for (; row < to - from; row++) {
         rows.addWhole(
           wholeRow(values[row], place),
           whole.label < 0 ? null : byColumn[whole.label]![row],
           whole.weight < 0 ? undefined : (byColumn[whole.weight]![row] ?? null),
           place,
         )
-        if (row % 256 === 0) await turn(context)
+        if (row % 64 === 0) await turn(context)
       }
     }
   } finally {
@@ -124,56 +124,13 @@ function wholeRow(value: ArrayLike<number> | null | undefined, place: () => stri
 }
 
 /** The number of features of the first row of a column of lists. */
-async function widthOfList(path: string, file: ParquetFile, name: string): Promise<number> {
-  if (Number(file.metadata.num_rows) === 0) throw new PipelineError('DATA', `${path} has no rows`)
-  const first = (await columnsBetween(path, file, [name], 0, 1)).get(name)?.[0] as ArrayLike<number> | null | undefined
+async function widthOfList(path: string, file: ParquetFile, name: string, context: StageContext): Promise<number> {
+  const group = file.metadata.row_groups.find(({ num_rows: count }) => count > 0)
+  if (!group) throw new PipelineError('DATA', `${path} has no rows`)
+  const cells = await new GroupReader(path, file, group, context).read([name], 0, 1)
+  const first = cells.get(name)?.[0] as ArrayLike<number> | null | undefined
   if (!first?.length) throw new PipelineError('DATA', `${path}: row 0: expected features, got nothing`)
   return first.length
-}
-
-/** Reads some columns of some rows. */
-async function columnsBetween(
-  path: string,
-  { buffer, metadata }: ParquetFile,
-  columns: string[],
-  rowStart: number,
-  rowEnd: number,
-): Promise<Map<string, DecodedArray>> {
-  const { parquetRead } = await import('hyparquet')
-  const isPlain = metadata.row_groups.every(({ columns }) =>
-    columns.every(({ meta_data }) => meta_data?.codec === 'SNAPPY' || meta_data?.codec === 'UNCOMPRESSED'),
-  )
-  const compressors = isPlain ? {} : { compressors: (await import('hyparquet-compressors')).compressors }
-  const parts = new Map<string, { at: number; data: DecodedArray }[]>()
-  try {
-    await parquetRead({
-      file: buffer,
-      metadata,
-      columns,
-      rowStart,
-      rowEnd,
-      ...compressors,
-      onChunk: ({ columnName, columnData, rowStart: at }) => {
-        const list = parts.get(columnName) ?? []
-        list.push({ at, data: columnData })
-        parts.set(columnName, list)
-      },
-    })
-  } catch (error) {
-    throw damaged(path, error)
-  }
-  return new Map([...parts].map(([name, list]) => [name, between(list, rowStart, rowEnd)]))
-}
-
-/** The values of some rows, of chunks that may begin before them and end after them. */
-function between(chunks: { at: number; data: DecodedArray }[], from: number, to: number): DecodedArray {
-  chunks.sort((a, b) => a.at - b.at)
-  const [first] = chunks
-  if (chunks.length === 1 && first!.at === from && first!.data.length === to - from) return first!.data
-  const values: unknown[] = []
-  for (const { at, data } of chunks)
-    for (let i = Math.max(0, from - at); i < data.length && at + i < to; i++) values.push(data[i])
-  return values as DecodedArray
 }
 
 /** Milliseconds since 1970. */

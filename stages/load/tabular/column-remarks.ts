@@ -43,6 +43,27 @@ export class ColumnRemarks {
   }
 
   /**
+   * Takes the first `rows` numbers of one feature, as `see` would one by one. `saw` counts these rows.
+   *
+   * @param isExact whether float32 holds all numbers of this column
+   */
+  seeColumn(feature: number, values: Float64Array, rows: number, isExact: boolean): void {
+    if (rows === 0) return
+    const seen = this.columns[feature]
+    if (seen) addAll(seen, values, 0, rows, isExact)
+    else {
+      const first = firstSeen(values[0]!, Math.fround(values[0]!))
+      this.columns[feature] = first
+      addAll(first, values, 1, rows, isExact)
+    }
+  }
+
+  /** Counts rows whose columns were given to `seeColumn`. */
+  saw(rows: number): void {
+    this.rows += rows
+  }
+
+  /**
    * Returns what the user should know.
    *
    * @param titleOf the name or the index of the column of a feature
@@ -113,6 +134,25 @@ function add(seen: Seen, value: number, stored: number): void {
   }
   if (value !== seen.last && stored === Math.fround(seen.last)) seen.merged++
   seen.last = value
+}
+
+/** Adds the numbers from `from` to `end`. What is done with most of them is in loops of their own, without calls. */
+function addAll(seen: Seen, values: Float64Array, from: number, end: number, isExact: boolean): void {
+  let i = from
+  // Numbers that float32 holds are not changed, so all that is asked of them is where they lie, and whether they are whole.
+  while (i < end && (seen.isWhole || !isExact)) {
+    const value = values[i++]!
+    add(seen, value, Math.fround(value))
+  }
+  let { min, max } = seen
+  for (; i < end; i++) {
+    const value = values[i]!
+    if (value < min) min = value
+    if (value > max) max = value
+  }
+  seen.min = min
+  seen.max = max
+  seen.last = values[end - 1]!
 }
 
 /**

@@ -16,7 +16,8 @@ export class RowEncoder {
   readonly width: number
   private readonly parts: readonly Part[]
   private readonly features: Float64Array
-  private readonly isCopy: boolean
+  /** Whether stored rows are the features. */
+  readonly isCopy: boolean
 
   /** @param columns one per number of a stored row; undefined: the number is left out */
   constructor(columns: readonly (FittedColumn | undefined)[]) {
@@ -30,14 +31,16 @@ export class RowEncoder {
     })
     this.width = width
     this.features = new Float64Array(width)
-    this.isCopy = this.parts.every(
-      ({ from, to, isOneHot, lookup, fill }) => from === to && !isOneHot && !lookup && Number.isNaN(fill),
-    )
+    this.isCopy =
+      this.parts.length === columns.length &&
+      this.parts.every(
+        ({ from, to, isOneHot, lookup, fill }) => from === to && !isOneHot && !lookup && Number.isNaN(fill),
+      )
   }
 
   /** Returns the features of a stored row. The next call may overwrite them. */
   encode(row: RowValues): ArrayLike<number> {
-    if (this.isCopy && row.length === this.width) return row
+    if (this.isCopy) return row
     const { features } = this
     features.fill(0)
     for (const { from, to, isOneHot, lookup, fill } of this.parts) {

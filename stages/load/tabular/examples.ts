@@ -92,7 +92,9 @@ export async function* tabularExamples(
     )
     let i = 0
     for (const row of order) {
-      dealt.put(i, encoder.encode(stored.row(row)), labels[row]!, stored.number(row), stored.weight(row))
+      const [label, number, weight] = [labels[row]!, stored.number(row), stored.weight(row)]
+      if (encoder.isCopy) dealt.putFrom(i, stored.block(row), stored.offset(row), label, number, weight)
+      else dealt.put(i, encoder.encode(stored.row(row)), label, number, weight)
       if (i++ % 1024 === 0) await turn(context)
     }
     yield* dealt.tables(fields, split)
@@ -100,8 +102,8 @@ export async function* tabularExamples(
 }
 
 /** Rows whose stored numbers are their features. */
-function wholeRows({ width }: RowBlocks): Pick<RowEncoder, 'width' | 'encode'> {
-  return { width, encode: (row) => row }
+function wholeRows({ width }: RowBlocks): Pick<RowEncoder, 'width' | 'encode' | 'isCopy'> {
+  return { width, encode: (row) => row, isCopy: true }
 }
 
 function rangesOf(ends: ReadonlyMap<string, number>): Split[] {

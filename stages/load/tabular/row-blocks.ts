@@ -70,10 +70,49 @@ export class RowBlocks {
     return block.values.subarray(at * this.width, (at + 1) * this.width)
   }
 
+  /**
+   * Adds rows that lie in columns: `stride` numbers from column to column. Throws like `add`.
+   *
+   * @param weights the weight of each row; undefined: 1
+   */
+  addColumns(
+    columns: Float64Array,
+    stride: number,
+    count: number,
+    labels: Int32Array,
+    numbers: Int32Array,
+    weights: Float64Array | undefined,
+  ): void {
+    const { width } = this
+    for (let from = 0; from < count; ) {
+      const at = this.count % this.perBlock
+      if (at === 0) this.grow()
+      const block = this.blocks.at(-1)!
+      const rows = Math.min(count - from, this.perBlock - at)
+      for (let j = 0; j < width; j++) fillColumn(block.values, at * width + j, width, columns, j * stride + from, rows)
+      block.labels.set(labels.subarray(from, from + rows), at)
+      block.numbers?.set(numbers.subarray(from, from + rows), at)
+      if (weights) block.weights?.set(weights.subarray(from, from + rows), at)
+      else block.weights?.fill(1, at, at + rows)
+      this.count += rows
+      from += rows
+    }
+  }
+
   /** The values of a row. */
   row(i: number): RowValues {
     const at = (i % this.perBlock) * this.width
     return this.blockOf(i).values.subarray(at, at + this.width)
+  }
+
+  /** The numbers of the block in which a row lies. */
+  block(i: number): RowValues {
+    return this.blockOf(i).values
+  }
+
+  /** Where a row begins in its block. */
+  offset(i: number): number {
+    return (i % this.perBlock) * this.width
   }
 
   /** What was given to `add` with a row. */
@@ -124,6 +163,18 @@ export class RowBlocks {
     const fix = 'leave out columns or rows, or take a machine with more memory'
     return new PipelineError('DATA', `not enough memory: ${size}; ${fix}`, { cause })
   }
+}
+
+/** Writes numbers that lie in one piece to every `step`th place. */
+function fillColumn(
+  values: RowValues,
+  at: number,
+  step: number,
+  column: Float64Array,
+  from: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) values[at + i * step] = column[from + i]!
 }
 
 /** Bytes that this process may still take. Only Linux tells it; elsewhere what is free says little. */

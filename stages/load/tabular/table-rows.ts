@@ -12,6 +12,7 @@ import { type CellRules, ColumnCells, type Place } from './column-cells.js'
 import { ColumnRemarks } from './column-remarks.js'
 import { type Columns, chooseColumns, columnsOfModel, columnTitle } from './columns.js'
 import { LabelCodes } from './label-codes.js'
+import { NumberTile } from './number-tile.js'
 import { missingPolicy, ruleFor, type TabularOptions, textPolicyOf } from './options.js'
 import { RowBlocks, type RowType } from './row-blocks.js'
 
@@ -39,11 +40,8 @@ export interface DeclaredColumn {
   readonly categories?: readonly string[] | undefined
 }
 
-/** The largest float32 number. */
-const LARGEST = (2 - 2 ** -23) * 2 ** 127
-
-/** The numbers that are copied from columns to rows at a time: as many as a cache holds. */
-const TILE = 1 << 14
+/** The most labels whose codes are kept beside the cells as they are in the file. */
+const MOST_CODES = 1 << 10
 
 /** What an Arrow file with examples that Millrace wrote says of them. */
 export interface RecordedExamples {
@@ -179,28 +177,39 @@ export class TableRows {
   ): Promise<void> {
     const { features, label, weight } = this.columns!
     const used = features.map((column) => cells[column]!)
-    const width = used.length
-    const perTile = Math.max(1, Math.min(256, Math.floor(TILE / width)))
-    const tile = Array.from({ length: perTile }, () => new Float64Array(width))
-    const hasOthers = new Uint8Array(perTile)
+    const tile = new NumberTile(used.length)
+    const codes = new Map<Cell, number>()
     let row = 0
     const place = (): string => placeOf(row)
-    for (let first = 0; first < count; first += perTile) {
-      const rows = Math.min(perTile, count - first)
-      // Column by column, because each column lies in one piece of memory.
-      hasOthers.fill(0)
-      for (let j = 0; j < width; j++) {
-        const { kind, rules } = this.cells[j]!
-        if (kind !== 'number' || rules.bytes) hasOthers.fill(1)
-        else fillNumbers(used[j]!, first, rows, tile, j, hasOthers)
-      }
-      for (let i = 0; i < rows; i++) {
-        row = first + i
-        this.values = tile[i]!
-        let isKept = true
-        if (hasOthers[i]) for (let j = 0; j < width; j++) isKept = this.put(j, used[j]![row], place) && isKept
-        const weightCell = weight < 0 ? undefined : (cells[weight]![row] ?? null)
-        this.end(isKept, label < 0 ? null : cells[label]![row], weightCell, place)
+    const weightAt = (): Cell => (weight < 0 ? undefined : (cells[weight]![row] ?? null))
+    const labelAt = (): Cell => (label < 0 ? null : cells[label]![row])
+    for (let first = 0; first < count; first += tile.size) {
+      const rows = Math.min(tile.size, count - first)
+      if (!tile.read(used, this.cells, first, rows))
+        for (let i = 0; i < rows; i++) {
+          row = first + i
+          let isKept = true
+          for (let j = 0; j < used.length; j++) isKept = this.put(j, used[j]![row], place) && isKept
+          this.end(isKept, labelAt(), weightAt(), place)
+        }
+      else {
+        for (let i = 0; i < rows; i++) {
+          row = first + i
+          const cell = labelAt()
+          let code = codes.get(cell)
+          if (code === undefined) {
+            code = this.labelOf(cell, place)
+            if (code !== undefined && codes.size < MOST_CODES) codes.set(cell, code)
+          }
+          tile.numbers[i] = this.seen++
+          if (code === undefined) tile.isOut[i] = 1
+          else tile.labels[i] = code
+          if (weight >= 0 && !tile.isOut[i]) tile.weights[i] = weightOf(weightAt(), place)
+        }
+        const kept = tile.keep()
+        const { values, size, labels, numbers, weights } = tile
+        this.rows!.addColumns(values, size, kept, labels, numbers, weight < 0 ? undefined : weights)
+        tile.show(this.remarks, kept)
       }
       await turn(this.context)
     }
@@ -361,23 +370,6 @@ function keysOf(columns: Columns, column: number): string[] {
 
 function weightIn(cells: ArrayLike<Cell>, { weight }: Columns): Cell {
   return weight < 0 ? undefined : (cells[weight] ?? null)
-}
-
-/** Copies the numbers of a column into rows, and marks the rows in which the cell is no finite number. */
-function fillNumbers(
-  cells: ArrayLike<Cell>,
-  first: number,
-  count: number,
-  tile: readonly Float64Array[],
-  column: number,
-  hasOthers: Uint8Array,
-): void {
-  for (let i = 0; i < count; i++) {
-    const cell = cells[first + i]
-    // NaN and infinities fail the comparison.
-    if (typeof cell === 'number' && Math.abs(cell) <= LARGEST) tile[i]![column] = cell
-    else hasOthers[i] = 1
-  }
 }
 
 /** Whether the stored numbers of a column are its feature, from the start. */

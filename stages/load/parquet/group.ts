@@ -1,0 +1,129 @@
+import type { DecodedArray, RowGroup } from 'hyparquet'
+import { type StageContext, turn } from '../../../pipeline/stage-kit.js'
+import { damaged, type ParquetFile } from './file.js'
+
+/** The values that are decoded between two turns of the event loop, unless a page has more. */
+const AT_ONCE = 1 << 18
+
+/** Decoded values of one column, and the row that they begin with. */
+interface Part {
+  readonly at: number
+  readonly data: DecodedArray
+}
+
+/**
+ * Reads a row group from its first row to its last, some rows at a time. Each page is decoded once: what it has beyond
+ * the rows asked for is kept for the next call.
+ */
+export class GroupReader {
+  /** Number of rows. */
+  readonly count: number
+  private readonly path: string
+  private readonly file: ParquetFile
+  private readonly group: RowGroup
+  private readonly context: StageContext
+  private readonly parts = new Map<string, Part[]>()
+
+  constructor(path: string, file: ParquetFile, group: RowGroup, context: StageContext) {
+    this.path = path
+    this.file = file
+    this.group = group
+    this.count = Number(group.num_rows)
+    this.context = context
+  }
+
+  /**
+   * Reads some columns of the rows `from` to `to`. Rows before `from` are forgotten. A column is shorter if the group has
+   * fewer values than rows. Throws a PipelineError `DATA` if they cannot be decoded.
+   */
+  async read(names: readonly string[], from: number, to: number): Promise<Map<string, DecodedArray>> {
+    const perRead = Math.max(1, Math.floor(AT_ONCE / Math.max(1, to - from)))
+    for (let i = 0; i < names.length; i += perRead) {
+      const some = names.slice(i, i + perRead)
+      // Columns have pages of their own, so they may have been read up to different rows.
+      for (const start of new Set(some.map((name) => this.endOf(name))))
+        if (start < to)
+          await this.decode(
+            some.filter((name) => this.endOf(name) === start),
+            start,
+            to,
+          )
+      await turn(this.context)
+    }
+    return new Map(names.map((name) => [name, this.take(name, from, to)]))
+  }
+
+  /** The row behind the last one that is decoded. */
+  private endOf(name: string): number {
+    const last = this.parts.get(name)?.at(-1)
+    return last ? last.at + last.data.length : 0
+  }
+
+  private async decode(names: string[], start: number, end: number): Promise<void> {
+    const { parquetRead } = await import('hyparquet')
+    const columns = this.group.columns.filter(({ meta_data }) => names.includes(meta_data?.path_in_schema[0] ?? ''))
+    const isPlain = columns.every(
+      ({ meta_data }) => meta_data?.codec === 'SNAPPY' || meta_data?.codec === 'UNCOMPRESSED',
+    )
+    try {
+      await parquetRead({
+        file: this.file.buffer,
+        metadata: { ...this.file.metadata, num_rows: this.group.num_rows, row_groups: [{ ...this.group, columns }] },
+        columns: names,
+        // A page that ends just before the first row would be decoded again.
+        rowStart: start > 0 && start + 1 < end ? start + 1 : start,
+        rowEnd: end,
+        ...(isPlain ? {} : { compressors: (await import('hyparquet-compressors')).compressors }),
+        onChunk: ({ columnName, columnData, rowStart }) => this.add(columnName, { at: rowStart, data: columnData }),
+      })
+    } catch (error) {
+      throw damaged(this.path, error)
+    }
+  }
+
+  private add(name: string, { at, data }: Part): void {
+    const known = this.endOf(name)
+    if (at + data.length <= known) return
+    const list = this.parts.get(name) ?? []
+    list.push(at >= known ? { at, data } : { at: known, data: data.slice(known - at) as DecodedArray })
+    this.parts.set(name, list)
+  }
+
+  /** The values of some rows, without a copy if they lie in one page. */
+  private take(name: string, from: number, to: number): DecodedArray {
+    const parts = (this.parts.get(name) ?? []).filter(({ at, data }) => at + data.length > from)
+    this.parts.set(name, parts)
+    const found = parts
+      .filter(({ at }) => at < to)
+      .map(({ at, data }) => cut(data, Math.max(0, from - at), Math.min(data.length, to - at)))
+    return found.length === 1 ? found[0]! : joined(found)
+  }
+}
+
+function cut(data: DecodedArray, from: number, to: number): DecodedArray {
+  if (from === 0 && to === data.length) return data
+  return Array.isArray(data) ? data.slice(from, to) : data.subarray(from, to)
+}
+
+function joined(parts: readonly DecodedArray[]): DecodedArray {
+  const [first] = parts
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  if (first instanceof Float32Array && parts.every((part) => part instanceof Float32Array))
+    return filled(new Float32Array(length), parts)
+  if (first instanceof Float64Array && parts.every((part) => part instanceof Float64Array))
+    return filled(new Float64Array(length), parts)
+  if (first instanceof Int32Array && parts.every((part) => part instanceof Int32Array))
+    return filled(new Int32Array(length), parts)
+  const values: unknown[] = []
+  for (const part of parts) for (let i = 0; i < part.length; i++) values.push(part[i])
+  return values as DecodedArray
+}
+
+function filled<A extends Float32Array | Float64Array | Int32Array>(all: A, parts: readonly A[]): A {
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}
