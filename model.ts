@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { parse } from 'yaml'
 import { type KernelOptions, openKernels } from './kernels/index.js'
 import { widthOf } from './kernels/network-shape.js'
 import { foldedLayers, hinge, network, openScorer, predict, rowScorer, type Scorer, softmax } from './learners/index.js'
@@ -197,9 +198,17 @@ export async function learnerOf(
   path: string,
   { learners = [], plugins = false }: Pick<LoadModelOptions, 'learners' | 'plugins'>,
 ): Promise<AnyLearner> {
-  const known = [...builtIn, ...learners].find((learner) => learner.name === name)
-  const found = known ?? (plugins !== false && isFolder(path) ? await learnerInRun(name, path, plugins) : undefined)
+  const isRun = isFolder(path)
+  const ofMillrace = isRun && isOfStageFile(name, path) ? [] : builtIn
+  const known = [...learners, ...ofMillrace].find((learner) => learner.name === name)
+  const found = known ?? (plugins !== false && isRun ? await learnerInRun(name, path, plugins) : undefined)
   if (found) return learnerWith(found, options)
+  if (builtIn.length > ofMillrace.length && builtIn.some((learner) => learner.name === name))
+    throw new PipelineError(
+      'DATA',
+      `the model was made by a learner "${name}" of a stage file of the run, not by the one of that name that comes with ` +
+        'Millrace; give it as `learners`, or allow `plugins` to load the stage files of the run',
+    )
   throw new PipelineError(
     'DATA',
     `the model was made by the learner "${name}", which does not come with Millrace (${listed(
@@ -207,6 +216,25 @@ export async function learnerOf(
       'and',
     )} do); give it as \`learners\`, or allow \`plugins\` to load the stage files of the run`,
   )
+}
+
+/**
+ * Whether a run has its learner from a stage file, although it has the name of one that comes with Millrace: it has stage
+ * files, and no stage that makes parameters with the latter. No code of the run is loaded.
+ */
+function isOfStageFile(name: string, directory: string): boolean {
+  let uses: readonly string[]
+  try {
+    const { stages } = parse(String(readInside(resolve(directory), 'pipeline.yaml', 16 << 20)), {
+      maxAliasCount: 0,
+      logLevel: 'error',
+    }) as { stages: readonly { use: unknown }[] }
+    uses = stages.map(({ use }) => String(use))
+  } catch {
+    return false
+  }
+  const makers = [`gradient-step/${name}`, 'load/parameters', 'load/wire']
+  return uses.some((use) => /^(\.|\/|file:)/.test(use)) && !uses.some((use) => makers.includes(use))
 }
 
 /** The learner of that name that a stage of the run's own definition declares. */

@@ -178,11 +178,14 @@ function keptOptions(
 ): Record<string, unknown> {
   const known = optionNames(stage)
   const isNamed = names !== undefined && label !== undefined
-  return Object.fromEntries(
-    Object.entries(given).filter(
-      ([name]) => !ofTraining.has(name) && known.has(name) && !(isNamed && ofColumns.includes(name)),
-    ),
+  const kept = Object.entries(given).filter(
+    ([name]) => !ofTraining.has(name) && known.has(name) && !(isNamed && ofColumns.includes(name)),
   )
+  const { weight, drop = [], select } = given
+  // Weights are no feature. Without names, they would be taken for one.
+  if (!isNamed && !select && weight !== undefined && known.has('drop') && Array.isArray(drop))
+    kept.push(['drop', [...drop, weight]])
+  return Object.fromEntries(kept)
 }
 
 function optionNames(stage: AnyStage | undefined): ReadonlySet<string> {

@@ -104,6 +104,14 @@ const columns: Column[] = [
   { kind: 'category', name: 'sex', encode: 'one-hot', categories: ['f', 'm'], unseen: 'error' },
 ]
 
+t.test('flat lists may hold a BigInt', async (t) => {
+  const model = await loadModel(storedModel(t), { kernel: 'reference' })
+  t.teardown(model.free)
+  const { values } = model.predict([1, 2, 3])
+  for (const given of [[1n, 2n, 3n], [1, 2n, 3], BigInt64Array.of(1n, 2n, 3n)])
+    t.same(model.predict(given as unknown as GivenRows).values, values)
+})
+
 t.test('texts become the features of their category, missing cells are filled', async (t) => {
   const model = await loadModel(storedModel(t, { columns, names: ['age', 'sex=f', 'sex=m'] }), { kernel: 'reference' })
   t.teardown(model.free)
@@ -207,6 +215,26 @@ t.test('a learner that does not come with Millrace is given', async (t) => {
   const model = await loadModel(path, { learners: [mine], kernel: 'reference' })
   t.equal(model.learner, 'mine')
   model.free()
+})
+
+t.test('a learner with the name of one that comes with Millrace is never taken for it', async (t) => {
+  const path = storedModel(t)
+  const run = dirname(path)
+  const opposite = defineLearner({ ...softmax, scores: 'other', options: z.strictObject({}) })
+  const given = await loadModel(path, { learners: [opposite], kernel: 'reference' })
+  t.equal(given.predict([[1, 2, 3]]).kind, 'score')
+  given.free()
+  const write = (...uses: string[]): void =>
+    writeFileSync(join(run, 'pipeline.yaml'), `stages: [${uses.map((use) => `{ use: ${use} }`)}]`)
+  write('load/digits', './mine.js')
+  await t.rejects(loadModel(run), {
+    code: 'DATA',
+    message: /by a learner "softmax" of a stage file of the run, not by/,
+  })
+  write('load/digits', './noise.js', 'gradient-step/softmax')
+  const own = await loadModel(run, { kernel: 'reference' })
+  t.equal(own.predict([[1, 2, 3]]).kind, 'probability')
+  own.free()
 })
 
 t.test('arrays that do not fit the learner are told', async (t) => {

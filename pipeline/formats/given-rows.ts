@@ -70,7 +70,7 @@ export function givenRowReader({ shape, columns, label }: ModelInputs): (rows: G
           'a row that is not all numbers is a list or an object of its own',
       )
     if (values instanceof Uint8Array) return values
-    const floats = values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>)
+    const floats = values instanceof Float32Array ? values : floatsOf(values)
     // A sum of zeros, unless a number is not finite.
     let zero = 0
     for (let i = 0; i < floats.length; i++) zero += floats[i]! * 0
@@ -205,6 +205,13 @@ function placesOf(columns: readonly Column[] | undefined, width: number): Place[
     at += featuresOfColumn(column)
     return place
   })
+}
+
+/** The numbers; NaN in the place of what is none, such as a BigInt. */
+function floatsOf(values: TypedNumbers | readonly number[]): Float32Array {
+  const areNumbers = ArrayBuffer.isView(values) && typeof values[0] === 'number'
+  if (areNumbers) return Float32Array.from(values)
+  return Float32Array.from(values, (value) => (typeof value === 'number' ? value : Number.NaN))
 }
 
 function isTable(rows: GivenRows): rows is Table {

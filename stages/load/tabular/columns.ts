@@ -50,7 +50,7 @@ class ColumnFinder {
   private indexOf(column: ColumnName): number {
     const { path, names, count } = this
     if (typeof column === 'number') return column < 0 ? count + column : column
-    const name = column.trim()
+    const name = names?.includes(column) ? column : column.trim()
     // A text cannot be a name there.
     if (!names && /^-?\d{1,9}$/.test(name)) return this.indexOf(Number(name))
     if (!names)
@@ -116,21 +116,53 @@ export function columnsOfModel(
   const weight = choice.weight === undefined ? -1 : find(choice.weight)
   if (!names || !model.columns) return byPosition(path, names, count, choice, model, weight)
   const wanted = model.columns.map(({ name }) => name)
-  const missing = wanted.filter((name) => !names.includes(name))
+  const places = placesOf(names)
+  const missing = wanted.filter((name) => !places.has(name))
   if (missing.length > 0)
     throw new PipelineError(
       'DATA',
       `${path}: the model takes ${missing.length === 1 ? 'the column' : 'the columns'} ${someOf(missing)}, which the file does not have; its columns: ${someOf(names)}`,
     )
-  const features = wanted.map(find)
-  const { label = model.label } = choice
-  const isThere = label !== undefined && (choice.label !== undefined || names.includes(label as string))
-  const at = isThere ? find(label) : -1
-  const left = new Set([at, weight, ...features, ...choice.drop.map(find)])
+  const inModel = placesOf(wanted)
+  // Columns of one name are in the order in which the model has them.
+  const features = wanted.map((name, i) => {
+    const [found, own] = [places.get(name)!, inModel.get(name)!]
+    return found.length === own.length ? found[own.indexOf(i)]! : find(name)
+  })
+  const label = labelIn(names, count, choice.label ?? model.label ?? count, features, find)
+  if (label < 0 && typeof choice.label === 'string')
+    note(`${path}: no column "${choice.label}", so the rows have no labels`)
+  const left = new Set([label, weight, ...features, ...choice.drop.map(find)])
   const others = names.filter((_, column) => !left.has(column))
   if (others.length > 0)
     note(`${path}: the model does not take the ${others.length === 1 ? 'column' : 'columns'} ${someOf(others)}`)
-  return { count, names, label: at, weight, features }
+  return { count, names, label, weight, features }
+}
+
+/** Where each name stands. */
+function placesOf(names: readonly string[]): Map<string, number[]> {
+  const places = new Map<string, number[]>()
+  for (const [i, name] of names.entries()) {
+    const list = places.get(name)
+    if (list) list.push(i)
+    else places.set(name, [i])
+  }
+  return places
+}
+
+/** The index of the label column; -1 if the file has none: rows for a trained model need no label. */
+function labelIn(
+  names: readonly string[] | undefined,
+  count: number,
+  label: ColumnName,
+  features: readonly number[],
+  find: (column: ColumnName) => number,
+): number {
+  const isName = typeof label === 'string' && !(names === undefined && /^-?\d{1,9}$/.test(label.trim()))
+  if (isName && names && !names.includes(label) && !names.includes(label.trim())) return -1
+  if (!isName && (Number(label) >= count || Number(label) < -count)) return -1
+  const at = find(label)
+  return features.includes(at) ? -1 : at
 }
 
 function byPosition(
@@ -144,16 +176,27 @@ function byPosition(
   const { find } = new ColumnFinder(path, names, count)
   const width = model.columns?.length ?? widthOf(model.shape)
   const left = new Set([weight, ...choice.drop.map(find)])
-  const others = Array.from({ length: count }, (_, column) => column).filter((column) => !left.has(column))
-  if (others.length === width && choice.label === undefined)
-    return { count, names, label: -1, weight, features: others }
-  const label = find(choice.label ?? -1)
+  const others =
+    choice.select?.map(find) ??
+    Array.from({ length: count }, (_, column) => column).filter((column) => !left.has(column))
+  const label =
+    !choice.select && others.length === width && choice.label === undefined
+      ? -1
+      : labelIn(names, count, choice.label ?? -1, others.length === width ? others : [], find)
   const features = others.filter((column) => column !== label)
-  if (features.length === width) return { count, names, label, weight, features }
-  throw new PipelineError(
-    'DATA',
-    `${path}: the model takes ${width} columns (and a label, if there is one), the file has ${count}`,
-  )
+  if (features.length !== width)
+    throw new PipelineError(
+      'DATA',
+      `${path}: the model takes ${width} columns (and a label, if there is one), the file has ${count}` +
+        (choice.select ? `, and select names ${choice.select.length}` : ''),
+    )
+  // Without the column of the labels, those that are counted from the end are others.
+  if (label < 0 && [...choice.drop, ...(choice.select ?? [])].some((column) => Number(column) < 0))
+    throw new PipelineError(
+      'DATA',
+      `${path}: the file has no label column, so columns that are counted from the end are not those of the training data; give ${choice.select ? 'select' : 'drop'} with indices from 0`,
+    )
+  return { count, names, label, weight, features }
 }
 
 /** The name of a column for messages: its name if it has one, else its index. */

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { Table } from 'apache-arrow'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { storedRows } from '../../../dist/pipeline/stage-kit.js'
 import { storedModel } from '../../models.js'
 import { errorOf, problemsOf, runStage, temporary } from '../harness.js'
@@ -92,4 +92,56 @@ t.test('load/cifar10 and load/digits read rows for a model of their shape and cl
     await problemsOf(t, `- use: load/digits\n  with: { model: ${digits}, fractions: { a: 1 } }`),
     /fractions: with `model`/,
   )
+})
+
+/** The features that a model without names gets from a file of texts. */
+async function byPosition(t: Test, text: string, options: string, features = 2) {
+  const file = join(temporary(t, { 'a.csv': text }), 'a.csv')
+  const model = storedModel(t, { shape: [features], arrays: arrays(features) })
+  const entry = `- use: load/csv\n  with: { path: ${file}, model: ${model}, header: false, ${options} }`
+  return { entry, read: async () => (await runStage(t, entry)).tables }
+}
+
+t.test('columns by position: select keeps its order, and the label may be missing', async (t) => {
+  for (const [text, options] of [
+    ['1,2,yes', 'select: [1, 0]'],
+    ['1,2,yes', 'select: [1, 0], label: 2'],
+    ['9,1,2,yes', 'select: [-2, 1]'],
+    ['1,2', 'select: [1, 0], label: 2'],
+    ['2,1', 'label: 2'],
+    ['2,1', 'label: "2"'],
+    ['2,1', 'label: -1'],
+    ['2,9,1', 'drop: [1]'],
+  ] as const) {
+    const tables = await (await byPosition(t, `${text}\n`, options)).read()
+    t.strictSame([...storedRows(tables[0]!).stored], [2, 1], options)
+    t.strictSame(labelsOf(tables), [text.includes('yes') ? 1 : -1], options)
+  }
+})
+
+t.test('columns by position: what would be other columns is refused', async (t) => {
+  for (const [text, options, message] of [
+    [
+      '1,2,3',
+      'drop: [-2]',
+      /has no label column, so columns that are counted from the end .* give drop with indices from 0/,
+    ],
+    ['1,2', 'select: [-1, 0]', /has no label column, .* give select with indices from 0/],
+    ['1,2,3', 'select: [0]', /the model takes 2 columns .*, the file has 3, and select names 1/],
+  ] as const)
+    t.match((await errorOf((await byPosition(t, `${text}\n`, options)).read()))[1], message)
+})
+
+t.test('columns of one name are in the order of the model; blanks in a name stay', async (t) => {
+  const columns = [' x', 'y', 'y'].map((name) => ({ kind: 'number' as const, name }))
+  const folder = temporary(t, { 'a.csv': 'z,y,y\n1,2,3\n', 'a.jsonl': '{ " x": 1 }\n' })
+  const twins = storedModel(t, { shape: [2], arrays: arrays(2), columns: columns.slice(1), names: ['y', 'y'] })
+  const csv = `- use: load/csv\n  with: { path: ${join(folder, 'a.csv')}, model: ${twins}, label: sick, drop: [z] }`
+  const { tables, notes } = await runStage(t, csv)
+  t.strictSame([...storedRows(tables[0]!).stored], [2, 3])
+  t.match(notes, [/no column "sick", so the rows have no labels/])
+  const blank = storedModel(t, { shape: [1], arrays: arrays(1), columns: columns.slice(0, 1), names: [' x'] })
+  const jsonl = `- use: load/jsonl\n  with: { path: ${join(folder, 'a.jsonl')}, model: ${blank} }`
+  const lines = await runStage(t, jsonl)
+  t.strictSame([...storedRows(lines.tables[0]!).stored], [1])
 })
