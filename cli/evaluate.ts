@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { concat, defer, EMPTY, ignoreElements, tap } from 'rxjs'
+import { concat, defer, EMPTY, tap } from 'rxjs'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { type Confusion, confusionOf } from '../figures/index.js'
@@ -10,10 +10,10 @@ import { textColumns } from '../pipeline/base/text-table.js'
 import { cutName, shortPath, show } from '../pipeline/base/words.js'
 import { MODEL_SPLIT } from '../pipeline/formats/model-inputs.js'
 import type { Result } from '../pipeline/run/contract.js'
-import { start } from '../pipeline/run/run.js'
 import { defineStage, wire } from '../pipeline/stage/stage.js'
 import { kernelRows } from '../pipeline/wires/examples.js'
-import { type AppliedModel, applyModel, inPlainWords, type ModelFlags, noteLine } from './applied-model.js'
+import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
+import { handingTo, runApplied } from './run-applied.js'
 import { interruption, type Output } from './terminal.js'
 
 /** The options of `millrace evaluate`. */
@@ -39,7 +39,7 @@ export async function evaluateCommand(
     const predicted: number[] = []
     const { model, file, position } = applied
     const codes = new Map(model.classes.map((name, i) => [name, i]))
-    const pipeline = evaluating(applied, flags, (table) => {
+    const pipeline = evaluating(applied, flags, async (table) => {
       const [own, found] = [table.getChild('label')!, table.getChild('predicted')!]
       for (let i = 0; i < table.numRows; i++) {
         const label = own.get(i) as string | null
@@ -48,16 +48,7 @@ export async function evaluateCommand(
         predicted.push(codes.get(found.get(i) as string)!)
       }
     })
-    const running = start(pipeline, {
-      directory: false,
-      signal: stop.signal,
-      ...(flags.kernel && { kernel: flags.kernel }),
-      ...(flags.threads !== undefined && { threads: flags.threads }),
-    })
-    running.events.subscribe((event) => {
-      if (event.type === 'note') output.warn(noteLine(event))
-    })
-    const metrics = metricsOf(await running.result)
+    const metrics = metricsOf(await runApplied(pipeline, flags, output, stop.signal))
     const confusion = confusionOf(labels, predicted, model.classes)
     if (flags.json) {
       const { epoch, step } = position
@@ -78,7 +69,7 @@ export async function evaluateCommand(
   }
 }
 
-function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, take: (table: Table) => void) {
+function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, take: (table: Table) => Promise<void>) {
   const metrics = metricsAsked(flags)
   return pipeline
     .insertAfter('model', { id: 'labelled', use: labelled, from: 'data' })
@@ -99,7 +90,7 @@ function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, take
       use: 'evaluate/predictions',
       from: { parameters: 'model', examples: 'standardised' },
     })
-    .insertAfter('predictions', { id: 'confusion', use: tallying(take), from: 'predictions' })
+    .insertAfter('predictions', { id: 'confusion', use: handingTo(take), from: 'predictions' })
 }
 
 function metricsAsked({ metrics = '' }: EvaluateFlags): unknown[] {
@@ -144,18 +135,6 @@ const labelled = defineStage({
       )
     }),
 })
-
-function tallying(take: (table: Table) => void) {
-  return defineStage({
-    name: 'evaluate/tally',
-    summary: 'Hands predictions to the command line.',
-    options: z.strictObject({}),
-    inputs: { predictions: wire.predictions },
-    outputs: {},
-    example: '',
-    run: () => (tables) => tables.pipe(tap(take), ignoreElements()),
-  })
-}
 
 interface Metric {
   readonly name: string

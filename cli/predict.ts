@@ -1,16 +1,13 @@
 import { resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
-import { ignoreElements } from 'rxjs'
-import { z } from 'zod'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { type TableFormat, tableFormatOf, tableFormats, tableWriter } from '../pipeline/formats/table-writer.js'
-import { start } from '../pipeline/run/run.js'
-import { defineStage, wire } from '../pipeline/stage/stage.js'
 import { predictionsTable } from '../pipeline/wires/predictions.js'
-import { type AppliedModel, applyModel, inPlainWords, type ModelFlags, noteLine } from './applied-model.js'
+import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
 import { type OutputFile, openOutputFile } from './output-file.js'
+import { handingTo, runApplied } from './run-applied.js'
 import { interruption, type Output } from './terminal.js'
 
 /** The options of `millrace predict`. */
@@ -111,17 +108,8 @@ async function written(
       use: 'evaluate/predictions',
       from: { parameters: 'model', examples: 'data' },
     })
-    .insertAfter('predictions', { id: 'out', use: taking(take), from: 'predictions' })
-  const running = start(applying, {
-    directory: false,
-    signal: AbortSignal.any([signal, closed.signal]),
-    ...(flags.kernel && { kernel: flags.kernel }),
-    ...(flags.threads !== undefined && { threads: flags.threads }),
-  })
-  running.events.subscribe((event) => {
-    if (event.type === 'note' && !flags.quiet) output.warn(noteLine(event))
-  })
-  await running.result
+    .insertAfter('predictions', { id: 'out', use: handingTo(take), from: 'predictions' })
+  await runApplied(applying, flags, output, AbortSignal.any([signal, closed.signal]))
   await writer.finish(schema)
   await output.drained()
   return counts
@@ -135,23 +123,6 @@ async function written(
       position,
     )
   }
-}
-
-/** A sink that hands each table to the command. */
-function taking(take: (table: Table) => Promise<void>) {
-  return defineStage({
-    name: 'predict/out',
-    summary: 'Hands predictions to the command line.',
-    options: z.strictObject({}),
-    inputs: { predictions: wire.predictions },
-    outputs: {},
-    example: '',
-    run: (_, context) => (tables) =>
-      tables.pipe(
-        context.flow.concatMap((table) => take(table)),
-        ignoreElements(),
-      ),
-  })
 }
 
 function count(table: Table, counts: Counts): void {

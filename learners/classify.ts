@@ -1,4 +1,5 @@
 import type { Kernels, OpenModel, Rows } from '../pipeline/stage-kit.js'
+import { predict } from './predict.js'
 
 /** The predicted class of each row. */
 export interface Classified {
@@ -30,31 +31,20 @@ export async function classify(
   const confidence = new Float64Array(rows)
   const numbers = kernels.precision === 'float64' ? Float64Array : Float32Array
   const room = new numbers(Math.min(rows, model.rowsPerCall) * classes)
+  const isLogits = scores === 'logits'
   let row = 0
   for (const piece of pieces) {
     const size = piece.labels.length
     const scored = room.subarray(0, size * classes)
     await model.scores(piece, scored)
-    for (let i = 0; i < size; i++, row++) {
-      const at = i * classes
-      const best = largestOf(scored, at, classes)
-      predicted[row] = best
-      confidence[row] = scores === 'logits' ? probabilityOf(scored, at, classes, best) : scored[at + best]!
+    const found = predict(scored, { classes, isLogits })
+    for (const [i, best] of found.predicted.entries()) {
+      const value = found.values[i * classes + best]!
+      confidence[row + i] = isLogits && Number.isNaN(value) ? 0 : value
     }
+    predicted.set(found.predicted, row)
+    row += size
     await pause()
   }
   return { predicted, confidence }
-}
-
-function largestOf(scores: ArrayLike<number>, at: number, classes: number): number {
-  let best = 0
-  for (let k = 1; k < classes; k++) if (scores[at + k]! > scores[at + best]!) best = k
-  return best
-}
-
-/** The softmax probability of the class with the largest logit. */
-function probabilityOf(logits: ArrayLike<number>, at: number, classes: number, best: number): number {
-  let sum = 0
-  for (let k = 0; k < classes; k++) sum += Math.exp(logits[at + k]! - logits[at + best]!)
-  return Number.isNaN(sum) ? 0 : 1 / sum
 }

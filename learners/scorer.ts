@@ -1,6 +1,6 @@
 import {
-  type Affine,
   type AnyLearner,
+  applyAffine,
   arraysOf,
   isFoldable,
   type Kernels,
@@ -66,7 +66,7 @@ export function openScorer(model: Model, learner: AnyLearner, kernels: Kernels):
     if (values instanceof Uint8Array && folded) return scoreRows({ values, labels: own, affine: folded })
     if (floats.length < values.length) floats = new Float32Array(values.length)
     const standardised = floats.subarray(0, values.length)
-    standardise(values, affine, standardised)
+    applyAffine(values, affine, standardised)
     return scoreRows({ values: standardised, labels: own })
   }
 
@@ -99,10 +99,4 @@ function checkArrays({ arrays, shape, classes, learner: name, options }: Model, 
           (found ? found.shape.join('×') : 'none'),
       )
   }
-}
-
-function standardise(values: Uint8Array | Float32Array, { mean, scale }: Affine, into: Float32Array): void {
-  const width = mean.length
-  for (let from = 0; from < values.length; from += width)
-    for (let j = 0; j < width; j++) into[from + j] = (values[from + j]! - mean[j]!) * scale[j]!
 }

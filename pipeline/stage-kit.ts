@@ -122,7 +122,7 @@ export {
   wire,
 } from './stage/stage.js'
 export { turn } from './stage/turn.js'
-export { composed, isFoldable } from './wires/affine.js'
+export { applyAffine, composed, isFoldable } from './wires/affine.js'
 export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
   type CategoryColumn,

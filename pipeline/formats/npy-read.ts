@@ -1,3 +1,5 @@
+import type { Tensor } from './safetensors.js'
+
 /** The kinds of elements that are read, by NumPy's letter: unsigned and signed integers, floats, truth values, texts. */
 export type NpyKind = 'u' | 'i' | 'f' | 'b' | 'U' | 'S'
 
@@ -22,17 +24,7 @@ export interface NpyHeader {
 }
 
 /** Elements of an array: 16-bit floats as 32-bit ones, truth values as 0 and 1. */
-export type NpyNumbers =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | BigUint64Array
-  | BigInt64Array
-  | Float32Array
-  | Float64Array
+export type NpyNumbers = Tensor['values']
 
 /** An array of a `.npy` file. */
 export interface NpyArray {

@@ -8,6 +8,17 @@ export function composed(first: Affine, second: Affine): Affine {
   }
 }
 
+/** Writes `z = (x - mean) * scale` of rows `[rows, features]` to `into`. */
+export function applyAffine(
+  values: Uint8Array | Float32Array,
+  { mean, scale }: Affine,
+  into: { [index: number]: number },
+): void {
+  const width = mean.length
+  for (let from = 0; from < values.length; from += width)
+    for (let j = 0; j < width; j++) into[from + j] = (values[from + j]! - mean[j]!) * scale[j]!
+}
+
 /** Writes a map into the metadata of a field or schema as `<key>.mean` and `<key>.scale`, JSON lists. */
 export function writeAffine(metadata: Map<string, string>, key: string, affine: Affine | undefined): void {
   if (!affine) return

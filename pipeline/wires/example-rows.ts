@@ -1,5 +1,6 @@
 import type { Field, Table } from 'apache-arrow'
 import type { Affine } from '../../kernels/contract.js'
+import { applyAffine } from './affine.js'
 import { exampleFields, fieldsOf, inputMapOf, kernelRows, layoutOf } from './examples.js'
 import { type PerRow, perRowOf } from './per-row.js'
 
@@ -54,11 +55,7 @@ export function standardisedRows(table: Table): StandardisedRows {
   if (stored instanceof Float32Array) return { values: stored, labels, fields, ...(perRow && { perRow }) }
   const values = new Float32Array(stored.length)
   if (!affine) values.set(stored)
-  else {
-    const { mean, scale } = affine
-    for (let from = 0; from < stored.length; from += mean.length)
-      for (let j = 0; j < mean.length; j++) values[from + j] = (stored[from + j]! - mean[j]!) * scale[j]!
-  }
+  else applyAffine(stored, affine, values)
   let made = floatFields.get(fields[0])
   if (!made) {
     const layout = layoutOf(table)

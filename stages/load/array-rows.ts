@@ -1,15 +1,17 @@
 import type { Table } from 'apache-arrow'
 import {
+  type Dealing,
+  dealRows,
   exampleFields,
   examplesTable,
   MODEL_SPLIT,
+  type Part,
   PipelineError,
   ShardBuffer,
   type StageContext,
   turn,
   widthOf,
 } from '../../pipeline/stage-kit.js'
-import { type Dealing, dealRows, type Part } from './fractions.js'
 
 /** The features of rows, row by row. */
 export type Features = Uint8Array | Float32Array

@@ -1,15 +1,8 @@
 import { existsSync } from 'node:fs'
-import {
-  fileProblem,
-  messageOf,
-  openRegularFile,
-  PipelineError,
-  type StageContext,
-  turn,
-} from '../../pipeline/stage-kit.js'
+import { messageOf, openRegularFile, PipelineError, type StageContext, turn } from '../../pipeline/stage-kit.js'
 import { isMat, readMat } from './mat.js'
 import { isPickle, PickledArray, type PickleValue, readPickle } from './pickle.js'
-import { foundFile, openSourceFile, readSourceFile } from './source-file.js'
+import { foundFile, openSourceFile, reading, readSourceFile } from './source-file.js'
 
 /** Bytes of the pixels of an image. */
 export const PIXELS = 3072
@@ -79,8 +72,8 @@ export async function openCifar(path: string, set: CifarSet, context: StageConte
   return binaryFile(found, set, context)
 }
 
-async function firstBytes(path: string): Promise<Uint8Array> {
-  try {
+function firstBytes(path: string): Promise<Uint8Array> {
+  return reading(path, help, async () => {
     const handle = await openRegularFile(path)
     try {
       const { buffer, bytesRead } = await handle.read(new Uint8Array(8), 0, 8, 0)
@@ -88,10 +81,7 @@ async function firstBytes(path: string): Promise<Uint8Array> {
     } finally {
       await handle.close()
     }
-  } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    throw new PipelineError('DATA', fileProblem('read', path, error) + (isMissing ? `; ${help}` : ''), { cause: error })
-  }
+  })
 }
 
 async function binaryFile(path: string, set: CifarSet, context: StageContext): Promise<CifarFile> {

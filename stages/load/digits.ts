@@ -1,10 +1,15 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  type Dealing,
+  dealing,
+  dealRows,
   defineStage,
   exampleFields,
+  fractions,
   modelFacts,
   modelOption,
+  type Part,
   packagePath,
   readModelInputs,
   ShardBuffer,
@@ -12,7 +17,6 @@ import {
   storedFile,
   wire,
 } from '../../pipeline/stage-kit.js'
-import { type Dealing, dealing, dealRows, fractions, type Part } from './fractions.js'
 import { checkModelShape, checkWithoutModel, modelTables, noClassOfModel } from './model-rows.js'
 import { readSourceFile } from './source-file.js'
 

@@ -2,8 +2,11 @@ import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  dealing,
+  dealRows,
   defineStage,
   exampleFields,
+  fractions,
   inputPath,
   type ModelInputs,
   modelFacts,
@@ -16,7 +19,6 @@ import {
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
-import { dealing, dealRows, fractions } from './fractions.js'
 import { type IdxFile, openIdx } from './idx-file.js'
 import {
   checkModelShape,
@@ -26,6 +28,7 @@ import {
   modelTables,
   noClassOfModel,
 } from './model-rows.js'
+import { classNames } from './shared-options.js'
 import { foundFile } from './source-file.js'
 
 const help =
@@ -53,10 +56,7 @@ const options = z.strictObject({
         'by a seeded permutation. Default: all of them are the split `train`, in the order of the file.',
     ),
   ...dealing,
-  classes: z
-    .array(z.string().min(1))
-    .min(2)
-    .refine((names) => new Set(names).size === names.length, { error: 'expected names that differ' })
+  classes: classNames
     .optional()
     .describe('The class names, in the order of the labels from 0. Default: the labels that occur, as numbers.'),
   model: modelOption,

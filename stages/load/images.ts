@@ -1,8 +1,10 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  dealing,
   defineStage,
   fileProblem,
+  fractions,
   inputPath,
   listed,
   type ModelInputs,
@@ -17,11 +19,11 @@ import {
   wire,
 } from '../../pipeline/stage-kit.js'
 import { type ArrayRows, modelRowTables, type SplitRows, splitTables } from './array-rows.js'
-import { dealing, fractions } from './fractions.js'
 import { areEnough, corruptImages, ImageDecoder } from './image-decoding.js'
 import { type ImageFile, type ImageFolder, listImages } from './image-folders.js'
 import { checkWithoutModel, noClassOfModel } from './model-rows.js'
 import { writePlanes } from './resize.js'
+import { pathOrFiles } from './shared-options.js'
 
 const help = 'give a folder that has a folder of images per class'
 
@@ -60,9 +62,7 @@ const options = z
       ),
     model: modelOption,
   })
-  .refine(({ path, files }) => (path === undefined) !== (files === undefined), {
-    error: 'expected one of "path" and "files"',
-  })
+  .refine(...pathOrFiles)
 
 type Options = z.output<typeof options>
 

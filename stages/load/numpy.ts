@@ -1,7 +1,9 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  dealing,
   defineStage,
+  fractions,
   inputPath,
   modelFacts,
   modelOption,
@@ -23,10 +25,10 @@ import {
   readArrayLabels,
 } from './array-labels.js'
 import { type ArrayRows, modelRowTables, type SplitRows, splitTables } from './array-rows.js'
-import { dealing, fractions } from './fractions.js'
 import { checkModelShape, checkWithoutModel } from './model-rows.js'
 import type { NpyFile } from './npy-file.js'
 import { isArchive, NumpyReader, type NumpySource } from './numpy-arrays.js'
+import { classNames, pathOrFiles } from './shared-options.js'
 
 const help = 'give a .npz file, or a .npy file of the features and one of the labels'
 
@@ -80,10 +82,7 @@ const options = z
           'permutation. Default: all of them are the split `train`, in the order of the file.',
       ),
     ...dealing,
-    classes: z
-      .array(z.string().min(1))
-      .min(2)
-      .refine((names) => new Set(names).size === names.length, { error: 'expected names that differ' })
+    classes: classNames
       .optional()
       .describe(
         'The class names. Labels that are numbers are indices into them, labels that are texts must be among them. ' +
@@ -91,9 +90,7 @@ const options = z
       ),
     model: modelOption,
   })
-  .refine(({ path, files }) => (path === undefined) !== (files === undefined), {
-    error: 'expected one of "path" and "files"',
-  })
+  .refine(...pathOrFiles)
 
 type Options = z.output<typeof options>
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { pipeline, Readable } from 'node:stream'
+import { pipeline, Readable, type Transform } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import {
   fileProblem,
@@ -33,7 +33,7 @@ export async function* readPieces(path: string, context: StageContext): AsyncGen
     const all = joined(first.value, raw)
     const packed = isPacked(path, first.value)
     let size = 0
-    for await (const piece of packed ? unpacked(all, path) : all) {
+    for await (const piece of packed ? gunzipped(all, path) : all) {
       size += piece.length
       if (packed && size > MOST_UNPACKED)
         throw new PipelineError('DATA', `${path} holds more than ${MOST_UNPACKED >> 20} MiB; unpack it`)
@@ -77,18 +77,34 @@ async function* rawPieces(path: string, context: StageContext): AsyncGenerator<U
   if (bytes > 0) context.source({ path, bytes, sha256: hash.digest('hex') })
 }
 
-async function* unpacked(packed: AsyncGenerator<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
-  const gunzip = createGunzip({ chunkSize: PIECE })
+function gunzipped(packed: AsyncGenerator<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
+  return unpacked(
+    packed,
+    createGunzip({ chunkSize: PIECE }),
+    (cause) => new PipelineError('DATA', `${path} is not a whole gzip file: ${messageOf(cause)}`, { cause }),
+  )
+}
+
+/**
+ * Unpacks bytes as they are wanted. Throws a PipelineError of the packed bytes as it is, and `damaged` for what the unpacker
+ * throws.
+ *
+ * @param unpacker of `node:zlib`
+ */
+export async function* unpacked(
+  packed: AsyncGenerator<Uint8Array>,
+  unpacker: Transform,
+  damaged: (cause: unknown) => PipelineError,
+): AsyncGenerator<Uint8Array> {
   let failure: unknown
-  pipeline(Readable.from(packed, { objectMode: true, highWaterMark: 1 }), gunzip, (error) => {
+  pipeline(Readable.from(packed, { objectMode: true, highWaterMark: 1 }), unpacker, (error) => {
     failure = error
   })
   try {
-    for await (const piece of gunzip) yield piece as Uint8Array
+    for await (const piece of unpacker) yield piece as Uint8Array
   } catch (error) {
     const cause = failure ?? error
-    if (cause instanceof PipelineError) throw cause
-    throw new PipelineError('DATA', `${path} is not a whole gzip file: ${messageOf(cause)}`, { cause })
+    throw cause instanceof PipelineError ? cause : damaged(cause)
   }
 }
 
@@ -173,7 +189,11 @@ async function* read(path: string, size: number, length: number, context: StageC
   context.source({ path, bytes: size, sha256: hash.digest('hex') })
 }
 
-async function reading<T>(path: string, help: string, operation: () => Promise<T>): Promise<T> {
+/**
+ * Does something with a data file. Rejects with a PipelineError `DATA` that names the file if that fails; if it is missing,
+ * the message ends with `help`.
+ */
+export async function reading<T>(path: string, help: string, operation: () => Promise<T>): Promise<T> {
   try {
     return await operation()
   } catch (error) {

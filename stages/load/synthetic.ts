@@ -1,8 +1,10 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  deal,
   defineStage,
   exampleFields,
+  fractions,
   PipelineError,
   ShardBuffer,
   type StageContext,
@@ -10,7 +12,6 @@ import {
   turn,
   wire,
 } from '../../pipeline/stage-kit.js'
-import { deal, fractions } from './fractions.js'
 import { type Kind, kinds } from './synthetic-kinds.js'
 
 const options = z.strictObject({

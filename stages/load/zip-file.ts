@@ -1,4 +1,3 @@
-import { pipeline, Readable } from 'node:stream'
 import { crc32, createInflateRaw } from 'node:zlib'
 import {
   fileProblem,
@@ -9,7 +8,7 @@ import {
   someOf,
   turn,
 } from '../../pipeline/stage-kit.js'
-import { MOST_UNPACKED } from './source-file.js'
+import { MOST_UNPACKED, unpacked } from './source-file.js'
 
 /** A file inside a zip archive. */
 export interface ZipMember {
@@ -151,7 +150,9 @@ export async function* memberPieces(
   let found = 0
   let sum = 0
   const stored = storedPieces(path, member, damaged)
-  for await (const piece of method === 0 ? stored : inflated(stored, damaged)) {
+  const inflated = (): AsyncGenerator<Uint8Array> =>
+    unpacked(stored, createInflateRaw({ chunkSize: PIECE }), (cause) => damaged(messageOf(cause)))
+  for await (const piece of method === 0 ? stored : inflated()) {
     found += piece.length
     if (found > size) throw damaged(`expected ${size} bytes, found more`)
     sum = crc32(piece, sum)
@@ -186,23 +187,6 @@ async function* storedPieces(
     throw readable(path, error)
   } finally {
     await handle.close()
-  }
-}
-
-async function* inflated(
-  packed: AsyncGenerator<Uint8Array>,
-  damaged: (reason: string) => PipelineError,
-): AsyncGenerator<Uint8Array> {
-  const inflate = createInflateRaw({ chunkSize: PIECE })
-  let failure: unknown
-  pipeline(Readable.from(packed, { objectMode: true, highWaterMark: 1 }), inflate, (error) => {
-    failure = error
-  })
-  try {
-    for await (const piece of inflate) yield piece as Uint8Array
-  } catch (error) {
-    const cause = failure ?? error
-    throw cause instanceof PipelineError ? cause : damaged(messageOf(cause))
   }
 }
 

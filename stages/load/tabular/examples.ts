@@ -1,5 +1,6 @@
 import type { Table } from 'apache-arrow'
 import {
+  dealRows,
   exampleFields,
   featureNames,
   listed,
@@ -14,7 +15,6 @@ import {
   turn,
   widthOf,
 } from '../../../pipeline/stage-kit.js'
-import { dealRows } from '../fractions.js'
 import { givenFiles } from '../input-files.js'
 import { RowEncoder } from './encoder.js'
 import { type FittedColumn, fitColumn } from './fit.js'

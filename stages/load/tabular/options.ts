@@ -1,14 +1,17 @@
 import {
   type Checking,
+  dealing,
   type Facts,
+  fractions,
   labelText,
   mergedLabel,
   modelFacts,
   modelOption,
+  type Part,
   z,
 } from '../../../pipeline/stage-kit.js'
-import { dealing, fractions, type Part } from '../fractions.js'
 import { givenFiles, inputFiles } from '../input-files.js'
+import { pathOrFiles } from '../shared-options.js'
 
 /** A column: its name, or its index from 0 (negative: from the end). */
 export const columnName = z.union([z.string(), z.int()])
@@ -121,14 +124,7 @@ export type TabularOptions = z.output<z.ZodObject<typeof tabular>>
 
 /** The schema of a load stage with these options and some of its own. */
 export function tabularOptions<S extends z.core.$ZodLooseShape>(own: S) {
-  return z
-    .strictObject({ ...tabular, ...own })
-    .refine(
-      (given: { path?: unknown; files?: unknown }) => (given.path === undefined) !== (given.files === undefined),
-      {
-        error: 'expected one of "path" and "files"',
-      },
-    )
+  return z.strictObject({ ...tabular, ...own }).refine(...pathOrFiles)
 }
 
 /** All files that the stage reads. */
