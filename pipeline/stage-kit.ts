@@ -79,17 +79,17 @@ export {
   type Dealing,
   deal,
   dealByClass,
-  dealFolds,
   dealing,
   dealingProblem,
   dealRows,
   fractions,
-  type Keys,
   type Part,
   partsMeaning,
 } from './stage/dealing.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
+export { checkFolds, type Folding, folding, holdOut } from './stage/folds.js'
+export type { Keys } from './stage/groups.js'
 export {
   type AnyLearner,
   type ArraySpec,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
 import { hashOfText } from '../base/hash.js'
 import { listed } from '../base/words.js'
+import { dealGroups, groupsIn, type Keys } from './groups.js'
 import { quotasOf } from './quotas.js'
 import type { StageContext } from './stage.js'
 import { turn } from './turn.js'
@@ -56,9 +57,6 @@ export interface Dealing {
   readonly assign?: 'random' | 'order' | 'hash' | undefined
 }
 
-/** What tells the group of each row: rows with equal keys stay in one split. */
-export type Keys = ArrayLike<number> | ArrayLike<string>
-
 /**
  * Returns what is wrong with options that divide rows, as far as it is known before data is read, and the option at fault.
  *
@@ -75,11 +73,8 @@ export function dealingProblem(
       path: `fractions.${count[0]}`,
       message: `a hash deals by shares of the rows, expected a number above 0 and at most 1, got ${count[1]}`,
     }
-  if (stratify && (assign === 'hash' || isGrouped))
-    return {
-      path: 'stratify',
-      message: `${assign === 'hash' ? 'a hash does' : 'groups do'} not know the classes; leave stratify out`,
-    }
+  if (stratify && assign === 'hash')
+    return { path: 'stratify', message: 'a hash does not know the classes; leave stratify out' }
   if (isGrouped && assign === 'order')
     return { path: 'assign', message: 'groups are assigned at random or by hash, and not in the order of the rows' }
   return undefined
@@ -101,14 +96,14 @@ export async function dealRows(
   keys?: Keys,
 ): Promise<Map<string, Uint32Array>> {
   const rows = labels.length
-  if (assign === 'hash') return dealByHash(await hashesOf(keys, rows, saltOf(context, seed), context), parts)
+  if (assign === 'hash') return dealByHash(await hashesOf(keys, rows, seed, context), parts)
   const sizes = sizesOf(parts, rows)
   if (assign === 'order') {
     const order = Uint32Array.from({ length: rows }, (_, i) => i)
     return stratify ? dealByClass(order, labels, sharesOf(sizes, parts, rows)) : cut(order, sizes)
   }
   const order = await permuted(rows, seed, context)
-  if (keys) return dealGroups(await groupsIn(order, keys, context), rows, sizes)
+  if (keys) return dealGroups(await groupsIn(order, keys, context), sizes, stratify ? labels : undefined, rows)
   return stratify ? dealByClass(order, labels, sharesOf(sizes, parts, rows)) : cut(order, sizes)
 }
 
@@ -117,7 +112,8 @@ export function deal(order: Uint32Array, parts: Readonly<Record<string, Part>>):
   return cut(order, sizesOf(parts, order.length))
 }
 
-async function permuted(rows: number, seed: number | undefined, context: StageContext): Promise<Uint32Array> {
+/** The rows in the order of the seeded permutation. */
+export async function permuted(rows: number, seed: number | undefined, context: StageContext): Promise<Uint32Array> {
   const pieces = context.splitRandom(seed).permuting(rows)
   for (;;) {
     const { done, value } = pieces.next()
@@ -206,52 +202,17 @@ export function dealByClass(
   return new Map(Object.keys(parts).map((split, i) => [split, dealt[i]!]))
 }
 
-/** The rows of each key, in the order in which the keys first occur in `order`. */
-async function groupsIn(order: Uint32Array, keys: Keys, context: StageContext): Promise<number[][]> {
-  const groups = new Map<string | number, number[]>()
-  for (const [i, row] of order.entries()) {
-    if (i % 8192 === 0) await turn(context)
-    const key = keys[row]!
-    const group = groups.get(key)
-    if (group) group.push(row)
-    else groups.set(key, [row])
-  }
-  return [...groups.values()]
-}
-
-/** Each group goes to the split that lacks most rows; what the fractions leave over is a split that is not returned. */
-function dealGroups(
-  groups: readonly (readonly number[])[],
-  rows: number,
-  sizes: ReadonlyMap<string, number>,
-): Map<string, Uint32Array> {
-  const names = [...sizes.keys()]
-  const lacking = [...sizes.values()]
-  lacking.push(rows - lacking.reduce((a, b) => a + b, 0))
-  const dealt = lacking.map((): number[] => [])
-  for (const group of groups) {
-    let most = 0
-    for (let i = 1; i < lacking.length; i++) if (lacking[i]! > lacking[most]!) most = i
-    lacking[most]! -= group.length
-    for (const row of group) dealt[most]!.push(row)
-  }
-  return new Map(names.map((name, i) => [name, Uint32Array.from(dealt[i]!)]))
-}
-
-/** A number that is the same for all runs of a definition, whatever seed a run is given. */
-function saltOf(context: StageContext, seed: number | undefined): number {
-  return context.splitRandom(seed).uint32()
-}
-
-/** A number from 0 to below 1 for each row, from its key alone. */
-async function hashesOf(
+/** A number from 0 to below 1 for each row, from its key and the seed alone. */
+export async function hashesOf(
   keys: Keys | undefined,
   rows: number,
-  salt: number,
+  seed: number | undefined,
   context: StageContext,
 ): Promise<Float64Array> {
   if (!keys) throw new TypeError('dealRows: assign: hash needs the keys of the rows')
   const hashes = new Float64Array(rows)
+  // The same for all runs of a definition, whatever seed a run is given.
+  const salt = context.splitRandom(seed).uint32()
   for (let i = 0; i < rows; i++) {
     hashes[i] = hashOfText(String(keys[i]), salt) / 2 ** 53
     if (i % 4096 === 0) await turn(context)
@@ -273,60 +234,4 @@ function dealByHash(hashes: Float64Array, parts: Readonly<Record<string, Part>>)
     if (split >= 0) dealt[split]!.push(row)
   }
   return new Map(Object.keys(parts).map((split, i) => [split, Uint32Array.from(dealt[i]!)]))
-}
-
-/**
- * Deals rows into folds of equal size, for cross-validation. Returns the fold of each row, from 0. Throws a PipelineError
- * `DATA` if there are fewer rows (or groups) than folds.
- *
- * With `stratify`, the folds also have equal numbers of each class. Groups go, the largest first, to the fold that has the
- * fewest rows so far.
- */
-export async function dealFolds(
-  labels: ArrayLike<number>,
-  folds: number,
-  { seed, stratify, assign = 'random' }: Dealing,
-  context: StageContext,
-  keys?: Keys,
-): Promise<Int32Array> {
-  const rows = labels.length
-  const foldOf = new Int32Array(rows)
-  const tooFew = (found: number, what: string): PipelineError =>
-    new PipelineError('DATA', `folds: ${folds} folds need ${folds} ${what} or more, there are ${found}`)
-  if (rows < folds) throw tooFew(rows, 'rows')
-  if (assign === 'hash') {
-    const hashes = await hashesOf(keys, rows, saltOf(context, seed), context)
-    return foldOf.map((_, row) => Math.min(folds - 1, Math.floor(hashes[row]! * folds)))
-  }
-  if (assign === 'order' && !stratify) return foldOf.map((_, row) => Math.floor((row * folds) / rows))
-  const order = assign === 'order' ? Uint32Array.from(foldOf, (_, i) => i) : await permuted(rows, seed, context)
-  if (keys) {
-    const groups = (await groupsIn(order, keys, context)).sort((a, b) => b.length - a.length)
-    if (groups.length < folds) throw tooFew(groups.length, 'groups')
-    const sizes = new Array<number>(folds).fill(0)
-    for (const group of groups) {
-      const fold = sizes.indexOf(Math.min(...sizes))
-      sizes[fold]! += group.length
-      for (const row of group) foldOf[row] = fold
-    }
-    return foldOf
-  }
-  // Class after class, each row gets the next fold: so neither a class nor a fold has more than one row too many.
-  const sorted = stratify ? byClass(order, labels) : order
-  for (const [i, row] of sorted.entries()) foldOf[row] = i % folds
-  return foldOf
-}
-
-/** The rows class after class, those of a class in their order. */
-function byClass(order: Uint32Array, labels: ArrayLike<number>): Uint32Array {
-  const starts: number[] = []
-  for (const row of order) {
-    const next = labels[row]! + 2
-    while (starts.length <= next) starts.push(0)
-    starts[next]!++
-  }
-  for (let c = 1; c < starts.length; c++) starts[c]! += starts[c - 1]!
-  const sorted = new Uint32Array(order.length)
-  for (const row of order) sorted[starts[labels[row]! + 1]!++] = row
-  return sorted
 }

@@ -59,6 +59,8 @@ export interface Facts {
   readonly classes?: readonly string[]
   /** Whether each example has a weight, by which training steps multiply its loss. */
   readonly weighted?: boolean
+  /** The splits from whose rows the load stage took the fill values of missing cells, if it took any from rows. */
+  readonly fitted?: readonly string[]
   /** Names of the columns of a `metrics` wire. */
   readonly metrics?: readonly string[]
   /** The learner of a `parameters` wire; null if the stage that makes it names none. */

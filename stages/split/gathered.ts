@@ -9,14 +9,50 @@ import {
   type StageContext,
   turn,
 } from '../../pipeline/stage-kit.js'
+import { type GroupOption, keysOf } from './keys.js'
 
-/**
- * Copies rows into a table of their own, in memory that the kernels see. Each row keeps its number in its source; rows
- * without one get their number in the table.
- *
- * @param order numbers of rows in `all`, in the order of the new table
- */
-export async function gathered(all: Table, order: Uint32Array, split: string, context: StageContext): Promise<Table> {
+/** Rows that are dealt into splits. */
+export interface RowsToDeal {
+  /** The class of each row. */
+  readonly labels: Int32Array
+  /** The number of each row in its source, if the rows carry it. */
+  readonly numbers: Int32Array | undefined
+  /** Returns a key for each row; see `keysOf`. */
+  keys(group: GroupOption): Promise<Float64Array>
+  /**
+   * Makes the tables of a split from copies of rows, in memory that the kernels see. Each row keeps its number in its
+   * source; rows without one get their number in the divided split.
+   *
+   * @param order numbers of rows, in the order of the split
+   */
+  gathered(order: Uint32Array, split: string): AsyncIterable<Table>
+}
+
+/** The rows of a run that is not divided among processes. */
+export class OwnRows implements RowsToDeal {
+  readonly labels: Int32Array
+  readonly numbers: Int32Array | undefined
+  private readonly all: Table
+  private readonly context: StageContext
+
+  constructor([first, ...others]: readonly Table[], context: StageContext) {
+    this.all = others.length === 0 ? first! : first!.concat(...others)
+    this.context = context
+    const { labels, row } = kernelRows(this.all)
+    this.labels = labels
+    this.numbers = row
+  }
+
+  keys(group: GroupOption): Promise<Float64Array> {
+    return keysOf(this.all, group, this.context)
+  }
+
+  async *gathered(order: Uint32Array, split: string): AsyncGenerator<Table> {
+    yield await gathered(this.all, order, split, this.context)
+  }
+}
+
+async function gathered(all: Table, order: Uint32Array, split: string, context: StageContext): Promise<Table> {
   const rows = kernelRows(all)
   const { values, labels } = rows
   const width = labels.length === 0 ? 0 : values.length / labels.length

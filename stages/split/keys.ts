@@ -10,17 +10,16 @@ import {
   widthOf,
 } from '../../pipeline/stage-kit.js'
 
+/** The features that tell which rows belong together, by name or index; `all`: all of them. */
+export type GroupOption = 'all' | readonly (string | number)[]
+
 /**
  * Returns a key for each row: rows with equal values in these features have equal keys. It is a hash of 53 bits, so among
  * a million different rows, two have equal keys with a probability of 1 in 18,000.
  *
  * Throws a PipelineError `DATA` if there is no feature of a name or index.
  */
-export async function keysOf(
-  table: Table,
-  group: 'all' | readonly (string | number)[],
-  context: StageContext,
-): Promise<Float64Array> {
+export async function keysOf(table: Table, group: GroupOption, context: StageContext): Promise<Float64Array> {
   const { shape, names } = layoutOf(table)
   const width = widthOf(shape)
   const { values, labels } = kernelRows(table)

@@ -3,15 +3,16 @@ import { toArray } from 'rxjs'
 import { z } from 'zod'
 import {
   type Checking,
+  checkFolds,
   checkSplit,
-  dealFolds,
   dealing,
   dealingProblem,
   dealRows,
   defineStage,
   type Facts,
+  folding,
   fractions,
-  kernelRows,
+  holdOut,
   layoutOf,
   PipelineError,
   partsMeaning,
@@ -20,8 +21,8 @@ import {
   splitOf,
   wire,
 } from '../../pipeline/stage-kit.js'
-import { gathered } from './gathered.js'
-import { keysOf } from './keys.js'
+import { OwnRows, type RowsToDeal } from './gathered.js'
+import { RowsOfAllRanks } from './ranks.js'
 
 const options = z
   .strictObject({
@@ -31,17 +32,7 @@ const options = z
       .describe(
         `The new splits, and for each ${partsMeaning}. One of them may keep the name of the split that is divided.`,
       ),
-    folds: z
-      .int()
-      .min(2)
-      .optional()
-      .describe('Instead of fractions: how many folds of equal size the rows are divided into, for cross-validation.'),
-    fold: z.int().positive().default(1).describe('Which fold is held out, from 1 to `folds`.'),
-    to: z
-      .string()
-      .min(1)
-      .default('validation')
-      .describe('The name of the fold that is held out. The other folds together keep the name of the divided split.'),
+    ...folding,
     ...dealing,
     assign: z
       .enum(['random', 'order', 'hash'])
@@ -80,7 +71,10 @@ export const rows = defineStage({
   outputs: { examples: wire.examples },
   example:
     '- use: split/rows\n  with: { split: train, fractions: { train: rest, validation: 0.1, test: 500 }, stratify: true }',
-  holds: 'all examples (by reference), and a copy of the rows that it divides',
+  holds:
+    'all examples (by reference), and a copy of the rows that it divides; in a divided run, for a moment, 4 MiB of rows of each ' +
+    'process',
+  parallel: 'every',
   facts,
   run: (options, context) => (examples) =>
     examples.pipe(
@@ -90,14 +84,18 @@ export const rows = defineStage({
 })
 
 function facts({ options, inputs, problem }: Checking<Options>): { examples: Facts } {
-  const { split, folds, fold, to, fractions, group } = options
+  const { split, to, fractions, group, folds } = options
   const { splits, ...known } = inputs.examples ?? {}
   checkSplit({ ...(splits && { splits }) }, split, 'split', problem)
-  if (folds !== undefined && fold > folds) problem('fold', `expected a fold from 1 to ${folds}, got ${fold}`)
+  checkFolds(options, split, problem)
+  if (folds !== undefined && inputs.examples?.fitted?.includes(split))
+    problem(
+      'folds',
+      `fill values of missing cells come from all rows of "${split}", also from those that are held out here; give folds to the ` +
+        'load stage instead (folds: 5), which finds them in the other folds alone',
+    )
   const wrong = dealingProblem(fractions, options, group !== undefined)
   if (wrong) problem(wrong.path, wrong.message)
-  if (folds !== undefined && to === split)
-    problem('to', `expected another name than that of the split that is divided, got "${to}"`)
   const made = fractions ? Object.keys(fractions) : [split, to]
   const others = splits?.filter((name) => name !== split)
   for (const name of made)
@@ -114,57 +112,45 @@ function facts({ options, inputs, problem }: Checking<Options>): { examples: Fac
 async function* divided(tables: readonly Table[], options: Options, context: StageContext): AsyncGenerator<Table> {
   const { split } = options
   const own = tables.filter((table) => splitOf(table) === split)
-  const [first, ...others] = own
+  const [first] = own
   if (!first) {
     const found = someOf([...new Set(tables.map(splitOf))])
     throw new PipelineError('DATA', `no rows of the split "${split}" arrived; there are ${found || 'none at all'}`)
   }
-  const all = others.length === 0 ? first : first.concat(...others)
   const layout = layoutOf(first)
   if (layout.affine || layout.applied) noteNormalised(options, context)
+  const rows = context.parallel.isDivided ? await RowsOfAllRanks.open(own, context) : new OwnRows(own, context)
   let isEmitted = false
   for (const table of tables) {
     if (splitOf(table) !== split) yield table
     else if (!isEmitted) {
       isEmitted = true
-      const orders = await dealt(all, options, context)
-      for (const [name, order] of orders) yield await gathered(all, order, name, context)
+      for (const [name, order] of await dealt(rows, options, context)) yield* rows.gathered(order, name)
     }
   }
 }
 
 /** The numbers of the rows of each new split. */
-async function dealt(all: Table, options: Options, context: StageContext): Promise<Map<string, Uint32Array>> {
+async function dealt(rows: RowsToDeal, options: Options, context: StageContext): Promise<Map<string, Uint32Array>> {
   const { split, to, folds, fold, fractions, assign, group } = options
-  const { labels, row: numbers } = kernelRows(all)
-  if (assign === 'order' && numbers?.some((number, i) => i > 0 && number < numbers[i - 1]!))
-    return inSourceOrder(all, numbers, options, context)
-  const isKeyed = group !== undefined || assign === 'hash'
-  const keys = isKeyed ? await keysOf(all, group ?? 'all', context) : undefined
-  if (fractions) return dealRows(labels, fractions, options, context, keys)
-  const foldOf = await dealFolds(labels, folds!, options, context, keys)
-  const held = foldOf.reduce((count, each) => count + Number(each === fold - 1), 0)
-  const [kept, out] = [new Uint32Array(labels.length - held), new Uint32Array(held)]
-  let [atKept, atOut] = [0, 0]
-  for (const [row, each] of foldOf.entries())
-    if (each === fold - 1) out[atOut++] = row
-    else kept[atKept++] = row
-  return new Map([
-    [split, kept],
-    [to, out],
-  ])
+  const order = assign === 'order' ? sourceOrder(rows.numbers) : undefined
+  const labels = order ? Int32Array.from(order, (row) => rows.labels[row]!) : rows.labels
+  const keys = group !== undefined || assign === 'hash' ? await rows.keys(group ?? 'all') : undefined
+  const parts = fractions
+    ? await dealRows(labels, fractions, options, context, keys)
+    : await holdOut(labels, folds!, fold, options, context, keys).then(
+        ({ kept, held }) =>
+          new Map([
+            [split, kept],
+            [to, held],
+          ]),
+      )
+  return order ? new Map([...parts].map(([name, part]) => [name, part.map((row) => order[row]!)])) : parts
 }
 
-/** Deals rows that were permuted before by their order in the source: "the last rows" are the last of the file. */
-async function inSourceOrder(
-  all: Table,
-  numbers: Int32Array,
-  options: Options,
-  context: StageContext,
-): Promise<Map<string, Uint32Array>> {
-  const order = orderOf(numbers)
-  const dealtRows = await dealt(await gathered(all, order, options.split, context), options, context)
-  return new Map([...dealtRows].map(([name, rows]) => [name, rows.map((row) => order[row]!)]))
+/** The order of rows in their source if they were permuted before: "the last rows" are the last of the file. */
+function sourceOrder(numbers: Int32Array | undefined): Uint32Array | undefined {
+  return numbers?.some((number, i) => i > 0 && number < numbers[i - 1]!) ? orderOf(numbers) : undefined
 }
 
 /** The rows by their numbers. Numbers of one source are dense and differ, so that nothing needs to be compared. */

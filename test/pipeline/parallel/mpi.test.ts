@@ -28,6 +28,32 @@ t.test(
   },
 )
 
+t.test('rows are dealt into the same splits, and go to the process that has their shard', { skip }, async (t) => {
+  const split = (options: string) =>
+    pipeline
+      .replace(
+        'load/digits',
+        `load/digits\n    with: { fractions: { all: 1 } }\n  - use: split/rows\n    with: { split: all, ${options} }`,
+      )
+      .replace('epochs: 3', 'epochs: 1')
+      .concat(
+        '  - use: sink/predictions\n    from: { parameters: model, examples: examples }\n    with: { split: test, count: 1000 }\n',
+      )
+  const options = 'fractions: { train: rest, validation: 100, test: 0.2 }, stratify: true, group: [10, 20, 30]'
+  const rowsIn = (run: string) => {
+    const [header, ...lines] = readFileSync(join(run, 'figures/predictions.csv'), 'utf8').trim().split('\n')
+    const at = header!.split(',').indexOf('row')
+    return lines.map((line) => Number(line.split(',')[at])).toSorted((a, b) => a - b)
+  }
+  const cwd = t.testdir({ 'p.yaml': split(options), 'q.yaml': split(options).replace(/^parallel:.*\n/m, '') })
+  t.match(await millrace(['run', 'q.yaml', '--out', 'undivided'], cwd), { code: 0 }, options)
+  t.match(await job(2, ['run', 'p.yaml', '--out', 'two'], cwd), { code: 0, stderr: '' })
+  const [found, expected] = ['two', 'undivided'].map((run) => rowsIn(join(cwd, run)))
+  t.strictSame(found, expected, 'the rows of the test split')
+  t.match(await job(3, ['run', 'p.yaml', '--out', 'three', '--set', 'parallel.ranks=3'], cwd), { code: 0 })
+  t.strictSame(bytesOf(join(cwd, 'three')), bytesOf(join(cwd, 'two')))
+})
+
 t.test('the published pipelines run divided, with their figures', { skip }, async (t) => {
   const cwd = t.testdir()
   const local = await millrace(

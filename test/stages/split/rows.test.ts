@@ -97,6 +97,43 @@ t.test('the last rows, classes in equal shares, groups that stay together', asyn
   }
 })
 
+t.test('with groups and classes, each split has about its share of each class', async (t) => {
+  // Fifty groups of three rows; most groups have rows of one class only, and class c is rare.
+  const table = () => {
+    const index = Array.from({ length: 150 }, (_, i) => i)
+    const labels = index.map((i) => (Math.floor(i / 3) % 10 === 0 ? 2 : Math.floor(i / 3) % 3 === 0 ? 1 : 0))
+    return examples({
+      values: index.map((i) => [i, Math.floor(i / 3)]),
+      labels,
+      classes: ['a', 'b', 'c'],
+      type: 'float32',
+    })
+  }
+  const { labels } = kernelRows(table())
+  const counts = (rows: readonly number[]) =>
+    [0, 1, 2].map((label) => rows.filter((row) => labels[row] === label).length)
+  for (const seed of [1, 2, 3]) {
+    const splits = await split(t, `fractions: { train: rest, test: 0.2 }, stratify: true, group: [1], seed: ${seed}`, [
+      table(),
+    ])
+    t.strictSame(
+      counts(splits.test!),
+      counts(Array.from(labels.keys())).map((count) => count / 5),
+    )
+    const groups = new Set(splits.test!.map((row) => Math.floor(row / 3)))
+    t.notOk(splits.train!.some((row) => groups.has(Math.floor(row / 3))))
+    const held: number[] = []
+    for (const fold of [1, 2, 3, 4, 5]) {
+      const { validation } = await split(t, `folds: 5, fold: ${fold}, stratify: true, group: [1], seed: ${seed}`, [
+        table(),
+      ])
+      t.equal(counts(validation!)[2], 3, 'the rare class is in every fold')
+      held.push(...validation!)
+    }
+    t.equal(new Set(held).size, 150)
+  }
+})
+
 t.test('by hash, a row keeps its split when others are added, in any order, as bytes or as floats', async (t) => {
   const options = 'fractions: { train: rest, test: 0.3 }, assign: hash'
   const few = await split(t, options)
@@ -159,7 +196,6 @@ t.test('what is wrong is told before data is read', async (t) => {
     ['split: trian, folds: 3', /split: no split named "trian" reaches this stage; it has train, validation and test/],
     ['fractions: { a: 3 }, assign: hash', /fractions\.a: a hash deals by shares of the rows, .* got 3/],
     ['folds: 3, assign: hash, stratify: true', /stratify: a hash does not know the classes; leave stratify out/],
-    ['folds: 3, group: all, stratify: true', /stratify: groups do not know the classes/],
     ['folds: 3, group: all, assign: order', /assign: groups are assigned at random or by hash/],
   ]
   const load = '- id: digits\n  use: load/digits\n'
