@@ -83,6 +83,7 @@ const STDIN = 'standard input'
 /** Options that say which rows are read for which split, or what is found in them: a trained model knows better. */
 const ofTraining = new Set([
   ...['path', 'files', 'directory', 'train', 'validation', 'test', 'holdOut', 'fractions', 'seed', 'stratify'],
+  ...['assign', 'folds', 'fold', 'to'],
   ...['counts', 'last', 'by', 'key', 'group', 'classes', 'shape', 'type', 'weight', 'model'],
   ...['types', 'missing', 'text', 'unseen', 'maxCategories'],
 ])
@@ -181,10 +182,11 @@ function keptOptions(
   const kept = Object.entries(given).filter(
     ([name]) => !ofTraining.has(name) && known.has(name) && !(isNamed && ofColumns.includes(name)),
   )
-  const { weight, drop = [], select } = given
-  // Weights are no feature. Without names, they would be taken for one.
-  if (!isNamed && !select && weight !== undefined && known.has('drop') && Array.isArray(drop))
-    kept.push(['drop', [...drop, weight]])
+  const { weight, group, drop = [], select } = given
+  // Weights and groups are no features. Without names, they would be taken for some.
+  const others = [weight, typeof group === 'object' ? undefined : group].filter((column) => column !== undefined)
+  if (!isNamed && !select && others.length > 0 && known.has('drop') && Array.isArray(drop))
+    kept.push(['drop', [...drop, ...others]])
   return Object.fromEntries(kept)
 }
 

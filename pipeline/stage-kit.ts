@@ -29,7 +29,7 @@ export {
   toInterval,
   trainingInterval,
 } from './base/every.js'
-export { hashOfNumbers } from './base/hash.js'
+export { hashOfNumbers, hashOfText } from './base/hash.js'
 export { nonFiniteAsText } from './base/json.js'
 export { didYouMean } from './base/nearest.js'
 export { packagePath } from './base/package.js'

@@ -43,8 +43,8 @@ export async function readArrow(
     const isBytes = DataType.isInt(valueType) && valueType.bitWidth === 8 && !valueType.isSigned
     rows.beginWhole(path, whole, listSize, isBytes ? 'uint8' : 'float32')
   } else rows.begin(path, { names, count: names.length, label, declared: fields.map(({ type }) => declaredOf(type)) })
-  const { features, label: labels, weight } = rows.columns!
-  const used = new Set([...features, labels, weight].filter((column) => column >= 0))
+  const { features, label: labels, weight, group } = rows.columns!
+  const used = new Set([...features, labels, weight, group].filter((column) => column >= 0))
   for (const column of used) checkKind(path, fields[column]!, whole?.features[0] === column)
   const split = whole && isRecorded ? names.indexOf('split') : -1
   let from = 0

@@ -37,6 +37,7 @@ export class PlainLines {
   private readonly cells: readonly ColumnCells[]
   private readonly label: number
   private readonly weight: number
+  private readonly group: number
   private readonly count: number
 
   private readonly add: (cells: string[], place: () => string) => void
@@ -54,7 +55,7 @@ export class PlainLines {
     add: (cells: string[], place: () => string) => void,
   ) {
     this.add = add
-    const { features, label, weight, count } = rows.columns!
+    const { features, label, weight, group, count } = rows.columns!
     this.rows = rows
     this.path = path
     this.delimiterText = delimiter
@@ -65,6 +66,7 @@ export class PlainLines {
     this.cells = rows.cells
     this.label = label
     this.weight = weight
+    this.group = group
     this.count = count
   }
 
@@ -113,7 +115,7 @@ export class PlainLines {
 
   /** Reads a row. Returns the start of the next line, or -1 if the row has a wrong number of cells. */
   private row(text: string, start: number, place: () => string): number {
-    const { rows, delimiter, decimal, featureOf, cells, label, weight, count } = this
+    const { rows, delimiter, decimal, featureOf, cells, label, weight, group, count } = this
     const { values } = rows
     const { length } = text
     let at = start
@@ -176,6 +178,7 @@ export class PlainLines {
         if (j >= 0) isKept = rows.put(j, text.slice(from, at).trim(), place) && isKept
         else if (column === label) labelText = text.slice(from, at).trim()
         else if (column === weight) weightText = text.slice(from, at).trim()
+        else if (column === group) rows.setGroup(text.slice(from, at).trim(), place)
       }
       if (at >= length || text.charCodeAt(at) === LINE_END) {
         if (column !== count - 1) return -1

@@ -35,8 +35,8 @@ export async function readParquet(
       const first = kind === 'bytes' ? length! : await widthOfList(path, file, names[whole.features[0]!]!, context)
       rows.beginWhole(path, whole, first, kind === 'bytes' ? 'uint8' : 'float32')
     } else rows.begin(path, { names, count: names.length, label, declared: declaredOf(all) })
-    const { features, label: labels, weight } = rows.columns!
-    const used = [...new Set([...features, labels, weight].filter((column) => column >= 0))]
+    const { features, label: labels, weight, group } = rows.columns!
+    const used = [...new Set([...features, labels, weight, group].filter((column) => column >= 0))]
     checkKinds(
       path,
       used.map((column) => all[column]!),

@@ -13,6 +13,8 @@ export interface Columns {
   readonly label: number
   /** The index of the column of weights; -1 if there is none. */
   readonly weight: number
+  /** The index of the column that tells which rows belong together; -1 if there is none. */
+  readonly group: number
   /** The indices of the feature columns, in the order of the features. */
   readonly features: readonly number[]
 }
@@ -27,6 +29,8 @@ export interface ColumnChoice {
   readonly select?: readonly ColumnName[] | undefined
   /** The column of the weights of rows, if there is one. */
   readonly weight?: ColumnName | undefined
+  /** The column that tells which rows belong together, if there is one. It is no feature. */
+  readonly group?: ColumnName | undefined
 }
 
 /** Finds columns of one table by name or index. Throws a PipelineError `DATA` if there is no such column, or several. */
@@ -83,19 +87,21 @@ export function chooseColumns(
   const { find } = new ColumnFinder(path, names, count)
   const label = find(choice.label ?? -1)
   const weight = choice.weight === undefined ? -1 : find(choice.weight)
+  const group = choice.group === undefined ? -1 : find(choice.group)
   if (weight === label) throw new PipelineError('DATA', `${path}: label and weight are the same column`)
   const selected = choice.select?.map(find)
-  const twice = selected?.find((column, i) => column === label || column === weight || selected.indexOf(column) !== i)
+  const others = [label, weight, group]
+  const twice = selected?.find((column, i) => others.includes(column) || selected.indexOf(column) !== i)
   if (twice !== undefined)
     throw new PipelineError(
       'DATA',
-      `${path}: select: the column ${columnTitle({ names }, twice)} is ${twice === label ? 'the label' : twice === weight ? 'the weight' : 'there twice'}`,
+      `${path}: select: the column ${columnTitle({ names }, twice)} is ${twice === label ? 'the label' : twice === weight ? 'the weight' : twice === group ? 'the group' : 'there twice'}`,
     )
-  const left = new Set([label, weight, ...choice.drop.map(find)])
+  const left = new Set([label, weight, group, ...choice.drop.map(find)])
   const features =
     selected ?? Array.from({ length: count }, (_, column) => column).filter((column) => !left.has(column))
   if (features.length === 0) throw new PipelineError('DATA', `${path}: no feature columns beside the label${hint}`)
-  return { count, names, label, weight, features }
+  return { count, names, label, weight, group, features }
 }
 
 /**
@@ -136,7 +142,7 @@ export function columnsOfModel(
   const others = names.filter((_, column) => !left.has(column))
   if (others.length > 0)
     note(`${path}: the model does not take the ${others.length === 1 ? 'column' : 'columns'} ${someOf(others)}`)
-  return { count, names, label, weight, features }
+  return { count, names, label, weight, group: -1, features }
 }
 
 /** Where each name stands. */
@@ -196,7 +202,7 @@ function byPosition(
       'DATA',
       `${path}: the file has no label column, so columns that are counted from the end are not those of the training data; give ${choice.select ? 'select' : 'drop'} with indices from 0`,
     )
-  return { count, names, label, weight, features }
+  return { count, names, label, weight, group: -1, features }
 }
 
 /** The name of a column for messages: its name if it has one, else its index. */

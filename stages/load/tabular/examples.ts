@@ -3,6 +3,7 @@ import {
   dealRows,
   exampleFields,
   featureNames,
+  holdOut,
   listed,
   MODEL_SPLIT,
   type ModelInputs,
@@ -18,7 +19,7 @@ import {
 import { givenFiles } from '../input-files.js'
 import { RowEncoder } from './encoder.js'
 import { type FittedColumn, fitColumn } from './fit.js'
-import { fractionsOf, type TabularOptions } from './options.js'
+import { FOLDED, fractionsOf, type TabularOptions } from './options.js'
 import type { RowBlocks } from './row-blocks.js'
 import { TableRows } from './table-rows.js'
 
@@ -54,13 +55,15 @@ export async function* tabularExamples(
     labels[row] = classOf[stored.label(row)] ?? -1
     if (row % 4096 === 0) await turn(context)
   }
-  const splits = model
+  const keys = options.group !== undefined && !model ? rows.groups.keysOf(stored) : undefined
+  const whole = model
     ? [[MODEL_SPLIT, range(0, stored.count)] as Split]
     : options.files
       ? rangesOf(ends)
       : rows.recordedSplits.size > 0 && options.fractions === undefined
         ? [...rows.recordedSplits]
-        : [...(await dealRows(labels, fractionsOf(options), options, context))]
+        : [...(await dealRows(labels, fractionsOf(options), options, context, keys))]
+  const splits = model || options.folds === undefined ? whole : await folded(whole, labels, options, context, keys)
   const fitted = rows.isWhole ? [] : model ? columnsOf(rows, model) : await fit(rows, splits, options, context)
   if (!model && !rows.isWhole) tell(rows, fitted, splits, context)
   const encoder = rows.isWhole ? wholeRows(stored) : new RowEncoder(fitted)
@@ -113,6 +116,25 @@ export async function* tabularExamples(
 /** Rows whose stored numbers are their features. */
 function wholeRows({ width }: RowBlocks): Pick<RowEncoder, 'width' | 'encode' | 'isCopy'> {
   return { width, encode: (row) => row, isCopy: true }
+}
+
+/** The splits with a fold of the training rows held out. */
+async function folded(
+  splits: readonly Split[],
+  labels: Int32Array,
+  options: TabularOptions,
+  context: StageContext,
+  keys: Float64Array | undefined,
+): Promise<Split[]> {
+  const train = Uint32Array.from(splits.find(([name]) => name === FOLDED)?.[1] ?? [])
+  const own = keys && Float64Array.from(train, (row) => keys[row]!)
+  const classes = Int32Array.from(train, (row) => labels[row]!)
+  const { kept, held } = await holdOut(classes, options.folds!, options.fold, options, context, own)
+  const rowsAt = (places: Uint32Array) => places.map((at) => train[at]!)
+  return [
+    ...splits.map((split): Split => (split[0] === FOLDED ? [FOLDED, rowsAt(kept)] : split)),
+    [options.to, rowsAt(held)],
+  ]
 }
 
 function rangesOf(ends: ReadonlyMap<string, number>): Split[] {

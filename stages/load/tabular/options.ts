@@ -1,7 +1,10 @@
 import {
   type Checking,
+  checkFolds,
   dealing,
+  dealingProblem,
   type Facts,
+  folding,
   fractions,
   labelText,
   mergedLabel,
@@ -42,9 +45,23 @@ export const tabular = {
   fractions: fractions
     .optional()
     .describe(
-      'Share of the rows of `path` in each split. Rows are assigned by a seeded permutation. Default: train 0.7, validation 0.15, test 0.15.',
+      'Share of the rows of `path` in each split. Rows are assigned by a seeded permutation. Default: train 0.7, validation 0.15, test 0.15; with `folds`: train 1.',
     ),
   ...dealing,
+  assign: z
+    .enum(['random', 'order', 'hash'])
+    .optional()
+    .describe(
+      'How rows are assigned: `random`, by a seeded permutation (the default); `order`: the first split gets the first rows, the ' +
+        'last one the last; `hash`: by the cell in the column `group`, so that a row stays in its split when others are added.',
+    ),
+  group: columnName
+    .optional()
+    .describe(
+      'A column that tells which rows belong together (a patient, a customer): rows with equal cells come into one split. It ' +
+        'is no feature.',
+    ),
+  ...folding,
   files: z
     .record(z.string(), inputFiles())
     .refine((files) => Object.keys(files).length > 0, { error: 'expected at least one split' })
@@ -135,7 +152,7 @@ export const tabularSources = ({ path, files }: Pick<TabularOptions, 'path' | 'f
 export function tabularFacts({ options, problem }: Pick<Checking<TabularOptions>, 'options' | 'problem'>): {
   examples: Facts
 } {
-  const { files, fractions: parts, shape, classes, merge, drop, select, model, type, missing, weight } = options
+  const { shape, classes, merge, drop, select, model, type, missing, weight } = options
   if (select && drop.length > 0) problem('drop', 'expected one of "select" and "drop"')
   if (type === 'uint8' && policies(missing).some((each) => typeof each === 'object' && !isByte(each.constant)))
     problem('missing', 'expected constants that are whole numbers from 0 to 255, because of type: uint8')
@@ -145,11 +162,15 @@ export function tabularFacts({ options, problem }: Pick<Checking<TabularOptions>
         problem(key, `expected no ${key} beside "model": all rows are read as it takes them`)
     return { examples: modelFacts(model, problem) }
   }
+  const splits = splitsOf(options, problem)
   const merged = classes?.map((name) => mergedLabel(labelText(name), merge))
   if (merged && new Set(merged).size < merged.length) problem('classes', 'expected names that differ after `merge`')
   return {
     examples: {
-      splits: Object.keys(files ?? parts ?? SPLITS),
+      splits,
+      ...(policies(missing).some((each) => typeof each === 'string' && STATISTICS.has(each)) && {
+        fitted: splits.includes('train') ? ['train'] : splits,
+      }),
       ...(shape && { shape }),
       ...(classes && { classes }),
       ...(weight !== undefined && { weighted: true }),
@@ -157,9 +178,35 @@ export function tabularFacts({ options, problem }: Pick<Checking<TabularOptions>
   }
 }
 
+/** What becomes of missing cells by a statistic of the rows. */
+const STATISTICS: ReadonlySet<string> = new Set(['mean', 'median', 'mode'])
+
+/** The split that folds divide. */
+export const FOLDED = 'train'
+
+/** The names of the splits. Reports options of the division that do not go together. */
+function splitsOf(options: TabularOptions, problem: (path: string, message: string) => void): string[] {
+  const { files, fractions: parts, group, assign, folds, to } = options
+  const wrong = dealingProblem(parts, options, group !== undefined)
+  if (wrong) problem(wrong.path, wrong.message)
+  if (assign === 'hash' && group === undefined)
+    problem('assign', 'a hash needs a column of cells that say which row it is; give group: COLUMN')
+  if (group !== undefined && files && folds === undefined)
+    problem('group', 'the rows of `files` are not dealt into splits; leave group out, or give folds')
+  const splits = Object.keys(files ?? fractionsOf(options))
+  checkFolds(options, FOLDED, problem)
+  if (folds === undefined) return splits
+  if (!splits.includes(FOLDED)) problem('folds', `the folds divide the split "${FOLDED}", there is none`)
+  if (splits.includes(to)) problem('to', `there is a split "${to}" already; expected another name`)
+  return [...splits, to]
+}
+
 /** The fractions into which the rows of `path` are divided. */
-export const fractionsOf = (options: Pick<TabularOptions, 'fractions'>): Readonly<Record<string, Part>> =>
-  options.fractions ?? SPLITS
+export const fractionsOf = ({
+  fractions,
+  folds,
+}: Pick<TabularOptions, 'fractions' | 'folds'>): Readonly<Record<string, Part>> =>
+  fractions ?? (folds === undefined ? SPLITS : { [FOLDED]: 1 })
 
 function policies(missing: TabularOptions['missing']): MissingPolicy[] {
   return isPolicy(missing) ? [missing] : Object.values(missing)

@@ -11,6 +11,7 @@ import {
 import { type CellRules, ColumnCells, type Place } from './column-cells.js'
 import { ColumnRemarks } from './column-remarks.js'
 import { type Columns, chooseColumns, columnsOfModel, columnTitle } from './columns.js'
+import { GroupKeys } from './group-keys.js'
 import { LabelCodes } from './label-codes.js'
 import { NumberTile } from './number-tile.js'
 import { missingPolicy, ruleFor, type TabularOptions, textPolicyOf } from './options.js'
@@ -76,6 +77,8 @@ export class TableRows {
   columns: Columns | undefined
   /** The numbers of the row that is read, by feature. */
   values = new Float64Array(0)
+  /** Tells which rows belong together. */
+  readonly groups = new GroupKeys()
   private readonly options: TabularOptions
   private readonly context: StageContext
   /** What the trained model takes that the rows are read for, if there is one. */
@@ -160,6 +163,7 @@ export class TableRows {
     const { features } = columns
     let isKept = true
     for (let j = 0; j < features.length; j++) isKept = this.put(j, cells[features[j]!], place) && isKept
+    if (columns.group >= 0) this.setGroup(cells[columns.group], place)
     this.end(isKept, columns.label < 0 ? null : cells[columns.label], weightIn(cells, columns), place)
   }
 
@@ -175,7 +179,7 @@ export class TableRows {
     count: number,
     placeOf: (row: number) => string,
   ): Promise<void> {
-    const { features, label, weight } = this.columns!
+    const { features, label, weight, group } = this.columns!
     const used = features.map((column) => cells[column]!)
     const tile = new NumberTile(used.length)
     const codes = new Map<Cell, number>()
@@ -190,6 +194,7 @@ export class TableRows {
           row = first + i
           let isKept = true
           for (let j = 0; j < used.length; j++) isKept = this.put(j, used[j]![row], place) && isKept
+          if (group >= 0) this.setGroup(cells[group]![row], place)
           this.end(isKept, labelAt(), weightAt(), place)
         }
       else {
@@ -201,6 +206,7 @@ export class TableRows {
             code = this.labelOf(cell, place)
             if (code !== undefined && codes.size < MOST_CODES) codes.set(cell, code)
           }
+          if (group >= 0) this.setGroup(cells[group]![row], place)
           tile.numbers[i] = this.seen++
           if (code === undefined) tile.isOut[i] = 1
           else tile.labels[i] = code
@@ -264,6 +270,11 @@ export class TableRows {
     const value = column.readCell(cell, place)
     this.values[feature] = value
     return !(column.dropsRows && Number.isNaN(value) && column.kind !== 'dropped')
+  }
+
+  /** Takes the cell that tells with which other rows the row belongs together. Call it before the row ends. */
+  setGroup(cell: Cell, place: Place): void {
+    this.groups.set(this.seen, cell, this.options.missingTexts, place)
   }
 
   /** Ends a row whose cells are in `values`. */

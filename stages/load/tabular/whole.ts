@@ -22,13 +22,18 @@ export function chooseWhole(
   const label = choice.label ?? -1
   if (isForModel && label === -1) {
     const found = [...areWhole.keys()].filter((column) => areWhole[column] && !choice.drop.includes(names[column]!))
-    if (found.length === 1) return { count: names.length, names, label: -1, weight: -1, features: found }
+    if (found.length === 1) return { count: names.length, names, label: -1, weight: -1, group: -1, features: found }
   }
   const dropped = PER_ROW.filter((name) => names.includes(name) && name !== choice.weight && name !== choice.label)
   const drop = choice.select ? choice.drop : [...choice.drop, ...dropped]
   const columns = chooseColumns(path, names, names.length, { ...choice, drop })
   const whole = columns.features.filter((column) => areWhole[column])
   if (whole.length === 0) return undefined
+  if (columns.group >= 0)
+    throw new PipelineError(
+      'DATA',
+      `${path}: group: the column ${names[whole[0]!]} has many numbers in each row, and such rows are not grouped; split/rows groups them by features`,
+    )
   if (columns.features.length > 1)
     throw new PipelineError(
       'DATA',
