@@ -1,15 +1,6 @@
-import {
-  closeSync,
-  createReadStream,
-  createWriteStream,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { createReadStream, createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pipeline as piped } from 'node:stream/promises'
 import { Pipeline } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
@@ -19,7 +10,7 @@ import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed } from '../pipeline/base/words.js'
 import { valueFrom } from '../pipeline/definition/value.js'
 import { readStoredModel, storedModelFile } from '../pipeline/formats/model-inputs.js'
-import { builtInStages } from '../pipeline/graph/registry.js'
+import { builtInStages, isFile, resolveStage } from '../pipeline/graph/registry.js'
 import type { AnyLearner } from '../pipeline/stage/learner.js'
 import type { AnyStage } from '../pipeline/stage/stage.js'
 import { type Model, modelOf } from '../pipeline/wires/parameters.js'
@@ -107,7 +98,7 @@ export async function applyModel(
   const learner = await learnerOf(model, run, { plugins: flags.plugins ?? false })
   const own = loadStageOf(run)
   const use = flags.load ?? loaderFor(data, own?.use)
-  const stage = (await builtInStages()).get(use)
+  const stage = await stageNamed(use, flags)
   const kept = own?.use === use ? keptOptions(own.with, stage, model) : {}
   const spooled = await withoutPipe(data, signal)
   try {
@@ -134,6 +125,13 @@ export async function applyModel(
     spooled.remove()
     throw inPlainWords(error)
   }
+}
+
+/** The load stage; undefined if its file is not loaded yet and may not be, which the check of the pipeline says. */
+async function stageNamed(use: string, { plugins }: ModelFlags): Promise<AnyStage | undefined> {
+  const builtIn = (await builtInStages()).get(use)
+  if (builtIn || !isFile(use) || plugins === false) return builtIn
+  return resolveStage(use, process.cwd())
 }
 
 /** How a run loaded its data, from its definition, of which no code is run. */
@@ -197,8 +195,6 @@ function optionNames(stage: AnyStage | undefined): ReadonlySet<string> {
 /** The options of a load stage that name the files. */
 function filesFor(use: string, stage: AnyStage | undefined, paths: readonly string[]): Record<string, unknown> {
   const known = optionNames(stage)
-  if (use === 'load/idx') return idxFiles(paths)
-  if (use === 'load/cifar10') return cifarFiles(paths)
   if (stage && !known.has('path') && !known.has('directory')) {
     if (paths.length === 0) return {}
     throw new PipelineError('ARGUMENTS', `${use} reads data of its own; give no files, or another stage with --load`)
@@ -206,53 +202,9 @@ function filesFor(use: string, stage: AnyStage | undefined, paths: readonly stri
   const [first, ...others] = paths
   if (first === undefined)
     throw new PipelineError('ARGUMENTS', 'expected data to apply the model to: one or more files')
+  if (stage?.optionsFor) return stage.optionsFor(paths)
   if (known.has('path') || !known.has('directory')) return { path: others.length > 0 ? paths : first }
   return others.length > 0 ? { files: { data: paths } } : { directory: first }
-}
-
-function idxFiles(paths: readonly string[]): Record<string, unknown> {
-  const labels = paths.filter(isIdxLabels)
-  const images = paths.filter((path) => !labels.includes(path))
-  if (images.length === 0 || (labels.length > 0 && labels.length !== images.length))
-    throw new PipelineError(
-      'ARGUMENTS',
-      'expected files of images, and none or as many files of labels, in the same order',
-    )
-  const directory = dirname(resolve(images[0]!))
-  const named = (path: string): string => relative(directory, resolve(path))
-  const files = images.map((path, i) => [
-    `data${i}`,
-    { images: named(path), ...(labels[i] !== undefined && { labels: named(labels[i]!) }) },
-  ])
-  return { directory, files: Object.fromEntries(files) }
-}
-
-/** Whether a file has one dimension, or says that it holds labels. */
-function isIdxLabels(path: string): boolean {
-  if (/label/i.test(basename(path))) return true
-  try {
-    const file = openSync(path, 'r')
-    try {
-      const head = Buffer.alloc(4)
-      return readSync(file, head, 0, 4, 0) === 4 && head.readUInt32BE() === 0x801
-    } finally {
-      closeSync(file)
-    }
-  } catch {
-    // The load stage says what is wrong with the file.
-    return false
-  }
-}
-
-function cifarFiles(paths: readonly string[]): Record<string, unknown> {
-  const [first] = paths
-  if (first === undefined)
-    throw new PipelineError('ARGUMENTS', 'expected data to apply the model to: one or more files')
-  if (paths.length === 1 && statSync(first, { throwIfNoEntry: false })?.isDirectory())
-    return { directory: first, train: ['test_batch.bin'] }
-  const folders = new Set(paths.map((path) => dirname(resolve(path))))
-  if (folders.size > 1) throw new PipelineError('ARGUMENTS', 'expected files of one folder')
-  return { directory: [...folders][0], train: paths.map((path) => basename(path)) }
 }
 
 /** Copies standard input, or a pipe, to a temporary file: load stages read files, some of them twice. */

@@ -176,7 +176,15 @@ export {
   monitored,
   monitorOption,
 } from './wires/monitor.js'
-export { arraysOf, copyParameters, gradientNormOf, type Model, modelOf, parametersTables } from './wires/parameters.js'
+export {
+  arraysOf,
+  copyParameters,
+  gradientNormOf,
+  type Model,
+  modelOf,
+  numbersOfStep,
+  parametersTables,
+} from './wires/parameters.js'
 export {
   copyPerRow,
   type ExampleRows,
@@ -189,7 +197,7 @@ export {
   perRowOf,
   slicePerRow,
 } from './wires/per-row.js'
-export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
+export { int32Of, numberOf, type Position, positionOf, reposition, writePosition } from './wires/position.js'
 export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
 export {

@@ -14,7 +14,7 @@ import { checkMessages } from './ipc-check.js'
  * readable.
  *
  * A stream that was cut off ends with its last complete batch. Columns must contain numbers, texts or lists of them,
- * without nulls, uncompressed and without dictionaries. Throws an Error that says what is wrong.
+ * without nulls (but for the labels of predictions), uncompressed and without dictionaries. Throws an Error that says what is wrong.
  */
 export function tableFromFile(bytes: Uint8Array): Table {
   return checkedTable(bytes, false)
@@ -42,10 +42,11 @@ function checkedTable(bytes: Uint8Array, isForeign: boolean): Table {
 function read(bytes: Uint8Array, isForeign: boolean): Table {
   const reader = RecordBatchReader.from(bytes).open()
   if (!reader.schema) throw new Error('it is no Arrow file')
+  const lacking = reader.schema.metadata.get('wire') === 'predictions' ? 'label' : undefined
   const batches = reader.isFile()
     ? batchesOfFile(reader as RecordBatchFileReader)
     : [...(reader as Iterable<RecordBatch>)]
-  for (const { data } of batches) checkData(data, isForeign)
+  for (const { data } of batches) checkData(data, isForeign, lacking)
   return new Table(reader.schema, batches)
 }
 
@@ -57,19 +58,24 @@ function batchesOfFile(reader: RecordBatchFileReader): RecordBatch[] {
   })
 }
 
-/** Checks that a column is as long as it says, and that its offsets lie within its values. */
-function checkData(data: Data, isForeign: boolean): void {
+/**
+ * Checks that a column is as long as it says, and that its offsets lie within its values.
+ *
+ * @param lacking the text column of a struct that may have missing values
+ */
+function checkData(data: Data, isForeign: boolean, lacking?: string, mayLack = isForeign): void {
   const { type, length, children } = data
   if (!Number.isSafeInteger(length) || length < 0) throw new Error(`a column claims ${length} rows`)
   // The offset of the column counts in bits.
   const isShort = (data.nullBitmap?.length ?? 0) * 8 < data.offset + length
-  if (data.nullCount > 0 && !isForeign) throw new Error('it has missing values')
+  if (data.nullCount > 0 && !mayLack) throw new Error('it has missing values')
   if (data.nullCount > 0 && isShort) throw new Error('a column is shorter than its rows')
   if (isForeign && DataType.isDictionary(type)) checkDictionary(data)
   else if (DataType.isStruct(type)) {
-    for (const child of children) {
+    for (const [i, child] of children.entries()) {
       if (child.length !== length) throw new Error('its columns have different lengths')
-      checkData(child, isForeign)
+      const { name } = type.children[i]!
+      checkData(child, isForeign, undefined, isForeign || (name === lacking && DataType.isUtf8(child.type)))
     }
   } else if (DataType.isList(type)) {
     const [child] = children as [Data]

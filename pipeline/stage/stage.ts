@@ -271,6 +271,13 @@ export interface Stage<
    */
   sources?(options: z.output<O>): readonly string[]
   /**
+   * The options with which a load stage reads the files or folders that a user gives to `millrace predict` or `evaluate`.
+   * Throws a PipelineError `ARGUMENTS` if they do not go together. Default: the options `path`, or `directory`.
+   *
+   * @param paths one or more
+   */
+  optionsFor?(paths: readonly string[]): Readonly<Record<string, unknown>>
+  /**
    * The output files that are known before the run, by the paths that the stage gives to `context.file`. The check
    * reports two stages that would write the same file. Default: the options that are an `outputPath`.
    */

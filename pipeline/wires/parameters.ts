@@ -147,6 +147,9 @@ function listData<T extends Int32 | Float32>(type: List<T>, values: T['TArray'])
   })
 }
 
+/** What `parameters` tables say of their step alone: the learning rate, and the random number (0: none). */
+export const numbersOfStep: readonly string[] = ['eta', 'draw']
+
 /** Reads a `parameters` table. The arrays are views of its memory, which the next step may change. */
 export function modelOf(table: Table): Model {
   let fixed = fixedParts.get(table.batches)

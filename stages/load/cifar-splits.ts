@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
@@ -57,6 +58,21 @@ export function cifarSources(options: CifarOptions): string[] {
     ...filesOf(options).map((name) => foundCifar(join(options.directory, name))),
     ...(options.model === undefined ? [] : [storedFile(options.model)]),
   ]
+}
+
+/**
+ * The options that read given files of one folder, or the test file of a given folder. Throws a PipelineError `ARGUMENTS` if
+ * the files lie in several folders.
+ *
+ * @param test the name of the test file
+ */
+export function cifarFilesGiven(paths: readonly string[], test: string): Record<string, unknown> {
+  const [first] = paths
+  if (paths.length === 1 && statSync(first!, { throwIfNoEntry: false })?.isDirectory())
+    return { directory: first, train: [test] }
+  const folders = new Set(paths.map((path) => dirname(resolve(path))))
+  if (folders.size > 1) throw new PipelineError('ARGUMENTS', 'expected files of one folder')
+  return { directory: [...folders][0], train: paths.map((path) => basename(path)) }
 }
 
 /** Reports options that do not go together. Returns what is known of the examples. */

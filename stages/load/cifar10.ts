@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineStage, inputPath, wire } from '../../pipeline/stage-kit.js'
 import { type CifarSet, help } from './cifar-files.js'
-import { cifarFacts, cifarSources, cifarTables, splitOptions } from './cifar-splits.js'
+import { cifarFacts, cifarFilesGiven, cifarSources, cifarTables, splitOptions } from './cifar-splits.js'
 
 const set: CifarSet = {
   name: 'CIFAR-10',
@@ -38,6 +38,7 @@ export const cifar10 = defineStage({
     'every split, as uint8: 3 kB per image; in a divided run the shards of this rank; a Python or MATLAB file once more while it is read',
   parallel: 'every',
   sources: cifarSources,
+  optionsFor: (paths) => cifarFilesGiven(paths, 'test_batch.bin'),
   facts: ({ options, problem }) => ({ examples: cifarFacts(options, set.classes, problem) }),
   run: (options, context) => context.flow.pull(cifarTables(options, set, context)),
 })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineStage, inputPath, wire } from '../../pipeline/stage-kit.js'
 import { type CifarSet, help } from './cifar-files.js'
-import { cifarFacts, cifarSources, cifarTables, splitOptions } from './cifar-splits.js'
+import { cifarFacts, cifarFilesGiven, cifarSources, cifarTables, splitOptions } from './cifar-splits.js'
 
 const fine =
   'apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle ' +
@@ -48,6 +48,7 @@ export const cifar100 = defineStage({
     'every split, as uint8: 3 kB per image; in a divided run the shards of this rank; a Python or MATLAB file once more while it is read',
   parallel: 'every',
   sources: cifarSources,
+  optionsFor: (paths) => cifarFilesGiven(paths, 'test.bin'),
   facts: ({ options, problem }) => ({ examples: cifarFacts(options, sets[options.labels].classes, problem) }),
   run: (options, context) => context.flow.pull(cifarTables(options, sets[options.labels], context)),
 })

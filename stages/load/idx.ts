@@ -20,6 +20,7 @@ import {
   wire,
 } from '../../pipeline/stage-kit.js'
 import { type IdxFile, openIdx } from './idx-file.js'
+import { idxFilesGiven } from './idx-given.js'
 import {
   checkModelShape,
   checkWithoutModel,
@@ -83,6 +84,7 @@ export const idx = defineStage({
     '- use: load/idx\n  with: { directory: /usr/share/datasets/fashion-mnist, fractions: { train: 0.9, validation: 0.1 } }',
   holds: 'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank',
   parallel: 'every',
+  optionsFor: idxFilesGiven,
   sources: ({ directory, files, model }) => [
     ...Object.values(files).flatMap(({ images, labels }) =>
       [images, labels].flatMap((name) => (name === undefined ? [] : [foundFile(join(directory, name))])),

@@ -1,5 +1,5 @@
 import { DataType, type Field, makeData, RecordBatch, Schema, Struct, Table } from 'apache-arrow'
-import { layoutOf, listed, type Position, widthOf, writePosition } from '../../pipeline/stage-kit.js'
+import { layoutOf, listed, numbersOfStep, type Position, widthOf, writePosition } from '../../pipeline/stage-kit.js'
 
 /** The wires that can be replayed. */
 export const wires = ['examples', 'batch', 'metrics', 'parameters', 'predictions'] as const
@@ -97,7 +97,9 @@ export function fieldsKept(wire: Wire): (schema: Schema) => readonly Field[] {
   let kept: readonly Field[] | undefined
   return ({ fields }) => {
     // The place of metrics is a part of them.
-    kept ??= wire === 'metrics' ? fields : fields.filter(({ name }) => !added.includes(name))
+    const isAdded = (name: string): boolean =>
+      added.includes(name) || (wire === 'parameters' && numbersOfStep.includes(name))
+    kept ??= wire === 'metrics' ? fields : fields.filter(({ name }) => !isAdded(name))
     return kept
   }
 }
@@ -117,6 +119,10 @@ export function replayed(
   const split = first.numRows > 0 ? first.getChild('split')?.get(0) : undefined
   if (split !== undefined && wire !== 'metrics') metadata.set('split', String(split))
   if (wire !== 'examples') writePosition(metadata, { ...placeOf(first, wire), ...length })
+  for (const name of wire === 'parameters' ? numbersOfStep : []) {
+    const value = Number(first.getChild(name)?.get(0) ?? 0)
+    if (value !== 0) metadata.set(name, String(value))
+  }
   const schema = new Schema([...fields], metadata)
   const parts = batches.map((batch) => {
     const children = fields.map(({ name }) => batch.data.children[batch.schema.names.indexOf(name)]!)

@@ -1,15 +1,16 @@
-import { type Data, Field, Int32, makeData, RecordBatch, Schema, Struct, type Table, Utf8 } from 'apache-arrow'
-import { int32Of, positionOf, splitOf } from '../../pipeline/stage-kit.js'
+import { type Data, Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, type Table, Utf8 } from 'apache-arrow'
+import { int32Of, numberOf, numbersOfStep, positionOf, splitOf } from '../../pipeline/stage-kit.js'
 
 /**
- * Returns the batches of the table with its position and split as columns, unless it has these columns. The position in
- * the metadata is left out: it would be that of the first table only.
+ * Returns the batches of the table with its position and split as columns, unless it has these columns; of parameters, also
+ * the learning rate and the random number of their step. What is in columns is left out of the metadata: it would be that of
+ * the first table only.
  *
  * @param place whether epoch and step become columns, beside the split
  */
 export function positioned(table: Table, { place = true } = {}): readonly RecordBatch[] {
   const added = table.schema.names.includes('epoch') ? [] : positionColumns(table, place)
-  const names = new Set(['epoch', 'step', 'epochs', 'steps', ...added.map(({ field }) => field.name)])
+  const names = new Set(['epoch', 'step', 'epochs', 'steps', 'gradientNorm', ...added.map(({ field }) => field.name)])
   const metadata = new Map([...table.schema.metadata].filter(([key]) => !names.has(key)))
   const schema = new Schema([...added.map(({ field }) => field), ...table.schema.fields], metadata)
   return table.batches.map(
@@ -48,7 +49,16 @@ function positionColumns(table: Table, place: boolean): Constant[] {
       return makeData({ type: new Utf8(), length: rows, nullCount: 0, valueOffsets, data })
     },
   })
+  const number = (name: string): Constant => ({
+    field: new Field(name, new Float64(), false),
+    fill: (rows) =>
+      makeData({ type: new Float64(), data: new Float64Array(rows).fill(numberOf(table, name)), nullCount: 0 }),
+  })
   const { epoch, step } = positionOf(table)
   const split = splitOf(table)
-  return [...(place ? [integer('epoch', epoch), integer('step', step)] : []), ...(split ? [text('split', split)] : [])]
+  return [
+    ...(place ? [integer('epoch', epoch), integer('step', step)] : []),
+    ...(split ? [text('split', split)] : []),
+    ...(table.schema.metadata.get('wire') === 'parameters' ? numbersOfStep.map(number) : []),
+  ]
 }

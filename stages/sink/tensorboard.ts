@@ -57,7 +57,7 @@ export const tensorboard = defineStage({
   name: 'sink/tensorboard',
   summary: 'Writes metrics or parameters to an event file of TensorBoard.',
   options,
-  inputs: { tables: wire.any },
+  inputs: { tables: { ...wire.metrics, also: ['parameters'] } },
   outputs: {},
   parallel: 'first',
   complete: ({ path, ...rest }, { tables }) => ({

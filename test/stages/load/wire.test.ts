@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { tableFromArrays, tableToIPC } from 'apache-arrow'
+import { tableFromArrays, tableFromIPC, tableToIPC } from 'apache-arrow'
 import t from 'tap'
 import { Pipeline, run } from '../../../dist/index.js'
-import { arrowFile } from '../../../dist/pipeline/stage-kit.js'
+import { arrowFile, modelOf, predictionsTable } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, failureOf, problemsOf, runStage, temporary } from '../harness.js'
 import { countedBatches, examples, parameters } from '../tables.js'
 
@@ -52,6 +52,57 @@ t.test('each wire is recorded under its own name, and replayed it gives the same
   ] as [string, string][]
   for (const [before, after] of pairs)
     t.ok(readFileSync(join(first, before)).equals(readFileSync(join(second, after))), `${before} as ${after}`)
+})
+
+t.test('a replayed table has the learning rate of its own step, and predictions may lack labels', async (t) => {
+  const folder = temporary(t)
+  const file = join(folder, 'p.yaml')
+  const runOf = async (name: string, stages: string) => {
+    writeFileSync(file, `stages:${stages}\n`)
+    const out = join(folder, name)
+    await run(await Pipeline.load(file), { out, kernel: 'reference' })
+    return out
+  }
+  const first = await runOf(
+    'first',
+    `
+  - { use: load/digits }
+  - { use: batch/rows, with: { size: 300, epochs: 2 } }
+  - { id: model, use: gradient-step/network, with: { hidden: [4], dropout: 0.5, eta: { start: 0.01, factor: 0.5, every: 1 } } }
+  - { use: sink/arrow }
+  - { use: sink/parameters, from: model }`,
+  )
+  const recorded = tableFromIPC(readFileSync(join(first, 'model.arrows')))
+  const etas = new Set(recorded.getChild('eta'))
+  t.ok(etas.size > 1, 'the learning rate changes')
+  t.equal(
+    new Set(recorded.getChild('draw')).size,
+    new Set(recorded.getChild('step')).size,
+    'each step draws its number',
+  )
+  const { tables } = await runStage(t, `- use: load/wire\n  with: { path: ${first}/model.arrows, wire: parameters }`)
+  t.strictSame(new Set(tables.map((table) => modelOf(table).eta)), etas)
+  t.equal(new Set(tables.map((table) => modelOf(table).draw)).size, tables.length)
+
+  const predicted = await runStage(t, '- { use: sink/arrow, with: { path: x.arrows } }', {
+    tables: [
+      predictionsTable(
+        {
+          classes: ['a', 'b'],
+          kind: 'probability',
+          rows: Int32Array.of(0, 1, 2),
+          labels: Int32Array.of(1, -1, 0),
+          predicted: Int32Array.of(1, 0, 0),
+          values: Float64Array.of(0.25, 0.75, 0.5, 0.5, 1, 0),
+        },
+        'data',
+        { epoch: 1, step: 1, epochs: 1, steps: 1 },
+      ),
+    ],
+  })
+  const path = join(predicted.directory, 'x.arrows')
+  const again = await runStage(t, `- use: load/wire\n  with: { path: ${path}, wire: predictions }`)
+  t.strictSame([...again.tables[0]!.getChild('label')!], ['b', null, 'a'])
 })
 
 t.test('two recordings under one name are refused before the run', async (t) => {
