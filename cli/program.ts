@@ -12,6 +12,7 @@ import { addResultCommands } from './result-commands.js'
 import { addRunCommands } from './run-commands.js'
 import { addSweepCommands } from './sweep-commands.js'
 import { isInterruption, type Output } from './terminal.js'
+import { suggestCommands } from './unknown-commands.js'
 
 /*
  * The command line. The files `…-commands.ts` declare the commands with their options; each command is in a file of its
@@ -80,6 +81,7 @@ Exit codes:
   addEngineCommands(program, output)
   addCompletionCommands(program, output)
   explainExtraArguments(program, process.argv)
+  suggestCommands(program)
   return program
 }
 

@@ -33,6 +33,8 @@ export interface FoundColumn {
   readonly missing: number
   /** How many different values there are. */
   readonly distinct: number
+  /** How many rows have the rarest value. */
+  readonly rarest: number
 }
 
 /** What a look at a file with a table found. */
@@ -91,11 +93,20 @@ export async function lookAtTable(path: string, missing: ReadonlySet<string>): P
       isNumeric: values.length > 0 && values.every(isNumber),
       isWhole: values.every((cell) => Number.isInteger(numberOf(cell, decimal))),
       missing: cells.length - values.length,
-      distinct: new Set(values).size,
+      ...valuesOf(values),
     }
   })
   const skipped = skip === 0 ? undefined : lines.split('\n')[skip - 1]!.trim()
   return { delimiter, skip, skipped, header, decimal, encoding, columns, rows: rows.length, isWhole }
+}
+
+function valuesOf(values: readonly string[]): Pick<FoundColumn, 'distinct' | 'rarest'> {
+  const counts = new Map<string, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return {
+    distinct: counts.size,
+    rarest: [...counts.values()].reduce((least, count) => Math.min(least, count), values.length),
+  }
 }
 
 /** The beginning of a file, unpacked. */

@@ -24,6 +24,9 @@ const IDS = /^(id|index|row|nr|no|number|key|uuid|unnamed: ?0|)$|[_\s-]id$/i
 /** More classes than this are no classes, most likely. */
 const MOST_CLASSES = 100
 
+/** A class with a smaller share of the rows is rare: it could be missing in a split that is drawn at random. */
+const RARE = 0.1
+
 /** A column with more different texts than this becomes no features. */
 const MOST_TEXTS = 50
 
@@ -46,6 +49,7 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
   const ruleOf = (found: readonly FoundColumn[], rule: (column: FoundColumn) => string): Options =>
     Object.fromEntries(found.map((column) => [String(nameOf(column)), rule(column)]))
   const missing = ruleOf(holes, ({ isNumeric }) => (isNumeric ? 'median' : 'mode'))
+  const isRare = label.distinct >= 2 && label.distinct <= MOST_CLASSES && label.rarest < RARE * rows
   const wanted: Record<string, unknown> = {
     path,
     ...(!header && { header }),
@@ -54,6 +58,7 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
     ...(decimal !== '.' && { decimal }),
     ...(encoding !== undefined && { encoding }),
     label: nameOf(label),
+    ...(isRare && { stratify: true }),
     ...(dropped.length > 0 && { drop: dropped.map(nameOf) }),
     ...(texts.length > 0 && { text: ruleOf(texts, () => 'one-hot'), unseen: 'ignore' }),
     ...(Object.keys(missing).length > 0 && { missing }),
@@ -68,6 +73,9 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
     options: Object.fromEntries(Object.entries(wanted).filter(([option]) => knows(option))),
     notes: {
       label: `Found: ${label.distinct} different values.`,
+      ...(isRare && {
+        stratify: `Found: a class with ${label.rarest} of ${rows} rows. Each split has its share of every class.`,
+      }),
       ...(dropped.length > 0 && {
         drop: 'Found: columns that number the rows, are empty, or have too many different texts.',
       }),

@@ -17,7 +17,7 @@ t.test('--help explains the command, and so does each command with an example', 
 t.test('wrong arguments exit 2', async (t) => {
   const cwd = t.testdir()
   for (const [args, message] of [
-    [['rum', 'digits'], /unknown command 'rum'\n\(Did you mean run\?\)/],
+    [['rum', 'digits'], /unknown command 'rum'\n\(Did you mean millrace run digits\?\)/],
     [['run'], /missing required argument 'pipeline'/],
     [['run', 'digit'], /no file and no built-in pipeline named "digit"; did you mean "digits"\?/],
     [['run', 'digits', '--set', 'epochs'], /--set epochs {2}expected name=value or stage.option=value/],
