@@ -81,6 +81,10 @@ const kind = (i: number) => ['a', 'b', 'c'][i % 3]!
 /** Tables, and what is found in them: options of `load/csv` as it is, or as it could be. */
 const tables: Record<string, [content: string | Buffer, options: Record<string, unknown>]> = {
   'numbers and a label': [`x,y,kind\n${rows((i) => [i, 60.5 - i, kind(i)], ',')}`, { label: 'kind' }],
+  'a rare class': [
+    `x,kind\n${rows((i) => [i, i % 20 === 0 ? 'rare' : kind(i)], ',')}`,
+    { label: 'kind', stratify: true },
+  ],
   'without names': [rows((i) => [i, 60.5 - i, i % 3], ','), { label: 2, header: false }],
   'the label in front': [`Class;x\n${rows((i) => [kind(i), i / 2], ';')}`, { label: 'Class', delimiter: ';' }],
   'tabs and decimal commas': [
