@@ -10,7 +10,7 @@ import { cifar10 } from '../dist/stages/load/cifar10.js'
 import { idx } from '../dist/stages/load/idx.js'
 import { images } from '../dist/stages/load/images.js'
 import { numpy } from '../dist/stages/load/numpy.js'
-import { decodePng } from '../dist/stages/load/png.js'
+import { openPngDecoder } from '../dist/stages/load/png.js'
 import { loadContext } from './fuzz/load-context.js'
 import { columnsBench } from './load-columns.js'
 import { fixed, interleaved, median, printTable } from './measure.js'
@@ -91,6 +91,7 @@ export async function loadBench({ repeats }) {
       ['', 's', 'MB/s'],
       jobs.map((job) => [job.name, fixed(seconds(job), 3), fixed((ROWS * WIDTH) / 1e6 / seconds(job), 0)]),
     )
+    const decodePng = await openPngDecoder()
     const decoder = {
       name: 'decoder alone',
       run: async () => {

@@ -10,8 +10,12 @@ export const INPUT_PATH = 'input-path'
  * @param help what a user can do if there is no such file, for the message
  */
 export function inputPath(help?: string) {
-  return z
-    .string()
-    .min(1)
-    .meta({ format: INPUT_PATH, ...(help !== undefined && { help }) })
+  return (
+    z
+      .string()
+      .min(1)
+      // No system has such a file; Node throws a TypeError of its own where it is looked for.
+      .refine((path) => !path.includes('\0'), { error: 'expected a path, found one with a null character in it' })
+      .meta({ format: INPUT_PATH, ...(help !== undefined && { help }) })
+  )
 }

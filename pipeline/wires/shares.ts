@@ -14,7 +14,7 @@ export function rowsBefore(end: number, shard: number, shards: number): number {
 }
 
 /** The most numbers of a row that are copied one by one. */
-const MOST_COPIED = 256
+const MOST_COPIED = 64
 
 /** The rows of one shard. */
 type Part<V> = { readonly values: V; readonly labels: Int32Array } & PerRow
@@ -29,6 +29,8 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
   private readonly rows: number
   private readonly shares: Shares
   private readonly parts: ReadonlyMap<number, Part<V>>
+  /** The part that has all rows, in their order, if there is one. */
+  private readonly only: Part<V> | undefined
 
   /** @param columns the further columns that `put` fills */
   constructor(
@@ -47,6 +49,7 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
         return [shard, { values: allocate(count * width), labels: new Int32Array(count), ...newPerRow(count, columns) }]
       }),
     )
+    if (shares.shards === 1) this.only = this.parts.get(0)
   }
 
   /**
@@ -65,18 +68,44 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
     this.putRest(part, at, label, row, weight)
   }
 
+  /**
+   * Keeps rows that lie one after the other, from row `i` on, as `put` would one by one.
+   *
+   * @param labels the label of each of them; they tell how many there are
+   */
+  putRows(i: number, values: V, labels: Int32Array | Uint8Array): void {
+    const { only } = this
+    if (only && !only.row && !only.weight) {
+      only.values.set(values, i * this.width)
+      only.labels.set(labels, i)
+    } else
+      for (const [at, label] of labels.entries())
+        this.put(i + at, values.subarray(at * this.width, (at + 1) * this.width), label)
+  }
+
   /** Does what `put` does with the values that begin at `from`, which have the type of the kept ones. */
   putFrom(i: number, values: Uint8Array | Float32Array, from: number, label: number, row = i, weight = 1): void {
     const { shards } = this.shares
     const part = this.parts.get(i % shards)
     if (!part) return
     const at = Math.floor(i / shards)
-    const { width } = this
-    const to = at * width
-    // A view of a short row takes longer than its numbers.
-    if (width > MOST_COPIED) part.values.set(values.subarray(from, from + width), to)
-    else for (let j = 0; j < width; j++) part.values[to + j] = values[from + j]!
+    copyNumbers(values, from, this.width, part.values, at * this.width)
     this.putRest(part, at, label, row, weight)
+  }
+
+  /**
+   * Copies the values of `count` rows that lie one after the other, as `putFrom` does, and says whether it did: not if the rows
+   * go to several shards. Each row then needs `putLabel`.
+   */
+  copyRun(i: number, values: Uint8Array | Float32Array, from: number, count: number): boolean {
+    const only = this.only
+    only?.values.set(values.subarray(from, from + count * this.width), i * this.width)
+    return only !== undefined
+  }
+
+  /** Keeps what a row has beside the values that `copyRun` copied. */
+  putLabel(i: number, label: number, row: number, weight: number): void {
+    this.putRest(this.only!, i, label, row, weight)
   }
 
   private putRest(part: Part<V>, at: number, label: number, row: number, weight: number): void {
@@ -96,6 +125,18 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
       yield examplesTable(fields, values, labels, split, undefined, share, perRow)
     }
   }
+}
+
+/** A view of few numbers takes longer than they do. */
+function copyNumbers(
+  from: Uint8Array | Float32Array,
+  start: number,
+  count: number,
+  to: Uint8Array | Float32Array,
+  at: number,
+): void {
+  if (count > MOST_COPIED) to.set(from.subarray(start, start + count), at)
+  else for (let j = 0; j < count; j++) to[at + j] = from[start + j]!
 }
 
 /** Returns the share of a split that a table holds, or undefined if the run is not divided. */

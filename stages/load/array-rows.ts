@@ -90,11 +90,14 @@ export async function* splitTables(
     let row = 0
     for (const each of rows)
       for await (const block of each.blocks()) {
-        for (let at = 0; at < block.length; at += width, row++) {
-          const values = block.subarray(at, at + width)
-          if (orders) target[row]?.put(place[row]!, values, labels[row]!, row)
-          else whole!.put(row, values, labels[row]!)
-        }
+        const count = block.length / width
+        if (orders)
+          for (let i = 0; i < count; i++) {
+            const values = block.subarray(i * width, (i + 1) * width)
+            target[row + i]?.put(place[row + i]!, values, labels[row + i]!, row + i)
+          }
+        else whole!.putRows(row, block, labels.subarray(row, row + count))
+        row += count
         await turn(context)
       }
     for (const [name, dealt] of buffers) yield* dealt.tables(fields, name)

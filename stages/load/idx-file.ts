@@ -1,6 +1,6 @@
 import { PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
 import { ByteReader } from './byte-reader.js'
-import { MOST_UNPACKED, plainSize, readPieces } from './source-file.js'
+import { BINARY_PIECE, MOST_UNPACKED, plainSize, readPieces } from './source-file.js'
 
 /** The code of unsigned bytes, and those of the other types of the format. */
 const UNSIGNED_BYTE = 0x08
@@ -48,7 +48,7 @@ export async function openIdx(
   help: string,
 ): Promise<IdxFile> {
   const size = await plainSize(path, help)
-  const bytes = new ByteReader(readPieces(path, context))
+  const bytes = new ByteReader(readPieces(path, context, BINARY_PIECE))
   try {
     const sizes = await readHeader(path, bytes, expected)
     const [count = 0, ...rest] = sizes

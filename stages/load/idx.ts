@@ -280,9 +280,15 @@ async function readImages(
       place[row] = at
     }
   }
+  const whole = options.fractions ? undefined : buffers.get(split)
   let row = 0
   for await (const block of file.blocks())
-    for (let at = 0; at < block.length; at += width, row++)
-      target[row]?.put(place[row]!, block.subarray(at, at + width), labels[row]!, row)
+    if (whole) {
+      const count = block.length / width
+      whole.putRows(row, block, labels.subarray(row, row + count))
+      row += count
+    } else
+      for (let at = 0; at < block.length; at += width, row++)
+        target[row]?.put(place[row]!, block.subarray(at, at + width), labels[row]!, row)
   return buffers
 }

@@ -1,6 +1,6 @@
 import { listed, PipelineError, type StageContext, someOf } from '../../pipeline/stage-kit.js'
 import { type NpyFile, openNpy } from './npy-file.js'
-import { plainSize, readPieces } from './source-file.js'
+import { BINARY_PIECE, plainSize, readPieces } from './source-file.js'
 import { memberPieces, type ZipMember, zipMembers } from './zip-file.js'
 
 /** Where the features and the labels of some rows are. */
@@ -59,7 +59,7 @@ export class NumpyReader {
 
   private async open(path: string): Promise<NpyFile> {
     const size = await plainSize(path, help)
-    return openNpy(path, readPieces(path, this.context), size, this.context)
+    return openNpy(path, readPieces(path, this.context, BINARY_PIECE), size, this.context)
   }
 
   private async pairInArchive(
@@ -99,7 +99,7 @@ export class NumpyReader {
       await plainSize(path, help)
       members = await zipMembers(path)
       // The checksum of the file, which is read in any order afterwards.
-      for await (const _ of readPieces(path, this.context));
+      for await (const _ of readPieces(path, this.context, BINARY_PIECE));
       this.archives.set(path, members)
       this.used.set(path, new Set())
     }

@@ -17,6 +17,9 @@ export const MOST_UNPACKED = 1 << 30
 /** Bytes that are read at a time. A piece is worked on for a few milliseconds, so that Ctrl-C is answered at once. */
 const PIECE = 1 << 16
 
+/** Bytes of a file of numbers that are read at a time: few calls, and a piece still fits into the cache of a core. */
+export const BINARY_PIECE = 1 << 19
+
 /** The first bytes of every gzip file. No text and no CIFAR file begins with them. */
 const GZIP = [0x1f, 0x8b]
 
@@ -24,9 +27,11 @@ const GZIP = [0x1f, 0x8b]
  * Reads a data file in pieces, unpacks it if it is a gzip file, and records its checksum in the run when all of it has
  * been read. Stops with an error when the run is stopped. Throws a PipelineError `DATA` if the file is missing,
  * unreadable, empty or damaged, or unpacks to more than 1 GiB.
+ *
+ * @param length bytes of a piece of a file that is not packed; the last may be shorter
  */
-export async function* readPieces(path: string, context: StageContext): AsyncGenerator<Uint8Array> {
-  const raw = rawPieces(path, context)
+export async function* readPieces(path: string, context: StageContext, length = PIECE): AsyncGenerator<Uint8Array> {
+  const raw = rawPieces(path, context, length)
   try {
     const first = await raw.next()
     if (first.done) throw new PipelineError('DATA', `${path} is empty`)
@@ -58,13 +63,15 @@ async function* joined(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): Asy
 }
 
 /** The bytes as they are in the file. Each piece has memory of its own. */
-async function* rawPieces(path: string, context: StageContext): AsyncGenerator<Uint8Array> {
+async function* rawPieces(path: string, context: StageContext, length: number): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   const handle = await reading(path, '', () => openRegularFile(path))
   let bytes = 0
   try {
     for (;;) {
-      const { bytesRead, buffer } = await reading(path, '', () => handle.read(new Uint8Array(PIECE), 0, PIECE, null))
+      // Only what was read of it is used, so it need not be zero before.
+      const space = Buffer.allocUnsafeSlow(length)
+      const { bytesRead, buffer } = await reading(path, '', () => handle.read(space, 0, length, null))
       if (bytesRead === 0) break
       bytes += bytesRead
       const piece = buffer.subarray(0, bytesRead)

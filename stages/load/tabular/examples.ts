@@ -100,6 +100,12 @@ export async function* tabularExamples(
     const deal = (from: number, to: number): void => {
       for (let i = from; i < to; i++) {
         const row = order[i]!
+        const end = encoder.isCopy ? endOfRun(order, i, Math.min(to, i + stored.left(row))) : i + 1
+        if (end - i > 1 && dealt.copyRun(i, stored.block(row), stored.offset(row), end - i)) {
+          for (let at = row; i < end; i++, at++) dealt.putLabel(i, labels[at]!, stored.number(at), stored.weight(at))
+          i--
+          continue
+        }
         const [label, number, weight] = [labels[row]!, stored.number(row), stored.weight(row)]
         if (encoder.isCopy) dealt.putFrom(i, stored.block(row), stored.offset(row), label, number, weight)
         else dealt.put(i, encoder.encode(stored.row(row)), label, number, weight)
@@ -111,6 +117,13 @@ export async function* tabularExamples(
     }
     yield* dealt.tables(fields, split)
   }
+}
+
+/** The end of the rows from `i` on, at most `most`, that follow one another in the file. */
+function endOfRun(order: ArrayLike<number>, i: number, most: number): number {
+  let end = i + 1
+  while (end < most && order[end] === order[end - 1]! + 1) end++
+  return end
 }
 
 /** Rows whose stored numbers are their features. */

@@ -115,6 +115,11 @@ export class RowBlocks {
     return (i % this.perBlock) * this.width
   }
 
+  /** How many rows the block has from this row on. */
+  left(i: number): number {
+    return this.perBlock - (i % this.perBlock)
+  }
+
   /** What was given to `add` with a row. */
   label(i: number): number {
     return this.blockOf(i).labels[i % this.perBlock]!
