@@ -37,6 +37,7 @@ export const cifar10 = defineStage({
   holds:
     'every split, as uint8: 3 kB per image; in a divided run the shards of this rank; a Python or MATLAB file once more while it is read',
   parallel: 'every',
+  answers: ['pieces'],
   sources: cifarSources,
   facts: ({ options, problem }) => ({ examples: cifarFacts(options, set.classes, problem) }),
   run: (options, context) => context.flow.pull(cifarTables(options, set, context)),

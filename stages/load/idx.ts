@@ -83,6 +83,7 @@ export const idx = defineStage({
     '- use: load/idx\n  with: { directory: /usr/share/datasets/fashion-mnist, fractions: { train: 0.9, validation: 0.1 } }',
   holds: 'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank',
   parallel: 'every',
+  answers: ['pieces'],
   sources: ({ directory, files, model }) => [
     ...Object.values(files).flatMap(({ images, labels }) =>
       [images, labels].flatMap((name) => (name === undefined ? [] : [foundFile(join(directory, name))])),
