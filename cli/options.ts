@@ -8,6 +8,8 @@ export interface ReadingFlags {
   readonly set: readonly string[]
   /** The seed, if it is not that of the pipeline. */
   readonly seed?: number
+  /** The most memory for rows, if it is not that of the pipeline. */
+  readonly memory?: string
   /** False after `--no-plugins`, a folder after `--plugins DIR`. */
   readonly plugins?: boolean | string
   /** True if sinks may write outside the run directory. */
@@ -15,8 +17,8 @@ export interface ReadingFlags {
 }
 
 /** Picks the options of `Pipeline.load` from the flags of a command. */
-export function readOptions({ set, seed, plugins, allowAbsolutePaths }: ReadingFlags): ReadOptions {
-  return { set, seed, plugins, allowAbsolutePaths }
+export function readOptions({ set, seed, memory, plugins, allowAbsolutePaths }: ReadingFlags): ReadOptions {
+  return { set: memory === undefined ? set : [...(set ?? []), `memory=${memory}`], seed, plugins, allowAbsolutePaths }
 }
 
 /** The formats of `millrace graph`. */
@@ -33,6 +35,7 @@ export function addReadOptions(command: Command): Command {
   return addTrustOptions(
     command
       .addOption(repeatable('--set <name=value>', 'set a var (eta=0.01) or an option of a stage (model.eta=0.01)'))
+      .option('--memory <size>', 'the most memory for rows, such as 1GB (default: as the pipeline says)')
       .option('--seed <n>', 'seed of the random numbers (default: that of the pipeline)', parseWholeNumber),
   )
 }

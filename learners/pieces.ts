@@ -1,4 +1,4 @@
-import { type Flow, type OpenModel, PipelineError, type Rows, slices } from '../pipeline/stage-kit.js'
+import { type Flow, type OpenModel, PipelineError, type RowSource, type Rows, slices } from '../pipeline/stage-kit.js'
 
 /**
  * Cuts the rows of a split into pieces for one kernel call each. Throws a PipelineError `DATA` if the rows do not have
@@ -12,6 +12,40 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
       `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
     )
   return slices(rows, model.rowsPerCall)
+}
+
+/**
+ * Cuts rows of which some lie in a file into the same pieces. Reads windows of whole pieces, the next one while kernels work on
+ * this one.
+ *
+ * @param cut cuts the rows of a window into pieces
+ * @param window the most bytes of a window, if a piece is not larger
+ */
+export async function* piecesInFile(
+  parts: readonly (Rows | RowSource)[],
+  cut: (rows: Rows) => Iterable<Rows>,
+  { rowsPerCall }: Pick<OpenModel, 'rowsPerCall'>,
+  window: number,
+): AsyncGenerator<Rows> {
+  for (const rows of parts) {
+    if (!('read' in rows)) {
+      yield* cut(rows)
+      continue
+    }
+    const step = rowsPerCall * Math.max(1, Math.floor(window / (rowsPerCall * rows.rowBytes)))
+    const read = (from: number) => {
+      const reading = rows.read(from, Math.min(from + step, rows.rows))
+      // It is awaited later; until then a failure is nobody's.
+      reading.catch(() => {})
+      return reading
+    }
+    let next = read(0)
+    for (let from = 0; from < rows.rows; from += step) {
+      const now = await next
+      if (from + step < rows.rows) next = read(from + step)
+      yield* cut(now)
+    }
+  }
 }
 
 /** The most of these rows that one kernel call of a step should get. */

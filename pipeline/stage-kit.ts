@@ -17,6 +17,7 @@ export type {
 export { argMax, writeSoftmax } from '../kernels/loss.js'
 export { arraysOfNetwork, EPSILON, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
+export { formatBytes } from './base/byte-size.js'
 export { cutToCells, padToCells } from './base/cells.js'
 export type { DataSource } from './base/data-source.js'
 export { type ErrorCode, fileProblem, messageOf, PipelineError, type Problem } from './base/errors.js'
@@ -103,8 +104,10 @@ export {
   type OpenModel,
   openModel,
 } from './stage/learner.js'
+export type { Memory } from './stage/memory.js'
 export type { Parallel, Vector } from './stage/parallel-contract.js'
 export {
+  type Above,
   type AnyStage,
   type Asked,
   type Checking,
@@ -123,7 +126,7 @@ export {
 } from './stage/stage.js'
 export { turn } from './stage/turn.js'
 export { applyAffine, composed, isFoldable } from './wires/affine.js'
-export { ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
+export { ArrowFileBytes, ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
 export {
   type CategoryColumn,
   type Cell,
@@ -208,3 +211,14 @@ export {
   ShardBuffer,
   shareOf,
 } from './wires/shares.js'
+export {
+  batchWith,
+  mappedSource,
+  type RowSource,
+  readAhead,
+  rowSourceOf,
+  unreadBatch,
+  unreadOf,
+  unreadTable,
+  withSource,
+} from './wires/unread.js'

@@ -83,7 +83,7 @@ function addInherited(own: Map<string, Value>, inherited: Map<string, Value>): v
   const vars = new Map([...entriesOf(inherited.get('vars')), ...entriesOf(own.get('vars'))])
   const ownPatch = own.get('patch')
   const inheritedPatch = own.has('stages') ? undefined : inherited.get('patch')
-  for (const key of ['seed', 'splitSeed', 'description', 'checkpoint', 'parallel', 'stages'])
+  for (const key of ['seed', 'splitSeed', 'description', 'checkpoint', 'memory', 'parallel', 'stages'])
     if (!own.has(key) && inherited.has(key)) own.set(key, inherited.get(key)!)
   if (vars.size > 0) own.set('vars', { data: vars, origin: (own.get('vars') ?? inherited.get('vars')!).origin })
   if (isList(inheritedPatch))

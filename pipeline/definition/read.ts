@@ -9,6 +9,7 @@ import { type StageEntry, stageEntries } from './entries.js'
 import { findDefinition } from './find.js'
 import { readWithInherited } from './inherit.js'
 import { createInterpolator } from './interpolate.js'
+import { memoryOf } from './memory.js'
 import { applyOverride, type Override, parseOverrides } from './overrides.js'
 import { type ParallelOptions, parallelOf, withParallelReadings } from './parallel.js'
 import { withReadings } from './readings.js'
@@ -43,6 +44,8 @@ export interface Definition {
   readonly vars: ReadonlyMap<string, Value>
   /** When checkpoints are written, and how many are kept. */
   readonly checkpoint: CheckpointRule
+  /** The most memory that the stages take for rows, in bytes; undefined: no limit. */
+  readonly memory?: number | undefined
   /** The block `published:`, unchanged: results of others, which reports compare with. */
   readonly published: Value | undefined
   /** How the run is divided among processes, or undefined if it is not divided. */
@@ -124,7 +127,7 @@ export function readDefinition(
     const { name, path: rest, value } = each
     if (name === 'parallel') source.set('parallel', withValue(source.get('parallel'), rest, value))
     if (rest.length > 0 || name === 'parallel') continue
-    if ((name === 'seed' || name === 'splitSeed') && !vars.has(name)) source.set(name, value)
+    if ((name === 'seed' || name === 'splitSeed' || name === 'memory') && !vars.has(name)) source.set(name, value)
     else if (vars.has(name)) vars.set(name, { key: value.origin, value })
     else unknown.push(each)
   }
@@ -147,6 +150,7 @@ export function readDefinition(
   const parallel = source.get('parallel')
   const parallelValue = parallel && withParallelReadings(interpolate(parallel))
   const checkpoint = source.get('checkpoint')
+  const memory = source.get('memory')
   const resolvedSeed = seedValue && interpolate(seedValue)
   const stages = entries.map((entry) => ({
     ...entry,
@@ -162,6 +166,7 @@ export function readDefinition(
     seedReference: resolvedSeed?.reference,
     vars: resolvedVars(),
     checkpoint: readCheckpointRule(checkpoint && interpolate(checkpoint), problems),
+    memory: memoryOf(memory && interpolate(memory), problems),
     published: source.get('published'),
     parallel: parallelOf(parallelValue, problems),
     parallelValue,

@@ -26,6 +26,9 @@ export const definition = z.strictObject({
   seed: later.describe('The seed of all random numbers.'),
   splitSeed: later.describe('The seed that divides rows into splits. Default: `seed`, whatever --seed a run gets.'),
   checkpoint: later.describe('When checkpoints are written, and how many are kept; or none.'),
+  memory: later.describe(
+    'The most memory that the stages of a run take for rows, such as 1GB. Splits behind cache/arrow that do not fit are read in windows.',
+  ),
   parallel: later.describe('How one run is divided among several processes.'),
   published: published.optional().describe('Published results, which reports compare with.'),
   sweep: sweep.optional().describe('The settings that `millrace sweep` runs. A single run ignores it.'),

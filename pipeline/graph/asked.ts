@@ -10,7 +10,7 @@ interface Request {
 }
 
 /** What `asked` is called in messages. */
-const things: Readonly<Record<keyof Asked, string>> = {
+const things: Readonly<Partial<Record<keyof Asked, string>>> = {
   start: 'its parameters before the first step',
   gradientNorm: 'the norm of its gradient',
 }
@@ -25,6 +25,12 @@ function requestsIn({ nodes }: Graph): Request[] {
   })
 }
 
+/** Whether a stage asks for its examples in pieces. */
+export function asksForPieces({ stage, options }: Node): boolean {
+  const all: Readonly<Record<string, Asked | undefined>> = stage.asks?.(options) ?? {}
+  return Object.values(all).some((asked) => asked?.pieces)
+}
+
 /** What the stages that a stage feeds ask of it. */
 export function askedOf({ id }: Node, graph: Graph): Asked[] {
   return requestsIn(graph).flatMap(({ to, asked }) => (to === id ? [asked] : []))
@@ -35,8 +41,9 @@ export function checkAsked(graph: Graph, report: (node: Node, option: string, me
   for (const { from, to, asked } of requestsIn(graph)) {
     const maker = graph.nodes.find(({ id }) => id === to)
     if (!maker?.stage) continue
+    // What is not in the list is asked as a favour: a stage may leave it unanswered.
     for (const key of Object.keys(asked) as (keyof Asked)[])
-      if (!maker.stage.answers?.includes(key))
+      if (things[key] && !maker.stage.answers?.includes(key))
         report(
           from,
           key,

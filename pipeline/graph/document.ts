@@ -45,6 +45,7 @@ export function documentOf(
     ...(splitSeed !== seed && { splitSeed }),
     ...(Object.keys(vars).length > 0 && { vars }),
     ...(checkpoint && { checkpoint }),
+    ...(definition.memory !== undefined && { memory: definition.memory }),
     ...(published && { published: plain(published) }),
     ...(parallelValue && { parallel: plain(parallelValue) }),
     stages: stages.map((entry) => stageOf(entry, base, references)),

@@ -1,6 +1,7 @@
 import { messageOf, PipelineError, type Problem } from '../base/errors.js'
 import { readCheckpointRule } from '../definition/checkpoint.js'
 import { defaultId, type StageEntry } from '../definition/entries.js'
+import { memoryOf } from '../definition/memory.js'
 import { parallelOf } from '../definition/parallel.js'
 import { checkPublished } from '../definition/published.js'
 import { type Definition, nameOf, seedOf } from '../definition/read.js'
@@ -31,6 +32,7 @@ export function definitionFrom(spec: PipelineSpec, given: Map<StageEntry, AnySta
     seedOrigin: code,
     vars: new Map(),
     checkpoint: readCheckpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
+    memory: memoryOf(spec.memory === undefined ? undefined : valueFrom(spec.memory, code), problems),
     published,
     parallel: parallelOf(parallelValue, problems),
     parallelValue,

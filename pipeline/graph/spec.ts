@@ -45,6 +45,8 @@ export interface PipelineSpec<Stages extends readonly StageSpec[] = readonly Sta
   readonly seed?: number
   /** The seed of the division of data into splits. Default: `seed`. */
   readonly splitSeed?: number
+  /** The most memory that the stages take for rows, in bytes or as `500MB`. Default: no limit. */
+  readonly memory?: number | string
   /** One or more lines of text, for readers. */
   readonly description?: string
   /** When to make checkpoints and how many to keep, as in YAML. */

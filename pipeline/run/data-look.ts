@@ -2,6 +2,7 @@ import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
 import type { Graph, Node } from '../graph/node.js'
 import { shareOf } from '../wires/shares.js'
+import { unreadOf } from '../wires/unread.js'
 import { classRemarks, type DataSummary, isDivider, watchData } from './data-summary.js'
 import { Twins } from './twins.js'
 
@@ -36,7 +37,8 @@ export class DataLook {
     if (twins)
       wire.subscribe({
         next: (table) => {
-          isShared ||= shareOf(table) !== undefined
+          // Rows in a file are too many to compare.
+          isShared ||= shareOf(table) !== undefined || unreadOf(table) !== undefined
           if (!isShared) twins.add(table)
         },
         error: () => {},

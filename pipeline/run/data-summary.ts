@@ -5,6 +5,7 @@ import { cutName, someOf } from '../base/words.js'
 import type { Node } from '../graph/node.js'
 import { kernelRows, layoutOf, splitOf } from '../wires/examples.js'
 import { shareOf } from '../wires/shares.js'
+import { rowSourceOf } from '../wires/unread.js'
 
 /** What a load stage has loaded. */
 export interface DataSummary {
@@ -52,8 +53,10 @@ export function watchData(wire: Observable<Table>, report: (summary: DataSummary
       const share = shareOf(table)
       const split = splits.get(name) ?? { rows: 0, ...(!share && { perClass: layout.classes.map(() => 0) }) }
       splits.set(name, split)
+      const unread = rowSourceOf(table)
       split.rows = share ? share.rows : split.rows + table.numRows
-      if (split.perClass) for (const label of kernelRows(table).labels) if (label >= 0) split.perClass[label]!++
+      if (unread) for (const [c, count] of unread.counts.entries()) split.perClass![c]! += count
+      else if (split.perClass) for (const label of kernelRows(table).labels) if (label >= 0) split.perClass[label]!++
     },
     error: () => {},
     complete: () => {

@@ -10,12 +10,14 @@ import { overrideCheckpointRule } from '../definition/checkpoint.js'
 import { type Checkpoint, pruneCheckpoints } from '../directory/checkpoint.js'
 import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
-import { askedOf } from '../graph/asked.js'
+import { aboveOf } from '../graph/above.js'
+import { askedOf, asksForPieces } from '../graph/asked.js'
 import type { Graph, Node } from '../graph/node.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { watchedOf } from '../graph/watched.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
+import { sharedMemory } from '../stage/memory.js'
 import type { StageContext, StateHooks } from '../stage/stage.js'
 import { keptRows } from '../wires/kept-rows.js'
 import type { MetricInfos } from '../wires/metrics.js'
@@ -31,7 +33,7 @@ import { withPrepared } from './prepared.js'
 import { formatMaker, LEFT_OUT, Recorder } from './record.js'
 import { ResultCollector, rowsKey } from './result.js'
 import { runGraph } from './run-graph.js'
-import { type KernelClock, timedKernels } from './timed-kernels.js'
+import { countedKernels, type KernelClock, timedKernels } from './timed-kernels.js'
 
 /** A run that is about to start: its pipeline, the directory it has claimed, and its past if it is resumed. */
 export interface RunStart {
@@ -155,8 +157,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
           metrics.set(`${node.id}.${port}`, wire)
           checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
         }
-        if ((isLoader(node, port) || isDivider(node, port)) && !settings.prepared?.stages[node.id])
-          look.watch(node, port, wire)
+        if (isLookedAt(node, port, graph) && !settings.prepared?.stages[node.id]) look.watch(node, port, wire)
         if (type === 'parameters') {
           results.collectParameters(wire, isTraining(node))
           checkpointer.watchSteps(wire)
@@ -196,6 +197,17 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   }
 }
 
+/**
+ * Whether the examples of an output are looked at: those that are loaded or divided. Behind a load stage that gives them in
+ * pieces, it is the stage that gathers the pieces.
+ */
+function isLookedAt(node: Node, port: string, graph: Graph): boolean {
+  if (asksForPieces(node)) return true
+  const readers = graph.nodes.filter(({ inputs }) => [...inputs.values()].some(({ id }) => id === node.id))
+  if (readers.length > 0 && readers.every(asksForPieces)) return false
+  return isLoader(node, port) || isDivider(node, port)
+}
+
 /** Whether a run is done although this stage has failed: the rest of the run does not need it. */
 function isDispensable({ stage, title }: Node, { code, stage: failed }: PipelineError, division?: Division): boolean {
   // On several ranks, the others would wait for this one.
@@ -218,13 +230,16 @@ function contextMaker(
   recorder: Recorder,
   checkpointer: Checkpointer,
   metrics: ReadonlyMap<string, Observable<Table>>,
-): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'> {
+): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop' | 'enough'> {
+  const memory = sharedMemory(pipeline.definition.memory)
   return (node) => ({
     id: node.id,
     inputs: node.inputFacts,
     asked: askedOf(node, pipeline.graph),
     watched: watchedIn(metrics, watchedOf(node, pipeline.graph)),
-    kernels,
+    kernels: countedKernels(kernels, memory, `the rows of ${node.id}`),
+    memory,
+    above: { ...aboveOf(node, pipeline), read: () => recorder.data },
     learner: (name, options = {}) =>
       learnerNamed(
         name,

@@ -6,6 +6,7 @@ import { randomStreams, splitStreams } from '../base/random.js'
 import type { Graph, Node } from '../graph/node.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
+import { sharedMemory } from '../stage/memory.js'
 import type { AnyStage, Port, StageContext } from '../stage/stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, kernelRows, layoutOf, splitOf } from '../wires/examples.js'
 import { type PerRow, perRowOf } from '../wires/per-row.js'
@@ -79,7 +80,7 @@ export async function prepare(
   let usesSeed = false
   let bytes = 0
 
-  function contextOf({ id, inputFacts }: Node): Omit<StageContext, 'flow' | 'signal' | 'stop'> {
+  function contextOf({ id, inputFacts }: Node): Omit<StageContext, 'flow' | 'signal' | 'stop' | 'enough'> {
     const [notes, sources]: [string[], DataSource[]] = [[], []]
     const random = randomStreams(pipeline.seed, id)
     stages[id] = { notes, sources, outputs: {} }
@@ -89,6 +90,8 @@ export async function prepare(
       asked: [],
       watched: undefined,
       kernels,
+      memory: sharedMemory(),
+      above: { digest: '', sources: [], read: () => [] },
       learner: () => {
         throw new NotOnlyPreparing()
       },

@@ -32,7 +32,7 @@ export function isStop(note: string): boolean {
 /** What the caller of `runGraph` provides, and what it wants to be told. */
 export interface GraphHooks {
   /** Makes the context of a stage. `runGraph` adds the rest. */
-  readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop'>
+  readonly contextOf: (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop' | 'enough'>
   /** Called with each wire before any stage subscribes to it: a subscriber made here gets each table first. */
   readonly watch: (node: Node, port: string, wire: Observable<Table>) => void
   /** Called when all stages are subscribed, before the first table. */
@@ -77,6 +77,8 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
     const subscriptions: Subscription[] = []
     /** Outputs that have not completed yet. */
     const open = new Set<string>()
+    /** Ends an output before its time. */
+    const ends = new Map<string, () => void>()
     let timer: NodeJS.Timeout | undefined
     let isEnding = false
     let isOver = false
@@ -161,6 +163,26 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
         complete: end,
       })
       subscriptions.push(subscription)
+      ends.set(key, () => {
+        if (!open.has(key)) return
+        subscription.unsubscribe()
+        end()
+        // What waits for its turn must see that nobody reads it any more.
+        control.wake()
+      })
+    }
+
+    /** Stages that said that they have enough, and those above them that only they read. */
+    const sated = new Set<string>()
+
+    function endUnneeded(reader: Node): void {
+      sated.add(reader.id)
+      for (const node of [...graph.nodes].reverse()) {
+        const readers = graph.nodes.filter(({ inputs }) => [...inputs.values()].some(({ id }) => id === node.id))
+        if (sated.has(node.id) || readers.length === 0 || !readers.every(({ id }) => sated.has(id))) continue
+        sated.add(node.id)
+        for (const [key, end] of ends) if (key.startsWith(`${node.id}.`)) end()
+      }
     }
 
     if (signal?.aborted) return finish()
@@ -177,7 +199,8 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
           given.note(`${STOPPED}${reason}`)
           endSources('stop')
         }
-        const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: stopRun }
+        const enough = (): void => endUnneeded(node)
+        const context = { ...given, enough, flow: flows.get(node.id)!, signal: stop.signal, stop: stopRun }
         for (const [port, tables] of outputsOf(node, context, wires)) connect(node, port, tables)
       }
       hooks.onWired({ settle: (callback) => control.settle(callback), fail: finish })

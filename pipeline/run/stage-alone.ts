@@ -19,6 +19,7 @@ import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
+import { sharedMemory } from '../stage/memory.js'
 import type { AnyStage, StageContext, StateHooks } from '../stage/stage.js'
 import { ownTable } from '../wires/foreign-table.js'
 import type { OpenStage, StageInputs, StageUse, TestRun } from './test-run.js'
@@ -60,6 +61,9 @@ export function openStage<S extends AnyStage>(
     kernels: run.kernels ?? referenceKernels(),
     learner: (name, given = {}) => learnerNamed(name, given, run.learners ?? (stage.learner ? [stage.learner] : [])),
     flow,
+    memory: sharedMemory(run.memory),
+    above: run.above ?? { digest: '', sources: [], read: () => [] },
+    enough: () => {},
     signal,
     random: randomStreams(run.seed ?? 1, id),
     splitRandom: splitStreams(run.seed ?? 1, id),

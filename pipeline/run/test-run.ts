@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import type { AnyLearner } from '../stage/learner.js'
-import type { AnyStage, Asked, Facts } from '../stage/stage.js'
+import type { Above, AnyStage, Asked, Facts } from '../stage/stage.js'
 
 /** A stage and its options, as `Pipeline.define` takes them. */
 export interface StageUse<S extends AnyStage = AnyStage> {
@@ -33,6 +33,10 @@ export interface TestRun {
   readonly facts?: Readonly<Record<string, Facts>>
   /** What the stages below ask of it; default: nothing. */
   readonly asked?: Asked
+  /** The memory that the run allows, in bytes. Default: no limit. */
+  readonly memory?: number
+  /** What stands above the stage. Default: nothing. */
+  readonly above?: Above
   /** The metrics that it watches; default: none arrive. */
   readonly watched?: Observable<Table>
   /** Whether the terminal redraws lines; default false. */

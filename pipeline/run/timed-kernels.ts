@@ -1,4 +1,5 @@
 import type { Kernels, Network } from '../../kernels/contract.js'
+import type { Memory } from '../stage/memory.js'
 
 /**
  * Measures the time inside kernels, in milliseconds. The calls of steps and evaluations count; those of scores do not,
@@ -72,5 +73,17 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
     network: (shape) => timedNetwork(kernels.network(shape)),
     moments: timed(kernels.moments.bind(kernels)),
     close: kernels.close.bind(kernels),
+  }
+}
+
+/** Returns the same kernels, whose memory counts against the limit of the run. */
+export function countedKernels(kernels: Kernels, memory: Memory, what: string): Kernels {
+  if (memory.limit === Number.POSITIVE_INFINITY) return kernels
+  return {
+    ...kernels,
+    allocate: (bytes) => {
+      memory.take(bytes, what)
+      return kernels.allocate(bytes)
+    },
   }
 }

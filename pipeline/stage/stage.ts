@@ -8,6 +8,7 @@ import type { Random } from '../base/random.js'
 import { listed } from '../base/words.js'
 import type { Flow } from './flow-contract.js'
 import type { AnyLearner } from './learner.js'
+import type { Memory } from './memory.js'
 import type { Parallel } from './parallel-contract.js'
 
 /**
@@ -91,6 +92,23 @@ export interface Asked {
   readonly start?: boolean
   /** The norm of the gradient, at the end of every such interval; `gradientNormOf` returns it. */
   readonly gradientNorm?: TrainingInterval
+  /**
+   * Examples in tables of a few megabytes, split after split or mixed, instead of one table for each split: the rows need not
+   * be in memory together. A stage that does not answer this gives whole splits.
+   */
+  readonly pieces?: boolean
+  /** Batches whose rows are still in a file, if the split is. A stage that does not answer this reads the rows. */
+  readonly unread?: boolean
+}
+
+/** What stands above a stage: all that its input depends on. */
+export interface Above {
+  /** A checksum of the stages above, their options, the seeds and the version, in hexadecimal. */
+  readonly digest: string
+  /** The files that they read. */
+  readonly sources: readonly string[]
+  /** Those that the run has read so far, with their checksums. */
+  read(): readonly DataSource[]
 }
 
 /** What a running stage gets from the run. */
@@ -112,6 +130,14 @@ export interface StageContext {
   learner(name: string, options?: Readonly<Record<string, unknown>>): AnyLearner
   /** Backpressure; see `Flow`. */
   readonly flow: Flow
+  /** The memory that all stages of the run share. */
+  readonly memory: Memory
+  /** What stands above this stage. */
+  readonly above: Above
+  /**
+   * Tells that this stage needs no more of its input. Stages above that nobody else reads are ended, without an error.
+   */
+  enough(): void
   /** Aborted if the run is stopped. */
   readonly signal: AbortSignal
   /** Returns the stream of random numbers for one purpose of this stage. Each epoch has a stream of its own. */

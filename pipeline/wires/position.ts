@@ -44,6 +44,9 @@ const none = {}
  * metadata of the schema.
  */
 export function reposition(base: Table, position: Position, numbers: Readonly<Record<string, number>> = none): Table {
+  // A batch whose rows are still in a file must not be read for this.
+  const { moved } = base as unknown as { moved?: (position: Position) => Table }
+  if (moved) return moved.call(base, position)
   return new RepositionedTable(base, position, numbers) as unknown as Table
 }
 

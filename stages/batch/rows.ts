@@ -10,7 +10,10 @@ import {
   layoutOf,
   PipelineError,
   type Position,
+  type RowSource,
+  readAhead,
   reposition,
+  rowSourceOf,
   rowsBefore,
   rowsByShard,
   type StageContext,
@@ -18,6 +21,8 @@ import {
   slicePerRow,
   someOf,
   splitOf,
+  unreadBatch,
+  unreadOf,
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
@@ -38,7 +43,8 @@ export const rows = defineStage({
   inputs: { examples: wire.examples },
   outputs: { batches: wire.batch },
   example: '- use: batch/rows\n  with: { split: train, size: 100, epochs: 40 }',
-  holds: 'the split (by reference)',
+  holds: 'the split (by reference); of a split in a file three windows',
+  answers: ['unread'],
   parallel: 'every',
   onResume: { epochs: 'whole' },
   facts: ({ options, inputs, problem }) => {
@@ -61,9 +67,11 @@ export const rows = defineStage({
           filter((table) => splitOf(table) === split),
           toArray(),
           context.flow.concatMap((tables) => {
-            const { count, cut, begin } = cuttable(tables, split, context)
-            const items = batches(count, cut, split, size, epochs, dropLast, at)
-            return context.flow.pull(afterFirst(begin, items))
+            const { count, cut, begin, isUnread } = cuttable(tables, split, context)
+            const items = batches(count, cut, split, size, epochs, dropLast, at, isUnread ? 0 : KEPT)
+            // A stage that shuffles the batches reads them itself.
+            const isRead = !isUnread || context.asked.some(({ unread }) => unread)
+            return context.flow.pull(isRead ? afterFirst(begin, items) : readAhead(items, context.memory.window))
           }),
         )
       }),
@@ -79,6 +87,8 @@ const KEPT = 10_000
 interface Cuttable {
   /** The number of its rows. */
   readonly count: number
+  /** Whether the rows lie in a file. */
+  readonly isUnread: boolean
   /** Counts the rows of each class. Must be called before the first cut. */
   readonly begin: () => Promise<void> | undefined
   /** Cuts the rows `from … to - 1`. */
@@ -90,6 +100,8 @@ function cuttable(tables: readonly Table[], split: string, context: StageContext
   const { parallel } = context
   const [first, ...others] = tables
   if (!first) throw new PipelineError('DATA', `no rows of the split "${split}" arrived`)
+  const source = rowSourceOf(first)
+  if (source && others.length === 0) return unread(first, source, split, context)
   const { isDivided, shards, own } = parallel
   // Without shards, several tables are joined into one.
   const joined = isDivided || others.length === 0 ? tables : [first.concat(...others)]
@@ -104,6 +116,7 @@ function cuttable(tables: readonly Table[], split: string, context: StageContext
   }
 
   return {
+    isUnread: false,
     count: shareOf(first)?.rows ?? parts[0]!.labels.length,
     begin: () => {
       const labels = parts.map((rows) => rows.labels)
@@ -126,6 +139,19 @@ function cuttable(tables: readonly Table[], split: string, context: StageContext
       })
       return batchOfShards(fields, cuts, split, position, { first: from, rows: to - from }, parallel)
     },
+  }
+}
+
+/** The rows of a file, of which batches are cut without reading them. */
+function unread(table: Table, source: RowSource, split: string, context: StageContext): Cuttable {
+  const layout = layoutOf(table)
+  noteMissing(source.counts, layout.classes, split, context)
+  const fields = exampleFields({ ...layout, counts: source.counts }, source.readNow(0, 0).values)
+  return {
+    isUnread: true,
+    count: source.rows,
+    begin: () => undefined,
+    cut: (from, to, position) => unreadBatch(fields, unreadOf(table)!.source, from, to, split, position),
   }
 }
 
@@ -166,6 +192,7 @@ function* batches(
   epochs: number,
   dropLast: boolean,
   at: { epoch: number },
+  kept: number,
 ): Generator<Table> {
   const steps = dropLast ? Math.floor(count / size) : Math.ceil(count / size)
   if (steps === 0)
@@ -184,7 +211,7 @@ function* batches(
       if (cut) yield reposition(cut, position)
       else {
         const table = cutOut(i * size, Math.min(count, (i + 1) * size), position)
-        if (i < KEPT) cuts.push(table)
+        if (i < kept) cuts.push(table)
         yield table
       }
     }

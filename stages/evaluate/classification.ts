@@ -7,7 +7,9 @@ import {
   defineStage,
   type Facts,
   isDueAt,
+  kernelRows,
   positionOf,
+  rowSourceOf,
   rowsByShard,
   type StageContext,
   splitOf,
@@ -57,7 +59,7 @@ export const classification = defineStage({
     '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n' +
     '  with: { splits: [train, test], every: epoch, metrics: [balanced_accuracy, auc, { topK: 3 }] }',
   holds:
-    'the examples (by reference), one evaluation in flight; for auc 8 bytes per row and class of a split, in a divided run ' +
+    'the examples (by reference; of splits in a file two windows), one evaluation in flight; for auc 8 bytes per row and class of a split, in a divided run ' +
     'of all its shards',
   parallel: 'every',
   onResume: { every: 'rest' },
@@ -124,7 +126,15 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
 function bySplit(tables: readonly Table[], context: StageContext): Splits {
   const splits = new Map<string, Table[]>()
   for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), table])
-  return new Map([...splits].map(([split, parts]) => [split, rowsByShard(parts, split, context.parallel)]))
+  const { parallel } = context
+  return new Map(
+    [...splits].map(([split, parts]) => [
+      split,
+      parallel.isDivided
+        ? rowsByShard(parts, split, parallel)
+        : [parts.map((table) => rowSourceOf(table) ?? kernelRows(table))],
+    ]),
+  )
 }
 
 /** Whether parameters are to be evaluated: at the end of each interval, after the last step, and before the first. */

@@ -1,10 +1,9 @@
 import type { Table } from 'apache-arrow'
-import { piecesOf, sumOfMagnitudes } from '../../learners/index.js'
+import { piecesInFile, piecesOf, sumOfMagnitudes } from '../../learners/index.js'
 import {
   type AnyLearner,
   type ArraySpec,
   arraysOf,
-  countRows,
   type MetricInfo,
   metricsTable,
   modelOf,
@@ -14,6 +13,7 @@ import {
   PipelineError,
   type Position,
   positionOf,
+  type RowSource,
   type Rows,
   type StageContext,
   widthOf,
@@ -22,7 +22,7 @@ import { type ColumnInfo, checkFurther, type Further } from './further-metrics.j
 import { type FurtherScorer, furtherScorer, type Part } from './further-scores.js'
 
 /** The rows of each split, by the shards of this process. */
-export type Splits = ReadonlyMap<string, readonly (readonly Rows[])[]>
+export type Splits = ReadonlyMap<string, readonly (readonly (Rows | RowSource)[])[]>
 
 /** What an evaluator is asked for. */
 export interface Evaluated {
@@ -107,9 +107,16 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
         split,
         columns: columnsOf(columns, [split]),
         parts: parts.map((part) => {
-          const pieces = part.flatMap((rows) => [...piecesOf(rows, split, features, model)])
+          const count = part.reduce((sum, rows) => sum + ('read' in rows ? rows.rows : rows.labels.length), 0)
+          const cut = (rows: Rows): Iterable<Rows> => piecesOf(rows, split, features, model)
+          if (part.some((rows) => 'read' in rows))
+            return {
+              pieces: { [Symbol.asyncIterator]: () => piecesInFile(part, cut, model, context.memory.window) },
+              count,
+            }
+          const pieces = part.flatMap((rows) => [...cut(rows as Rows)])
           // A part without rows must have as many sums as other parts, all zero.
-          return { pieces: pieces.length > 0 ? pieces : [noRows], count: countRows(part) }
+          return { pieces: pieces.length > 0 ? pieces : [noRows], count }
         }),
       }
     })
@@ -124,7 +131,7 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
       aucs.push(scores?.auc)
       for (const [i, { pieces, count }] of parts.entries()) {
         const total: Sums = []
-        for (const rows of pieces) {
+        for await (const rows of pieces) {
           const evaluated = model.evaluate(rows)
           addTo(total, evaluated instanceof Promise ? await evaluated : evaluated)
           const pause = flow.yieldToEventLoop()

@@ -6,7 +6,7 @@ import { emptyRow, forEachScored, type Tally } from './scored-rows.js'
 /** The rows of a split or of one shard, which have sums of their own, in pieces for one kernel call each. */
 export interface Part {
   /** The pieces, in the order of the rows. */
-  readonly pieces: readonly Rows[]
+  readonly pieces: Iterable<Rows> | AsyncIterable<Rows>
   /** Number of rows. */
   readonly count: number
 }
@@ -65,7 +65,7 @@ export function furtherScorer(
 
   async function addPart(model: OpenModel, { pieces }: Part, ranking: Ranking | undefined): Promise<Float64Array> {
     const sums = new Float64Array(size)
-    for (const rows of pieces) {
+    for await (const rows of pieces) {
       if (rows.labels.length === 0) continue
       forEachScored(await scored(model, rows), rows.labels, row, isLogits, (row) => {
         for (const [tally, at] of tallies) tally.add(sums, at, row)

@@ -56,7 +56,7 @@ export function commonLayout(splits: readonly SplitRows[]): Pick<ArrayRows, 'sha
 
 /**
  * Reads the rows and makes the tables of the splits. With fractions, the rows of the only split given are dealt into
- * splits, and their numbers are kept. Throws a PipelineError `DATA` as `commonLayout` does.
+ * splits, and their numbers are kept. Without fractions, a table of each block of rows if the stage below asks for `pieces`. Throws a PipelineError `DATA` as `commonLayout` does.
  */
 export async function* splitTables(
   splits: readonly SplitRows[],
@@ -67,7 +67,12 @@ export async function* splitTables(
   const { shape, type } = commonLayout(splits)
   const width = widthOf(shape)
   const fields = exampleFields({ shape, classes }, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
+  const inPieces = !dealing.fractions && context.asked.some(({ pieces }) => pieces)
   for (const [split, rows] of splits) {
+    if (inPieces) {
+      yield* pieces(split, rows, fields, width, false)
+      continue
+    }
     const labels = joined(rows.map((each) => each.labels))
     const orders = dealing.fractions ? await dealRows(labels, dealing.fractions, dealing, context) : undefined
     const buffer = (count: number) =>
@@ -118,14 +123,25 @@ export async function* modelRowTables(
   const { shape, type } = commonLayout([[MODEL_SPLIT, rows]])
   const width = widthOf(shape)
   const fields = exampleFields({ shape, classes }, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
+  yield* pieces(MODEL_SPLIT, rows, fields, width, true)
+}
+
+/** Makes a table of each block of rows, so that only a block is in memory. */
+async function* pieces(
+  split: string,
+  rows: readonly ArrayRows[],
+  fields: ReturnType<typeof exampleFields>,
+  width: number,
+  isNumbered: boolean,
+): AsyncGenerator<Table> {
   let before = 0
   for (const { labels, blocks } of rows) {
     let from = 0
     for await (const block of blocks()) {
       const count = block.length / width
-      const row = Int32Array.from({ length: count }, (_, i) => before + from + i)
+      const row = isNumbered ? Int32Array.from({ length: count }, (_, i) => before + from + i) : undefined
       const part = labels.subarray(from, from + count)
-      yield examplesTable(fields, block.slice(), part, MODEL_SPLIT, undefined, undefined, { row })
+      yield examplesTable(fields, block.slice(), part, split, undefined, undefined, row && { row })
       from += count
     }
     before += labels.length

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import {
   type Checking,
   exampleFields,
+  examplesTable,
   type Facts,
   modelFacts,
   modelOption,
@@ -122,9 +123,13 @@ async function* splitTables(options: CifarOptions, set: CifarSet, context: Stage
     const columns = options.holdOut === undefined ? [] : (['row'] as const)
     const deal = (rows: number): ShardBuffer<Uint8Array> =>
       new ShardBuffer(context.parallel, rows, PIXELS, context.kernels.allocate, columns)
+    let row = 0
+    if (held === 0 && context.asked.some(({ pieces }) => pieces)) {
+      yield* inPieces(files, split, fields)
+      continue
+    }
     const rows = deal(kept)
     const heldRows = held > 0 ? deal(held) : undefined
-    let row = 0
     for (const file of files)
       for await (const block of file.blocks())
         for (let i = 0; i < block.count; i++, row++) {
@@ -134,6 +139,23 @@ async function* splitTables(options: CifarOptions, set: CifarSet, context: Stage
     yield* rows.tables(fields, split)
     if (heldRows) yield* heldRows.tables(fields, 'validation')
   }
+}
+
+/** Makes a table of each block of rows, so that only a block is in memory. */
+async function* inPieces(
+  files: readonly CifarFile[],
+  split: string,
+  fields: ReturnType<typeof exampleFields>,
+): AsyncGenerator<Table> {
+  for (const file of files)
+    for await (const { count, label, pixels } of file.blocks()) {
+      const [values, labels] = [new Uint8Array(count * PIXELS), new Int32Array(count)]
+      for (let i = 0; i < count; i++) {
+        labels[i] = label(i)
+        values.set(pixels(i), i * PIXELS)
+      }
+      yield examplesTable(fields, values, labels, split)
+    }
 }
 
 async function* rowsForModel(

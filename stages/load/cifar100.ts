@@ -47,6 +47,7 @@ export const cifar100 = defineStage({
   holds:
     'every split, as uint8: 3 kB per image; in a divided run the shards of this rank; a Python or MATLAB file once more while it is read',
   parallel: 'every',
+  answers: ['pieces'],
   sources: cifarSources,
   optionsFor: (paths) => cifarFilesGiven(paths, 'test.bin'),
   facts: ({ options, problem }) => ({ examples: cifarFacts(options, sets[options.labels].classes, problem) }),

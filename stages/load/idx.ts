@@ -85,6 +85,7 @@ export const idx = defineStage({
   holds: 'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank',
   parallel: 'every',
   optionsFor: idxFilesGiven,
+  answers: ['pieces'],
   sources: ({ directory, files, model }) => [
     ...Object.values(files).flatMap(({ images, labels }) =>
       [images, labels].flatMap((name) => (name === undefined ? [] : [foundFile(join(directory, name))])),

@@ -114,6 +114,7 @@ export const numpy = defineStage({
     'every split: a byte per feature of uint8 arrays, else 4; in a divided run the shards of this rank; an array in Fortran ' +
     'order once more',
   parallel: 'every',
+  answers: ['pieces'],
   sources: (options) => [
     ...new Set(
       sourcesOf(options).flatMap(([, sources]) =>

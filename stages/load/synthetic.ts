@@ -4,6 +4,7 @@ import {
   deal,
   defineStage,
   exampleFields,
+  examplesTable,
   fractions,
   PipelineError,
   ShardBuffer,
@@ -66,8 +67,9 @@ export const synthetic = defineStage({
   inputs: {},
   outputs: { examples: wire.examples },
   example: '- use: load/synthetic\n  with: { kind: spirals, rows: 3000, classes: 3, noise: 0.02 }',
-  holds: 'every split, 4 bytes per feature; in a divided run the shards of this rank',
+  holds: 'every split, 4 bytes per feature; in a divided run the shards of this rank; before cache/arrow one piece',
   parallel: 'every',
+  answers: ['pieces'],
   facts: ({ options: { kind, features, classes, fractions, noise }, problem }) => {
     if ((kind === 'xor' || kind === 'moons') && classes !== 2)
       problem('classes', `${kind} has 2 classes, got ${classes}`)
@@ -94,9 +96,15 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   const fields = exampleFields({ shape: [features], classes: namesOf(classes) }, new Float32Array(0))
   const { shards, own } = context.parallel
   const isOwn = new Set(own)
+  const inPieces = context.asked.some(({ pieces }) => pieces)
   const values = new Float32Array(features)
   let first = 0
   for (const [split, { length }] of deal(counting(rows), options.fractions)) {
+    if (inPieces && length > 0) {
+      yield* pieces(split, length, first)
+      first += length
+      continue
+    }
     const buffer = new ShardBuffer(context.parallel, length, features, (count) => floats(count, context), ['row'])
     for (let i = 0; i < length; i++) {
       const row = first + i
@@ -107,7 +115,25 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
     yield* buffer.tables(fields, split)
     first += length
   }
+
+  async function* pieces(split: string, length: number, first: number): AsyncGenerator<Table> {
+    const most = Math.max(1, Math.floor(PIECE / (4 * features)))
+    for (let from = 0; from < length; from += most) {
+      const count = Math.min(most, length - from)
+      const [own, labels, row] = [new Float32Array(count * features), new Int32Array(count), new Int32Array(count)]
+      for (let i = 0; i < count; i++) {
+        row[i] = first + from + i
+        labels[i] = draw(row[i]! % classes, stream(ROWS, row[i]!), values)
+        own.set(values, i * features)
+        if (i % 64 === 0) await turn(context)
+      }
+      yield examplesTable(fields, own, labels, split, undefined, undefined, { row })
+    }
+  }
 }
+
+/** Bytes of the features of a piece. */
+const PIECE = 4 << 20
 
 function counting(count: number): Uint32Array {
   return new Uint32Array(count)

@@ -1,143 +1,24 @@
 import type { Table } from 'apache-arrow'
 import {
   type Affine,
+  applyAffine,
   composed,
-  countRows,
+  type ExampleRows,
   exampleFields,
   examplesTable,
   isFoldable,
   kernelRows,
   layoutOf,
-  PipelineError,
+  mappedSource,
   perRowOf,
-  type Rows,
-  rowsByShard,
+  rowSourceOf,
   type StageContext,
   shareOf,
   splitOf,
   turn,
-  widthOf,
+  unreadOf,
+  withSource,
 } from '../../pipeline/stage-kit.js'
-
-/** Mean, deviation and range per feature. */
-export interface Statistics {
-  /** Mean. */
-  readonly mean: Float64Array
-  /** Population standard deviation (divided by n). */
-  readonly deviation: Float64Array
-  /** Smallest value. */
-  readonly min: Float64Array
-  /** Largest value. */
-  readonly max: Float64Array
-}
-
-/**
- * Computes the statistics of the rows of all tables in float64. Affine maps of the tables are not applied. Throws a
- * PipelineError `DATA` if there are no rows. The sums of the shards are added in their order, so that every rank has
- * the same bits.
- */
-export async function statisticsOf(tables: readonly Table[], context: StageContext): Promise<Statistics> {
-  const [first] = tables
-  if (!first) throw new PipelineError('DATA', 'there are no rows to compute statistics on')
-  const width = widthOf(layoutOf(first).shape)
-  const { parallel } = context
-  const parts = rowsByShard(tables, splitOf(first), parallel)
-  const gather = (own: Float64Array[]): Promise<Float64Array[]> => parallel.gather(own)
-
-  const sums: Float64Array[] = []
-  for (const part of parts) sums.push(await sumsOf(part, width, context))
-  const { sum, squares, min, max, count } = joined(await gather(sums), width)
-  if (count === 0) throw new PipelineError('DATA', 'there are no rows to compute statistics on')
-  const mean = sum.map((total) => total / count)
-  if (parts[0]?.[0]?.values instanceof Uint8Array)
-    return { mean, deviation: exactDeviation(sum, squares, count), min, max }
-  const spreads: Float64Array[] = []
-  for (const part of parts) spreads.push(await spreadOf(part, mean, context))
-  const spread = (await gather(spreads)).reduce((total, next) => total.map((value, j) => value + next[j]!))
-  return { mean, deviation: spread.map((total) => Math.sqrt(total / count)), min, max }
-}
-
-/** Sum, sum of squares (uint8 rows only), smallest and largest value of each feature, and the number of rows. */
-async function sumsOf(parts: readonly Rows[], width: number, context: StageContext): Promise<Float64Array> {
-  const vector = new Float64Array(4 * width + 1)
-  const { sum, squares, min, max } = sections(vector, width)
-  min.fill(Number.POSITIVE_INFINITY)
-  max.fill(Number.NEGATIVE_INFINITY)
-  vector[4 * width] = countRows(parts)
-  for await (const values of chunks(parts, width, context)) {
-    if (values instanceof Uint8Array) {
-      const moments = context.kernels.moments(values, width)
-      for (let j = 0; j < width; j++) {
-        sum[j]! += moments.sum[j]!
-        squares[j]! += moments.squares[j]!
-        min[j] = Math.min(min[j]!, moments.min[j]!)
-        max[j] = Math.max(max[j]!, moments.max[j]!)
-      }
-    } else {
-      for (let i = 0, j = 0; i < values.length; i++, j = j + 1 === width ? 0 : j + 1) {
-        const x = values[i]!
-        sum[j]! += x
-        if (x < min[j]!) min[j] = x
-        if (x > max[j]!) max[j] = x
-      }
-    }
-  }
-  return vector
-}
-
-/** The sum of squared distances to the mean, per feature. */
-async function spreadOf(parts: readonly Rows[], mean: Float64Array, context: StageContext): Promise<Float64Array> {
-  const width = mean.length
-  const spread = new Float64Array(width)
-  for await (const values of chunks(parts, width, context))
-    for (let i = 0, j = 0; i < values.length; i++, j = j + 1 === width ? 0 : j + 1)
-      spread[j]! += (values[i]! - mean[j]!) ** 2
-  return spread
-}
-
-function sections(vector: Float64Array, width: number) {
-  const [sum, squares, min, max] = [0, 1, 2, 3].map((i) => vector.subarray(i * width, (i + 1) * width))
-  return { sum: sum!, squares: squares!, min: min!, max: max!, count: vector[4 * width]! }
-}
-
-/** The sums of all parts, added in their order. */
-function joined(vectors: readonly Float64Array[], width: number) {
-  return vectors
-    .map((vector) => sections(vector, width))
-    .reduce((all, next) => ({
-      sum: all.sum.map((value, j) => value + next.sum[j]!),
-      squares: all.squares.map((value, j) => value + next.squares[j]!),
-      min: all.min.map((value, j) => Math.min(value, next.min[j]!)),
-      max: all.max.map((value, j) => Math.max(value, next.max[j]!)),
-      count: all.count + next.count,
-    }))
-}
-
-/**
- * The standard deviation, from integer sums. The sums are shifted by the rounded mean to avoid cancellation; they stay
- * exact integers.
- */
-function exactDeviation(sum: Float64Array, squares: Float64Array, count: number): Float64Array {
-  return sum.map((total, j) => {
-    const shift = Math.round(total / count)
-    const first = total - count * shift
-    const second = squares[j]! - 2 * shift * total + count * shift * shift
-    return Math.sqrt(Math.max(0, second / count - (first / count) ** 2))
-  })
-}
-
-/**
- * Cuts the rows into pieces of about a megabyte. Yields to the event loop between them if necessary, and ends with an
- * error when the run is stopped: nothing has been trained yet that a checkpoint could hold.
- */
-async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], width: number, context: StageContext) {
-  const step = Math.max(1, Math.floor(2 ** 20 / width)) * width
-  for (const { values } of parts)
-    for (let at = 0; at < values.length; at += step) {
-      yield values.subarray(at, at + step)
-      await turn(context)
-    }
-}
 
 /**
  * Applies `z = (x - mean) * scale` to the stored values. It replaces the map that the table carries. uint8 rows stay as
@@ -146,6 +27,8 @@ async function* chunks(parts: readonly { values: Uint8Array | Float32Array }[], 
  */
 export async function standardised(table: Table, affine: Affine, context: StageContext): Promise<Table> {
   const { applied, affine: _, ...layout } = layoutOf(table)
+  const source = rowSourceOf(table)
+  if (source) return standardisedLater(table, affine)
   const rows = kernelRows(table)
   const { values, labels } = rows
   const perRow = perRowOf(rows)
@@ -178,6 +61,28 @@ export async function standardised(table: Table, affine: Affine, context: StageC
     shareOf(table),
     perRow,
   )
+}
+
+/** Does the same with rows that lie in a file: they are standardised at each reading. */
+function standardisedLater(table: Table, affine: Affine): Table {
+  const { applied, affine: _, ...layout } = layoutOf(table)
+  const { source } = unreadOf(table)!
+  const { values } = source.readNow(0, 0)
+  if (values instanceof Uint8Array && isFoldable(affine))
+    return withSource(table, exampleFields({ ...layout, affine }, values), source)
+  const { mean, scale } = affine
+  const factors = scale.map((factor, j) => (applied?.scale[j] === 0 ? 0 : factor))
+  const map = (rows: ExampleRows): ExampleRows => {
+    const floats = rows.values instanceof Float32Array ? rows.values : new Float32Array(rows.values.length)
+    applyAffine(rows.values, { mean, scale: factors }, floats)
+    return { ...rows, values: floats }
+  }
+  const fields = exampleFields(
+    { ...layout, applied: applied ? composed(applied, affine) : affine },
+    new Float32Array(0),
+  )
+  const rowBytes = source.rowBytes + (values instanceof Uint8Array ? 3 * source.width : 0)
+  return withSource(table, fields, mappedSource(source, map, rowBytes))
 }
 
 /** Adds a note about the features that are constant on the fit split. They become 0. */

@@ -10,7 +10,8 @@ import {
   type StageContext,
   splitOf,
 } from '../../pipeline/stage-kit.js'
-import { noteConstants, type Statistics, standardised, statisticsOf } from './affine.js'
+import { noteConstants, standardised } from './affine.js'
+import { type Statistics, statisticsOf } from './statistics.js'
 
 /** The option of every fitted normaliser. */
 export const fit = z.string().min(1).default('train').describe('The split the statistics are computed on.')

@@ -1,6 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
-import { defineStage, positionOf, type Random, reposition, wire } from '../../pipeline/stage-kit.js'
+import { defineStage, positionOf, type Random, reposition, unreadOf, wire } from '../../pipeline/stage-kit.js'
 import { byEpoch, positionIn } from './epochs.js'
 import { noteSorted } from './sorted.js'
 
@@ -15,11 +15,12 @@ export const batches = defineStage({
   inputs: { batches: wire.batch },
   outputs: { batches: wire.batch },
   example: '- id: shuffle\n  use: shuffle/batches',
-  holds: 'the batches of one epoch (by reference)',
+  holds: 'the batches of one epoch (by reference); of a split in a file their places, and three windows',
   parallel: 'every',
+  asks: () => ({ batches: { unread: true } }),
   run: (_, context) =>
-    byEpoch(context.flow, (held, epoch) => {
-      if (epoch === 1 && !context.parallel.isDivided) noteSorted(held, context)
+    byEpoch(context, (held, epoch) => {
+      if (epoch === 1 && !context.parallel.isDivided && !unreadOf(held[0]!)) noteSorted(held, context)
       return permuted(held, context.random('order', epoch))
     }),
 })

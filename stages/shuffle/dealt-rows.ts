@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
 import {
   batchOfShards,
+  batchWith,
   copyPerRow,
   type ExampleRows,
   extentOf,
@@ -12,8 +13,10 @@ import {
   perRowColumns,
   positionOf,
   type Random,
+  reposition,
   rowsBefore,
   splitOf,
+  unreadOf,
   widthOf,
 } from '../../pipeline/stage-kit.js'
 import { positionIn } from './epochs.js'
@@ -23,6 +26,10 @@ import { positionIn } from './epochs.js'
  * all rows and gathers the rows of its own shards.
  */
 export function* dealtRows(held: readonly Table[], random: Random, parallel: Parallel): Generator<Table> {
+  if (unreadOf(held[0]!)) {
+    yield* dealtFromFile(held, random)
+    return
+  }
   const { own, shards } = parallel
   const first = positionOf(held[0]!)
   const extents = held.map(extentOf)
@@ -65,5 +72,30 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
       copyPerRow(source, row, perRow, to)
     }
     return { values, labels, ...perRow }
+  }
+}
+
+/** Does the same with rows that lie in a file, which are read one by one. */
+function* dealtFromFile(held: readonly Table[], random: Random): Generator<Table> {
+  const batches = held.map((table) => unreadOf(table)!)
+  const { source, from: start } = batches[0]!
+  const first = positionOf(held[0]!)
+  const order = random.permutation(batches.reduce((sum, { from, to }) => sum + to - from, 0))
+  let next = 0
+  for (const [i, { from, to }] of batches.entries()) {
+    const rows = source.readNow(from, from)
+    const width = source.width
+    const count = to - from
+    const values = rows.values instanceof Uint8Array ? new Uint8Array(count * width) : new Float32Array(count * width)
+    const labels = new Int32Array(count)
+    const perRow = newPerRow(count, source.perRow)
+    for (let at = 0; at < count; at++) {
+      const row = start + order[next++]!
+      const one = source.readNow(row, row + 1)
+      values.set(one.values, at * width)
+      labels[at] = one.labels[0]!
+      copyPerRow(one, 0, perRow, at)
+    }
+    yield batchWith(reposition(held[i]!, positionIn(first, i)), { values, labels, ...perRow })
   }
 }

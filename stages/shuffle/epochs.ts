@@ -1,13 +1,20 @@
 import type { Table } from 'apache-arrow'
 import { concat, defer, EMPTY, type Observable, type OperatorFunction } from 'rxjs'
-import { endsEpoch, type Flow, type Position, positionOf } from '../../pipeline/stage-kit.js'
+import {
+  endsEpoch,
+  type Position,
+  positionOf,
+  readAhead,
+  type StageContext,
+  unreadOf,
+} from '../../pipeline/stage-kit.js'
 
 /**
  * Gathers the batches of an epoch, then emits them in the order that `reorder` returns. `reorder` also gives them the
  * positions of the epoch, in order. Holds the batches of one epoch, which are views.
  */
 export function byEpoch(
-  flow: Flow,
+  { flow, memory }: Pick<StageContext, 'flow' | 'memory'>,
   reorder: (batches: readonly Table[], epoch: number) => Iterable<Table>,
 ): OperatorFunction<Table, Table> {
   return (source) =>
@@ -16,7 +23,8 @@ export function byEpoch(
       const flush = (): Observable<Table> => {
         const batches = held
         held = []
-        return flow.pull(reorder(batches, positionOf(batches[0]!).epoch))
+        const ordered = reorder(batches, positionOf(batches[0]!).epoch)
+        return flow.pull(unreadOf(batches[0]!) ? readAhead(ordered, memory.window) : ordered)
       }
       return concat(
         source.pipe(

@@ -1,7 +1,11 @@
 import { z } from 'zod'
-import { defineStage, wire } from '../../pipeline/stage-kit.js'
+import { defineStage, unreadOf, wire } from '../../pipeline/stage-kit.js'
 import { dealtRows } from './dealt-rows.js'
 import { byEpoch } from './epochs.js'
+
+const SLOW =
+  'the split is read from a file row by row, which is slow; shuffle/buffer mixes rows as they come, shuffle/batches keeps them in ' +
+  'their batches'
 
 /**
  * Permutes the rows of an epoch across its batches, which keep their sizes. The rows of a batch are copied into new
@@ -16,6 +20,10 @@ export const rows = defineStage({
   example: '- id: shuffle\n  use: shuffle/rows',
   holds: 'the batches of one epoch (by reference)',
   parallel: 'every',
-  run: (_, { flow, random, parallel }) =>
-    byEpoch(flow, (held, epoch) => dealtRows(held, random('order', epoch), parallel)),
+  asks: () => ({ batches: { unread: true } }),
+  run: (_, context) =>
+    byEpoch(context, (held, epoch) => {
+      if (epoch === 1 && unreadOf(held[0]!)) context.note(SLOW)
+      return dealtRows(held, context.random('order', epoch), context.parallel)
+    }),
 })

@@ -4,7 +4,8 @@ import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
 import { localParallel } from '../../../dist/pipeline/parallel/local.js'
 import { kernelRows, layoutOf, type StageContext } from '../../../dist/pipeline/stage-kit.js'
-import { noteConstants, standardised, statisticsOf } from '../../../dist/stages/normalize/affine.js'
+import { noteConstants, standardised } from '../../../dist/stages/normalize/affine.js'
+import { statisticsOf } from '../../../dist/stages/normalize/statistics.js'
 import { examples, featuresIn, labelsIn } from '../tables.js'
 
 const notes: string[] = []

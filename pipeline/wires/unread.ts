@@ -1,0 +1,206 @@
+import { type Field, Schema, type Table } from 'apache-arrow'
+import { LazyTable } from './arrow-internals.js'
+import { examplesTable, layoutOf } from './examples.js'
+import { type ExampleRows, newPerRow, type PerRowName, perRowFields, perRowOf, slicePerRow } from './per-row.js'
+import { type Position, writePosition } from './position.js'
+
+/** Rows of a split that lie in a file. Each reading returns new memory. */
+export interface RowSource {
+  /** Number of rows. */
+  readonly rows: number
+  /** Features of a row. */
+  readonly width: number
+  /** Bytes of a row in memory. */
+  readonly rowBytes: number
+  /** The number of rows of each class. */
+  readonly counts: readonly number[]
+  /** The columns beside features and labels. */
+  readonly perRow: readonly PerRowName[]
+  /** Reads the rows `from … to - 1`. Rejects with a PipelineError `DATA` if the file is damaged. */
+  read(from: number, to: number): Promise<ExampleRows>
+  /** Does what `read` does while everything else waits. */
+  readNow(from: number, to: number): ExampleRows
+}
+
+/** What a table of unread rows is made of. */
+interface Unread {
+  readonly fields: readonly [Field, Field]
+  readonly source: RowSource
+  readonly from: number
+  readonly to: number
+  readonly split: string
+  readonly position?: Position | undefined
+  /** Called before rows are read because a stage took them without asking. Throws if memory does not allow it. */
+  readonly admit?: ((bytes: number) => void) | undefined
+}
+
+/**
+ * A table of examples whose rows are not in memory yet. A stage that knows of it (`unreadOf`) reads what it needs; for any
+ * other stage the rows are read when it looks at them.
+ */
+class UnreadTable extends LazyTable {
+  readonly unread: Unread
+  readonly position: Position | undefined
+
+  constructor(unread: Unread) {
+    super()
+    this.unread = unread
+    const { fields, source, split, position, from, to } = unread
+    if (position) this.position = position
+    const metadata = new Map([
+      ['wire', position ? 'batch' : 'examples'],
+      ['split', split],
+    ])
+    if (position) writePosition(metadata, position)
+    const schema = new Schema([...fields, ...perRowFields(newPerRow(0, source.perRow))], metadata)
+    Object.defineProperty(this, 'schema', { value: schema, configurable: true })
+    Object.defineProperty(this, 'numRows', { value: to - from })
+  }
+
+  protected override makeTable(): Table {
+    const { admit, source, from, to } = this.unread
+    admit?.((to - from) * source.rowBytes)
+    return readTable(this.unread, source.readNow(from, to))
+  }
+
+  /** The same rows at another position; `reposition` calls it. */
+  moved(position: Position): Table {
+    return new UnreadTable({ ...this.unread, position }) as unknown as Table
+  }
+}
+
+function readTable({ fields, split, position }: Unread, rows: ExampleRows): Table {
+  return examplesTable(fields, rows.values, rows.labels, split, position, undefined, perRowOf(rows))
+}
+
+/** Makes the table of a split whose rows lie in a file. */
+export function unreadTable(
+  fields: readonly [Field, Field],
+  source: RowSource,
+  split: string,
+  admit: (bytes: number) => void,
+): Table {
+  return new UnreadTable({ fields, source, from: 0, to: source.rows, split, admit }) as unknown as Table
+}
+
+/** Makes a batch of the rows `from … to - 1` of a file. */
+export function unreadBatch(
+  fields: readonly [Field, Field],
+  source: RowSource,
+  from: number,
+  to: number,
+  split: string,
+  position: Position,
+): Table {
+  return new UnreadTable({ fields, source, from, to, split, position }) as unknown as Table
+}
+
+/** The file that the rows of a table lie in, and where; undefined if they are in memory. */
+export function unreadOf(table: Table): Unread | undefined {
+  return table instanceof UnreadTable ? table.unread : undefined
+}
+
+/** The file that all rows of a split lie in; undefined if they are in memory. Its rows carry the map still to be applied. */
+export function rowSourceOf(table: Table): RowSource | undefined {
+  const source = unreadOf(table)?.source
+  if (!source) return undefined
+  const { affine } = layoutOf(table)
+  return affine ? mappedSource(source, (rows) => ({ ...rows, affine })) : source
+}
+
+/** The same rows, changed by a function at each reading. */
+export function mappedSource(
+  source: RowSource,
+  map: (rows: ExampleRows) => ExampleRows,
+  rowBytes = source.rowBytes,
+): RowSource {
+  return {
+    ...source,
+    rowBytes,
+    read: async (from, to) => map(await source.read(from, to)),
+    readNow: (from, to) => map(source.readNow(from, to)),
+  }
+}
+
+/** The table of another split layout over the same file. */
+export function withSource(table: Table, fields: readonly [Field, Field], source: RowSource): Table {
+  return new UnreadTable({ ...unreadOf(table)!, fields, source }) as unknown as Table
+}
+
+/** The batch, with these rows in memory. */
+export function batchWith(table: Table, rows: ExampleRows): Table {
+  return readTable(unreadOf(table)!, rows)
+}
+
+/** The most bytes that are read while everything else waits: a disk answers in less time than a thread does. */
+const SMALL = 1 << 16
+
+/**
+ * Reads batches before they are needed. Batches that lie one after the other in the file are read together. At most three
+ * readings of `window` bytes are in memory, beside the batches that stages below still hold. Tables in memory pass.
+ */
+export function readAhead(tables: Iterable<Table>, window: number): AsyncIterable<Table> {
+  const items = tables[Symbol.iterator]()
+  let pending = items.next()
+  const queue: { tables: Table[]; rows: ExampleRows | Promise<ExampleRows>; from: number; at: number }[] = []
+
+  /** The next batches that one reading gets; undefined at the end. */
+  function take(): void {
+    if (pending.done) return
+    const first = pending.value
+    const unread = unreadOf(first)
+    pending = items.next()
+    const group = [first]
+    if (!unread) return void queue.push({ tables: group, rows: undefined as never, from: 0, at: 0 })
+    let { to } = unread
+    while (!pending.done) {
+      const next = unreadOf(pending.value)
+      if (!next || next.source !== unread.source || next.from !== to) break
+      if ((next.to - unread.from) * unread.source.rowBytes > window) break
+      to = next.to
+      group.push(pending.value)
+      pending = items.next()
+    }
+    const { source, from } = unread
+    const isSmall = (to - from) * source.rowBytes <= SMALL
+    const rows = isSmall ? source.readNow(from, to) : source.read(from, to)
+    // It is awaited later; until then a failure is nobody's.
+    if (rows instanceof Promise) rows.catch(() => {})
+    queue.push({ tables: group, rows, from, at: 0 })
+  }
+
+  function cut(): IteratorResult<Table> {
+    const head = queue[0]!
+    const table = head.tables[head.at++]!
+    const { unread, rows } = { unread: unreadOf(table), rows: head.rows as ExampleRows }
+    if (head.at === head.tables.length) queue.shift()
+    if (!unread) return { done: false, value: table }
+    const [start, end] = [unread.from - head.from, unread.to - head.from]
+    const width = unread.source.width
+    const value = batchWith(table, {
+      ...slicePerRow(rows, start, end),
+      values: rows.values.subarray(start * width, end * width),
+      labels: rows.labels.subarray(start, end),
+    })
+    return { done: false, value }
+  }
+
+  function next(): IteratorResult<Table> | Promise<IteratorResult<Table>> {
+    const bytes = (): number =>
+      queue.reduce((sum, { tables }) => {
+        const all = tables.map(unreadOf)
+        return sum + (all[0] ? (all.at(-1)!.to - all[0].from) * all[0].source.rowBytes : 0)
+      }, 0)
+    if (queue.length < 2) while (queue.length < 8 && !pending.done && (queue.length < 2 || bytes() < window)) take()
+    const head = queue[0]
+    if (!head) return { done: true, value: undefined }
+    if (!(head.rows instanceof Promise)) return cut()
+    return head.rows.then((rows) => {
+      head.rows = rows
+      return cut()
+    })
+  }
+
+  const iterator = { next, return: () => items.return?.() ?? { done: true, value: undefined } }
+  return { [Symbol.asyncIterator]: () => iterator as unknown as AsyncIterator<Table> }
+}

@@ -1,0 +1,220 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { Table } from 'apache-arrow'
+import { concat, defer, finalize, map, merge, of } from 'rxjs'
+import {
+  attempt,
+  defineStage,
+  examplesTable,
+  kernelRows,
+  listed,
+  messageOf,
+  PipelineError,
+  perRowOf,
+  type RowSource,
+  type StageContext,
+  schemaOf,
+  splitOf,
+  unreadTable,
+  wire,
+  z,
+} from '../../pipeline/stage-kit.js'
+import { checkedManifest, type Manifest, stampOf, writeManifest } from './manifest.js'
+import { openSplit } from './split-file.js'
+import { SplitWriter } from './split-writer.js'
+
+const options = z.strictObject({
+  directory: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The folder of the cache, from the current one. Default: `.millrace-cache` beside the first data file.'),
+})
+
+/**
+ * Keeps the rows of all splits in Arrow files, one per split, so that the next run reads them instead of the data, and so that
+ * splits that are larger than the memory of the run are read in windows.
+ *
+ * A cache belongs to the stages above it, their options and seeds, and to the content of their files; if any of them changes, it
+ * is written anew. It is checked when it is opened; a damaged one is written anew, with a note. Two runs may use one cache at
+ * once. Behind a load stage that gives its rows in pieces, the rows are never in memory together.
+ */
+export const arrow = defineStage({
+  name: 'cache/arrow',
+  summary: 'Keeps loaded rows in Arrow files, and reads splits that do not fit into memory in windows.',
+  options,
+  inputs: { examples: wire.examples },
+  outputs: { examples: wire.examples },
+  example:
+    '- use: load/synthetic\n  with: { kind: blobs, rows: 100000 }\n- use: cache/arrow\n  with: { directory: /tmp/rows }',
+  holds:
+    'splits that fit into three quarters of `memory:`, the small ones first (all of them without a limit); of others nothing: ' +
+    'the stages below read windows of at most 4 MB, a 32nd of the limit each, three at a time',
+  asks: () => ({ examples: { pieces: true } }),
+  run: ({ directory }, context) => {
+    const folder = folderOf(directory, context)
+    return (examples) =>
+      defer(() => {
+        let build: Build | undefined
+        let found: Manifest | undefined
+        const tables = examples.pipe(map((table) => ({ table })))
+        return merge(of('begin' as const), concat(tables, of('end' as const))).pipe(
+          context.flow.concatMap(async (item: 'begin' | 'end' | { table: Table }) => {
+            if (item === 'begin') {
+              found = await openCache(folder, context)
+              if (found) context.enough()
+              else build = new Build(folder, context)
+            } else if (item !== 'end') await build?.add(item.table)
+            else if (!context.signal.aborted) return splitsIn(folder, found ?? build!.finish(), context)
+            return []
+          }),
+          context.flow.concatMap((tables) => context.flow.pull(tables)),
+          finalize(() => build?.discard()),
+        )
+      })
+  },
+})
+
+function folderOf(directory: string | undefined, { above }: StageContext): string {
+  const [source] = above.sources
+  if (directory === undefined && source === undefined)
+    throw new PipelineError('DATA', 'the stages above read no file that the cache could lie beside; give its directory')
+  const base = directory === undefined ? join(dirname(resolve(source!)), '.millrace-cache') : resolve(directory)
+  return join(base, above.digest.slice(0, 16))
+}
+
+async function openCache(folder: string, context: StageContext): Promise<Manifest | undefined> {
+  const found = await checkedManifest(folder, context)
+  if (typeof found === 'string') context.note(`the cache ${folder} is written anew: ${found}`)
+  if (typeof found !== 'object') return undefined
+  for (const { path, bytes, sha256 } of found.sources) context.source({ path, bytes, sha256 })
+  return found
+}
+
+/** A cache that is being written, in a folder of its own until it is whole. */
+class Build {
+  private readonly folder: string
+  private readonly part: string
+  private readonly context: StageContext
+  private readonly stamps: ReadonlyMap<string, ReturnType<typeof stampOf>>
+  private readonly writers = new Map<string, SplitWriter>()
+  private isDone = false
+
+  constructor(folder: string, context: StageContext) {
+    this.folder = folder
+    this.context = context
+    this.stamps = new Map(context.above.sources.map((path) => [resolve(path), stampOf(path)]))
+    this.part = attempt('write the cache', dirname(folder), () => {
+      mkdirSync(dirname(folder), { recursive: true })
+      return mkdtempSync(`${folder}.part-`)
+    })
+  }
+
+  async add(table: Table): Promise<void> {
+    const split = splitOf(table)
+    let writer = this.writers.get(split)
+    if (!writer) {
+      writer = new SplitWriter(this.part, this.writers.size, table)
+      this.writers.set(split, writer)
+    }
+    try {
+      await writer.add(table, this.context)
+    } catch (error) {
+      if (error instanceof PipelineError || this.context.signal.aborted) throw error
+      throw new PipelineError('WRITE', `cannot write the cache ${this.part}: ${messageOf(error)}`, { cause: error })
+    }
+  }
+
+  /** Places the cache. Returns its manifest. */
+  finish(): Manifest {
+    const { above } = this.context
+    if (this.writers.size === 0) throw new PipelineError('DATA', 'no rows arrived')
+    const read = above.read().filter(({ path }) => this.stamps.has(resolve(path)))
+    const given: Manifest = {
+      version: 1,
+      digest: above.digest,
+      sources: read.map((source) => {
+        const [then, now] = [this.stamps.get(resolve(source.path)), stampOf(source.path)]
+        // Data that changed while it was read is compared by its checksum the next time.
+        const isSame = JSON.stringify(then) === JSON.stringify(now)
+        return { ...source, stamp: isSame ? (now ?? null) : null }
+      }),
+      splits: [...this.writers.values()].map((writer) => {
+        const split = writer.finish()
+        return { ...split, perRow: [...split.perRow], counts: [...split.counts], blocks: [...split.blocks] }
+      }),
+    }
+    this.isDone = true
+    attempt('write the cache', this.folder, () => {
+      writeManifest(this.part, given)
+      try {
+        renameSync(this.part, this.folder)
+      } catch {
+        // Another run was faster, or an old one lies there. Runs that read it have its files open.
+        rmSync(this.folder, { recursive: true, force: true })
+        renameSync(this.part, this.folder)
+      }
+    })
+    return given
+  }
+
+  /** Removes what is not whole. */
+  discard(): void {
+    if (this.isDone) return
+    for (const writer of this.writers.values()) writer.close()
+    rmSync(this.part, { recursive: true, force: true })
+  }
+}
+
+/** The tables of all splits: what fits into memory is read, the small splits first. */
+async function splitsIn(folder: string, { splits }: Manifest, context: StageContext): Promise<Table[]> {
+  const { memory } = context
+  const tables = new Map<string, Table>()
+  const windowed: string[] = []
+  for (const split of [...splits].sort((a, b) => a.rows - b.rows)) {
+    const path = join(folder, split.file)
+    const source = openSplit(path, split, context.signal)
+    const [features, label] = schemaOf(path).fields
+    const fields = [features!, label!] as const
+    const bytes = split.rows * source.rowBytes
+    // Stages below standardise floats into memory of their own.
+    if (memory.fits(split.type === 'float32' ? 2 * bytes : bytes))
+      tables.set(split.name, await readWhole(fields, source, split.name, context))
+    else {
+      windowed.push(split.name)
+      tables.set(
+        split.name,
+        unreadTable(fields, source, split.name, (bytes) =>
+          memory.take(bytes, `a stage takes all rows of ${split.name} at once, which`),
+        ),
+      )
+    }
+  }
+  if (windowed.length > 0)
+    context.note(`read in windows of at most ${memory.window >> 10} KiB: ${listed(windowed, 'and')}`)
+  return splits.map(({ name }) => tables.get(name)!)
+}
+
+async function readWhole(
+  fields: Parameters<typeof examplesTable>[0],
+  source: RowSource,
+  split: string,
+  { kernels }: StageContext,
+): Promise<Table> {
+  const size = source.rows * source.width
+  const isBytes = kernelRows(unreadTable(fields, { ...source, rows: 0 }, split, () => {})).values instanceof Uint8Array
+  const bytes = kernels.allocate(isBytes ? size : 4 * size)
+  const values = isBytes ? bytes : new Float32Array(bytes.buffer, bytes.byteOffset, size)
+  const labels = new Int32Array(source.rows)
+  const row = source.perRow.includes('row') ? new Int32Array(source.rows) : undefined
+  const weight = source.perRow.includes('weight') ? new Float32Array(source.rows) : undefined
+  const step = Math.max(1, Math.floor((4 << 20) / source.rowBytes))
+  for (let from = 0; from < source.rows; from += step) {
+    const part = await source.read(from, Math.min(source.rows, from + step))
+    values.set(part.values, from * source.width)
+    labels.set(part.labels, from)
+    row?.set(part.row!, from)
+    weight?.set(part.weight!, from)
+  }
+  return examplesTable(fields, values, labels, split, undefined, undefined, perRowOf({ row, weight }))
+}

@@ -1,0 +1,93 @@
+import { closeSync, openSync, read as readFile, readSync } from 'node:fs'
+import { promisify } from 'node:util'
+import {
+  type ExampleRows,
+  newPerRow,
+  type PerRow,
+  type PerRowName,
+  PipelineError,
+  type RowSource,
+} from '../../pipeline/stage-kit.js'
+
+/** Where the columns of a record batch begin in the file. */
+export interface Block {
+  readonly values: number
+  readonly labels: number
+  readonly row?: number | undefined
+  readonly weight?: number | undefined
+  /** The checksum of the values (crc32). */
+  readonly crc: number
+}
+
+/** What a cache says of the file of a split. */
+export interface SplitFile {
+  readonly name: string
+  readonly file: string
+  readonly bytes: number
+  readonly rows: number
+  readonly width: number
+  readonly type: 'uint8' | 'float32'
+  readonly perRow: readonly PerRowName[]
+  readonly counts: readonly number[]
+  /** Rows of each record batch but the last. */
+  readonly perBlock: number
+  readonly blocks: readonly Block[]
+}
+
+const readAsync = promisify(readFile)
+
+/** One reading: bytes of the file, and where they go. */
+type Span = readonly [to: Uint8Array, at: number]
+
+/** Opens the rows of a split. The file is open until `signal` aborts: at the end of the run. */
+export function openSplit(path: string, split: SplitFile, signal: AbortSignal): RowSource {
+  const { rows, width, type, perRow, counts, perBlock, blocks } = split
+  const descriptor = openSync(path, 'r')
+  signal.addEventListener('abort', () => closeSync(descriptor), { once: true })
+  const size = type === 'uint8' ? 1 : 4
+  const shorter = (): PipelineError => new PipelineError('DATA', `${path} became shorter while it was read; run again`)
+
+  function plan(from: number, to: number): { rows: ExampleRows; spans: Span[] } {
+    const count = to - from
+    const values = type === 'uint8' ? new Uint8Array(count * width) : new Float32Array(count * width)
+    const labels = new Int32Array(count)
+    const more: PerRow = newPerRow(count, perRow)
+    const spans: Span[] = []
+    for (let at = from; at < to; ) {
+      const block = blocks[Math.floor(at / perBlock)]!
+      const [first, end] = [at % perBlock, Math.min((Math.floor(at / perBlock) + 1) * perBlock, to)]
+      const add = (array: Uint8Array | Float32Array | Int32Array, begin: number, each: number): void => {
+        const bytes = new Uint8Array(array.buffer, (at - from) * each, (end - at) * each)
+        spans.push([bytes, begin + first * each])
+      }
+      add(values, block.values, width * size)
+      add(labels, block.labels, 4)
+      if (more.row) add(more.row, block.row!, 4)
+      if (more.weight) add(more.weight, block.weight!, 4)
+      at = end
+    }
+    return { rows: { values, labels, ...more }, spans }
+  }
+
+  return {
+    rows,
+    width,
+    rowBytes: width * size + 4 + 4 * perRow.length,
+    counts,
+    perRow,
+    read: async (from, to) => {
+      const { rows, spans } = plan(from, to)
+      for (const [bytes, at] of spans) {
+        const { bytesRead } = await readAsync(descriptor, bytes, 0, bytes.length, at)
+        if (bytesRead < bytes.length) throw shorter()
+      }
+      return rows
+    },
+    readNow: (from, to) => {
+      const { rows, spans } = plan(from, to)
+      for (const [bytes, at] of spans)
+        if (readSync(descriptor, bytes, 0, bytes.length, at) < bytes.length) throw shorter()
+      return rows
+    },
+  }
+}

@@ -1,0 +1,141 @@
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import type { Field, Table } from 'apache-arrow'
+import {
+  ArrowFileBytes,
+  countsOf,
+  examplesTable,
+  fieldsOf,
+  kernelRows,
+  layoutOf,
+  newPerRow,
+  type PerRow,
+  type PerRowName,
+  PipelineError,
+  perRowColumns,
+  type StageContext,
+  slicePerRow,
+  splitOf,
+  turn,
+  widthOf,
+} from '../../pipeline/stage-kit.js'
+import type { Block, SplitFile } from './split-file.js'
+
+/** Bytes of a record batch. */
+const BLOCK = 4 << 20
+
+/** Writes the rows of a split as an Arrow file of equal record batches, so that every row has an address. */
+export class SplitWriter {
+  private readonly name: string
+  private readonly file: string
+  private readonly descriptor: number
+  private readonly fields: [Field, Field]
+  private readonly width: number
+  private readonly perBlock: number
+  private readonly perRow: PerRowName[]
+  private readonly counts: number[]
+  private readonly blocks: Block[] = []
+  private readonly arrow: ArrowFileBytes
+  private readonly type: 'uint8' | 'float32'
+  private values: Uint8Array | Float32Array
+  private labels: Int32Array
+  private rest: PerRow
+  private filled = 0
+  private rows = 0
+  private bytes = 0
+  /** Where the memory of the batch that is being written begins in the file. */
+  private readonly places = new Map<ArrayBufferLike, number>()
+
+  /** @param like the first table of the split */
+  constructor(folder: string, index: number, like: Table) {
+    const rows = kernelRows(like)
+    this.name = splitOf(like)
+    this.file = `${index}.arrow`
+    this.fields = fieldsOf(like)
+    this.width = widthOf(layoutOf(like).shape)
+    this.type = rows.values instanceof Uint8Array ? 'uint8' : 'float32'
+    this.perRow = perRowColumns(rows)
+    this.perBlock = Math.max(1, Math.floor(BLOCK / (this.width * (this.type === 'uint8' ? 1 : 4))))
+    this.counts = layoutOf(like).classes.map(() => 0)
+    this.descriptor = openSync(join(folder, this.file), 'wx')
+    this.arrow = new ArrowFileBytes((bytes) => this.append(bytes))
+    ;[this.values, this.labels, this.rest] = this.room()
+  }
+
+  /** Adds the rows of a table. Throws a PipelineError `DATA` if its rows are not as those before. */
+  async add(table: Table, context: StageContext): Promise<void> {
+    const rows = kernelRows(table)
+    const { values, labels } = rows
+    if (values.constructor !== this.values.constructor || values.length !== labels.length * this.width)
+      throw new PipelineError('DATA', `the tables of the split "${this.name}" have different features`)
+    for (const [c, count] of countsOf([labels], this.counts.length).entries()) this.counts[c]! += count
+    for (let from = 0; from < labels.length; ) {
+      const to = Math.min(labels.length, from + this.perBlock - this.filled)
+      this.values.set(values.subarray(from * this.width, to * this.width), this.filled * this.width)
+      this.labels.set(labels.subarray(from, to), this.filled)
+      if (this.rest.row) this.rest.row.set(rows.row!.subarray(from, to), this.filled)
+      if (this.rest.weight) this.rest.weight.set(rows.weight!.subarray(from, to), this.filled)
+      this.filled += to - from
+      from = to
+      if (this.filled === this.perBlock) this.flush()
+      await turn(context)
+    }
+  }
+
+  /** Writes what is left, and returns what the cache says of the file. */
+  finish(): SplitFile {
+    if (this.filled > 0 || this.rows === 0) this.flush()
+    this.arrow.finish()
+    fsyncSync(this.descriptor)
+    this.close()
+    const { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks } = this
+    return { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks }
+  }
+
+  /** Closes the file. */
+  close(): void {
+    closeSync(this.descriptor)
+  }
+
+  private room(): [Uint8Array | Float32Array, Int32Array, PerRow] {
+    const size = this.perBlock * this.width
+    const values = this.type === 'uint8' ? new Uint8Array(size) : new Float32Array(size)
+    return [values, new Int32Array(this.perBlock), newPerRow(this.perBlock, this.perRow)]
+  }
+
+  private flush(): void {
+    const { filled } = this
+    const values = this.values.subarray(0, filled * this.width)
+    const rest = slicePerRow(this.rest, 0, filled)
+    const perRow = this.perRow.length > 0 ? rest : undefined
+    this.places.clear()
+    const table = examplesTable(
+      this.fields,
+      values,
+      this.labels.subarray(0, filled),
+      this.name,
+      undefined,
+      undefined,
+      perRow,
+    )
+    for (const batch of table.batches) this.arrow.write(batch)
+    const at = (array: { buffer: ArrayBufferLike } | undefined): number => (array && this.places.get(array.buffer)) ?? 0
+    this.blocks.push({
+      values: at(this.values),
+      labels: at(this.labels),
+      ...(rest.row && { row: at(rest.row) }),
+      ...(rest.weight && { weight: at(rest.weight) }),
+      crc: crc32(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
+    })
+    this.rows += filled
+    this.filled = 0
+  }
+
+  private append(bytes: Uint8Array): void {
+    if (bytes.length > 0 && bytes.byteOffset === 0 && !this.places.has(bytes.buffer))
+      this.places.set(bytes.buffer, this.bytes)
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at)
+    this.bytes += bytes.length
+  }
+}

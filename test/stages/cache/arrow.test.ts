@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { Pipeline, resume, run } from '../../../dist/index.js'
+import { errorOf, problemsOf } from '../harness.js'
+
+const cli = fileURLToPath(new URL('../../../lib/cli/main.js', import.meta.url))
+
+function folder(t: Test): string {
+  const path = mkdtempSync(join(tmpdir(), 'millrace-cache-'))
+  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+/** A pipeline with 3,000 rows of 32 floats (384 kB), standardised, and the options of its shuffle. */
+function written(t: Test, load?: string): string {
+  const file = join(folder(t), 'p.yaml')
+  writeFileSync(
+    file,
+    `name: cached
+seed: 3
+vars: { shuffle: none, more: {}, rows: 30000, epochs: 2 }
+stages:
+  - ${load ?? 'use: load/synthetic\n    with: { kind: blobs, rows: "$' + '{rows}", features: 32, classes: 4, noise: 2 }'}
+  - use: cache/arrow
+    with: { directory: ${join(file, '../cache')} }
+  - id: examples
+    use: normalize/standardize
+  - use: batch/rows
+    with: { size: 64, epochs: "$\{epochs}" }
+  - use: shuffle/$\{shuffle}
+    with: $\{more}
+  - id: model
+    use: gradient-step/softmax
+    with: { eta: 0.05 }
+  - id: metrics
+    use: evaluate/classification
+    from: { parameters: model, examples: examples }
+    with: { metrics: [auc] }
+  - use: sink/csv
+  - use: sink/parameters
+    from: model
+    with: { path: parameters.arrow }
+`,
+  )
+  return file
+}
+
+async function ran(file: string, out: string, set: string[] = [], threads = 1) {
+  const directory = join(file, '..', out)
+  const { record } = await run(await Pipeline.load(file, { set }), { out: directory, threads, oversubscribe: true })
+  return { bytes: bytesOf(directory), notes: record.notes.join('\n'), record }
+}
+
+function bytesOf(directory: string): string[] {
+  return ['metrics.csv', 'parameters.arrow'].map((name) => readFileSync(join(directory, name)).toString('base64'))
+}
+
+t.test('windows give the bytes that memory gives, for every shuffle and number of threads', async (t) => {
+  const file = written(t)
+  for (const shuffle of [['none'], ['batches'], ['rows'], ['buffer', 'more={size: 500}']]) {
+    const set = [`shuffle=${shuffle[0]}`, ...shuffle.slice(1)]
+    const whole = await ran(file, `memory-${shuffle[0]}`, set)
+    t.notMatch(whole.notes, /windows/)
+    for (const threads of [1, 3]) {
+      const { bytes, notes } = await ran(file, `windows-${shuffle[0]}-${threads}`, [...set, 'memory=2MB'], threads)
+      t.match(notes, /arrow: read in windows of at most \d+ KiB: .*train/)
+      t.strictSame(bytes, whole.bytes, `${shuffle[0]}, ${threads} threads`)
+    }
+  }
+})
+
+t.test('a cache is used again, and written anew if it is damaged or something above it changes', async (t) => {
+  const data = join(folder(t), 'data.csv')
+  const rows = Array.from({ length: 400 }, (_, i) => `${i % 7},${(i * 31) % 11},${i % 2}`)
+  writeFileSync(data, `x,y,label\n${rows.join('\n')}\n`)
+  const file = written(t, `use: load/csv\n    with: { path: ${data}, fractions: { train: 0.75, test: 0.25 } }`)
+  const cache = join(file, '../cache')
+  const cold = await ran(file, 'cold')
+  const [name] = readdirSync(cache)
+  const warm = await ran(file, 'warm')
+  t.strictSame(warm.bytes, cold.bytes)
+  t.strictSame(warm.record.data, cold.record.data, 'the record names the data')
+  t.strictSame(readdirSync(cache), [name])
+
+  for (const [what, harm] of [
+    ['0.arrow has not its length', () => truncateSync(join(cache, name!, '0.arrow'), 100)],
+    ['1.arrow is damaged', () => flip(join(cache, name!, '1.arrow'))],
+    ['its list of files is damaged', () => writeFileSync(join(cache, name!, 'cache.json'), '{')],
+  ] as const) {
+    harm()
+    const { bytes, notes } = await ran(file, what.replaceAll(/\W/g, ''))
+    t.match(notes, `is written anew: ${what}`)
+    t.strictSame(bytes, cold.bytes, what)
+  }
+  writeFileSync(data, `x,y,label\n${[...rows].reverse().join('\n')}\n`)
+  const other = await ran(file, 'other')
+  t.match(other.notes, 'the data has changed')
+  t.not(other.bytes[1], cold.bytes[1])
+  await ran(file, 'seed', ['splitSeed=9'])
+  t.equal(readdirSync(cache).length, 2, 'another definition has another cache')
+})
+
+function flip(path: string): void {
+  const bytes = readFileSync(path)
+  bytes[bytes.indexOf(Buffer.from(Float32Array.of(1).buffer))]! ^= 255
+  writeFileSync(path, bytes)
+}
+
+t.test('two runs may write one cache at once', async (t) => {
+  const file = written(t)
+  const [one, other] = await Promise.all([ran(file, 'one'), ran(file, 'other')])
+  t.strictSame(one.bytes, other.bytes)
+  t.equal(readdirSync(join(file, '../cache')).length, 1, 'nothing unfinished is left')
+})
+
+t.test('rows that do not fit are refused without a cache, and where a stage takes all of them', async (t) => {
+  const file = written(t)
+  const [code, message] = await errorOf(ran(file, 'refused', ['memory=1MB', 'rows=30000', 'shuffle=none']))
+  t.strictSame([code, message], ['', 'no error'])
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/ {2}- use: cache\/arrow\n.*\n/, ''))
+  t.match(await errorOf(ran(file, 'without', ['memory=1MB'])), [
+    'DATA',
+    /the rows of synthetic need 3.07 MB, memory: 1 MB has 1 MB left; put cache\/arrow behind the load stage/,
+  ])
+  const cases = [
+    ['lots', 'memory: expected a size such as 500MB, 1.5GB or 2GiB, 1MB or more, got "lots"'],
+    ['10', 'memory: expected a size such as 500MB, 1.5GB or 2GiB, 1MB or more, got 10'],
+  ] as const
+  for (const [given, expected] of cases)
+    t.match(await errorOf(ran(file, 'wrong', [`memory=${given}`])), ['DEFINITION', expected])
+  t.equal(await problemsOf(t, '- use: load/digits\n- use: cache/arrow\n- use: sink/arrow'), '')
+})
+
+t.test('a run that is killed in windows goes on from its checkpoint to the same bytes', async (t) => {
+  const file = written(t)
+  const out = join(file, '../killed')
+  const set = ['shuffle=buffer', 'more={size: 500}', 'memory=2MB', 'epochs=6']
+  const { bytes } = await ran(file, 'whole', set)
+  const args = [cli, 'run', file, ...set.flatMap((each) => ['--set', each]), '--out', out, '--quiet', '--threads', '1']
+  const child = spawn(process.execPath, [...args, '--checkpoint', '100 steps'], { stdio: 'ignore' })
+  const checkpoints = join(out, 'checkpoint')
+  while (child.exitCode === null && !(existsSync(checkpoints) && readdirSync(checkpoints).length > 0))
+    await new Promise((next) => setTimeout(next, 5))
+  child.kill('SIGKILL')
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  await resume(out, { threads: 1 })
+  t.strictSame(bytesOf(out), bytes)
+})
