@@ -5,7 +5,7 @@ import { didYouMean } from '../base/nearest.js'
 import { cutName, listed } from '../base/words.js'
 import type { Flow } from '../stage/flow-contract.js'
 import { copyParameters } from '../wires/parameters.js'
-import { wireId } from './observer.js'
+import { type RunObserver, wireId } from './observer.js'
 
 /** A table of a wire, as `latest` emits it. */
 export interface PassedTable<T = Table> {
@@ -47,6 +47,8 @@ interface ConnectedWire {
 
 /** The wires of a run, for its program and its socket. */
 export class WireTaps implements RunWires {
+  /** Counts what flows; undefined before the stages are made. */
+  observer: RunObserver | undefined
   /** By id, and by the id of the stage if that has one output. */
   private wires: ReadonlyMap<string, ConnectedWire> | undefined
   private waiting: (() => void)[] = []

@@ -116,6 +116,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const metrics = new Map<string, Observable<Table>>()
   const graph = graphOnRank(pipeline.graph, settings, rank)
   const observer = new RunObserver(pipeline.name, graph)
+  taps.observer = observer
   const loading = new Set(
     graph.nodes.filter((node) => Object.keys(node.stage.outputs).some((port) => isLoader(node, port))),
   )

@@ -70,6 +70,7 @@ export function startWith(settings: RunSettings, opener: RunOpener): Run {
       map((event) => event.row),
     ),
     wires: taps,
+    state: () => taps.observer?.state(),
     result,
   }
 }
