@@ -12,6 +12,7 @@ import { isDivider, isLoader } from '../pipeline/run/data-summary.js'
 import { defineStage, endsEpoch, type Port, positionOf, turn, wire, z } from '../pipeline/stage-kit.js'
 import { type ExamplesLook, lookAtExamples } from '../report/examples.js'
 import { type ReadingFlags, readOptions } from './options.js'
+import { upTo } from './part-of-pipeline.js'
 import { peekLines } from './peek-text.js'
 import { type Sheet, sheetOf, sheetPng } from './sample-sheet.js'
 import { interruption, type Output } from './terminal.js'
@@ -144,18 +145,6 @@ async function peeked(pipeline: Pipeline, { node, port, isBatches }: Place, hasS
     if (!isDone || signal.aborted) throw error
   }
   return { look, sheet, notes }
-}
-
-/** The pipeline without the stages that do not lead to this one. */
-function upTo(pipeline: Pipeline, last: Node): Pipeline {
-  const { nodes } = pipeline.graph
-  const needed = new Set<string>()
-  const visit = ({ id, inputs }: Node): void => {
-    needed.add(id)
-    for (const source of inputs.values()) visit(nodes.find((node) => node.id === source.id)!)
-  }
-  visit(last)
-  return [...nodes].reverse().reduce((rest, { id }) => (needed.has(id) ? rest : rest.remove(id)), pipeline)
 }
 
 function freeId({ graph }: Pipeline): string {

@@ -98,4 +98,39 @@ export function addRunCommands(program: Command, output: Output): void {
     .option('--json', 'print the comparison as JSON')
     .addHelpText('after', '\nExample:\n  millrace rerun runs/digits-001')
     .action(async (run, options) => (await import('./rerun.js')).rerunCommand(run, options, output))
+
+  program
+    .command('top')
+    .summary('watch a run of another process')
+    .description(
+      'Watch a run that another process makes, on this machine and as the same user: progress, metrics, and for each ' +
+        'stage the rows per second, its part of the time and the tables in flight. q and Ctrl-C leave the run alone. Of a ' +
+        'run that has ended, print how.',
+    )
+    .argument('<run>', 'run directory')
+    .option('--json', 'print every state as a line of JSON')
+    .addHelpText('after', '\nExample:\n  millrace top runs/digits-001')
+    .action(async (run, options) => (await import('./top.js')).topCommand(run, options, output))
+
+  addReadOptions(program.command('tap'))
+    .summary('show tables as they pass a wire')
+    .description(
+      'Show tables of a wire. Of a run under way, they are those that pass now; tables that pass too fast are skipped and ' +
+        'counted, and the run is not slowed. A pipeline is run without a directory up to that wire, until enough tables ' +
+        'have passed. Of a run that has ended, only wires that sink/arrow recorded can be shown.',
+    )
+    .argument('<target>', 'run directory, YAML file or built-in name')
+    .requiredOption('--wire <id>', 'the wire: the id of a stage, and its output if it has several (model.parameters)')
+    .addOption(new Option('-n, --tables <n>', 'number of tables').default(1).argParser(parseCount))
+    .addOption(
+      new Option('--format <format>', 'form of the tables').choices(['table', 'json', 'arrow']).default('table'),
+    )
+    .option('--out <file>', 'write to this file; load/wire replays one in the format arrow')
+    .option('--force', 'replace the file of --out')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace tap runs/digits-001 --wire model -n 3\n  millrace tap digits --wire rows -n 2 --format arrow ' +
+        '--out rows.arrows',
+    )
+    .action(async (target, options) => (await import('./tap.js')).tapCommand(target, options, output))
 }

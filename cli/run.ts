@@ -9,9 +9,9 @@ import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { formatSummary } from '../pipeline/run/data-summary.js'
 import { NothingToDo, Refusal } from '../pipeline/run/first-step.js'
 import { start } from '../pipeline/run/run.js'
-import type { Terminal } from '../pipeline/stage/stage.js'
-import type { MetricInfos } from '../pipeline/wires/metrics.js'
 import { type ReadingFlags, readOptions } from './options.js'
+import { type RunProgress, showProgress } from './screen/run-progress.js'
+import { shareLines } from './share-lines.js'
 import { interruption, type Output } from './terminal.js'
 
 /** The options of every command that runs a pipeline. */
@@ -90,31 +90,36 @@ export async function follow(
   const stop = interruption(output)
   let directory = ''
   let rank = 0
+  let progress: RunProgress | undefined
   try {
+    const shown = isSilent ? undefined : showProgress(output, () => run.state())
+    progress = shown
     const run = launch({
       kernel,
       threads,
       checkpoint,
       signal: stop.signal,
-      ...(!isSilent && { terminal: progressOn(output) }),
+      ...(shown && { terminal: shown.terminal }),
     })
     run.events.subscribe((event) => {
       if (event.type === 'start') {
         // In a divided run, only rank 0 prints and writes files.
         rank = event.rank
-        if (rank > 0) isSilent = true
-        else directory = shortPath(event.directory)
+        if (rank > 0) {
+          isSilent = true
+          progress?.end()
+        } else directory = shortPath(event.directory)
         if (!isSilent) {
           const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
-          output.progress(
+          shown?.print(
             `${oneLine(title)}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`,
           )
         }
-      } else if (event.type === 'data' && !isSilent)
-        output.progress(`${event.stage}: ${oneLine(formatSummary(event))}\n`)
-      else if (event.type === 'note' && !isSilent) output.progress(`note: ${event.stage}: ${oneLine(event.message)}\n`)
+      } else if (event.type === 'data' && !isSilent) shown?.print(`${event.stage}: ${oneLine(formatSummary(event))}\n`)
+      else if (event.type === 'note' && !isSilent) shown?.print(`note: ${event.stage}: ${oneLine(event.message)}\n`)
     })
     const result = await run.result
+    progress?.end()
     if (flags.json && rank === 0)
       output.write(
         `${JSON.stringify({ directory: result.directory, last: result.history.at(-1), ...result.record })}\n`,
@@ -125,7 +130,7 @@ export async function follow(
         `warning: ${stage} failed, its files are missing (see the notes in ${directory}/run.json); millrace resume ${directory} tries again\n`,
       )
   } catch (error) {
-    if (output.interactive && !isSilent) output.progress('\n')
+    progress?.end()
     if (error instanceof NothingToDo) throw error
     if (error instanceof Refusal)
       throw new Refusal(error.code, [...error.problems, { message: 'nothing was written; the run is as it was' }], {
@@ -149,35 +154,12 @@ export async function follow(
   }
 }
 
-/** The terminal that the stages of a run show their progress on. */
-function progressOn(output: Output): Terminal {
-  return {
-    interactive: output.interactive,
-    get width() {
-      return output.width
-    },
-    write: output.progress,
-  }
-}
-
 function summary({ history, record }: Result, directory: string): string {
   const timings = record.timings!
   const lines = [
     `done in ${timings.total.toFixed(2)} s: ${timings.steps} steps`,
-    ...shares(history.at(-1) ?? {}, record.metrics ?? {}),
+    ...shareLines(history.at(-1) ?? {}, record.metrics ?? {}),
     `files in ${directory}: ${[...record.files].join(', ')}`,
   ]
   return `${lines.join('\n')}\n`
-}
-
-/** A line for each metric that is a share, such as the accuracy, with its value on every split. */
-function shares(row: Readonly<Record<string, number>>, infos: MetricInfos): string[] {
-  const byTitle = new Map<string, string[]>()
-  for (const [column, { split, title, unit }] of Object.entries(infos)) {
-    const value = row[column]
-    if (unit !== 'share' || value === undefined) continue
-    const text = `${split ? `${oneLine(split)} ` : ''}${(100 * value).toFixed(2)} %`
-    byTitle.set(title, [...(byTitle.get(title) ?? []), text])
-  }
-  return [...byTitle].map(([title, values]) => `${oneLine(title)}: ${values.join(', ')}`)
 }

@@ -7,6 +7,8 @@ export interface Output {
   readonly interactive: boolean
   /** The width in columns of the terminal behind standard output; undefined if it is no terminal. */
   readonly width: number | undefined
+  /** The height in lines of the terminal behind standard output; undefined if it is no terminal. */
+  readonly height: number | undefined
   /** The width in columns of the terminal behind standard error; undefined if it is no terminal. */
   readonly errorWidth: number | undefined
   /** Prints the result of a command, to standard output. If it cannot be written, the exit code says so. */
@@ -19,6 +21,10 @@ export interface Output {
   readonly isClosed: boolean
   /** Prints progress, to standard output. If it cannot be written, it is left out: what it tells of goes on. */
   progress(text: string): void
+  /** Writes control sequences and text to the terminal as they are. Names must be made safe before (`oneLine`). */
+  draw(text: string): void
+  /** Calls back when the terminal has another size. Returns a function that ends that. */
+  onResize(callback: () => void): () => void
   /** Prints errors and notes, to standard error. */
   warn(text: string): void
   /** Ends the process at once. */
@@ -27,6 +33,8 @@ export interface Output {
 
 /** Terminals that do not tell their width get this one. */
 const USUAL_WIDTH = 80
+/** Terminals that do not tell their height get this one. */
+const USUAL_HEIGHT = 24
 
 /** Returns an Output on the streams of this process; `exit` ends the process. */
 export function openTerminal(exit: (code?: number) => void): Output {
@@ -45,6 +53,9 @@ export function openTerminal(exit: (code?: number) => void): Output {
     get width() {
       return widthOf(stdout)
     },
+    get height() {
+      return stdout.isTTY ? stdout.rows || USUAL_HEIGHT : undefined
+    },
     get errorWidth() {
       return widthOf(stderr)
     },
@@ -61,6 +72,11 @@ export function openTerminal(exit: (code?: number) => void): Output {
       return out.failure !== undefined
     },
     progress: (text) => out.write(text),
+    draw: (text) => out.writeBytes(text),
+    onResize: (callback) => {
+      stdout.on('resize', callback)
+      return () => stdout.off('resize', callback)
+    },
     warn: (text) => err.write(text),
     exit,
   }

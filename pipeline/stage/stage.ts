@@ -202,6 +202,8 @@ export interface Terminal {
   readonly interactive: boolean
   /** The width in columns, now; it changes with the window. Undefined or 0 if it is not known. */
   readonly width?: number | undefined
+  /** True if the metrics and the progress are shown without `sink/terminal`. */
+  readonly showsMetrics?: boolean | undefined
   /** Writes a text as it is; it adds no line break. */
   write(text: string): void
 }

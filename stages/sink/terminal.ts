@@ -5,9 +5,6 @@ import { z } from 'zod'
 import {
   cutToCells,
   defineStage,
-  type MetricInfos,
-  type MetricsRow,
-  metricColumns,
   metricInfosOf,
   metricsRows,
   oneLine,
@@ -17,6 +14,7 @@ import {
   type Terminal,
   wire,
 } from '../../pipeline/stage-kit.js'
+import { type ProgressColumn, progressColumns } from './progress-columns.js'
 
 /** Number of lines that stay on a terminal. The lines between them are overwritten. */
 const MILESTONES = 20
@@ -25,7 +23,8 @@ const MILESTONES = 20
  * Shows progress: a line per evaluation with the epoch, two metrics of each split (the cost, and the first metric that
  * is a share, such as the accuracy) and the remaining time. Metrics without a split are shown one by one. On a
  * terminal, the current line is redrawn and only some lines stay; as many columns are shown as fit into its width, from
- * the left. If the output is no terminal, every line is printed, with all columns.
+ * the left. If the output is no terminal, every line is printed, with all columns. Where a screen shows the metrics already,
+ * it prints nothing.
  */
 export const terminal = defineStage({
   name: 'sink/terminal',
@@ -39,13 +38,14 @@ export const terminal = defineStage({
     (_, { terminal }) =>
     (metrics) =>
       defer(() => {
+        if (terminal.showsMetrics) return metrics.pipe(ignoreElements())
         const show = progress(terminal)
         return metrics.pipe(map(show), ignoreElements())
       }),
 })
 
 function progress(terminal: Terminal): (table: Table, index: number) => void {
-  let all: readonly Column[] = []
+  let all: readonly ProgressColumn[] = []
   /** The number of columns under the last heading. */
   let shown = -1
   let firstTime: number | undefined
@@ -55,7 +55,7 @@ function progress(terminal: Terminal): (table: Table, index: number) => void {
     const row = metricsRows(table).at(-1)!
     const now = performance.now()
     if (index === 0) {
-      all = columnsOf(row, metricInfosOf(table))
+      all = progressColumns(row, metricInfosOf(table))
       firstTime = now
       firstStep = position.step
     }
@@ -79,41 +79,6 @@ function progress(terminal: Terminal): (table: Table, index: number) => void {
   }
 }
 
-/** A column of the output: the names of the metrics that it shows as a number and as a share. */
-interface Column {
-  readonly title: string
-  readonly number?: string
-  readonly share?: string
-  /** The headings of the two. */
-  readonly names: readonly [number: string, share: string]
-}
-
-function columnsOf(row: MetricsRow, infos: MetricInfos): Column[] {
-  const names = metricColumns(Object.keys(row))
-  const splits = new Set(names.flatMap((name) => infos[name]?.split ?? []))
-  const ofSplits = [...splits].map((split): Column => {
-    const own = names.filter((name) => infos[name]?.split === split)
-    const numbers = own.filter((name) => infos[name]!.unit !== 'share')
-    const number = numbers.find((name) => infos[name]!.name === 'cost') ?? numbers[0]
-    const share = own.find((name) => infos[name]!.unit === 'share')
-    const nameOf = (column: string | undefined): string => (column === undefined ? '' : infos[column]!.name)
-    return {
-      title: split,
-      ...(number !== undefined && { number }),
-      ...(share !== undefined && { share }),
-      names: [nameOf(number), nameOf(share)],
-    }
-  })
-  const others = names.filter((name) => infos[name]?.split === undefined)
-  return [
-    ...ofSplits,
-    ...others.map((name): Column => {
-      const isShare = infos[name]?.unit === 'share'
-      return { title: name, ...(isShare ? { share: name } : { number: name }), names: ['', ''] }
-    }),
-  ]
-}
-
 /** Returns to the start of the line and clears it. */
 const REDRAW = '\r\x1b[2K'
 /** Terminals that do not tell their width get this one. */
@@ -132,7 +97,7 @@ function cut(line: string, width: number): string {
 }
 
 /** The two lines of the heading. */
-function heading(columns: readonly Column[]): [titles: string, names: string] {
+function heading(columns: readonly ProgressColumn[]): [titles: string, names: string] {
   const titles = columns.map(({ title }) => padToCells(`  ${cutToCells(oneLine(title), MIDDLE - 3)}`, MIDDLE)).join('')
   const names = columns
     .map(({ names }) => {

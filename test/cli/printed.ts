@@ -9,9 +9,12 @@ export async function printed(command: (output: Output) => unknown): Promise<str
   const output: Output = {
     interactive: false,
     width: undefined,
+    height: undefined,
     errorWidth: undefined,
     write,
     progress: write,
+    draw: write,
+    onResize: () => () => {},
     warn: () => {},
     exit: () => {},
   }

@@ -1,5 +1,7 @@
 import { type Data, Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, type Table, Utf8 } from 'apache-arrow'
-import { int32Of, numberOf, numbersOfStep, positionOf, splitOf } from '../../pipeline/stage-kit.js'
+import { splitOf } from './examples.js'
+import { numbersOfStep } from './parameters.js'
+import { int32Of, numberOf, positionOf } from './position.js'
 
 /**
  * Returns the batches of the table with its position and split as columns, unless it has these columns; of parameters, also

@@ -1,0 +1,120 @@
+import { resolve } from 'node:path'
+import { oneLine } from '../pipeline/base/plain-text.js'
+import { shortPath } from '../pipeline/base/words.js'
+import { askRun } from '../pipeline/live/client.js'
+import type { LiveMessage, LiveState } from '../pipeline/live/contract.js'
+import { readRun } from '../report/index.js'
+import { drawState, stylesOf } from './screen/draw-state.js'
+import { canDraw, LiveScreen } from './screen/live-screen.js'
+import { shareLines } from './share-lines.js'
+import { interruption, type Output } from './terminal.js'
+
+/** The flags of `millrace top`. */
+export interface TopFlags {
+  /** Prints every state as a line of JSON. */
+  readonly json?: boolean
+}
+
+/**
+ * `millrace top`: shows a run of another process until it ends, or until q or Ctrl-C, which leave the run alone. Of a
+ * run that has ended it says so. Throws a PipelineError `ARGUMENTS` if the directory has no run.
+ */
+export async function topCommand(run: string, { json = false }: TopFlags, output: Output): Promise<void> {
+  const directory = resolve(run)
+  const stop = interruption(output)
+  const leaving = new AbortController()
+  const signal = AbortSignal.any([stop.signal, leaving.signal])
+  try {
+    const messages = await askRun(directory, { type: 'state' }, signal)
+    const reason = messages && (await show(messages, json, output, signal, () => leaving.abort()))
+    // Ctrl-C is the usual way out.
+    if (signal.aborted) process.exitCode = 0
+    else tellEnd(directory, reason, json, output)
+  } finally {
+    stop.release()
+  }
+}
+
+/** Shows the states until the last one. Returns how the run ended; undefined if the connection broke. */
+async function show(
+  messages: AsyncGenerator<LiveMessage>,
+  json: boolean,
+  output: Output,
+  signal: AbortSignal,
+  leave: () => void,
+): Promise<string | undefined> {
+  const styles = stylesOf()
+  let state: LiveState | undefined
+  const isDrawn = !json && canDraw(output)
+  const screen = isDrawn
+    ? new LiveScreen(output, (size) => (state ? drawState(state, size, styles) : []), undefined)
+    : undefined
+  const releaseKeys = isDrawn ? onQuitKey(leave) : () => {}
+  try {
+    for await (const message of messages) {
+      if (message.type === 'end') return message.reason
+      if (message.type !== 'state') continue
+      state = message
+      if (json) {
+        output.write(`${JSON.stringify(message)}\n`)
+        await output.drained()
+        if (output.isClosed) leave()
+      } else if (screen) screen.repaint()
+      else output.write(`${plainLine(message)}\n`)
+      if (signal.aborted) return undefined
+    }
+    return undefined
+  } finally {
+    releaseKeys()
+    screen?.close()
+  }
+}
+
+/** A state as one line, for outputs that are no terminal. */
+function plainLine({ name, position, progress, bottleneck }: LiveState): string {
+  return [
+    oneLine(name),
+    ...(position ? [`epoch ${position.epoch} of ${position.epochs}`, `step ${position.step}`] : []),
+    ...(progress === undefined ? [] : [`${Math.floor(100 * progress)} %`]),
+    ...(bottleneck === undefined ? [] : [`most time in ${oneLine(bottleneck)}`]),
+  ].join(', ')
+}
+
+/** Says how a run ended, from its record. */
+function tellEnd(directory: string, reason: string | undefined, json: boolean, output: Output): void {
+  const { record, metrics, metricInfos } = readRun(directory)
+  const { status: recorded, error } = record
+  // A killed run leaves this status behind.
+  const status = reason ?? (recorded === 'running' ? 'killed, or running where its socket cannot be reached' : recorded)
+  const last = metrics.at(-1)
+  if (json) output.write(`${JSON.stringify({ type: 'end', status, last })}\n`)
+  else
+    output.write(
+      [
+        `${shortPath(directory)}: ${status}${error === undefined ? '' : `: ${oneLine(error)}`}`,
+        ...shareLines(last ?? {}, Object.fromEntries(metricInfos)),
+      ]
+        .map((line) => `${line}\n`)
+        .join(''),
+    )
+}
+
+/** Calls back at the key q. Ctrl-C stays a signal. Returns what gives the keyboard back. */
+function onQuitKey(quit: () => void): () => void {
+  const { stdin } = process
+  if (!stdin.isTTY) return () => {}
+  const onKey = (keys: Buffer): void => {
+    // In raw mode, Ctrl-C is a key as well.
+    if (['q', 'Q', '\x03'].some((key) => keys.toString().includes(key))) quit()
+  }
+  stdin.setRawMode(true)
+  stdin.on('data', onKey)
+  const release = (): void => {
+    stdin.off('data', onKey)
+    stdin.setRawMode(false)
+    stdin.pause()
+    process.off('exit', release)
+  }
+  process.on('exit', release)
+  return release
+}
