@@ -7,6 +7,7 @@ import ts from 'typescript'
  */
 const rooms = [
   'cli/',
+  'dashboard/',
   'report/',
   'sweep/queue/',
   'sweep/',
