@@ -74,7 +74,9 @@ export class GrowingMetrics {
       const isLast = this.offset >= size
       const part = this.rowsOf(lines, every, isLast)
       if (isReset || part.rows.length > 0) yield { isReset, columns: this.columns, ...part, read: [this.offset, size] }
-      if (isLast) return
+      if (isLast && this.wanted.rows <= this.count) return
+      // The file was cut back while the page was away.
+      if (isLast) this.file = ''
       await turn()
     }
   }
@@ -102,7 +104,7 @@ export class GrowingMetrics {
   }
 
   private begin(file: string): void {
-    if (this.file !== '' || this.wanted.file !== file) this.wanted = { file, rows: 0 }
+    if (this.offset > 0 || this.wanted.file !== file) this.wanted = { file, rows: 0 }
     this.file = file
     this.offset = 0
     this.rest = ''

@@ -80,7 +80,7 @@ export function Chart(given: {
         y: { distr: isLog ? 3 : 1 },
       },
       axes: [
-        { ...side },
+        { ...side, size: 30 },
         { ...side, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : short(tick))) },
       ],
       series: [{}, ...series],

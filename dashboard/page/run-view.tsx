@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { RunDetail, TextTable } from '../contract.js'
 import { Graph } from './graph.js'
-import { filesChanged, focus, runs } from './state.js'
+import { filesChanged, focus, runs, short } from './state.js'
 
 /** Rows of a table that are shown. */
 const MOST_ROWS = 200
@@ -149,12 +149,12 @@ function Sheet({ title, table: { columns, rows } }: { readonly title: string; re
 
 /** The confusion matrix with shades: each row by the share of its class. */
 function Confusion({ table: { columns, rows } }: { readonly table: TextTable }) {
+  const isCount = columns.map((name) => name.startsWith('predicted '))
   return (
     <section>
       <h3>Confusion</h3>
       <div class="scroll">
         <table class="heat">
-          <caption>Rows: {columns[0]}; columns: predicted class</caption>
           <thead>
             <tr>
               {columns.map((name) => (
@@ -165,16 +165,19 @@ function Confusion({ table: { columns, rows } }: { readonly table: TextTable }) 
             </tr>
           </thead>
           <tbody>
-            {rows.slice(0, 100).map(([name, ...cells]) => {
-              const total = cells.reduce((sum, cell) => sum + (Number(cell) || 0), 0)
+            {rows.map((cells) => {
+              const total = cells.reduce((sum, cell, i) => sum + (isCount[i] ? Number(cell) : 0), 0)
               return (
-                <tr key={name}>
-                  <th scope="row">{name}</th>
-                  {cells.slice(0, 100).map((cell, i) => (
-                    <td key={i} class="number" style={{ backgroundColor: shade(total > 0 ? Number(cell) / total : 0) }}>
-                      {cell}
-                    </td>
-                  ))}
+                <tr key={cells[0]}>
+                  <th scope="row">{cells[0]}</th>
+                  {cells.slice(1).map((cell, i) => {
+                    const share = isCount[i + 1] && total > 0 ? Number(cell) / total : 0
+                    return (
+                      <td key={columns[i + 1]} class="number" style={{ backgroundColor: shade(share) }}>
+                        {short(cell === '' ? cell : Number(cell))}
+                      </td>
+                    )
+                  })}
                 </tr>
               )
             })}

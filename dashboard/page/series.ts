@@ -71,7 +71,7 @@ export function linesOf(
       const [split] = partsOf(column)
       const curves = group.flatMap(({ id }) => curveOf(rows.get(id), column, choice) ?? [])
       if (curves.length === 0) return []
-      const name = group.length > 1 ? `${labelOf(group[0]!)} and ${group.length - 1} more seeds` : labelOf(group[0]!)
+      const name = group.length > 1 ? `${labelOf(group[0]!)} and ${group.length - 1} more` : labelOf(group[0]!)
       const look = isOne
         ? { colour: palette[c % palette.length]!, dash: dashes[c % dashes.length]! }
         : { colour: palette[g % palette.length]!, dash: dashes[(c + Math.floor(g / palette.length)) % dashes.length]! }
