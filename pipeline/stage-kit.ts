@@ -190,6 +190,7 @@ export {
   slicePerRow,
 } from './wires/per-row.js'
 export { int32Of, type Position, positionOf, reposition, writePosition } from './wires/position.js'
+export { positioned } from './wires/positioned.js'
 export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
 export {

@@ -7,6 +7,16 @@ export interface Worker {
   isBusy(): boolean
 }
 
+/** What an observer of a run asks the backpressure of a stage. */
+export interface FlowActivity {
+  /** Called whenever `isActive` may have changed. */
+  onActivity: (() => void) | undefined
+  /** Whether the stage works now: it emits as a source, or an asynchronous call of it is under way. */
+  isActive(): boolean
+  /** Number of tables that it is working on or that wait for that. */
+  inFlight(): number
+}
+
 /** One source that is emitting its items. */
 export interface Pump {
   /** The stage that emits them. */

@@ -1,12 +1,14 @@
 import { from, Observable, type ObservableInput, type OperatorFunction, type Subscriber } from 'rxjs'
 import type { Flow } from '../stage/flow-contract.js'
-import type { FlowControl, Pump } from './flow-control.js'
+import type { FlowActivity, FlowControl, Pump } from './flow-control.js'
 
 /** The name that means every input of a stage. */
 const EVERY_INPUT = ''
 
 /** The backpressure of one stage: it knows the stages downstream, and which of its inputs are being worked on. */
-export class StageFlow implements Flow {
+export class StageFlow implements Flow, FlowActivity {
+  /** As in `FlowActivity`. */
+  onActivity: (() => void) | undefined
   private readonly control: FlowControl
   private readonly downstream: { readonly stage: StageFlow; readonly input: string }[] = []
   /** How many tables are being worked on or wait for that, by the input they came from. */
@@ -14,6 +16,8 @@ export class StageFlow implements Flow {
   /** `isClear` was found out when `control.changes` had this value. */
   private clearAt = -1
   private isClear = true
+  /** The sources of this stage that have not emitted their last item. */
+  private readonly pumps = new Set<Pump>()
 
   constructor(control: FlowControl) {
     this.control = control
@@ -39,6 +43,8 @@ export class StageFlow implements Flow {
   private async pump<T>(items: Iterable<T> | AsyncIterable<T>, subscriber: Subscriber<T>): Promise<void> {
     const { control } = this
     const pump = control.enter(this)
+    this.pumps.add(pump)
+    this.onActivity?.()
     // Stages that subscribe in the same turn must not miss the first item.
     await undefined
     const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
@@ -56,6 +62,8 @@ export class StageFlow implements Flow {
       }
     } finally {
       control.leave(pump)
+      this.pumps.delete(pump)
+      this.onActivity?.()
       await iterator.return?.()
     }
   }
@@ -64,12 +72,14 @@ export class StageFlow implements Flow {
   private async waitForTurn(pump: Pump, subscriber: Subscriber<unknown>): Promise<void> {
     const { control } = this
     pump.isIdle = true
+    this.onActivity?.()
     if (control.isSettling) control.wake()
     while (!subscriber.closed && !(this.isDownstreamClear() && control.mayGoOn())) {
       if (control.isAborted && !control.isSettling) break
       await control.changed()
     }
     pump.isIdle = false
+    this.onActivity?.()
   }
 
   /** As in `Flow`. */
@@ -148,6 +158,7 @@ export class StageFlow implements Flow {
     if (change === 0) return
     this.held.set(input, (this.held.get(input) ?? 0) + change)
     this.control.holdChanged(change < 0)
+    this.onActivity?.()
   }
 
   /** As in `Flow`. */
@@ -169,6 +180,20 @@ export class StageFlow implements Flow {
   isBusy(): boolean {
     for (const count of this.held.values()) if (count > 0) return true
     return false
+  }
+
+  /** As in `FlowActivity`. */
+  isActive(): boolean {
+    if (this.pumps.size === 0) return this.isBusy()
+    for (const { isIdle } of this.pumps) if (!isIdle) return true
+    return false
+  }
+
+  /** As in `FlowActivity`. */
+  inFlight(): number {
+    let count = 0
+    for (const held of this.held.values()) count += held
+    return count
   }
 
   private holds(input: string): boolean {

@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs'
 import type { KernelOptions } from '../../kernels/contract.js'
 import type { PipelineError } from '../base/errors.js'
 import type { RunPlace } from '../directory/run-place.js'
+import type { RunWires } from '../live/wire-taps.js'
 import type { Terminal } from '../stage/stage.js'
 import type { MetricsRow } from '../wires/metrics.js'
 import type { DataSummary } from './data-summary.js'
@@ -93,6 +94,8 @@ export interface Run<Row extends MetricsRow = MetricsRow> {
    * with the rows until then. It never errors, so that an error is told once, by `result`.
    */
   readonly metrics: Observable<Row>
+  /** The tables on the wires, while the run goes on. */
+  readonly wires: RunWires
   /** Resolves when the run is done, or a stage has stopped it. Rejects with a PipelineError; `ABORTED` after an abort. */
   readonly result: Promise<Result<Row>>
 }

@@ -4,6 +4,7 @@ import { messageOf, PipelineError } from '../base/errors.js'
 import { scratchDirectory } from '../directory/run-directory.js'
 import { checkInputFiles } from '../graph/missing-files.js'
 import type { Pipeline } from '../graph/pipeline.js'
+import type { WireTaps } from '../live/wire-taps.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import { type Division, runDivided } from './division.js'
 import { type RunStart, runInProcess } from './execution.js'
@@ -18,21 +19,29 @@ export interface RunOpener {
   readonly open: () => RunStart | Promise<RunStart>
 }
 
+/** Where others see what goes on in a run. */
+export interface RunOutlets {
+  /** The events of the run. */
+  readonly events: Subject<RunEvent>
+  /** The wires of the run. */
+  readonly taps: WireTaps
+}
+
 /**
  * Runs a pipeline to its end, in this process or as one of the processes of a divided run. Rejects with a
  * PipelineError; if the run directory was claimed by then, its `run.json` holds the same message.
  */
-export async function execute(opener: RunOpener, settings: RunSettings, events: Subject<RunEvent>): Promise<Result> {
+export async function execute(opener: RunOpener, settings: RunSettings, { events, taps }: RunOutlets): Promise<Result> {
   const pipeline = await opener.pipeline()
   const { parallel } = pipeline.definition
   if (!parallel) {
     // Prepared data was read already.
     if (!settings.prepared) await checkInputFiles(pipeline)
-    return runWithKernels(opener.open, settings, events)
+    return runWithKernels(opener.open, settings, { events, taps })
   }
   return runDivided(parallel, settings, async (division, divided) => {
     await checkInputFiles(pipeline)
-    return runWithKernels(() => openOnRank(division, pipeline, opener), divided, events, division)
+    return runWithKernels(() => openOnRank(division, pipeline, opener), divided, { events, taps }, division)
   })
 }
 
@@ -40,7 +49,7 @@ export async function execute(opener: RunOpener, settings: RunSettings, events: 
 async function runWithKernels(
   open: RunOpener['open'],
   settings: RunSettings,
-  events: Subject<RunEvent>,
+  outlets: RunOutlets,
   division?: Division,
 ): Promise<Result> {
   const kernels = await openKernels(settings).catch((cause) => {
@@ -50,7 +59,7 @@ async function runWithKernels(
     await division?.agreeOnKernels(kernels)
     const start = await open()
     try {
-      return await runInProcess(start, { kernels, settings, events, division })
+      return await runInProcess(start, { kernels, settings, ...outlets, division })
     } finally {
       start.directory.release()
     }

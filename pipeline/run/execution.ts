@@ -14,6 +14,9 @@ import { askedOf } from '../graph/asked.js'
 import type { Graph, Node } from '../graph/node.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { watchedOf } from '../graph/watched.js'
+import { RunObserver } from '../live/observer.js'
+import { openLiveSocket } from '../live/server.js'
+import type { WireTaps } from '../live/wire-taps.js'
 import { localParallel } from '../parallel/local.js'
 import { learnerNamed } from '../stage/learner.js'
 import type { StageContext, StateHooks } from '../stage/stage.js'
@@ -71,6 +74,8 @@ export interface RunTools {
   readonly settings: RunSettings
   /** Where the events of the run go. */
   readonly events: Subject<RunEvent>
+  /** Where others see the wires. */
+  readonly taps: WireTaps
   /** The part of this process in a divided run; undefined if the run is not divided. */
   readonly division: Division | undefined
 }
@@ -81,7 +86,7 @@ export interface RunTools {
  */
 export async function runInProcess(start: RunStart, tools: RunTools): Promise<Result> {
   const { pipeline, directory, resumed } = start
-  const { settings, events, division } = tools
+  const { settings, events, taps, division } = tools
   const rank = division?.rank ?? 0
   const isChanged = (resumed?.changes ?? []).some(({ from }) => from > 1)
   const definition = definitionText(pipeline, directory.path, isChanged)
@@ -110,6 +115,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const results = new ResultCollector(events, recorder)
   const metrics = new Map<string, Observable<Table>>()
   const graph = graphOnRank(pipeline.graph, settings, rank)
+  const observer = new RunObserver(pipeline.name, graph)
   const loading = new Set(
     graph.nodes.filter((node) => Object.keys(node.stage.outputs).some((port) => isLoader(node, port))),
   )
@@ -141,6 +147,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const hasEnded = whileRunning((error) => {
     if (!firstStep || firstStep.isMade) recorder.save('failed', error)
   })
+  const socket = openLiveSocket(directory.path, observer, taps)
   try {
     noteOtherMaker(resumed, kernels, recorder)
     if (!resumed) writeDefinition()
@@ -179,19 +186,24 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
         noteOf(node, recorder, events)(`${LEFT_OUT}${error.message}`)
         return true
       },
+      observer,
+      taps,
       signal: settings.signal,
     })
     firstStep?.begin()
     await look.ended(settings.signal)
     await checkpointer.close(true)
+    socket.status = 'done'
     return { directory: directory.path, ...results.results(), record: recorder.save('done') }
   } catch (cause) {
     const error = asPipelineError(cause)
+    socket.status = error.code === 'ABORTED' ? 'interrupted' : 'failed'
     if (!firstStep || firstStep.isMade) throw await closedAfter(error, checkpointer, recorder)
     await checkpointer.close(false)
     throw refusalOf(error)
   } finally {
     look.stop()
+    socket.close()
     hasEnded()
   }
 }

@@ -5,7 +5,9 @@ import { listed } from '../base/words.js'
 import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
 import type { Graph, Node } from '../graph/node.js'
-import type { StageContext } from '../stage/stage.js'
+import type { RunObserver } from '../live/observer.js'
+import type { WireTaps } from '../live/wire-taps.js'
+import type { Ports, StageContext } from '../stage/stage.js'
 import { ownTable } from '../wires/foreign-table.js'
 
 /** Time limits after an abort, in milliseconds: first for the current step, then for the stages to end. */
@@ -43,6 +45,10 @@ export interface GraphHooks {
   readonly onStageEnd: (node: Node) => void
   /** Called when a sink fails. True if the run goes on without it. */
   readonly goesOnWithout?: (node: Node, error: PipelineError) => boolean
+  /** Counts what flows. */
+  readonly observer?: RunObserver | undefined
+  /** Lets others see the wires. */
+  readonly taps?: WireTaps | undefined
   /** Aborts the run. */
   readonly signal: AbortSignal | undefined
 }
@@ -58,19 +64,41 @@ export interface GraphHooks {
  * Rejects if the process has nothing left to do while stages are still open: they wait for each other.
  */
 export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
-  const { signal } = hooks
+  const { signal, observer } = hooks
   const stop = new AbortController()
   const ending = new AbortController()
   const control = new FlowControl(ending.signal)
   const flows = new Map(graph.nodes.map((node) => [node.id, new StageFlow(control)]))
   const wires = new Map<string, Subject<Table>>()
   for (const node of graph.nodes) {
+    observer?.addFlow(node, flows.get(node.id)!)
     for (const [port, source] of node.inputs) flows.get(source.id)!.feeds(flows.get(node.id)!, port)
     for (const port of Object.keys(node.stage.outputs)) {
       const wire = new Subject<Table>()
       wires.set(`${node.id}.${port}`, wire)
       hooks.watch(node, port, wire)
     }
+  }
+
+  hooks.taps?.connect(
+    graph.nodes.flatMap((node) =>
+      Object.entries(node.stage.outputs as Ports).map(([port, { type }]) => ({
+        stage: node.id,
+        port,
+        type,
+        tables: wires.get(`${node.id}.${port}`)!,
+        makeFlow: () => {
+          const reader = new StageFlow(control)
+          flows.get(node.id)!.feeds(reader, '')
+          return reader
+        },
+      })),
+    ),
+  )
+
+  /** Returns what gives a stage its wires. */
+  function readers(node: Node): (key: string) => Observable<Table> {
+    return (key) => observer?.input(node, wires.get(key)!) ?? wires.get(key)!
   }
 
   return new Promise((resolve, reject) => {
@@ -133,6 +161,7 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
       const end = (): void => {
         wire?.complete()
         open.delete(key)
+        observer?.ended(node)
         hooks.onStageEnd(node)
         if (open.size === 0) finish()
       }
@@ -152,10 +181,13 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
           return undefined
         }
       }
+      const count = wire && observer?.counterOf(node, port)
       const subscription = tables.subscribe({
         next: (table) => {
           const own = wire && take(table)
-          if (own) wire.next(own)
+          if (!own) return
+          count?.(own)
+          wire.next(own)
         },
         error: fail,
         complete: end,
@@ -178,7 +210,7 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
           endSources('stop')
         }
         const context = { ...given, flow: flows.get(node.id)!, signal: stop.signal, stop: stopRun }
-        for (const [port, tables] of outputsOf(node, context, wires)) connect(node, port, tables)
+        for (const [port, tables] of outputsOf(node, context, readers(node))) connect(node, port, tables)
       }
       hooks.onWired({ settle: (callback) => control.settle(callback), fail: finish })
     } catch (error) {
@@ -193,12 +225,12 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
 function outputsOf(
   node: Node,
   context: StageContext,
-  wires: ReadonlyMap<string, Observable<Table>>,
+  wireOf: (key: string) => Observable<Table>,
 ): [string, Observable<unknown>][] {
   const { stage } = node
   const ports = Object.keys(stage.outputs)
   try {
-    const result = callStage(node, context, wires)
+    const result = callStage(node, context, wireOf)
     const outputs =
       ports.length > 1
         ? ports.map((port) => [port, (result as Record<string, unknown> | undefined)?.[port]] as const)
@@ -218,10 +250,10 @@ function outputsOf(
 function callStage(
   { stage, inputs, located }: Node,
   context: StageContext,
-  wires: ReadonlyMap<string, Observable<Table>>,
+  wireOf: (key: string) => Observable<Table>,
 ): unknown {
   const runner: unknown = stage.run(located(), context)
-  const sources = [...inputs].map(([port, source]) => [port, wires.get(`${source.id}.${source.port}`)!] as const)
+  const sources = [...inputs].map(([port, source]) => [port, wireOf(`${source.id}.${source.port}`)] as const)
   if (sources.length === 0) return runner
   if (typeof runner !== 'function')
     throw new TypeError(`expected run to give a function of its inputs, got ${typeof runner}`)

@@ -4,6 +4,7 @@ import { makeRunDirectory } from '../directory/run-directory.js'
 import { outputFilesOf } from '../graph/outputs.js'
 import { Pipeline } from '../graph/pipeline.js'
 import type { RowOfRun } from '../graph/spec.js'
+import { WireTaps } from '../live/wire-taps.js'
 import type { MetricsRow } from '../wires/metrics.js'
 import type { Result, Run, RunEvent, RunOptions, RunSettings } from './contract.js'
 import { execute, type RunOpener } from './execute.js'
@@ -51,19 +52,24 @@ export function start<Row extends MetricsRow>(pipeline: Pipeline<Row>, options: 
 /** Starts the run that `opener` opens, and returns at once. */
 export function startWith(settings: RunSettings, opener: RunOpener): Run {
   const events = new Subject<RunEvent>()
-  const result = Promise.resolve().then(() => execute(opener, settings, events))
+  const taps = new WireTaps()
+  const result = Promise.resolve().then(() => execute(opener, settings, { events, taps }))
   const settled = result.then(
     () => events.next({ type: 'end', status: 'done' }),
     (error: PipelineError) =>
       events.next({ type: 'end', status: error.code === 'ABORTED' ? 'interrupted' : 'failed', error }),
   )
-  settled.finally(() => events.complete())
+  settled.finally(() => {
+    events.complete()
+    taps.close()
+  })
   return {
     events: events.asObservable(),
     metrics: events.pipe(
       filter((event) => event.type === 'metrics'),
       map((event) => event.row),
     ),
+    wires: taps,
     result,
   }
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { ArrowStreamWriter, defineStage, outputPath, wire } from '../../pipeline/stage-kit.js'
+import { ArrowStreamWriter, defineStage, outputPath, positioned, wire } from '../../pipeline/stage-kit.js'
 import { appended } from './append.js'
-import { positioned } from './positioned.js'
 import { wireFile } from './wire-file.js'
 
 /**

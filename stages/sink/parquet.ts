@@ -9,12 +9,12 @@ import {
   type ParquetProgress,
   type ParquetRows,
   PipelineError,
+  positioned,
   type StageContext,
   turn,
   wire,
 } from '../../pipeline/stage-kit.js'
 import { PartFile } from './part-file.js'
-import { positioned } from './positioned.js'
 import { SeenTables, seenState } from './seen-tables.js'
 import { wireFile } from './wire-file.js'
 

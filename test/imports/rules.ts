@@ -20,6 +20,7 @@ const rooms = [
   'figures/',
   'pipeline/stage-kit.ts',
   'pipeline/run/',
+  'pipeline/live/',
   'pipeline/graph/',
   'pipeline/parallel/',
   'pipeline/directory/',

@@ -1,5 +1,6 @@
 import { type Data, Field, Int32, makeData, RecordBatch, Schema, Struct, type Table, Utf8 } from 'apache-arrow'
-import { int32Of, positionOf, splitOf } from '../../pipeline/stage-kit.js'
+import { splitOf } from './examples.js'
+import { int32Of, positionOf } from './position.js'
 
 /**
  * Returns the batches of the table with its position and split as columns, unless it has these columns. The position in

@@ -1,0 +1,90 @@
+import { chmodSync, lstatSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+
+/** The name of the socket in a run directory. */
+export const SOCKET = 'live.sock'
+
+/** The longest path of a socket that every system takes, in bytes: macOS has 104 with the closing 0, Linux 108. */
+const LONGEST = 103
+
+/** Where the socket of a run is made. */
+export interface SocketPlace {
+  /** A path that a process can listen at. */
+  readonly path: string
+  /** Removes the socket, and all that was made for it. Never throws. */
+  remove(): void
+}
+
+function fits(path: string): boolean {
+  return Buffer.byteLength(path) <= LONGEST
+}
+
+/**
+ * Makes room for the socket of a run: `live.sock` in its directory. If that path is too long for a socket, the socket
+ * lies in a temporary folder that only this user may enter, and `live.sock` is a link to it. A socket or link that a
+ * killed run has left is removed; the caller has locked the directory. Throws if there is no such place, or if a file of
+ * another kind has that name.
+ */
+export function makeSocketPlace(directory: string): SocketPlace {
+  const path = join(directory, SOCKET)
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found) {
+    if (!found.isSocket() && !found.isSymbolicLink()) throw new Error(`${SOCKET} is no socket`)
+    unlinkSync(path)
+  }
+  const short = shortest(path)
+  if (fits(short)) return { path: short, remove: () => removeSocket(path) }
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-live-'))
+  const remove = (): void => {
+    removeSocket(path)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    const target = join(folder, SOCKET)
+    if (!fits(target)) throw new Error('the path of the temporary folder is too long for a socket')
+    symlinkSync(target, path)
+    return { path: target, remove }
+  } catch (error) {
+    remove()
+    throw error
+  }
+}
+
+/** Makes a socket readable and writable for this user alone. */
+export function makePrivate(path: string): void {
+  chmodSync(path, 0o600)
+}
+
+/**
+ * Returns the path at which a client reaches the socket in a run directory, and a function that removes what was made
+ * for that; undefined if there is no socket.
+ */
+export function findSocket(directory: string): SocketPlace | undefined {
+  const path = join(directory, SOCKET)
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found?.isSymbolicLink()) return { path: readlinkSync(path), remove: () => {} }
+  if (!found?.isSocket()) return undefined
+  const short = shortest(path)
+  if (fits(short)) return { path: short, remove: () => {} }
+  // Seen from another working directory, the path may be too long although the run could use it.
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-live-'))
+  const link = join(folder, SOCKET)
+  symlinkSync(path, link)
+  return { path: link, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+/** The path from the working directory, if that is shorter. */
+function shortest(path: string): string {
+  const other = relative(process.cwd(), path)
+  return other.length < path.length ? other : path
+}
+
+function removeSocket(path: string): void {
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (found?.isSocket() || found?.isSymbolicLink()) unlinkSync(path)
+  } catch {
+    // The directory may be gone. A socket that stays does no harm: nobody listens.
+  }
+}

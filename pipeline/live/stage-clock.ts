@@ -1,0 +1,99 @@
+/** Every call to a stage is measured until such calls come faster than this, in milliseconds. */
+const SPACING = 0.2
+/** At least one call in so many is measured. */
+const WIDEST = 256
+
+/**
+ * Finds out how a run spends its time: at every moment, one stage works, or several share the moment, or none does.
+ *
+ * A stage works while a table is pushed into it (`enter`, `leave`), until it pushes a table further. Beside that, it
+ * works while it is active (`activity`): it emits as a source, or an asynchronous call of it is under way.
+ * Reading the clock for each table would cost more than some stages do, so only one push in `stride` is measured and
+ * counts that many times. The time of the others was counted for the stage that emits, and is taken off there.
+ */
+export class StageClock {
+  /** Milliseconds that each stage has worked. */
+  readonly worked: Float64Array
+  private readonly active = new Set<number>()
+  /** The stages that a table is being pushed into, outermost first. */
+  private readonly stack: number[] = []
+  private depth = 0
+  private isMeasured = false
+  /** Whether a stage became active, or was so no longer, during the push that is measured. */
+  private hasChanged = false
+  private readonly ofPush: Float64Array
+  private stride = 1
+  private countdown = 1
+  private lastMeasured = 0
+  private last = performance.now()
+
+  /** @param stages number of stages */
+  constructor(stages: number) {
+    this.worked = new Float64Array(stages)
+    this.ofPush = new Float64Array(stages)
+  }
+
+  /** Tells that a stage is active from now on, or not. */
+  activity(stage: number, isActive: boolean): void {
+    if (this.active.has(stage) === isActive) return
+    this.mark()
+    this.hasChanged = true
+    if (isActive) this.active.add(stage)
+    else this.active.delete(stage)
+  }
+
+  /** Whether a stage is active. */
+  isActive(stage: number): boolean {
+    return this.active.has(stage)
+  }
+
+  /** Tells that a table is being pushed into a stage. */
+  enter(stage: number): void {
+    if (this.depth === 0) {
+      this.isMeasured = --this.countdown <= 0
+      if (this.isMeasured) this.hasChanged = false
+    }
+    if (this.isMeasured) this.mark()
+    this.stack[this.depth++] = stage
+  }
+
+  /** Tells that the stage that was entered last has returned. */
+  leave(): void {
+    if (this.isMeasured) this.mark()
+    this.depth--
+    if (this.depth === 0 && this.isMeasured) this.countPush()
+  }
+
+  /** Counts the time until now. */
+  mark(): void {
+    const now = performance.now()
+    const time = now - this.last
+    this.last = now
+    if (this.depth > 0 && this.isMeasured) this.ofPush[this.stack[this.depth - 1]!]! += time
+    else this.charge(time)
+  }
+
+  private charge(time: number): void {
+    for (const stage of this.active) this.worked[stage]! += time / this.active.size
+  }
+
+  private countPush(): void {
+    this.isMeasured = false
+    // A push that made a stage active or idle is a rare one, such as an evaluation: it does not stand for others.
+    const weight = this.hasChanged ? 1 : this.stride
+    let total = 0
+    for (let stage = 0; stage < this.ofPush.length; stage++) {
+      const time = this.ofPush[stage]!
+      if (time === 0) continue
+      this.worked[stage]! += time * weight
+      this.ofPush[stage] = 0
+      total += time
+    }
+    this.charge(-total * (weight - 1))
+    const spacing = this.last - this.lastMeasured
+    this.lastMeasured = this.last
+    if (spacing < SPACING) this.stride = Math.min(WIDEST, this.stride * 2)
+    else if (spacing > 4 * SPACING) this.stride = Math.max(1, this.stride >> 1)
+    this.countdown = this.stride
+  }
+}
