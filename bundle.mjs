@@ -64,4 +64,18 @@ await build({
     js: "import { createRequire as requireFor } from 'node:module'; const require = requireFor(import.meta.url);",
   },
 })
+await build({
+  absWorkingDir: import.meta.dirname,
+  entryPoints: ['dashboard/page/page.tsx', 'dashboard/page/page.html'],
+  outdir: 'lib/dashboard',
+  outbase: 'dashboard/page',
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  loader: { '.html': 'copy' },
+  logLevel: 'warning',
+})
 chmodSync(new URL('lib/cli/main.js', import.meta.url), 0o755)

@@ -106,6 +106,13 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('expected a whole number from 1.')
 }
 
+/** Parses the number of a port. */
+export function parsePort(text: string): number {
+  const port = parseWholeNumber(text)
+  if (port <= 65_535) return port
+  throw new InvalidArgumentError('expected a port from 0 to 65535.')
+}
+
 /** More threads than this are a mistake: each takes memory and a place in the scheduler. */
 const MAX_THREADS = 256
 

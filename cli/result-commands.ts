@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { parsePort } from './options.js'
 import type { Output } from './terminal.js'
 
 /** Adds the commands that read what runs have written. */
@@ -22,6 +23,23 @@ export function addResultCommands(program: Command, output: Output): void {
         '--tables tables',
     )
     .action(async (runs, options) => (await import('./report.js')).reportCommand(runs, options, output))
+
+  program
+    .command('dashboard')
+    .summary('show runs in the browser, live')
+    .description(
+      'Show runs and sweeps in the browser while they run: a table, curves, figures, the pipeline, differences of runs.\n' +
+        'Only this machine can open the address, and only with the token in it. Nothing is loaded from elsewhere.',
+    )
+    .argument('[runs...]', 'directories of runs or sweeps, or folders of those (default: runs)')
+    .option('--port <n>', 'the port (default: a free one)', parsePort)
+    .option('--no-open', 'print the address, open no browser (also where there is no display)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace dashboard\n  millrace dashboard runs sweeps/eta --port 8080 --no-open\n\n' +
+        'MILLRACE_DASHBOARD_TOKEN sets the token (16 letters or more), so that open pages stay connected after a restart.',
+    )
+    .action(async (runs, options) => (await import('./dashboard.js')).dashboardCommand(runs, options, output))
 
   program
     .command('export')

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const folders = ['cli', 'figures', 'kernels', 'learners', 'pipeline', 'report', 'stages', 'sweep']
+const folders = ['cli', 'dashboard', 'figures', 'kernels', 'learners', 'pipeline', 'report', 'stages', 'sweep']
 
 /** The text of every source file, by its path. */
 export function sources(): Map<string, string> {
@@ -11,6 +11,6 @@ export function sources(): Map<string, string> {
   const own = readdirSync('.').filter((name) => name.endsWith('.ts'))
   const names = [...own, ...inFolders].map((name) => name.replaceAll('\\', '/'))
   // AssemblyScript is compiled on its own; generated and installed files are not sources.
-  const isSource = (name: string) => name.endsWith('.ts') && !/\/(assembly|build|prebuilds)\//.test(name)
+  const isSource = (name: string) => /\.tsx?$/.test(name) && !/\/(assembly|build|prebuilds)\//.test(name)
   return new Map(names.filter(isSource).map((name) => [name, readFileSync(name, 'utf8')]))
 }

@@ -7,6 +7,7 @@ import ts from 'typescript'
  */
 const rooms = [
   'cli/',
+  'dashboard/',
   'report/',
   'sweep/queue/',
   'sweep/',
@@ -65,6 +66,7 @@ function importsOf(file: string, text: string, files: ReadonlyMap<string, string
   const targets = importedFiles
     .filter(({ fileName }) => fileName.startsWith('.'))
     .map(({ fileName }) => posix.join(posix.dirname(file), fileName).replace(/\.js$/, '.ts'))
+    .map((target) => (files.has(target) ? target : target.replace(/\.ts$/, '.tsx')))
   return [...new Set(targets)].filter((target) => files.has(target))
 }
 

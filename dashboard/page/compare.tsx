@@ -1,0 +1,82 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { RunDifference } from '../contract.js'
+import { chosenRuns, labelOf } from './state.js'
+
+/** What differs between two of the chosen runs. */
+export function Compare() {
+  const list = chosenRuns.value
+  const [ids, setIds] = useState<readonly [string, string]>(['', ''])
+  const [difference, setDifference] = useState<RunDifference | undefined>(undefined)
+  const [problem, setProblem] = useState('')
+  const known = (id: string, otherwise: number): string =>
+    list.some((run) => run.id === id) ? id : (list[otherwise]?.id ?? '')
+  const [first, second] = [known(ids[0], 0), known(ids[1], 1)]
+  useEffect(() => {
+    setDifference(undefined)
+    if (!first || !second) return
+    const asked = new AbortController()
+    fetch(`/api/difference/${first}/${second}`, { signal: asked.signal })
+      .then(async (response) => {
+        if (!response.ok) throw new Error(await response.text())
+        setDifference((await response.json()) as RunDifference)
+        setProblem('')
+      })
+      .catch((error: Error) => asked.signal.aborted || setProblem(error.message))
+    return () => asked.abort()
+  }, [first, second])
+  if (list.length < 2) return <p class="empty">Choose two runs in the table to see how they differ.</p>
+  const select = (label: string, value: string, change: (id: string) => void) => (
+    <label>
+      {label}{' '}
+      <select value={value} onChange={(event) => change(event.currentTarget.value)}>
+        {list.map((run) => (
+          <option key={run.id} value={run.id}>
+            {labelOf(run)}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+  return (
+    <>
+      <form class="controls" onSubmit={(event) => event.preventDefault()}>
+        {select('First', first, (id) => setIds([id, second]))}
+        {select('Second', second, (id) => setIds([first, id]))}
+      </form>
+      {problem && <p class="problem">{problem}</p>}
+      {!difference && !problem && <p class="empty">Comparing …</p>}
+      {difference?.groups.map(({ title, rows }) => (
+        <section key={title}>
+          <h3>{title}</h3>
+          {rows.length === 0 ? (
+            <p class="empty">No difference.</p>
+          ) : (
+            <div class="scroll">
+              <table class="difference">
+                <thead>
+                  <tr>
+                    <th scope="col">What</th>
+                    <th scope="col">First</th>
+                    <th scope="col">Second</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {rows.map(([what, a, b]) => (
+                    <tr key={what}>
+                      <th scope="row">{what}</th>
+                      <td>{a}</td>
+                      <td>{b}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
+        </section>
+      ))}
+      {difference?.remarks.map((remark) => (
+        <p key={remark}>{remark}</p>
+      ))}
+    </>
+  )
+}

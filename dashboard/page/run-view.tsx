@@ -1,0 +1,194 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { RunDetail, TextTable } from '../contract.js'
+import { Graph } from './graph.js'
+import { filesChanged, focus, runs, short } from './state.js'
+
+/** Rows of a table that are shown. */
+const MOST_ROWS = 200
+
+/** One run: figures as they form, predictions, confusion, the pipeline, facts, files. */
+export function RunView() {
+  const id = focus.value
+  const [detail, setDetail] = useState<RunDetail | undefined>(undefined)
+  const [problem, setProblem] = useState('')
+  const changes = filesChanged.value
+  const summary = id === undefined ? undefined : runs.value.get(id)
+  useEffect(() => {
+    if (id === undefined) return
+    const asked = new AbortController()
+    fetch(`/api/run/${id}`, { signal: asked.signal })
+      .then(async (response) => {
+        if (!response.ok) throw new Error(await response.text())
+        setDetail((await response.json()) as RunDetail)
+        setProblem('')
+      })
+      .catch((error: Error) => asked.signal.aborted || setProblem(error.message))
+    return () => asked.abort()
+  }, [id, changes, summary?.status])
+  if (id === undefined) return <p class="empty">Choose the name of a run in the table.</p>
+  if (problem) return <p class="problem">{problem}</p>
+  if (detail?.summary.id !== id) return <p class="empty">Loading …</p>
+  const { path, status, error } = detail.summary
+  const figures = figuresOf(detail)
+  return (
+    <article aria-label={path}>
+      <h2>
+        {path} <span class={`status ${status.replaceAll(' ', '-')}`}>{status}</span>
+      </h2>
+      {error && <p class="problem">{error}</p>}
+      {detail.remarks.map((remark) => (
+        <p class="problem" key={remark}>
+          {remark}
+        </p>
+      ))}
+      <div class="figures">
+        {figures.map(({ name, version }) => (
+          <figure key={name}>
+            <a href={addressOf(id, name)} download>
+              <img
+                src={`${addressOf(id, name)}?show&v=${version}`}
+                alt={`Figure ${name.replace(/^.*\/|\.\w+$/g, '')}`}
+                loading="lazy"
+              />
+            </a>
+            <figcaption>{name.replace(/^figures\//, '')}</figcaption>
+          </figure>
+        ))}
+      </div>
+      {detail.confusion && <Confusion table={detail.confusion} />}
+      {detail.predictions && <Sheet title="Predictions" table={detail.predictions} />}
+      {detail.graph.stages.length > 0 && <Graph graph={detail.graph} />}
+      <h3>Facts</h3>
+      <dl>
+        {detail.facts.map(([name, value], i) => (
+          <div key={i}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {detail.notes.length > 0 && (
+        <>
+          <h3>Notes of the stages</h3>
+          <ul>
+            {detail.notes.map((note) => (
+              <li key={note}>{note}</li>
+            ))}
+          </ul>
+        </>
+      )}
+      <details>
+        <summary>Definition</summary>
+        <pre>{detail.definition}</pre>
+      </details>
+      <h3>Files</h3>
+      <ul class="files">
+        {detail.files.map(({ name, bytes }) => (
+          <li key={name}>
+            <a href={addressOf(id, name)} download>
+              {name}
+            </a>{' '}
+            {size(bytes)}
+          </li>
+        ))}
+      </ul>
+    </article>
+  )
+}
+
+/** The images, an SVG before a PNG of the same name. */
+function figuresOf({ files }: RunDetail) {
+  const images = files.filter(({ name }) => /\.(svg|png)$/.test(name) && !/-epoch-\d+\.\w+$/.test(name))
+  const names = new Set(images.map(({ name }) => name))
+  return images.filter(({ name }) => !(name.endsWith('.png') && names.has(name.replace(/png$/, 'svg')))).slice(0, 60)
+}
+
+function addressOf(id: string, name: string): string {
+  return `/api/file/${id}/${encodeURIComponent(name)}`
+}
+
+function size(bytes: number): string {
+  return bytes < 1000
+    ? `${bytes} B`
+    : bytes < 1e6
+      ? `${(bytes / 1000).toFixed(1)} kB`
+      : `${(bytes / 1e6).toFixed(1)} MB`
+}
+
+function Sheet({ title, table: { columns, rows } }: { readonly title: string; readonly table: TextTable }) {
+  return (
+    <details>
+      <summary>
+        {title}: {rows.length} rows
+      </summary>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              {columns.map((name) => (
+                <th scope="col" key={name}>
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.slice(0, MOST_ROWS).map((row, i) => (
+              <tr key={i}>
+                {row.map((cell, j) => (
+                  <td key={j}>{cell}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  )
+}
+
+/** The confusion matrix with shades: each row by the share of its class. */
+function Confusion({ table: { columns, rows } }: { readonly table: TextTable }) {
+  const isCount = columns.map((name) => name.startsWith('predicted '))
+  return (
+    <section>
+      <h3>Confusion</h3>
+      <div class="scroll">
+        <table class="heat">
+          <thead>
+            <tr>
+              {columns.map((name) => (
+                <th scope="col" key={name}>
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((cells) => {
+              const total = cells.reduce((sum, cell, i) => sum + (isCount[i] ? Number(cell) : 0), 0)
+              return (
+                <tr key={cells[0]}>
+                  <th scope="row">{cells[0]}</th>
+                  {cells.slice(1).map((cell, i) => {
+                    const share = isCount[i + 1] && total > 0 ? Number(cell) / total : 0
+                    return (
+                      <td key={columns[i + 1]} class="number" style={{ backgroundColor: shade(share) }}>
+                        {short(cell === '' ? cell : Number(cell))}
+                      </td>
+                    )
+                  })}
+                </tr>
+              )
+            })}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  )
+}
+
+/** A shade for a share from 0 to 1, behind text in the colour of the page. */
+export function shade(share: number): string {
+  return `color-mix(in srgb, var(--accent) ${Math.round(55 * Math.min(1, Math.max(0, share)))}%, transparent)`
+}

@@ -1,0 +1,101 @@
+import { computed, signal } from '@preact/signals'
+import type { RunSummary } from '../contract.js'
+import type { Rows } from './curve-store.js'
+
+/** The views below the table. */
+export const views = ['curves', 'run', 'compare', 'sweep'] as const
+/** A view. */
+export type View = (typeof views)[number]
+
+/** The runs by id. */
+export const runs = signal<ReadonlyMap<string, RunSummary>>(new Map())
+/** Whether the server has looked at all directories. */
+export const isComplete = signal(false)
+/** What the page tells of its connection. */
+export const connection = signal<'connecting' | 'live' | 'lost' | 'refused'>('connecting')
+/** The runs whose curves are shown, in the order in which they were chosen. */
+export const chosen = signal<readonly string[]>([])
+/** The run that the view of one run shows. */
+export const focus = signal<string | undefined>(undefined)
+/** The view. */
+export const view = signal<View>('curves')
+/** The rows of the runs. They change in place; `drawn` counts the changes. */
+export const rows = new Map<string, Rows>()
+/** Counts the changes of the rows, at most one in a frame. */
+export const drawn = signal(0)
+/** Counts the changes of the files of the run in focus. */
+export const filesChanged = signal(0)
+/** What went wrong with the curves of a run. */
+export const problems = signal<ReadonlyMap<string, string>>(new Map())
+
+/** The chosen runs that exist. */
+export const chosenRuns = computed(() => chosen.value.flatMap((id) => runs.value.get(id) ?? []))
+
+/** More curves are not drawn at the same time. */
+export const MOST_CHOSEN = 50
+
+/** Chooses a run or leaves it out. */
+export function toggle(id: string): void {
+  const others = chosen.value.filter((other) => other !== id)
+  chosen.value = others.length < chosen.value.length ? others : [...others, id].slice(-MOST_CHOSEN)
+}
+
+let isDue = false
+
+/** Says that rows have changed. */
+export function rowsChanged(): void {
+  if (isDue) return
+  isDue = true
+  const draw = (): void => {
+    isDue = false
+    drawn.value++
+  }
+  // A page in the background gets no frames.
+  if (document.hidden) setTimeout(draw, 200)
+  else requestAnimationFrame(draw)
+}
+
+/** The short name of a run. */
+export function labelOf({ path }: RunSummary): string {
+  return path.replace(/^.*[/\\]/s, '') || path
+}
+
+/** A value of a setting as text. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '–')
+}
+
+/** A number, short. */
+export function short(value: unknown): string {
+  if (typeof value !== 'number') return value === undefined || value === null ? '–' : String(value)
+  if (Number.isInteger(value)) return String(value)
+  return Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3
+    ? value.toExponential(2)
+    : String(Number(value.toPrecision(4)))
+}
+
+/** The names of settings that are not the same in all runs. */
+export function varying(list: readonly RunSummary[]): string[] {
+  const values = new Map<string, Set<string>>()
+  for (const { settings } of list)
+    for (const [name, value] of Object.entries(settings)) {
+      const known = values.get(name) ?? new Set()
+      known.add(textOf(value))
+      values.set(name, known)
+    }
+  const isEverywhere = (name: string): boolean => list.every(({ settings }) => name in settings)
+  return [...values].filter(([name, known]) => known.size > 1 || !isEverywhere(name)).map(([name]) => name)
+}
+
+/** Keeps view and choice in the address, so that a reload shows the same. */
+export function rememberInAddress(): void {
+  const [, name, one = '', ids = ''] = location.hash.match(/^#([a-z]+)\/([\da-f]*)\/([\da-f,]*)$/) ?? []
+  if (views.includes(name as View)) view.value = name as View
+  focus.value = one || undefined
+  chosen.value = ids ? ids.split(',').slice(0, MOST_CHOSEN) : []
+}
+
+/** The part of the address that `rememberInAddress` reads. */
+export function addressPart(): string {
+  return `#${view.value}/${focus.value ?? ''}/${chosen.value.join()}`
+}
