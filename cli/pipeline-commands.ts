@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { reportFormats } from '../testing/formats.js'
 import { addReadOptions, graphFormats, kernelOption, noPlugins, parseCount, threadsOption } from './options.js'
 import type { Output } from './terminal.js'
 
@@ -59,6 +60,33 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .option('--json', 'print what was found as JSON')
     .addHelpText('after', '\nExample:\n  millrace check digits')
     .action(async (name, options) => (await import('./check.js')).checkCommand(name, options, output))
+
+  addReadOptions(program.command('test'))
+    .summary('run the tests of pipelines')
+    .description(
+      'Run tests of pipelines: rows go in at one place, and what comes out at another is compared. Tests stand in a pipeline ' +
+        '("tests:") or beside it (NAME.test.yaml). Only the stages between the two places run. Exits with 1 if a test fails.',
+    )
+    .argument('[paths...]', 'pipelines, files of tests, or folders with them (default: the current folder)')
+    .option('--filter <text>', 'run only tests with this text in their name')
+    .addOption(kernelOption('wasm, which computes the same on every machine').env('MILLRACE_KERNEL'))
+    .addOption(threadsOption())
+    .addOption(new Option('--format <format>', 'format of the results').choices(reportFormats).default('spec'))
+    .option('--out <file>', 'write the results to this file')
+    .option('--force', 'replace the file')
+    .addOption(
+      new Option('--create', 'run a pipeline for an epoch and write NAME.test.yaml with what came out').conflicts([
+        'update',
+        'watch',
+      ]),
+    )
+    .option('--update', 'write what came out over what was expected; comments and conditions stay')
+    .addOption(new Option('--watch', 'run again whenever tests, pipelines or stage files change').conflicts('out'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace test examples\n  millrace test pipeline.yaml --create\n  millrace test --format junit --out tests.xml',
+    )
+    .action(async (paths, options) => (await import('./test.js')).testCommand(paths, options, output))
 
   addReadOptions(program.command('graph'))
     .summary('show the stages of a pipeline and the wires between them')
