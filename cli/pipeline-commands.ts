@@ -138,6 +138,7 @@ export function addPipelineCommands(program: Command, output: Output): void {
         'defaults and what they mean. Editors complete and check with it. With a pipeline, its own stages are in it, too.',
     )
     .argument('[pipeline]', 'YAML file whose stages are added')
+    .option('--tests', 'print the schema of files of tests (NAME.test.yaml) instead')
     .option('--out <file>', 'write it to this file')
     .option('--force', 'replace a file that is no schema of Millrace')
     .addHelpText(

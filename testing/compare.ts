@@ -2,6 +2,7 @@ import { didYouMean } from '../pipeline/base/nearest.js'
 import { show } from '../pipeline/base/words.js'
 import type { Condition, ExpectedCell, Tolerance } from '../pipeline/definition/tests.js'
 import type { Cell, CellRow } from './cells.js'
+import { shortest } from './numbers.js'
 
 /** A cell that is not as expected. */
 export interface Difference {
@@ -139,5 +140,5 @@ function flat(list: readonly ExpectedCell[]): ExpectedCell[] {
 }
 
 function showCell(cell: Cell): string {
-  return show(cell)
+  return show(typeof cell === 'number' ? shortest(cell) : isList<number>(cell) ? cell.map(shortest) : cell)
 }

@@ -1,5 +1,4 @@
 import { basename } from 'node:path'
-import { Document } from 'yaml'
 import { start } from '../index.js'
 import type { Node } from '../pipeline/graph/node.js'
 import type { AddedStage } from '../pipeline/graph/part.js'
@@ -9,6 +8,7 @@ import type { Ports } from '../pipeline/stage/stage.js'
 import type { CellRow } from './cells.js'
 import { Observed } from './observed.js'
 import { wayTo } from './plan.js'
+import { flowText } from './update.js'
 
 /** More numbers in a row than this are not written into a file of tests. */
 const MOST_NUMBERS = 64
@@ -16,8 +16,8 @@ const MOST_NUMBERS = 64
 /** Rows that are written of a stage. */
 const ROWS = 2
 
-const comment = ` What this pipeline does, as it did when this file was made. Correct what should be otherwise, and add tests of your own.
- millrace test runs them, millrace test --update writes new values after a change that is meant.`
+const comment = `# What this pipeline does, as it did when this file was made. Correct what should be otherwise, and add tests of your own.
+# millrace test runs them, millrace test --update writes new values after a change that is meant.`
 
 /**
  * Runs a pipeline for one epoch and returns the text of a file of tests that records what has come out: splits and rows of the
@@ -47,30 +47,39 @@ export async function createTests(pipeline: Pipeline, file: string, signal: Abor
     [...loaders, ...metrics, ...own].map(({ key }) => key).concat(own.flatMap(({ node }) => feeds(node))),
   )
   const seen = await seenAt(short, [...keys], signal)
-  const tests: object[] = []
+  const tests: string[] = []
   for (const { node, key } of loaders) {
     const { splits } = seen.get(key)!
     if (splits.size > 0)
-      tests.push({ name: `${node.id} gives all rows`, expect: { from: node.id, splits: Object.fromEntries(splits) } })
+      tests.push(
+        block(`${node.id} gives all rows`, [
+          `expect: ${flowText({ from: node.id, splits: Object.fromEntries(splits) })}`,
+        ]),
+      )
   }
   for (const { node, key, type } of own) {
-    const test = testOf(node, type, seen.get(feeds(node)[0]!)!, seen.get(key)!)
-    if (test) tests.push(test)
+    const lines = linesOf(node, type, seen.get(feeds(node)[0]!)!, seen.get(key)!)
+    if (lines) tests.push(block(`${node.id} gives as many rows as it gets`, lines))
   }
   for (const { node, key } of metrics) {
-    const last = seen.get(key)!.rows.at(-1)
-    const shares = Object.entries(last ?? {}).filter(([name]) => name !== 'epoch' && name !== 'step')
-    if (shares.length > 0)
-      tests.push({
-        name: `${node.id} after one epoch`,
-        set,
-        expect: { from: node.id, metrics: Object.fromEntries(shares), tolerance: { relative: 1e-6 } },
-      })
+    const values = Object.entries(seen.get(key)!.rows.at(-1) ?? {}).filter(
+      ([name]) => name !== 'epoch' && name !== 'step',
+    )
+    if (values.length === 0) continue
+    const lines = values.map(
+      ([name, value]) => `    ${flowText(name)}: ${flowText(Number(Number(value).toPrecision(6)))}`,
+    )
+    const expected = ['expect:', `  from: ${node.id}`, '  tolerance: { relative: 0.0001 }', '  metrics:', ...lines]
+    tests.push(
+      block(`${node.id} after one epoch`, [...(epochs.length > 0 ? [`set: ${flowText(set)}`] : []), ...expected]),
+    )
   }
-  if (trainers.length === 1) tests.push({ name: 'the gradient is right', expect: { gradient: {} } })
-  const document = new Document({ pipeline: `./${basename(file)}`, tests })
-  document.commentBefore = comment
-  return document.toString({ lineWidth: 0 })
+  if (trainers.length === 1) tests.push(block('the gradient is right', ['expect: { gradient: {} }']))
+  return `${[comment, `pipeline: ${flowText(`./${basename(file)}`)}`, 'tests:', tests.join('\n\n')].join('\n')}\n`
+}
+
+function block(name: string, lines: readonly string[]): string {
+  return [`  - name: ${flowText(name)}`, ...lines.map((line) => `    ${line}`)].join('\n')
 }
 
 function takes(node: Node, type: string): boolean {
@@ -111,20 +120,28 @@ async function seenAt(
   return found
 }
 
-/** The test of a stage of the user: what it makes of the first rows that it gets. */
-function testOf(node: Node, type: string, input: Observed, output: Observed): object | undefined {
+/** The lines of the test of a stage of the user: it gets the first rows that it got. */
+function linesOf(node: Node, type: string, input: Observed, output: Observed): string[] | undefined {
   const rows = input.rows.map(writable)
   if (rows.length === 0 || output.rows.length === 0 || rows.some((row) => row === undefined)) return undefined
-  const options = { ...(type === 'batch' && { size: rows.length }) }
-  return {
-    name: `${node.id} gives as many rows as it gets`,
-    insert: { into: node.id, rows, ...options },
-    expect: { count: rows.length },
-  }
+  const isBytes = input.rows.every(
+    ({ stored }) =>
+      Array.isArray(stored) && stored.every((value) => Number.isInteger(value) && value >= 0 && value < 256),
+  )
+  return [
+    'insert:',
+    `  into: ${node.id}`,
+    ...(isBytes ? ['  type: uint8'] : []),
+    ...(type === 'batch' ? [`  size: ${rows.length}`] : []),
+    '  rows:',
+    ...rows.map((row) => `    - ${flowText(row)}`),
+    'expect:',
+    `  count: ${rows.length}`,
+  ]
 }
 
 /** A row as a test writes it; undefined if it is too long. */
-function writable({ features, label, weight }: CellRow): CellRow | undefined {
-  if (!Array.isArray(features) || features.length > MOST_NUMBERS) return undefined
-  return { features, ...(label !== undefined && { label }), ...(weight !== undefined && { weight }) }
+function writable({ stored, label, weight }: CellRow): CellRow | undefined {
+  if (!Array.isArray(stored) || stored.length > MOST_NUMBERS) return undefined
+  return { features: stored, ...(label !== undefined && { label }), ...(weight !== undefined && { weight }) }
 }

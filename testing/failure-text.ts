@@ -4,15 +4,16 @@ import type { ExpectedCell } from '../pipeline/definition/tests.js'
 import type { Cell, CellRow } from './cells.js'
 import { inWords } from './compare.js'
 import type { ExpectedRow, Failure } from './expectations.js'
+import { shortest } from './numbers.js'
 
 /** Rows of a table that a failure shows, and numbers of a list around the one that differs. */
 const SHOWN = { rows: 8, numbers: 6 }
 
 /** The lines of a failure: where it is, what was expected and found, the input, and the rows side by side. */
-export function failureLines({ where, message, inputs = [], rows }: Failure): string[] {
+export function failureLines({ where, message, inputs = [], rows }: Failure, withInputs = true): string[] {
   return [
     oneLine(`${where}  ${message}`),
-    ...inputs.flatMap(({ place, count, rows: shown }) => [
+    ...(withInputs ? inputs : []).flatMap(({ place, count, rows: shown }) => [
       `  input at ${place}, ${count} row${count === 1 ? '' : 's'}${count > shown.length ? `, the first ${shown.length}` : ''}:`,
       ...tableLines(shown).map((line) => `    ${line}`),
     ]),
@@ -77,7 +78,7 @@ function gotText(row: CellRow, name: string, difference: At): string {
   if (!Object.hasOwn(row, name)) return difference ? '»no such column«' : ''
   const cell = row[name]!
   if (Array.isArray(cell)) {
-    const text = listText(cell, difference?.index, String, '»', '«')
+    const text = listText(cell, difference?.index, numberText, '»', '«')
     return difference && difference.index === undefined ? `»${text}«` : text
   }
   return difference ? `»${cellText(cell)}«` : cellText(cell)
@@ -100,7 +101,11 @@ function listText(
 }
 
 function cellText(cell: Cell): string {
-  if (Array.isArray(cell)) return listText(cell, undefined, String)
-  const text = cell === null ? 'null' : String(cell)
+  if (Array.isArray(cell)) return listText(cell, undefined, numberText)
+  const text = typeof cell === 'number' ? numberText(cell) : String(cell)
   return oneLine(text.length > 40 ? `${text.slice(0, 39)}…` : text)
+}
+
+function numberText(number: unknown): string {
+  return String(shortest(number as number))
 }

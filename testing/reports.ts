@@ -13,8 +13,13 @@ export function specOf({ name, status, reason, seconds, stages, failures }: Test
   const time = seconds >= 0.1 ? ` (${seconds.toFixed(1)} s)` : ''
   const head = `  ${marks[status]}  ${oneLine(name)}${reason === undefined ? time : `: ${oneLine(reason)}`}`
   const ran = stages.length > 0 ? [`stages that ran: ${stages.join(', ')}`] : []
-  const lines = status === 'failed' ? [...failures.flatMap(failureLines), ...ran] : []
+  const lines = status === 'failed' ? [...linesOf(failures), ...ran] : []
   return [head, ...lines.map((line) => `        ${line}`)].map((line) => `${line.trimEnd()}\n`).join('')
+}
+
+/** All failures of a test; the input stands once. */
+function linesOf(failures: TestResult['failures']): string[] {
+  return failures.flatMap((failure, i) => failureLines(failure, i === 0))
 }
 
 /** The last line for people: how many passed, failed and were skipped. */
@@ -55,7 +60,7 @@ function tap(results: readonly TestResult[]): string {
     const about = stringify({
       at: where,
       seconds,
-      failures: failures.map((failure) => failureLines(failure).join('\n')),
+      failures: failures.map((failure, j) => failureLines(failure, j === 0).join('\n')),
     })
     return [
       head,
@@ -82,7 +87,7 @@ function junit(results: readonly TestResult[]): string {
       const inner =
         result.status === 'skipped'
           ? `<skipped${attributes({ message: result.reason ?? '' })}/>`
-          : `<failure${attributes({ message: result.failures[0]!.message })}>${xml(result.failures.flatMap(failureLines).join('\n'))}</failure>`
+          : `<failure${attributes({ message: result.failures[0]!.message })}>${xml(linesOf(result.failures).join('\n'))}</failure>`
       return `${head}>\n      ${inner}\n    </testcase>`
     })
     const time = own.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(3)
