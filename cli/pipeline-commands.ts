@@ -125,7 +125,7 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .command('explain')
     .summary('explain a stage or an error code')
     .description('Explain a stage (options, ports, an example) or an error code (what it means, an example, the fix).')
-    .argument('<name>', 'a stage (batch/rows, ./file.js) or an error code (DATA, DIVERGED, …)')
+    .argument('[name]', 'a stage (batch/rows, ./file.js) or an error code (DATA, DIVERGED, …); default: list the codes')
     .option(...noPlugins)
     .option('--json', 'print as JSON')
     .addHelpText('after', '\nExamples:\n  millrace explain gradient-step/softmax\n  millrace explain DIVERGED')

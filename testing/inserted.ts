@@ -80,6 +80,7 @@ function exampleTables(rows: readonly Written[], insert: Insert, type: WireType)
         classes,
       }),
       shape,
+      names,
       type: insert.type ?? 'float32',
       split: String(part[0]!.split ?? usual),
       ...('weight' in part[0]! && { weights: ofAll('weight') }),
