@@ -20,7 +20,7 @@ import { findTests, readTests } from './testing/test-file.js'
 export { openStage } from './pipeline/run/stage-alone.js'
 export type { OpenStage, StageInputs, StageUse, TestRecord, TestRun } from './pipeline/run/test-run.js'
 export { batches, examples, type PlainRows } from './pipeline/wires/plain-rows.js'
-export type { Failure } from './testing/expectations.js'
+export type { Failure } from './testing/failure.js'
 export type { TestResult, TestRunOptions } from './testing/run-test.js'
 export type { TestsOptions } from './testing/run-tests.js'
 

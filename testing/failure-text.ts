@@ -3,7 +3,7 @@ import { textColumns } from '../pipeline/base/text-table.js'
 import type { ExpectedCell } from '../pipeline/definition/tests.js'
 import type { Cell, CellRow } from './cells.js'
 import { inWords } from './compare.js'
-import type { ExpectedRow, Failure } from './expectations.js'
+import type { ExpectedRow, Failure } from './failure.js'
 import { shortest } from './numbers.js'
 
 /** Rows of a table that a failure shows, and numbers of a list around the one that differs. */

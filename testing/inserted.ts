@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Field, Float64, makeData, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
 import { parse as parseCsv } from 'csv-parse/sync'
@@ -6,6 +5,7 @@ import { z } from 'zod'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath, show } from '../pipeline/base/words.js'
 import type { ExpectedCell, Insert } from '../pipeline/definition/tests.js'
+import { readRegularFile } from '../pipeline/files/regular-file.js'
 import { type AnyStage, defineStage, type Facts, type WireType } from '../pipeline/stage/stage.js'
 import { metricsTable } from '../pipeline/wires/metrics.js'
 import { batches, examples, type PlainRows } from '../pipeline/wires/plain-rows.js'
@@ -23,9 +23,7 @@ const OTHERS = ['label', 'weight', 'row', 'split']
 export function readRows(path: string, folder: string): Written[] {
   const file = resolve(folder, path)
   try {
-    const bytes = readFileSync(file)
-    if (bytes.length > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`)
-    const text = String(bytes)
+    const text = String(readRegularFile(file, MAX_BYTES))
     if (/\.jsonl$/i.test(path))
       return text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [JSON.parse(line)]))
     return parseCsv(text, { columns: true, bom: true, cast: (cell) => csvValue(cell), skip_empty_lines: true })

@@ -27,10 +27,13 @@ export class Observed {
   readonly splits = new Map<string, number>()
   /** The rows that were kept. */
   readonly rows: CellRow[] = []
+  /** Columns of `where` that no table had so far. */
+  readonly missing: Set<string>
   private readonly looking: Looking
 
   constructor(looking: Looking) {
     this.looking = looking
+    this.missing = new Set(Object.keys(looking.where))
   }
 
   /** Takes what is to be known of a table. Tables may be views of memory that changes: nothing of it is kept. */
@@ -38,6 +41,7 @@ export class Observed {
     const { columns: wanted, where, keep, most } = this.looking
     const all = columnsOf(table)
     const filters = Object.entries(where)
+    for (const name of this.missing) if (all.has(name)) this.missing.delete(name)
     let isCounted = false
     for (let row = 0; row < table.numRows; row++) {
       if (filters.some(([name, value]) => !all.has(name) || cellProblem(value, all.get(name)!(row)))) continue

@@ -1,16 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { start } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { asPipelineError, PipelineError } from '../pipeline/base/errors.js'
 import type { Expectation } from '../pipeline/definition/tests.js'
-import { locate } from '../pipeline/definition/value.js'
+import { locate, type Value } from '../pipeline/definition/value.js'
+import { readRegularFile } from '../pipeline/files/regular-file.js'
 import type { Node } from '../pipeline/graph/node.js'
 import { outputFilesOf } from '../pipeline/graph/outputs.js'
 import type { AddedStage } from '../pipeline/graph/part.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
-import { errorFailure, type Failure, type Found, failuresOf } from './expectations.js'
+import { errorFailure, type Found, failuresOf } from './expectations.js'
+import type { Failure } from './failure.js'
 import { gradientFailure } from './gradient.js'
 import { readRows } from './inserted.js'
 import { Observed } from './observed.js'
@@ -49,6 +51,9 @@ export interface TestRunOptions {
   /** Stops at the next step. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** Bytes of a file that is compared. */
+const MAX_FILE = 16 << 20
 
 /** Rows that are kept of an output. */
 const MOST_ROWS = 10_000
@@ -98,21 +103,25 @@ async function outcomeOf(suite: TestSuite, written: WrittenTest, options: TestRu
     if (options.signal?.aborted) throw cause
     found.error = asPipelineError(cause)
   }
-  for (const [i, expectation] of expectations.entries()) {
-    const part = partOf(value, 'expect', i)
-    if (typeof expectation.rows === 'string' && !found.error)
-      try {
-        failures.push(
-          ...failuresOf({ ...expectation, rows: readRows(expectation.rows, dirname(suite.file)) }, i, part, found),
-        )
-      } catch (error) {
-        failures.push({ where: whereOf(locate(part, ['rows'])), message: asPipelineError(error).message })
-      }
-    else failures.push(...failuresOf(expectation, i, part, found))
-  }
+  for (const [i, expectation] of expectations.entries())
+    failures.push(...failuresWithRows(expectation, i, partOf(value, 'expect', i), found, dirname(suite.file)))
   if (found.error && expectations.every(({ error }) => error === undefined))
     failures.push(errorFailure(found.error, whereOf(value), found))
   return { failures, stages }
+}
+
+/** Compares, with the rows of a file if the expectation names one. They are in another file, so nothing updates them. */
+function failuresWithRows(expectation: Expectation, i: number, part: Value, found: Found, folder: string): Failure[] {
+  const { rows } = expectation
+  if (typeof rows !== 'string' || found.error) return failuresOf(expectation, i, part, found)
+  try {
+    const failures = failuresOf({ ...expectation, rows: readRows(rows, folder) }, i, part, found)
+    return failures.map(({ update, ...failure }) =>
+      update?.values.some(([path]) => path[0] === 'rows') ? failure : { ...failure, update },
+    )
+  } catch (error) {
+    return [{ where: whereOf(locate(part, ['rows'])), message: asPipelineError(error).message }]
+  }
 }
 
 function locatedSet({ value, test }: WrittenTest) {
@@ -177,9 +186,12 @@ function wantsFiles(expectations: readonly Expectation[]): boolean {
   return expectations.some(({ files }) => files !== undefined)
 }
 
+/** The text of a file of the run directory; undefined if there is no such file in it. */
 function fileIn(directory: string, name: string): string | undefined {
+  const file = resolve(directory, name)
+  if (relative(directory, file).startsWith('..')) return undefined
   try {
-    return readFileSync(join(directory, name), 'utf8')
+    return String(readRegularFile(file, MAX_FILE))
   } catch {
     return undefined
   }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 // Gives the built-in stages to the registry.
 import '../index.js'
@@ -11,6 +11,7 @@ import { openDefinition, type ReadOptions } from '../pipeline/definition/read.js
 import { readSource } from '../pipeline/definition/source.js'
 import { type TestCase, testFile, tests as testsSchema } from '../pipeline/definition/tests.js'
 import { entriesOf, formatOrigin, isList, type Origin, type Value } from '../pipeline/definition/value.js'
+import { readRegularFile } from '../pipeline/files/regular-file.js'
 import { Pipeline } from '../pipeline/graph/pipeline.js'
 import { checkTest } from './places.js'
 
@@ -41,6 +42,12 @@ export interface TestSuite {
 /** The ending of a file of tests. */
 const TEST_FILE = /\.test\.ya?ml$/
 
+/** A larger file is no pipeline. */
+const MAX_BYTES = 1 << 20
+
+/** Below more folders than this, no search is meant. */
+const MOST_FOLDERS = 2000
+
 /** Folders that hold no tests of a user. */
 const PASSED_OVER = new Set(['node_modules', 'runs', 'sweeps'])
 
@@ -69,13 +76,19 @@ export function testFileOf(file: string): string {
   return join(dirname(file), `${basename(file).replace(/\.ya?ml$/, '')}.test.yaml`)
 }
 
-function testsBelow(folder: string): string[] {
+function testsBelow(folder: string, seen = { folders: 0 }): string[] {
+  if (++seen.folders > MOST_FOLDERS)
+    throw new PipelineError(
+      'ARGUMENTS',
+      `there are more than ${MOST_FOLDERS} folders to look for tests in; name pipelines, or a folder`,
+    )
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
   // The folder of a run has a pipeline of its own.
   if (entries.some(({ name }) => name === 'run.json')) return []
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) return PASSED_OVER.has(entry.name) || entry.name.startsWith('.') ? [] : testsBelow(path)
+    if (entry.isDirectory())
+      return PASSED_OVER.has(entry.name) || entry.name.startsWith('.') ? [] : testsBelow(path, seen)
     if (!entry.isFile()) return []
     return TEST_FILE.test(entry.name) || (/\.ya?ml$/.test(entry.name) && hasTests(path)) ? [path] : []
   })
@@ -83,7 +96,7 @@ function testsBelow(folder: string): string[] {
 
 function hasTests(file: string): boolean {
   try {
-    return /^tests:/m.test(readFileSync(file, 'utf8'))
+    return /^tests:/m.test(String(readRegularFile(file, MAX_BYTES)))
   } catch {
     return false
   }
