@@ -73,7 +73,16 @@ interface Arrays {
 }
 
 function arraysOf(rows: PlainRows): Arrays {
-  const { values, labels = values.map(() => 0), type = 'uint8', split = 'train', affine, names, weights, rows: numbers } = rows
+  const {
+    values,
+    labels = values.map(() => 0),
+    type = 'uint8',
+    split = 'train',
+    affine,
+    names,
+    weights,
+    rows: numbers,
+  } = rows
   const { shape = [values[0]?.length ?? 0] } = rows
   const largest = labels.reduce((most, label) => Math.max(most, label), -1)
   const { classes = Array.from({ length: largest + 1 }, (_, i) => String(i)) } = rows
