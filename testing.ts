@@ -13,10 +13,16 @@ import { resolveStage } from './pipeline/graph/registry.js'
 import { openStage } from './pipeline/run/stage-alone.js'
 import type { StageInputs, StageUse, TestRecord, TestRun } from './pipeline/run/test-run.js'
 import type { AnyStage } from './pipeline/stage/stage.js'
+import type { TestResult } from './testing/run-test.js'
+import { runTests, type TestsOptions } from './testing/run-tests.js'
+import { findTests, readTests } from './testing/test-file.js'
 
 export { openStage } from './pipeline/run/stage-alone.js'
 export type { OpenStage, StageInputs, StageUse, TestRecord, TestRun } from './pipeline/run/test-run.js'
 export { batches, examples, type PlainRows } from './pipeline/wires/plain-rows.js'
+export type { Failure } from './testing/failure.js'
+export type { TestResult, TestRunOptions } from './testing/run-test.js'
+export type { TestsOptions } from './testing/run-tests.js'
 
 /** A stage that has run to its end. */
 export interface StageResult extends TestRecord {
@@ -62,4 +68,16 @@ export async function readStage(entry: string, folder = '.'): Promise<StageUse> 
   const { use, id, with: options } = (Array.isArray(parsed) ? parsed[0] : parsed) ?? {}
   if (typeof use !== 'string') throw new PipelineError('DEFINITION', 'expected an entry of a pipeline: "- use: …"')
   return { use: await resolveStage(use, folder), id: id ?? defaultId(use), with: options ?? {} }
+}
+
+/**
+ * Runs the tests of a pipeline: those in its definition and those in the file beside it, or those of a file of tests, or of all
+ * files below a folder. Rejects with a PipelineError `DEFINITION` if a test is not well written, `ABORTED` after an abort.
+ *
+ * @example
+ * for (const { name, status, failures } of await testPipeline('pipeline.yaml'))
+ *   if (status === 'failed') console.error(name, failures.map(({ message }) => message))
+ */
+export async function testPipeline(path: string, options: TestsOptions = {}): Promise<TestResult[]> {
+  return runTests(await readTests(findTests([path])), options)
 }

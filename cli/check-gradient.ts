@@ -6,14 +6,13 @@ import { Pipeline } from '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
-import { listed, shortPath } from '../pipeline/base/words.js'
+import { shortPath } from '../pipeline/base/words.js'
 import { foreignError, holdsRun, isFile } from '../pipeline/directory/run-place.js'
 import { replaceFile } from '../pipeline/files/files.js'
 import { csvOf } from '../pipeline/formats/csv-text.js'
-import type { Node } from '../pipeline/graph/node.js'
 import { run } from '../pipeline/run/run.js'
-import type { Ports, WireType } from '../pipeline/stage/stage.js'
 import { formatFailure, type GradientCheck, gradientChecks } from '../stages/check/table.js'
+import { checkingPipeline, GRADIENT_FILE as file, trainingStep } from '../testing/gradient-pipeline.js'
 import { formatChecks } from './gradient-table.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import { interruption, type Output } from './terminal.js'
@@ -34,7 +33,6 @@ export interface CheckGradientFlags extends ReadingFlags {
   readonly json?: boolean
 }
 
-const file = 'gradient-check.arrows'
 /** The other files with the table, which are written once the run has ended. */
 const endings = ['json', 'csv', 'svg'] as const
 
@@ -102,71 +100,6 @@ function checkTables(out: string): void {
   const foreign = endings.map((ending) => `gradient-check.${ending}`).filter((name) => isFile(join(out, name)))
   // An earlier check has left them beside its run.
   if (foreign.length > 0 && !holdsRun(out)) throw foreignError(foreign, out)
-}
-
-/** The one stage that turns batches into parameters. */
-function trainingStep({ name, graph }: Pipeline): Node {
-  const steps = graph.nodes.filter(({ stage }) => port(stage.inputs, 'batch') && port(stage.outputs, 'parameters'))
-  if (steps.length === 1) return steps[0]!
-  throw new PipelineError(
-    'ARGUMENTS',
-    steps.length === 0
-      ? `${name}: no stage turns batches into parameters: there is no gradient to check`
-      : `${name}: expected one stage that turns batches into parameters, found ${listed(
-          steps.map(({ id }) => id),
-          'and',
-        )}`,
-  )
-}
-
-/** The pipeline up to its training step, with a few examples instead of its batches, and the check behind it. */
-function checkingPipeline(pipeline: Pipeline, step: Node, flags: CheckGradientFlags): Pipeline {
-  const { nodes } = pipeline.graph
-  const above = (node: Node): Node[] => [...node.inputs.values()].map(({ id }) => nodes.find((each) => each.id === id)!)
-  const needed = new Set<Node>()
-  const visit = (node: Node): void => {
-    needed.add(node)
-    for (const each of above(node)) visit(each)
-  }
-  visit(step)
-  const input = port(step.stage.inputs, 'batch')!
-  const source = step.inputs.get(input)!
-  let batching = nodes.find(({ id }) => id === source.id)!
-  while (!port(batching.stage.inputs, 'examples')) {
-    const next = above(batching)[0]
-    if (!next)
-      throw new PipelineError('ARGUMENTS', `${step.title}: expected a stage above it that cuts examples into batches`)
-    batching = next
-  }
-  let checking = pipeline
-  // A step of another rule hides its gradient, which is the same for all rules. No evaluation is left to watch.
-  const { update, clip, eta, ...options } = step.options as Record<string, unknown>
-  const plateau = (eta as { readonly plateau?: { readonly start: number } } | undefined)?.plateau
-  if (step.stage.name.startsWith('gradient-step/') && (update !== 'sgd' || clip !== undefined || plateau))
-    checking = checking.replace(step.id, step.stage.name, { ...options, eta: plateau?.start ?? eta, update: 'sgd' })
-  for (const node of [...nodes].reverse()) if (!needed.has(node)) checking = checking.remove(node.id)
-  return checking
-    .replace(batching.id, 'check/sample', {
-      split: step.inputFacts[input]?.splits?.[0] ?? 'train',
-      ...(flags.examples !== undefined && { examples: flags.examples }),
-    })
-    .insertAfter(step.id, {
-      id: 'check-gradient',
-      use: 'check/gradient',
-      from: {
-        batches: `${source.id}.${source.port}`,
-        parameters: `${step.id}.${port(step.stage.outputs, 'parameters')}`,
-      },
-      with: {
-        onFailure: 'continue',
-        ...(flags.all ? { features: 'all' } : flags.features !== undefined && { features: flags.features }),
-      },
-    })
-    .insertAfter('check-gradient', { id: 'table', use: 'sink/arrow', from: 'check-gradient', with: { path: file } })
-}
-
-function port(side: Ports, type: WireType): string | undefined {
-  return Object.keys(side).find((name) => side[name]!.type === type)
 }
 
 /** The error against `h`, of the first gradient and lambda in the table that are compared with differences. */

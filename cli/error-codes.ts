@@ -57,7 +57,8 @@ export const errorCodes: Readonly<Record<ErrorCode, CodeExplanation>> = {
       'onDivergence: continue records it and goes on.',
   },
   CHECK: {
-    meaning: 'A check did not pass: gradients that differ, or files that are not the same after a resume or a rerun.',
+    meaning:
+      'A check did not pass: gradients that differ, files that are not the same after a resume or a rerun, or a test of a pipeline that fails.',
     exit: 1,
     example:
       'W[3, 1]: the gradient of the step is 0.5 (lambda 0), central differences (h = 0.000001) give 0.25; the error is ' +

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { reportFormats } from '../testing/formats.js'
 import { addReadOptions, graphFormats, kernelOption, noPlugins, parseCount, threadsOption } from './options.js'
 import type { Output } from './terminal.js'
 
@@ -60,6 +61,33 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .addHelpText('after', '\nExample:\n  millrace check digits')
     .action(async (name, options) => (await import('./check.js')).checkCommand(name, options, output))
 
+  addReadOptions(program.command('test'))
+    .summary('run the tests of pipelines')
+    .description(
+      'Run tests of pipelines: rows go in at one place, and what comes out at another is compared. Tests stand in a pipeline ' +
+        '("tests:") or beside it (NAME.test.yaml). Only the stages between the two places run. Exits with 1 if a test fails.',
+    )
+    .argument('[paths...]', 'pipelines, files of tests, or folders with them (default: the current folder)')
+    .option('--filter <text>', 'run only tests with this text in their name')
+    .addOption(kernelOption('wasm, which computes the same on every machine').env('MILLRACE_KERNEL'))
+    .addOption(threadsOption())
+    .addOption(new Option('--format <format>', 'format of the results').choices(reportFormats).default('spec'))
+    .option('--out <file>', 'write the results to this file')
+    .option('--force', 'replace the file')
+    .addOption(
+      new Option('--create', 'run a pipeline for an epoch and write NAME.test.yaml with what came out').conflicts([
+        'update',
+        'watch',
+      ]),
+    )
+    .option('--update', 'write what came out over what was expected; comments and conditions stay')
+    .addOption(new Option('--watch', 'run again whenever tests, pipelines or stage files change').conflicts('out'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace test examples\n  millrace test pipeline.yaml --create\n  millrace test --format junit --out tests.xml',
+    )
+    .action(async (paths, options) => (await import('./test.js')).testCommand(paths, options, output))
+
   addReadOptions(program.command('graph'))
     .summary('show the stages of a pipeline and the wires between them')
     .description(
@@ -97,7 +125,7 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .command('explain')
     .summary('explain a stage or an error code')
     .description('Explain a stage (options, ports, an example) or an error code (what it means, an example, the fix).')
-    .argument('<name>', 'a stage (batch/rows, ./file.js) or an error code (DATA, DIVERGED, …)')
+    .argument('[name]', 'a stage (batch/rows, ./file.js) or an error code (DATA, DIVERGED, …); default: list the codes')
     .option(...noPlugins)
     .option('--json', 'print as JSON')
     .addHelpText('after', '\nExamples:\n  millrace explain gradient-step/softmax\n  millrace explain DIVERGED')
@@ -110,6 +138,7 @@ export function addPipelineCommands(program: Command, output: Output): void {
         'defaults and what they mean. Editors complete and check with it. With a pipeline, its own stages are in it, too.',
     )
     .argument('[pipeline]', 'YAML file whose stages are added')
+    .option('--tests', 'print the schema of files of tests (NAME.test.yaml) instead')
     .option('--out <file>', 'write it to this file')
     .option('--force', 'replace a file that is no schema of Millrace')
     .addHelpText(

@@ -88,6 +88,11 @@ export function addQueueCommands(sweep: Command, addSweepOptions: AddSweepOption
   addQueueOption(sweep.command('status'))
     .summary('print how far the sweeps of a queue are')
     .description('Print for each sweep of a queue how many points are done, failed, running and waiting.')
+    .addOption(
+      new Option('--follow', 'print it again whenever it changes, until no point is waiting or running').conflicts(
+        'json',
+      ),
+    )
     .option('--json', 'print as JSON')
     .addHelpText('after', '\nExample:\n  millrace sweep status --queue redis://queue:6379')
     .action(async (_, command) => (await actions()).statusCommand(allOptions(command), output))
@@ -96,11 +101,17 @@ export function addQueueCommands(sweep: Command, addSweepOptions: AddSweepOption
     .summary('fetch the results of a sweep')
     .description(
       'Write the results of a sweep on a queue into a sweep directory, for millrace table and report. If points ' +
-        'are neither done nor failed, writes what there is and exits with 1.',
+        'are neither done nor failed, writes what there is and exits with 1; with --wait, waits for them first.',
     )
     .argument('[name]', 'the sweep, if there are several')
     .option('--out <dir>', 'directory of the sweep (default: the shared folder itself, or sweeps/NAME)')
     .addOption(repeatable('--artifacts <dir>', `folder that runs are read from${orCurrent}`))
+    .option('--wait', 'wait until no point is waiting or running; Ctrl-C leaves everything as it is')
+    .addOption(
+      new Option('--timeout <s>', 'with --wait: after this time, write what there is and exit with 1')
+        .argParser(parseSeconds)
+        .implies({ wait: true }),
+    )
     .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExample:\n  millrace sweep collect digits --queue redis://queue:6379 --out sweeps/digits')
     .action(async (name, _, command) => (await actions()).collectCommand(name, allOptions(command), output))

@@ -1,8 +1,8 @@
-import { textColumns } from '../pipeline/base/text-table.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { collect, Signer, statusOf, sweepNamed, work } from '../sweep/queue/index.js'
 import type { ReadingFlags } from './options.js'
 import { type QueueFlags, remarksTo, takeSecret, withServer } from './queue-connection.js'
+import { statusLines } from './queue-lines.js'
 import { interruption, type Output } from './terminal.js'
 import { WorkLog } from './work-log.js'
 
@@ -60,18 +60,21 @@ export async function workCommand(flags: WorkFlags, output: Output): Promise<voi
 }
 
 /** `millrace sweep status`: prints a row for each sweep of a queue. */
-export async function statusCommand(flags: QueueFlags, output: Output): Promise<void> {
+export async function statusCommand(flags: StatusFlags, output: Output): Promise<void> {
   const signer = new Signer(takeSecret())
+  if (flags.follow) return (await import('./queue-wait.js')).followStatus(flags, signer, output)
   await withServer(flags, output, async (server) => {
     const sweeps = await statusOf(server, signer, remarksTo(output))
     if (flags.json) return output.write(`${JSON.stringify(sweeps)}\n`)
     if (sweeps.length === 0) return output.write(`no sweep at ${server.name}\n`)
-    const rows = sweeps.map(({ name, total, done, failed, running, waiting }) =>
-      [name, total, done, failed, running, waiting].map(String),
-    )
-    const head = ['sweep', 'points', 'done', 'failed', 'running', 'waiting']
-    for (const line of textColumns([head, ...rows], (column) => column > 0)) output.write(`${line}\n`)
+    for (const line of statusLines(sweeps)) output.write(`${line}\n`)
   })
+}
+
+/** The flags of `millrace sweep status`. */
+export interface StatusFlags extends QueueFlags {
+  /** Prints again whenever something changes, until no point is left. */
+  readonly follow?: boolean
 }
 
 /** The flags of `millrace sweep collect`. */
@@ -80,6 +83,10 @@ export interface CollectFlags extends QueueFlags {
   readonly out?: string
   /** The folders that runs are read from. */
   readonly artifacts: readonly string[]
+  /** Waits until no point is waiting or running. */
+  readonly wait?: boolean
+  /** Seconds to wait at most. */
+  readonly timeout?: number
 }
 
 /** `millrace sweep collect`: writes the results of a sweep into a sweep directory. */
@@ -88,6 +95,13 @@ export async function collectCommand(name: string | undefined, flags: CollectFla
   const { out, artifacts } = flags
   await withServer(flags, output, async (server) => {
     const record = await sweepNamed(server, name, signer, remarksTo(output))
+    if (
+      flags.wait &&
+      !(await (
+        await import('./queue-wait.js')
+      ).waitFor(server, record.name, flags.timeout, signer, output, flags.json === true))
+    )
+      return
     const result = await collect(server, record, { out, artifacts, signer })
     const { total, done, failed } = result
     if (flags.json) return output.write(`${JSON.stringify(result)}\n`)

@@ -38,6 +38,15 @@ export function addRunCommands(program: Command, output: Output): void {
         .argParser(parseCount)
         .conflicts(['out', 'resume', 'force', 'smoke']),
     )
+    .addOption(
+      new Option(
+        '--watch',
+        'run again whenever the definition or a stage file changes; the run under way is stopped first',
+      ).conflicts(['resume', 'json']),
+    )
+    .addOption(
+      new Option('--watch-data', 'with --watch: run again when data files change, too').implies({ watch: true }),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 ' +

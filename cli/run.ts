@@ -40,10 +40,15 @@ export interface RunFlags extends RunningFlags, ReadingFlags {
   readonly smoke?: boolean
   /** Trains on this number of rows alone, in a temporary directory. */
   readonly overfit?: number
+  /** Runs again whenever a file of the pipeline changes. */
+  readonly watch?: boolean
+  /** Runs again when its data changes, too. */
+  readonly watchData?: boolean
 }
 
 /** `millrace run`: shows progress during the run, and at the end the location of the files. */
 export async function runCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
+  if (flags.watch) return (await import('./watch.js')).watchRun(name, flags, output)
   const pipeline = await Pipeline.load(name, readOptions(flags))
   const { out, force, resume } = flags
   if (flags.smoke) return (await import('./run-trial.js')).smokeCommand(pipeline, flags, output)

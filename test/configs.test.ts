@@ -14,7 +14,7 @@ import { svgOnly } from './svg-only.js'
 const folder = fileURLToPath(new URL('../configs', import.meta.url))
 
 const configs = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.yaml'))
+  .filter((name) => name.endsWith('.yaml') && !name.endsWith('.test.yaml'))
   .sort()
 const texts = new Map(configs.map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
 /** Those that are there only to be extended by others. */

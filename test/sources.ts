@@ -1,7 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const folders = ['cli', 'dashboard', 'figures', 'kernels', 'learners', 'pipeline', 'report', 'stages', 'sweep']
+const folders = [
+  'cli',
+  'dashboard',
+  'figures',
+  'kernels',
+  'learners',
+  'pipeline',
+  'report',
+  'stages',
+  'sweep',
+  'testing',
+]
 
 /** The text of every source file, by its path. */
 export function sources(): Map<string, string> {

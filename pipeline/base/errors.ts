@@ -3,21 +3,25 @@ import { oneLine } from './plain-text.js'
 import { loadProblem, reasonOf, systemMessage, UnfitFile } from './system-errors.js'
 import { shortPath } from './words.js'
 
+/** The codes of errors. */
+export const errorCodes = [
+  'ARGUMENTS', // the command line or an API argument is wrong
+  'DEFINITION', // the pipeline definition is wrong; nothing was started
+  'DATA', // a data file is missing, damaged or not as declared
+  'WRITE', // an output could not be written
+  'DIVERGED', // training produced NaN or an infinite number
+  'CHECK', // a check in the pipeline failed
+  'STAGE', // a stage threw
+  'KERNEL', // a kernel is not available or failed
+  'PARALLEL', // the processes of one run disagree, or one of them has ended
+  'SILENT', // a process of the run does not answer
+  'SYSTEM', // the operating system refused something: a file, memory, a thread
+  'ABORTED', // stopped by a signal
+  'INTERNAL', // a defect of Millrace
+] as const
+
 /** The kind of an error, for programs. The command line derives its exit codes from it. */
-export type ErrorCode =
-  | 'ARGUMENTS' // the command line or an API argument is wrong
-  | 'DEFINITION' // the pipeline definition is wrong; nothing was started
-  | 'DATA' // a data file is missing, damaged or not as declared
-  | 'WRITE' // an output could not be written
-  | 'DIVERGED' // training produced NaN or an infinite number
-  | 'CHECK' // a check in the pipeline failed
-  | 'STAGE' // a stage threw
-  | 'KERNEL' // a kernel is not available or failed
-  | 'PARALLEL' // the processes of one run disagree, or one of them has ended
-  | 'SILENT' // a process of the run does not answer
-  | 'SYSTEM' // the operating system refused something: a file, memory, a thread
-  | 'ABORTED' // stopped by a signal
-  | 'INTERNAL' // a defect of Millrace
+export type ErrorCode = (typeof errorCodes)[number]
 
 /** One mistake and its position. */
 export interface Problem {

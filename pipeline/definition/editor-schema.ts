@@ -3,6 +3,7 @@ import { checkpointSchema } from './checkpoint.js'
 import { type OptionSchema, optionSchema } from './option-schema.js'
 import { parallel } from './parallel.js'
 import { changes, definition, type Verb } from './schema.js'
+import { testFile } from './tests.js'
 
 /*
  * The JSON Schema of a definition, for editors and validators. All of it comes from the zod schemas that check definitions. It
@@ -44,7 +45,10 @@ const otherUse = {
  */
 export function definitionSchema(stages: readonly NamedStage[]): Schema {
   const sorted = [...stages].sort((a, b) => (a.use < b.use ? -1 : 1))
-  const { properties, ...rest } = clean(optionSchema(definition)) as { readonly properties: Schema }
+  const { properties, ...rest } = clean(optionSchema(definition)) as {
+    readonly properties: Schema
+    readonly $defs?: Schema
+  }
   const own = {
     seed: withReference(whole(properties.seed)),
     splitSeed: withReference(whole(properties.splitSeed)),
@@ -63,9 +67,21 @@ export function definitionSchema(stages: readonly NamedStage[]): Schema {
     patternProperties: { '^x-': true },
     anyOf: [{ required: ['stages'] }, { required: ['extends'] }],
     $defs: {
+      ...rest.$defs,
       reference,
       ...Object.fromEntries(sorted.map((named) => [named.use, optionsOf(named)])),
     },
+  }
+}
+
+/** Returns the JSON Schema (draft 2020-12) of files of tests. */
+export function testsSchema(): Schema {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'urn:millrace:tests',
+    title: 'Millrace tests',
+    ...clean(optionSchema(testFile)),
+    patternProperties: { '^x-': true },
   }
 }
 

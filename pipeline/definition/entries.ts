@@ -35,6 +35,8 @@ export interface StageEntry {
   readonly useOrigin: Origin
   /** The folder that a relative path in `use` starts from. */
   readonly folder: string
+  /** The number in messages, from 0, if stages before it were left out. Default: its place in the list. */
+  readonly place?: number
 }
 
 /**

@@ -11,7 +11,7 @@ export const builtInFolder = packagePath('configs')
 /** The names of the built-in pipelines, sorted: `cifar10/experiment-1`, `digits`, … */
 export function builtInNames(): string[] {
   return readdirSync(builtInFolder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.yaml'))
+    .filter((name) => name.endsWith('.yaml') && !name.endsWith('.test.yaml'))
     .map((name) => name.slice(0, -'.yaml'.length).replaceAll('\\', '/'))
     .sort()
 }

@@ -4,6 +4,7 @@ import { listed } from '../base/words.js'
 import { checkPart } from './issues.js'
 import { published } from './published.js'
 import { sweep } from './sweep.js'
+import { tests } from './tests.js'
 import { entriesOf, formatOrigin, isList, isMapping, type Value } from './value.js'
 
 const stageName = z.string().min(1)
@@ -32,6 +33,7 @@ export const definition = z.strictObject({
   parallel: later.describe('How one run is divided among several processes.'),
   published: published.optional().describe('Published results, which reports compare with.'),
   sweep: sweep.optional().describe('The settings that `millrace sweep` runs. A single run ignores it.'),
+  tests: tests.optional().describe('Tests of the pipeline, which `millrace test` runs. A run ignores them.'),
   vars: options.nullish().describe('Constants by name. ${name} refers to one, --set name=value changes it.'),
   stages: z
     .array(stage)

@@ -22,7 +22,7 @@ export function buildGraph(
     return {
       entry,
       stage,
-      title: `stages[${i}] ${entry.use}`.trim(),
+      title: `stages[${entry.place ?? i}] ${entry.use}`.trim(),
       where: formatOrigin(entry.origin),
       options: undefined,
       inputs: new Map(),

@@ -15,7 +15,9 @@ import type { MetricsRow } from '../wires/metrics.js'
 import { type DocumentOptions, documentOf } from './document.js'
 import { definitionFrom, entryFrom, optionsFrom } from './entry.js'
 import { buildGraph } from './graph.js'
+import { foldersOf } from './input-files.js'
 import type { Graph } from './node.js'
+import { entriesOfPart, type Part } from './part.js'
 import { builtInStages, isFile, type Registry, resolveStage } from './registry.js'
 import { settle } from './settled.js'
 import type { Inferred, OptionsArgument, OptionsOf, PipelineSpec, RowOf, RowOfOptions, StageSpec } from './spec.js'
@@ -159,6 +161,18 @@ export class Pipeline<out Row extends MetricsRow = MetricsRow> {
   undivided(): Pipeline<Row> {
     const definition = { ...this.definition, parallel: undefined, parallelValue: undefined }
     return new Pipeline(definition, this.stages, this.registry, [])
+  }
+
+  /**
+   * Returns a part of the pipeline, with stages that feed and watch it. It runs in one process.
+   *
+   * @internal
+   */
+  part(part: Part): Pipeline {
+    const { definition, graph } = this
+    const known = entriesOfPart(this.stages, definition.stages, graph, part, foldersOf(definition))
+    const own = { ...definition, stages: [...known.keys()], parallel: undefined, parallelValue: undefined }
+    return new Pipeline(own, known, this.registry, [])
   }
 
   /** Changes options of the stage with this id. The other options stay; `undefined` removes an option. */

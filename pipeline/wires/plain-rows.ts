@@ -23,6 +23,8 @@ export interface PlainRows {
   readonly shape?: readonly number[]
   /** The names of the classes; default: the labels as texts, from "0" to the largest. */
   readonly classes?: readonly string[]
+  /** The names of the features; default: they have none. */
+  readonly names?: readonly string[] | undefined
   /** The standardisation still to be applied to uint8 features. */
   readonly affine?: Affine
 }
@@ -71,7 +73,16 @@ interface Arrays {
 }
 
 function arraysOf(rows: PlainRows): Arrays {
-  const { values, labels = values.map(() => 0), type = 'uint8', split = 'train', affine, weights, rows: numbers } = rows
+  const {
+    values,
+    labels = values.map(() => 0),
+    type = 'uint8',
+    split = 'train',
+    affine,
+    names,
+    weights,
+    rows: numbers,
+  } = rows
   const { shape = [values[0]?.length ?? 0] } = rows
   const largest = labels.reduce((most, label) => Math.max(most, label), -1)
   const { classes = Array.from({ length: largest + 1 }, (_, i) => String(i)) } = rows
@@ -93,7 +104,7 @@ function arraysOf(rows: PlainRows): Arrays {
     throw new RangeError(`values: expected whole numbers from 0 to 255, got ${wrong}; give type: 'float32'`)
   const stored = type === 'uint8' ? Uint8Array.from(flat) : Float32Array.from(flat)
   return {
-    fields: exampleFields({ shape, classes, affine, ...(weights && { weighted: true }) }, stored),
+    fields: exampleFields({ shape, classes, affine, names, ...(weights && { weighted: true }) }, stored),
     values: stored,
     labels: Int32Array.from(labels),
     split,

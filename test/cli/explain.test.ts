@@ -118,6 +118,8 @@ test('stages are explained, too, and what is neither is refused', async (t) => {
   t.match(await explained('batch/rows'), /^batch\/rows: Cuts[\s\S]*\n {2}size: a positive integer \(required\)\n/)
   t.equal(JSON.parse(await explained('batch/rows', true)).name, 'batch/rows')
   t.equal(JSON.parse(await explained('SILENT', true)).exit, 75)
+  const list = await printed((output) => explainCommand(undefined, {}, output))
+  t.strictSame(list.match(/^[A-Z]+/gm), Object.keys(errorCodes))
   for (const [name, message] of [
     ['diverge', 'no stage and no error code named "diverge"; did you mean "DIVERGED"?'],
     ['softmax', 'no stage and no error code named "softmax"; did you mean "gradient-step/softmax"?'],

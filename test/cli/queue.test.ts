@@ -39,6 +39,12 @@ t.test('submit, work, status and collect share the options of a sweep', { skip: 
     stdout: /^small: 4 points, 4 of them new at redis:\/\/127\.0\.0\.1:\d+; runs go to shared\n$/,
     stderr: '',
   })
+  t.match(await sweep('collect', '--timeout', '0.1'), {
+    code: 1,
+    stdout: 'small: 0 of 4 points done, 0 running, 4 waiting\n',
+    stderr: /^4 of 4 points are neither done nor failed/,
+  })
+  const [waiting, following] = [sweep('collect', '--wait'), sweep('status', '--follow')]
   t.match(await sweep('status'), {
     stdout: 'sweep  points  done  failed  running  waiting\nsmall       4     0       0        0        4\n',
   })
@@ -47,6 +53,12 @@ t.test('submit, work, status and collect share the options of a sweep', { skip: 
     stdout: /^working at redis:.* with 2 jobs\n(eta=0\.\d seed=\d {2}done {2}\(\d+\.\d\d s\)\n){4}4 points done\n$/,
     stderr: '',
   })
+  t.match(await waiting, {
+    code: 0,
+    stdout:
+      /^small: 0 of 4 .*\n[\s\S]*small: 4 of 4 points done, 0 running, 0 waiting\n4 of 4 points done; millrace table \S+ shows them\n$/,
+  })
+  t.match(await following, { code: 0, stdout: /small: 4 of 4 points done, 0 running, 0 waiting\n$/ })
   t.match(await sweep('status', '--json'), { stdout: /"total":4,"waiting":0,"running":0,"done":4,"failed":0/ })
   t.match(await sweep('collect'), { code: 0, stdout: '4 of 4 points done; millrace table shared shows them\n' })
   t.match(await millrace(['table', 'shared'], cwd), { code: 0, stdout: /^2 settings, 4 runs|^2 settings/ })

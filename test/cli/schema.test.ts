@@ -15,7 +15,9 @@ const shipped = ['configs', 'examples'].flatMap((folder) =>
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => join(root, folder, name)),
 )
+const isTests = (name: string) => name.endsWith('.test.yaml')
 const text = await printed((output) => schemaCommand(undefined, { set: [] }, output))
+const testsText = await printed((output) => schemaCommand(undefined, { set: [], tests: true }, output))
 
 function validator(schema: string) {
   const ajv = new Ajv2020({ strictTypes: false, strictRequired: false })
@@ -26,18 +28,28 @@ function validator(schema: string) {
 test('the schema that is shipped is fresh', async (t) => {
   const file = readFileSync(join(root, 'configs/pipeline.schema.json'), 'utf8')
   t.ok(file === text, 'configs/pipeline.schema.json is stale: npm run docs writes it again')
+  const tests = readFileSync(join(root, 'configs/test.schema.json'), 'utf8')
+  t.ok(tests === testsText, 'configs/test.schema.json is stale: npm run docs writes it again')
 })
 
 test('shipped pipelines name the schema, and are valid', async (t) => {
-  const isValid = validator(text)
+  const [ofPipelines, ofTests] = [validator(text), validator(testsText)]
   for (const file of shipped) {
+    const isValid = isTests(file) ? ofTests : ofPipelines
     const content = readFileSync(file, 'utf8')
     const [, path] = /^# yaml-language-server: \$schema=(.*)$/m.exec(content) ?? []
-    t.equal(path && join(dirname(file), path), join(root, 'configs/pipeline.schema.json'), file)
+    t.equal(
+      path && join(dirname(file), path),
+      join(root, `configs/${isTests(file) ? 'test' : 'pipeline'}.schema.json`),
+      file,
+    )
     t.ok(isValid(parse(content)), `${file}: ${JSON.stringify(isValid.errors?.slice(0, 3))}`)
   }
   for (const { name, example } of (await builtInStages()).values())
-    t.ok(isValid({ stages: parse(example) }), `${name}: ${JSON.stringify(isValid.errors?.slice(0, 3))}`)
+    t.ok(ofPipelines({ stages: parse(example) }), `${name}: ${JSON.stringify(ofPipelines.errors?.slice(0, 3))}`)
+  t.notOk(ofTests({ pipeline: 'digits', tests: [{ name: 'x', expect: { cuont: 1 } }] }))
+  t.notOk(ofPipelines({ extends: 'digits', tests: [{ name: 'x', expect: { rows: [{ a: { atLaest: 1 } }] } }] }))
+  t.ok(ofPipelines({ extends: 'digits', tests: [{ name: 'x', expect: { rows: [{ a: [[1], { atLeast: 1 }] }] } }] }))
 })
 
 const rows = (options: object, more: object = {}) => ({ stages: [{ use: 'batch/rows', with: options, ...more }] })
@@ -110,7 +122,7 @@ test('an editor completes, explains and checks', async (t) => {
   const editor = new Editor()
   t.teardown(() => editor.close())
   await editor.start()
-  const folder = t.testdir({ 'schema.json': text, 'own.json': await ownSchema(t) })
+  const folder = t.testdir({ 'schema.json': text, 'own.json': await ownSchema(t), 'tests.json': testsText })
   const top = '# yaml-language-server: $schema=./schema.json\nstages:\n'
   const complete = (entry: string) => editor.complete(folder, top + entry)
 
@@ -137,6 +149,8 @@ test('an editor completes, explains and checks', async (t) => {
     ['amount'],
     'an option of a stage of the user',
   )
+  const inTest = '# yaml-language-server: $schema=./tests.json\npipeline: a\ntests:\n  - name: x\n    expect:\n      '
+  t.ok((await editor.complete(folder, `${inTest}m|\n`)).includes('metrics'), 'a file of tests is completed, too')
   for (const [entry, message] of [
     ['- use: batch/rows\n  with: { sise: 1, size: 1, epochs: "${n}" }', 'Property sise is not allowed.'],
     ['- use: batch/rows\n  with: { size: x, epochs: 1 }', 'Incorrect type. Expected "integer".'],

@@ -12,6 +12,7 @@ const rooms = [
   'sweep/queue/',
   'sweep/',
   'testing.ts',
+  'testing/',
   'index.ts',
   'stages/index.ts',
   'stages/',
