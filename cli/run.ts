@@ -11,6 +11,7 @@ import { NothingToDo, Refusal } from '../pipeline/run/first-step.js'
 import { start } from '../pipeline/run/run.js'
 import type { Terminal } from '../pipeline/stage/stage.js'
 import type { MetricInfos } from '../pipeline/wires/metrics.js'
+import { changeNotes, checkNotes } from '../report/run-notes.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import { interruption, type Output } from './terminal.js'
 
@@ -36,6 +37,10 @@ export interface RunFlags extends RunningFlags, ReadingFlags {
   readonly force?: boolean
   /** Goes on with the run in `out` if it has begun already. */
   readonly resume?: boolean
+  /** Tags for the run. */
+  readonly tag?: readonly string[]
+  /** A note on the run. */
+  readonly note?: string
   /** Runs every stage with a few rows, in a temporary directory. */
   readonly smoke?: boolean
   /** Trains on this number of rows alone, in a temporary directory. */
@@ -49,6 +54,7 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
   if (flags.smoke) return (await import('./run-trial.js')).smokeCommand(pipeline, flags, output)
   if (flags.overfit !== undefined)
     return (await import('./run-trial.js')).overfitCommand(pipeline, flags.overfit, flags, output)
+  checkNotes({ add: flags.tag ?? [], note: flags.note })
   if (resume) return runOrResume(pipeline, flags, output)
   if (pipeline.definition.sweep && !flags.quiet && !flags.json)
     output.progress(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
@@ -82,10 +88,10 @@ async function runOrResume(pipeline: Pipeline, flags: RunFlags, output: Output):
 export async function follow(
   title: string,
   launch: (conditions: RunSettings) => Run,
-  flags: RunningFlags,
+  flags: RunningFlags & Pick<RunFlags, 'tag' | 'note'>,
   output: Output,
 ): Promise<void> {
-  const { kernel, threads, checkpoint } = flags
+  const { kernel, threads, checkpoint, tag = [], note } = flags
   let isSilent = flags.quiet === true || flags.json === true
   const stop = interruption(output)
   let directory = ''
@@ -103,7 +109,10 @@ export async function follow(
         // In a divided run, only rank 0 prints and writes files.
         rank = event.rank
         if (rank > 0) isSilent = true
-        else directory = shortPath(event.directory)
+        else {
+          directory = shortPath(event.directory)
+          if (tag.length > 0 || note !== undefined) changeNotes(event.directory, { add: tag, note })
+        }
         if (!isSilent) {
           const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
           output.progress(
