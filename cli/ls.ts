@@ -37,14 +37,9 @@ export function listCommand(directories: readonly string[], flags: ListFlags, ou
   const metrics = flags.metric?.split(',').map((name) => name.trim()) ?? (monitor === undefined ? [] : [monitor])
   checkNames('--metric', flags.metric === undefined ? [] : metrics, new Set(infos.keys()))
   const runs = sorted(filtered(all, flags), flags.sort, infos)
-  if (flags.json) output.write(`${JSON.stringify(runs.map(jsonOf))}
-`)
-  else if (runs.length === 0) output.write(all.length === 0 ? 'no runs
-' : `none of ${all.length} runs
-`)
-  else output.write(`${fittedColumns(columnsOf(runs, metrics, infos), output.width).join('
-')}
-`)
+  if (flags.json) output.write(`${JSON.stringify(runs.map(jsonOf))}\n`)
+  else if (runs.length === 0) output.write(all.length === 0 ? 'no runs\n' : `none of ${all.length} runs\n`)
+  else output.write(`${fittedColumns(columnsOf(runs, metrics, infos), output.width).join('\n')}\n`)
 }
 
 function columnsOf(
