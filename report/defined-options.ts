@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+// Gives the built-in stages to the registry.
+import '../index.js'
 import { messageOf } from '../pipeline/base/errors.js'
 import type { StageEntry } from '../pipeline/definition/entries.js'
 import { type Definition, readDefinition } from '../pipeline/definition/read.js'

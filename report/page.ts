@@ -97,9 +97,18 @@ function experimentsSection(experiments: readonly Experiment[]): Html | undefine
     const remarks = [...new Set(experiment.runs.flatMap(({ record, remarks }) => [...record.notes, ...remarks]))]
     return html`<article>
 <h3>${experiment.label}</h3>
+${writtenNotes(experiment)}
 ${experimentFigures(experiment)}
 ${remarkList(remarks)}
 </article>
 `
   })}`
+}
+
+/** Tags and notes that people have given to the runs of an experiment. */
+function writtenNotes({ runs }: Experiment): Html[] {
+  return runs.flatMap(({ record, notes: { tags, note } }) => {
+    const text = [tags.join(', '), note].filter(Boolean).join(' – ')
+    return text === '' ? [] : [html`<p><strong>Seed ${record.seed}:</strong> ${text}</p>`]
+  })
 }

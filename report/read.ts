@@ -17,6 +17,7 @@ import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { metricsIn } from './evaluations.js'
 import { changesOnTheWay } from './option-changes.js'
 import { firstRemarks } from './remarks.js'
+import { type RunNotes, readNotes } from './run-notes.js'
 import { readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image in a run directory. */
@@ -51,6 +52,8 @@ export interface RunFiles {
   readonly confusion: Sheet | undefined
   /** The gradient check. */
   readonly gradientCheck: Sheet | undefined
+  /** Tags and note of people. */
+  readonly notes: RunNotes
   /** What could not be read, in words. */
   readonly remarks: readonly string[]
 }
@@ -165,6 +168,7 @@ export function readRun(directory: string): RunFiles {
     figures: figuresIn(directory, remarks),
     confusion: sheet('figures/confusion.csv'),
     gradientCheck: sheet('gradient-check.csv'),
+    notes: readNotes(directory, remarks),
     remarks: firstRemarks(remarks),
   }
 }
