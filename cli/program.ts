@@ -6,6 +6,7 @@ import { reportProblems } from './code-frame.js'
 import { addCompletionCommands } from './completion-commands.js'
 import { addEngineCommands } from './engine-commands.js'
 import { explainExtraArguments } from './extra-arguments.js'
+import { addListCommands } from './list-commands.js'
 import { addModelCommands } from './model-commands.js'
 import { addPipelineCommands } from './pipeline-commands.js'
 import { addResultCommands } from './result-commands.js'
@@ -77,6 +78,7 @@ Exit codes:
   addPipelineCommands(program, output)
   addModelCommands(program, output)
   addResultCommands(program, output)
+  addListCommands(program, output)
   addSweepCommands(program, output)
   addEngineCommands(program, output)
   addCompletionCommands(program, output)

@@ -19,6 +19,8 @@ export function addRunCommands(program: Command, output: Output): void {
     .argument('<pipeline>', 'YAML file or built-in name')
     .option('--out <dir>', 'run directory (default: the next free one of runs/NAME-001, runs/NAME-002, …)')
     .option('--force', 'replace the run in --out')
+    .addOption(repeatable('--tag <tag>', 'give the run a tag; millrace ls shows and filters by it'))
+    .option('--note <text>', 'write a note about the run')
     .addOption(
       new Option(
         '--resume',

@@ -9,6 +9,7 @@ import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { formatSummary } from '../pipeline/run/data-summary.js'
 import { NothingToDo, Refusal } from '../pipeline/run/first-step.js'
 import { start } from '../pipeline/run/run.js'
+import { changeNotes, checkNotes } from '../report/run-notes.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import { type RunProgress, showProgress } from './screen/run-progress.js'
 import { shareLines } from './share-lines.js'
@@ -36,6 +37,10 @@ export interface RunFlags extends RunningFlags, ReadingFlags {
   readonly force?: boolean
   /** Goes on with the run in `out` if it has begun already. */
   readonly resume?: boolean
+  /** Tags for the run. */
+  readonly tag?: readonly string[]
+  /** A note on the run. */
+  readonly note?: string
   /** Runs every stage with a few rows, in a temporary directory. */
   readonly smoke?: boolean
   /** Trains on this number of rows alone, in a temporary directory. */
@@ -54,6 +59,7 @@ export async function runCommand(name: string, flags: RunFlags, output: Output):
   if (flags.smoke) return (await import('./run-trial.js')).smokeCommand(pipeline, flags, output)
   if (flags.overfit !== undefined)
     return (await import('./run-trial.js')).overfitCommand(pipeline, flags.overfit, flags, output)
+  checkNotes({ add: flags.tag ?? [], note: flags.note })
   if (resume) return runOrResume(pipeline, flags, output)
   if (pipeline.definition.sweep && !flags.quiet && !flags.json)
     output.progress(`note: this is one run; millrace sweep ${name} runs what its block "sweep" says\n`)
@@ -87,10 +93,10 @@ async function runOrResume(pipeline: Pipeline, flags: RunFlags, output: Output):
 export async function follow(
   title: string,
   launch: (conditions: RunSettings) => Run,
-  flags: RunningFlags,
+  flags: RunningFlags & Pick<RunFlags, 'tag' | 'note'>,
   output: Output,
 ): Promise<void> {
-  const { kernel, threads, checkpoint } = flags
+  const { kernel, threads, checkpoint, tag = [], note } = flags
   let isSilent = flags.quiet === true || flags.json === true
   const stop = interruption(output)
   let directory = ''
@@ -113,7 +119,10 @@ export async function follow(
         if (rank > 0) {
           isSilent = true
           progress?.end()
-        } else directory = shortPath(event.directory)
+        } else {
+          directory = shortPath(event.directory)
+          if (tag.length > 0 || note !== undefined) changeNotes(event.directory, { add: tag, note })
+        }
         if (!isSilent) {
           const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
           shown?.print(

@@ -1,6 +1,9 @@
+// Gives the built-in stages to the registry.
+import '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { suggestion } from '../pipeline/base/nearest.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
+import { builtInStages } from '../pipeline/graph/registry.js'
 import {
   formats,
   plainText,
@@ -25,9 +28,9 @@ export interface TableFlags {
 }
 
 /** `millrace table`: prints a row for each setting of sweeps and runs. */
-export function tableCommand(directories: readonly string[], flags: TableFlags, output: Output): void {
+export async function tableCommand(directories: readonly string[], flags: TableFlags, output: Output): Promise<void> {
   const { monitor, sort, format } = flags
-  const attempts = readAttempts(directories)
+  const attempts = readAttempts(directories, await builtInStages())
   const settings = settingsFrom(attempts, { monitor, sort })
   const columns = flags.cols?.split(',').map((name) => name.trim())
   checkNames(settings, {
@@ -62,6 +65,6 @@ function jsonOf({ settings, attempts, final, isBest }: SettingRow, { monitor }: 
     best: isBest,
     monitor,
     metrics: Object.fromEntries(final),
-    runs: attempts.map(({ seed, status, error, directory }) => ({ seed, status, error, directory })),
+    runs: attempts.map(({ seed, status, error, directory, tags }) => ({ seed, status, error, directory, tags })),
   }
 }

@@ -22,8 +22,12 @@ export const theme = {
   sizes: { title: 15, heading: 12, text: 11, small: 9 },
 } as const
 
-/** From dark to light, so that the order is visible in grey. Each has a contrast of at least 3 : 1 on white. */
-const palette = ['#14284b', '#5b1f5e', '#8f2a2a', '#b3541e', '#4b7f52', '#7a73c4', '#2f95ad']
+/**
+ * The dark part of the palette plasma (S. van der Walt and N. Smith, matplotlib, 2015): even steps of lightness, so that
+ * readers with any kind of colour vision, and in grey, can tell the colours apart. Each has a contrast of at least
+ * 3 : 1 on white.
+ */
+export const palette = ['#0d0887', '#41049d', '#6a00a8', '#8f0da4', '#b12a90', '#cc4778', '#e16462'] as const
 const dashes = [
   [1, 0],
   [6, 3],

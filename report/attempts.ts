@@ -1,6 +1,8 @@
 import { PipelineError, type Problem } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
+import { optionSchema } from '../pipeline/definition/option-schema.js'
 import { hasInside } from '../pipeline/files/inside.js'
+import type { Registry } from '../pipeline/graph/registry.js'
 import { type ColumnInfos, columnInfosOf, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/directory.js'
@@ -8,6 +10,7 @@ import { SweepMetrics } from '../sweep/metrics.js'
 import { lastMetricsIn } from './evaluations.js'
 import { readRecord, readRunText, recordInside } from './read.js'
 import { firstRemarks } from './remarks.js'
+import { readNotes } from './run-notes.js'
 
 /** One run, or one point of a sweep: its settings and its result. */
 export interface Attempt {
@@ -15,6 +18,8 @@ export interface Attempt {
   readonly name: string
   /** The values that tell the attempt from others, by name, without the seed. */
   readonly settings: Readonly<Record<string, unknown>>
+  /** The defaults of options that the run does not set, by name. */
+  readonly defaults?: Readonly<Record<string, unknown>> | undefined
   /** The seed of the run. */
   readonly seed: number
   /** The fold of a cross-validation that is held out, from 1. */
@@ -27,6 +32,8 @@ export interface Attempt {
   readonly final?: MetricsRow | undefined
   /** The run directory. */
   readonly directory: string
+  /** The tags that people have given to the run. */
+  readonly tags?: readonly string[]
 }
 
 /** Attempts, and how to compare them. */
@@ -44,12 +51,14 @@ export interface Attempts {
 /**
  * Reads directories of sweeps and of runs, in the order given. A sweep may still be running. Throws a PipelineError
  * that names every directory that is neither.
+ *
+ * @param stages the stages whose options have defaults; without them, an option that is not set has no value
  */
-export function readAttempts(directories: readonly string[]): Attempts {
+export function readAttempts(directories: readonly string[], stages: Registry = new Map()): Attempts {
   const problems: Problem[] = []
   const all = directories.flatMap((directory) => {
     try {
-      return isSweepDirectory(directory) ? sweepAttempts(directory) : runAttempt(directory)
+      return isSweepDirectory(directory) ? sweepAttempts(directory) : runAttempt(directory, stages)
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error
       problems.push(...error.problems)
@@ -104,17 +113,31 @@ function remarked<T>(remarks: string[], operation: () => T): T | undefined {
   }
 }
 
-function runAttempt(directory: string): Attempts {
+function runAttempt(directory: string, stages: Registry): Attempts {
   const { name, seed, status, error, metrics, changes } = readRecord(directory)
   const remarks: string[] = []
   const { settings } = readRunText(directory, changes, remarks)
   const final = lastMetricsIn(directory, remarks)
+  const { tags } = readNotes(directory, remarks)
   return {
-    attempts: [{ name, settings, seed, status, error, final, directory }],
+    attempts: [{ name, settings, defaults: defaultsOf(settings, stages), seed, status, error, final, directory, tags }],
     monitor: undefined,
     metricInfos: columnInfosOf(Object.keys(final ?? {}), metrics),
     remarks: bounded(remarks, directory),
   }
+}
+
+/** The defaults of the options of stages that the settings name: `model.use` has those of `model.eta` and so on. */
+function defaultsOf(settings: Attempt['settings'], stages: Registry): Record<string, unknown> {
+  const defaults = Object.entries(settings).flatMap(([name, use]) => {
+    const stage = name.endsWith('.use') ? stages.get(String(use)) : undefined
+    const options = Object.entries(stage ? (optionSchema(stage.options).properties ?? {}) : {})
+    return options.map(([option, schema]): [string, unknown] => [
+      `${name.slice(0, -'use'.length)}${option}`,
+      (schema as { readonly default?: unknown }).default,
+    ])
+  })
+  return Object.fromEntries(defaults)
 }
 
 /** The first remarks on a directory, with its name. */

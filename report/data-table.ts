@@ -20,7 +20,7 @@ export function dataTable(
     return html`<td${columns[i]!.isNumeric && html` class="number"`}>${content(cell)}${marks}</td>`
   }
   return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table data-table="${id}">
-<caption>${caption}</caption>
+<caption><span>${caption}</span></caption>
 <thead><tr>${head}</tr></thead>
 <tbody>${rows.map(
     (row) => html`<tr>${row.map(cell)}</tr>

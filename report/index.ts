@@ -1,6 +1,7 @@
 /** Reports on runs: reads run directories into a model, and writes it as tables and as one HTML page. */
 export type { Published, PublishedMetric } from '../pipeline/definition/published.js'
 export { type Attempt, type Attempts, readAttempts } from './attempts.js'
+export type { DefinedOption } from './defined-options.js'
 export { changesBetween, compareRuns, type Difference, type RunComparison } from './differences.js'
 export { type ExamplesLook, type FeatureLook, lookAtExamples, type SplitLook } from './examples.js'
 export { formats, plainText } from './formats.js'
@@ -17,6 +18,17 @@ export {
   type StageUse,
   type StoredRecord,
 } from './read.js'
+export {
+  type DataDifference,
+  differenceOf,
+  type MetricDifference,
+  type MetricValues,
+  type OptionDifference,
+  type RunDifference,
+  type ValueDifference,
+} from './run-difference.js'
+export { type ListedRun, listRuns } from './run-list.js'
+export { changeNotes, checkNotes, type NotesChange, type RunNotes, readNotes } from './run-notes.js'
 export { type SettingRow, type Settings, type SettingsOptions, settingsFrom, settingsTable } from './settings-table.js'
 export type { Sheet } from './sheets.js'
 export type { Parameters, Summary } from './summary.js'

@@ -78,8 +78,18 @@ function experimentOf(label: string, runs: readonly RunFiles[]): Experiment {
       new Map([...trainingOptionsOf(runs[0]!), ...Object.entries(parameters)]),
       final,
       isDone,
+      (metric) => untrainedValue(metric, runs[0]!),
     ),
   }
+}
+
+/** The value of a metric for equal probabilities of all classes: ln K for loss and cost, 1 / K for the accuracy. */
+function untrainedValue(metric: string, { record, metricInfos }: RunFiles): number | undefined {
+  const classes = Object.values(record.examples ?? {})[0]?.classes.length
+  const { name, unit } = metricInfos.get(metric) ?? {}
+  if (classes === undefined || classes < 2) return undefined
+  if (name === 'accuracy') return 1 / classes
+  return (name === 'loss' || name === 'cost') && unit === 'nats' ? Math.log(classes) : undefined
 }
 
 /** The labels: the names and, for equal names, the parameters that differ. */

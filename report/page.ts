@@ -31,16 +31,29 @@ function summary({ experiments }: Report): Html {
   const sources = [...new Set(compared.map(({ published }) => published!.source))]
   const lines = compared.map(({ label, comparisons }) => {
     const verdict = overall(comparisons)!
-    const reproduced = comparisons.filter((each) => each.verdict === 'reproduced').length
-    const count = verdict === 'no verdict' ? '' : ` (${reproduced} of ${comparisons.length} numbers)`
+    const count = verdict === 'no verdict' ? '' : ` (${countOf(comparisons)})`
     return html`<p><strong>${label}:</strong> ${verdictMark(verdict)}${count}</p>`
   })
   return html`${
     lines.length > 0 &&
     html`<div class="summary">${lines}
-<p class="muted">Published: ${sources.join('; ')}.</p></div>`
+<p class="muted">Published: ${sources.join('; ')}. A number is reproduced if it differs from the published one by no more
+than its tolerance. Tolerances are not published: the author of the pipeline has chosen them, in its block
+<code>published</code>.</p></div>`
   }
 ${experiments.flatMap(notices)}`
+}
+
+/** `2 of 2 numbers, 1 of 1 corrected, 1 without a verdict`. */
+function countOf(comparisons: Experiment['comparisons']): string {
+  const decided = comparisons.filter(({ verdict }) => verdict !== 'no verdict')
+  const parts = [false, true].flatMap((isCorrected) => {
+    const some = decided.filter(({ corrected }) => (corrected !== undefined) === isCorrected)
+    const reproduced = some.filter(({ verdict }) => verdict === 'reproduced').length
+    return some.length > 0 ? [`${reproduced} of ${some.length} ${isCorrected ? 'corrected' : 'numbers'}`] : []
+  })
+  const open = comparisons.length - decided.length
+  return [...parts, ...(open > 0 ? [`${open} without a verdict`] : [])].join(', ')
 }
 
 function notices({ label, runs }: Experiment): Html[] {
@@ -84,9 +97,18 @@ function experimentsSection(experiments: readonly Experiment[]): Html | undefine
     const remarks = [...new Set(experiment.runs.flatMap(({ record, remarks }) => [...record.notes, ...remarks]))]
     return html`<article>
 <h3>${experiment.label}</h3>
+${writtenNotes(experiment)}
 ${experimentFigures(experiment)}
 ${remarkList(remarks)}
 </article>
 `
   })}`
+}
+
+/** Tags and notes that people have given to the runs of an experiment. */
+function writtenNotes({ runs }: Experiment): Html[] {
+  return runs.flatMap(({ record, notes: { tags, note } }) => {
+    const text = [tags.join(', '), note].filter(Boolean).join(' – ')
+    return text === '' ? [] : [html`<p><strong>Seed ${record.seed}:</strong> ${text}</p>`]
+  })
 }

@@ -11,11 +11,13 @@ import { firstIssue } from '../pipeline/definition/issues.js'
 import { type Published, publishedOf } from '../pipeline/definition/published.js'
 import { type OptionChange, optionChange } from '../pipeline/directory/configuration.js'
 import { hasInside, namesInside, readInside } from '../pipeline/files/inside.js'
+import { gitState } from '../pipeline/run/git-state.js'
 import { type ColumnInfos, columnInfosOf, storedMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { metricsIn } from './evaluations.js'
 import { changesOnTheWay } from './option-changes.js'
 import { firstRemarks } from './remarks.js'
+import { type RunNotes, readNotes } from './run-notes.js'
 import { readSheet, readText, type Sheet } from './sheets.js'
 
 /** An image in a run directory. */
@@ -50,6 +52,8 @@ export interface RunFiles {
   readonly confusion: Sheet | undefined
   /** The gradient check. */
   readonly gradientCheck: Sheet | undefined
+  /** Tags and note of people. */
+  readonly notes: RunNotes
   /** What could not be read, in words. */
   readonly remarks: readonly string[]
 }
@@ -104,6 +108,19 @@ const record = z.object({
   metrics: storedMetricInfos.optional(),
   /** The data files. */
   data: z.array(dataSource).default([]),
+  /** What was loaded and divided, by the id of the stage. */
+  examples: z
+    .record(
+      z.string(),
+      z.object({
+        classes: z.array(z.string()),
+        splits: z.array(z.object({ name: z.string(), rows: z.number() })),
+      }),
+    )
+    .optional()
+    .catch(undefined),
+  /** The commit of the folder of the definition. */
+  git: gitState.optional().catch(undefined),
   /** The options that were changed when the run was resumed. */
   changes: z.array(optionChange).default([]).catch([]),
   /** The sinks whose files are missing, because they failed. */
@@ -151,6 +168,7 @@ export function readRun(directory: string): RunFiles {
     figures: figuresIn(directory, remarks),
     confusion: sheet('figures/confusion.csv'),
     gradientCheck: sheet('gradient-check.csv'),
+    notes: readNotes(directory, remarks),
     remarks: firstRemarks(remarks),
   }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type ColumnInfos, metricInfoByName } from '../pipeline/wires/metric-info.js'
 import { isBetter, type MetricsRow, metricColumns } from '../pipeline/wires/metrics.js'
 import { defaultMonitor, directionOf } from '../sweep/monitor.js'
@@ -14,7 +15,7 @@ export interface SettingRow {
   readonly attempts: readonly Attempt[]
   /** The metrics of the last evaluation, over the attempts that are done, or over those ended early if none is done. */
   readonly final: ReadonlyMap<string, Summary>
-  /** Whether the setting is the best by the monitor. */
+  /** Whether the setting is the best by the monitor. Several are if no metric tells them apart. */
   readonly isBest: boolean
 }
 
@@ -45,9 +46,10 @@ export interface SettingsOptions {
  * Throws a PipelineError `ARGUMENTS` if the monitor does not say whether higher or lower is better.
  */
 export function settingsFrom(
-  { attempts, monitor: sweepMonitor, metricInfos }: Attempts,
+  { attempts: given, monitor: sweepMonitor, metricInfos }: Attempts,
   options: SettingsOptions = {},
 ): Settings {
+  const attempts = withDefaults(given)
   const groups = new Map<string, Attempt[]>()
   const names = new Set<string>()
   for (const attempt of attempts) {
@@ -71,8 +73,8 @@ export function settingsFrom(
     }),
   )
   const all = [...(nameVaries ? ['name'] : []), ...names]
-  const best = better && bestOf(rows, monitor!, better)
-  const settingRows = rows.map((row) => ({ ...row, isBest: row === best }))
+  const best = new Set(better ? bestOf(rows, monitor!, better, metricInfos) : [])
+  const settingRows = rows.map((row) => ({ ...row, isBest: best.has(row) }))
   const { sort = better && `${better === 'higher' ? '-' : ''}${monitor}` } = options
   return {
     rows: sort === undefined ? settingRows : sortRows(settingRows, sort),
@@ -81,6 +83,24 @@ export function settingsFrom(
     metricInfos,
     monitor,
   }
+}
+
+/**
+ * Gives attempts the defaults of the options that others set. An option that nobody sets to another value than its
+ * default is left out: it tells no attempt from another.
+ */
+function withDefaults(attempts: readonly Attempt[]): readonly Attempt[] {
+  const isDefault = ({ defaults = {} }: Attempt, name: string, value: unknown): boolean =>
+    Object.hasOwn(defaults, name) && isDeepStrictEqual(value, defaults[name])
+  const set = new Set(
+    attempts.flatMap((attempt) =>
+      Object.entries(attempt.settings).flatMap(([name, value]) => (isDefault(attempt, name, value) ? [] : [name])),
+    ),
+  )
+  return attempts.map((attempt) => {
+    const own = Object.entries({ ...attempt.defaults, ...attempt.settings }).filter(([name]) => set.has(name))
+    return { ...attempt, settings: Object.fromEntries(own) }
+  })
 }
 
 function finalOf(attempts: readonly Attempt[]): Map<string, Summary> {
@@ -92,18 +112,34 @@ function finalOf(attempts: readonly Attempt[]): Map<string, Summary> {
 
 type SettingResults = Omit<SettingRow, 'isBest'>
 
+/**
+ * The best settings by the monitor. If several have the same value, the other metrics of its split decide, in the order
+ * of the columns; settings that are the same in all of them are all the best. The cost does not decide, because it has
+ * the penalty, in which settings may differ.
+ */
 function bestOf(
   rows: readonly SettingResults[],
   monitor: string,
   better: 'higher' | 'lower',
-): SettingResults | undefined {
-  let best: { row: SettingResults; value: number } | undefined
-  for (const row of rows) {
-    const isDone = row.attempts.some(({ status }) => status === 'done')
-    const value = isDone ? row.final.get(monitor)?.mean : undefined
-    if (value !== undefined && isBetter(better, value, best?.value)) best = { row, value }
+  infos: ColumnInfos,
+): readonly SettingResults[] {
+  const { split } = infos.get(monitor)!
+  const others = [...infos].flatMap(([column, info]) =>
+    column !== monitor && info.split === split && info.name !== 'cost' && info.better
+      ? [[column, info.better] as const]
+      : [],
+  )
+  let best = rows.filter(({ attempts }) => attempts.some(({ status }) => status === 'done'))
+  for (const [column, direction] of [[monitor, better] as const, ...others]) {
+    const values = best.map(({ final }) => final.get(column)?.mean)
+    const top = values.reduce(
+      (found, value) => (value !== undefined && isBetter(direction, value, found) ? value : found),
+      undefined,
+    )
+    if (top !== undefined) best = best.filter((_, i) => values[i] === top)
+    else if (column === monitor) return []
   }
-  return best?.row
+  return best
 }
 
 /** Sorts by a setting or a metric: `name` in rising order, `-name` in falling order. Rows without a value come last. */
@@ -148,6 +184,7 @@ export function settingsTable(settings: Settings, columns?: readonly string[]): 
   const isWhole = rows.every(({ attempts }) => attempts.every(({ status }) => status === 'done'))
   const shown = columns ?? [...varying, ...metrics.filter((name) => metricInfos.get(name)?.name !== 'cost')]
   const isDefault = columns === undefined
+  const hasTags = rows.some((row) => tagsOf(row).length > 0)
   return {
     id: 'settings',
     caption: `${rows.length} setting${rows.length === 1 ? '' : 's'}${isRepeated ? deviationNote(rows) : ''}`,
@@ -155,11 +192,13 @@ export function settingsTable(settings: Settings, columns?: readonly string[]): 
       ...shown.map((name): Column => ({ name, isNumeric: rows.every((row) => isNumeric(row, name)) })),
       ...(isDefault && isRepeated ? [{ name: 'runs', isNumeric: true }] : []),
       ...(isDefault && !isWhole ? [{ name: 'status' }] : []),
+      ...(isDefault && hasTags ? [{ name: 'tags' }] : []),
     ],
     rows: rows.map((row) => [
       ...shown.map((name) => ({ ...cellOf(row, name, metricInfos), ...(row.isBest && { isBest: true }) })),
       ...(isDefault && isRepeated ? [runsCell(row)] : []),
       ...(isDefault && !isWhole ? [{ text: statusOf(row) }] : []),
+      ...(isDefault && hasTags ? [{ text: tagsOf(row).join(' ') || '–' }] : []),
     ]),
     notes: [],
   }
@@ -202,4 +241,9 @@ function statusOf({ attempts }: SettingRow): string {
       return `${attempts.length > 1 ? `${list.length} ` : ''}${status}${reason ? `: ${reason}` : ''}`
     })
     .join(', ')
+}
+
+/** The tags of the attempts, without those that recur. */
+function tagsOf({ attempts }: SettingRow): string[] {
+  return [...new Set(attempts.flatMap(({ tags = [] }) => tags))].sort()
 }

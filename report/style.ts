@@ -18,9 +18,11 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin
 .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: 0 0 .4rem; }
+caption span { position: sticky; left: 0; display: inline-block; max-width: min(100%, calc(100vw - 2.5rem)); }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 thead th { vertical-align: bottom; border-bottom: 2px solid var(--ink); }
 tbody th { font-weight: 500; white-space: nowrap; }
+tbody th, thead th:first-child { position: sticky; left: 0; background: var(--paper); }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
 .verdict { white-space: nowrap; font-weight: 600; }
@@ -33,7 +35,7 @@ thead .number { white-space: normal; }
 .summary { background: var(--band); padding: .8rem 1rem; }
 .summary p { margin: .2rem 0; }
 figure { margin: 1rem 0; }
-figure img { display: block; max-width: 100%; height: auto; background: #fff; }
+figure img { display: block; max-width: 100%; height: auto; }
 figure.wide img { width: 100%; max-width: 62rem; }
 figcaption { font-size: .9rem; color: var(--muted); margin-top: .35rem; max-width: 48rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; \
@@ -44,7 +46,7 @@ align-items: start; }
 pre { background: var(--band); padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; line-height: 1.4; }
 summary { cursor: pointer; color: var(--link); padding: .2rem 0; }
 @media (max-width: 40rem) { h1 { font-size: 1.4rem; } table { font-size: .85rem; } th, td { padding-right: .6rem; } \
-tbody th { white-space: normal; min-width: 8.5rem; } }
+tbody th { white-space: normal; min-width: 7rem; max-width: 9rem; overflow-wrap: anywhere; } }
 @media print {
   :root { color-scheme: light; --paper: #fff; --ink: #000; --muted: #444; --rule: #999; --band: #f4f4f2; --link: #000;
     --good: #1f6b3a; --bad: #a3301c; }
@@ -54,6 +56,7 @@ tbody th { white-space: normal; min-width: 8.5rem; } }
   h2, h3, caption { break-after: avoid; }
   figure, tr, .notice, article { break-inside: avoid; }
   .scroll { overflow: visible; break-inside: avoid; }
+  tbody th, thead th:first-child, caption span { position: static; }
   table { font-size: 8pt; }
   th, td { padding-right: .5rem; }
   figure img { max-height: 180mm; }

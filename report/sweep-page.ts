@@ -46,10 +46,10 @@ ${remarkList(attempts.remarks)}`,
 function summary({ attempts }: Attempts, { rows, monitor }: Settings): Html {
   const count = (status: string): number => attempts.filter((attempt) => attempt.status === status).length
   const [done, failed] = [count('done'), count('failed')]
-  const best = rows.find(({ isBest }) => isBest)
+  const [best, ...tied] = rows.filter(({ isBest }) => isBest)
   const values = Object.entries(best?.settings ?? {}).map(([name, value]) => `${name} ${formatValue(value)}`)
   const open = attempts.length - done - failed
   const others = [failed > 0 && `, ${failed} failed`, open > 0 && `, ${open} still to come`]
   return html`<p>${rows.length} settings, ${attempts.length} runs: ${done} done${others}.
-${best && html`Best by ${monitor}: <strong>${values.join(', ')}</strong>.`}</p>`
+${best && html`Best by ${monitor}: <strong>${values.join(', ')}</strong>${tied.length > 0 && ` and ${tied.length} more with the same metrics`}.`}</p>`
 }

@@ -1,5 +1,5 @@
 import { slugOf } from '../pipeline/base/slug.js'
-import { type ColumnInfos, metricInfoByName } from '../pipeline/wires/metric-info.js'
+import { metricInfoByName } from '../pipeline/wires/metric-info.js'
 import type { MetricInfo } from '../pipeline/wires/metrics.js'
 import { formatMetric, formatPercent, formatterOf } from './metric-format.js'
 import type { Experiment, Report } from './model.js'
@@ -52,7 +52,7 @@ const numeric = (name: string): Column => ({ name, isNumeric: true })
  * ones.
  */
 export function tablesOf(report: Report): DataTable[] {
-  const finalTables = metricNames(report.metricInfos).map((name) => finalTable(report, name))
+  const finalTables = metricNames(report).map((name) => finalTable(report, name))
   return [parametersTable(report), ...finalTables, publishedTable(report)].filter(
     ({ rows, columns }) => rows.length > 0 && columns.length > 1,
   )
@@ -100,14 +100,15 @@ function statusOf(runs: Experiment['runs']): string {
 }
 
 /**
- * The names of the metrics that have a table: cost, accuracy, then others in the order of the columns. Loss has none if
- * there is a cost. Columns that belong to no split and have no direction, such as eta, have none either.
+ * The names of the metrics that have a table: cost, accuracy, then others in the order of the columns. Loss has one
+ * beside the cost only if lambda differs, because then the costs cannot be compared. Columns that belong to no split and have no direction, such as eta, have none either.
  */
-function metricNames(infos: ColumnInfos): string[] {
+function metricNames({ metricInfos: infos, experiments }: Report): string[] {
   const shown = [...infos.values()].filter(({ split, better }) => split !== undefined || better !== undefined)
   const names = new Set(shown.map(({ name }) => name))
-  const first = ['cost', names.has('cost') ? '' : 'loss', 'accuracy'].filter((name) => names.has(name))
-  if (names.has('cost')) names.delete('loss')
+  const isLossShown = !names.has('cost') || new Set(experiments.map(({ parameters }) => parameters.lambda)).size > 1
+  const first = ['cost', isLossShown ? 'loss' : '', 'accuracy'].filter((name) => names.has(name))
+  if (!isLossShown) names.delete('loss')
   return [...new Set([...first, ...names])]
 }
 

@@ -31,13 +31,17 @@ type Options = ReadonlyMap<string, unknown>
 /**
  * Compares the final numbers of an experiment with the published ones. A number is `reproduced` if it, or its mean over
  * the seeds, differs by no more than the tolerance. There is no verdict without a tolerance, on a run that did not
- * reach its end, or on a run with other parameters than the published ones.
+ * reach its end, on a run with other parameters than the published ones, or if the tolerance is so wide that a model
+ * that has learned nothing would count as reproduced, too.
+ *
+ * @param untrained the value of a metric for a model that gives all classes the same probability, if it is known
  */
 export function compare(
   published: Published | undefined,
   parameters: Options,
   final: ReadonlyMap<string, Summary>,
   isDone: boolean,
+  untrained: (metric: string) => number | undefined = () => undefined,
 ): Comparison[] {
   if (!published) return []
   const others = otherParameters(published, parameters)
@@ -48,7 +52,9 @@ export function compare(
       ...(reproduced ? [] : ['the run has no such metric']),
       ...(isDone ? [] : ['the run did not reach its end']),
       ...others,
-      ...(tolerance === undefined ? ['no tolerance is given'] : []),
+      ...(tolerance === undefined
+        ? ['no tolerance is given']
+        : tooWide(corrected ?? value, tolerance, untrained(metric))),
     ]
     const isNear = difference !== undefined && Math.abs(difference) <= tolerance!
     return {
@@ -62,6 +68,13 @@ export function compare(
       notes: [...(note ? [note] : []), ...obstacles.map((why) => `no verdict: ${why}`)],
     }
   })
+}
+
+/** The obstacle of a tolerance that takes in the value of a model that has learned nothing. */
+function tooWide(value: number, tolerance: number, untrained: number | undefined): string[] {
+  if (untrained === undefined || Math.abs(untrained - value) > tolerance) return []
+  const nothing = Number(untrained.toPrecision(4))
+  return [`none is possible, because a model that has learned nothing (${nothing}) is within the tolerance, too`]
 }
 
 /** Lists the parameters in which the published experiment differs. */

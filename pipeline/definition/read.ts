@@ -60,6 +60,8 @@ export interface Definition {
   readonly unknown?: readonly Override[]
   /** As in `ReadOptions`. */
   readonly folders?: readonly string[] | undefined
+  /** The path of the file; undefined if a program made the definition. */
+  readonly file?: string
   /** What the definition is allowed to do. */
   readonly trust: DecidedTrust
 }
@@ -174,6 +176,7 @@ export function readDefinition(
     stages,
     unknown,
     folders,
+    file: path,
     trust: decideTrust(trust, environment, runDirectory),
   }
   if (problems.length > 0) throw new DefinitionProblems(definition, problems)

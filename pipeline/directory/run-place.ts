@@ -6,7 +6,7 @@ import { listed, shortPath } from '../base/words.js'
 import { attempt } from '../files/files.js'
 import { readInside } from '../files/inside.js'
 import { isLockFile } from '../files/lock.js'
-import { checkTargetInside, pathKey } from '../files/output-path.js'
+import { checkTargetInside, pathKey, RUN_NOTES } from '../files/output-path.js'
 import { kindOf } from '../files/regular-file.js'
 import { hasCheckpoints, pruneCheckpoints } from './checkpoint.js'
 
@@ -45,7 +45,7 @@ export function checkPlace(path: string, { force = false, outputs = [] }: NewRun
   const own = keysOf(past)
   // A file is written under a temporary name first. In the directory of a run, such a file was left by that run.
   const names = past ? outputs : outputs.flatMap((name) => [name, `${name}.part`])
-  const foreign = ['pipeline.yaml', 'run.json', 'checkpoint', ...names].filter((name) => {
+  const foreign = ['pipeline.yaml', 'run.json', RUN_NOTES, 'checkpoint', ...names].filter((name) => {
     const target = resolve(path, name)
     // What is no file is refused when it is to be written, with its kind.
     return liesIn(path, target) && !own.has(pathKey(name)) && isFile(target)
@@ -59,7 +59,7 @@ export function ownFiles(path: string): ReadonlySet<string> {
 }
 
 function keysOf(past: ReturnType<typeof readPast>): ReadonlySet<string> {
-  return new Set(past ? ['pipeline.yaml', 'run.json', ...past.files].map(pathKey) : [])
+  return new Set(past ? ['pipeline.yaml', 'run.json', RUN_NOTES, ...past.files].map(pathKey) : [])
 }
 
 /** Whether an absolute path lies inside a directory. */
@@ -107,9 +107,9 @@ export function isFile(target: string): boolean {
   return attempt('find', target, () => lstatSync(target, { throwIfNoEntry: false }))?.isFile() ?? false
 }
 
-/** Removes the output files and checkpoints of the run that lies in a directory, and nothing else. */
+/** Removes the output files, notes and checkpoints of the run that lies in a directory, and nothing else. */
 export function removeOldRun(path: string): void {
-  for (const file of readPast(path)?.files ?? []) {
+  for (const file of [...(readPast(path)?.files ?? []), RUN_NOTES]) {
     const target = resolve(path, file)
     if (liesIn(path, target) && !isLockFile(relative(path, target))) removeOutput(path, target, file)
   }

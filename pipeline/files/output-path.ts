@@ -56,10 +56,13 @@ export function pathKey(path: string): string {
     .toLowerCase()
 }
 
-/** Whether a path is reserved for the run itself: its record, its definition, its lock, its folder of checkpoints. */
+/** The file with the tags and the note of a run. It is written by people, through commands, and not by the run. */
+export const RUN_NOTES = 'notes.json'
+
+/** Whether a path is reserved for the run itself: its record, its definition, its notes, its lock, its checkpoints. */
 export function isRunFile(path: string): boolean {
   const first = pathKey(path).split('/')[0]!
-  return ['pipeline.yaml', 'run.json', 'checkpoint'].includes(first) || isLockFile(first)
+  return ['pipeline.yaml', 'run.json', RUN_NOTES, 'checkpoint'].includes(first) || isLockFile(first)
 }
 
 /** Throws a PipelineError `WRITE` if `target` exists and is a pipe, a socket or a block device. */

@@ -32,6 +32,7 @@ import { DataLook } from './data-look.js'
 import { isDivider, isLoader } from './data-summary.js'
 import type { Division } from './division.js'
 import { FirstStep, isTraining, refusalOf } from './first-step.js'
+import { type GitState, gitStateOf } from './git-state.js'
 import { withPrepared } from './prepared.js'
 import { formatMaker, LEFT_OUT, Recorder } from './record.js'
 import { ResultCollector, rowsKey } from './result.js'
@@ -60,6 +61,8 @@ export interface ResumeState {
   readonly metrics?: MetricInfos
   /** Throws a PipelineError `DATA` if a file is not the one that was read before. */
   readonly checkSource: (source: DataSource) => void
+  /** The commit that the run was begun with. */
+  readonly git?: GitState | undefined
   /** The options that were changed on the way, and those that are changed now. */
   readonly changes?: readonly OptionChange[]
   /** The last step that the run has made, if it is done. */
@@ -104,7 +107,13 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     resumedAt: resumed?.checkpoint?.step,
     metrics: resumed?.metrics ?? {},
     changes: resumed?.changes ?? [],
+    git: resumed?.git,
     library: division?.library,
+  })
+  // The points of a sweep share their definition: git is not asked for each of them.
+  const git = resumed || settings.prepared || directory.path === '' ? undefined : gitStateOf(pipeline)
+  const gitIsKnown = git?.then((state) => {
+    recorder.git = state
   })
   const rule = overrideCheckpointRule(pipeline.definition.checkpoint, settings.checkpoint)
   const ownRule = directory.path === '' ? { ...rule, keep: 0 } : rule
@@ -195,6 +204,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     firstStep?.begin()
     await look.ended(settings.signal)
     await checkpointer.close(true)
+    await gitIsKnown
     socket.status = 'done'
     return { directory: directory.path, ...results.results(), record: recorder.save('done') }
   } catch (cause) {

@@ -10,6 +10,7 @@ import { foldersOf } from '../graph/input-files.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { MetricInfos } from '../wires/metrics.js'
 import type { DataSummary } from './data-summary.js'
+import type { GitState } from './git-state.js'
 import { type KernelClock, now } from './timed-kernels.js'
 
 /** How a run ended. */
@@ -35,6 +36,8 @@ export interface RunRecord {
   readonly parallel?: ParallelOptions & { readonly library: string }
   /** SHA-256 of `pipeline.yaml`. */
   readonly definition: string
+  /** The commit of the folder that the definition lies in; left out if git knows none. */
+  readonly git?: GitState
   /** The folders in which relative paths of data were looked for, in this order. */
   readonly folders: readonly string[]
   /** The step of the checkpoint that a resumed run went on from. Times are then those since the resumption. */
@@ -101,6 +104,8 @@ export interface RecordSources {
   readonly resumedAt: number | undefined
   /** What the metrics of a resumed run said about themselves. */
   readonly metrics: MetricInfos
+  /** The commit that the run was begun with, if it is resumed. */
+  readonly git?: GitState | undefined
   /** The options that were changed when the run was resumed. */
   readonly changes?: readonly OptionChange[]
   /** The library that joins the processes of a divided run; undefined if it is not divided. */
@@ -117,6 +122,8 @@ export class Recorder {
   isAllRead = false
   /** How many checkpoints this process has written. */
   checkpoints = 0
+  /** The commit of the folder of the definition, once git has told it. */
+  git: GitState | undefined
   /** The last step that was made. */
   step: number | undefined
   /** The options that were changed when the run was resumed. */
@@ -140,6 +147,7 @@ export class Recorder {
     this.metrics = sources.metrics
     this.changes = sources.changes ?? []
     this.step = sources.resumedAt
+    this.git = sources.git
     this.constant = constantPart(sources)
     this.clock = sources.clock
     this.directory = sources.directory
@@ -191,6 +199,7 @@ export class Recorder {
       status,
       ...(error && { error: error.message }),
       ...this.constant,
+      ...(this.git && { git: this.git }),
       ...(status !== 'running' && { finished: new Date().toISOString(), timings: this.timings() }),
       ...(this.step !== undefined && { step: this.step }),
       ...(this.changes.length > 0 && { changes: this.changes }),

@@ -25,6 +25,7 @@ import {
 import type { Run, RunSettings } from './contract.js'
 import type { RunStart } from './execution.js'
 import { refusalOf } from './first-step.js'
+import { gitState } from './git-state.js'
 import { formatMaker, LEFT_OUT } from './record.js'
 import { rowsKey } from './result.js'
 import { startWith } from './run.js'
@@ -58,6 +59,7 @@ const pastRecord = z.object({
   files: z.array(z.string()).catch([]),
   metrics: storedMetricInfos.catch({}),
   step: z.int().positive().optional().catch(undefined),
+  git: gitState.optional().catch(undefined),
   undrawn: z.array(z.string()).catch([]),
 })
 
@@ -183,6 +185,7 @@ export async function reopen(
         notes: [...notes],
         maker: makerOf(past),
         metrics: past.metrics,
+        git: past.git,
         checkSource: sourceCheck([...past.data, ...(checkpoint?.data ?? [])], checkpoint?.isAllRead === true, force),
         changes: checkpoint ? [...(checkpoint.changes ?? []), ...changesFrom(differences, checkpoint.step)] : [],
         lastStep: hasAll(past) ? (past.step ?? checkpoint?.step) : undefined,

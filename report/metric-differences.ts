@@ -1,0 +1,47 @@
+import { mergeMetricInfos } from '../pipeline/wires/metric-info.js'
+import { isBetter, type MetricInfo, type MetricsRow } from '../pipeline/wires/metrics.js'
+import type { RunFiles } from './read.js'
+import type { MetricDifference, MetricValues } from './run-difference.js'
+
+/** The evaluations of a run, and what its metrics are. */
+type Measured = Pick<RunFiles, 'metrics' | 'metricInfos'>
+
+/** Compares the metrics of two runs: the last value, the best one, and the first evaluation in which they differ. */
+export function metricDifferences(a: Measured, b: Measured): MetricDifference[] {
+  const [rowsOfA, rowsOfB] = [byStep(a.metrics), byStep(b.metrics)]
+  const steps = [...new Set([...rowsOfA.keys(), ...rowsOfB.keys()])].sort((x, y) => x - y)
+  return [...mergeMetricInfos([a.metricInfos, b.metricInfos])].map(([column, info]) => {
+    const step = steps.find((at) => !Object.is(rowsOfA.get(at)?.[column], rowsOfB.get(at)?.[column]))
+    return {
+      column,
+      info,
+      before: valuesOf(a.metrics, column, info),
+      after: valuesOf(b.metrics, column, info),
+      first: step === undefined ? undefined : { epoch: (rowsOfA.get(step) ?? rowsOfB.get(step))!.epoch, step },
+    }
+  })
+}
+
+function byStep(rows: readonly MetricsRow[]): Map<number, MetricsRow> {
+  return new Map(rows.map((row) => [row.step, row]))
+}
+
+function valuesOf(rows: readonly MetricsRow[], column: string, { better }: MetricInfo): MetricValues | undefined {
+  const final = rows.at(-1)?.[column]
+  if (final === undefined) return undefined
+  return { final, ...bestOf(rows, column, better) }
+}
+
+/** The best value of a metric, and the epoch of it. Without a direction, both are undefined. */
+export function bestOf(
+  rows: readonly MetricsRow[],
+  column: string,
+  better: 'higher' | 'lower' | undefined,
+): Pick<MetricValues, 'best' | 'bestEpoch'> {
+  let [best, bestEpoch]: (number | undefined)[] = []
+  for (const row of better ? rows : []) {
+    const value = row[column]
+    if (value !== undefined && isBetter(better!, value, best)) [best, bestEpoch] = [value, row.epoch]
+  }
+  return { best, bestEpoch }
+}

@@ -1,0 +1,120 @@
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { diffCommand } from '../../dist/cli/diff.js'
+import { fittedColumns } from '../../dist/cli/fitted-columns.js'
+import { type ListFlags, listCommand } from '../../dist/cli/ls.js'
+import { noteCommand, tagCommand } from '../../dist/cli/notes.js'
+import { differingFiles } from '../../dist/report/compared-files.js'
+import { runDirectory } from '../report/runs.js'
+import { printed } from './printed.js'
+
+const list = (directories: string[], flags: Partial<ListFlags> = {}) =>
+  printed((output) => listCommand(directories, { where: [], tag: [], ...flags }, output))
+
+t.test('runs are listed with the settings that differ, filtered and sorted', async (t) => {
+  const runs = [0.1, 0.2, 0.3].map((eta) => runDirectory(t, { eta, status: eta === 0.3 ? 'failed' : 'done' }))
+  const all = await list(runs)
+  t.match(all, /^run +status +train_accuracy +softmax\.eta +epoch +age +took\n/)
+  t.notMatch(all, 'softmax.lambda')
+  const etas = async (flags: Partial<ListFlags>): Promise<number[]> => {
+    const found = JSON.parse(await list(runs, { ...flags, json: true }))
+    return found.map(({ settings }: { settings: Record<string, number> }) => settings['softmax.eta'])
+  }
+  t.strictSame(await etas({ sort: '-softmax.eta' }), [0.3, 0.2, 0.1])
+  t.strictSame(await etas({ where: ['softmax.eta=0.20'] }), [0.2])
+  t.strictSame(await etas({ status: 'failed' }), [0.3])
+  t.equal(await list(runs, { status: 'running' }), 'none of 3 runs\n')
+  t.equal(await list([t.testdir()]), 'no runs\n')
+})
+
+t.test('names that no run has, and conditions without a value, are refused', async (t) => {
+  const run = runDirectory(t)
+  for (const [flags, message] of [
+    [{ where: ['eat=1'] }, 'no run has "eat"'],
+    [{ where: ['eta'] }, '--where eta: expected NAME=VALUE, such as eta=0.1'],
+    [{ metric: 'train_accurcy' }, 'no run has "train_accurcy"; did you mean "train_accuracy"?'],
+    [{ sort: '-x' }, 'no run has "x"'],
+  ] as const)
+    await t.rejects(list([run], flags as never), {
+      code: 'ARGUMENTS',
+      message: new RegExp(message.replace('?', '\\?')),
+    })
+  await t.rejects(list([join(run, 'nowhere')]), { code: 'ARGUMENTS', message: /cannot list the runs in/ })
+})
+
+t.test('the best value of a metric is that of all evaluations', async (t) => {
+  const run = runDirectory(t, { metrics: ['epoch,step,test_accuracy', '1,10,0.9', '2,20,0.5'] })
+  t.match(await list([run]), '50.00 %')
+  t.match(await list([run], { best: true }), '90.00 %')
+})
+
+t.test('a narrow terminal gets cut texts and fewer columns', async (t) => {
+  const columns = [
+    { rank: 0, isNumeric: false, cells: ['run', 'runs/a-very-long-name-001'] },
+    { rank: 1, isNumeric: false, cells: ['status', 'done'] },
+    { rank: 3, isNumeric: true, cells: ['age', '5 min'] },
+  ]
+  t.strictSame(
+    fittedColumns(columns, undefined),
+    ['run                       status    age', 'runs/a-very-long-name-001  done    5 min'].map((line, i) =>
+      i === 0 ? 'run                        status    age' : line,
+    ),
+  )
+  for (const width of [10, 20, 30, 40])
+    for (const line of fittedColumns(columns, width)) t.ok(line.length <= Math.max(width, 14), `${width}: ${line}`)
+  t.match(fittedColumns(columns, 34)[1], /^…\S+name-001 +done +5 min$/)
+})
+
+t.test('tags and notes are written, shown, and no part of the compared files', async (t) => {
+  const [a, b] = [runDirectory(t), runDirectory(t)]
+  const tag = (...words: string[]) => printed((output) => tagCommand(words, { json: true }, output))
+  t.match(JSON.parse(await tag(a, '+good', '+x')), [{ tags: ['good', 'x'] }])
+  await printed((output) => noteCommand(a, 'try \u001b[31m', {}, output))
+  t.match(JSON.parse(await tag(a, '-x')), [{ tags: ['good'], note: 'try \u001b[31m' }])
+  t.strictSame(JSON.parse(readFileSync(join(a, 'notes.json'), 'utf8')).tags, ['good'])
+  t.strictSame(differingFiles(a, b), [])
+  t.match(await list([a, b], { tag: ['good'] }), /good +try \\u001b\[31m\n$/)
+  for (const [words, message] of [
+    [[a, '+'], 'tag "": expected 1 to 40 letters'],
+    [[a, '+a b'], 'tag "a b": expected'],
+    [[a, '+a', '-a'], 'a: expected +TAG or -TAG, found both'],
+    [['+a'], 'no run is named'],
+    [[t.testdir(), '+a'], 'has no run.json'],
+  ] as const)
+    await t.rejects(tag(...words), { code: 'ARGUMENTS', message: new RegExp(message.replaceAll('+', '\\+')) })
+  await t.rejects(
+    printed((output) => noteCommand(a, 'x'.repeat(2001), {}, output)),
+    /2001 characters, expected at most 2000/,
+  )
+})
+
+t.test('notes that are damaged, or a link, are left out and left alone', async (t) => {
+  const run = runDirectory(t, { files: { 'notes.json': '{' } })
+  t.match(await list([run]), 'done')
+  const other = runDirectory(t)
+  const secret = join(t.testdir({ secret: 'x' }), 'secret')
+  symlinkSync(secret, join(other, 'notes.json'))
+  await t.rejects(
+    printed((output) => tagCommand([other, '+a'], {}, output)),
+    { code: 'WRITE' },
+  )
+  t.equal(readFileSync(secret, 'utf8'), 'x')
+})
+
+t.test('diff prints what differs, and says whether anything does', async (t) => {
+  const [a, b] = [runDirectory(t), runDirectory(t, { eta: 0.2, metrics: ['epoch,step,train_cost', '1,10,3'] })]
+  let isEqual: boolean | undefined
+  const text = await printed(async (output) => {
+    isEqual = await diffCommand(a, b, {}, output)
+  })
+  t.equal(isEqual, false)
+  t.match(text, ': different\ndefinition:\n  softmax.eta: 0.1 (line 5) → 0.2 (line 5)\ndata: the same\n')
+  t.match(text, /train_cost +1\.6000 → 3\.0000 +1\.6000 \(epoch 2\) → 3\.0000 \(epoch 1\) +epoch 1, step 10\n/)
+  await printed(async (output) => t.equal(await diffCommand(a, a, { json: true }, output), true))
+  writeFileSync(join(b, 'run.json'), '{')
+  await t.rejects(
+    printed((output) => diffCommand(a, b, {}, output)),
+    { code: 'ARGUMENTS', message: /run\.json is damaged/ },
+  )
+})
