@@ -95,6 +95,9 @@ function disarm(command: Command): void {
   for (const each of command.commands) disarm(each)
 }
 
+// Commands of a queue are parsed, though none is there.
+process.env.MILLRACE_QUEUE ??= 'redis://queue:6379'
+
 let programs = 0
 
 /** Runs the text of a JavaScript module in the current folder, and returns what it logs. */
