@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const folders = ['cli', 'figures', 'kernels', 'learners', 'pipeline', 'report', 'stages', 'sweep']
+const folders = ['cli', 'figures', 'kernels', 'learners', 'pipeline', 'reference', 'report', 'stages', 'sweep']
 
 /** The text of every source file, by its path. */
 export function sources(): Map<string, string> {
