@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+
 /** A fenced block of a page. */
 export interface Block {
   /** `PAGE:LINE` of its fence. */
@@ -14,7 +16,8 @@ export interface Block {
 
 /**
  * The fenced blocks of a Markdown page. A comment in the lines before a block says what is not run:
- * `<!-- not run: needs a server -->` the whole block, `<!-- not run (fetch, srun): need a network -->` the lines with one of these words.
+ * `<!-- not run: needs a server -->` the whole block, `<!-- not run (fetch, srun): need a network -->` the lines with one of these words,
+ * `<!-- needs: PATH -->` the whole block where there is no such file or folder.
  */
 export function blocksOf(page: string, markdown: string): Block[] {
   const lines = markdown.split('\n')
@@ -36,6 +39,9 @@ function marksAbove(lines: readonly string[], fence: number): Block['notRun'] {
   const marks: { words: readonly string[]; reason: string }[] = []
   for (let at = fence - 1; at >= 0; at--) {
     const [, words, reason] = /^ *<!-- not run(?: \(([^)]+)\))?: (.+) -->$/.exec(lines[at]!) ?? []
+    const [, path] = /^<!-- needs: (\S+) -->$/.exec(lines[at]!) ?? []
+    if (path !== undefined && !existsSync(path)) marks.push({ words: [], reason: `needs ${path}` })
+    if (path !== undefined) continue
     if (reason === undefined) break
     marks.push({ words: words?.split(', ') ?? [], reason })
   }
