@@ -8,6 +8,7 @@ import { type OptionSchema, optionSchema } from '../pipeline/definition/option-s
 import { builtInStages } from '../pipeline/graph/registry.js'
 import type { AnyStage, Ports } from '../pipeline/stage/stage.js'
 import { optionRows, table } from './option-table.js'
+import { runDirectory } from './run-directory.js'
 
 /** Where each family stands in a pipeline, in this order. */
 const families: Readonly<Record<string, string>> = {
@@ -28,7 +29,7 @@ const made = '<!-- Made by `npm run docs` from the schemas. Do not edit. -->'
 
 /**
  * Returns the pages of `docs/reference`, by file name: an index, a page for each family of stages, the keys of a pipeline file, the
- * commands and the error codes. All of it comes from what checks the options.
+ * commands, the error codes and the files of a run directory. All of it comes from what checks the options.
  */
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   const stages = [...(await builtInStages()).values()].sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -41,6 +42,14 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['pipeline.md', pipelinePage()],
     ['commands.md', commandsPage()],
     ['errors.md', errorsPage()],
+    [
+      'run-directory.md',
+      page(
+        'A run directory',
+        'What a run writes into `runs/NAME-001`, or `--out DIR`. [Outputs](../outputs.md) explains the formats.',
+        ...runDirectory(stages),
+      ),
+    ],
     ...present.map(({ family, members }) => [`${family}.md`, familyPage(family, members)] as const),
   ])
 }
@@ -60,7 +69,7 @@ function indexPage(groups: readonly Group[]): string {
   )
   return page(
     'Reference',
-    'Also: [the keys of a pipeline](pipeline.md), [the commands](commands.md), [the error codes](errors.md).',
+    'Also: [the keys of a pipeline](pipeline.md), [the commands](commands.md), [the error codes](errors.md), [a run directory](run-directory.md).',
     table(['stage', 'what it does'], rows),
   )
 }
