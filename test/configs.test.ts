@@ -19,6 +19,8 @@ const configs = readdirSync(folder, { recursive: true, encoding: 'utf8' })
 const texts = new Map(configs.map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
 /** Those that are there only to be extended by others. */
 const bases = new Set(configs.filter((name) => /(^|\/)base\.yaml$/.test(name)))
+/** Those that `test/docs/blocks.test.ts` runs, in the order of docs/cookbook.md. Some read from runs of others. */
+const isRecipe = (name: string): boolean => name.startsWith('cookbook/')
 
 /** Those that `test/docs/blocks.test.ts` runs, in the order of docs/cookbook.md. Some read from runs of others. */
 const isRecipe = (name: string): boolean => name.startsWith('cookbook/')

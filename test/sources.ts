@@ -8,6 +8,7 @@ const folders = [
   'kernels',
   'learners',
   'pipeline',
+  'reference',
   'report',
   'stages',
   'sweep',

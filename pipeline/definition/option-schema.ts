@@ -149,7 +149,7 @@ function formatNumberType(schema: OptionSchema, noun: string, article: string): 
 
 /** The plural of a description: `a positive integer` becomes `positive integers`. */
 function plural(noun: string): string {
-  const [, words, rest] = /^an? ((?:(?:non-empty|positive|non-negative) )?\S+)(.*)$/.exec(noun) ?? []
+  const [, words, rest] = /^an? ((?:(?:non-empty|positive|non-negative) )?[^\s,]+)(.*)$/.exec(noun) ?? []
   return words ? `${words}s${rest}` : noun
 }
 

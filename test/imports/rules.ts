@@ -6,6 +6,7 @@ import ts from 'typescript'
  * begins with is its room.
  */
 const rooms = [
+  'reference/',
   'cli/',
   'dashboard/',
   'report/',

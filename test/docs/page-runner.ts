@@ -1,0 +1,147 @@
+import { execFile } from 'node:child_process'
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Command } from 'commander'
+import { makeProgram } from '../../dist/cli/program.js'
+import type { Output } from '../../dist/cli/terminal.js'
+import { asPipelineError } from '../../dist/pipeline/base/errors.js'
+import { main, userEnvironment } from '../cli/millrace.js'
+import { wordsOf } from './blocks.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const given = fileURLToPath(new URL('./files', import.meta.url))
+
+/** What a command or program did. */
+export interface Ran {
+  /** The exit code. */
+  readonly code: number
+  /** What it printed, to both outputs. */
+  readonly text: string
+}
+
+/**
+ * Makes a folder look like that of a reader: Millrace is installed, `npx` finds it, and the data files that the pages
+ * speak of are there.
+ */
+export function furnish(folder: string): void {
+  cpSync(given, folder, { recursive: true })
+  mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true })
+  symlinkSync(root, join(folder, 'node_modules/millrace'))
+  for (const name of ['rxjs', ...readdirSync(join(root, 'node_modules')).filter((name) => name === 'onnxruntime-web')])
+    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+  const started = `exec "${process.execPath}" "${main}" "$@"\n`
+  for (const [name, first] of [
+    ['millrace', ''],
+    ['npx', 'shift\n'],
+  ]) {
+    writeFileSync(join(folder, 'node_modules/.bin', name!), `#!/bin/sh\n${first}${started}`)
+    chmodSync(join(folder, 'node_modules/.bin', name!), 0o755)
+  }
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }')
+}
+
+/** Runs a command in the current folder: one of Millrace in this process, any other in a shell. */
+export async function runLine(command: string): Promise<Ran> {
+  const words = wordsOf(command.replace(/^npx (?=millrace )/, ''))
+  return words?.[0] === 'millrace' ? runHere(words.slice(1)) : runInShell(command)
+}
+
+async function runHere(args: readonly string[]): Promise<Ran> {
+  const { output, printed } = collected()
+  try {
+    await makeProgram(output).parseAsync([...args], { from: 'user' })
+    return { code: Number(process.exitCode ?? 0), text: printed() }
+  } catch (error) {
+    const { problems } = asPipelineError(error)
+    return { code: 1, text: printed() + problems.map(({ where, message }) => `${where}  ${message}\n`).join('') }
+  } finally {
+    process.exitCode = undefined
+  }
+}
+
+function runInShell(command: string): Promise<Ran> {
+  const bin = resolve('node_modules/.bin')
+  const env = userEnvironment({ PATH: `${bin}:${dirname(process.execPath)}:${process.env.PATH}` })
+  return new Promise((done) =>
+    execFile('/bin/bash', ['-c', command], { env }, (error, stdout, stderr) =>
+      done({ code: error ? Number(error.code ?? 1) : 0, text: stdout + stderr }),
+    ),
+  )
+}
+
+/**
+ * Why the command line would refuse a command that is not run: an unknown command or option, or a missing argument. Commands of other
+ * programs are not looked at.
+ */
+export async function refusal(command: string): Promise<string | undefined> {
+  const [, own] = /(?:^|\s)millrace ((?:[^|&;<>]|\\.)*)/.exec(command.replaceAll(/\$\w+|\$\([^)]*\)/g, 'x')) ?? []
+  const words = own === undefined ? undefined : wordsOf(own.replaceAll(/[*$~`(){}]/g, 'x'))
+  if (!words) return undefined
+  const { output, printed } = collected()
+  const program = makeProgram(output)
+  disarm(program)
+  try {
+    await program.parseAsync(words, { from: 'user' })
+    return undefined
+  } catch (error) {
+    return printed() || String(error)
+  }
+}
+
+/** Lets every command check its arguments and then do nothing. */
+function disarm(command: Command): void {
+  if (command.commands.length === 0) command.action(() => {})
+  for (const each of command.commands) disarm(each)
+}
+
+// Commands of a queue are parsed, though none is there.
+process.env.MILLRACE_QUEUE ??= 'redis://queue:6379'
+
+let programs = 0
+
+/** Runs the text of a JavaScript module in the current folder, and returns what it logs. */
+export async function runModule(text: string): Promise<string> {
+  const file = resolve(`program-${++programs}.js`)
+  writeFileSync(file, text)
+  const { log } = console
+  let logged = ''
+  console.log = (...values: unknown[]) => {
+    logged += `${values.join(' ')}\n`
+  }
+  try {
+    await import(pathToFileURL(file).href)
+  } finally {
+    console.log = log
+  }
+  return logged
+}
+
+/** Writes a file of a page, with its folders. */
+export function write(file: string, text: string): void {
+  mkdirSync(dirname(resolve(file)), { recursive: true })
+  writeFileSync(file, text)
+}
+
+/** Whether a program is installed. */
+export const hasPython = existsSync('/usr/bin/python3')
+
+function collected(): { output: Output; printed: () => string } {
+  let text = ''
+  const add = (more: string): void => {
+    text += more
+  }
+  const output: Output = {
+    interactive: false,
+    width: undefined,
+    errorWidth: undefined,
+    isClosed: false,
+    write: add,
+    data: (bytes) => add(new TextDecoder().decode(bytes)),
+    drained: async () => {},
+    progress: add,
+    warn: add,
+    exit: () => {},
+  }
+  return { output, printed: () => text }
+}
