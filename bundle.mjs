@@ -6,7 +6,7 @@
  */
 import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { build } from 'esbuild'
+import { build, transform } from 'esbuild'
 
 const { exports, peerDependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
 const require = createRequire(import.meta.url)
@@ -35,6 +35,12 @@ const modules = new Map([
 /** Messages of zod in fifty languages are a third of what would be parsed at each start. English is what it uses. */
 const english = "export { default as en } from './en.js'"
 
+/** The code of a package without its comments. For packages that are used whole: what may be left out is told by comments. */
+async function shorter(path) {
+  const text = readFileSync(path, 'utf8')
+  return (await transform(text, { minifyWhitespace: true, minifySyntax: true, legalComments: 'inline' })).code
+}
+
 rmSync(new URL('lib', import.meta.url), { recursive: true, force: true })
 await build({
   absWorkingDir: import.meta.dirname,
@@ -56,6 +62,9 @@ await build({
       setup({ onLoad, onResolve }) {
         onResolve({ filter: /^(rxjs|yaml)$/ }, ({ path }) => ({ path: modules.get(path), sideEffects: false }))
         onLoad({ filter: /zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({ contents: english }))
+        onLoad({ filter: /node_modules[/\\](commander|yaml)[/\\].*\.m?js$/ }, async ({ path }) => ({
+          contents: await shorter(path),
+        }))
       },
     },
   ],

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { tableFormats } from '../pipeline/formats/table-writer.js'
+import { tableFormats } from '../pipeline/formats/table-format.js'
 import { kernelOption, repeatable, threadsOption } from './options.js'
 import type { Output } from './terminal.js'
 
