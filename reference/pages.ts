@@ -136,10 +136,13 @@ function commandsPage(): string {
     progress: nothing,
     warn: nothing,
     exit: nothing,
+    draw: nothing,
+    onResize: () => nothing,
   }
   const program = makeProgram({
     interactive: false,
     width: undefined,
+    height: undefined,
     errorWidth: undefined,
     isClosed: false,
     ...silent,
