@@ -27,8 +27,11 @@ export function attributeOf(text: string, place: Place): ArffAttribute {
       `${place()}: expected @attribute with a name and a type, got "${text.slice(0, 40)}"`,
     )
   if (type.startsWith('{')) {
-    if (!type.endsWith('}')) throw new PipelineError('DATA', `${place()}: expected } after the values of ${name}`)
-    const values = cellsOf(type.slice(1, -1).trim(), place).map((cell) => cell.text)
+    const end = endOfValues(type, place)
+    const behind = type.slice(end + 1).trim()
+    if (end < 0 || (behind !== '' && !behind.startsWith('%')))
+      throw new PipelineError('DATA', `${place()}: expected } after the values of ${name}`)
+    const values = cellsOf(type.slice(1, end).trim(), place).map((cell) => cell.text)
     if (new Set(values).size < values.length || values.includes(''))
       throw new PipelineError('DATA', `${place()}: expected values of ${name} that differ and are not empty`)
     return { name, type: 'nominal', values }
@@ -41,4 +44,17 @@ export function attributeOf(text: string, place: Place): ArffAttribute {
     'DATA',
     `${place()}: expected numeric, real, integer, string, date or {values} as the type of ${name}, got "${type.slice(0, 40)}"`,
   )
+}
+
+/** The index of the brace that closes a list of values, or -1. A comment may follow it, and have braces of its own. */
+function endOfValues(list: string, place: Place): number {
+  let isCellStart = true
+  for (let at = 1; at < list.length; at++) {
+    const character = list[at]!
+    if (character === '}') return at
+    if (character === '\\') at++
+    else if (isCellStart && (character === "'" || character === '"')) at = closingQuote(list, at, place)
+    isCellStart = character === ',' || (isCellStart && /\s/.test(character))
+  }
+  return -1
 }

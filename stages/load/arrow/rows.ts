@@ -134,8 +134,22 @@ function isText(type: DataType): boolean {
 
 function checkKind(path: string, { name, type }: Field, isWholeRow: boolean): void {
   const isNested = DataType.isList(type) || DataType.isStruct(type) || DataType.isFixedSizeList(type)
-  if (isNested && !isWholeRow)
-    throw new PipelineError('DATA', `${path}: the column ${name} has many values in each row; leave it out with drop`)
+  if (isWholeRow || (!isNested && isReadable(DataType.isDictionary(type) ? type.dictionary : type))) return
+  const what = isNested ? 'many values in each row' : `the type ${type}, which is not read as numbers or texts`
+  throw new PipelineError('DATA', `${path}: the column ${name} has ${what}; leave it out with drop`)
+}
+
+function isReadable(type: DataType): boolean {
+  return [
+    DataType.isInt,
+    DataType.isFloat,
+    DataType.isBool,
+    DataType.isUtf8,
+    DataType.isLargeUtf8,
+    DataType.isDate,
+    DataType.isTime,
+    DataType.isTimestamp,
+  ].some((is) => is(type))
 }
 
 /** The cells of a column of one batch: its numbers as they lie in memory if none is missing. */

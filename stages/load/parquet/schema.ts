@@ -48,6 +48,8 @@ function kindOf(element: SchemaElement, inside: readonly SchemaElement[]): Parqu
   }
   if (element.repetition_type === 'REPEATED') return 'nested'
   const logical = element.logical_type?.type
+  // Some writers fill columns that have nothing but missing cells with zeros.
+  if (logical === 'NULL') return 'nested'
   if (
     TIMES.includes(element.converted_type ?? '') ||
     logical === 'DATE' ||

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
-import { runStage, temporary } from '../harness.js'
+import { problemsOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 import { rows, type TableRow, tableFiles, truthStream, wholeFiles } from './table-files.js'
 
@@ -81,4 +81,18 @@ t.test('load/arrow reads streams, truth values, and a pattern of files', async (
       [0, 1, 0, 1, 0, 1, 0, 1],
     ],
   )
+})
+
+t.test('load/arff: a comment may follow the values of an attribute, as in supermarket.arff of Weka', async (t) => {
+  const text =
+    "@relation r\n@attribute a { 'x}', y\\}, z} % no {more}\n@attribute label {u,v} % all\n@data\n'x}',u\nz,v\n"
+  const file = join(temporary(t, { 'data.arff': text }), 'data.arff')
+  const { tables } = await runStage(t, entry('arff', `files: { train: ${file} }, text: ordinal`))
+  t.strictSame(featuresIn(tables[0]!), [[0], [2]])
+  t.strictSame(layoutOf(tables[0]!).classes, ['u', 'v'])
+})
+
+t.test('a path with a null character is a mistake of the definition', async (t) => {
+  for (const options of ['path: "a\\0.csv"', 'path: a.csv, model: "m\\0.arrow"'])
+    t.match(await problemsOf(t, entry('csv', options)), /expected a path, found one with a null character in it/)
 })
