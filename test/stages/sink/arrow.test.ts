@@ -29,7 +29,7 @@ t.test('tables whose position is metadata get it as columns', async (t) => {
   const tables = [1, 2].map((step) => parameters([[step], [-step]], [0, step], at(step)))
   const { directory } = await runStage(t, entry, { tables })
   const read = tableFromIPC(readFileSync(join(directory, 'out.arrows')))
-  t.strictSame(read.schema.names, ['epoch', 'step', 'name', 'shape', 'values'])
+  t.strictSame(read.schema.names, ['epoch', 'step', 'eta', 'draw', 'name', 'shape', 'values'])
   t.strictSame(
     [column(read, 'epoch'), column(read, 'step')],
     [

@@ -81,8 +81,8 @@ t.test('another reader finds every wire as it was', async (t) => {
       'compression: none',
       [parameters([[1], [-1]], [0, 2], at(1))],
       [
-        { epoch: 1, step: 10, name: 'W', shape: [2, 1], values: [1, -1] },
-        { epoch: 1, step: 10, name: 'b', shape: [2], values: [0, 2] },
+        { epoch: 1, step: 10, eta: 0.1, draw: 0, name: 'W', shape: [2, 1], values: [1, -1] },
+        { epoch: 1, step: 10, eta: 0.1, draw: 0, name: 'b', shape: [2], values: [0, 2] },
       ],
     ],
     ['a split without rows', '', [examples([], [], layout)], []],
