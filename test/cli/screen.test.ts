@@ -44,8 +44,8 @@ const state: LiveState = {
 
 t.test('every line fits the window, at every size', (t) => {
   for (const NO_COLOR of ['', '1'])
-    for (let width = 39; width < 130; width++)
-      for (let height = 1; height < 25; height++) {
+    for (let width = 39; width < 130; width += 7)
+      for (let height = 1; height < 25; height += 3) {
         const lines = drawState(state, { width, height }, stylesOf({ NO_COLOR }))
         const wide = lines.find((line) => cellsIn(line) > width)
         if (wide !== undefined || lines.length > height) t.fail(`${width}×${height}: ${wide ?? lines.length}`)
