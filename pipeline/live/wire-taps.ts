@@ -159,8 +159,7 @@ export class WireTaps implements RunWires {
 
 /** The error for a wire that does not exist. */
 export function unknownWire(name: string, names: readonly string[]): PipelineError {
-  return new PipelineError(
-    'ARGUMENTS',
-    `no wire "${cutName(name)}", expected ${listed(names)}${didYouMean(name, names)}`,
-  )
+  const stages = names.map((id) => id.slice(0, id.lastIndexOf('.')))
+  const hint = didYouMean(name, [...stages, ...names])
+  return new PipelineError('ARGUMENTS', `no wire "${cutName(name)}", expected ${listed(names)}${hint}`)
 }

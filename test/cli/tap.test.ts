@@ -1,0 +1,88 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { tapCommand } from '../../dist/cli/tap.js'
+import { topCommand } from '../../dist/cli/top.js'
+import { Pipeline, run } from '../../dist/index.js'
+import { printed } from './printed.js'
+
+const flags = { tables: 1, format: 'table' } as const
+
+t.test('a wire of a pipeline is shown as a table and as JSON', async (t) => {
+  const table = await printed((output) => tapCommand('digits', { ...flags, wire: 'model' }, output))
+  t.match(
+    table,
+    /^model\.parameters, table 1: 2 rows\n {2}epoch {2}step {2}name {2}shape +values\n {2}1 +1 +W +\[10 64\]/,
+  )
+  const lines = await printed((output) =>
+    tapCommand('digits', { ...flags, tables: 2, wire: 'rows', format: 'json' }, output),
+  )
+  const [first, second] = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.match(first, { wire: 'rows.batches', index: 0, skipped: 0 })
+  t.equal(first.rows.length, 32)
+  t.equal(second.rows[0].step, 2)
+  t.equal(second.rows[0].features.length, 64)
+})
+
+t.test('tapped tables in the format arrow are replayed by load/wire', async (t) => {
+  const folder = t.testdir({
+    'replay.yaml': `name: replay
+stages:
+  - use: load/wire
+    with: { path: rows.arrows, wire: batch }
+  - use: sink/arrow
+    with: { path: again.arrows }
+`,
+  })
+  const path = join(folder, 'rows.arrows')
+  await printed((output) =>
+    tapCommand('digits', { ...flags, tables: 3, wire: 'rows', format: 'arrow', out: path }, output),
+  )
+  const out = join(folder, 'r')
+  await run(await Pipeline.load(join(folder, 'replay.yaml')), { out })
+  // sink/arrow leaves out the mark at the end of a stream, which has 8 bytes.
+  t.strictSame(readFileSync(join(out, 'again.arrows')), readFileSync(path).subarray(0, -8))
+
+  const recorded = await printed((output) => tapCommand(out, { ...flags, tables: 2, wire: 'wire' }, output))
+  t.match(recorded, /^wire\.tables, table 1: 32 rows\n[\s\S]*wire\.tables, table 2: 32 rows\n/)
+  await t.rejects(
+    printed((output) => tapCommand(out, { ...flags, wire: 'rows' }, output)),
+    {
+      code: 'ARGUMENTS',
+      message: /is not running, and has no record of the wire "rows"; expected wire\.tables\. A pipeline/,
+    },
+  )
+  t.match(await printed((output) => topCommand(out, {}, output)), /r: done\n$/)
+  t.match(JSON.parse(await printed((output) => topCommand(out, { json: true }, output))), {
+    type: 'end',
+    status: 'done',
+  })
+  await t.rejects(
+    printed((output) => tapCommand('digits', { ...flags, wire: 'rows', format: 'arrow', out: path }, output)),
+    { code: 'ARGUMENTS', message: /exists already; --force replaces it/ },
+  )
+})
+
+t.test('a wire that does not exist, and a wire that ends early', async (t) => {
+  await t.rejects(
+    printed((output) => tapCommand('digits', { ...flags, wire: 'modle' }, output)),
+    { code: 'ARGUMENTS', message: /no wire "modle", expected digits\.examples, .*; did you mean "model/ },
+  )
+  const text = await printed((output) => tapCommand('digits', { ...flags, tables: 9, wire: 'examples' }, output))
+  t.match(text, /table 3/)
+  t.notMatch(text, /table 4/)
+})
+
+t.test('a run whose process was killed is not called running', async (t) => {
+  const out = join(t.testdir({}), 'r')
+  mkdirSync(out)
+  const record = { status: 'running', name: 'x', seed: 1, versions: { millrace: '0.1.0' } }
+  writeFileSync(join(out, 'run.json'), JSON.stringify(record))
+  t.match(
+    await printed((output) => topCommand(out, {}, output)),
+    /killed, or running where its socket cannot be reached/,
+  )
+})
