@@ -75,7 +75,7 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
   function errorOf({ outcome, missing, rank: other, length, text }: ExchangeFailure): Error {
     switch (outcome) {
       case 'late':
-        return silence(missing)
+        return silence(missing, timeout, position)
       case 'length':
         return new PipelineError(
           'PARALLEL',
@@ -89,12 +89,6 @@ export async function mpiComm({ ranks, timeout }: { readonly ranks: number; read
           `the exchange with the other ranks ${outcome === 'broken' ? `failed: ${text}` : 'was cancelled'} (${position})`,
         )
     }
-  }
-
-  function silence(missing: string): PipelineError {
-    const subject =
-      missing === '' ? 'a rank has' : missing.includes(',') ? `ranks ${missing} have` : `rank ${missing} has`
-    return new PipelineError('SILENT', `${subject} not answered for ${timeout} s (${position})`)
   }
 
   return {
@@ -150,4 +144,11 @@ function load(): Addon {
       { cause },
     )
   }
+}
+
+/** The error of ranks that do not answer. `missing` has their numbers with commas, `timeout` is in seconds. */
+export function silence(missing: string, timeout: number, position: string): PipelineError {
+  const subject =
+    missing === '' ? 'a rank has' : missing.includes(',') ? `ranks ${missing} have` : `rank ${missing} has`
+  return new PipelineError('SILENT', `${subject} not answered for ${timeout} s (${position})`)
 }

@@ -133,7 +133,8 @@ export class Ranks {
   }
 }
 
-function checkAgreement(theirs: AgreementTerms, first: AgreementTerms, rank: number): void {
+/** Throws a PipelineError `PARALLEL` if rank `rank` has other terms than rank 0. */
+export function checkAgreement(theirs: AgreementTerms, first: AgreementTerms, rank: number): void {
   for (const name of new Set([...Object.keys(first), ...Object.keys(theirs)])) {
     const [expected, found] = [first[name], theirs[name]].map((value) => JSON.stringify(value))
     if (expected !== found)
