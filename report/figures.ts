@@ -126,6 +126,9 @@ const captions = new Map([
 ])
 const order = [...captions.keys()]
 
+/** A confusion matrix of more classes has the whole width. */
+const MANY_CLASSES = 24
+
 /** Shows the figures in the run directory; of several runs, those of the first that has any. */
 export function experimentFigures({ label, runs }: Experiment): Html {
   const run = runs.find(({ figures }) => figures.length > 0) ?? runs[0]!
@@ -138,7 +141,8 @@ export function experimentFigures({ label, runs }: Experiment): Html {
   return html`<div class="figures">${figures.map((figure) => {
     const { name } = figure
     const caption = captions.get(name) ?? `${name}.`
-    const style = name !== 'weights' && name !== 'confusion' && html` class="sheet"`
+    const isLarge = name === 'confusion' && (run.confusion?.rows.length ?? 0) > MANY_CLASSES
+    const style = ((name !== 'weights' && name !== 'confusion') || isLarge) && html` class="sheet"`
     const matrix =
       name === 'confusion' &&
       run.confusion &&

@@ -5,6 +5,7 @@ export type { DefinedOption } from './defined-options.js'
 export { changesBetween, compareRuns, type Difference, type RunComparison } from './differences.js'
 export { type ExamplesLook, type FeatureLook, lookAtExamples, type SplitLook } from './examples.js'
 export { formats, plainText } from './formats.js'
+export type { MetricDifference, MetricValues } from './metric-differences.js'
 export { type Experiment, type Report, reportOf } from './model.js'
 export { type ChangeOnTheWay, changesOnTheWay } from './option-changes.js'
 export { pageOf } from './page.js'
@@ -21,8 +22,6 @@ export {
 export {
   type DataDifference,
   differenceOf,
-  type MetricDifference,
-  type MetricValues,
   type OptionDifference,
   type RunDifference,
   type ValueDifference,

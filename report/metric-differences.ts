@@ -1,7 +1,30 @@
 import { mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import { isBetter, type MetricInfo, type MetricsRow } from '../pipeline/wires/metrics.js'
 import type { RunFiles } from './read.js'
-import type { MetricDifference, MetricValues } from './run-difference.js'
+
+/** A metric of two runs. */
+export interface MetricDifference {
+  /** Its column. */
+  readonly column: string
+  /** Its title, its unit, and which direction is better. */
+  readonly info: MetricInfo
+  /** Its values in the first run. */
+  readonly before: MetricValues | undefined
+  /** Its values in the second run. */
+  readonly after: MetricValues | undefined
+  /** The first evaluation in which it differs; undefined if it is the same everywhere. */
+  readonly first: { readonly epoch: number; readonly step: number } | undefined
+}
+
+/** The values of a metric in a run. */
+export interface MetricValues {
+  /** The last value. */
+  readonly final: number
+  /** The best value; undefined if no direction is better. */
+  readonly best: number | undefined
+  /** The epoch of the best value. */
+  readonly bestEpoch: number | undefined
+}
 
 /** The evaluations of a run, and what its metrics are. */
 type Measured = Pick<RunFiles, 'metrics' | 'metricInfos'>

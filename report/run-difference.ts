@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { DataSource } from '../pipeline/base/data-source.js'
-import type { MetricInfo } from '../pipeline/wires/metrics.js'
 import { comparedFiles, differingFiles } from './compared-files.js'
 import { type DefinedOption, type DefinedOptions, definedOptions } from './defined-options.js'
-import { metricDifferences } from './metric-differences.js'
+import { type MetricDifference, metricDifferences } from './metric-differences.js'
 import { changesOnTheWay } from './option-changes.js'
 import { type RunFiles, readRun, type StoredRecord } from './read.js'
 
@@ -60,30 +59,6 @@ export interface ValueDifference {
   readonly before: string | undefined
   /** Its value in the second run. */
   readonly after: string | undefined
-}
-
-/** A metric of two runs. */
-export interface MetricDifference {
-  /** Its column. */
-  readonly column: string
-  /** Its title, its unit, and which direction is better. */
-  readonly info: MetricInfo
-  /** Its values in the first run. */
-  readonly before: MetricValues | undefined
-  /** Its values in the second run. */
-  readonly after: MetricValues | undefined
-  /** The first evaluation in which it differs; undefined if it is the same everywhere. */
-  readonly first: { readonly epoch: number; readonly step: number } | undefined
-}
-
-/** The values of a metric in a run. */
-export interface MetricValues {
-  /** The last value. */
-  readonly final: number
-  /** The best value; undefined if no direction is better. */
-  readonly best: number | undefined
-  /** The epoch of the best value. */
-  readonly bestEpoch: number | undefined
 }
 
 /** A run, as far as it is compared. */

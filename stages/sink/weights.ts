@@ -195,7 +195,7 @@ function makeArtist(options: Options, context: StageContext) {
     const layout = imageLayout(model.shape)
     const when = whenOf(positionOf(table))
     const drawn = drawnOf(model)
-    if (!layout) return drawOffThread('barsFigure', bars(drawn, when), context.signal)
+    if (!layout) return drawOffThread('barsFigure', bars(drawn, when, model.names), context.signal)
     const tiles = templates(drawn, layout).map((image, row) => ({ image, caption: [drawn.names[row]!] }))
     const rows = inRows(tiles, options.tiles ? sizeOf(options.tiles)[1] : columnsFor(tiles.length))
     return montage(rows, { title: `Weights of ${drawn.what}`, subtitle: `${when}; each over its own range` })
@@ -236,14 +236,22 @@ function templates({ weights, names }: Drawn, layout: ImageLayout): Pixels[] {
   })
 }
 
-/** The largest weights of the first rows, to be drawn as bars. */
-function bars({ weights, names, rows, what }: Drawn, when: string): Parameters<typeof barsFigure> {
+/**
+ * The largest weights of the first rows, to be drawn as bars.
+ *
+ * @param columns the names of the features; default: their numbers
+ */
+function bars(
+  { weights, names, rows, what }: Drawn,
+  when: string,
+  columns: readonly string[] = [],
+): Parameters<typeof barsFigure> {
   const features = weights.length / names.length
   const shown = names.slice(0, BARS.classes)
   const values = shown.flatMap((group, c): Bar[] => {
     const row = weights.subarray(c * features, (c + 1) * features)
     const order = Array.from(row.keys()).sort((i, j) => Math.abs(row[j]!) - Math.abs(row[i]!) || i - j)
-    return order.slice(0, BARS.weights).map((j) => ({ group, name: `feature ${j}`, value: row[j]! }))
+    return order.slice(0, BARS.weights).map((j) => ({ group, name: columns[j] ?? `feature ${j}`, value: row[j]! }))
   })
   const of = shown.length < names.length ? `${shown.length} of ${names.length} ${rows}` : what
   return [values, { title: `Largest weights of ${of}, ${when}` }]

@@ -15,7 +15,7 @@ const list = (directories: string[], flags: Partial<ListFlags> = {}) =>
 t.test('runs are listed with the settings that differ, filtered and sorted', async (t) => {
   const runs = [0.1, 0.2, 0.3].map((eta) => runDirectory(t, { eta, status: eta === 0.3 ? 'failed' : 'done' }))
   const all = await list(runs)
-  t.match(all, /^run +status +train_accuracy +softmax\.eta +epoch +age +took\n/)
+  t.match(all, /^run +status +test_accuracy +softmax\.eta +epoch +age +took\n/)
   t.notMatch(all, 'softmax.lambda')
   const etas = async (flags: Partial<ListFlags>): Promise<number[]> => {
     const found = JSON.parse(await list(runs, { ...flags, json: true }))

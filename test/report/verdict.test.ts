@@ -100,3 +100,19 @@ t.test('one number that differs decides over all; none that can be judged gives 
   t.equal(overall([]), undefined)
   t.end()
 })
+
+t.test('there is no verdict if a model that has learned nothing would be within the tolerance', (t) => {
+  const better = 'lower' as const
+  const metricInfos = { train_cost: { split: 'train', name: 'cost', title: 'cost', unit: 'nats', better } }
+  const compared = (given: string, classes: number) => {
+    const run = runFiles(t, { published: cost(given), metricInfos })
+    const record = { ...run.record, examples: { load: { classes: new Array(classes).fill('x'), splits: [] } } }
+    return reportOf([{ ...run, record }]).experiments[0]!.comparisons[0]!
+  }
+  const wide = compared('value: 2, tolerance: 1', 10)
+  t.equal(wide.verdict, 'no verdict')
+  t.match(wide.notes.join(), 'a model that has learned nothing (2.303) is within the tolerance, too')
+  t.equal(compared('value: 1.6, tolerance: 0.1', 10).verdict, 'reproduced')
+  t.equal(compared('value: 1.6, tolerance: 1', 0).verdict, 'reproduced', 'the classes are not known')
+  t.end()
+})
