@@ -81,7 +81,7 @@ t.test('what every config is written as reads back as the same pipeline, and tak
     writeFileSync(file, pipeline.toYAML())
     t.strictSame(seen(await Pipeline.load(file)), seen(pipeline), name)
     t.equal((await Pipeline.load(file)).toYAML(), pipeline.toYAML(), name)
-    if (!pipeline.definition.vars.has('epochs')) continue
+    if (!pipeline.definition.vars.has('epochs') || isRecipe(name)) continue
     const set = ['epochs=3', 'eta=0.5']
     t.strictSame(
       seen(await Pipeline.load(file, { set })),

@@ -21,6 +21,7 @@ export const long = [
   'test/cli/verify-resume.test.ts',
   'test/configs',
   'test/docs/api.test.ts',
+  'test/docs/blocks.test.ts',
   'test/examples/hinge.test.ts',
   'test/experiments.test.ts',
   'test/faults/',

@@ -53,7 +53,8 @@ const runners: Record<string, (page: Page, block: Block) => Promise<void> | void
   },
   js: async (page, block) => {
     if (block.file) write(block.file, `${block.text}\n`)
-    if (!reasonFor(block, '') && !/^export /m.test(block.text)) page.printed += await runModule(block.text)
+    if (!reasonFor(block, '') && !/^export |from 'node:test'/m.test(block.text))
+      page.printed += await runModule(block.text)
     page.t.pass('runs')
   },
   json: ({ t }, { text }) => {
@@ -98,6 +99,16 @@ for (const [name, text] of texts) {
     }
   })
 }
+
+t.test('the cookbook names every pipeline of its folder, each of less than 40 lines', (t) => {
+  const names = readdirSync('configs/cookbook')
+  t.ok(names.length > 11)
+  for (const name of names) {
+    t.match(texts.get('docs/cookbook.md'), `cookbook/${name})`)
+    t.ok(readFileSync(`configs/cookbook/${name}`, 'utf8').split('\n').length <= 40, name)
+  }
+  t.end()
+})
 
 t.test('words, marks and files of blocks are found', (t) => {
   const page =
