@@ -65,6 +65,18 @@ export interface MetricsEvent {
   readonly read: readonly [done: number, all: number]
 }
 
+/** Event `live`: what goes on in the run that the page looks at. */
+export interface LiveEvent {
+  /** The id of the run. */
+  readonly run: string
+  /** The stage that takes most of the time. */
+  readonly bottleneck?: string | undefined
+  /** The part of the last second that each stage worked, and the tables that it has. */
+  readonly stages: readonly { readonly id: string; readonly share: number; readonly inFlight: number }[]
+  /** What goes through each output, `model.parameters`. */
+  readonly wires: readonly { readonly id: string; readonly rowsPerSecond: number; readonly tablesPerSecond: number }[]
+}
+
 /** A file of a run. */
 export interface RunFile {
   /** Its path below the run directory. */

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../pipeline/base/errors.js'
+import { askRun } from '../pipeline/live/client.js'
 import type { Catalogue } from './catalogue.js'
-import type { MetricsEvent } from './contract.js'
+import type { LiveEvent, MetricsEvent } from './contract.js'
 import { GrowingMetrics } from './growing-metrics.js'
 import { filesVersion } from './run-files.js'
 
@@ -11,6 +13,9 @@ export const MOST_CURVES = 50
 
 /** A page that is so many bytes behind is dropped; it connects again and goes on where it was. */
 const MOST_WAITING = 4 << 20
+
+/** Milliseconds between two tries to reach a run that goes on. */
+const RETRY = 1000
 
 /** Without events, a comment shows every so many milliseconds that the server is there. */
 const HEARTBEAT = 10_000
@@ -32,6 +37,7 @@ export class LiveStream {
   private isBusy = false
   private isDue = false
   private readonly heart: NodeJS.Timeout
+  private readonly end = new AbortController()
 
   /** Answers a request for `/events?runs=ID:POSITION,…&list=VERSION&focus=ID`. */
   constructor(catalogue: Catalogue, request: IncomingMessage, response: ServerResponse, query: URLSearchParams) {
@@ -55,6 +61,7 @@ export class LiveStream {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' })
     response.write('retry: 1000\n\n')
     this.heart = setInterval(() => response.write(': here\n\n'), HEARTBEAT)
+    if (this.focus) void this.follow(this.focus).catch(() => {})
   }
 
   /** Sends what is new. Calls while it does so are one call afterwards. */
@@ -78,6 +85,7 @@ export class LiveStream {
   /** Ends it. */
   close(): void {
     clearInterval(this.heart)
+    this.end.abort()
     this.response.destroy()
   }
 
@@ -99,6 +107,21 @@ export class LiveStream {
     if (files === this.files) return
     this.files = files
     await this.event('files', { run: this.focus.id })
+  }
+
+  /** Tells what goes on in a run, four times a second, for as long as it runs. */
+  private async follow({ id, directory }: { readonly id: string; readonly directory: string }): Promise<void> {
+    const { signal } = this.end
+    for (; !signal.aborted; await pause(RETRY, undefined, { signal })) {
+      if (this.catalogue.summaryOf(id)?.status !== 'running') continue
+      for await (const state of (await askRun(directory, { type: 'state' }, signal)) ?? []) {
+        // A page that is behind misses some states.
+        if (state.type !== 'state' || this.response.writableNeedDrain) continue
+        const { bottleneck, stages, wires } = state
+        await this.event('live', { run: id, bottleneck, stages, wires } satisfies LiveEvent)
+      }
+      await this.event('live', { run: id, stages: [], wires: [] } satisfies LiveEvent)
+    }
   }
 
   private async event(name: string, data: unknown): Promise<void> {

@@ -1,7 +1,18 @@
 import { effect } from '@preact/signals'
-import type { MetricsEvent, RunsEvent } from '../contract.js'
+import type { LiveEvent, MetricsEvent, RunsEvent } from '../contract.js'
 import { withRows } from './curve-store.js'
-import { chosen, connection, filesChanged, focus, isComplete, problems, rows, rowsChanged, runs } from './state.js'
+import {
+  chosen,
+  connection,
+  filesChanged,
+  focus,
+  isComplete,
+  live,
+  problems,
+  rows,
+  rowsChanged,
+  runs,
+} from './state.js'
 
 /** How long to wait before another try, in milliseconds. */
 const PAUSE = 1500
@@ -53,6 +64,9 @@ function connect(ids: readonly string[], one: string | undefined): void {
   on<MetricsEvent>('metrics', (event) => {
     rows.set(event.run, withRows(rows.get(event.run), event))
     rowsChanged()
+  })
+  on<LiveEvent>('live', (event) => {
+    live.value = event
   })
   on('files', () => filesChanged.value++)
   on<{ run: string; message: string }>('problem', ({ run, message }) => {

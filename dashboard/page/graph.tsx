@@ -1,12 +1,23 @@
 import { layered } from '../../figures/layers.js'
 import { textWidth, truncateText } from '../../figures/theme.js'
 import type { RunDetail } from '../contract.js'
+import { focus, live, short } from './state.js'
 
 const WIDEST = 240
 const LINE = 15
 
 /** The pipeline: a box for each stage, an arrow for each wire. */
 export function Graph({ graph: { stages, wires } }: { readonly graph: RunDetail['graph'] }) {
+  const state = live.value?.run === focus.value ? live.value : undefined
+  const rates = new Map(state?.wires.map((wire) => [wire.id, wire]))
+  const work = new Map(state?.stages.map((stage) => [stage.id, stage]))
+  const rateOf = (from: string, output: string): string => {
+    const rate = rates.get(`${from}.${output}`)
+    if (!rate) return ''
+    return rate.rowsPerSecond > 0
+      ? `${short(Math.round(rate.rowsPerSecond))} rows/s`
+      : `${short(rate.tablesPerSecond)} tables/s`
+  }
   const boxes = stages.map(({ id, use, known }) => {
     const lines = [id, use, ...known].map((line) => truncateText(line, WIDEST, 11))
     const width = Math.min(WIDEST, Math.max(60, ...lines.map((line) => textWidth(line, 11.5)))) + 20
@@ -40,13 +51,18 @@ export function Graph({ graph: { stages, wires } }: { readonly graph: RunDetail[
           {boxes.map(({ id, lines, width, height }) => {
             const { x, y } = places.get(id)!
             return (
-              <g key={id} class="stage">
+              <g key={id} class={id === state?.bottleneck ? 'stage bottleneck' : 'stage'}>
                 <rect x={x - width / 2} y={y} width={width} height={height} rx="4" />
                 {lines.map((line, i) => (
                   <text key={i} x={x} y={y + 18 + i * LINE} class={i === 0 ? 'name' : ''}>
-                    {line}
+                    {i === 0 && work.has(id) ? `${line} · ${Math.round(100 * work.get(id)!.share)} %` : line}
                   </text>
                 ))}
+                {wires.some(({ from }) => from === id) && (
+                  <text class="rate" x={x} y={y + height + 13}>
+                    {rateOf(id, wires.find(({ from }) => from === id)!.output)}
+                  </text>
+                )}
               </g>
             )
           })}
@@ -62,6 +78,7 @@ export function Graph({ graph: { stages, wires } }: { readonly graph: RunDetail[
                 <th scope="col">output</th>
                 <th scope="col">to</th>
                 <th scope="col">type</th>
+                <th scope="col">rate now</th>
               </tr>
             </thead>
             <tbody>
@@ -71,6 +88,7 @@ export function Graph({ graph: { stages, wires } }: { readonly graph: RunDetail[
                   <td>{output}</td>
                   <td>{to}</td>
                   <td>{type}</td>
+                  <td>{rateOf(from, output)}</td>
                 </tr>
               ))}
             </tbody>

@@ -10,11 +10,13 @@ export interface Line {
   readonly colour: string
   /** Its dashes in pixels; empty if it is solid. */
   readonly dash: readonly number[]
-  /** Its points; y is null where it is not finite. */
+  /** The places of its points, in rising order. */
   readonly x: readonly number[]
+  /** The values there; null where one is not finite. */
   readonly y: readonly (number | null)[]
-  /** The edges of the band around it. */
+  /** The lower edge of the band around it; undefined if it has none. */
   readonly low?: readonly (number | null)[] | undefined
+  /** The upper edge of the band. */
   readonly high?: readonly (number | null)[] | undefined
 }
 

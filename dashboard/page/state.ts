@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals'
-import type { RunSummary } from '../contract.js'
+import type { LiveEvent, RunSummary } from '../contract.js'
 import type { Rows } from './curve-store.js'
 
 /** The views below the table. */
@@ -25,6 +25,8 @@ export const rows = new Map<string, Rows>()
 export const drawn = signal(0)
 /** Counts the changes of the files of the run in focus. */
 export const filesChanged = signal(0)
+/** What goes on in the run in focus. */
+export const live = signal<LiveEvent | undefined>(undefined)
 /** What went wrong with the curves of a run. */
 export const problems = signal<ReadonlyMap<string, string>>(new Map())
 
