@@ -55,11 +55,10 @@ export async function statisticsOf(tables: readonly Table[], context: StageConte
   let isBytes = false
   for (const part of parts) {
     const pairs = new Pairs(width)
-    for (const rows of part)
-      for await (const values of blocksOf(rows, width, context)) {
-        isBytes = values instanceof Uint8Array
-        pairs.add(sumsOf(values, width, context), isBytes)
-      }
+    for await (const values of blocksOf(part, width, context)) {
+      isBytes = values instanceof Uint8Array
+      pairs.add(sumsOf(values, width, context), isBytes)
+    }
     own.push(pairs.all(isBytes))
   }
   const all = (await parallel.gather(own)).reduce((sum, next) => joined(sum, next, width, isBytes))
@@ -160,11 +159,38 @@ function exactDeviation(sum: Float64Array, squares: Float64Array, count: number)
   })
 }
 
+/** Cuts rows into blocks, counted over all tables: where one table ends and the next begins makes no difference. */
+async function* blocksOf(part: readonly (Rows | RowSource)[], width: number, context: StageContext) {
+  const size = Math.max(1, Math.floor(BLOCK / width)) * width
+  let begun: Uint8Array | Float32Array | undefined
+  let filled = 0
+  for (const rows of part)
+    for await (const values of piecesOf(rows, width, context)) {
+      let at = 0
+      while (at < values.length) {
+        if (filled === 0 && values.length - at >= size) {
+          yield values.subarray(at, at + size)
+          at += size
+          continue
+        }
+        begun ??= values instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
+        const end = Math.min(values.length, at + size - filled)
+        begun.set(values.subarray(at, end), filled)
+        filled += end - at
+        at = end
+        if (filled < size) continue
+        yield begun
+        filled = 0
+      }
+    }
+  if (filled > 0) yield begun!.subarray(0, filled)
+}
+
 /**
- * Cuts rows into blocks. Yields to the event loop between them if necessary, and ends with an error when the run is stopped:
+ * Cuts rows into pieces of a block. Yields to the event loop between them if necessary, and ends with an error when the run is stopped:
  * nothing has been trained yet that a checkpoint could hold.
  */
-async function* blocksOf(rows: Rows | RowSource, width: number, context: StageContext) {
+async function* piecesOf(rows: Rows | RowSource, width: number, context: StageContext) {
   const step = Math.max(1, Math.floor(BLOCK / width))
   if ('read' in rows) {
     // Several blocks at a time, and the next ones while these are summed.
