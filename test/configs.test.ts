@@ -22,9 +22,6 @@ const bases = new Set(configs.filter((name) => /(^|\/)base\.yaml$/.test(name)))
 /** Those that `test/docs/blocks.test.ts` runs, in the order of docs/cookbook.md. Some read from runs of others. */
 const isRecipe = (name: string): boolean => name.startsWith('cookbook/')
 
-/** Those that `test/docs/blocks.test.ts` runs, in the order of docs/cookbook.md. Some read from runs of others. */
-const isRecipe = (name: string): boolean => name.startsWith('cookbook/')
-
 /** What makes a config short enough for a test. */
 const shorter = new Map<string, (t: Test) => string[]>([
   ['csv.yaml', () => ['rows.epochs=5']],
