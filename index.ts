@@ -15,7 +15,7 @@ export {
   type TrainedModel,
   type TypedNumbers,
 } from './model.js'
-export { type ErrorCode, PipelineError, type Problem } from './pipeline/base/errors.js'
+export { type ErrorCode, errorCodes, PipelineError, type Problem } from './pipeline/base/errors.js'
 export type { ParallelOptions } from './pipeline/definition/parallel.js'
 export type { DefinitionSource, ReadOptions } from './pipeline/definition/read.js'
 export type { Trust } from './pipeline/definition/trust.js'
@@ -34,6 +34,8 @@ export type {
   RowOfRun,
   StageSpec,
 } from './pipeline/graph/spec.js'
+export type { LiveMetrics, LiveStage, LiveState, LiveWire } from './pipeline/live/contract.js'
+export type { PassedTable, RunWires } from './pipeline/live/wire-taps.js'
 export type { Result, Run, RunEvent, RunOptions, RunSettings } from './pipeline/run/contract.js'
 export type { DataSummary, SplitSummary } from './pipeline/run/data-summary.js'
 export type { RunRecord, RunStatus } from './pipeline/run/record.js'

@@ -17,12 +17,16 @@ import type { TestResult } from './testing/run-test.js'
 import { runTests, type TestsOptions } from './testing/run-tests.js'
 import { findTests, readTests } from './testing/test-file.js'
 
+export type { Condition, ExpectedCell } from './pipeline/definition/tests.js'
 export { openStage } from './pipeline/run/stage-alone.js'
 export type { OpenStage, StageInputs, StageUse, TestRecord, TestRun } from './pipeline/run/test-run.js'
 export { batches, examples, type PlainRows } from './pipeline/wires/plain-rows.js'
+export type { Cell } from './testing/cells.js'
+export type { Difference } from './testing/compare.js'
 export type { Failure } from './testing/failure.js'
 export type { TestResult, TestRunOptions } from './testing/run-test.js'
 export type { TestsOptions } from './testing/run-tests.js'
+export type { TestSuite, WrittenTest } from './testing/test-file.js'
 
 /** A stage that has run to its end. */
 export interface StageResult extends TestRecord {

@@ -218,6 +218,7 @@ export {
   type RowSource,
   readAhead,
   rowSourceOf,
+  type Unread,
   unreadBatch,
   unreadOf,
   unreadTable,

@@ -2,7 +2,7 @@ import { PipelineError, type Problem } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { optionSchema } from '../pipeline/definition/option-schema.js'
 import { hasInside } from '../pipeline/files/inside.js'
-import type { Registry } from '../pipeline/graph/registry.js'
+import type { AnyStage } from '../pipeline/stage/stage.js'
 import { type ColumnInfos, columnInfosOf, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/directory.js'
@@ -54,7 +54,10 @@ export interface Attempts {
  *
  * @param stages the stages whose options have defaults; without them, an option that is not set has no value
  */
-export function readAttempts(directories: readonly string[], stages: Registry = new Map()): Attempts {
+export function readAttempts(
+  directories: readonly string[],
+  stages: ReadonlyMap<string, AnyStage> = new Map(),
+): Attempts {
   const problems: Problem[] = []
   const all = directories.flatMap((directory) => {
     try {
@@ -113,7 +116,7 @@ function remarked<T>(remarks: string[], operation: () => T): T | undefined {
   }
 }
 
-function runAttempt(directory: string, stages: Registry): Attempts {
+function runAttempt(directory: string, stages: ReadonlyMap<string, AnyStage>): Attempts {
   const { name, seed, status, error, metrics, changes } = readRecord(directory)
   const remarks: string[] = []
   const { settings } = readRunText(directory, changes, remarks)
@@ -128,7 +131,7 @@ function runAttempt(directory: string, stages: Registry): Attempts {
 }
 
 /** The defaults of the options of stages that the settings name: `model.use` has those of `model.eta` and so on. */
-function defaultsOf(settings: Attempt['settings'], stages: Registry): Record<string, unknown> {
+function defaultsOf(settings: Attempt['settings'], stages: ReadonlyMap<string, AnyStage>): Record<string, unknown> {
   const defaults = Object.entries(settings).flatMap(([name, use]) => {
     const stage = name.endsWith('.use') ? stages.get(String(use)) : undefined
     const options = Object.entries(stage ? (optionSchema(stage.options).properties ?? {}) : {})

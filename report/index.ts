@@ -26,7 +26,7 @@ export {
   type RunDifference,
   type ValueDifference,
 } from './run-difference.js'
-export { type ListedRun, listRuns } from './run-list.js'
+export { type ListedRun, listRuns, type RunList } from './run-list.js'
 export { changeNotes, checkNotes, type NotesChange, type RunNotes, readNotes } from './run-notes.js'
 export { type SettingRow, type Settings, type SettingsOptions, settingsFrom, settingsTable } from './settings-table.js'
 export type { Sheet } from './sheets.js'

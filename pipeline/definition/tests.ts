@@ -31,7 +31,24 @@ const condition = z
   })
 
 /** What a number, a text, or every number of a list must be. */
-export type Condition = z.output<typeof condition>
+export interface Condition {
+  /** It is this or more. */
+  readonly atLeast?: number | undefined
+  /** It is this or less. */
+  readonly atMost?: number | undefined
+  /** It is more than this. */
+  readonly above?: number | undefined
+  /** It is less than this. */
+  readonly below?: number | undefined
+  /** It is near this. */
+  readonly approx?: number | undefined
+  /** How far from `approx` it may be. */
+  readonly absolute?: number | undefined
+  /** How far from `approx` it may be, as a share of it. */
+  readonly relative?: number | undefined
+  /** It is anything but this. */
+  readonly not?: string | number | boolean | null | undefined
+}
 
 /** What is expected of a cell: a value, a list of values, or a condition, which holds for every number of a list. */
 export type ExpectedCell = string | number | boolean | null | Condition | readonly ExpectedCell[]

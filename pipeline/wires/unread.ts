@@ -23,12 +23,18 @@ export interface RowSource {
 }
 
 /** What a table of unread rows is made of. */
-interface Unread {
+export interface Unread {
+  /** Features and label, as in the table once it is read. */
   readonly fields: readonly [Field, Field]
+  /** What reads the rows. */
   readonly source: RowSource
+  /** The first row in the source. */
   readonly from: number
+  /** The row behind the last one. */
   readonly to: number
+  /** The split of the rows. */
   readonly split: string
+  /** The position of the table in the run. */
   readonly position?: Position | undefined
   /** Called before rows are read because a stage took them without asking. Throws if memory does not allow it. */
   readonly admit?: ((bytes: number) => void) | undefined
