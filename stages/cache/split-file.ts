@@ -11,9 +11,13 @@ import {
 
 /** Where the columns of a record batch begin in the file. */
 export interface Block {
+  /** The first byte of its features. */
   readonly values: number
+  /** The first byte of its labels. */
   readonly labels: number
+  /** The first byte of the numbers of its rows, if there are any. */
   readonly row?: number | undefined
+  /** The first byte of the weights of its rows, if there are any. */
   readonly weight?: number | undefined
   /** The checksum of the values (crc32). */
   readonly crc: number
@@ -21,16 +25,25 @@ export interface Block {
 
 /** What a cache says of the file of a split. */
 export interface SplitFile {
+  /** The split. */
   readonly name: string
+  /** The name of the file in the cache. */
   readonly file: string
+  /** Its size. */
   readonly bytes: number
+  /** Number of rows. */
   readonly rows: number
+  /** Numbers of each row. */
   readonly width: number
+  /** The type of these numbers. */
   readonly type: 'uint8' | 'float32'
+  /** The further columns of the rows. */
   readonly perRow: readonly PerRowName[]
+  /** Number of rows of each class. */
   readonly counts: readonly number[]
   /** Rows of each record batch but the last. */
   readonly perBlock: number
+  /** The record batches, in the order of the file. */
   readonly blocks: readonly Block[]
 }
 

@@ -30,7 +30,9 @@ export interface RowsToDeal {
 
 /** The rows of a run that is not divided among processes. */
 export class OwnRows implements RowsToDeal {
+  /** See `RowsToDeal`. */
   readonly labels: Int32Array
+  /** See `RowsToDeal`. */
   readonly numbers: Int32Array | undefined
   private readonly all: Table
   private readonly context: StageContext
@@ -43,10 +45,12 @@ export class OwnRows implements RowsToDeal {
     this.numbers = row
   }
 
+  /** See `RowsToDeal`. */
   keys(group: GroupOption): Promise<Float64Array> {
     return keysOf(this.all, group, this.context)
   }
 
+  /** See `RowsToDeal`. */
   async *gathered(order: Uint32Array, split: string): AsyncGenerator<Table> {
     yield await gathered(this.all, order, split, this.context)
   }

@@ -25,7 +25,9 @@ const WINDOW = 1 << 22
  * rows after the others, every rank sends those that it has, and keeps those of its shards.
  */
 export class RowsOfAllRanks implements RowsToDeal {
+  /** See `RowsToDeal`. */
   readonly labels: Int32Array
+  /** See `RowsToDeal`. */
   readonly numbers: Int32Array | undefined
   private readonly tables: readonly Table[]
   private readonly context: StageContext
@@ -68,6 +70,7 @@ export class RowsOfAllRanks implements RowsToDeal {
     return new RowsOfAllRanks(tables, context, parts, { rankOf, labels, numbers })
   }
 
+  /** See `RowsToDeal`. */
   async keys(group: GroupOption): Promise<Float64Array> {
     const { context, parts, tables } = this
     const own: Float64Array[] = []
@@ -78,6 +81,7 @@ export class RowsOfAllRanks implements RowsToDeal {
     return ofAllRows(new Float64Array(this.labels.length), own, this.rankOf, context)
   }
 
+  /** See `RowsToDeal`. */
   async *gathered(order: Uint32Array, split: string): AsyncGenerator<Table> {
     const { context, tables, labels, numbers, columns } = this
     const { kernels, parallel } = context

@@ -31,7 +31,7 @@ test('commands, options, pipelines, stages, codes, choices and settings are comp
     [['run', 'digits', '--out', 'x'], []],
     [
       ['stages', 'shuffle/'],
-      ['shuffle/batches', 'shuffle/none', 'shuffle/rows'],
+      ['shuffle/batches', 'shuffle/buffer', 'shuffle/none', 'shuffle/rows'],
     ],
     [['explain', 'DI'], ['DIVERGED']],
     [['create', 'load/digits,shuffle/r'], ['load/digits,shuffle/rows']],

@@ -17,7 +17,7 @@ t.test('stages NAME explains options, defaults, ports and gives an example', asy
 
 inputs:  examples
 outputs: batches (batch)
-holds:   the split (by reference)
+holds:   the split (by reference); of a split in a file three windows
 
 options:
   split: a non-empty string (default "train")

@@ -12,7 +12,7 @@ t.test('a wire of a pipeline is shown as a table and as JSON', async (t) => {
   const table = await printed((output) => tapCommand('digits', { ...flags, wire: 'model' }, output))
   t.match(
     table,
-    /^model\.parameters, table 1: 2 rows\n {2}epoch {2}step {2}name {2}shape +values\n {2}1 +1 +W +\[10 64\]/,
+    /^model\.parameters, table 1: 2 rows\n {2}epoch {2}step {2}eta +draw {2}name {2}shape +values\n {2}1 +1 +0\.05000 +0 +W +\[10 64\]/,
   )
   const lines = await printed((output) =>
     tapCommand('digits', { ...flags, tables: 2, wire: 'rows', format: 'json' }, output),
