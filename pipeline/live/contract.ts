@@ -36,9 +36,9 @@ export interface LiveStage {
   readonly outputs: readonly string[]
   /** `busy`: it works on a table now. `waiting`: for a table, or for stages downstream. `done`: all outputs are complete. */
   readonly activity: 'busy' | 'waiting' | 'done'
-  /** Seconds that it has worked; those of fast stages are estimated from samples. */
+  /** Seconds that it has worked while somebody looked; those of fast stages are estimated from samples. */
   readonly seconds: number
-  /** The part of the last second that it worked, from 0 to 1. */
+  /** The part of the last second that it worked, from 0 to 1; 0 in the first state that somebody asks for. */
   readonly share: number
   /** Rows per second that went through it, in or out, during the last second. */
   readonly rowsPerSecond: number

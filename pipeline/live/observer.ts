@@ -1,5 +1,4 @@
 import type { Table } from 'apache-arrow'
-import { Observable } from 'rxjs'
 import type { FlowActivity } from '../flow/flow-control.js'
 import type { Graph, Node } from '../graph/node.js'
 import type { Ports } from '../stage/stage.js'
@@ -21,13 +20,17 @@ interface Sample {
   readonly time: number
   readonly tables: readonly number[]
   readonly rows: readonly number[]
+  /** Milliseconds that each stage worked while it was measured, and those that were measured. */
   readonly worked: Float64Array
+  readonly measured: number
 }
 
 /** Rates are those since the sample that is at least so old, in milliseconds. */
 const WINDOW = 1000
 /** No second sample is kept within this time, in milliseconds. */
 const SAMPLING = 200
+/** The clock stops if nobody has asked for a state for so many milliseconds. */
+const ATTENTION = 2000
 /** A stage that works for a smaller part of the time is not called the bottleneck. */
 const LEAST_SHARE = 0.1
 
@@ -37,14 +40,15 @@ export function wireId(stage: string, port: string): string {
 }
 
 /**
- * Counts what flows through a running graph. Counting costs little; rates and shares are computed only in `state`.
- * `runGraph` calls `input`, `count` and `activity`.
+ * Counts what flows through a running graph: tables and rows always, which costs next to nothing, and the time that the
+ * stages take while somebody looks, that is from a call of `state` until none has come for two seconds.
  */
 export class RunObserver {
   private readonly name: string
   private readonly nodes: readonly Node[]
   private readonly indices: ReadonlyMap<string, number>
-  private readonly clock: StageClock
+  /** Measures the stages while somebody looks. */
+  readonly clock: StageClock
   private readonly flows: (FlowActivity | undefined)[] = []
   private readonly counters = new Map<string, Counter>()
   /** Number of outputs of each stage that are not complete; a sink counts as one. */
@@ -52,6 +56,8 @@ export class RunObserver {
   private readonly curves = new MetricCurves()
   private readonly began = performance.now()
   private samples: Sample[]
+  /** Stops the clock when nobody looks any more. */
+  private attention: NodeJS.Timeout | undefined
   private lastStep: Table | undefined
   private firstStep: { readonly position: Position; readonly time: number } | undefined
 
@@ -69,29 +75,12 @@ export class RunObserver {
 
   /** Learns the backpressure of a stage: how many tables it holds. */
   addFlow({ id }: Node, flow: FlowActivity): void {
-    const index = this.indices.get(id)!
-    this.flows[index] = flow
-    flow.onActivity = () => this.clock.activity(index, flow.isActive())
+    this.flows[this.indices.get(id)!] = flow
   }
 
-  /** Returns the wire as one stage reads it: the same tables, and the time that the stage takes is counted. */
-  input({ id }: Node, wire: Observable<Table>): Observable<Table> {
-    const index = this.indices.get(id)!
-    const { clock } = this
-    return new Observable((subscriber) =>
-      wire.subscribe({
-        next: (table) => {
-          clock.enter(index)
-          try {
-            subscriber.next(table)
-          } finally {
-            clock.leave()
-          }
-        },
-        error: (error) => subscriber.error(error),
-        complete: () => subscriber.complete(),
-      }),
-    )
+  /** The number of a stage, as the clock knows it. */
+  indexOf({ id }: Node): number {
+    return this.indices.get(id)!
   }
 
   /** Returns the function that counts the tables of an output. */
@@ -107,12 +96,12 @@ export class RunObserver {
     if (type === 'metrics')
       return (table) => {
         counter.tables++
-        counter.rows += table.numRows
+        counter.rows += rowsOf(table)
         this.curves.add(id, table)
       }
     return (table) => {
       counter.tables++
-      counter.rows += table.numRows
+      counter.rows += rowsOf(table)
     }
   }
 
@@ -123,11 +112,13 @@ export class RunObserver {
 
   /** The run at this moment. */
   state(): LiveState {
+    this.attend()
     const now = this.sample()
     const before = this.samples[0]!
     // A state soon after the last one, as for a second client, has the same window.
     if (now.time - this.samples.at(-1)!.time >= SAMPLING) this.samples.push(now)
     while (this.samples.length > 1 && now.time - this.samples[1]!.time >= WINDOW) this.samples.shift()
+    const measured = Math.max(now.measured - before.measured, 1)
     const seconds = Math.max((now.time - before.time) / 1000, 1e-3)
     const perSecond = (key: 'tables' | 'rows', i: number): number => (now[key][i]! - before[key][i]!) / seconds
     const wires = [...this.counters.values()].map((counter, i) => ({
@@ -141,7 +132,7 @@ export class RunObserver {
       const written = Object.keys(stage.outputs).map((port) => wireId(id, port))
       const fastest = (key: 'tablesPerSecond' | 'rowsPerSecond'): number =>
         Math.max(0, ...[...read, ...written].map((wire) => byId.get(wire)![key]))
-      const activity = this.open[i]! <= 0 ? 'done' : this.clock.isActive(i) ? 'busy' : 'waiting'
+      const activity = this.open[i]! <= 0 ? 'done' : this.flows[i]?.isActive() ? 'busy' : 'waiting'
       return {
         id,
         use: entry.use,
@@ -149,7 +140,7 @@ export class RunObserver {
         outputs: written,
         activity,
         seconds: Math.max(0, now.worked[i]!) / 1000,
-        share: Math.min(1, Math.max(0, (now.worked[i]! - before.worked[i]!) / 1000 / seconds)),
+        share: Math.min(1, Math.max(0, (now.worked[i]! - before.worked[i]!) / measured)),
         rowsPerSecond: fastest('rowsPerSecond'),
         tablesPerSecond: fastest('tablesPerSecond'),
         inFlight: this.flows[i]?.inFlight() ?? 0,
@@ -184,6 +175,26 @@ export class RunObserver {
     }
   }
 
+  /** Has the clock run for a while. */
+  private attend(): void {
+    if (this.attention) {
+      this.attention.refresh()
+      return
+    }
+    this.clock.start()
+    for (const [index, flow] of this.flows.entries()) {
+      if (!flow) continue
+      const tell = (): void => this.clock.activity(index, flow.isActive())
+      flow.onActivity = tell
+      tell()
+    }
+    this.attention = setTimeout(() => {
+      this.attention = undefined
+      this.clock.stop()
+      for (const flow of this.flows) if (flow) flow.onActivity = undefined
+    }, ATTENTION).unref()
+  }
+
   private sample(): Sample {
     this.clock.mark()
     const counters = [...this.counters.values()]
@@ -192,6 +203,13 @@ export class RunObserver {
       tables: counters.map(({ tables }) => tables),
       rows: counters.map(({ rows }) => rows),
       worked: this.clock.worked.slice(),
+      measured: this.clock.measured,
     }
   }
+}
+
+/** The number of rows. `numRows` of a table adds up those of its pieces; nearly all have one. */
+function rowsOf(table: Table): number {
+  const { batches } = table
+  return batches.length === 1 ? batches[0]!.numRows : table.numRows
 }

@@ -1,3 +1,5 @@
+import type { PushClock } from '../flow/wire.js'
+
 /** Every call to a stage is measured until such calls come faster than this, in milliseconds. */
 const SPACING = 0.2
 /** At least one call in so many is measured. */
@@ -11,9 +13,13 @@ const WIDEST = 256
  * Reading the clock for each table would cost more than some stages do, so only one push in `stride` is measured and
  * counts that many times. The time of the others was counted for the stage that emits, and is taken off there.
  */
-export class StageClock {
-  /** Milliseconds that each stage has worked. */
+export class StageClock implements PushClock {
+  /** Milliseconds that each stage has worked while the clock was on. */
   readonly worked: Float64Array
+  /** Milliseconds that the clock was on. */
+  measured = 0
+  /** As in `PushClock`. */
+  isOn = false
   private readonly active = new Set<number>()
   /** The stages that a table is being pushed into, outermost first. */
   private readonly stack: number[] = []
@@ -25,12 +31,26 @@ export class StageClock {
   private stride = 1
   private countdown = 1
   private lastMeasured = 0
-  private last = performance.now()
+  private last = 0
 
   /** @param stages number of stages */
   constructor(stages: number) {
     this.worked = new Float64Array(stages)
     this.ofPush = new Float64Array(stages)
+  }
+
+  /** Begins to measure. No stage is active yet. */
+  start(): void {
+    this.isOn = true
+    this.last = performance.now()
+    this.lastMeasured = this.last
+  }
+
+  /** Stops to measure. Not called while a table is being pushed. */
+  stop(): void {
+    this.mark()
+    this.isOn = false
+    this.active.clear()
   }
 
   /** Tells that a stage is active from now on, or not. */
@@ -42,12 +62,7 @@ export class StageClock {
     else this.active.delete(stage)
   }
 
-  /** Whether a stage is active. */
-  isActive(stage: number): boolean {
-    return this.active.has(stage)
-  }
-
-  /** Tells that a table is being pushed into a stage. */
+  /** As in `PushClock`. */
   enter(stage: number): void {
     if (this.depth === 0) {
       this.isMeasured = --this.countdown <= 0
@@ -57,7 +72,7 @@ export class StageClock {
     this.stack[this.depth++] = stage
   }
 
-  /** Tells that the stage that was entered last has returned. */
+  /** As in `PushClock`. */
   leave(): void {
     if (this.isMeasured) this.mark()
     this.depth--
@@ -66,9 +81,11 @@ export class StageClock {
 
   /** Counts the time until now. */
   mark(): void {
+    if (!this.isOn) return
     const now = performance.now()
     const time = now - this.last
     this.last = now
+    this.measured += time
     if (this.depth > 0 && this.isMeasured) this.ofPush[this.stack[this.depth - 1]!]! += time
     else this.charge(time)
   }
@@ -79,19 +96,19 @@ export class StageClock {
 
   private countPush(): void {
     this.isMeasured = false
-    // A push that made a stage active or idle is a rare one, such as an evaluation: it does not stand for others.
-    const weight = this.hasChanged ? 1 : this.stride
-    let total = 0
+    const total = this.ofPush.reduce((sum, time) => sum + time, 0)
+    const spacing = this.last - this.lastMeasured
+    this.lastMeasured = this.last
+    // A push that made a stage active or idle is a rare one, such as an evaluation: it does not stand for others. One that
+    // took longer than usual, as when the machine was busy with something else, stands for no more time than there was.
+    const weight = this.hasChanged ? 1 : Math.max(1, Math.min(this.stride, spacing / Math.max(total, 1e-6)))
     for (let stage = 0; stage < this.ofPush.length; stage++) {
       const time = this.ofPush[stage]!
       if (time === 0) continue
       this.worked[stage]! += time * weight
       this.ofPush[stage] = 0
-      total += time
     }
     this.charge(-total * (weight - 1))
-    const spacing = this.last - this.lastMeasured
-    this.lastMeasured = this.last
     if (spacing < SPACING) this.stride = Math.min(WIDEST, this.stride * 2)
     else if (spacing > 4 * SPACING) this.stride = Math.max(1, this.stride >> 1)
     this.countdown = this.stride

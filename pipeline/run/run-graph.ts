@@ -1,9 +1,10 @@
 import type { Table } from 'apache-arrow'
-import { type Observable, Subject, type Subscription } from 'rxjs'
+import type { Observable, Subscription } from 'rxjs'
 import { inStage, PipelineError } from '../base/errors.js'
 import { listed } from '../base/words.js'
 import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
+import { Wire } from '../flow/wire.js'
 import type { Graph, Node } from '../graph/node.js'
 import type { RunObserver } from '../live/observer.js'
 import type { WireTaps } from '../live/wire-taps.js'
@@ -54,7 +55,7 @@ export interface GraphHooks {
 }
 
 /**
- * Runs a graph until every stage is done. Each output is a Subject. Stages are subscribed from the sinks upwards, so
+ * Runs a graph until every stage is done. Each output is a `Wire`. Stages are subscribed from the sinks upwards, so
  * that no stage misses a table.
  *
  * Rejects with the first error, after all stages are unsubscribed (which closes their files).
@@ -69,14 +70,14 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
   const ending = new AbortController()
   const control = new FlowControl(ending.signal)
   const flows = new Map(graph.nodes.map((node) => [node.id, new StageFlow(control)]))
-  const wires = new Map<string, Subject<Table>>()
+  const wires = new Map<string, Wire>()
   for (const node of graph.nodes) {
     observer?.addFlow(node, flows.get(node.id)!)
     for (const [port, source] of node.inputs) flows.get(source.id)!.feeds(flows.get(node.id)!, port)
     for (const port of Object.keys(node.stage.outputs)) {
-      const wire = new Subject<Table>()
+      const wire = new Wire(observer?.clock)
       wires.set(`${node.id}.${port}`, wire)
-      hooks.watch(node, port, wire)
+      hooks.watch(node, port, wire.tables())
     }
   }
 
@@ -86,7 +87,7 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
         stage: node.id,
         port,
         type,
-        tables: wires.get(`${node.id}.${port}`)!,
+        tables: wires.get(`${node.id}.${port}`)!.tables(),
         makeFlow: () => {
           const reader = new StageFlow(control)
           flows.get(node.id)!.feeds(reader, '')
@@ -98,7 +99,7 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
 
   /** Returns what gives a stage its wires. */
   function readers(node: Node): (key: string) => Observable<Table> {
-    return (key) => observer?.input(node, wires.get(key)!) ?? wires.get(key)!
+    return (key) => wires.get(key)!.tables(observer?.indexOf(node))
   }
 
   return new Promise((resolve, reject) => {

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import t from 'tap'
@@ -11,7 +12,7 @@ import { StageClock } from '../../../dist/pipeline/live/stage-clock.js'
 const sinks = ['terminal', 'csv', 'curves', 'weights', 'confusion']
 
 async function digits(epochs: number): Promise<Pipeline> {
-  const pipeline = await Pipeline.load('digits', { overrides: [`epochs=${epochs}`] })
+  const pipeline = await Pipeline.load('digits', { set: [`epochs=${epochs}`] })
   return sinks.reduce((rest, id) => rest.remove(id), pipeline)
 }
 
@@ -41,7 +42,10 @@ function answerTo(path: string, text: string): Promise<string> {
 }
 
 t.test('a run tells its state and its tables through a private socket that goes with it', async (t) => {
-  const out = join(t.testdir({ r: {} }), 'r')
+  // A path that fits into the address of a socket, wherever the repository lies.
+  const root = mkdtempSync(join(tmpdir(), 'live-'))
+  t.teardown(() => rmSync(root, { recursive: true, force: true }))
+  const out = join(root, 'r')
   const stop = new AbortController()
   const run = start(await digits(100_000), { out, signal: stop.signal })
   await started(run)
@@ -60,10 +64,10 @@ t.test('a run tells its state and its tables through a private socket that goes 
       .map((m) => Buffer.from(m.type === 'bytes' ? m.data : '', 'base64')),
   )
   t.equal(bytes.length, head.bytes)
-  t.strictSame(tableFromIPC(bytes).schema.names, ['epoch', 'step', 'name', 'shape', 'values'])
+  t.strictSame(tableFromIPC(bytes).schema.names, ['epoch', 'step', 'eta', 'draw', 'name', 'shape', 'values'])
   const answers: [request: string, answer: RegExp][] = [
     ['no json\n', /expected a request as a line of JSON/],
-    ['{"type":"quit"}\n', /expected \{"type":"state"\}/],
+    ['{"type":"quit"}\n', /expected \{\\"type\\":\\"state\\"\}/],
     [`${'x'.repeat(10_000)}`, /4096 bytes at most/],
     ['{"type":"tap","wire":"modle","n":1}\n', /no wire \\"modle\\".*did you mean \\"model/],
     ['{"type":"tap","wire":"model","n":1e9}\n', /expected/],
@@ -89,8 +93,10 @@ t.test('a run tells its state and its tables through a private socket that goes 
 })
 
 t.test('a stale socket is replaced, a file of that name stays, a long path works', async (t) => {
-  const root = t.testdir({ stale: {}, file: {}, ['x'.repeat(120)]: {} })
+  const root = mkdtempSync(join(tmpdir(), 'live-'))
+  t.teardown(() => rmSync(root, { recursive: true, force: true }))
   const stale = createServer()
+  for (const folder of ['stale', 'file', 'x'.repeat(120)]) mkdirSync(join(root, folder))
   mkdirSync(join(root, 'stale/r'))
   await new Promise<void>((resolve) => stale.listen(join(root, 'stale/r/live.sock'), resolve))
   stale.close = () => stale
@@ -150,6 +156,7 @@ t.test('the clock gives each stage its own time, also if only some calls are mea
   const work = (ms: number): void => {
     for (const end = performance.now() + ms; performance.now() < end; );
   }
+  clock.start()
   clock.activity(0, true)
   const began = performance.now()
   while (performance.now() < began + 60) {
