@@ -155,7 +155,8 @@ class Site {
     if (what === 'run' && rest.length === 0)
       return json(response, await detailOf(directory, this.catalogue.summaryOf(id)!))
     const second = this.catalogue.directoryOf(rest[0] ?? '')
-    if (what === 'difference' && rest.length === 1 && second) return json(response, differenceOf(directory, second))
+    if (what === 'difference' && rest.length === 1 && second)
+      return json(response, await differenceOf(directory, second))
     const path = what === 'file' && rest.length === 1 ? pathOf(directory, rest[0]!) : undefined
     if (path === undefined) return end(response, 404, 'There is nothing here.')
     return file(response, path, rest[0]!, searchParams.has('show'))
