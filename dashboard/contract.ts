@@ -144,13 +144,13 @@ export type DifferenceRow = readonly [what: string, first: string, second: strin
 
 /** The difference of two runs. */
 export interface RunDifference {
-  /** The groups: definition, data, environment, metrics, files. */
+  /** The groups: definition, data, environment, metrics. */
   readonly groups: readonly {
     /** What the group is about. */
     readonly title: string
     /** What differs. */
     readonly rows: readonly DifferenceRow[]
   }[]
-  /** What could not be read, in words. */
+  /** Files that differ, and what could not be read, in words. */
   readonly remarks: readonly string[]
 }

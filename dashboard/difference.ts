@@ -26,10 +26,12 @@ export async function differenceOf(first: string, second: string): Promise<RunDi
         ],
       },
       { title: 'Environment', rows: environment.map(valueRow) },
-      { title: 'Metrics: last value', rows: differing.map(metricRow) },
-      { title: `Files (${files.compared} compared)`, rows: files.differing.map((file) => [file, 'differs', '']) },
+      { title: 'Metrics: last value, and where they begin to differ', rows: differing.map(metricRow) },
     ],
-    remarks,
+    remarks: [
+      `${files.compared} files were compared. ${files.differing.length > 0 ? `These differ: ${files.differing.join(', ')}` : 'All are the same.'}`,
+      ...remarks,
+    ],
   }
 }
 
@@ -57,5 +59,5 @@ function metricRow({ column, info, before, after, first }: MetricDifference): Di
     const best = side.best === undefined ? '' : `, best ${format(side.best)} in epoch ${side.bestEpoch}`
     return `${format(side.final)}${best}`
   }
-  return [`${column}, differs from epoch ${first!.epoch}, step ${first!.step}`, text(before), text(after)]
+  return [`${column} (from step ${first!.step})`, text(before), text(after)]
 }

@@ -26,6 +26,8 @@ export interface DashboardOptions {
 export interface Dashboard {
   /** The address, with the token. */
   readonly url: string
+  /** Takes no new connections. Those that are open get what comes, until `close`. */
+  refuseNewPages(): void
   /** Ends it. */
   close(): void
 }
@@ -63,6 +65,7 @@ export async function serveDashboard({ roots, port = 0, token }: DashboardOption
   const { port: actual } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${actual}/?token=${site.access.token}`,
+    refuseNewPages: () => void server.close(),
     close: () => {
       site.close()
       server.close()
