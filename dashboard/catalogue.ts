@@ -4,9 +4,9 @@ import { join, resolve } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
-import { entryInside, hasInside, readInside } from '../pipeline/files/inside.js'
+import { entryInside, hasInside } from '../pipeline/files/inside.js'
 import { lastMetricsIn } from '../report/evaluations.js'
-import { readAttempts, readRecord, readRunText } from '../report/index.js'
+import { readAttempts, readNotes, readRecord, readRunText } from '../report/index.js'
 import { isSweepDirectory } from '../sweep/directory.js'
 import type { RunSummary, RunsEvent, Value } from './contract.js'
 import { metricsFile } from './growing-metrics.js'
@@ -193,7 +193,7 @@ function metricsFileOr(directory: string): string {
 }
 
 function summaryOf(directory: string): RunSummary {
-  const base = { id: idOf(directory), path: shortPath(directory), ...notesOf(directory) }
+  const base = { id: idOf(directory), path: shortPath(directory), ...readNotes(directory) }
   try {
     const record = readRecord(directory)
     const { settings } = readRunText(directory, record.changes, [])
@@ -212,19 +212,6 @@ function summaryOf(directory: string): RunSummary {
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error
     return { ...base, name: '', status: 'unreadable', error: messageOf(error), seed: 0, settings: {}, final: {} }
-  }
-}
-
-/** The tags and the note that a user gave a run. */
-function notesOf(directory: string): Pick<RunSummary, 'tags' | 'note'> {
-  try {
-    const { tags, note } = JSON.parse(String(readInside(directory, 'notes.json', 1 << 16))) as Record<string, unknown>
-    return {
-      tags: Array.isArray(tags) ? tags.map(String).slice(0, 50) : [],
-      ...(typeof note === 'string' && { note: note.slice(0, 2000) }),
-    }
-  } catch {
-    return { tags: [] }
   }
 }
 

@@ -139,15 +139,18 @@ export interface RunDetail {
   readonly remarks: readonly string[]
 }
 
+/** What differs, and its values in the first run and in the second. */
+export type DifferenceRow = readonly [what: string, first: string, second: string]
+
 /** The difference of two runs. */
 export interface RunDifference {
-  /** The groups: definition, circumstances, metrics. */
+  /** The groups: definition, data, environment, metrics. */
   readonly groups: readonly {
     /** What the group is about. */
     readonly title: string
-    /** What differs, and its values. */
-    readonly rows: readonly (readonly [what: string, first: string, second: string])[]
+    /** What differs. */
+    readonly rows: readonly DifferenceRow[]
   }[]
-  /** What is equal, or could not be compared, in words. */
+  /** Files that differ, and what could not be read, in words. */
   readonly remarks: readonly string[]
 }

@@ -1,48 +1,63 @@
-import { changesBetween, compareRuns, type Difference, readRecord, readRunText } from '../report/index.js'
-import type { RunDifference } from './contract.js'
+import type { DataSource } from '../pipeline/base/data-source.js'
+import {
+  type MetricDifference,
+  type OptionDifference,
+  differenceOf as readDifference,
+  type ValueDifference,
+} from '../report/index.js'
+import { formatterOf } from '../report/metric-format.js'
+import type { DifferenceRow, RunDifference } from './contract.js'
 
-/** Compares two runs: settings, circumstances, last and first metrics. Throws a PipelineError if one cannot be read. */
-export function differenceOf(first: string, second: string): RunDifference {
-  const [a, b] = [sideOf(first), sideOf(second)]
-  const names = [...new Set([...Object.keys(a.settings), ...Object.keys(b.settings)])]
-  const settings = names.flatMap((name): [string, string, string][] => {
-    const [x, y] = [a.settings[name], b.settings[name]].map(textOf) as [string, string]
-    return x === y ? [] : [[name, x, y]]
-  })
-  // The definitions of two runs differ as a rule; what differs in them stands above.
-  const circumstances = changesBetween(a.record, b.record, a.record.definition ?? '').map(rowOf)
-  const compared = compareRuns(first, second, a.record)
+/** What a run without such a thing has. */
+const NONE = '–'
+
+/** Compares two runs, in words for the page. Throws a PipelineError if one cannot be read. */
+export async function differenceOf(first: string, second: string): Promise<RunDifference> {
+  const { definition, data, rows, environment, metrics, files, remarks } = await readDifference(first, second)
+  const differing = metrics.filter(({ first: at }) => at)
   return {
     groups: [
-      { title: 'Definition', rows: settings },
-      { title: 'Data and environment', rows: circumstances },
-      { title: 'First difference of the metrics', rows: compared.first ? [cellRow(compared.first)] : [] },
+      { title: 'Definition', rows: definition.map(optionRow) },
+      {
+        title: 'Data',
+        rows: [
+          ...data.map(({ file, before, after }): DifferenceRow => [file, sourceText(before), sourceText(after)]),
+          ...rows.map(valueRow),
+        ],
+      },
+      { title: 'Environment', rows: environment.map(valueRow) },
+      { title: 'Metrics: last value, and where they begin to differ', rows: differing.map(metricRow) },
     ],
     remarks: [
-      ...(compared.differing.length > 0 ? [`Files that differ: ${compared.differing.join(', ')}`] : []),
-      `${compared.files.length} files and ${compared.rows} evaluations were compared.`,
+      `${files.compared} files were compared. ${files.differing.length > 0 ? `These differ: ${files.differing.join(', ')}` : 'All are the same.'}`,
+      ...remarks,
     ],
   }
 }
 
-function sideOf(directory: string) {
-  const record = readRecord(directory)
-  return { record, settings: readRunText(directory, record.changes, []).settings }
+function optionRow({ option, before, after }: OptionDifference): DifferenceRow {
+  const text = (side: typeof before): string => {
+    if (side === undefined) return NONE
+    const value = typeof side.value === 'string' ? side.value : JSON.stringify(side.value)
+    return side.line === undefined ? value : `${value} (line ${side.line})`
+  }
+  return [option, text(before), text(after)]
 }
 
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '–')
+function sourceText(source: DataSource | undefined): string {
+  return source ? `${source.bytes} bytes, SHA-256 ${source.sha256.slice(0, 12)}` : 'not read'
 }
 
-/** `seed: was 1, is 2` in three cells. */
-function rowOf(change: string): [string, string, string] {
-  const [, what = change, was = '', is = ''] = /^(.+?): was (.*), is (.*)$/s.exec(change) ?? []
-  return [what, was, is]
+function valueRow({ what, before = NONE, after = NONE }: ValueDifference): DifferenceRow {
+  return [what, before, after]
 }
 
-function cellRow({ file, at, column, before, after }: Difference): [string, string, string] {
-  const place = Object.entries(at)
-    .map((pair) => pair.join(' '))
-    .join(', ')
-  return [`${file}, ${place}${column === undefined ? '' : `: ${column}`}`, before ?? '–', after ?? '–']
+function metricRow({ column, info, before, after, first }: MetricDifference): DifferenceRow {
+  const text = (side: typeof before): string => {
+    if (side === undefined) return NONE
+    const format = formatterOf(info)
+    const best = side.best === undefined ? '' : `, best ${format(side.best)} in epoch ${side.bestEpoch}`
+    return `${format(side.final)}${best}`
+  }
+  return [`${column} (from step ${first!.step})`, text(before), text(after)]
 }

@@ -26,6 +26,8 @@ export interface DashboardOptions {
 export interface Dashboard {
   /** The address, with the token. */
   readonly url: string
+  /** Takes no new connections. Those that are open get what comes, until `close`. */
+  refuseNewPages(): void
   /** Ends it. */
   close(): void
 }
@@ -63,6 +65,7 @@ export async function serveDashboard({ roots, port = 0, token }: DashboardOption
   const { port: actual } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${actual}/?token=${site.access.token}`,
+    refuseNewPages: () => void server.close(),
     close: () => {
       site.close()
       server.close()
@@ -155,7 +158,8 @@ class Site {
     if (what === 'run' && rest.length === 0)
       return json(response, await detailOf(directory, this.catalogue.summaryOf(id)!))
     const second = this.catalogue.directoryOf(rest[0] ?? '')
-    if (what === 'difference' && rest.length === 1 && second) return json(response, differenceOf(directory, second))
+    if (what === 'difference' && rest.length === 1 && second)
+      return json(response, await differenceOf(directory, second))
     const path = what === 'file' && rest.length === 1 ? pathOf(directory, rest[0]!) : undefined
     if (path === undefined) return end(response, 404, 'There is nothing here.')
     return file(response, path, rest[0]!, searchParams.has('show'))

@@ -33,7 +33,7 @@ export {
 export { hashOfNumbers, hashOfText } from './base/hash.js'
 export { nonFiniteAsText } from './base/json.js'
 export { didYouMean } from './base/nearest.js'
-export { packagePath } from './base/package.js'
+export { entryPoint, packagePath } from './base/package.js'
 export { oneLine } from './base/plain-text.js'
 export { type Random, streamFrom } from './base/random.js'
 export { slugOf } from './base/slug.js'

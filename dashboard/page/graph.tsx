@@ -27,7 +27,7 @@ export function Graph({ graph: { stages, wires } }: { readonly graph: RunDetail[
   return (
     <section>
       <h3>Pipeline</h3>
-      <div class="scroll">
+      <div class="scroll" ref={toFirstStage}>
         <svg
           class="graph"
           width={width + 40}
@@ -116,4 +116,11 @@ function curve([first, ...rest]: readonly { readonly x: number; readonly y: numb
       return part
     })
     .join('')}`
+}
+
+/** Scrolls a graph that is wider than the page to its first stage, which may stand far to the right. */
+function toFirstStage(scroll: HTMLElement | null): void {
+  const stage = scroll?.querySelector('.stage rect')
+  if (!scroll || !stage || scroll.scrollLeft > 0) return
+  scroll.scrollLeft = Number(stage.getAttribute('x')) + Number(stage.getAttribute('width')) / 2 - scroll.clientWidth / 2
 }

@@ -158,7 +158,7 @@ function Parallel({
           : 0.5
     return { at, low: isNumeric ? short(low) : String(all[0]), high: isNumeric ? short(high) : String(all.at(-1)) }
   })
-  const px = (i: number): number => 50 + (i * (width - 110)) / (axes.length - 1)
+  const px = (i: number): number => 66 + (i * (width - 132)) / (axes.length - 1)
   const py = (share: number): number => height - 34 - share * (height - 74)
   return (
     <section>

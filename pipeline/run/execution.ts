@@ -275,6 +275,7 @@ function contextMaker(
       ),
     random: randomStreams(pipeline.seed, node.id),
     splitRandom: splitStreams(pipeline.splitSeed, node.id),
+    directory: directory.path,
     file: (path) => {
       const target = directory.file(path, node.title)
       recorder.listNewFile()

@@ -100,6 +100,7 @@ export async function prepare(
         return random(purpose, epoch)
       },
       splitRandom: splitStreams(pipeline.splitSeed, id),
+      directory: '',
       file: () => {
         throw new NotOnlyPreparing()
       },

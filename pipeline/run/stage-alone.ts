@@ -67,6 +67,7 @@ export function openStage<S extends AnyStage>(
     signal,
     random: randomStreams(run.seed ?? 1, id),
     splitRandom: splitStreams(run.seed ?? 1, id),
+    directory: directory.path,
     file: directory.file,
     source: (source) => sources.push(source),
     note: (message) => notes.push(message),

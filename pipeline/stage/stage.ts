@@ -149,6 +149,8 @@ export interface StageContext {
    * @param seed another seed, from an option of the stage; a non-negative safe integer
    */
   splitRandom(seed?: number): Random
+  /** The absolute path of the run directory; empty if the run has none. Files are written to what `file` returns. */
+  readonly directory: string
   /** Returns the absolute path of an output file inside the run directory. Makes the folders above it. */
   file(path: string): string
   /** Records in `run.json` which data was read. */
