@@ -80,8 +80,8 @@ async function curves(
   const cut =
     out.length > 0 &&
     ` At an arrow, ${listed(out, 'and')} leaves the panel: on a longer axis the others would look flat.`
-  return html`<figure class="wide"><picture><source media="(max-width: 45rem)" srcset="${svgData(narrow)}">
-<img src="${svgData(wide)}" alt="${curvesAlt(series, metricInfos)}"></picture>
+  return html`<figure class="wide"><picture><source media="(max-width: 45rem)" srcset="${svgData(narrow, false)}">
+<img src="${svgData(wide, false)}" alt="${curvesAlt(series, metricInfos)}"></picture>
 <figcaption>${caption}${left}${scale}${cut}</figcaption></figure>`
 }
 
@@ -139,7 +139,7 @@ const captions = new Map([
 ])
 const order = [...captions.keys()]
 
-/** A confusion matrix of more classes has the whole width. */
+/** Figures of more classes have the whole width, and more than that on narrow screens, where they scroll. */
 const MANY_CLASSES = 24
 
 /** Shows the figures in the run directory; of several runs, those of the first that has any. */
@@ -150,17 +150,22 @@ export function experimentFigures({ label, runs }: Experiment): Html {
     .filter(({ name }) => !name.startsWith('curves') && !name.startsWith('gradient-check'))
     .sort((a, b) => place(a) - place(b))
   if (figures.length === 0) return html`<p class="muted">No figures lie in its run directory.</p>`
+  const hasManyClasses = (run.confusion?.rows.length ?? 0) > MANY_CLASSES
   const seed = runs.length > 1 ? ` Seed ${run.record.seed}.` : ''
   return html`<div class="figures">${figures.map((figure) => {
     const { name } = figure
     const caption = captions.get(name) ?? `${name}.`
-    const isLarge = name === 'confusion' && (run.confusion?.rows.length ?? 0) > MANY_CLASSES
-    const style = ((name !== 'weights' && name !== 'confusion') || isLarge) && html` class="sheet"`
+    const isOfClasses = name === 'weights' || name === 'confusion'
+    const isLarge = isOfClasses && hasManyClasses
+    const style = (!isOfClasses || isLarge) && html` class="sheet"`
     const matrix =
       name === 'confusion' &&
       run.confusion &&
       dataTable(sheetTable('confusion', `Confusion matrix of ${label}`, run.confusion))
-    const img = image(figure, `${label}: ${caption}`)
+    const alt = `${label}: ${caption}`
+    const img = isLarge
+      ? html`<div class="scroll large" tabindex="0" role="region" aria-label="${alt}">${image(figure, alt)}</div>`
+      : image(figure, alt)
     return html`
 <figure${style}>${img}<figcaption>${caption}${seed}</figcaption>
 ${matrix && html`<details><summary>The matrix as a table</summary>${matrix}</details>`}</figure>`
