@@ -7,6 +7,11 @@ export interface CurveSeries {
   readonly name: string
   /** The evaluations, in their order. */
   readonly rows: readonly MetricsRow[]
+  /**
+   * The evaluations of runs that differ from this one in their seeds only. With them, the curve is the mean of all, with a
+   * band from the lowest to the highest. Default: none.
+   */
+  readonly otherSeeds?: readonly (readonly MetricsRow[])[]
 }
 
 /** A point of a curve. */
@@ -19,6 +24,10 @@ export interface CurvePoint {
   readonly run: string
   /** The split. */
   readonly split: string
+  /** The lowest of the seeds, if there are several. */
+  readonly low?: number
+  /** The highest of the seeds. */
+  readonly high?: number
 }
 
 /** A panel of the figure: one metric of every run and split. */
@@ -66,15 +75,18 @@ export function panelsOf(
   const x = xOf(series)
   const metrics = splitMetrics(infos)
   const points = (value: (row: MetricsRow, split: string) => number | undefined, shown = splits): CurvePoint[] =>
-    series.flatMap(({ name: run, rows }) =>
-      shown.flatMap((split) =>
-        rows.flatMap((row) => {
-          const y = value(row, split)
-          if (y === undefined) return []
-          const isShown = Number.isFinite(y)
-          return [{ x: row[x]!, y: isShown ? y : null, run, split }]
-        }),
-      ),
+    series.flatMap(({ name: run, rows, otherSeeds = [] }) =>
+      shown.flatMap((split) => {
+        const curves = [rows, ...otherSeeds].map((seed) =>
+          seed.flatMap((row) => {
+            const y = value(row, split)
+            if (y === undefined) return []
+            const isShown = Number.isFinite(y)
+            return [{ x: row[x]!, y: isShown ? y : null, run, split }]
+          }),
+        )
+        return curves.length === 1 ? curves[0]! : meanCurve(curves)
+      }),
     )
   const metricOf = (row: MetricsRow, name: string, split: string): number | undefined => {
     const column = metrics.get(name)?.columns.get(split)
@@ -93,8 +105,10 @@ export function panelsOf(
       ...(isShare && { format: '.0%' }),
     }
   }
-  const isPenalised = series.some(({ rows }) =>
-    rows.some((row) => splits.some((split) => !isSame(metricOf(row, 'cost', split), metricOf(row, 'loss', split)))),
+  const isPenalised = series.some(({ rows, otherSeeds = [] }) =>
+    [rows, ...otherSeeds]
+      .flat()
+      .some((row) => splits.some((split) => !isSame(metricOf(row, 'cost', split), metricOf(row, 'loss', split)))),
   )
   const hasCost = isPenalised || !metrics.has('loss')
   const gap = points(
@@ -116,6 +130,23 @@ export function panelsOf(
   ]
 }
 
+/**
+ * The mean of the curves of several seeds, with the lowest and the highest value, at every x that one of them has. Where
+ * one of them has a value that is not finite, there is a gap.
+ */
+function meanCurve(curves: readonly (readonly CurvePoint[])[]): CurvePoint[] {
+  const groups = new Map<number, CurvePoint[]>()
+  for (const point of curves.flat()) groups.set(point.x, [...(groups.get(point.x) ?? []), point])
+  return [...groups]
+    .sort(([a], [b]) => a - b)
+    .map(([, points]) => {
+      const values = points.flatMap(({ y }) => y ?? [])
+      if (values.length < points.length) return { ...points[0]!, y: null }
+      const mean = values.reduce((sum, y) => sum + y, 0) / values.length
+      return { ...points[0]!, y: mean, low: Math.min(...values), high: Math.max(...values) }
+    })
+}
+
 /** Whether two values are the same, as far as both are known. */
 function isSame(a: number | undefined, b: number | undefined): boolean {
   return Object.is(a, b) || a === undefined || b === undefined
@@ -131,6 +162,8 @@ function capitalised(text: string): string {
 
 /** Several evaluations within an epoch are drawn over the steps, others over the epochs. */
 export function xOf(series: readonly CurveSeries[]): 'epoch' | 'step' {
-  const isDense = series.some(({ rows }) => new Set(rows.map(({ epoch }) => epoch)).size < rows.length)
+  const isDense = series.some(({ rows, otherSeeds = [] }) =>
+    [rows, ...otherSeeds].some((seed) => new Set(seed.map(({ epoch }) => epoch)).size < seed.length),
+  )
   return isDense ? 'step' : 'epoch'
 }

@@ -27,7 +27,7 @@ const MARGIN = 20
 const VALUE = 150
 
 /**
- * Draws the results of a grid of two settings as SVG: the better, the darker. The best cell has a star. With many cells
+ * Draws the results of a grid of two settings as SVG: the better, the stronger the shade. The best cell has a star. With many cells
  * the numbers are left out, and values beside the grid, too.
  */
 export async function settingsMapFigure(map: SettingsMap): Promise<string> {
@@ -73,7 +73,7 @@ export async function settingsMapFigure(map: SettingsMap): Promise<string> {
     ),
   ]
   const bestPlace = `${x.name} ${x.values[best % columns]}, ${y.name} ${y.values[Math.floor(best / columns)]}`
-  const foot = `darker is better${best < 0 ? '' : `; best: ${format(results[best]!)} at ${bestPlace}`}`
+  const foot = `a stronger shade is better${best < 0 ? '' : `; best: ${format(results[best]!)} at ${bestPlace}`}`
   const bottom = top + rows * cell + 18
   parts.push(text(MARGIN, bottom, foot, { fill: muted, size: sizes.small }))
   const right = Math.max(

@@ -16,8 +16,8 @@ const darkColours = new Map<string, string>([
   [theme.right, '#7fcf9a'],
   [theme.wrong, '#ff9e8a'],
   ['#b3541e', '#f0a070'],
-  // The same palette from its light end: the first colour has the largest contrast on a dark page, too.
-  ...['#f0f921', '#fcce25', '#fca636', '#f2844b', '#e16462', '#cc4778', '#b12a90'].map(
+  // The light half of the same palette: the first colour has the largest contrast on a dark page, too, the last 4 : 1.
+  ...['#f0f921', '#fbd524', '#fdb42f', '#f89540', '#ed7953', '#dd5e66', '#cc4778'].map(
     (light, i) => [palette[i]!, light] as const,
   ),
 ])

@@ -17,6 +17,6 @@ function svgText(svg: string): string {
 }
 
 /** The data URL of an SVG in which there are no blanks, as `srcset` wants it. It has a style for dark pages. */
-export function svgData(svg: string, isHeatmap = false): string {
+export function svgData(svg: string, isHeatmap: boolean): string {
   return `data:image/svg+xml;base64,${Buffer.from(withDarkStyle(svg, isHeatmap)).toString('base64')}`
 }

@@ -107,7 +107,7 @@ function labelsOf(given: readonly { readonly name: string; readonly parameters: 
   })
 }
 
-/** The evaluations to draw as curves: those of the first run of the experiment that has any. */
-export function curveRows({ runs }: Experiment): readonly MetricsRow[] {
-  return runs.find(({ metrics }) => metrics.length > 0)?.metrics ?? []
+/** The evaluations to draw as curves: those of each run of the experiment that has any. */
+export function curveRows({ runs }: Experiment): (readonly MetricsRow[])[] {
+  return runs.flatMap(({ metrics }) => (metrics.length > 0 ? [metrics] : []))
 }

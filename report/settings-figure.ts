@@ -9,6 +9,8 @@ interface SettingsFigure {
   readonly svg: string
   /** Text for readers who cannot see the figure. */
   readonly alt: string
+  /** Whether it is a heat map. */
+  readonly isHeatmap: boolean
 }
 
 /**
@@ -48,7 +50,7 @@ async function drawMap(
     format: formatterOf(info),
     better: directionOf(monitor, metricInfos),
   })
-  return { svg, alt: `A heat map of ${metric} by ${down} and ${across}; the table has the numbers.` }
+  return { svg, alt: `A heat map of ${metric} by ${down} and ${across}; the table has the numbers.`, isHeatmap: true }
 }
 
 /** Draws a line for each split that has the metric of the monitor. */
@@ -68,6 +70,7 @@ async function drawLines({ rows, metricInfos }: Settings, name: string, monitor:
   return {
     svg: await settingsLineFigure(name, metric, points),
     alt: `${metric.title} of each split by ${name}; the table has the numbers.`,
+    isHeatmap: false,
   }
 }
 

@@ -45,6 +45,7 @@ align-items: start; }
 .hash { font-family: ui-monospace, 'DejaVu Sans Mono', monospace; font-size: .8rem; overflow-wrap: anywhere; }
 pre { background: var(--band); padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; line-height: 1.4; }
 summary { cursor: pointer; color: var(--link); padding: .2rem 0; }
+@media (max-width: 45rem) { .large img { max-width: none; width: 60rem; } }
 @media (max-width: 40rem) { h1 { font-size: 1.4rem; } table { font-size: .85rem; } th, td { padding-right: .6rem; } \
 tbody th { white-space: normal; min-width: 7rem; max-width: 9rem; overflow-wrap: anywhere; } }
 @media print {

@@ -29,7 +29,9 @@ export async function sweepReport(directory: string, attempts: Attempts): Promis
     {
       id: 'figure',
       title: 'Over the settings',
-      content: figure && html`<figure class="wide"><img src="${svgData(figure.svg)}" alt="${figure.alt}"></figure>`,
+      content:
+        figure &&
+        html`<figure class="wide"><img src="${svgData(figure.svg, figure.isHeatmap)}" alt="${figure.alt}"></figure>`,
     },
     {
       id: 'results',

@@ -15,7 +15,7 @@ t.test('a cell for each pair; the best has a star, a missing one a dash', async 
   for (const words of ['50 %', '75 % ★', '–', '60 %', 'lambda', 'eta', '0.01']) t.match(svg, `>${words}</text>`)
   t.match(
     svg,
-    'aria-label="validation accuracy by lambda and eta. darker is better; best: 75 % at lambda 0.1, eta 0.01"',
+    'aria-label="validation accuracy by lambda and eta. a stronger shade is better; best: 75 % at lambda 0.1, eta 0.01"',
   )
   t.equal(await settingsMapFigure(map), svg)
 })
@@ -26,7 +26,7 @@ t.test('of a loss the smallest is best', async (t) => {
 
 t.test('without any result, and with a great many cells', async (t) => {
   const none = await settingsMapFigure({ ...map, results: Array(4).fill(Number.NaN) })
-  t.match(none, 'darker is better"')
+  t.match(none, 'a stronger shade is better"')
   const values = Array.from({ length: 100 }, (_, i) => String(i))
   const axis = { name: 'n', values }
   const large = await settingsMapFigure({ ...map, x: axis, y: axis, results: Array.from({ length: 1e4 }, (_, i) => i) })
