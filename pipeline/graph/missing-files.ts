@@ -1,4 +1,4 @@
-import { isAbsolute, resolve, sep } from 'node:path'
+import { basename, isAbsolute, resolve, sep } from 'node:path'
 import { fileProblem, PipelineError, type Problem } from '../base/errors.js'
 import { listed } from '../base/words.js'
 import { optionSchema } from '../definition/option-schema.js'
@@ -15,29 +15,54 @@ import type { Pipeline } from './pipeline.js'
 export async function checkInputFiles({ graph, definition }: Pick<Pipeline, 'graph' | 'definition'>): Promise<void> {
   const folders = foldersOf(definition)
   const problems: Problem[] = []
-  for (const node of graph.nodes)
-    for (const path of (node.stage?.sources?.(node.located()) ?? []) as readonly string[]) {
+  for (const node of graph.nodes) {
+    const unread = new Map<string | number, Unread>()
+    for (const path of new Set((node.stage?.sources?.(node.located()) ?? []) as readonly string[])) {
       const error = await openRegularFile(path).then(
         (file) => file.close(),
         (error: unknown) => error ?? true,
       )
-      if (error) problems.push(problemOf(node, path, error, folders))
+      if (!error) continue
+      const at = inputOf(node, path)
+      const isAlike = at >= 0 && (error as NodeJS.ErrnoException).code === 'ENOENT'
+      const key = isAlike ? at : path
+      const known = unread.get(key)
+      if (known) known.others.push(basename(path))
+      else unread.set(key, { path, error, at, others: [] })
     }
+    for (const each of unread.values()) problems.push(problemOf(node, each, folders))
+  }
   if (problems.length > 0) throw new PipelineError('DATA', problems)
 }
 
+/** A file that cannot be opened, and those that are missing from the same folder, which are told with it. */
+interface Unread {
+  readonly path: string
+  readonly error: unknown
+  /** The place of the option that names the file or its folder, among the inputs of the stage; -1 if there is none. */
+  readonly at: number
+  readonly others: string[]
+}
+
+/** Names that are told. */
+const MOST_NAMES = 4
+
+function inputOf({ stage, located }: Node, file: string): number {
+  return inputsOf(optionSchema(stage.options), located()).findIndex(
+    ({ path }) => path === file || resolve(file).startsWith(resolve(path) + sep),
+  )
+}
+
 function problemOf(
-  { stage, entry, title, where, options, located }: Node,
-  file: string,
-  error: unknown,
+  { stage, entry, title, where, options }: Node,
+  { path: file, error, at, others }: Unread,
   folders: InputFolders,
 ): Problem {
-  const schema = optionSchema(stage.options)
-  const opened = inputsOf(schema, located())
-  const at = opened.findIndex(({ path }) => path === file || resolve(file).startsWith(resolve(path) + sep))
-  const input = inputsOf(schema, options)[at]
+  const input = inputsOf(optionSchema(stage.options), options)[at]
   const help = input?.help === undefined ? '' : `; ${input.help}`
-  const problem = `${title}: ${fileProblem('read', file, error)}`
+  const names = [...others.slice(0, MOST_NAMES), ...(others.length > MOST_NAMES ? ['…'] : [])].join(', ')
+  const alike = others.length === 0 ? '' : ` (nor ${others.length} more: ${names})`
+  const problem = `${title}: ${fileProblem('read', file, error)}${alike}`
   if (!input) return { where, message: problem }
   const { origin } = locate(entry.with, input.steps)
   const position = origin.kind === 'default' || input.steps.length === 0 ? where : formatOrigin(origin)
@@ -45,7 +70,7 @@ function problemOf(
   if (isAbsolute(input.path)) return { where: position, message: problem + help }
   const beside = folderOf(origin, entry)
   const places = [...folders.map((folder) => resolve(folder)), ...(beside === undefined ? [] : [beside])]
-  const names = [...new Set(places)].map((folder) =>
+  const searched = [...new Set(places)].map((folder) =>
     folder === process.cwd()
       ? `the current folder (${folder})`
       : folder === beside
@@ -54,5 +79,5 @@ function problemOf(
   )
   const here =
     origin.kind !== 'file' ? '' : `; "\${here}/${input.path}" would be beside the definition wherever it runs`
-  return { where: position, message: `${problem}; looked in ${listed(names, 'and')}${here}${help}` }
+  return { where: position, message: `${problem}; looked in ${listed(searched, 'and')}${here}${help}` }
 }

@@ -22,7 +22,8 @@ export interface CifarSet {
 }
 
 /** Where the data sets are, for messages. */
-export const help = 'millrace fetch downloads cifar10 and cifar100 (https://www.cs.toronto.edu/~kriz/cifar.html)'
+export const help =
+  'millrace fetch cifar10 (or cifar100) downloads the files (https://www.cs.toronto.edu/~kriz/cifar.html); the pipelines cifar10/* look for them in CIFAR10_DIR, if it is set'
 
 /** Images and their labels, as they lie in memory. */
 export interface CifarBlock {

@@ -103,8 +103,9 @@ t.test('run without its data exits 1 and leaves no directory', async (t) => {
   t.equal(code, 1)
   t.match(
     stderr,
-    /stages\[0\] load\/cifar10: cannot read nowhere\/data_batch_1.bin: no such file or directory; looked in .*; millrace fetch downloads cifar10 and cifar100/,
+    /stages\[0\] load\/cifar10: cannot read nowhere\/data_batch_1.bin: no such file or directory \(nor 2 more: data_batch_2.bin, test_batch.bin\); looked in .*; millrace fetch cifar10 .*CIFAR10_DIR/,
   )
+  t.equal(stderr.match(/cannot read/g)?.length, 1, 'the files of one folder are told in one line')
   t.strictSame(readdirSync(cwd), [])
 })
 

@@ -48,6 +48,7 @@ const runners: Record<string, (page: Page, block: Block) => Promise<void> | void
   yaml: async (page, block) => {
     const content = parse(block.text)
     if (block.file) write(block.file, `${block.text}\n`)
+    if (block.file?.endsWith('.test.yaml')) return // `millrace test` reads it.
     if (Array.isArray(content) || !(content?.stages || content?.extends)) return checkFragment(page.t, block, content)
     await runPipeline(page.t, block, content)
   },
@@ -95,7 +96,7 @@ for (const [name, text] of texts) {
     for (const block of blocks) {
       const run = runners[block.language]
       t.ok(run, `${block.where}: a language that the test knows: "${block.language}"`)
-      await t.test(block.where, async (t) => run?.(Object.assign(page, { t }), block))
+      await t.test(block.where, { timeout: 120_000 }, async (t) => run?.(Object.assign(page, { t }), block))
     }
   })
 }

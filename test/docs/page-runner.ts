@@ -26,6 +26,7 @@ export interface Ran {
  */
 export function furnish(folder: string): void {
   cpSync(given, folder, { recursive: true })
+  cpSync(join(root, 'examples/noise.js'), join(folder, 'noise.js'))
   mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true })
   symlinkSync(root, join(folder, 'node_modules/millrace'))
   for (const name of ['rxjs', ...readdirSync(join(root, 'node_modules')).filter((name) => name === 'onnxruntime-web')])

@@ -78,7 +78,7 @@ t.test('load/cifar10 refuses damaged files and says what is wrong with them', as
     [
       undefined,
       'a.bin',
-      'cannot read FILE: no such file or directory; millrace fetch downloads cifar10 and cifar100 (https://www.cs.toronto.edu/~kriz/cifar.html)',
+      'cannot read FILE: no such file or directory; millrace fetch cifar10 (or cifar100) downloads the files (https://www.cs.toronto.edu/~kriz/cifar.html); the pipelines cifar10/* look for them in CIFAR10_DIR, if it is set',
     ],
     ['', 'a.bin', 'FILE is empty'],
     [
