@@ -68,6 +68,8 @@ export function openStage<S extends AnyStage>(
     random: randomStreams(run.seed ?? 1, id),
     splitRandom: splitStreams(run.seed ?? 1, id),
     file: directory.file,
+    unlistedFile: directory.unlisted,
+    isOwn: true,
     source: (source) => sources.push(source),
     note: (message) => notes.push(message),
     stop: (reason) => stops.push(reason),
