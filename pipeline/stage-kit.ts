@@ -42,7 +42,7 @@ export { anyNumber } from './directory/state.js'
 export { attempt, removeFile, replaceFile, syncPath } from './files/files.js'
 export { inputPath } from './files/input-path.js'
 export { outputPath } from './files/output-path.js'
-export { openRegularFile } from './files/regular-file.js'
+export { openRegularFile, readRegularFile, withRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
 export { foreignTable } from './formats/ipc.js'
 export { type BatchRead, batchesOf, schemaOf } from './formats/ipc-batches.js'
@@ -213,6 +213,7 @@ export {
   shareOf,
 } from './wires/shares.js'
 export {
+  admitRows,
   batchWith,
   mappedSource,
   type RowSource,

@@ -90,6 +90,20 @@ function isRunOrSweep(folder: string): boolean {
   return has('sweep.json') || (has('pipeline.yaml') && (has('run.json') || has('checkpoint')))
 }
 
+/**
+ * Whether a definition counts as the user's own: it may load code, and it comes from no queue and from no directory of a run
+ * or sweep. Any other writes nowhere but into the run directory.
+ *
+ * @param file the path of the definition; undefined if a program made it
+ */
+export function isOwnDefinition(
+  { plugins, isDetached, runDirectory }: DecidedTrust,
+  file: string | undefined,
+): boolean {
+  const isOfRun = runDirectory !== undefined || (file !== undefined && runDirectoryOf(file) !== undefined)
+  return plugins !== false && !isDetached && !isOfRun
+}
+
 /** The part of the trust that says which code may be loaded. */
 export type CodeTrust = Pick<DecidedTrust, 'plugins' | 'runDirectory'> & Pick<Trust, 'isDetached'>
 

@@ -7,6 +7,7 @@ import { asPipelineError, inStage, messageOf, PipelineError } from '../base/erro
 import { version } from '../base/package.js'
 import { randomStreams, splitStreams } from '../base/random.js'
 import { overrideCheckpointRule } from '../definition/checkpoint.js'
+import { isOwnDefinition } from '../definition/trust.js'
 import { type Checkpoint, pruneCheckpoints } from '../directory/checkpoint.js'
 import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
@@ -255,6 +256,7 @@ function contextMaker(
   metrics: ReadonlyMap<string, Observable<Table>>,
 ): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop' | 'enough'> {
   const memory = sharedMemory(pipeline.definition.memory)
+  const isOwn = isOwnDefinition(pipeline.definition.trust, pipeline.definition.file)
   return (node) => ({
     id: node.id,
     inputs: node.inputFacts,
@@ -281,6 +283,8 @@ function contextMaker(
       recorder.listNewFile()
       return target
     },
+    unlistedFile: (path) => directory.unlisted(path),
+    isOwn,
     source: (source) => {
       resumed?.checkSource(source)
       recorder.data.push(source)

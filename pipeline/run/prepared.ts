@@ -67,13 +67,15 @@ class NotOnlyPreparing extends Error {}
 
 /**
  * Runs the stages of a pipeline that only prepare its data. Returns undefined if one of them does something else as
- * well, such as writing a file. Rejects as a run does. Copies the rows if they lie in the kernel's own memory (wasm).
+ * well, such as writing a file, or if the definition limits the memory of a run. Rejects as a run does. Copies the rows if they lie in the kernel's own memory (wasm).
  */
 export async function prepare(
   pipeline: Pipeline,
   kernels: Kernels,
   signal?: AbortSignal,
 ): Promise<Prepared | undefined> {
+  // What runs share would count against the memory of none of them.
+  if (pipeline.definition.memory !== undefined) return undefined
   const nodes = preparedNodes(pipeline.graph)
   const read = readFromOutside(pipeline.graph, new Set(nodes.map(({ id }) => id)))
   const stages: Record<string, PreparedStage> = {}
@@ -91,7 +93,10 @@ export async function prepare(
       watched: undefined,
       kernels,
       memory: sharedMemory(),
-      above: { digest: '', sources: [], read: () => [] },
+      // Who asks for what stands above keeps files of it.
+      get above(): never {
+        throw new NotOnlyPreparing()
+      },
       learner: () => {
         throw new NotOnlyPreparing()
       },
@@ -104,6 +109,10 @@ export async function prepare(
       file: () => {
         throw new NotOnlyPreparing()
       },
+      unlistedFile: () => {
+        throw new NotOnlyPreparing()
+      },
+      isOwn: false,
       source: (source) => sources.push(source),
       note: (message) => notes.push(message),
       state: () => {

@@ -69,6 +69,8 @@ export function openStage<S extends AnyStage>(
     splitRandom: splitStreams(run.seed ?? 1, id),
     directory: directory.path,
     file: directory.file,
+    unlistedFile: directory.unlisted,
+    isOwn: true,
     source: (source) => sources.push(source),
     note: (message) => notes.push(message),
     stop: (reason) => stops.push(reason),

@@ -13,8 +13,11 @@ export interface Memory {
    * Takes bytes for as long as the run lasts. Throws a PipelineError `DATA` if the limit does not allow it.
    *
    * @param what is kept there, for the message: `the rows of train`
+   * @param fix what helps, for the message; default: a cache behind the load stage
    */
-  take(bytes: number, what: string): void
+  take(bytes: number, what: string, fix?: string): void
+  /** Gives bytes back that were taken, because what lay there is no longer kept. */
+  give(bytes: number): void
 }
 
 /** The share of the limit that stays free for windows. */
@@ -22,6 +25,8 @@ const FREE = 1 / 4
 
 /** The largest and the smallest window, in bytes. */
 const WINDOW = { most: 4 << 20, least: 1 << 16 }
+
+const CACHE = 'put cache/arrow behind the load stage, from which rows are read in windows, or raise memory (--memory)'
 
 /** Makes the memory of a run, which all its stages share. */
 export function sharedMemory(limit = Number.POSITIVE_INFINITY): Memory {
@@ -31,12 +36,14 @@ export function sharedMemory(limit = Number.POSITIVE_INFINITY): Memory {
     limit,
     window: Math.max(WINDOW.least, Math.min(WINDOW.most, limit / 32)),
     fits,
-    take: (bytes, what) => {
+    give: (bytes) => {
+      taken -= bytes
+    },
+    take: (bytes, what, fix = CACHE) => {
       if (taken + bytes > limit)
         throw new PipelineError(
           'DATA',
-          `${what} need ${formatBytes(bytes)}, memory: ${formatBytes(limit)} has ${formatBytes(limit - taken)} left; put ` +
-            'cache/arrow behind the load stage, from which rows are read in windows, or raise memory (--memory)',
+          `${what} need ${formatBytes(bytes)}, memory: ${formatBytes(limit)} has ${formatBytes(limit - taken)} left; ${fix}`,
         )
       taken += bytes
     },

@@ -153,6 +153,16 @@ export interface StageContext {
   readonly directory: string
   /** Returns the absolute path of an output file inside the run directory. Makes the folders above it. */
   file(path: string): string
+  /**
+   * Returns the absolute path of a file inside the run directory that is none of the outputs of the run. Makes the folders
+   * above it.
+   */
+  unlistedFile(path: string): string
+  /**
+   * Whether the definition is the user's own, so that a stage may keep files beside the data. One from elsewhere, from a run
+   * directory, or that may load no code writes into the run directory only.
+   */
+  readonly isOwn: boolean
   /** Records in `run.json` which data was read. */
   source(source: DataSource): void
   /** Adds a note for the user. It is shown once and kept in `run.json`. */

@@ -63,9 +63,18 @@ class UnreadTable extends LazyTable {
     Object.defineProperty(this, 'numRows', { value: to - from })
   }
 
-  protected override makeTable(): Table {
+  private isAdmitted = false
+
+  /** Takes the memory of the rows, once. */
+  admit(): void {
     const { admit, source, from, to } = this.unread
-    admit?.((to - from) * source.rowBytes)
+    if (!this.isAdmitted) admit?.((to - from) * source.rowBytes)
+    this.isAdmitted = true
+  }
+
+  protected override makeTable(): Table {
+    const { source, from, to } = this.unread
+    this.admit()
     return readTable(this.unread, source.readNow(from, to))
   }
 
@@ -104,6 +113,14 @@ export function unreadBatch(
 /** The file that the rows of a table lie in, and where; undefined if they are in memory. */
 export function unreadOf(table: Table): Unread | undefined {
   return table instanceof UnreadTable ? table.unread : undefined
+}
+
+/**
+ * Takes the memory that a table needs when its rows are read at once; for a stage that does so much later. Throws a
+ * PipelineError `DATA` if `memory:` does not allow it. Rows that are in memory need none.
+ */
+export function admitRows(table: Table): void {
+  if (table instanceof UnreadTable) table.admit()
 }
 
 /** The file that all rows of a split lie in; undefined if they are in memory. Its rows carry the map still to be applied. */

@@ -9,6 +9,7 @@ import {
   kernelRows,
   listed,
   messageOf,
+  outputPath,
   PipelineError,
   perRowOf,
   type RowSource,
@@ -20,15 +21,18 @@ import {
   z,
 } from '../../pipeline/stage-kit.js'
 import { checkedManifest, type Manifest, stampOf, writeManifest } from './manifest.js'
+import { placeOf } from './place.js'
 import { openSplit } from './split-file.js'
 import { SplitWriter } from './split-writer.js'
 
 const options = z.strictObject({
-  directory: z
-    .string()
-    .min(1)
+  directory: outputPath
     .optional()
-    .describe('The folder of the cache, from the current one. Default: `.millrace-cache` beside the first data file.'),
+    .describe(
+      'The folder of the cache, inside the run directory; an absolute path needs --allow-absolute-paths. Default: ' +
+        '`.millrace-cache` beside the first data file; inside the run directory if there is none, or if the definition is from ' +
+        'elsewhere.',
+    ),
 })
 
 /**
@@ -38,6 +42,8 @@ const options = z.strictObject({
  * A cache belongs to the stages above it, their options and seeds, and to the content of their files; if any of them changes, it
  * is written anew. It is checked when it is opened; a damaged one is written anew, with a note. Two runs may use one cache at
  * once. Behind a load stage that gives its rows in pieces, the rows are never in memory together.
+ *
+ * A definition that is not the user's own writes no cache outside of the run directory; it may use one that lies beside the data.
  */
 export const arrow = defineStage({
   name: 'cache/arrow',
@@ -45,25 +51,32 @@ export const arrow = defineStage({
   options,
   inputs: { examples: wire.examples },
   outputs: { examples: wire.examples },
-  example:
-    '- use: load/synthetic\n  with: { kind: blobs, rows: 100000 }\n- use: cache/arrow\n  with: { directory: /tmp/rows }',
+  example: '- use: load/synthetic\n  with: { kind: blobs, rows: 100000 }\n- use: cache/arrow',
   holds:
     'splits that fit into three quarters of `memory:`, the small ones first (all of them without a limit); of others nothing: ' +
     'the stages below read windows of at most 4 MB, a 32nd of the limit each, three at a time',
   asks: () => ({ examples: { pieces: true } }),
   run: ({ directory }, context) => {
-    const folder = folderOf(directory, context)
+    const place = placeOf(directory, context)
     return (examples) =>
       defer(() => {
+        let folder = ''
         let build: Build | undefined
         let found: Manifest | undefined
         const tables = examples.pipe(map((table) => ({ table })))
         return merge(of('begin' as const), concat(tables, of('end' as const))).pipe(
           context.flow.concatMap(async (item: 'begin' | 'end' | { table: Table }) => {
             if (item === 'begin') {
-              found = await openCache(folder, context)
+              for (const folderOf of place.read) {
+                folder = folderOf()
+                found = await openCache(folder, context)
+                if (found) break
+              }
               if (found) context.enough()
-              else build = new Build(folder, context)
+              else {
+                folder = place.write()
+                build = new Build(folder, context)
+              }
             } else if (item !== 'end') await build?.add(item.table)
             else if (!context.signal.aborted) return splitsIn(folder, found ?? build!.finish(), context)
             return []
@@ -74,14 +87,6 @@ export const arrow = defineStage({
       })
   },
 })
-
-function folderOf(directory: string | undefined, { above }: StageContext): string {
-  const [source] = above.sources
-  if (directory === undefined && source === undefined)
-    throw new PipelineError('DATA', 'the stages above read no file that the cache could lie beside; give its directory')
-  const base = directory === undefined ? join(dirname(resolve(source!)), '.millrace-cache') : resolve(directory)
-  return join(base, above.digest.slice(0, 16))
-}
 
 async function openCache(folder: string, context: StageContext): Promise<Manifest | undefined> {
   const found = await checkedManifest(folder, context)
@@ -131,7 +136,7 @@ class Build {
     if (this.writers.size === 0) throw new PipelineError('DATA', 'no rows arrived')
     const read = above.read().filter(({ path }) => this.stamps.has(resolve(path)))
     const given: Manifest = {
-      version: 1,
+      version: 2,
       digest: above.digest,
       sources: read.map((source) => {
         const [then, now] = [this.stamps.get(resolve(source.path)), stampOf(source.path)]

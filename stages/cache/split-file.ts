@@ -1,4 +1,4 @@
-import { closeSync, openSync, read as readFile, readSync } from 'node:fs'
+import { closeSync, constants, openSync, read as readFile, readSync } from 'node:fs'
 import { promisify } from 'node:util'
 import {
   type ExampleRows,
@@ -19,7 +19,9 @@ export interface Block {
   readonly row?: number | undefined
   /** The first byte of the weights of its rows, if there are any. */
   readonly weight?: number | undefined
-  /** The checksum of the values (crc32). */
+  /** Where its bytes end in the file. They begin where those of the batch before end; the first ones begin at 0. */
+  readonly end: number
+  /** The checksum of all its bytes (crc32). */
   readonly crc: number
 }
 
@@ -45,6 +47,8 @@ export interface SplitFile {
   readonly perBlock: number
   /** The record batches, in the order of the file. */
   readonly blocks: readonly Block[]
+  /** The checksum of what is behind the last batch (crc32). */
+  readonly crc: number
 }
 
 const readAsync = promisify(readFile)
@@ -55,7 +59,7 @@ type Span = readonly [to: Uint8Array, at: number]
 /** Opens the rows of a split. The file is open until `signal` aborts: at the end of the run. */
 export function openSplit(path: string, split: SplitFile, signal: AbortSignal): RowSource {
   const { rows, width, type, perRow, counts, perBlock, blocks } = split
-  const descriptor = openSync(path, 'r')
+  const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   signal.addEventListener('abort', () => closeSync(descriptor), { once: true })
   const size = type === 'uint8' ? 1 : 4
   const shorter = (): PipelineError => new PipelineError('DATA', `${path} became shorter while it was read; run again`)

@@ -44,6 +44,8 @@ export class SplitWriter {
   private filled = 0
   private rows = 0
   private bytes = 0
+  /** The checksum of the bytes since the last batch. */
+  private crc = 0
   /** Where the memory of the batch that is being written begins in the file. */
   private readonly places = new Map<ArrayBufferLike, number>()
 
@@ -56,7 +58,8 @@ export class SplitWriter {
     this.width = widthOf(layoutOf(like).shape)
     this.type = rows.values instanceof Uint8Array ? 'uint8' : 'float32'
     this.perRow = perRowColumns(rows)
-    this.perBlock = Math.max(1, Math.floor(BLOCK / (this.width * (this.type === 'uint8' ? 1 : 4))))
+    const bytes = this.width * (this.type === 'uint8' ? 1 : 4) + 4 + 4 * this.perRow.length
+    this.perBlock = Math.max(1, Math.floor(BLOCK / bytes))
     this.counts = layoutOf(like).classes.map(() => 0)
     this.descriptor = openSync(join(folder, this.file), 'wx')
     this.arrow = new ArrowFileBytes((bytes) => this.append(bytes))
@@ -89,8 +92,8 @@ export class SplitWriter {
     this.arrow.finish()
     fsyncSync(this.descriptor)
     this.close()
-    const { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks } = this
-    return { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks }
+    const { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks, crc } = this
+    return { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks, crc }
   }
 
   /** Closes the file. */
@@ -126,8 +129,10 @@ export class SplitWriter {
       labels: at(this.labels),
       ...(rest.row && { row: at(rest.row) }),
       ...(rest.weight && { weight: at(rest.weight) }),
-      crc: crc32(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
+      end: this.bytes,
+      crc: this.crc,
     })
+    this.crc = 0
     this.rows += filled
     this.filled = 0
   }
@@ -135,6 +140,7 @@ export class SplitWriter {
   private append(bytes: Uint8Array): void {
     if (bytes.length > 0 && bytes.byteOffset === 0 && !this.places.has(bytes.buffer))
       this.places.set(bytes.buffer, this.bytes)
+    this.crc = crc32(bytes, this.crc)
     for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at)
     this.bytes += bytes.length
   }

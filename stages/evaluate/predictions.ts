@@ -12,11 +12,14 @@ import {
   kernelRows,
   layoutOf,
   modelOf,
+  type PerRow,
   PipelineError,
   positionOf,
   predictionsTable,
   type Rows,
+  rowSourceOf,
   type StageContext,
+  slicePerRow,
   slices,
   splitOf,
   widthOf,
@@ -40,7 +43,8 @@ export const predictions = defineStage({
   example:
     '- id: predictions\n  use: evaluate/predictions\n  from: { parameters: model, examples: examples }\n' +
     '  with: { splits: [test] }',
-  holds: 'the examples (by reference) until the last parameters have come; then one piece of rows',
+  holds:
+    'the examples (by reference) until the last parameters have come; then one piece of rows, or a window of a split in its file',
   facts: ({ options, inputs, problem }) => {
     const { examples = {}, parameters = {} } = inputs
     for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)
@@ -96,29 +100,44 @@ function makePredictor(parameters: Table, context: StageContext): Predictor {
   async function* predictions(tables: readonly Table[]): AsyncGenerator<Table> {
     for (const table of tables) {
       const split = splitOf(table)
-      const rows = kernelRows(table)
       const width = widthOf(layoutOf(table).shape)
       if (width !== scorer.features) throw new PipelineError('DATA', unlikeWidths(scorer.features, width))
       const codes = codesOf(layoutOf(table).classes, model.classes)
       const isRaw = isAsLoaded(table, model.affine)
       const before = seen.get(split) ?? 0
-      seen.set(split, before + rows.labels.length)
+      seen.set(split, before + table.numRows)
       let at = 0
-      for (const piece of slices(withoutLabels(rows), scorer.rowsPerCall)) {
+      for await (const [rows, piece] of piecesIn(table)) {
         const count = piece.labels.length
         const scores = await (isRaw ? scorer.score(piece.values) : scorer.scoreRows(piece))
         yield predictionsTable(
           {
             classes: model.classes,
             kind: scorer.isLogits ? 'probability' : 'score',
-            rows: rows.row?.slice(at, at + count) ?? Int32Array.from({ length: count }, (_, i) => before + at + i),
-            labels: rows.labels.slice(at, at + count).map((label) => (label < 0 ? -1 : codes(label))),
+            rows: rows.row ?? Int32Array.from({ length: count }, (_, i) => before + at + i),
+            labels: rows.labels.map((label) => (label < 0 ? -1 : codes(label))),
             ...predict(scores, scorer),
           },
           split,
           position,
         )
         at += count
+      }
+    }
+  }
+
+  /** The rows of a table as they came, and as they are scored. A split in a file is read in windows of whole pieces. */
+  async function* piecesIn(table: Table): AsyncGenerator<readonly [rows: Rows & PerRow, piece: Rows]> {
+    const source = rowSourceOf(table)
+    const most = scorer.rowsPerCall
+    const step = source ? Math.max(1, Math.floor(context.memory.window / source.rowBytes / most)) * most : table.numRows
+    for (let from = 0; from < table.numRows; from += step) {
+      const rows = source ? await source.read(from, Math.min(table.numRows, from + step)) : kernelRows(table)
+      let at = 0
+      for (const piece of slices(withoutLabels(rows), most)) {
+        const end = at + piece.labels.length
+        yield [{ ...rows, labels: rows.labels.subarray(at, end), ...slicePerRow(rows, at, end) }, piece]
+        at = end
       }
     }
   }

@@ -45,10 +45,19 @@ function mixed(size: number, context: StageContext): OperatorFunction<Table, Tab
   return (batches) =>
     defer(() => {
       let epoch: Epoch | undefined
+      let isTaken = false
       return batches.pipe(
         context.flow.concatMap((batch) => {
           const position = positionOf(batch)
-          epoch ??= new Epoch(size, batch, context.random('buffer', position.epoch), context)
+          // The first batch of a resumed run is of a later epoch.
+          if (!isTaken)
+            context.memory.take(
+              size * bytesOfRow(batch),
+              'the rows of the buffer',
+              'give a smaller size, or raise memory (--memory)',
+            )
+          isTaken = true
+          epoch ??= new Epoch(size, batch, context.random('buffer', position.epoch))
           const ready = epoch.take(batch)
           if (!endsEpoch(position)) return ready
           const last = epoch.rest()
@@ -82,13 +91,11 @@ class Epoch {
   private readonly waiting: Empty[] = []
   private open: (Empty & { readonly rows: ExampleRows; at: number }) | undefined
 
-  constructor(size: number, like: Table, random: Random, { memory }: StageContext) {
+  constructor(size: number, like: Table, random: Random) {
     this.size = size
     this.random = random
     this.width = widthOf(layoutOf(like).shape)
     const rows = kernelRows(like)
-    if (positionOf(like).epoch === 1)
-      memory.take(size * this.width * rows.values.BYTES_PER_ELEMENT, 'the rows of the buffer')
     this.held = roomFor(size, this.width, rows)
   }
 
@@ -141,6 +148,11 @@ class Epoch {
     to.labels[at] = from.labels[i]!
     copyPerRow(from, i, to, at)
   }
+}
+
+function bytesOfRow(batch: Table): number {
+  const rows = kernelRows(batch)
+  return widthOf(layoutOf(batch).shape) * rows.values.BYTES_PER_ELEMENT + 4 + 4 * perRowColumns(rows).length
 }
 
 /** Memory for rows of the kind of others. */

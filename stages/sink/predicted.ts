@@ -1,8 +1,9 @@
 import type { Table } from 'apache-arrow'
-import { forkJoin, map, type Observable, toArray } from 'rxjs'
+import { forkJoin, map, type Observable, tap, toArray } from 'rxjs'
 import { z } from 'zod'
 import { type Classified, classify, piecesOf } from '../../learners/index.js'
 import {
+  admitRows,
   arraysOf,
   type Checking,
   checkLearner,
@@ -49,7 +50,16 @@ export function predictedAtEnd(
   split: string | undefined,
 ): (inputs: { parameters: Observable<Table>; examples: Observable<Table> }) => Observable<PredictedRows> {
   return ({ parameters, examples }) =>
-    forkJoin([parameters.pipe(onlyLast(), map(copyParameters)), examples.pipe(toArray())]).pipe(
+    forkJoin([
+      parameters.pipe(onlyLast(), map(copyParameters)),
+      examples.pipe(
+        tap((table) => {
+          // What does not fit is refused now, and not after the training.
+          if (split === undefined || splitOf(table) === split) admitRows(table)
+        }),
+        toArray(),
+      ),
+    ]).pipe(
       context.flow.concatMap(([last, tables]) =>
         context.signal.aborted ? [] : classified(last, tables, split, context),
       ),

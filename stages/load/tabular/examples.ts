@@ -29,6 +29,9 @@ export type FileReader = (path: string, rows: TableRows) => Promise<void>
 /** Rows that are dealt to a split between two turns of the event loop. */
 const DEALT = 1024
 
+/** Bytes of the features of a table, for a stage that takes the rows in pieces. */
+const PIECE = 4 << 20
+
 /** The rows of one split. */
 type Split = readonly [name: string, rows: ArrayLike<number> & Iterable<number>]
 
@@ -87,36 +90,51 @@ export async function* tabularExamples(
     ...(isNumbered ? ['row' as const] : []),
     ...(rows.hasWeights ? ['weight' as const] : []),
   ]
-  for (const [split, order] of splits) {
-    const allocate = (length: number) => (type === 'uint8' ? context.kernels.allocate(length) : floats(length, context))
-    const dealt = new ShardBuffer<Uint8Array | Float32Array>(
-      context.parallel,
-      order.length,
-      encoder.width,
-      allocate,
-      perRow,
-    )
-    // A function of its own, because V8 does not compile the loops of generators well.
-    const deal = (from: number, to: number): void => {
-      for (let i = from; i < to; i++) {
-        const row = order[i]!
-        const end = encoder.isCopy ? endOfRun(order, i, Math.min(to, i + stored.left(row))) : i + 1
-        if (end - i > 1 && dealt.copyRun(i, stored.block(row), stored.offset(row), end - i)) {
-          for (let at = row; i < end; i++, at++) dealt.putLabel(i, labels[at]!, stored.number(at), stored.weight(at))
-          i--
-          continue
-        }
-        const [label, number, weight] = [labels[row]!, stored.number(row), stored.weight(row)]
-        if (encoder.isCopy) dealt.putFrom(i, stored.block(row), stored.offset(row), label, number, weight)
-        else dealt.put(i, encoder.encode(stored.row(row)), label, number, weight)
-      }
-    }
-    for (let from = 0; from < order.length; from += DEALT) {
-      deal(from, Math.min(from + DEALT, order.length))
-      await turn(context)
-    }
-    yield* dealt.tables(fields, split)
+  const isInPieces = context.asked.some(({ pieces }) => pieces) && !context.parallel.isDivided
+  const allocate = (length: number): Uint8Array | Float32Array => {
+    // Pieces are dropped soon, and the memory of the kernels is kept.
+    if (isInPieces) return type === 'uint8' ? new Uint8Array(length) : new Float32Array(length)
+    return type === 'uint8' ? context.kernels.allocate(length) : floats(length, context)
   }
+  const rowBytes = encoder.width * (type === 'uint8' ? 1 : 4)
+  for (const [split, whole] of splits) {
+    const step = Math.max(1, isInPieces ? Math.floor(PIECE / rowBytes) : whole.length)
+    for (let start = 0; start === 0 || start < whole.length; start += step) {
+      const order = step >= whole.length ? whole : partOf(whole, start, Math.min(whole.length, start + step))
+      const dealt = new ShardBuffer<Uint8Array | Float32Array>(
+        context.parallel,
+        order.length,
+        encoder.width,
+        allocate,
+        perRow,
+      )
+      // A function of its own, because V8 does not compile the loops of generators well.
+      const deal = (from: number, to: number): void => {
+        for (let i = from; i < to; i++) {
+          const row = order[i]!
+          const end = encoder.isCopy ? endOfRun(order, i, Math.min(to, i + stored.left(row))) : i + 1
+          if (end - i > 1 && dealt.copyRun(i, stored.block(row), stored.offset(row), end - i)) {
+            for (let at = row; i < end; i++, at++) dealt.putLabel(i, labels[at]!, stored.number(at), stored.weight(at))
+            i--
+            continue
+          }
+          const [label, number, weight] = [labels[row]!, stored.number(row), stored.weight(row)]
+          if (encoder.isCopy) dealt.putFrom(i, stored.block(row), stored.offset(row), label, number, weight)
+          else dealt.put(i, encoder.encode(stored.row(row)), label, number, weight)
+        }
+      }
+      for (let from = 0; from < order.length; from += DEALT) {
+        deal(from, Math.min(from + DEALT, order.length))
+        await turn(context)
+      }
+      yield* dealt.tables(fields, split)
+    }
+  }
+  stored.clear()
+}
+
+function partOf(rows: ArrayLike<number>, from: number, to: number): Uint32Array {
+  return Uint32Array.from({ length: to - from }, (_, i) => rows[from + i]!)
 }
 
 /** The end of the rows from `i` on, at most `most`, that follow one another in the file. */

@@ -1,11 +1,15 @@
 import { totalmem } from 'node:os'
-import { PipelineError } from '../../../pipeline/stage-kit.js'
+import { type Memory, PipelineError } from '../../../pipeline/stage-kit.js'
 
 /** Bytes of a block. Growing by blocks copies nothing. */
 const BLOCK = 1 << 20
 
 /** Bytes that stay free for everything else. */
 const RESERVE = 64 << 20
+
+const FIX =
+  'this load stage keeps all rows until it has read them: raise memory (--memory); with cache/arrow behind it only once, ' +
+  'because later runs read the cache in windows'
 
 /** The type of the numbers of rows. */
 export type RowType = 'float32' | 'uint8'
@@ -40,10 +44,12 @@ export class RowBlocks {
   /** Number of rows. */
   count = 0
   private readonly extras: RowExtras
+  private readonly memory: Memory
   private readonly perBlock: number
   private readonly blocks: Block[] = []
 
-  constructor(width: number, type: RowType = 'float32', extras: RowExtras = {}) {
+  constructor(width: number, memory: Memory, type: RowType = 'float32', extras: RowExtras = {}) {
+    this.memory = memory
     this.width = width
     this.type = type
     this.extras = extras
@@ -143,6 +149,19 @@ export class RowBlocks {
     }
   }
 
+  /** Drops all rows, and gives their memory back. */
+  clear(): void {
+    this.memory.give(Math.max(0, this.blocks.length - 1) * this.blockBytes)
+    this.blocks.length = 0
+    this.count = 0
+  }
+
+  /** Bytes of a block. */
+  private get blockBytes(): number {
+    const { numbers, weights } = this.extras
+    return this.perBlock * (this.width * this.size + 4 + (numbers ? 4 : 0) + (weights ? 4 : 0))
+  }
+
   private blockOf(i: number): Block {
     return this.blocks[Math.floor(i / this.perBlock)]!
   }
@@ -150,6 +169,13 @@ export class RowBlocks {
   private grow(): void {
     const size = this.perBlock * this.width * this.size
     const copy = (this.blocks.length + 1) * size
+    // The last block counts once it is full, so that little data needs little.
+    if (this.blocks.length > 0)
+      this.memory.take(
+        this.blockBytes,
+        `${this.count} rows of ${this.width} features have been read, and more of them`,
+        FIX,
+      )
     if (freeMemory() < size + copy + RESERVE) throw this.tooLarge(copy)
     try {
       this.blocks.push({

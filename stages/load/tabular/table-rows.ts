@@ -246,7 +246,10 @@ export class TableRows {
     if (this.first) return
     this.first = { path, columns }
     this.isWhole = true
-    this.rows = new RowBlocks(width, type, { numbers: this.dropsLabels, weights: columns.weight >= 0 })
+    this.rows = new RowBlocks(width, this.context.memory, type, {
+      numbers: this.dropsLabels,
+      weights: columns.weight >= 0,
+    })
   }
 
   /** Adds a row of a file that was begun with `beginWhole`. */
@@ -317,7 +320,10 @@ export class TableRows {
     )
     const canDrop = this.cells.some(({ dropsRows }) => dropsRows) || this.dropsLabels
     const bytes = (model ? model.type : options.type) === 'uint8' && this.cells.every(isPlain)
-    this.rows = new RowBlocks(width, bytes ? 'uint8' : 'float32', { numbers: canDrop, weights: columns.weight >= 0 })
+    this.rows = new RowBlocks(width, this.context.memory, bytes ? 'uint8' : 'float32', {
+      numbers: canDrop,
+      weights: columns.weight >= 0,
+    })
     this.values = new Float64Array(width)
     this.numbers = new Float64Array(width)
     this.areNumbers = this.cells.every(({ kind }) => kind === 'number')

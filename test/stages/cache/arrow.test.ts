@@ -52,7 +52,11 @@ stages:
 
 async function ran(file: string, out: string, set: string[] = [], threads = 1) {
   const directory = join(file, '..', out)
-  const { record } = await run(await Pipeline.load(file, { set }), { out: directory, threads, oversubscribe: true })
+  const { record } = await run(await Pipeline.load(file, { set, allowAbsolutePaths: true }), {
+    out: directory,
+    threads,
+    oversubscribe: true,
+  })
   return { bytes: bytesOf(directory), notes: record.notes.join('\n'), record }
 }
 
@@ -87,13 +91,15 @@ t.test('a cache is used again, and written anew if it is damaged or something ab
   t.strictSame(warm.record.data, cold.record.data, 'the record names the data')
   t.strictSame(readdirSync(cache), [name])
 
+  let count = 0
   for (const [what, harm] of [
     ['0.arrow has not its length', () => truncateSync(join(cache, name!, '0.arrow'), 100)],
-    ['1.arrow is damaged', () => flip(join(cache, name!, '1.arrow'))],
+    ['1.arrow is damaged', () => flip(join(cache, name!, '1.arrow'), Float32Array.of(1))],
+    ['0.arrow is damaged', () => flip(join(cache, name!, '0.arrow'), Int32Array.of(0, 1, 0, 1, 0, 1))],
     ['its list of files is damaged', () => writeFileSync(join(cache, name!, 'cache.json'), '{')],
   ] as const) {
     harm()
-    const { bytes, notes } = await ran(file, what.replaceAll(/\W/g, ''))
+    const { bytes, notes } = await ran(file, `harm-${count++}`)
     t.match(notes, `is written anew: ${what}`)
     t.strictSame(bytes, cold.bytes, what)
   }
@@ -105,9 +111,12 @@ t.test('a cache is used again, and written anew if it is damaged or something ab
   t.equal(readdirSync(cache).length, 2, 'another definition has another cache')
 })
 
-function flip(path: string): void {
+/** Changes the first number of some that lie in a file. */
+function flip(path: string, numbers: Float32Array | Int32Array): void {
   const bytes = readFileSync(path)
-  bytes[bytes.indexOf(Buffer.from(Float32Array.of(1).buffer))]! ^= 255
+  const at = bytes.indexOf(Buffer.from(numbers.buffer))
+  if (at < 0) throw new Error('the numbers are not there')
+  bytes[at]! ^= 1
   writeFileSync(path, bytes)
 }
 
@@ -141,13 +150,134 @@ t.test('a run that is killed in windows goes on from its checkpoint to the same 
   const out = join(file, '../killed')
   const set = ['shuffle.use=shuffle/buffer', 'shuffle.size=500', 'memory=1MB', 'epochs=6']
   const { bytes } = await ran(file, 'whole', set)
-  const args = [cli, 'run', file, ...set.flatMap((each) => ['--set', each]), '--out', out, '--quiet', '--threads', '1']
+  const args = [
+    cli,
+    'run',
+    file,
+    ...set.flatMap((each) => ['--set', each]),
+    '--out',
+    out,
+    '--quiet',
+    '--threads',
+    '1',
+    '--allow-absolute-paths',
+  ]
   const child = spawn(process.execPath, [...args, '--checkpoint', '100 steps'], { stdio: 'ignore' })
   const checkpoints = join(out, 'checkpoint')
   while (child.exitCode === null && !(existsSync(checkpoints) && readdirSync(checkpoints).length > 0))
     await new Promise((next) => setTimeout(next, 5))
   child.kill('SIGKILL')
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  await resume(out, { threads: 1 }).result
+  await resume(out, { threads: 1, allowAbsolutePaths: true }).result
   t.strictSame(bytesOf(out), bytes)
+})
+
+/** A CSV file of 60,000 rows with 8 features (1.9 MB as floats, sorted by label), and a pipeline that caches it. */
+function tabled(t: Test, more: string): string {
+  const path = folder(t)
+  const rows = Array.from(
+    { length: 60_000 },
+    (_, i) => `${Array.from({ length: 8 }, (_, j) => (i * (j + 3)) % 97)},${i % 3}`,
+  )
+  writeFileSync(join(path, 'data.csv'), `a,b,c,d,e,f,g,h,label\n${rows.join('\n')}\n`)
+  const file = join(path, 'p.yaml')
+  writeFileSync(
+    file,
+    `stages:
+  - use: load/csv
+    with: { path: ${join(path, 'data.csv')}, fractions: { train: 0.9, test: 0.1 } }
+  - use: cache/arrow
+  - id: examples
+    use: normalize/standardize
+  - use: batch/rows
+    with: { size: 500, epochs: 1 }
+  - id: model
+    use: gradient-step/softmax
+    with: { eta: 0.05 }
+${more}
+  - use: sink/parameters
+    from: model
+    with: { path: parameters.arrow }
+`,
+  )
+  return file
+}
+
+t.test('predictions are made in windows; load/csv counts the rows that it keeps', async (t) => {
+  const file = tabled(
+    t,
+    `  - id: predictions
+    use: evaluate/predictions
+    from: { parameters: model, examples: examples }
+  - use: sink/csv
+    from: predictions
+    with: { path: metrics.csv }`,
+  )
+  t.match(await errorOf(ran(file, 'cold', ['memory=1MB'])), [
+    'DATA',
+    /\d+ rows of 8 features have been read, and more of them need .* raise memory \(--memory\); with cache\/arrow behind it only once/,
+  ])
+  const whole = await ran(file, 'memory')
+  const { bytes, notes } = await ran(file, 'windows', ['memory=1MB'])
+  t.match(notes, /read in windows of at most \d+ KiB: .*train/)
+  t.strictSame(bytes, whole.bytes)
+})
+
+t.test('a stage that takes all rows of a split in its file is refused, a figure is left out with a note', async (t) => {
+  const cases = [
+    [
+      '  - use: sink/confusion\n    from: { parameters: model, examples: examples }\n    with: { split: train, path: c }',
+      'sink/confusion',
+    ],
+    [
+      '  - use: sink/predictions\n    from: { parameters: model, examples: examples }\n    with: { split: train, path: p }',
+      'sink/predictions',
+    ],
+    ['  - use: split/rows\n    from: arrow\n    with: { fractions: { train: rest, other: 10 } }', 'split/rows'],
+  ] as const
+  for (const [more, stage] of cases) {
+    const file = tabled(t, more)
+    const start = async (out: string, set: string[]) =>
+      run(await Pipeline.load(file, { set }), { out: join(file, '..', out) })
+    await start('memory', [])
+    const refusal = /a stage takes all rows of train at once, which need .* memory: 1 MB has/
+    if (stage.startsWith('sink/')) {
+      const { record } = await start('windows', ['memory=1MB'])
+      t.match(record.notes.join('\n'), refusal, `${stage}: the run is done without the figure`)
+      continue
+    }
+    const [code, message] = await errorOf(start('windows', ['memory=1MB']))
+    t.equal(code, 'DATA')
+    t.match(message, stage)
+    t.match(message, refusal)
+    t.notOk(existsSync(join(file, '../windows/parameters.arrow')), 'no step was made')
+  }
+})
+
+t.test('Ctrl-C while a cache is written ends the run within a second, and leaves nothing', async (t) => {
+  const file = written(t)
+  const out = join(file, '../stopped')
+  const args = [cli, 'run', file, '--set', 'rows=2000000', '--allow-absolute-paths', '--out', out, '--quiet']
+  const child = spawn(process.execPath, args, { stdio: 'ignore' })
+  const cache = join(file, '../cache')
+  const isWriting = (): boolean => existsSync(cache) && readdirSync(cache).some((name) => /\.part-/.test(name))
+  while (child.exitCode === null && !isWriting()) await new Promise((next) => setTimeout(next, 5))
+  const start = performance.now()
+  child.kill('SIGINT')
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  t.comment(`${Math.round(performance.now() - start)} ms`)
+  t.equal(child.exitCode, 130)
+  t.strictSame(readdirSync(cache), [])
+})
+
+t.test('divided runs are refused before data is read', async (t) => {
+  for (const stage of ['cache/arrow', 'shuffle/buffer\n    with: { size: 10 }']) {
+    const file = written(t)
+    const text = readFileSync(file, 'utf8').replace(/ {2}- use: cache\/arrow\n.*\n/, (found) =>
+      stage === 'cache/arrow' ? found : '',
+    )
+    const shuffled = stage === 'cache/arrow' ? text : text.replace('shuffle/none', stage)
+    writeFileSync(file, `${shuffled}parallel: { engine: local, shards: 2 }\n`)
+    t.match(await errorOf(ran(file, 'divided')), ['DEFINITION', stage.split('\n')[0]!])
+  }
 })
