@@ -13,6 +13,7 @@ const known = [
   'leaks',
   'fuzz',
   'faults',
+  'dashboard',
 ]
 
 const usage = `npm run bench [-- PART ... OPTIONS]
