@@ -13,10 +13,13 @@ const TWO = new RegExp(
   'u',
 )
 
+/** Finds what a reader takes for one character: joined pictures, flags, letters with their accents. */
+const graphemes = new Intl.Segmenter()
+
 /** The number of cells that a text takes on a terminal. */
 export function cellsOf(text: string): number {
   let cells = 0
-  for (const character of text) cells += cellsOfOne(character)
+  for (const grapheme of graphemesOf(text)) cells += cellsOfOne(grapheme)
   return cells
 }
 
@@ -25,10 +28,10 @@ export function cutToCells(text: string, cells: number): string {
   if (cells === Number.POSITIVE_INFINITY) return text
   let left = cells
   let length = 0
-  for (const character of text) {
-    left -= cellsOfOne(character)
+  for (const grapheme of graphemesOf(text)) {
+    left -= cellsOfOne(grapheme)
     if (left < 0) break
-    length += character.length
+    length += grapheme.length
   }
   return text.slice(0, length)
 }
@@ -38,10 +41,20 @@ export function padToCells(text: string, cells: number): string {
   return text + ' '.repeat(Math.max(0, cells - cellsOf(text)))
 }
 
-function cellsOfOne(character: string): number {
-  if (character >= ' ' && character <= '~') return 1
-  // Such a character is spelled out before it reaches a terminal, as `\u001b`.
-  if (hasControls(character)) return 6
-  if (NONE.test(character)) return 0
-  return TWO.test(character) ? 2 : 1
+/** Only printable ASCII needs no segmenter, which is slow. */
+function graphemesOf(text: string): Iterable<string> {
+  if (/^[ -~]*$/.test(text)) return text
+  return Array.from(graphemes.segment(text), ({ segment }) => segment)
+}
+
+/** A grapheme is as wide as its widest character; with a variation selector, a sign such as ❤ is shown as a picture. */
+function cellsOfOne(grapheme: string): number {
+  if (grapheme >= ' ' && grapheme <= '~' && grapheme.length === 1) return 1
+  let cells = 0
+  for (const character of grapheme) {
+    // Such a character is spelled out before it reaches a terminal, as `\u001b`.
+    if (hasControls(character)) cells += 6
+    else if (!NONE.test(character)) cells = Math.max(cells, TWO.test(character) ? 2 : 1)
+  }
+  return cells === 1 && grapheme.includes('\ufe0f') ? 2 : cells
 }

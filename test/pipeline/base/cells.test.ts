@@ -13,6 +13,11 @@ t.test('a text takes as many cells as a terminal gives it', async (t) => {
     ['a\u200bb', 2],
     ['a\x1bb', 8],
     ['→ ±', 3],
+    ['👨‍👩‍👧', 2],
+    ['🇩🇪', 2],
+    ['👍🏽', 2],
+    ['❤️', 2],
+    ['❤', 1],
   ] as const)
     t.equal(cellsOf(text), cells, text)
 })
@@ -20,6 +25,7 @@ t.test('a text takes as many cells as a terminal gives it', async (t) => {
 t.test('a text is cut before the character that does not fit, and padded to cells', async (t) => {
   t.equal(cutToCells('漢字漢字', 5), '漢字')
   t.equal(cutToCells('a😀b', 2), 'a', 'no half of a pair')
+  t.equal(cutToCells('👨‍👩‍👧b', 2), '👨‍👩‍👧', 'nothing of a joined picture')
   t.equal(cutToCells('abc', 0), '')
   t.equal(cutToCells('abc', Number.POSITIVE_INFINITY), 'abc')
   t.equal(padToCells('漢', 5), '漢   ')
