@@ -5,8 +5,10 @@ import { diffCommand } from '../../dist/cli/diff.js'
 import { fittedColumns } from '../../dist/cli/fitted-columns.js'
 import { type ListFlags, listCommand } from '../../dist/cli/ls.js'
 import { noteCommand, tagCommand } from '../../dist/cli/notes.js'
+import { runCommand } from '../../dist/cli/run.js'
 import { differingFiles } from '../../dist/report/compared-files.js'
 import { runDirectory } from '../report/runs.js'
+import { temporary } from '../stages/harness.js'
 import { printed } from './printed.js'
 
 const list = (directories: string[], flags: Partial<ListFlags> = {}) =>
@@ -116,5 +118,17 @@ t.test('diff prints what differs, and says whether anything does', async (t) => 
   await t.rejects(
     printed((output) => diffCommand(a, b, {}, output)),
     { code: 'ARGUMENTS', message: /run\.json is damaged/ },
+  )
+})
+
+t.test('run --tag and --note write tags and a note beside the record', async (t) => {
+  const cwd = temporary(t, { 'a.yaml': 'name: a\nstages:\n  - use: load/digits\n' })
+  const out = join(cwd, 'out')
+  await printed((output) => runCommand(join(cwd, 'a.yaml'), { out, quiet: true, tag: ['b', 'a'], note: 'why' }, output))
+  t.strictSame(JSON.parse(readFileSync(join(out, 'notes.json'), 'utf8')), { tags: ['a', 'b'], note: 'why' })
+  t.notMatch(readFileSync(join(out, 'run.json'), 'utf8'), 'why')
+  await t.rejects(
+    printed((output) => runCommand(join(cwd, 'a.yaml'), { out: join(cwd, 'no'), tag: ['a b'] }, output)),
+    { code: 'ARGUMENTS' },
   )
 })

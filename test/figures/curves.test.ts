@@ -1,5 +1,6 @@
 import t from 'tap'
-import { curvesFigure } from '../../dist/figures/curves.js'
+import { panelsOf } from '../../dist/figures/curve-panels.js'
+import { curvesFigure, cutRuns } from '../../dist/figures/curves.js'
 import type { MetricsRow } from '../../dist/index.js'
 import type { MetricInfo } from '../../dist/pipeline/wires/metrics.js'
 
@@ -108,4 +109,29 @@ t.test('every metric of a split has a panel, with the title and the unit of its 
     'Squared error (logarithmic)',
   ])
   t.strictSame(titles(await curvesFigure([{ name: 'a', rows: without(rows, /loss|accuracy/) }])), ['Cost'])
+})
+
+t.test('several seeds are a mean and a band', async (t) => {
+  const losses = (...values: number[]) => values.map((train_loss, i) => ({ epoch: i + 1, step: i + 1, train_loss }))
+  const series = [{ name: 'a', rows: losses(1, 4), otherSeeds: [losses(3, 8), losses(5)] }]
+  const infos = new Map([['train_loss', { name: 'loss', split: 'train', title: 'loss' } as MetricInfo]])
+  const [{ points } = { points: [] }] = panelsOf(series, infos, ['train'], 'linear').filter(
+    (panel) => panel.points.length > 0,
+  )
+  t.match(points, [
+    { x: 1, y: 3, low: 1, high: 5 },
+    { x: 2, y: 6, low: 4, high: 8 },
+  ])
+  t.match(await curvesFigure(series), 'mark-area')
+  t.notMatch(await curvesFigure([{ name: 'a', rows: losses(1, 4) }]), 'mark-area')
+})
+
+t.test('a chaotic run is cut if that is asked for, and its panel says so', async (t) => {
+  const series = [1, 1.1, 40].map((factor, i) => ({
+    name: `run ${i}`,
+    rows: without(rows, /cost|accuracy|test/).map((row) => ({ ...row, train_loss: factor / row.epoch })),
+  }))
+  t.match(await curvesFigure(series, { cut: true }), '▲ run 2 up to 40')
+  t.strictSame(cutRuns(series, {}), ['run 2'])
+  t.notMatch(await curvesFigure(series), '▲')
 })

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import type { MetricInfo } from '../../dist/pipeline/wires/metrics.js'
 import { readAttempts, settingsFrom, settingsTable, writeReport } from '../../dist/report/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
@@ -231,4 +232,39 @@ t.test('what cannot be read in a sweep is a remark, in the table and on the page
   const out = join(directory, 'report.html')
   await writeReport([directory], { out })
   t.match(readFileSync(out, 'utf8'), 'results/x.json cannot be read')
+})
+
+t.test('of settings with the same monitor, the other metrics decide; else all of them are marked', (t) => {
+  const best = (...losses: number[]): boolean[] => {
+    const runs = losses.map((loss, i) =>
+      runDirectory(t, {
+        eta: (i + 1) / 10,
+        metrics: ['epoch,step,test_loss,test_cost,test_accuracy', `1,10,${loss},${9 - i},0.5`],
+      }),
+    )
+    const { rows } = settingsFrom(readAttempts(runs), { monitor: 'test_accuracy', sort: 'softmax.eta' })
+    return rows.map(({ isBest }) => isBest)
+  }
+  t.strictSame(best(2, 1, 3), [false, true, false], 'the loss decides, the cost does not')
+  t.strictSame(best(1, 2, 1), [true, false, true])
+  t.end()
+})
+
+t.test('options that have their default in all runs are left out', async (t) => {
+  const stages = await builtInStages()
+  const training = (more: string): string => `use: gradient-step/softmax, with: { eta: 0.1${more} }`
+  const varying = (...options: string[]): readonly string[] => {
+    const runs = options.map((more) => runDirectory(t, { training: training(more) }))
+    return settingsFrom(readAttempts(runs, stages)).varying
+  }
+  t.strictSame(varying('', ', lambda: 0'), [])
+  t.strictSame(varying('', ', lambda: 1'), ['softmax.lambda'])
+  const [a, b] = ['', ', lambda: 1'].map((more) => runDirectory(t, { training: training(more) }))
+  t.strictSame(
+    settingsFrom(readAttempts([a!, b!], stages), { sort: 'softmax.lambda' }).rows.map(
+      ({ settings }) => settings['softmax.lambda'],
+    ),
+    [0, 1],
+    'a run that does not set it has the default',
+  )
 })
