@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { pipeline } from 'node:stream/promises'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { packagePath } from '../pipeline/base/package.js'
 import { openRegularFile } from '../pipeline/files/regular-file.js'
@@ -230,12 +231,11 @@ async function file(response: ServerResponse, path: string, name: string, isShow
     ...(!(isShown && type.startsWith('image/')) && { 'Content-Disposition': save }),
   })
   // A file that grows while it is sent ends where it ended before.
-  if (size === 0) {
-    await handle.close()
-    response.end()
-  } else
-    handle
-      .createReadStream({ start: 0, end: size - 1 })
-      .on('error', () => response.destroy())
-      .pipe(response)
+  if (size > 0) {
+    // Closes the file also if the page hangs up in the middle.
+    await pipeline(handle.createReadStream({ start: 0, end: size - 1 }), response).catch(() => {})
+    return
+  }
+  await handle.close()
+  response.end()
 }
