@@ -128,7 +128,9 @@ class Site {
 
   private async route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!this.access.isKnownHost(request)) return end(response, 421, 'This name is not that of the dashboard.')
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+    const address = request.url ?? '/'
+    if (!URL.canParse(address, 'http://localhost')) return end(response, 404, 'There is nothing here.')
+    const { pathname, searchParams } = new URL(address, 'http://localhost')
     const token = searchParams.get('token')
     if (request.method === 'GET' && pathname === '/' && token !== null && this.access.isToken(token)) {
       response.setHeader('Set-Cookie', this.access.cookie(request))
