@@ -42,6 +42,11 @@ export function listCommand(directories: readonly string[], flags: ListFlags, ou
   else output.write(`${fittedColumns(columnsOf(runs, metrics, infos), output.width).join('\n')}\n`)
 }
 
+/** The value of a metric or setting, whose name may be `constructor`. */
+function ownValue<T>(values: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return values && Object.hasOwn(values, name) ? values[name] : undefined
+}
+
 function columnsOf(
   runs: readonly ListedRun[],
   metrics: readonly string[],
@@ -62,7 +67,10 @@ function columnsOf(
       return column(
         name,
         2 + i / 100,
-        ({ metrics }) => (metrics?.[name] === undefined ? '–' : format(metrics[name])),
+        ({ metrics }) => {
+          const value = ownValue(metrics, name)
+          return value === undefined ? '–' : format(value)
+        },
         true,
       )
     }),
@@ -70,8 +78,8 @@ function columnsOf(
       column(
         name,
         4 + i / 1000,
-        ({ settings }) => formatValue(settings[name]),
-        runs.every(({ settings }) => typeof settings[name] === 'number'),
+        ({ settings }) => formatValue(ownValue(settings, name)),
+        runs.every(({ settings }) => typeof ownValue(settings, name) === 'number'),
       ),
     ),
     column('epoch', 7, ({ metrics }) => (metrics ? String(metrics.epoch) : '–'), true),
@@ -93,13 +101,13 @@ function varyingSettings(runs: readonly ListedRun[]): string[] {
   const byName = new Map<string, ListedRun[]>()
   for (const run of runs) byName.set(run.record.name, [...(byName.get(run.record.name) ?? []), run])
   const differs = (group: readonly ListedRun[], name: string): boolean =>
-    new Set(group.map(({ settings }) => JSON.stringify(settings[name]))).size > 1
+    new Set(group.map(({ settings }) => JSON.stringify(ownValue(settings, name)))).size > 1
   return [...new Set(runs.flatMap(({ settings }) => Object.keys(settings)))].filter(
     (name) =>
       [...byName.values()].some((group) => differs(group, name)) ||
       (!name.includes('.') &&
         differs(
-          runs.filter(({ settings }) => settings[name] !== undefined),
+          runs.filter(({ settings }) => ownValue(settings, name) !== undefined),
           name,
         )),
   )
@@ -118,7 +126,7 @@ function filtered(runs: readonly ListedRun[], { where, tag, status }: ListFlags)
     ({ settings, tags, record }) =>
       (status === undefined || record.status === status) &&
       tag.every((each) => tags.includes(each)) &&
-      conditions.every(({ name, value }) => isValue(name === 'name' ? record.name : settings[name], value)),
+      conditions.every(({ name, value }) => isValue(name === 'name' ? record.name : ownValue(settings, name), value)),
   )
 }
 
@@ -139,7 +147,7 @@ function sorted(runs: readonly ListedRun[], by = 'age', infos: ListedRun['metric
   ])
   const settings = runs.flatMap((run) => Object.keys(run.settings))
   if (runs.length > 0) checkNames('--sort', [name], new Set([...own.keys(), ...infos.keys(), ...settings]))
-  const sortValue = own.get(name) ?? ((run: ListedRun) => run.metrics?.[name] ?? run.settings[name])
+  const sortValue = own.get(name) ?? ((run: ListedRun) => ownValue(run.metrics, name) ?? ownValue(run.settings, name))
   const isKnown = (value: unknown): boolean => value !== undefined && !Number.isNaN(value)
   const sign = by.startsWith('-') ? -1 : 1
   return [...runs].sort((x, y) => {

@@ -1,13 +1,17 @@
-import { existsSync, statSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { type RecordBatch, tableFromIPC } from 'apache-arrow'
+import type { RecordBatch, Table } from 'apache-arrow'
 import { Pipeline, start } from '../index.js'
-import { PipelineError } from '../pipeline/base/errors.js'
+import { fileReason, messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { cutName, listed, shortPath } from '../pipeline/base/words.js'
+import { entryInside } from '../pipeline/files/inside.js'
+import { openRegularFile } from '../pipeline/files/regular-file.js'
+import { tableFromFile } from '../pipeline/formats/ipc.js'
 import { batchesOf } from '../pipeline/formats/ipc-batches.js'
 import type { Node } from '../pipeline/graph/node.js'
 import { askRun } from '../pipeline/live/client.js'
+import type { TappedHead } from '../pipeline/live/contract.js'
 import { wireId } from '../pipeline/live/observer.js'
 import { unknownWire } from '../pipeline/live/wire-taps.js'
 import { positioned } from '../pipeline/wires/positioned.js'
@@ -65,26 +69,39 @@ async function tapRunning(
 ): Promise<number | undefined> {
   const messages = await askRun(directory, { type: 'tap', wire, n }, signal)
   if (!messages) return undefined
+  const wrong = (why: string): PipelineError =>
+    new PipelineError('DATA', `${shortPath(directory)}: the table that its socket sent cannot be read: ${why}`)
   let count = 0
-  let skipped = 0
-  let name = wire
-  let bytes = new Uint8Array()
+  let head: TappedHead | undefined
+  let pieces: Buffer[] = []
   let filled = 0
   for await (const message of messages) {
     if (message.type === 'table') {
-      bytes = new Uint8Array(message.bytes)
+      head = message
+      pieces = []
       filled = 0
-      skipped = message.skipped
-      name = message.wire
-    } else if (message.type === 'bytes') {
+    } else if (message.type === 'bytes' && head) {
       const piece = Buffer.from(message.data, 'base64')
-      bytes.set(piece, filled)
+      pieces.push(piece)
       filled += piece.length
-      if (filled < bytes.length) continue
-      await sink.add(tableFromIPC(bytes).batches, { wire: name, index: count++, skipped })
+      if (filled < head.bytes) continue
+      if (filled > head.bytes) throw wrong(`it has more than the ${head.bytes} bytes that were announced`)
+      const { wire, skipped } = head
+      await sink.add(readTable(Buffer.concat(pieces), wrong).batches, { wire, index: count++, skipped })
+      head = undefined
+      if (count === n) break
     }
   }
   return count
+}
+
+/** Reads a table from a socket, whose bytes may be anything. */
+function readTable(bytes: Uint8Array, wrong: (why: string) => PipelineError): Table {
+  try {
+    return tableFromFile(bytes)
+  } catch (error) {
+    throw wrong(messageOf(error))
+  }
 }
 
 /** Runs a pipeline up to the wire until enough tables have passed. Returns the number of tables. */
@@ -133,7 +150,7 @@ async function tapRecorded(directory: string, flags: TapFlags, sink: TableSink, 
   const recorded = graph.nodes.flatMap(({ entry, options, inputs }) => {
     const [source] = inputs.values()
     if (entry.use !== 'sink/arrow' || !source) return []
-    return [{ wire: wireId(source.id, source.port), stage: source.id, path: resolve(directory, String(options.path)) }]
+    return [{ wire: wireId(source.id, source.port), stage: source.id, name: String(options.path) }]
   })
   const found = recorded.find((each) => each.wire === wire) ?? recorded.find(({ stage }) => stage === wire)
   if (!found) {
@@ -145,15 +162,26 @@ async function tapRecorded(directory: string, flags: TapFlags, sink: TableSink, 
         '. A pipeline can be tapped by running it: millrace tap PIPELINE',
     )
   }
-  const file = await open(found.path)
+  const path = join(directory, found.name)
+  const fail = (error: unknown): PipelineError =>
+    new PipelineError('DATA', `cannot read ${shortPath(path)}: ${fileReason(error)}`, { cause: error })
+  const file = await openInside(directory, found.name).catch((error) => Promise.reject(fail(error)))
   let count = 0
   try {
-    for await (const read of batchesOf(file, statSync(found.path).size)) {
-      if ('isCutOff' in read || count >= n || signal.aborted) break
-      await sink.add([read.batch as RecordBatch], { wire: found.wire, index: count++, skipped: 0 })
+    const batches = batchesOf(file, (await file.stat()).size)
+    while (count < n && !signal.aborted) {
+      const { value, done } = await batches.next().catch((error) => Promise.reject(fail(error)))
+      if (done || 'isCutOff' in value) break
+      await sink.add([value.batch as RecordBatch], { wire: found.wire, index: count++, skipped: 0 })
     }
   } finally {
     await file.close()
   }
   return count
+}
+
+/** Opens a file of a run directory. Rejects if it is a link, which may lead to a private file, or no regular file. */
+async function openInside(directory: string, name: string): Promise<FileHandle> {
+  if (entryInside(directory, name)?.isSymbolicLink()) throw new Error('it is a symbolic link, which is not followed')
+  return openRegularFile(join(directory, name))
 }

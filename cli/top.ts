@@ -55,12 +55,12 @@ async function show(
       if (message.type === 'end') return message.reason
       if (message.type !== 'state') continue
       state = message
-      if (json) {
-        output.write(`${JSON.stringify(message)}\n`)
+      if (screen) screen.repaint()
+      else {
+        output.write(`${json ? JSON.stringify(message) : plainLine(message)}\n`)
         await output.drained()
         if (output.isClosed) leave()
-      } else if (screen) screen.repaint()
-      else output.write(`${plainLine(message)}\n`)
+      }
       if (signal.aborted) return undefined
     }
     return undefined

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { pipeline } from 'node:stream/promises'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { packagePath } from '../pipeline/base/package.js'
 import { openRegularFile } from '../pipeline/files/regular-file.js'
@@ -130,7 +131,9 @@ class Site {
 
   private async route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!this.access.isKnownHost(request)) return end(response, 421, 'This name is not that of the dashboard.')
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+    const address = request.url ?? '/'
+    if (!URL.canParse(address, 'http://localhost')) return end(response, 404, 'There is nothing here.')
+    const { pathname, searchParams } = new URL(address, 'http://localhost')
     const token = searchParams.get('token')
     if (request.method === 'GET' && pathname === '/' && token !== null && this.access.isToken(token)) {
       response.setHeader('Set-Cookie', this.access.cookie(request))
@@ -234,12 +237,11 @@ async function file(response: ServerResponse, path: string, name: string, isShow
     ...(!(isShown && type.startsWith('image/')) && { 'Content-Disposition': save }),
   })
   // A file that grows while it is sent ends where it ended before.
-  if (size === 0) {
-    await handle.close()
-    response.end()
-  } else
-    handle
-      .createReadStream({ start: 0, end: size - 1 })
-      .on('error', () => response.destroy())
-      .pipe(response)
+  if (size > 0) {
+    // Closes the file also if the page hangs up in the middle.
+    await pipeline(handle.createReadStream({ start: 0, end: size - 1 }), response).catch(() => {})
+    return
+  }
+  await handle.close()
+  response.end()
 }

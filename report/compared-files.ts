@@ -7,11 +7,12 @@ import { entryInside, namesInside, readInside, withFileInside } from '../pipelin
 import { tableFromFile } from '../pipeline/formats/ipc.js'
 import { arrowFile } from '../pipeline/wires/arrow-internals.js'
 
-/** Files in which two equal runs may differ: times and the machine, notes of people, checkpoints, locks, and half-written files. */
+/** Files in which two equal runs may differ: times and the machine, notes of people, checkpoints, sockets, locks, and half-written files. */
 const ignored = [
   /^run\.json$/,
   /^timings\.csv$/,
   /^notes\.json$/,
+  /^live\.sock$/,
   /^checkpoint\//,
   /(^|[/.])lock$/,
   /(^|\/)lock\.[0-9a-f]{16}$/,
@@ -24,7 +25,7 @@ const MOST = { files: 100_000, depth: 32 }
 /**
  * Compares two run directories byte by byte; of Arrow files, the tables and their metadata, because version 0.1.0 wrote
  * the same tables with other bytes. Returns the names of the files that differ or that only one of them has, sorted.
- * `run.json`, `timings.csv`, `notes.json`, `checkpoint/`, locks and temporary files are not compared. Links are not followed; links,
+ * `run.json`, `timings.csv`, `notes.json`, `live.sock`, `checkpoint/`, locks and temporary files are not compared. Links are not followed; links,
  * pipes and other special files differ from everything. Throws a PipelineError `DATA` if a directory or a file cannot be
  * read.
  */

@@ -34,7 +34,7 @@ export function metricDifferences(a: Measured, b: Measured): MetricDifference[] 
   const [rowsOfA, rowsOfB] = [byStep(a.metrics), byStep(b.metrics)]
   const steps = [...new Set([...rowsOfA.keys(), ...rowsOfB.keys()])].sort((x, y) => x - y)
   return [...mergeMetricInfos([a.metricInfos, b.metricInfos])].map(([column, info]) => {
-    const step = steps.find((at) => !Object.is(rowsOfA.get(at)?.[column], rowsOfB.get(at)?.[column]))
+    const step = steps.find((at) => !Object.is(valueIn(rowsOfA.get(at), column), valueIn(rowsOfB.get(at), column)))
     return {
       column,
       info,
@@ -45,12 +45,17 @@ export function metricDifferences(a: Measured, b: Measured): MetricDifference[] 
   })
 }
 
+/** The value of a column, whose name may be `constructor`. */
+function valueIn(row: MetricsRow | undefined, column: string): number | undefined {
+  return row && Object.hasOwn(row, column) ? row[column] : undefined
+}
+
 function byStep(rows: readonly MetricsRow[]): Map<number, MetricsRow> {
   return new Map(rows.map((row) => [row.step, row]))
 }
 
 function valuesOf(rows: readonly MetricsRow[], column: string, { better }: MetricInfo): MetricValues | undefined {
-  const final = rows.at(-1)?.[column]
+  const final = valueIn(rows.at(-1), column)
   if (final === undefined) return undefined
   return { final, ...bestOf(rows, column, better) }
 }
@@ -63,7 +68,7 @@ export function bestOf(
 ): Pick<MetricValues, 'best' | 'bestEpoch'> {
   let [best, bestEpoch]: (number | undefined)[] = []
   for (const row of better ? rows : []) {
-    const value = row[column]
+    const value = valueIn(row, column)
     if (value !== undefined && isBetter(better!, value, best)) [best, bestEpoch] = [value, row.epoch]
   }
   return { best, bestEpoch }

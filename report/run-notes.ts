@@ -73,11 +73,15 @@ export function checkNotes({ add = [], note = '' }: NotesChange): void {
 
 /**
  * Changes tags and note of a run, and returns them. The file is replaced as a whole. Throws a PipelineError: `ARGUMENTS`
- * for a tag or note that cannot be, `WRITE` if the file cannot be written.
+ * for a tag or note that cannot be, `WRITE` if the file cannot be written, or has something that cannot be read and
+ * would be lost.
  */
 export function changeNotes(directory: string, change: NotesChange): RunNotes {
   checkNotes(change)
-  const { tags, note: before } = readNotes(directory)
+  const remarks: string[] = []
+  const { tags, note: before } = readNotes(directory, remarks)
+  if (remarks.length > 0)
+    throw new PipelineError('WRITE', `${directory}: ${remarks[0]}; it is not changed; mend or remove it`)
   const { add = [], remove = [], note = before } = change
   const all = [...new Set([...tags, ...add])].filter((tag) => !remove.includes(tag)).sort()
   if (all.length > MAX_TAGS)

@@ -1,11 +1,16 @@
 import { createConnection } from 'node:net'
 import { messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
+import { firstIssue } from '../definition/issues.js'
 import { type LiveMessage, type LiveRequest, PROTOCOL } from './contract.js'
+import { liveMessage } from './received.js'
 import { findSocket } from './socket-place.js'
 
 /** A longer line is none of a run, in characters. */
 const LONGEST_LINE = 8 << 20
+
+/** A run answers at once; one that has not done so after so many milliseconds is stopped, or is none. */
+const GREETING = 10_000
 
 /**
  * Asks the run in a directory, and yields what it answers, from the first message after its greeting to its last; ends
@@ -39,16 +44,25 @@ export async function askRun(
     place.remove()
   }
   socket.write(`${JSON.stringify(request)}\n`)
-  return messages(lines(socket), shortPath(directory), () => {
-    signal?.removeEventListener('abort', hangUp)
-    socket.destroy()
+  const name = shortPath(directory)
+  const late = setTimeout(
+    () => socket.destroy(noRun(name, `it has said nothing for ${GREETING / 1000} s; it may be stopped`)),
+    GREETING,
+  )
+  return messages(lines(socket, name), name, {
+    greeted: () => clearTimeout(late),
+    close: () => {
+      clearTimeout(late)
+      signal?.removeEventListener('abort', hangUp)
+      socket.destroy()
+    },
   })
 }
 
 async function* messages(
   lines: AsyncIterable<string>,
   directory: string,
-  close: () => void,
+  on: { readonly greeted: () => void; readonly close: () => void },
 ): AsyncGenerator<LiveMessage> {
   let isGreeted = false
   try {
@@ -66,24 +80,31 @@ async function* messages(
           `${directory}: the run speaks ${message.type === 'hello' ? `version ${message.protocol} of its protocol` : 'another protocol'}, expected version ${PROTOCOL}; use the version of Millrace that runs it`,
         )
       isGreeted = true
+      on.greeted()
     }
   } finally {
-    close()
+    on.close()
   }
 }
 
 function parse(line: string, directory: string): LiveMessage {
+  let json: unknown
   try {
-    const message = JSON.parse(line) as LiveMessage
-    if (typeof message?.type === 'string') return message
+    json = JSON.parse(line)
   } catch {
-    // Told below.
+    throw noRun(directory, 'expected lines of JSON')
   }
-  throw new PipelineError('DATA', `${directory}: what listens at its socket is no run`)
+  const { data, error } = liveMessage.safeParse(json)
+  if (data) return data
+  throw noRun(directory, `expected a message of a run: ${firstIssue(error)}`)
+}
+
+function noRun(directory: string, why: string): PipelineError {
+  return new PipelineError('DATA', `${directory}: what listens at its socket is no run: ${why}`)
 }
 
 /** The lines that a socket gives. A connection that breaks ends them. */
-async function* lines(socket: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function* lines(socket: AsyncIterable<Buffer>, directory: string): AsyncGenerator<string> {
   let pieces: Buffer[] = []
   let length = 0
   try {
@@ -97,8 +118,7 @@ async function* lines(socket: AsyncIterable<Buffer>): AsyncGenerator<string> {
       }
       pieces.push(rest)
       length += rest.length
-      if (length > LONGEST_LINE)
-        throw new PipelineError('DATA', 'what listens at the socket is no run: its lines have no end')
+      if (length > LONGEST_LINE) throw noRun(directory, 'its lines have no end')
     }
   } catch (error) {
     if (error instanceof PipelineError || !isBroken(error)) throw error

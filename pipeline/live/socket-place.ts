@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdtempSync, readlinkSync, rmSync, type Stats, symlinkSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 
@@ -58,13 +58,18 @@ export function makePrivate(path: string): void {
 
 /**
  * Returns the path at which a client reaches the socket in a run directory, and a function that removes what was made
- * for that; undefined if there is no socket.
+ * for that; undefined if there is no socket. A run directory may come from a stranger: a link that `makeSocketPlace` did
+ * not make, and a socket of another user, are none.
  */
 export function findSocket(directory: string): SocketPlace | undefined {
   const path = join(directory, SOCKET)
   const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found?.isSymbolicLink()) return { path: readlinkSync(path), remove: () => {} }
-  if (!found?.isSocket()) return undefined
+  if (found?.isSymbolicLink()) {
+    const target = readlinkSync(path)
+    const isOurs = OUTSIDE.test(target) && isOwn(lstatSync(target, { throwIfNoEntry: false }))
+    return isOurs ? { path: target, remove: () => {} } : undefined
+  }
+  if (!isOwn(found)) return undefined
   const short = shortest(path)
   if (fits(short)) return { path: short, remove: () => {} }
   // Seen from another working directory, the path may be too long although the run could use it.
@@ -72,6 +77,15 @@ export function findSocket(directory: string): SocketPlace | undefined {
   const link = join(folder, SOCKET)
   symlinkSync(path, link)
   return { path: link, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+/** Where `makeSocketPlace` puts a socket that does not fit into its directory. */
+const OUTSIDE = /^\/.*\/millrace-live-[^/]+\/live\.sock$/s
+
+/** Whether this is a socket of this user. The administrator may look at the runs of all users. */
+function isOwn(found: Stats | undefined): boolean {
+  const user = process.getuid?.()
+  return found?.isSocket() === true && (!user || found.uid === user)
 }
 
 /** The path from the working directory, if that is shorter. */

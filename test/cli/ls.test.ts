@@ -131,4 +131,22 @@ t.test('run --tag and --note write tags and a note beside the record', async (t)
     printed((output) => runCommand(join(cwd, 'a.yaml'), { out: join(cwd, 'no'), tag: ['a b'] }, output)),
     { code: 'ARGUMENTS' },
   )
+t.test('a run from a stranger: names of properties as metrics, and notes that are damaged', async (t) => {
+  const info = { name: 'constructor', title: 'x', better: 'higher' } as const
+  const strange = runDirectory(t, {
+    metrics: ['epoch,step,constructor', '1,10,0.5'],
+    metricInfos: { constructor: info },
+    files: { 'notes.json': '{"tags": ["mine"], "note": "do not lo' },
+  })
+  const usual = runDirectory(t)
+  const listed = await list([usual, strange], { metric: 'constructor' })
+  t.match(listed, /0\.5000/)
+  t.notMatch(listed, /native code|\[object/)
+  t.notMatch(await printed((output) => diffCommand(usual, strange, {}, output)), /native code|\[object/)
+  const before = readFileSync(join(strange, 'notes.json'), 'utf8')
+  await t.rejects(
+    printed((output) => tagCommand([strange, '+good'], {}, output)),
+    { code: 'WRITE', message: /notes\.json cannot be read: .*; it is not changed; mend or remove it$/ },
+  )
+  t.equal(readFileSync(join(strange, 'notes.json'), 'utf8'), before)
 })

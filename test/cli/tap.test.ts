@@ -1,5 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { tapCommand } from '../../dist/cli/tap.js'
 import { topCommand } from '../../dist/cli/top.js'
@@ -85,4 +87,64 @@ t.test('a run whose process was killed is not called running', async (t) => {
     await printed((output) => topCommand(out, {}, output)),
     /killed, or running where its socket cannot be reached/,
   )
+})
+
+/** What listens at the socket of a stranger's run directory: it answers every request with a text. */
+function strangeSocket(path: string, answer: string): Promise<Server> {
+  const server = createServer((client) => {
+    client.on('error', () => {})
+    client.resume()
+    client.end(answer)
+  })
+  return new Promise((resolve) => server.listen(path, () => resolve(server)))
+}
+
+t.test('whatever a socket in the run directory of a stranger sends is checked', async (t) => {
+  // The path of a socket must be short.
+  const out = join(mkdtempSync(join(tmpdir(), 'millrace-')), 'r')
+  t.teardown(() => rmSync(dirname(out), { recursive: true }))
+  mkdirSync(out)
+  writeFileSync(join(out, 'run.json'), JSON.stringify({ status: 'running', name: 'x', seed: 1 }))
+  const path = join(out, 'live.sock')
+  const hello = { type: 'hello', protocol: 1, millrace: '0' }
+  const head = { type: 'table', wire: 'a', index: 0, skipped: 0, bytes: 3 }
+  const text = (...messages: unknown[]): string => messages.map((each) => `${JSON.stringify(each)}\n`).join('')
+  const cases: [answer: string, message: RegExp][] = [
+    ['no json\n', /r: what listens at its socket is no run: expected lines of JSON$/],
+    [`${'x'.repeat(9 << 20)}`, /is no run: its lines have no end$/],
+    [text({ ...hello, protocol: 'x'.repeat(99) }), /is no run: expected a message of a run: protocol: Invalid/],
+    [text({ ...hello, protocol: 2 }), /speaks version 2 of its protocol, expected version 1/],
+    [text({ type: 'error', message: {} }), /is no run: expected a message of a run: message: Invalid/],
+    [text(hello, { ...head, bytes: 1e15 }), /is no run: expected a message of a run: bytes: Too big/],
+    [text(hello, { ...head, wire: {} }), /is no run: expected a message of a run: wire: Invalid/],
+    [text(hello, { type: 'state', name: 'x', stages: 'all' }), /is no run: expected a message of a run: process/],
+    [text(hello, head, { type: 'bytes', data: 'AAAAAAAA' }), /has more than the 3 bytes that were announced$/],
+    [text(hello, head, { type: 'bytes', data: 'AAAA' }), /the table that its socket sent cannot be read: /],
+  ]
+  for (const [answer, message] of cases) {
+    const server = await strangeSocket(path, answer)
+    await t.rejects(
+      printed((output) => tapCommand(out, { ...flags, wire: 'a' }, output)),
+      { code: 'DATA', message },
+    )
+    await new Promise((closed) => server.close(closed))
+  }
+  const elsewhere = await strangeSocket(join(out, 'other.sock'), text(hello, { type: 'end', reason: 'done' }))
+  symlinkSync(join(out, 'other.sock'), path)
+  t.match(await printed((output) => topCommand(out, {}, output)), /running where its socket cannot be reached/)
+  elsewhere.close()
+})
+
+t.test('a recording that is missing or a link is refused', async (t) => {
+  const out = join(t.testdir({ r: {}, secret: 'x' }), 'r')
+  writeFileSync(join(out, 'run.json'), JSON.stringify({ status: 'done', name: 'x', seed: 1 }))
+  writeFileSync(
+    join(out, 'pipeline.yaml'),
+    'name: x\nstages:\n  - use: load/digits\n  - use: batch/rows\n    with: { size: 9, epochs: 1 }\n' +
+      '  - use: sink/arrow\n    with: { path: a.arrows }\n',
+  )
+  const tap = () => printed((output) => tapCommand(out, { ...flags, wire: 'rows' }, output))
+  await t.rejects(tap, { code: 'DATA', message: /cannot read .*a\.arrows: no such file/ })
+  symlinkSync('../secret', join(out, 'a.arrows'))
+  await t.rejects(tap, { code: 'DATA', message: /a\.arrows: it is a symbolic link, which is not followed/ })
 })

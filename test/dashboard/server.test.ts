@@ -69,6 +69,7 @@ t.test('only who has the token reads, and only what is in the list', async (t) =
     ['a symbolic link', `/api/file/${id}/link.txt`, 404, { cookie }],
     ['a path as a run', '/api/run/..%2fruns', 404, { cookie }],
     ['a name of every object', '/constructor', 404, { cookie }],
+    ['no address', '//', 404, { cookie }],
     ['a source', '/page.js.map', 404, { cookie }],
   ] as [string, string, number, Record<string, string>?, string?][]) {
     const answer = await ask(port, path, headers, method)

@@ -31,6 +31,7 @@ export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string
     await t.test('points are run once; a failed one says why, and is run again only if asked to', (t) =>
       runOnce(t, url),
     )
+    await t.test('each fold is a point', (t) => folds(t, url))
     await t.test('halving is for one machine', (t) => halving(t, url))
     await t.test('what comes over the network is checked', (t) => damaged(t, url))
     await t.test('other data at the worker is another point: it fails before it trains', (t) => otherData(t, url))
@@ -44,6 +45,30 @@ export function queueTests(start: (t: Test) => Promise<TestServer>, skip: string
       faults(t, server),
     )
   })
+}
+
+async function folds(t: Test, url: string): Promise<void> {
+  const divided = pipeline
+    .replace(
+      'load/digits\n',
+      'load/digits\n    with: { fractions: { all: 0.2 } }\n  - use: split/rows\n    with: { split: all, folds: 2, to: validation }\n',
+    )
+    .replace('use: normalize/standardize', 'use: normalize/standardize\n    with: { fit: all }')
+    .replace('size: 100,', 'split: all, size: 100,')
+    .replace('name: small', 'name: folded')
+  const folder = temporary(t, { 'a.yaml': `${divided}sweep:\n  repeat: { folds: 2 }\n` })
+  const [file, artifacts, out] = ['a.yaml', 'shared', 'out'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  t.match(await submitSweep(url, file, {}, artifacts, false), { total: 2, added: 2 })
+  t.strictSame(await workUntilDone(url), ['done', 'done'])
+  t.match(await collectSweep(url, 'folded', artifacts, out), { total: 2, done: 2, failed: 0 })
+  t.strictSame(
+    readPlan(out).points.map(({ fold }) => fold),
+    [1, 2],
+  )
 }
 
 async function runOnce(t: Test, url: string): Promise<void> {
