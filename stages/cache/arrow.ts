@@ -51,7 +51,7 @@ export const arrow = defineStage({
   options,
   inputs: { examples: wire.examples },
   outputs: { examples: wire.examples },
-  example: '- use: load/synthetic\n  with: { kind: blobs, rows: 100000 }\n- use: cache/arrow',
+  example: '- use: cache/arrow',
   holds:
     'splits that fit into three quarters of `memory:`, the small ones first (all of them without a limit); of others nothing: ' +
     'the stages below read windows of at most 4 MB, a 32nd of the limit each, three at a time',

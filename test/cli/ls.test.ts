@@ -131,6 +131,8 @@ t.test('run --tag and --note write tags and a note beside the record', async (t)
     printed((output) => runCommand(join(cwd, 'a.yaml'), { out: join(cwd, 'no'), tag: ['a b'] }, output)),
     { code: 'ARGUMENTS' },
   )
+})
+
 t.test('a run from a stranger: names of properties as metrics, and notes that are damaged', async (t) => {
   const info = { name: 'constructor', title: 'x', better: 'higher' } as const
   const strange = runDirectory(t, {

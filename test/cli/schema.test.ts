@@ -128,7 +128,7 @@ test('an editor completes, explains and checks', async (t) => {
 
   const uses = await complete('  - use: |\n')
   t.strictSame([...uses].sort(), [...(await builtInStages()).keys()].sort(), 'every stage, and nothing else')
-  t.strictSame(await complete('  - use: shuffle/b|\n'), ['shuffle/batches'])
+  t.strictSame(await complete('  - use: shuffle/ba|\n'), ['shuffle/batches'])
   const options = await complete('  - use: batch/rows\n    with:\n      s|\n')
   t.strictSame([...options].sort(), ['batch/rows', 'dropLast', 'epochs', 'size', 'split'], 'the options of that stage')
   t.strictSame(await complete('  - use: gradient-step/softmax\n    with:\n      onDivergence: |\n'), [

@@ -81,7 +81,7 @@ export async function refusal(command: string): Promise<string | undefined> {
   if (!words) return undefined
   const { output, printed } = collected()
   const program = makeProgram(output)
-  disarm(program)
+  for (const each of program.commands) disarm(each)
   try {
     await program.parseAsync(words, { from: 'user' })
     return undefined
@@ -92,7 +92,7 @@ export async function refusal(command: string): Promise<string | undefined> {
 
 /** Lets every command check its arguments and then do nothing. */
 function disarm(command: Command): void {
-  if (command.commands.length === 0) command.action(() => {})
+  command.action(() => {})
   for (const each of command.commands) disarm(each)
 }
 

@@ -15,11 +15,11 @@ t.test('examples makes a table of plain numbers, with defaults for all that is n
     labels: Int32Array.of(2, 0),
     affine: undefined,
   })
-  t.strictSame(layoutOf(plain), { shape: [2], classes: ['0', '1', '2'], affine: undefined })
+  t.strictSame(layoutOf(plain), { shape: [2], classes: ['0', '1', '2'], affine: undefined, names: undefined })
   t.strictSame([splitOf(plain), plain.schema.metadata.get('wire')], ['train', 'examples'])
   const affine = { mean: Float64Array.of(1, 1), scale: Float64Array.of(2, 2) }
   const given = examples({ values: [[1, 2]], split: 'test', shape: [1, 2], classes: ['a', 'b'], affine })
-  t.strictSame(layoutOf(given), { shape: [1, 2], classes: ['a', 'b'], affine })
+  t.strictSame(layoutOf(given), { shape: [1, 2], classes: ['a', 'b'], affine, names: undefined })
   t.equal(splitOf(given), 'test')
   t.strictSame(kernelRows(examples({ values: [[0.5]], type: 'float32' })).values, Float32Array.of(0.5))
   t.equal(examples({ values: [] }).numRows, 0)

@@ -541,7 +541,7 @@ t.test('load/csv rejects wrong options before any data is read', async (t) => {
     ],
     [
       'path: a.csv, seperator: ";"',
-      'pipeline.yaml:3:26  stages[0] load/csv: unknown option "seperator"; options: path, fractions, seed, stratify, assign, files, label, drop, select, types, missing, missingTexts, text, unseen, maxCategories, classes, merge, shape, type, weight, model, header, skip, delimiter, decimal, encoding',
+      'pipeline.yaml:3:26  stages[0] load/csv: unknown option "seperator"; options: path, fractions, seed, stratify, assign, group, folds, fold, to, files, label, drop, select, types, missing, missingTexts, text, unseen, maxCategories, classes, merge, shape, type, weight, model, header, skip, delimiter, decimal, encoding',
     ],
     [
       'path: a.csv, fractions: { train: 0.9, test: 0.2 }',
