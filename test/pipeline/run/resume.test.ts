@@ -135,7 +135,8 @@ t.test('a definition that cannot be read ends the run with that error; the run n
   const text = definition.replace(/^.*use: sink\/arrow, with: .*batches\.arrows.*$|^.*examples\.arrows.*$/gm, '')
   writeFileSync('p.yaml', `parallel: { engine: local, ranks: 1, shards: 4 }${text}`)
   await millrace(['run', 'p.yaml', '--out', 'a', ...common], cwd, dying(10, 'a', 9))
-  cpSync('a', 'before', copied)
+  fs.rmSync('a/live.sock', { force: true })
+  cpSync('a', 'before', { recursive: true })
   failFirstRead(t, 'pipeline.yaml')
   t.match(await errorOf(resume('a', options).result), [
     'DEFINITION',
