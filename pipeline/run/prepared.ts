@@ -67,7 +67,8 @@ class NotOnlyPreparing extends Error {}
 
 /**
  * Runs the stages of a pipeline that only prepare its data. Returns undefined if one of them does something else as
- * well, such as writing a file, or if the definition limits the memory of a run. Rejects as a run does. Copies the rows if they lie in the kernel's own memory (wasm).
+ * well, such as writing a file, or if the definition limits the memory of a run. Rejects as a run does. Copies the rows
+ * if they lie in the kernel's own memory (wasm).
  */
 export async function prepare(
   pipeline: Pipeline,
@@ -94,8 +95,12 @@ export async function prepare(
       kernels,
       memory: sharedMemory(),
       // Who asks for what stands above keeps files of it.
-      get above(): never {
-        throw new NotOnlyPreparing()
+      above: {
+        get digest(): never {
+          throw new NotOnlyPreparing()
+        },
+        sources: [],
+        read: () => [],
       },
       learner: () => {
         throw new NotOnlyPreparing()
