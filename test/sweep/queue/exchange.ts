@@ -162,7 +162,7 @@ async function otherData(t: Test, url: string): Promise<void> {
   t.strictSame(await workUntilDone(url), ['done'])
   t.match(await errorOf(at(url, (server) => sweepNamed(server, undefined, unsigned))), [
     'ARGUMENTS',
-    /there are several sweeps, say which: csv, damaged, small$/,
+    /there are several sweeps, say which: csv, damaged, folded, small$/,
   ])
 }
 
