@@ -545,7 +545,7 @@ const families: Record<string, readonly Case[]> = {
       title: 'with a key like no other',
       files: `toString: x\n${digits}`,
       problems: [
-        'wrong.yaml:1:1  unknown key "toString"; keys: name, description, extends, seed, splitSeed, checkpoint, parallel, published, sweep, vars, stages, patch',
+        'wrong.yaml:1:1  unknown key "toString"; keys: name, description, extends, seed, splitSeed, checkpoint, memory, parallel, published, sweep, tests, vars, stages, patch',
       ],
     },
     {
