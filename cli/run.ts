@@ -11,7 +11,7 @@ import { NothingToDo, Refusal } from '../pipeline/run/first-step.js'
 import { start } from '../pipeline/run/run.js'
 import { changeNotes, checkNotes } from '../report/run-notes.js'
 import { type ReadingFlags, readOptions } from './options.js'
-import { type RunProgress, showProgress } from './screen/run-progress.js'
+import { showProgress } from './screen/run-progress.js'
 import { shareLines } from './share-lines.js'
 import { interruption, type Output } from './terminal.js'
 
@@ -101,17 +101,17 @@ export async function follow(
   const stop = interruption(output)
   let directory = ''
   let rank = 0
-  let progress: RunProgress | undefined
+  let started: Run | undefined
+  const progress = isSilent ? undefined : showProgress(output, () => started?.state())
   try {
-    const shown = isSilent ? undefined : showProgress(output, () => run.state())
-    progress = shown
     const run = launch({
       kernel,
       threads,
       checkpoint,
       signal: stop.signal,
-      ...(shown && { terminal: shown.terminal }),
+      ...(progress && { terminal: progress.terminal }),
     })
+    started = run
     run.events.subscribe((event) => {
       if (event.type === 'start') {
         // In a divided run, only rank 0 prints and writes files.
@@ -125,12 +125,13 @@ export async function follow(
         }
         if (!isSilent) {
           const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
-          shown?.print(
+          progress?.print(
             `${oneLine(title)}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`,
           )
         }
-      } else if (event.type === 'data' && !isSilent) shown?.print(`${event.stage}: ${oneLine(formatSummary(event))}\n`)
-      else if (event.type === 'note' && !isSilent) shown?.print(`note: ${event.stage}: ${oneLine(event.message)}\n`)
+      } else if (event.type === 'data' && !isSilent)
+        progress?.print(`${event.stage}: ${oneLine(formatSummary(event))}\n`)
+      else if (event.type === 'note' && !isSilent) progress?.print(`note: ${event.stage}: ${oneLine(event.message)}\n`)
     })
     const result = await run.result
     progress?.end()

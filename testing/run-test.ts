@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { start } from '../index.js'
 import type { KernelName } from '../kernels/index.js'
 import { asPipelineError, PipelineError } from '../pipeline/base/errors.js'
-import type { Expectation } from '../pipeline/definition/tests.js'
+import { type Expectation, saidOf } from '../pipeline/definition/tests.js'
 import { locate, type Value } from '../pipeline/definition/value.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
 import type { Node } from '../pipeline/graph/node.js'
@@ -92,7 +92,9 @@ async function outcomeOf(suite: TestSuite, written: WrittenTest, options: TestRu
     const pipeline = (await suite.load(overridesOf(locatedSet(written)), test.seed)).undivided()
     const inserted = await insertedOf(pipeline, test, value, dirname(suite.file))
     found.inputs = [...inserted.seen]
-    const looked = expectations.filter(({ gradient, ...rest }) => !gradient || Object.keys(rest).length > 2)
+    const looked = expectations.filter((expectation) =>
+      Object.keys(saidOf(expectation)).some((key) => key !== 'gradient'),
+    )
     if (looked.length > 0) stages = await observe(pipeline, written, inserted, found, { ...options, kernel })
     for (const [i, { gradient, from }] of expectations.entries()) {
       if (!gradient) continue

@@ -138,6 +138,12 @@ const gradient = z.strictObject({
     .describe('Features, drawn at random, whose weights are checked; or all.'),
 })
 
+/** Of an expectation that is written or read: what is expected, without where and how to look. */
+export function saidOf<E extends { from?: unknown; match?: unknown; where?: unknown; tolerance?: unknown }>(given: E) {
+  const { from, match, where, tolerance, ...said } = given
+  return said
+}
+
 const expectation = z
   .strictObject({
     from: place
@@ -178,7 +184,7 @@ const expectation = z
       .optional()
       .describe('Files that sinks write, with their text, or { includes: a part of it }.'),
   })
-  .refine(({ from, match, where, tolerance, ...said }) => isNotEmpty(said), {
+  .refine((given) => isNotEmpty(saidOf(given)), {
     error: 'expected what is expected: rows, count, metrics, error, …',
   })
 

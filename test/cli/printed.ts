@@ -13,7 +13,7 @@ export async function printed(command: (output: Output) => unknown): Promise<str
     errorWidth: undefined,
     write,
     progress: write,
-    data: (bytes) => write(String(bytes)),
+    data: (bytes) => write(new TextDecoder().decode(bytes)),
     drained: async () => {},
     isClosed: false,
     draw: write,

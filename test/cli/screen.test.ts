@@ -1,9 +1,12 @@
+import { join } from 'node:path'
 import t from 'tap'
+import { resumeCommand } from '../../dist/cli/resume.js'
 import { drawState, stylesOf } from '../../dist/cli/screen/draw-state.js'
 import { canDraw, cellsIn, LiveScreen } from '../../dist/cli/screen/live-screen.js'
 import { sparkline } from '../../dist/cli/screen/sparkline.js'
 import type { Output } from '../../dist/cli/terminal.js'
 import type { LiveState } from '../../dist/pipeline/live/contract.js'
+import { printed } from './printed.js'
 
 const infos = Object.fromEntries(
   ['训练', 'validation'].flatMap((split) => [
@@ -107,4 +110,20 @@ t.test('no screen in a file, on a dumb terminal, or in CI', (t) => {
   t.notOk(canDraw({ interactive: true }, { TERM: 'dumb' }))
   t.notOk(canDraw({ interactive: true }, { TERM: 'xterm', CI: 'true' }))
   t.end()
+})
+
+t.test('an error before the run begins is that of the run, also where a screen is drawn', async (t) => {
+  const { TERM, CI } = process.env
+  process.env.TERM = 'xterm'
+  delete process.env.CI
+  t.teardown(() => {
+    for (const [name, value] of Object.entries({ TERM, CI }))
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+  })
+  const directory = join(t.testdir(), 'none')
+  await t.rejects(
+    printed((output) => resumeCommand(directory, { set: [] }, { ...output, interactive: true, width: 80, height: 24 })),
+    { name: 'PipelineError', message: /is not the directory of a run|no pipeline\.yaml/ },
+  )
 })

@@ -91,6 +91,12 @@ test('what is expected and comes out passes', async (t) => {
     )
 })
 
+test('what is expected beside a gradient is looked at, too', async (t) => {
+  const gradient = 'gradient: { examples: 4, features: all }'
+  t.strictSame(await failures(t, `expect: { ${gradient}, metrics: { train_accuracy: { atLeast: 0 } } }`), [])
+  t.match(await failures(t, `expect: { ${gradient}, metrics: { train_accuracy: { above: 1 } } }`), [/train_accuracy/])
+})
+
 test('what is not as expected is told with its place, what was expected and what came out', async (t) => {
   for (const [lines, ...messages] of [
     [
