@@ -14,6 +14,7 @@ import { runDirectory } from './run-directory.js'
 const families: Readonly<Record<string, string>> = {
   load: 'read data',
   split: 'divide rows into splits',
+  cache: 'keep loaded rows in files',
   normalize: 'bring features to one scale',
   batch: 'cut a split into batches',
   shuffle: 'order the rows or batches of an epoch',

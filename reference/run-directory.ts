@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { optionSchema } from '../pipeline/definition/option-schema.js'
+import { RUN_NOTES } from '../pipeline/files/output-path.js'
+import { SOCKET } from '../pipeline/live/socket-place.js'
 import type { AnyStage } from '../pipeline/stage/stage.js'
 import { table } from './option-table.js'
 
@@ -13,6 +15,8 @@ const always = [
     '`step-N.safetensors`: the state after step N, for `resume`. The newest two are kept; `checkpoint: none` writes none.',
   ],
   ['`lock`', 'the run', 'Which process writes here. It goes when the run ends.'],
+  [`\`${SOCKET}\``, 'the run', 'The socket of `top`, `tap` and the dashboard. It goes when the run ends.'],
+  [`\`${RUN_NOTES}\``, '`run --tag`, `run --note`, `tag`, `note`', 'Tags and a note. Only people change them.'],
 ]
 
 /** The parts of the page on a run directory: its files, by the sinks that write them, and the keys of `run.json`. */
