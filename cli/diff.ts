@@ -39,14 +39,13 @@ function formatDifference(before: string, after: string, difference: RunDifferen
       of ? `${of.bytes} bytes, SHA-256 ${of.sha256.slice(0, 12)}` : 'not read'
     return `${file}: ${side(before)} → ${side(after)}`
   })
-  const differing = files.differing.map((file) => file)
   const lines = [
     `${before} → ${after}: ${isEqual ? 'the same' : 'different'}`,
     ...section('definition', options),
     ...section('data', [...content, ...rows.map(valueLine)]),
     ...section('environment', environment.map(valueLine)),
     ...section('metrics', metricLines(metrics)),
-    ...section(`files (${files.compared} compared)`, differing),
+    ...section(`files (${files.compared} compared)`, files.differing),
     ...remarks.map((remark) => `note: ${remark}`),
   ]
   return `${lines.map(oneLine).join('\n')}\n`

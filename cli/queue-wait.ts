@@ -38,7 +38,10 @@ export async function waitFor(
   return end !== 'aborted'
 }
 
-/** Looks at the queue again and again, and shows what has changed: in one line on a terminal that has one sweep, else line by line. */
+/**
+ * Looks at the queue again and again, and shows what has changed. On a terminal, a single sweep is one line that is drawn
+ * again; everything else is printed line by line.
+ */
 async function look(
   server: Server,
   isMeant: (sweep: SweepStatus) => boolean,

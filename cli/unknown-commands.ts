@@ -1,17 +1,17 @@
 import type { Command } from 'commander'
 import { nearest } from '../pipeline/base/nearest.js'
 
-/** The words of other programs, by the commands that do the same here. Of several commands, the first that there is. */
+/** The words of other programs, and the command that does the same here. */
 const words: Readonly<Record<string, string>> = {
   'train fit start execute exec launch': 'run',
   'eval score accuracy validation benchmark': 'evaluate',
   'classify infer inference apply': 'predict',
-  'test pytest': 'test evaluate',
+  pytest: 'test',
   'lint verify dry-run': 'validate',
   'init new scaffold generate': 'create',
   'download get pull dataset datasets': 'fetch',
   'head show preview inspect data describe': 'peek',
-  'list ls runs history': 'ls table',
+  'list runs history': 'ls',
   'results metrics leaderboard compare': 'table',
   'tune grid search optimize optimise hpo cv cross-validate': 'sweep',
   'continue restart': 'resume',
@@ -19,11 +19,10 @@ const words: Readonly<Record<string, string>> = {
   'draw dag viz visualize plan': 'graph',
   'stage operators ops nodes': 'stages',
   'params settings options': 'config',
-  'plot dashboard ui html': 'report',
+  'plot ui html': 'report',
   'repro reproduce': 'rerun',
   'gradcheck grad-check': 'check-gradient',
   'why error': 'explain',
-  'worker agent': 'work',
 }
 
 /** Makes an unknown command name the one that is meant: by the word of another program, a pipeline file, or its letters. */
@@ -42,5 +41,5 @@ export function suggestCommands(program: Command): void {
 /** The command that a word stands for, or that has a similar name; undefined if there is none. */
 function commandFor(name: string, known: readonly string[]): string | undefined {
   const entry = Object.entries(words).find(([keys]) => keys.split(' ').includes(name.toLowerCase()))
-  return entry?.[1].split(' ').find((command) => known.includes(command)) ?? nearest(name, known)
+  return entry?.[1] ?? nearest(name, known)
 }

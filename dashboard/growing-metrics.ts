@@ -24,7 +24,7 @@ export interface MetricsPart {
 /** Bytes that are read at a time. */
 const CHUNK = 256 << 10
 
-/** Of a file with more rows when it is first read, one of 2, 4, 8 … is given. */
+/** A file that has more rows when it is first read is thinned: only every second, fourth, eighth … row is given. */
 const MOST_AT_FIRST = 4000
 
 /** A line is longer only in a file that is none of metrics. */
@@ -146,9 +146,10 @@ export class GrowingMetrics {
 
 /** The name of the file with the metrics of a run; undefined as long as there is none. */
 export function metricsFile(directory: string): string | undefined {
+  const usual = ['metrics.csv', 'metrics.jsonl'].find((name) => hasInside(directory, name))
+  if (usual !== undefined) return usual
   const names = namesInside(directory).filter((name) => /\.(csv|jsonl)$/.test(name) && name !== 'gradient-check.csv')
-  const usual = ['metrics.csv', 'metrics.jsonl'].find((name) => names.includes(name))
-  return usual ?? names.find((name) => isMetrics(directory, name))
+  return names.find((name) => isMetrics(directory, name))
 }
 
 function isMetrics(directory: string, name: string): boolean {

@@ -9,12 +9,11 @@ const SETTLING = 30
  */
 export class Watches {
   private readonly folders = new Map<string, FSWatcher>()
-  private readonly changed = new Set<string>()
   private timer: NodeJS.Timeout | undefined
-  private readonly tell: (folders: ReadonlySet<string>) => void
+  private readonly tell: () => void
 
-  /** @param tell is called with the folders in which something changed, a moment later */
-  constructor(tell: (folders: ReadonlySet<string>) => void) {
+  /** @param tell is called a moment after something changed in a folder */
+  constructor(tell: () => void) {
     this.tell = tell
   }
 
@@ -33,7 +32,7 @@ export class Watches {
 
   private add(folder: string): void {
     try {
-      const watcher = watch(folder, { persistent: false }, () => this.note(folder))
+      const watcher = watch(folder, { persistent: false }, () => this.note())
       watcher.on('error', () => this.drop(folder))
       this.folders.set(folder, watcher)
     } catch {
@@ -46,13 +45,10 @@ export class Watches {
     this.folders.delete(folder)
   }
 
-  private note(folder: string): void {
-    this.changed.add(folder)
+  private note(): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined
-      const folders = new Set(this.changed)
-      this.changed.clear()
-      this.tell(folders)
+      this.tell()
     }, SETTLING)
   }
 }

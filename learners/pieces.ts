@@ -1,4 +1,12 @@
-import { type Flow, type OpenModel, PipelineError, type RowSource, type Rows, slices } from '../pipeline/stage-kit.js'
+import {
+  type Flow,
+  type OpenModel,
+  PipelineError,
+  type RowSource,
+  type Rows,
+  slices,
+  windowsOf,
+} from '../pipeline/stage-kit.js'
 
 /**
  * Cuts the rows of a split into pieces for one kernel call each. Throws a PipelineError `DATA` if the rows do not have
@@ -33,18 +41,7 @@ export async function* piecesInFile(
       continue
     }
     const step = rowsPerCall * Math.max(1, Math.floor(window / (rowsPerCall * rows.rowBytes)))
-    const read = (from: number) => {
-      const reading = rows.read(from, Math.min(from + step, rows.rows))
-      // It is awaited later; until then a failure is nobody's.
-      reading.catch(() => {})
-      return reading
-    }
-    let next = read(0)
-    for (let from = 0; from < rows.rows; from += step) {
-      const now = await next
-      if (from + step < rows.rows) next = read(from + step)
-      yield* cut(now)
-    }
+    for await (const window of windowsOf(rows, step)) yield* cut(window)
   }
 }
 

@@ -223,5 +223,6 @@ export {
   unreadBatch,
   unreadOf,
   unreadTable,
+  windowsOf,
   withSource,
 } from './wires/unread.js'

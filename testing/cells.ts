@@ -24,18 +24,32 @@ export function columnsOf(table: Table): Map<string, (row: number) => Cell> {
   return columns
 }
 
-/** `features` as a learner sees them, `stored` as they are stored, the name of the class, and a column per named feature. */
+/**
+ * `features` as a learner sees them, `stored` as they are stored, the name of the class, and a column per named feature. The
+ * rows are standardised when the first cell is asked for: a test that only counts does not need them.
+ */
 function addExampleColumns(table: Table, columns: Map<string, (row: number) => Cell>): void {
   const { classes, names } = layoutOf(table)
-  const { values, labels } = standardisedRows(table)
-  const { stored } = storedRows(table)
-  const width = table.numRows > 0 ? values.length / table.numRows : 0
-  const part = (numbers: Uint8Array | Float32Array, row: number) => [...numbers.slice(row * width, (row + 1) * width)]
-  columns.set('features', (row) => part(values, row))
-  columns.set('stored', (row) => part(stored, row))
-  columns.set('label', (row) => classes[labels[row]!] ?? null)
+  const rows = once(() => standardisedRows(table))
+  const stored = once(() => storedRows(table).stored)
+  const part = (numbers: Uint8Array | Float32Array, row: number) => {
+    const width = numbers.length / table.numRows
+    return [...numbers.slice(row * width, (row + 1) * width)]
+  }
+  columns.set('features', (row) => part(rows().values, row))
+  columns.set('stored', (row) => part(stored(), row))
+  columns.set('label', (row) => classes[rows().labels[row]!] ?? null)
   for (const [i, name] of names?.entries() ?? [])
-    if (!columns.has(name)) columns.set(name, (row) => values[row * width + i]!)
+    if (!columns.has(name)) columns.set(name, (row) => rows().values[(row * rows().values.length) / table.numRows + i]!)
+}
+
+/** Returns a function that calls `make` the first time and keeps what it returns. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
 }
 
 function cellOf(table: Table, name: string, row: number): Cell {

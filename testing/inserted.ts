@@ -7,6 +7,7 @@ import { shortPath, show } from '../pipeline/base/words.js'
 import type { ExpectedCell, Insert } from '../pipeline/definition/tests.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
 import { type AnyStage, defineStage, type Facts, type WireType } from '../pipeline/stage/stage.js'
+import { inClassOrder } from '../pipeline/wires/labels.js'
 import { metricsTable } from '../pipeline/wires/metrics.js'
 import { batches, examples, type PlainRows } from '../pipeline/wires/plain-rows.js'
 
@@ -64,7 +65,7 @@ function wrong(message: string): PipelineError {
 function exampleTables(rows: readonly Written[], insert: Insert, type: WireType) {
   const { split: usual = 'train', classes: named, shape: given, size, epochs = 1 } = insert
   const labels = rows.map(({ label }) => (label === undefined || label === null ? undefined : String(label)))
-  const classes = named ?? classesOf(labels)
+  const classes = named ?? inClassOrder(labels.filter((label) => label !== undefined))
   const names = 'features' in rows[0]! ? undefined : Object.keys(rows[0]!).filter((name) => !OTHERS.includes(name))
   const values = rows.map((row, i) => featuresOf(row, names, i))
   const shape = given ?? [values[0]!.length]
@@ -120,12 +121,6 @@ function partsOf(splits: readonly string[]): [number, number][] {
     else parts.push([i, i + 1])
   }
   return parts
-}
-
-/** The labels that occur, in the order of load stages: whole numbers by value, others by their text. */
-function classesOf(labels: readonly (string | undefined)[]): string[] {
-  const found = [...new Set(labels.filter((label) => label !== undefined))]
-  return found.every((label) => /^\d+$/.test(label)) ? found.sort((a, b) => Number(a) - Number(b)) : found.sort()
 }
 
 function featuresOf(row: Written, names: readonly string[] | undefined, i: number): number[] {

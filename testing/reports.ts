@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import { escapeXml } from '../figures/svg.js'
 import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
@@ -113,19 +114,11 @@ function attributes(values: Readonly<Record<string, string | number>>): string {
     .join('')
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-}
-
 /** Text for XML, which has no place for most control characters. */
 function xml(text: string): string {
   return text
     .split('\n')
-    .map((line) => oneLine(line).replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!))
+    .map((line) => escapeXml(oneLine(line)))
     .join('\n')
 }
 

@@ -33,7 +33,7 @@ interface Part {
 }
 
 /** The widest screen that is filled, in cells: longer lines are hard to read. */
-const WIDEST = 110
+export const WIDEST = 110
 /** The cells of a number such as `0.1234`, of a rate, a share and a count. */
 const CELLS = { number: 9, share: 9, rate: 10, part: 7, tables: 11 }
 /** The cells of names: of a split, and of a stage. */

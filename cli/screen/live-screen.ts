@@ -42,7 +42,8 @@ export class LiveScreen {
   constructor(output: Output, draw: (size: ScreenSize) => readonly string[], interval: number | undefined) {
     this.output = output
     this.draw = draw
-    this.stopResize = output.onResize(() => this.redraw())
+    // The terminal may have broken the lines anew.
+    this.stopResize = output.onResize(() => this.above(''))
     process.on('exit', this.showCursor)
     output.draw(HIDE)
     if (interval !== undefined) this.timer = setInterval(() => this.repaint(), interval).unref()
@@ -72,13 +73,6 @@ export class LiveScreen {
     process.off('exit', this.showCursor)
     this.output.draw(`${this.erased()}${SHOW}`)
     this.lines = []
-  }
-
-  /** The terminal has another size: its lines may have been broken anew. */
-  private redraw(): void {
-    this.output.draw(`${FRAME}${this.erased()}${END_FRAME}`)
-    this.lines = []
-    this.repaint()
   }
 
   private size(): ScreenSize {

@@ -1,7 +1,7 @@
 import type { LiveState } from '../../pipeline/live/contract.js'
 import type { Terminal } from '../../pipeline/stage/stage.js'
 import type { Output } from '../terminal.js'
-import { drawState, metricLines, stylesOf } from './draw-state.js'
+import { drawState, metricLines, stylesOf, WIDEST } from './draw-state.js'
 import { canDraw, LiveScreen } from './live-screen.js'
 
 /** Milliseconds between two frames. */
@@ -57,7 +57,7 @@ export function showProgress(output: Output, stateOf: () => LiveState | undefine
       isOver = true
       screen.close()
       const width = (output.width ?? 80) - 1
-      const last = stateOf()?.metrics.flatMap((metrics) => metricLines(metrics, Math.min(width, 110), styles)) ?? []
+      const last = stateOf()?.metrics.flatMap((metrics) => metricLines(metrics, Math.min(width, WIDEST), styles)) ?? []
       output.draw(last.map((text) => `${text}\n`).join(''))
       if (line !== '') output.progress(`${line}\n`)
     },

@@ -1,7 +1,8 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { csvOf, decimated, type Line, svgOf } from './series.js'
 import { short } from './state.js'
+import { Headings } from './table-parts.js'
 
 /** The height of a chart in pixels. */
 const HEIGHT = 240
@@ -24,7 +25,8 @@ export function Chart(given: {
   const [width, setWidth] = useState(0)
   range.current = zoom
   const shape = JSON.stringify([isLog, axis, lines.map(({ label, colour, dash, low }) => [label, colour, dash, !!low])])
-  const { data, owners } = aligned(lines, zoom, width, isLog)
+  // What is read out under the mouse changes with every move, the curves do not.
+  const { data, owners } = useMemo(() => aligned(lines, zoom, width, isLog), [lines, zoom, width, isLog])
   const now = useRef({ lines, owners, axis })
   now.current = { lines, owners, axis }
 
@@ -50,7 +52,7 @@ export function Chart(given: {
 
   useEffect(() => {
     plot.current?.setData(data)
-  })
+  }, [data, shape, width === 0])
 
   function options(): uPlot.Options {
     const style = getComputedStyle(document.documentElement)
@@ -175,16 +177,7 @@ function PointTable({
       {isOpen && (
         <div class="scroll">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">{axis}</th>
-                {lines.slice(0, 12).map(({ label }) => (
-                  <th scope="col" key={label}>
-                    {label}
-                  </th>
-                ))}
-              </tr>
-            </thead>
+            <Headings names={[axis, ...lines.slice(0, 12).map(({ label }) => label)]} />
             <tbody>
               {shown.map((at) => (
                 <tr key={at}>

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { RunDifference } from '../contract.js'
 import { chosenRuns, labelOf } from './state.js'
+import { Headings } from './table-parts.js'
 
 /** What differs between two of the chosen runs. */
 export function Compare() {
@@ -53,13 +54,7 @@ export function Compare() {
           ) : (
             <div class="scroll">
               <table class="difference">
-                <thead>
-                  <tr>
-                    <th scope="col">What</th>
-                    <th scope="col">First</th>
-                    <th scope="col">Second</th>
-                  </tr>
-                </thead>
+                <Headings names={['What', 'First', 'Second']} />
                 <tbody>
                   {rows.map(([what, a, b]) => (
                     <tr key={what}>

@@ -2,6 +2,7 @@ import { layered } from '../../figures/layers.js'
 import { textWidth, truncateText } from '../../figures/theme.js'
 import type { RunDetail } from '../contract.js'
 import { focus, live, short } from './state.js'
+import { Headings } from './table-parts.js'
 
 const WIDEST = 240
 const LINE = 15
@@ -72,15 +73,7 @@ export function Graph({ graph: { stages, wires } }: { readonly graph: RunDetail[
         <summary>Wires as a table</summary>
         <div class="scroll">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">from</th>
-                <th scope="col">output</th>
-                <th scope="col">to</th>
-                <th scope="col">type</th>
-                <th scope="col">rate now</th>
-              </tr>
-            </thead>
+            <Headings names={['from', 'output', 'to', 'type', 'rate now']} />
             <tbody>
               {wires.map(({ from, output, to, type }) => (
                 <tr key={`${from} ${output} ${to} ${type}`}>

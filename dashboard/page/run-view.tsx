@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { RunDetail, TextTable } from '../contract.js'
 import { Graph } from './graph.js'
 import { filesChanged, focus, runs, short } from './state.js'
+import { Headings, ShadedCell } from './table-parts.js'
 
 /** Rows of a table that are shown. */
 const MOST_ROWS = 200
@@ -123,15 +124,7 @@ function Sheet({ title, table: { columns, rows } }: { readonly title: string; re
       </summary>
       <div class="scroll">
         <table>
-          <thead>
-            <tr>
-              {columns.map((name) => (
-                <th scope="col" key={name}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <Headings names={columns} />
           <tbody>
             {rows.slice(0, MOST_ROWS).map((row, i) => (
               <tr key={i}>
@@ -155,15 +148,7 @@ function Confusion({ table: { columns, rows } }: { readonly table: TextTable }) 
       <h3>Confusion</h3>
       <div class="scroll">
         <table class="heat">
-          <thead>
-            <tr>
-              {columns.map((name) => (
-                <th scope="col" key={name}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <Headings names={columns} />
           <tbody>
             {rows.map((cells) => {
               const total = cells.reduce((sum, cell, i) => sum + (isCount[i] ? Number(cell) : 0), 0)
@@ -173,9 +158,9 @@ function Confusion({ table: { columns, rows } }: { readonly table: TextTable }) 
                   {cells.slice(1).map((cell, i) => {
                     const share = isCount[i + 1] && total > 0 ? Number(cell) / total : 0
                     return (
-                      <td key={columns[i + 1]} class="number" style={{ backgroundColor: shade(share) }}>
+                      <ShadedCell key={columns[i + 1]} share={share}>
                         {short(cell === '' ? cell : Number(cell))}
-                      </td>
+                      </ShadedCell>
                     )
                   })}
                 </tr>
@@ -186,9 +171,4 @@ function Confusion({ table: { columns, rows } }: { readonly table: TextTable }) 
       </div>
     </section>
   )
-}
-
-/** A shade for a share from 0 to 1, behind text in the colour of the page. */
-export function shade(share: number): string {
-  return `color-mix(in srgb, var(--accent) ${Math.round(55 * Math.min(1, Math.max(0, share)))}%, transparent)`
 }

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals'
 import type { RunSummary } from '../contract.js'
-import { shade } from './run-view.js'
 import { runs, short, textOf, varying } from './state.js'
+import { Headings, ShadedCell } from './table-parts.js'
 
 /** Lines of the drawing, and values of an axis of the heat map. */
 const MOST = { lines: 1000, values: 40 }
@@ -89,16 +89,7 @@ function HeatMap({
           <caption>
             Mean of {metric.replaceAll('_', ' ')}; {x} across{y && `, ${y} down`}
           </caption>
-          <thead>
-            <tr>
-              <th scope="col">{y}</th>
-              {xs.map((value) => (
-                <th scope="col" key={value}>
-                  {value}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <Headings names={[y, ...xs]} />
           <tbody>
             {ys.map((row) => (
               <tr key={row}>
@@ -107,9 +98,9 @@ function HeatMap({
                   const mean = means.get(JSON.stringify([column, row]))
                   const share = mean === undefined ? 0 : high > low ? (mean - low) / (high - low) : 0.5
                   return (
-                    <td key={column} class="number" style={{ backgroundColor: shade(share) }}>
+                    <ShadedCell key={column} share={share}>
                       {mean === undefined ? '' : short(mean)}
-                    </td>
+                    </ShadedCell>
                   )
                 })}
               </tr>

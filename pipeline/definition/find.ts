@@ -29,10 +29,10 @@ export function findDefinition(name: string, folder = process.cwd()): string {
   if (found.length === 1) return join(builtInFolder, `${found[0]}.yaml`)
   if (/\.ya?ml$/.test(name) || name.includes('\0')) return name
   if (name !== '' && existsSync(file)) return file
-  // A list of all names is cut, and those outside of folders are the general ones.
-  const shorterFirst = (a: string, b: string): number => Number(a.includes('/')) - Number(b.includes('/'))
+  // The message shows only the first names, so the general pipelines, which lie in no folder, come first.
+  const topLevelFirst = (a: string, b: string): number => Number(a.includes('/')) - Number(b.includes('/'))
   throw new PipelineError(
     'DEFINITION',
-    `no file and no built-in pipeline named ${show(name)}${suggestion(name, names.sort(shorterFirst), 'built in')}`,
+    `no file and no built-in pipeline named ${show(name)}${suggestion(name, names.sort(topLevelFirst), 'built in')}`,
   )
 }

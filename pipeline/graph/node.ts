@@ -31,3 +31,8 @@ export interface Graph {
   /** In topological order: each node comes after the nodes that feed it. */
   readonly nodes: readonly Node[]
 }
+
+/** The stages that get tables of a stage, from any of its outputs. */
+export function readersOf({ id }: Node, { nodes }: Graph): Node[] {
+  return nodes.filter(({ inputs }) => [...inputs.values()].some((source) => source.id === id))
+}

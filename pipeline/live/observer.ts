@@ -3,7 +3,6 @@ import type { FlowActivity } from '../flow/flow-control.js'
 import type { Graph, Node } from '../graph/node.js'
 import type { Ports } from '../stage/stage.js'
 import { type Position, positionOf } from '../wires/position.js'
-import { unreadOf } from '../wires/unread.js'
 import type { LiveState } from './contract.js'
 import { MetricCurves } from './metric-curves.js'
 import { StageClock } from './stage-clock.js'
@@ -97,12 +96,12 @@ export class RunObserver {
     if (type === 'metrics')
       return (table) => {
         counter.tables++
-        counter.rows += rowsOf(table)
+        counter.rows += table.numRows
         this.curves.add(id, table)
       }
     return (table) => {
       counter.tables++
-      counter.rows += rowsOf(table)
+      counter.rows += table.numRows
     }
   }
 
@@ -207,15 +206,4 @@ export class RunObserver {
       measured: this.clock.measured,
     }
   }
-}
-
-/**
- * The number of rows. `numRows` of a table adds up those of its pieces; nearly all have one. Rows that lie in a file are not
- * read for it.
- */
-function rowsOf(table: Table): number {
-  const unread = unreadOf(table)
-  if (unread) return unread.to - unread.from
-  const { batches } = table
-  return batches.length === 1 ? batches[0]!.numRows : table.numRows
 }

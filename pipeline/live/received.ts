@@ -10,7 +10,7 @@ import { type LiveMessage, MOST_TABLES } from './contract.js'
 
 /** A larger table than this is sent by no run, in bytes. */
 const LARGEST_TABLE = 64 << 20
-/** More stages, wires or metrics than this has no run. */
+/** No run has more stages, wires or metrics than this. */
 const MOST = 10_000
 
 const text = z.string().max(10_000)

@@ -13,7 +13,7 @@ import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import { aboveOf } from '../graph/above.js'
 import { askedOf, asksForPieces } from '../graph/asked.js'
-import type { Graph, Node } from '../graph/node.js'
+import { type Graph, type Node, readersOf } from '../graph/node.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { watchedOf } from '../graph/watched.js'
 import { RunObserver } from '../live/observer.js'
@@ -227,7 +227,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
  */
 function isLookedAt(node: Node, port: string, graph: Graph): boolean {
   if (asksForPieces(node)) return true
-  const readers = graph.nodes.filter(({ inputs }) => [...inputs.values()].some(({ id }) => id === node.id))
+  const readers = readersOf(node, graph)
   if (readers.length > 0 && readers.every(asksForPieces)) return false
   return isLoader(node, port) || isDivider(node, port)
 }
@@ -264,7 +264,7 @@ function contextMaker(
     watched: watchedIn(metrics, watchedOf(node, pipeline.graph)),
     kernels: countedKernels(kernels, memory, `the rows of ${node.id}`),
     memory,
-    above: { ...aboveOf(node, pipeline), read: () => recorder.data },
+    above: aboveOf(node, pipeline, () => recorder.data),
     learner: (name, options = {}) =>
       learnerNamed(
         name,

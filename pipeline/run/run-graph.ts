@@ -5,7 +5,7 @@ import { listed } from '../base/words.js'
 import { StageFlow } from '../flow/flow.js'
 import { FlowControl } from '../flow/flow-control.js'
 import { Wire } from '../flow/wire.js'
-import type { Graph, Node } from '../graph/node.js'
+import { type Graph, type Node, readersOf } from '../graph/node.js'
 import type { RunObserver } from '../live/observer.js'
 import type { WireTaps } from '../live/wire-taps.js'
 import type { Ports, StageContext } from '../stage/stage.js'
@@ -211,10 +211,10 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
     function endUnneeded(reader: Node): void {
       sated.add(reader.id)
       for (const node of [...graph.nodes].reverse()) {
-        const readers = graph.nodes.filter(({ inputs }) => [...inputs.values()].some(({ id }) => id === node.id))
+        const readers = readersOf(node, graph)
         if (sated.has(node.id) || readers.length === 0 || !readers.every(({ id }) => sated.has(id))) continue
         sated.add(node.id)
-        for (const [key, end] of ends) if (key.startsWith(`${node.id}.`)) end()
+        for (const port of Object.keys(node.stage.outputs)) ends.get(`${node.id}.${port}`)?.()
       }
     }
 

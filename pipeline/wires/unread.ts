@@ -155,6 +155,22 @@ export function batchWith(table: Table, rows: ExampleRows): Table {
   return readTable(unreadOf(table)!, rows)
 }
 
+/** The rows of a file, `step` at a time. The next ones are read while the caller works on these. */
+export async function* windowsOf(source: RowSource, step: number): AsyncGenerator<ExampleRows> {
+  const read = (from: number): Promise<ExampleRows> => {
+    const reading = source.read(from, Math.min(from + step, source.rows))
+    // It is awaited later; until then a failure is nobody's.
+    reading.catch(() => {})
+    return reading
+  }
+  let next = read(0)
+  for (let from = 0; from < source.rows; from += step) {
+    const now = await next
+    if (from + step < source.rows) next = read(from + step)
+    yield now
+  }
+}
+
 /** The most bytes that are read while everything else waits: a disk answers in less time than a thread does. */
 const SMALL = 1 << 16
 

@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { readSync } from 'node:fs'
 import { basename, dirname, relative, resolve } from 'node:path'
-import { PipelineError } from '../../pipeline/stage-kit.js'
+import { PipelineError, withRegularFile } from '../../pipeline/stage-kit.js'
 
 /**
  * The options of files of images, and of files of labels in the same order if there are any. Throws a PipelineError
@@ -27,13 +27,10 @@ export function idxFilesGiven(paths: readonly string[]): Record<string, unknown>
 function isLabels(path: string): boolean {
   if (/label/i.test(basename(path))) return true
   try {
-    const file = openSync(path, 'r')
-    try {
+    return withRegularFile(path, (descriptor) => {
       const head = Buffer.alloc(4)
-      return readSync(file, head, 0, 4, 0) === 4 && head.readUInt32BE() === 0x801
-    } finally {
-      closeSync(file)
-    }
+      return readSync(descriptor, head, 0, 4, 0) === 4 && head.readUInt32BE() === 0x801
+    })
   } catch {
     // The load stage says what is wrong with the file.
     return false

@@ -11,6 +11,7 @@ import {
   splitOf,
   turn,
   widthOf,
+  windowsOf,
 } from '../../pipeline/stage-kit.js'
 
 /** Mean, deviation and range per feature. */
@@ -195,12 +196,7 @@ async function* piecesOf(rows: Rows | RowSource, width: number, context: StageCo
   if ('read' in rows) {
     // Several blocks at a time, and the next ones while these are summed.
     const many = step * Math.max(1, Math.floor(context.memory.window / (step * rows.rowBytes)))
-    let next = rows.read(0, Math.min(many, rows.rows))
-    for (let from = 0; from < rows.rows; from += many) {
-      const { values } = await next
-      const after = from + many
-      if (after < rows.rows) next = rows.read(after, Math.min(after + many, rows.rows))
-      next.catch(() => {})
+    for await (const { values } of windowsOf(rows, many)) {
       for (let at = 0; at < values.length; at += step * width) {
         yield values.subarray(at, at + step * width)
         await turn(context)

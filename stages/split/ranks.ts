@@ -142,7 +142,7 @@ async function ofAllRows<A extends Int32Array | Float64Array>(
   context: StageContext,
 ): Promise<A> {
   const shards = rankOf.length
-  const sent = await context.parallel.collect(concatenated(own.map(bytesOf)))
+  const sent = await context.parallel.collect(Buffer.concat(own.map(bytesOf)))
   const numbers = sent.map((bytes) =>
     all instanceof Int32Array ? new Int32Array(aligned(bytes)) : new Float64Array(aligned(bytes)),
   )
@@ -161,15 +161,5 @@ function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
 
 /** A copy of bytes that begins where numbers may begin. */
 function aligned(bytes: Uint8Array): ArrayBuffer {
-  return bytes.slice().buffer as ArrayBuffer
-}
-
-function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
+  return new Uint8Array(bytes).buffer
 }
