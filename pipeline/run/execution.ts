@@ -306,14 +306,18 @@ function watchedIn(
 
 /** Returns the hooks of a stage, with its name in the errors of `begin`. */
 function withStage<S>(hooks: StateHooks<S>, { title, where }: Node): StateHooks<S> {
+  const named = (error: unknown): never => {
+    throw inStage(error, title, where)
+  }
   return {
+    prepare: () => hooks.prepare?.()?.catch(named),
     snapshot: () => hooks.snapshot(),
     restore: (state) => hooks.restore(state),
     begin: () => {
       try {
         hooks.begin?.()
       } catch (error) {
-        throw inStage(error, title, where)
+        named(error)
       }
     },
     sync: async () => hooks.sync?.(),

@@ -7,7 +7,6 @@ import {
   filter,
   forkJoin,
   identity,
-  map,
   of,
   take,
   tap,
@@ -19,7 +18,7 @@ import { fastKernelNames } from '../../kernels/index.js'
 import {
   arrowFile,
   checkLearner,
-  copyParameters,
+  copyFromDevice,
   defineStage,
   PipelineError,
   positionOf,
@@ -85,6 +84,7 @@ export const gradient = defineStage({
     '- use: check/gradient\n  from: { batches: shuffle, parameters: model }\n' +
     '  with: { features: 50, threshold: 1.0e-6 }',
   holds: 'one batch, its logits, and the parameters before and after one step',
+  asks: () => ({ parameters: { arrays: 'last' } }),
   facts: ({ inputs, problem }) => {
     checkLearner(inputs.parameters, problem)
     return {}
@@ -103,7 +103,15 @@ export const gradient = defineStage({
           },
         })
         const at = (step: number) => (table: Table) => positionOf(table).step === step
-        const kept = (step: number) => parameters.pipe(filter(at(step)), take(1), map(copyParameters))
+        const kept = (step: number) =>
+          parameters.pipe(
+            filter(at(step)),
+            take(1),
+            context.flow.concatMap((table) => {
+              const copy = copyFromDevice(table)
+              return copy instanceof Promise ? copy : [copy]
+            }, 'parameters'),
+          )
         const failed = new PipelineError('DATA', `the run ended before its step ${options.step} could be checked`)
         return forkJoin({
           batch: batches.pipe(filter(at(options.step)), take(1)),
