@@ -1,4 +1,4 @@
-import { type KernelName, type Kernels, kernelNames } from './contract.js'
+import { hostKernelNames, type KernelName, type Kernels } from './contract.js'
 
 /** Finds and opens an implementation of the kernels. Its code is loaded on the first call. */
 export interface Implementation {
@@ -22,7 +22,11 @@ export const implementations: Readonly<Record<KernelName, Implementation>> = {
     missing: async () => undefined,
     open: async () => (await import('./reference.js')).referenceKernels(),
   },
+  webgpu: {
+    missing: async () => (await import('./webgpu/index.js')).webgpuMissing(),
+    open: async () => (await import('./webgpu/index.js')).webgpuKernels(),
+  },
 }
 
-/** The implementations that are checked against the reference. */
-export const fastKernelNames = kernelNames.filter((name) => name !== 'reference')
+/** The implementations in this process that are checked against the reference. */
+export const fastKernelNames = hostKernelNames.filter((name) => name !== 'reference')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import t, { type Test } from 'tap'
 import { type MetricsRow, Pipeline, start } from '../dist/index.js'
-import { type KernelName, kernelNames } from '../dist/kernels/index.js'
+import { hostKernelNames, type KernelName } from '../dist/kernels/index.js'
 import { implementations } from '../dist/kernels/registry.js'
 import { data, dataMissing } from './data.js'
 import { temporary } from './stages/harness.js'
@@ -78,7 +78,7 @@ async function historyUntil(epoch: number, pipeline: Pipeline, kernel: KernelNam
   return history
 }
 
-for (const kernel of kernelNames) {
+for (const kernel of hostKernelNames) {
   const unavailable = missing || ((await implementations[kernel].missing()) ?? false)
   t.test(`the ${kernel} kernel keeps the values of PyTorch`, { skip: unavailable }, async (t) => {
     const tolerance = kernel === 'reference' ? 1e-8 : 1e-4
