@@ -79,7 +79,7 @@ export const errorCodes: Readonly<Record<ErrorCode, CodeExplanation>> = {
     example:
       'pipeline.yaml:4:5  stages[2] gradient-step/softmax: cannot allocate 8000000000000 bytes: the machine does not have that ' +
       'much memory left; use fewer rows, features or classes, or a larger machine',
-    fix: 'millrace engines says what this machine has. Without --kernel, the fastest that runs is taken.',
+    fix: 'millrace kernels says what this machine has. Without --kernel, the fastest that runs is taken.',
   },
   PARALLEL: {
     meaning: 'The processes of one divided run do not agree, or one of them has ended.',

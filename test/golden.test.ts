@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import t, { type Test } from 'tap'
 import { type MetricsRow, Pipeline, start } from '../dist/index.js'
-import { hostKernelNames, type KernelName } from '../dist/kernels/index.js'
+import type { KernelName } from '../dist/kernels/index.js'
 import { implementations } from '../dist/kernels/registry.js'
 import { data, dataMissing } from './data.js'
+import { webgpuMissing } from './kernels/emulated.js'
 import { temporary } from './stages/harness.js'
 
 /*
@@ -78,14 +79,25 @@ async function historyUntil(epoch: number, pipeline: Pipeline, kernel: KernelNam
   return history
 }
 
-for (const kernel of hostKernelNames) {
-  const unavailable = missing || ((await implementations[kernel].missing()) ?? false)
-  t.test(`the ${kernel} kernel keeps the values of PyTorch`, { skip: unavailable }, async (t) => {
+/** Cases, and up to which epoch they run, by kernel. */
+const tried: Record<KernelName, { readonly names: readonly string[]; readonly last: number }> = {
+  native: { names: Object.keys(cases), last: 10 },
+  wasm: { names: Object.keys(cases), last: 10 },
+  // Both take their time: MILLRACE_GOLDEN=10 runs them to the last epoch, the emulated GPU with all cases.
+  reference: { names: Object.keys(cases), last: Number(process.env.MILLRACE_GOLDEN ?? 1) },
+  webgpu: {
+    names: process.env.MILLRACE_GOLDEN ? Object.keys(cases) : ['momentum', 'two-layer-cyclical', 'three-layer-batch-norm'],
+    last: Number(process.env.MILLRACE_GOLDEN ?? 2),
+  },
+}
+
+for (const [kernel, { names, last }] of Object.entries(tried) as [KernelName, (typeof tried)[KernelName]][]) {
+  const unavailable = missing || (kernel === 'webgpu' ? await webgpuMissing() : await implementations[kernel].missing())
+  t.test(`the ${kernel} kernel keeps the values of PyTorch`, { skip: unavailable ?? false }, async (t) => {
     const tolerance = kernel === 'reference' ? 1e-8 : 1e-4
-    // The reference kernel takes its time: MILLRACE_GOLDEN=10 runs it to the last epoch.
-    const last = kernel === 'reference' ? Number(process.env.MILLRACE_GOLDEN ?? 1) : 10
-    for (const [name, training] of Object.entries(cases)) {
+    for (const name of names) {
       await t.test(name, async (t) => {
+        const training = cases[name]!
         const file = pipelineOf(t, training.replace('FILE', `{ from: "${data}/golden/${name}.safetensors" }`))
         const history = await historyUntil(last, await Pipeline.load(file), kernel)
         const rows = golden.filter((row) => row.case === name)

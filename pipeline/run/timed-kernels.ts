@@ -71,6 +71,7 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
       evaluate: timed(inner.evaluate.bind(inner)),
       penalty: timed(inner.penalty.bind(inner)),
       scores: inner.scores.bind(inner),
+      ...(inner.settle && { settle: inner.settle.bind(inner) }),
       free: inner.free.bind(inner),
     }
   }

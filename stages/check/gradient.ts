@@ -14,7 +14,7 @@ import {
   throwIfEmpty,
 } from 'rxjs'
 import { z } from 'zod'
-import { fastKernelNames } from '../../kernels/index.js'
+import { fastKernelNames, kernelNames } from '../../kernels/index.js'
 import {
   arrowFile,
   checkLearner,
@@ -44,7 +44,10 @@ const options = z.strictObject({
     .optional()
     .describe("Weight decays to check the kernels with. Default: 0 and the model's own (0.1 if that is 0)."),
   threshold: z.number().positive().default(1e-6).describe('Largest absolute error against differences.'),
-  kernels: z.array(z.enum(fastKernelNames)).default(fastKernelNames).describe('The fast kernels to compare.'),
+  kernels: z
+    .array(z.enum(kernelNames).exclude(['reference']))
+    .default(fastKernelNames)
+    .describe('The fast kernels to compare.'),
   kernelThreshold: z
     .number()
     .positive()
