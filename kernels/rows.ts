@@ -24,7 +24,12 @@ export function* slices(rows: Rows, most: number): Generator<Rows> {
   const width = values.length / labels.length
   for (let from = 0; from < labels.length; from += most) {
     const to = Math.min(labels.length, from + most)
-    const part = { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine, isFixed }
+    const part = {
+      values: values.subarray(from * width, to * width),
+      labels: labels.subarray(from, to),
+      affine,
+      isFixed,
+    }
     if (!weights && !masks) yield part
     else
       yield {

@@ -1,5 +1,11 @@
 import t, { type Test } from 'tap'
-import { fastKernelNames, hostKernelNames, type KernelName, kernelNames, openKernels } from '../../dist/kernels/index.js'
+import {
+  fastKernelNames,
+  hostKernelNames,
+  type KernelName,
+  kernelNames,
+  openKernels,
+} from '../../dist/kernels/index.js'
 import { implementations } from '../../dist/kernels/registry.js'
 
 /** Opens kernels without a name, and returns the name of what was opened. */
