@@ -51,7 +51,9 @@ const columns = golden.shift().split(',')
 let isWrong = false
 
 async function goldenCase(name) {
-  const [learner, options] = cases[name].replace('FILE', `{ from: "${folder}/golden/${name}.safetensors" }`).split(/, (.*)/s)
+  const [learner, options] = cases[name]
+    .replace('FILE', `{ from: "${folder}/golden/${name}.safetensors" }`)
+    .split(/, (.*)/s)
   const last = Math.min(Number(flags.epochs), singleUntil[name] ?? 10)
   const pipeline = await loaded(`
 stages:
@@ -121,7 +123,9 @@ stages:
       const began = performance.now()
       const { record, history } = await start(pipeline, { out: join(out, name), kernel }).result
       const { train, overhead, steps } = record.timings
-      files.push(['metrics.csv', 'parameters.arrow'].map((file) => readFileSync(join(out, name, file), 'latin1')).join())
+      files.push(
+        ['metrics.csv', 'parameters.arrow'].map((file) => readFileSync(join(out, name, file), 'latin1')).join(),
+      )
       const what = `${steps} steps of 100 rows, ${history.length} evaluations of 3 × ${rows} rows`
       tell(
         name === 'a' || files[0] === files[1],

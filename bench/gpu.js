@@ -42,7 +42,9 @@ export async function gpuBench({ limit = 150, seconds = 1, largest = 4096 } = {}
     return
   }
   const cpu = await openKernels({})
-  console.log(`\nSteps of networks ${FEATURES}-…-${CLASSES} on bytes, sgd: ${gpu.detail} and ${cpu.name} (${cpu.detail}, ${cpu.threads} threads)`)
+  console.log(
+    `\nSteps of networks ${FEATURES}-…-${CLASSES} on bytes, sgd: ${gpu.detail} and ${cpu.name} (${cpu.detail}, ${cpu.threads} threads)`,
+  )
   const torch = await torchTimes(sizes, seconds, limit / 3)
   const data = problem()
   const rows = []
@@ -92,7 +94,9 @@ export async function gpuBench({ limit = 150, seconds = 1, largest = 4096 } = {}
 /** Rows that a linear model can tell apart most of the time: a pattern of bytes for each class, and noise over it. */
 export function problem() {
   const random = mulberry(7)
-  const patterns = Array.from({ length: CLASSES }, () => Uint8Array.from({ length: FEATURES }, () => 118 + 20 * random()))
+  const patterns = Array.from({ length: CLASSES }, () =>
+    Uint8Array.from({ length: FEATURES }, () => 118 + 20 * random()),
+  )
   const count = ROWS + HELD_OUT
   const values = new Uint8Array(new SharedArrayBuffer(count * FEATURES))
   const labels = Int32Array.from({ length: count }, (_, i) => (i * 7) % CLASSES)
@@ -200,7 +204,10 @@ async function torchTimes(sizes, seconds, limit) {
     console.log(`  ${device}`)
     return times
   } catch (error) {
-    const last = String(error.stderr ?? error.message).trim().split('\n').at(-1)
+    const last = String(error.stderr ?? error.message)
+      .trim()
+      .split('\n')
+      .at(-1)
     console.log(`  PyTorch left out: ${error.killed ? `it took longer than ${limit.toFixed(0)} s` : last}`)
     return []
   }

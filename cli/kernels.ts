@@ -68,7 +68,9 @@ function adapterLines({ name, vendor, architecture, backend, isSoftware, limits 
   )
   const maker = [vendor, architecture].filter((word) => word !== '').join(', ')
   return [
-    oneLine(`${name}${maker ? ` (${maker})` : ''} through ${backend}${isSoftware ? ', emulated by the CPU: right, and slow' : ''}`),
+    oneLine(
+      `${name}${maker ? ` (${maker})` : ''} through ${backend}${isSoftware ? ', emulated by the CPU: right, and slow' : ''}`,
+    ),
     `at most: ${sizes.join(', ')}`,
   ]
 }

@@ -63,7 +63,9 @@ export function addRunOptions(command: Command): Command {
 
 /** Returns the option `--kernel`. Its help names `byDefault` as the default. */
 export function kernelOption(byDefault = 'the fastest on this machine'): Option {
-  return new Option('--kernel <name>', `implementation of the arithmetic (default: ${byDefault})`).choices(kernelChoices)
+  return new Option('--kernel <name>', `implementation of the arithmetic (default: ${byDefault})`).choices(
+    kernelChoices,
+  )
 }
 
 /** Returns the option `--threads`. */

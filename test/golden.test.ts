@@ -86,7 +86,9 @@ const tried: Record<KernelName, { readonly names: readonly string[]; readonly la
   // Both take their time: MILLRACE_GOLDEN=10 runs them to the last epoch, the emulated GPU with all cases.
   reference: { names: Object.keys(cases), last: Number(process.env.MILLRACE_GOLDEN ?? 1) },
   webgpu: {
-    names: process.env.MILLRACE_GOLDEN ? Object.keys(cases) : ['momentum', 'two-layer-cyclical', 'three-layer-batch-norm'],
+    names: process.env.MILLRACE_GOLDEN
+      ? Object.keys(cases)
+      : ['momentum', 'two-layer-cyclical', 'three-layer-batch-norm'],
     last: Number(process.env.MILLRACE_GOLDEN ?? 2),
   },
 }

@@ -49,6 +49,7 @@ t.test('kernels lists what is there', async (t) => {
   )
   t.equal(listed.filter(({ isDefault }) => isDefault).length, 1)
   const text = (await millrace(['kernels'], '.', env)).stdout
-  for (const { name, detail, missing } of listed) t.match(text, new RegExp(`^${name} +${missing ? 'not here: ' : detail}`, 'm'))
+  for (const { name, detail, missing } of listed)
+    t.match(text, new RegExp(`^${name} +${missing ? 'not here: ' : detail}`, 'm'))
   if (!missing) t.match(text, /through vulkan.*\n +at most: buffer [\d.]+ [GM]B/)
 })

@@ -99,11 +99,13 @@ export function openStage<S extends AnyStage>(
 
   function snapshot(): Promise<unknown> {
     // `isQuiet` is false if the stage pulls no tables itself.
-    return new Promise((resolve) => control.settle((isQuiet) => {
+    return new Promise((resolve) =>
+      control.settle((isQuiet) => {
         const state = isQuiet ? takeState() : takeStateWhenIdle()
         resolve(state)
         return isQuiet ? state.then(nothing, nothing) : undefined
-      }))
+      }),
+    )
   }
 
   let subscribers = 0

@@ -168,7 +168,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     const stepper = makeStepper(parts, saved ?? {}, context.flow)
     const most = model.stepsAhead ?? 0
     const ahead = most > 0 ? stepsAhead(model, stepper.isWhole ? most : 1, lastStep(), checkLoss) : undefined
-    const described = {
+    const described: Parameters<typeof parametersTables>[0] = {
       learner: learner.name,
       options: own,
       shape,

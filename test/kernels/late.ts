@@ -44,13 +44,20 @@ export function lateKernels(
     stepsAhead,
     memoryOutlivesClose: inner.memoryOutlivesClose,
     allocate: (bytes) => inner.allocate(bytes),
-    network: (shape: NetworkShape) => lateNetwork(inner.network(shape), stepsAhead, calls, lostAt),
+    network: (shape: NetworkShape) => lateNetwork(inner, shape, stepsAhead, calls, lostAt),
     moments: (values, features) => inner.moments(values, features),
     close: () => inner.close(),
   }
 }
 
-function lateNetwork(inner: Network, stepsAhead: number, calls: LateCalls, lostAt: number): Network {
+function lateNetwork(
+  kernels: Kernels,
+  shape: NetworkShape,
+  stepsAhead: number,
+  calls: LateCalls,
+  lostAt: number,
+): Network {
+  const inner = kernels.network(shape)
   const mirror = copyOf(inner.read() as Arrays)
   const states = new Map<RuleState, OwnState>()
   let waiting: { resolve(): void; reject(error: Error): void }[] = []
@@ -104,7 +111,7 @@ function lateNetwork(inner: Network, stepsAhead: number, calls: LateCalls, lostA
   function own(update: Exclude<NetworkStep, { rule: 'sgd' }>): NetworkStep {
     let state = states.get(update.state)
     if (!state) {
-      state = new OwnState(update.state)
+      state = new OwnState(update.state, kernels)
       states.set(update.state, state)
     }
     return { ...update, state: state.own, change: state.changing(update.change) }
@@ -153,9 +160,18 @@ class OwnState {
   /** Arrays that `change` changes, whose state is that of the caller. */
   private readonly changed = new Set<string>()
 
-  constructor(given: RuleState) {
+  constructor(given: RuleState, kernels: Kernels) {
     this.given = given
-    this.own = Object.fromEntries(Object.entries(given).map(([name, list]) => [name, list.map((array) => array.slice())]))
+    const copy = (array: Numbers): Numbers => {
+      const { buffer, byteOffset } = kernels.allocate(array.byteLength)
+      const own =
+        array instanceof Float64Array
+          ? new Float64Array(buffer, byteOffset, array.length)
+          : new Float32Array(buffer, byteOffset, array.length)
+      own.set(array)
+      return own
+    }
+    this.own = Object.fromEntries(Object.entries(given).map(([name, list]) => [name, list.map(copy)]))
   }
 
   changing(change: (name: string, parameters: Numbers, gradient: Numbers) => void): typeof change {
