@@ -6,7 +6,7 @@ import { type MetricsRow, Pipeline, start } from '../dist/index.js'
 import type { KernelName } from '../dist/kernels/index.js'
 import { implementations } from '../dist/kernels/registry.js'
 import { data, dataMissing } from './data.js'
-import { webgpuMissing } from './kernels/emulated.js'
+import { webgpuSkip } from './kernels/adapter.js'
 import { temporary } from './stages/harness.js'
 
 /*
@@ -94,7 +94,7 @@ const tried: Record<KernelName, { readonly names: readonly string[]; readonly la
 }
 
 for (const [kernel, { names, last }] of Object.entries(tried) as [KernelName, (typeof tried)[KernelName]][]) {
-  const unavailable = missing || (kernel === 'webgpu' ? await webgpuMissing() : await implementations[kernel].missing())
+  const unavailable = missing || (kernel === 'webgpu' ? await webgpuSkip() : await implementations[kernel].missing())
   t.test(`the ${kernel} kernel keeps the values of PyTorch`, { skip: unavailable ?? false }, async (t) => {
     const tolerance = kernel === 'reference' ? 1e-8 : 1e-4
     for (const name of names) {

@@ -5,12 +5,12 @@ import type { RunRecord } from '../dist/index.js'
 import { implementations } from '../dist/kernels/registry.js'
 import { differingFiles } from '../dist/report/compared-files.js'
 import { millrace } from './cli/millrace.js'
-import { webgpuMissing } from './kernels/emulated.js'
+import { webgpuSkip } from './kernels/adapter.js'
 import { dying, folder } from './pipeline/run/mortal.js'
 
 /* Runs on a GPU, through the command line. Without one, an emulated adapter stands in. */
 
-const missing = await webgpuMissing()
+const missing = await webgpuSkip()
 const common = ['--quiet', '--kernel', 'webgpu', '--plugins', '.', '--set', 'model.update=adam']
 
 t.test('the same adapter gives the same bytes, also after a kill and a resume', { skip: missing }, async (t) => {
