@@ -45,6 +45,9 @@ const ANY = usage.storage | usage.copySource | usage.copyTarget
 /** Buffers of at least this size are watched for a lack of memory when they are made. */
 const WATCHED_BYTES = 2 ** 26
 
+/** The shaders write the memory of a workgroup before they read it, so that nobody needs to clear it. */
+const FEATURES = ['enable-dawn-features=disable_workgroup_init']
+
 interface Package {
   create(options: string[]): GPU
 }
@@ -55,8 +58,8 @@ interface Found {
 }
 
 /** What `create` made must be reachable from here for as long as it is used: the package does not keep it itself. */
-const roots: Set<unknown> = ((globalThis as Record<symbol, unknown>)[Symbol.for('millrace.webgpu')] ??=
-  new Set()) as Set<unknown>
+const roots = new Set<unknown>()
+Object.assign(globalThis, { [Symbol('millrace.webgpu')]: roots })
 
 /** Returns the reason why this machine has no device, or undefined if it has one. */
 export async function deviceMissing(): Promise<string | undefined> {
@@ -80,7 +83,7 @@ async function findAdapter(): Promise<Found | string> {
   }
   let reason = ''
   try {
-    const gpu = dawn.create(process.platform === 'linux' ? ['backend=vulkan'] : [])
+    const gpu = dawn.create(process.platform === 'linux' ? [...FEATURES, 'backend=vulkan'] : FEATURES)
     roots.add(gpu)
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
     if (adapter) return { gpu, adapter }
@@ -108,7 +111,9 @@ function hasVulkanLoader(): boolean {
 
 function folders(path: string): string[] {
   try {
-    return readdirSync(path, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? `${path}/${each.name}` : []))
+    return readdirSync(path, { withFileTypes: true }).flatMap((each) =>
+      each.isDirectory() ? `${path}/${each.name}` : [],
+    )
   } catch {
     return []
   }
@@ -195,7 +200,14 @@ export async function openDevice(): Promise<Gpu> {
     const buffer = device.createBuffer({ label, size, usage: use })
     if (isWatched)
       device.popErrorScope().then(
-        (lack) => lack && fail(outOfMemory(size, `the GPU (${name}) does not have that much left (${label}); use another kernel, or a smaller model`)),
+        (lack) =>
+          lack &&
+          fail(
+            outOfMemory(
+              size,
+              `the GPU (${name}) does not have that much left (${label}); use another kernel, or a smaller model`,
+            ),
+          ),
         () => undefined,
       )
     return { id: ++ids, buffer, bytes: size }

@@ -160,8 +160,7 @@ export function makePasses(shape: NetworkShape, layout: Layout, parameters: Memo
       capacity = Math.max(capacity, size)
       hasSlopes ||= isTraining
       rooms = layers.map(({ units4, isNormalised }) => {
-        const make = (what: string, isThere = true): Memory =>
-          gpu.memory(what, isThere ? capacity * units4 * 16 : 16)
+        const make = (what: string, isThere = true): Memory => gpu.memory(what, isThere ? capacity * units4 * 16 : 16)
         return {
           outputs: make('outputs'),
           slopes: make('slopes', hasSlopes),

@@ -1,4 +1,4 @@
-import { type Gpu, type Memory } from './device.js'
+import type { Gpu, Memory } from './device.js'
 import type { Stream } from './stream.js'
 
 /** See `Kernels.stepsAhead`. */

@@ -47,8 +47,6 @@ export function matmulSource(form: Form, tile: Tile): string {
   const across = columns / 4
   const threads = (rows / perThread) * across
   const { rows: m, columns4, depth } = forms[form]
-  const lanes = Array.from({ length: perThread }, (_, i) => i)
-  const each = (line: (i: number) => string): string => lanes.map(line).join('\n')
   const { aSize, bSize, load, sum } = form === 'weights' ? outer(tile, threads) : inner(form, tile, threads)
   return `
 var<workgroup> tile_a: array<vec4f, ${aSize}>;
@@ -65,7 +63,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u3
   let tx = t % ${across}u;
   let ty = t / ${across}u;
   let end = min(${depth}, (part + 1u) * p.slice);
-  ${each((i) => `var sum${i} = vec4f();`)}
+  var sums_of: array<vec4f, ${perThread}>;
   for (var k = part * p.slice; k < end; k += ${form === 'weights' ? 4 * DEPTH4 : DEPTH4}u) {
     ${load}
     workgroupBarrier();
@@ -75,13 +73,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u3
   let column4 = first_column4 + tx;
   if (column4 >= ${columns4}) { return; }
   let row = first_row + ty * ${perThread}u;
-  ${each((i) => `if (row + ${i}u < ${m}) { finish_or_keep(part, row + ${i}u, column4, sum${i}); }`)}
+  ${repeated(perThread, (i) => `keep(part, row + ${i}, column4, sums_of[${i}]);`)}
 }
-fn finish_or_keep(part: u32, row: u32, column4: u32, sum: vec4f) {
+fn keep(part: u32, row: u32, column4: u32, sum: vec4f) {
+  if (row >= ${m}) { return; }
   if (p.splits == 1u) { finish(row, column4, sum); }
   else { parts[(part * ${m} + row) * ${columns4} + column4] = sum; }
 }
 `
+}
+
+/** A line for each of `count` numbers: registers need constant indices. */
+function repeated(count: number, line: (i: string) => string): string {
+  return Array.from({ length: count }, (_, i) => line(`${i}u`)).join('\n')
 }
 
 /** `a` has vectors along the summed dimension; `b` too (`forward`), or along the columns (`back`). */
@@ -115,8 +119,6 @@ function inner(form: 'forward' | 'back', { rows, columns, perThread }: Tile, thr
       tile_b[j * ${across}u + column4] = v;`
       }
     }`
-  const lanes = Array.from({ length: perThread }, (_, i) => i)
-  const fromA = lanes.map((i) => `let a${i} = tile_a[(ty * ${perThread}u + ${i}u) * ${pitch}u + j];`).join('\n')
   const fromB = [0, 1, 2, 3]
     .map((c) =>
       isForward
@@ -124,12 +126,14 @@ function inner(form: 'forward' | 'back', { rows, columns, perThread }: Tile, thr
         : `let b${c} = tile_b[(j * 4u + ${c}u) * ${across}u + tx];`,
     )
     .join('\n')
-  const add = lanes.map((i) =>
-    isForward
-      ? `sum${i} += vec4f(dot(a${i}, b0), dot(a${i}, b1), dot(a${i}, b2), dot(a${i}, b3));`
-      : `sum${i} += a${i}.x * b0 + a${i}.y * b1 + a${i}.z * b2 + a${i}.w * b3;`,
+  const add = repeated(
+    perThread,
+    (i) => `{
+      let a = tile_a[(ty * ${perThread}u + ${i}) * ${pitch}u + j];
+      sums_of[${i}] += ${isForward ? 'vec4f(dot(a, b0), dot(a, b1), dot(a, b2), dot(a, b3))' : 'a.x * b0 + a.y * b1 + a.z * b2 + a.w * b3'};
+    }`,
   )
-  const sum = `for (var j = 0u; j < ${DEPTH4}u; j++) { ${fromA}\n${fromB}\n${add.join('\n')} }`
+  const sum = `for (var j = 0u; j < ${DEPTH4}u; j++) { ${fromB}\n${add} }`
   return { aSize: rows * pitch, bSize: isForward ? columns * pitch : 4 * DEPTH4 * across, load, sum }
 }
 
@@ -153,10 +157,14 @@ function outer({ rows, columns, perThread }: Tile, threads: number) {
       if (k + j < end && column4 < p.inputs4) { v = ${b}(k + j, column4); }
       tile_b[i] = v;
     }`
-  const quads = Array.from({ length: perThread / 4 }, (_, q) => q)
-  const fromA = quads.map((q) => `let a${q} = tile_a[j * ${down}u + ty * ${perThread / 4}u + ${q}u];`).join('\n')
-  const add = quads.flatMap((q) => ['x', 'y', 'z', 'w'].map((c, i) => `sum${4 * q + i} += a${q}.${c} * b;`))
-  const sum = `for (var j = 0u; j < ${depth}u; j++) { ${fromA}\nlet b = tile_b[j * ${across}u + tx];\n${add.join('\n')} }`
+  const add = repeated(
+    perThread / 4,
+    (q) => `{
+      let a = tile_a[j * ${down}u + ty * ${perThread / 4}u + ${q}];
+      ${repeated(4, (c) => `sums_of[4u * ${q} + ${c}] += a[${c}] * b;`)}
+    }`,
+  )
+  const sum = `for (var j = 0u; j < ${depth}u; j++) { let b = tile_b[j * ${across}u + tx];\n${add} }`
   return { aSize: depth * down, bSize: depth * across, load, sum }
 }
 

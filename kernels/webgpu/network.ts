@@ -1,17 +1,20 @@
-import {
-  checkAny,
-  checkedNetworkArrays,
-  checkLabels,
-  checkRows,
-  checkScores,
-  checkStepRows,
-} from '../check.js'
-import type { Arrays, Evaluation, Gradient, Network, NetworkShape, NetworkStep, Numbers, Rows, RuleState } from '../contract.js'
+import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores, checkStepRows } from '../check.js'
+import type {
+  Arrays,
+  Evaluation,
+  Gradient,
+  Network,
+  NetworkShape,
+  NetworkStep,
+  Numbers,
+  Rows,
+  RuleState,
+} from '../contract.js'
 import { arraysOfNetwork, BATCHES_SEEN, trainedOf, widthOf } from '../network-shape.js'
 import { slices } from '../rows.js'
 import type { Memory } from './device.js'
 import { makePasses, type ParameterBuffers, type Shared, type Use } from './layers.js'
-import { layoutOf, pack, type Place, unpack } from './layout.js'
+import { layoutOf, type Place, pack, unpack } from './layout.js'
 import { makeLosses, STEPS_AHEAD } from './losses.js'
 import { flag, mode } from './params.js'
 import { ruleOf, statesOf } from './rules.js'

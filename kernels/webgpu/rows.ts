@@ -94,8 +94,12 @@ export function makeRowStore(gpu: Gpu, stream: Stream): RowStore {
     const start = first - part * perCopy
     const count = rows.labels.length
     if (start + count > perCopy) return undefined
-    const copy = copyOf(buffer, `${element},${rowBytes},${phase},${part}`, () =>
-      Math.min(perCopy, Math.floor((buffer.byteLength - phase) / rowBytes) - part * perCopy) * pitch, pitch)
+    const copy = copyOf(
+      buffer,
+      `${element},${rowBytes},${phase},${part}`,
+      () => Math.min(perCopy, Math.floor((buffer.byteLength - phase) / rowBytes) - part * perCopy) * pitch,
+      pitch,
+    )
     if (!copy) return undefined
     for (let i = start; i < start + count; i++) {
       if (copy.isThere[i]) continue
@@ -111,7 +115,10 @@ export function makeRowStore(gpu: Gpu, stream: Stream): RowStore {
 
   function copyOf(buffer: ArrayBufferLike, key: string, bytesOf: () => number, pitch: number): Copy | undefined {
     let own = copies.get(buffer)
-    if (!own) copies.set(buffer, (own = new Map()))
+    if (!own) {
+      own = new Map()
+      copies.set(buffer, own)
+    }
     if (own.has(key)) return own.get(key)
     const bytes = bytesOf()
     let copy: Copy | undefined

@@ -36,7 +36,10 @@ const shaders = new Map<string, Shader>()
 /** Makes the shader of a label, once in this process: its text is long. */
 export function shaderOf(label: string, make: () => Omit<Shader, 'label'>): Shader {
   let shader = shaders.get(label)
-  if (!shader) shaders.set(label, (shader = { label, ...make() }))
+  if (!shader) {
+    shader = { label, ...make() }
+    shaders.set(label, shader)
+  }
   return shader
 }
 
@@ -50,7 +53,11 @@ export function compiler(gpu: Gpu): (shader: Shader) => Pipeline {
     const layout = device.createBindGroupLayout({
       label,
       entries: [
-        { binding: 0, visibility: COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAMS_BYTES } },
+        {
+          binding: 0,
+          visibility: COMPUTE,
+          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAMS_BYTES },
+        },
         ...bindings.map(({ isWritten }, i) => ({
           binding: i + 1,
           visibility: COMPUTE,
@@ -79,7 +86,10 @@ export function compiler(gpu: Gpu): (shader: Shader) => Pipeline {
 
   return (shader) => {
     let pipeline = made.get(shader.label)
-    if (!pipeline) made.set(shader.label, (pipeline = compile(shader)))
+    if (!pipeline) {
+      pipeline = compile(shader)
+      made.set(shader.label, pipeline)
+    }
     return pipeline
   }
 }

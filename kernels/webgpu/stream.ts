@@ -114,8 +114,7 @@ export function makeStream(gpu: Gpu): Stream {
     gpu.check()
     const bytes = parts.reduce((sum, part) => sum + part.bytes, 0)
     const at = free.findIndex((memory) => memory.bytes >= bytes && memory.bytes <= 4 * bytes + 1024)
-    const target =
-      at >= 0 ? free.splice(at, 1)[0]! : gpu.memory('results', bytes, usage.mapRead | usage.copyTarget)
+    const target = at >= 0 ? free.splice(at, 1)[0]! : gpu.memory('results', bytes, usage.mapRead | usage.copyTarget)
     pass?.end()
     pass = undefined
     encoder ??= device.createCommandEncoder()
@@ -160,7 +159,13 @@ export function makeStream(gpu: Gpu): Stream {
     write: (target, offset, source) => {
       gpu.check()
       flush()
-      device.queue.writeBuffer(target.buffer, offset, source.buffer as ArrayBuffer, source.byteOffset, source.byteLength)
+      device.queue.writeBuffer(
+        target.buffer,
+        offset,
+        source.buffer as ArrayBuffer,
+        source.byteOffset,
+        source.byteLength,
+      )
     },
     read,
     flush,

@@ -56,7 +56,7 @@ export const cases: fc.Arbitrary<Case> = fc
   }))
 
 /** Sizes next to those of the pieces that kernels cut work into. */
-const edges: Omit<Case, 'seed'>[] = [
+export const edges: Omit<Case, 'seed'>[] = [
   { ...plain([50], 3072), kind: 'uint8 with affine', rows: 100 },
   { ...plain([1], 1), rows: 2 },
   { ...plain([65, 129], 769), batchNorm: true, rows: 257, kind: 'uint8 with affine' },
@@ -95,7 +95,12 @@ const adam = { beta1: 0.8, beta2: 0.9, epsilon: 0.01 }
 export const rules: Update[] = [{ momentum: 0.7 }, { nesterov: 0.6 }, { adam }, { adamw: { ...adam, decay: 0.3 } }]
 
 /** Makes steps of a rule on a network, as training does. */
-export function stepperOf(kernels: Kernels, model: HostNetwork | Network, shape: NetworkShape, update: Update): Stepper {
+export function stepperOf(
+  kernels: Kernels,
+  model: HostNetwork | Network,
+  shape: NetworkShape,
+  update: Update,
+): Stepper {
   const parts = { specs: arraysOfNetwork(shape), rule: updateRule(update), lambda: 0.05, l1: 0, kernels }
   return makeStepper({ ...parts, model: model as unknown as OpenModel }, {}, { yieldToEventLoop: () => undefined })
 }
@@ -236,7 +241,8 @@ export async function networksAgree(t: Test, open: Open): Promise<void> {
     const cases = [...edges, { ...plain([], 90), rows: 40 }, { ...plain([], 33), rows: 300 }]
     // Each case has two of the rules: the float64 oracle is slow.
     for (const [i, edge] of cases.entries())
-      for (const update of [rules[i % 4]!, rules[(i + 2) % 4]!]) await rulesAgree(t, kernels, { ...edge, seed: i + 30 }, update)
+      for (const update of [rules[i % 4]!, rules[(i + 2) % 4]!])
+        await rulesAgree(t, kernels, { ...edge, seed: i + 30 }, update)
   })
 
   await t.test('step by step through a training whose learning rate makes it chaotic', async () => {
