@@ -46,7 +46,7 @@ const cases = {
 const singleUntil = { 'two-layer-cyclical': 2 }
 const TOLERANCE = 1e-4
 
-const golden = readFileSync(join(folder, 'golden/golden.csv'), 'utf8').trim().split('\n')
+const golden = readFileSync(join(folder, 'golden/golden.csv'), 'utf8').trim().split(/\r?\n/)
 const columns = golden.shift().split(',')
 let isWrong = false
 
