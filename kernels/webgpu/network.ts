@@ -36,9 +36,6 @@ export function deviceNetwork(shape: NetworkShape, shared: Shared): Network {
   const specs = arraysOfNetwork(shape)
   const trained = trainedOf(specs)
   const layout = layoutOf(shape)
-  const mirror: Record<string, Float32Array> = Object.fromEntries(
-    specs.map(({ name, shape }) => [name, new Float32Array(new SharedArrayBuffer(4 * widthOf(shape)))]),
-  )
   const made: Memory[] = []
   const own = (label: string, bytes: number): Memory => {
     const memory = gpu.memory(label, bytes)
@@ -52,6 +49,9 @@ export function deviceNetwork(shape: NetworkShape, shared: Shared): Network {
     first: own('no state', 16),
     second: own('no second state', 16),
   }
+  const mirror: Record<string, Float32Array> = Object.fromEntries(
+    specs.map(({ name, shape }) => [name, new Float32Array(new SharedArrayBuffer(4 * widthOf(shape)))]),
+  )
   let evaluations = own('evaluations', 16)
   const passes = makePasses(shape, layout, buffers.parameters, shared)
   const losses = makeLosses(gpu, stream, results)

@@ -86,10 +86,13 @@ ${Object.entries(flag)
   .join('\n')}
 `
 
-/** Writes the values of a dispatch to slot `slot`, over what was there. */
-export function writeParams(words: Uint32Array, slot: number, values: Params): void {
+/**
+ * Writes the values of a dispatch to slot `slot`, over what was there.
+ *
+ * @param floats the same memory as `words`
+ */
+export function writeParams(words: Uint32Array, floats: Float32Array, slot: number, values: Params): void {
   const from = (slot * PARAMS_BYTES) / 4
-  const floats = new Float32Array(words.buffer, words.byteOffset, words.length)
   words.fill(0, from, from + entries.length)
   for (const name in values) {
     const { i, isFloat } = places.get(name)!

@@ -57,6 +57,7 @@ export function makeStream(gpu: Gpu): Stream {
   const { device } = gpu
   const params = gpu.memory('params', SLOTS * PARAMS_BYTES, usage.uniform | usage.copyTarget)
   const words = new Uint32Array((SLOTS * PARAMS_BYTES) / 4)
+  const floats = new Float32Array(words.buffer)
   const window = { buffer: params.buffer, size: PARAMS_BYTES }
   let uploads = gpu.memory('uploads', UPLOAD_BYTES)
   let encoder: GPUCommandEncoder | undefined
@@ -88,7 +89,7 @@ export function makeStream(gpu: Gpu): Stream {
   function dispatch(pipeline: Pipeline, buffers: Buffers, groups: Groups, workgroups: number, values: Params): void {
     encoder ??= device.createCommandEncoder()
     pass ??= encoder.beginComputePass()
-    writeParams(words, slots, values)
+    writeParams(words, floats, slots, values)
     pass.setPipeline(pipeline.compute)
     pass.setBindGroup(0, groupOf(pipeline, buffers, groups), [slots * PARAMS_BYTES])
     pass.dispatchWorkgroups(...dimensions(workgroups))

@@ -129,7 +129,7 @@ export function rowsFor(each: Case): Rows {
 }
 
 /** Parameters that give outputs of about 1, in float32. */
-function parametersFor(shape: NetworkShape, { kind, seed }: Pick<Case, 'kind' | 'seed'>): Arrays {
+export function parametersFor(shape: NetworkShape, { kind, seed }: Pick<Case, 'kind' | 'seed'>): Arrays {
   const normal = gaussian(seed)
   const entries = arraysOfNetwork(shape).map(({ name, shape: [units, inputs = 1], kind: what }, i) => {
     const typical = what === 'weights' ? Math.sqrt(inputs / 2) * (i === 0 && kind === 'uint8' ? 128 : 1) : 3
