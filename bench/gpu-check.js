@@ -155,6 +155,10 @@ function tell(isRight, what, began) {
   console.log(`${isRight ? 'right' : 'WRONG'}  ${what}  (${((performance.now() - began) / 1000).toFixed(1)} s)`)
 }
 
+process.on('uncaughtException', (error) => {
+  console.log(`WRONG  ${error.message}`)
+  process.exit(1)
+})
 const chosen = flags.cases === '' ? [] : (flags.cases?.split(',') ?? Object.keys(cases))
 for (const [i, name] of chosen.entries()) {
   if (performance.now() > ends) {

@@ -95,7 +95,7 @@ export async function gpuBench({ limit = 150, seconds = 1, largest = 4096 } = {}
 export function problem() {
   const random = mulberry(7)
   const patterns = Array.from({ length: CLASSES }, () =>
-    Uint8Array.from({ length: FEATURES }, () => 118 + 20 * random()),
+    Uint8Array.from({ length: FEATURES }, () => 118 + 14 * random()),
   )
   const count = ROWS + HELD_OUT
   const values = new Uint8Array(new SharedArrayBuffer(count * FEATURES))
@@ -106,7 +106,7 @@ export function problem() {
     const from = Math.floor(random() * (noise.length - FEATURES))
     for (let j = 0; j < FEATURES; j++) values[i * FEATURES + j] = pattern[j] + noise[from + j]
   }
-  const affine = { mean: new Float64Array(FEATURES).fill(178), scale: new Float64Array(FEATURES).fill(1 / 30) }
+  const affine = { mean: new Float64Array(FEATURES).fill(175), scale: new Float64Array(FEATURES).fill(1 / 30) }
   return { values, labels, affine }
 }
 

@@ -1,6 +1,7 @@
 /// <reference types="@webgpu/types" />
 import { existsSync, readdirSync } from 'node:fs'
 import type { Adapter } from '../contract.js'
+import { deviceFailure } from '../device-failure.js'
 import { outOfMemory } from '../memory.js'
 
 /* The one place that knows the package `webgpu`: finding it, an adapter and a device, and what may go wrong with them. */
@@ -166,7 +167,7 @@ export async function openDevice(): Promise<Gpu> {
   function fail(reason: string | Error): void {
     error ??=
       typeof reason === 'string'
-        ? new Error(
+        ? deviceFailure(
             `the GPU (${name}) failed: ${reason}; the last checkpoint is good: resume the run, or use another kernel`,
           )
         : reason

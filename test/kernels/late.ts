@@ -1,3 +1,4 @@
+import { deviceFailure } from '../../dist/kernels/device-failure.js'
 import type {
   Arrays,
   Evaluation,
@@ -69,7 +70,7 @@ function lateNetwork(
     waiting = []
     return new Promise((resolve, reject) => {
       setImmediate(() => {
-        const lost = isLost() && new Error('the device is lost: it was taken away')
+        const lost = isLost() && deviceFailure('the device is lost: it was taken away')
         for (const loss of due) lost ? loss.reject(lost) : loss.resolve()
         try {
           if (lost) throw lost
