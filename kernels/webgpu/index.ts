@@ -2,7 +2,7 @@ import { checkNetwork } from '../check.js'
 import type { Adapter, Kernels } from '../contract.js'
 import { allocating, checkLength } from '../memory.js'
 import { moments } from '../reference.js'
-import { describedAdapter, deviceMissing, openDevice } from './device.js'
+import { describedAdapter, deviceMissing, type Gpu, openDevice } from './device.js'
 import type { Shared } from './layers.js'
 import { STEPS_AHEAD } from './losses.js'
 import { deviceNetwork } from './network.js'
@@ -34,7 +34,11 @@ export async function webgpuMissing(): Promise<string | undefined> {
 
 /** Opens the kernels on the fastest GPU. If there is none, throws an Error with the reason. */
 export async function webgpuKernels(): Promise<Kernels> {
-  const gpu = await openDevice()
+  return kernelsOn(await openDevice())
+}
+
+/** The kernels on a device. */
+export function kernelsOn(gpu: Gpu): Kernels {
   const stream = makeStream(gpu)
   const kind = gpu.isSoftware ? 'software' : 'hardware'
   const shared: Shared = { gpu, stream, store: makeRowStore(gpu, stream), compile: compiler(gpu), busy: BUSY[kind] }

@@ -1,7 +1,13 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { Kernels, Network, Rows } from '../../dist/kernels/index.js'
-import { webgpuKernels } from '../../dist/kernels/webgpu/index.js'
+import { openDevice } from '../../dist/kernels/webgpu/device.js'
+import { kernelsOn, webgpuKernels, webgpuMissing } from '../../dist/kernels/webgpu/index.js'
+import { compiler } from '../../dist/kernels/webgpu/shader.js'
 import { webgpuSkip } from './adapter.js'
 import {
   agrees,
@@ -227,3 +233,93 @@ onGpu('wrong arguments are refused, and change nothing', async (t, kernels) => {
   t.equal(await model.step(rows, sgd(0.1, 0)), await same.step(rows, sgd(0.1, 0)))
   t.same(await model.read(), await same.read())
 })
+
+/** Opens the kernels, and has `ruin` do something to the device while calls wait. Returns what becomes of them. */
+async function ruined(
+  ruin: (gpu: Awaited<ReturnType<typeof openDevice>>, kernels: Kernels) => void,
+): Promise<string[]> {
+  const gpu = await openDevice()
+  const kernels = kernelsOn(gpu)
+  const [model] = bothNetworks(kernels, line)
+  const rows = rowsFor(line)
+  await model.step(rows, sgd(0.1, 0))
+  const calls = [
+    () => model.step(rows, sgd(0.1, 0)),
+    () => model.read(),
+    () => model.evaluate(rows),
+    () => model.settle!(),
+  ]
+  const waiting = calls.map((call) => call())
+  ruin(gpu, kernels)
+  const message = (error: Error) => error.message
+  const found = await Promise.all(waiting.map((each) => (each as Promise<unknown>).then(() => 'resolved', message)))
+  for (const call of calls) found.push(await (async () => call())().then(() => 'resolved', message))
+  model.free()
+  kernels.close()
+  return found
+}
+
+onGpu('a lost device is an error of all calls, and says what to do', async (t) => {
+  const lost =
+    /^the GPU \(.+\) failed: it was lost \(destroyed.*\); the last checkpoint is good: resume the run, or use another kernel$/
+  for (const found of await ruined((gpu) => gpu.device.destroy())) t.match(found, lost)
+  for (const found of await ruined((_, kernels) => kernels.close())) t.equal(found, 'these kernels are closed')
+})
+
+onGpu('a shader that does not compile is named, with the line', async (t) => {
+  const wrong = { label: 'wrong', bindings: [], code: '@compute @workgroup_size(1) fn main() { let x = nothing; }' }
+  const found = await ruined((gpu) => compiler(gpu)(wrong))
+  t.match(
+    found.at(-1),
+    /^the GPU \(.+\) failed: the shader "wrong" does not compile: line \d+:\d+: unresolved value 'nothing'/,
+  )
+})
+
+onGpu('a machine without a driver is told what is missing', async (t) => {
+  const before = process.env.VK_ICD_FILENAMES
+  process.env.VK_ICD_FILENAMES = '/nonexistent/driver.json'
+  const message =
+    'no GPU was found: VK_ICD_FILENAMES names the driver /nonexistent/driver.json, which does not work or does not exist'
+  t.equal(await webgpuMissing(), message)
+  await t.rejects(webgpuKernels(), { message })
+  if (before === undefined) delete process.env.VK_ICD_FILENAMES
+  else process.env.VK_ICD_FILENAMES = before
+})
+
+/** Runs a program with an own copy of the kernels, far from any package. */
+function alone(t: Test, program: string): string {
+  const folder = t.testdir({ 'package.json': '{"type":"module"}', 'program.js': program })
+  const outside = mkdtempSync(join(tmpdir(), 'millrace-kernels-'))
+  t.teardown(() => rmSync(outside, { recursive: true }))
+  cpSync(folder, outside, { recursive: true })
+  cpSync('dist/kernels', join(outside, 'kernels'), { recursive: true })
+  return execFileSync(process.execPath, ['program.js'], { cwd: outside, encoding: 'utf8' })
+}
+
+t.test('a machine without the package is told the command that installs it', async (t) => {
+  const program = `import { implementations } from './kernels/registry.js'
+console.log(await implementations.webgpu.missing())
+await implementations.webgpu.open({ threads: 1 }).catch(({ message }) => console.log(message))`
+  const line = 'the package webgpu is not installed; install it: npm install webgpu\n'
+  t.equal(alone(t, program), line + line)
+})
+
+onGpu(
+  'a process with an open device, and one that has closed it with calls under way, end by themselves',
+  async (t) => {
+    const kernels = new URL('../../dist/kernels/webgpu/index.js', import.meta.url)
+    const program = `const { webgpuKernels } = await import('${kernels}')
+const kernels = await webgpuKernels()
+const model = kernels.network({ features: 8, layers: [{ units: 2 }], loss: 'hinge' })
+const step = () => model.step({ values: new Uint8Array(8), labels: new Int32Array(1) }, { rule: 'sgd', eta: 0.1, lambda: 0 })
+await step()
+step().catch(() => {})
+if (process.argv[1] === 'close') kernels.close()`
+    for (const how of ['close', 'leave']) {
+      const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program, how], {
+        encoding: 'utf8',
+      })
+      t.same({ status, stderr }, { status: 0, stderr: '' }, how)
+    }
+  },
+)
