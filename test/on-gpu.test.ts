@@ -2,22 +2,24 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { kernelsCommand } from '../dist/cli/kernels.js'
-import { Pipeline, resume, run } from '../dist/index.js'
-import { kernelNames } from '../dist/kernels/index.js'
+import { Pipeline, resume, run, start } from '../dist/index.js'
+import { type Kernels, kernelNames } from '../dist/kernels/index.js'
 import { implementations } from '../dist/kernels/registry.js'
+import { openDevice } from '../dist/kernels/webgpu/device.js'
+import { kernelsOn } from '../dist/kernels/webgpu/index.js'
 import { differingFiles } from '../dist/report/compared-files.js'
 import { millrace } from './cli/millrace.js'
 import { printed } from './cli/printed.js'
 import { webgpuSkip } from './kernels/adapter.js'
 import { dying, folder } from './pipeline/run/mortal.js'
-import { inside } from './stages/harness.js'
+import { errorOf, inside } from './stages/harness.js'
 
 /* Runs on a GPU. Without one, an emulated adapter stands in. */
 
 const skip = await webgpuSkip()
 const common = ['--quiet', '--kernel', 'webgpu', '--plugins', '.', '--set', 'model.update=adam']
 
-t.test('the same adapter gives the same bytes, also after a kill and a resume', { skip }, async (t) => {
+t.test('the same adapter gives the same bytes, also after a kill or a loss and a resume', { skip }, async (t) => {
   const cwd = inside(t, folder(t))
   const pipeline = await Pipeline.load('p.yaml', { set: ['model.update=adam'], plugins: '.' })
   await run(pipeline, { kernel: 'webgpu', out: 'a' })
@@ -26,6 +28,19 @@ t.test('the same adapter gives the same bytes, also after a kill and a resume', 
   const { record } = await resume('b', { plugins: '.' }).result
   t.match(record, { resumedAt: 9, kernel: { name: 'webgpu' } })
   t.strictSame(differingFiles(join(cwd, 'a'), join(cwd, 'b')), [])
+
+  // The device is lost on the way.
+  const table = implementations as Record<string, { open(): Promise<Kernels> }>
+  const before = table.webgpu!
+  const gpu = await openDevice()
+  table.webgpu = { ...before, open: async () => kernelsOn(gpu) }
+  const losing = start(pipeline, { kernel: 'webgpu', out: 'c' })
+  losing.metrics.subscribe(({ step }) => step === 10 && gpu.device.destroy())
+  const lost = await errorOf(losing.result)
+  table.webgpu = before
+  t.match(lost, ['KERNEL', /: the GPU \(.+\) failed: .* lost .*the last checkpoint is good: resume the run/])
+  await resume('c', { plugins: '.' }).result
+  t.strictSame(differingFiles(join(cwd, 'a'), join(cwd, 'c')), [])
 })
 
 t.test('a kernel that is not there is an error before the run', async (t) => {
