@@ -15,7 +15,7 @@ export interface Memory {
 /** An open device. */
 export interface Gpu {
   readonly device: GPUDevice
-  /** Name of the adapter. */
+  /** Name of the adapter and of its driver. */
   readonly name: string
   /** Whether it computes on the CPU. */
   readonly isSoftware: boolean
@@ -133,7 +133,9 @@ export async function openDevice(): Promise<Gpu> {
       throw new Error(`the GPU gives no device: ${firstLine((cause as Error).message)}`, { cause })
     })
   const { info } = adapter
-  const name = info.description || info.device || info.architecture || info.vendor || 'unknown'
+  // The driver belongs to the name: another one may round differently.
+  const model = (info.device || info.architecture || info.vendor).replace(/-+$/, '')
+  const name = [model, info.description].filter(Boolean).join(', ') || 'unnamed'
   const isSoftware = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(name)
   const most = Math.min(maxBufferSize, maxStorageBufferBindingSize)
   let error: Error | undefined
