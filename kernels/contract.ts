@@ -20,6 +20,12 @@ export const kernelNames = [...hostKernelNames, 'webgpu'] as const
 /** The name of an implementation. */
 export type KernelName = (typeof kernelNames)[number]
 
+/** What a run may be told: an implementation, or `auto`, which takes `webgpu` where a measurement shows that it is faster. */
+export const kernelChoices = [...kernelNames, 'auto'] as const
+
+/** A choice of a kernel. */
+export type KernelChoice = (typeof kernelChoices)[number]
+
 /** A value, or a promise of it. A kernel on a device returns promises. */
 export type Later<T> = T | Promise<T>
 
@@ -261,6 +267,8 @@ export interface Kernels {
    * milliseconds without a call. Promises of losses settle in the order of the steps. Default: 0, `step` returns the loss.
    */
   readonly stepsAhead?: number | undefined
+  /** Whether the device is emulated by the CPU: right, and slow. Default: false. */
+  readonly isSoftware?: boolean | undefined
   /** Whether memory from `allocate` stays valid after `close`. */
   readonly memoryOutlivesClose: boolean
   /**
@@ -279,10 +287,26 @@ export interface Kernels {
   close(): void
 }
 
+/** A device as its driver describes it. */
+export interface Adapter {
+  /** What it is: `NVIDIA H200`. */
+  readonly name: string
+  /** Who makes it. */
+  readonly vendor: string
+  /** Its family of chips. */
+  readonly architecture: string
+  /** Through what it is reached: `vulkan`, `metal`, `d3d12`. */
+  readonly backend: string
+  /** Whether the CPU emulates it. */
+  readonly isSoftware: boolean
+  /** The limits of WebGPU, by their names. */
+  readonly limits: Readonly<Record<string, number>>
+}
+
 /** The options of `openKernels`. */
 export interface KernelOptions {
-  /** Default: the fastest of `hostKernelNames` that this machine has. */
-  readonly kernel?: KernelName | undefined
+  /** Default, and for `auto` where no run is made: the fastest of `hostKernelNames` that this machine has. */
+  readonly kernel?: KernelChoice | undefined
   /** Number of threads. Default and maximum: one per core. The reference kernel always has one thread. */
   readonly threads?: number | undefined
   /** Allows more threads than cores. Tests use it to show that results do not depend on the number of threads. */

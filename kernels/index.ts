@@ -9,9 +9,11 @@ export {
   type Evaluation,
   type Gradient,
   hostKernelNames,
+  type KernelChoice,
   type KernelName,
   type KernelOptions,
   type Kernels,
+  kernelChoices,
   kernelNames,
   type Later,
   type LossName,
@@ -35,7 +37,8 @@ export { readRow, rowsPerCall, slices } from './rows.js'
  */
 export async function openKernels(options: KernelOptions = {}): Promise<Kernels> {
   const threads = threadsOf(options)
-  if (options.kernel) return implementations[options.kernel].open({ threads })
+  const { kernel = 'auto' } = options
+  if (kernel !== 'auto') return implementations[kernel].open({ threads })
   for (const name of hostKernelNames) {
     const implementation = implementations[name]
     if ((await implementation.missing()) === undefined) return implementation.open({ threads })

@@ -1,5 +1,7 @@
 /// <reference types="@webgpu/types" />
 import { existsSync, readdirSync } from 'node:fs'
+import type { Adapter } from '../contract.js'
+import { deviceFailure } from '../device-failure.js'
 import { outOfMemory } from '../memory.js'
 
 /* The one place that knows the package `webgpu`: finding it, an adapter and a device, and what may go wrong with them. */
@@ -120,6 +122,32 @@ function folders(path: string): string[] {
 
 const firstLine = (text: string): string => text.split('\n', 1)[0]!
 
+/** What an adapter calls itself, and whether it computes on the CPU. */
+function nameOf({ info }: GPUAdapter): { readonly name: string; readonly isSoftware: boolean } {
+  // The driver belongs to the name: another one may round differently.
+  const model = (info.device || info.architecture || info.vendor).replace(/-+$/, '')
+  const name = [model, info.description].filter(Boolean).join(', ') || 'unnamed'
+  return { name, isSoftware: info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(name) }
+}
+
+/** Through what WebGPU reaches the adapter on each system. */
+const backends: Readonly<Partial<Record<NodeJS.Platform, string>>> = { darwin: 'metal', win32: 'd3d12' }
+
+/** Describes the fastest adapter. If there is none, throws an Error with the reason. */
+export async function describedAdapter(): Promise<Adapter> {
+  const found = await findAdapter()
+  if (typeof found === 'string') throw new Error(found)
+  const { gpu, adapter } = found
+  const limits: Record<string, number> = {}
+  for (const name in adapter.limits) {
+    const limit = adapter.limits[name as keyof GPUSupportedLimits]
+    if (typeof limit === 'number') limits[name] = limit
+  }
+  const { vendor, architecture } = adapter.info
+  roots.delete(gpu)
+  return { ...nameOf(adapter), vendor, architecture, backend: backends[process.platform] ?? 'vulkan', limits }
+}
+
 /** Opens a device on the fastest adapter. If there is none, throws an Error with the reason. */
 export async function openDevice(): Promise<Gpu> {
   const found = await findAdapter()
@@ -132,11 +160,7 @@ export async function openDevice(): Promise<Gpu> {
       roots.delete(gpu)
       throw new Error(`the GPU gives no device: ${firstLine((cause as Error).message)}`, { cause })
     })
-  const { info } = adapter
-  // The driver belongs to the name: another one may round differently.
-  const model = (info.device || info.architecture || info.vendor).replace(/-+$/, '')
-  const name = [model, info.description].filter(Boolean).join(', ') || 'unnamed'
-  const isSoftware = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(name)
+  const { name, isSoftware } = nameOf(adapter)
   const most = Math.min(maxBufferSize, maxStorageBufferBindingSize)
   let error: Error | undefined
   let isClosed = false
@@ -145,7 +169,7 @@ export async function openDevice(): Promise<Gpu> {
   function fail(reason: string | Error): void {
     error ??=
       typeof reason === 'string'
-        ? new Error(
+        ? deviceFailure(
             `the GPU (${name}) failed: ${reason}; the last checkpoint is good: resume the run, or use another kernel`,
           )
         : reason

@@ -1,8 +1,8 @@
 import { checkNetwork } from '../check.js'
-import type { Kernels } from '../contract.js'
+import type { Adapter, Kernels } from '../contract.js'
 import { allocating, checkLength } from '../memory.js'
 import { moments } from '../reference.js'
-import { deviceMissing, type Gpu, openDevice } from './device.js'
+import { describedAdapter, deviceMissing, type Gpu, openDevice } from './device.js'
 import type { Shared } from './layers.js'
 import { STEPS_AHEAD } from './losses.js'
 import { deviceNetwork } from './network.js'
@@ -49,6 +49,7 @@ export function kernelsOn(gpu: Gpu): Kernels {
     precision: 'float32',
     slice: SLICE[kind],
     stepsAhead: STEPS_AHEAD,
+    isSoftware: gpu.isSoftware,
     memoryOutlivesClose: true,
     allocate: (bytes) => {
       checkLength(bytes, bytes)
@@ -67,4 +68,9 @@ export function kernelsOn(gpu: Gpu): Kernels {
     },
     close: gpu.close,
   }
+}
+
+/** Describes the adapter. If there is none, throws an Error with the reason. */
+export async function webgpuAdapter(): Promise<Adapter> {
+  return describedAdapter()
 }

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import type { Observable } from 'rxjs'
+import { EMPTY, from, ignoreElements, type Observable } from 'rxjs'
 import { etaAt, mostInStep, type StepRows, stepRows, type UpdateRule, weightsOfClasses } from '../../learners/index.js'
 import {
   type AnyLearner,
@@ -28,6 +28,7 @@ import { firstParameters } from './initial-arrays.js'
 import type { TrainingOptions } from './options.js'
 import { makePlateau } from './plateau.js'
 import { makeStepper, type Stepper } from './step.js'
+import { type StepsAhead, stepsAhead } from './steps-ahead.js'
 
 const numbers = z.custom<Numbers>((value) => value instanceof Float32Array || value instanceof Float64Array)
 
@@ -61,10 +62,15 @@ interface OpenTraining {
   readonly specs: readonly ArraySpec[]
   readonly stepper: Stepper
   readonly stepRows: StepRows
+  /** The steps of a model on a device. */
+  readonly ahead: StepsAhead | undefined
   readonly emit: ReturnType<typeof parametersTables>
 }
 
-/** Returns `train`, which makes one step per batch and returns the parameters after it, and `free`. */
+/**
+ * Returns `train`, which makes one step per batch and returns the parameters after it; `finish`, which the last batch is
+ * followed by; and `free`.
+ */
 export function makeTrainer({ learner, own, options, rule }: Training, context: StageContext) {
   let model: OpenModel | undefined
   let isFreed = false
@@ -75,6 +81,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   let stepTogether: ReturnType<typeof dividedStep> | undefined
 
   context.state(state, {
+    prepare: () => open?.ahead?.mirror.refresh(),
     snapshot: () =>
       open && last
         ? ({
@@ -109,6 +116,13 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   const isStartAsked = context.asked.some(({ start }) => start)
   const measured = context.asked.flatMap(({ gradientNorm }) => gradientNorm ?? [])
+
+  const reads = context.asked.map(({ arrays }) => arrays ?? { steps: 1 })
+
+  /** Whether a stage below reads the parameters of this step. Those of the last one are always there. */
+  function isRead(position: Position): boolean {
+    return isLast(position) || reads.some((every) => every !== 'last' && isDueAt(every, position))
+  }
 
   /** Whether a stage below has asked for the norm of the gradient of this step. */
   function isMeasured(position: Position): boolean {
@@ -149,7 +163,12 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
         'STAGE',
         `the learner "${learner.name}" reads copies of its parameters, expected the live arrays`,
       )
-    const emit = parametersTables({
+    const { lambda, l1, clip } = options
+    const parts = { model, specs, rule, lambda, l1, clip, kernels: context.kernels }
+    const stepper = makeStepper(parts, saved ?? {}, context.flow)
+    const most = model.stepsAhead ?? 0
+    const ahead = most > 0 ? stepsAhead(model, stepper.isWhole ? most : 1, lastStep(), checkLoss) : undefined
+    const described: Parameters<typeof parametersTables>[0] = {
       learner: learner.name,
       options: own,
       shape,
@@ -164,11 +183,9 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
       ...(classWeights && { classWeights }),
       ...((rule.name !== 'sgd' || options.clip !== undefined) && { update: nameOf(rule, options) }),
       arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
-    })
-    const { lambda, l1, clip } = options
-    const parts = { model, specs, rule, lambda, l1, clip, kernels: context.kernels }
-    const stepper = makeStepper(parts, saved ?? {}, context.flow)
-    return { model, arrays, specs, stepper, stepRows: stepRows(learner, data, own, classWeights), emit }
+    }
+    const emit = parametersTables(described, ahead?.mirror)
+    return { model, arrays, specs, stepper, stepRows: stepRows(learner, data, own, classWeights), ahead, emit }
   }
 
   function train(batch: Table): Table[] | Promise<Table> | AsyncIterable<Table> | Observable<Table> {
@@ -189,6 +206,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   function trainOn(open: OpenTraining, batch: Table): Table[] | Promise<Table> {
     if (saved && isSeen(batch, saved)) return []
+    open.ahead?.check()
     if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
     const position = positionOf(batch)
     const draw = drawOf(open, position)
@@ -238,17 +256,27 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     const loss = open.stepper.step(rows, eta, position.step)
     // A promise would cost more than everything else here, so none is made if the loss is already known.
     if (typeof loss === 'number') return [checked(open, loss, position, eta, draw)]
-    return loss.then((found) => checked(open, found, position, eta, draw))
+    if (!open.ahead) return loss.then((found) => checked(open, found, position, eta, draw))
+    const wait = open.ahead.add(loss, position, eta, isRead(position))
+    return wait ? wait.then(() => stepped(open, position, eta, draw)) : [stepped(open, position, eta, draw)]
   }
 
-  function checked(
+  function checked(open: OpenTraining, loss: number, position: Position, eta: number, draw: number): Table {
+    checkLoss(loss, position, eta)
+    return stepped(open, position, eta, draw)
+  }
+
+  function checkLoss(loss: number, position: Position, eta: number): void {
+    if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
+  }
+
+  /** The parameters after a step. */
+  function stepped(
     { emit, stepper, stepRows: { isRandom } }: OpenTraining,
-    loss: number,
     position: Position,
     eta: number,
     draw: number,
   ): Table {
-    if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
     last = position
     const gradientNorm = stepper.takeNorm()
     return emit(position, eta, { ...(isRandom && { draw }), ...(gradientNorm !== undefined && { gradientNorm }) })
@@ -275,13 +303,22 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     return checked(open, await stepTogether(batch, position, eta, draw), position, eta, draw)
   }
 
+  /** Waits until the losses of all steps are known and the last parameters are here, if they are on a device. */
+  function finish(): Observable<never> {
+    return open?.ahead ? from(open.ahead.mirror.refresh()).pipe(ignoreElements()) : EMPTY
+  }
+
   function free(): void {
     isFreed = true
     plateau.end()
     model?.free()
   }
 
-  return { train, free }
+  return { train, finish, free }
+}
+
+function isLast({ step, epochs, steps }: Position): boolean {
+  return step === epochs * steps
 }
 
 function nameOf({ name }: UpdateRule, { clip }: TrainingOptions): string {
