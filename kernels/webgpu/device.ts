@@ -17,7 +17,7 @@ export interface Memory {
 /** An open device. */
 export interface Gpu {
   readonly device: GPUDevice
-  /** Name of the adapter. */
+  /** Name of the adapter and of its driver. */
   readonly name: string
   /** Whether it computes on the CPU. */
   readonly isSoftware: boolean
@@ -124,7 +124,9 @@ const firstLine = (text: string): string => text.split('\n', 1)[0]!
 
 /** What an adapter calls itself, and whether it computes on the CPU. */
 function nameOf({ info }: GPUAdapter): { readonly name: string; readonly isSoftware: boolean } {
-  const name = info.description || info.device || info.architecture || info.vendor || 'unknown'
+  // The driver belongs to the name: another one may round differently.
+  const model = (info.device || info.architecture || info.vendor).replace(/-+$/, '')
+  const name = [model, info.description].filter(Boolean).join(', ') || 'unnamed'
   return { name, isSoftware: info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(name) }
 }
 

@@ -23,8 +23,8 @@ import { ruleOf, statesOf } from './rules.js'
 const CARRY = STEPS_AHEAD
 const MEAN = STEPS_AHEAD + 1
 
-/** The most numbers of a layer, and bytes of rows, of a pass that does not train. */
-const PASS = { numbers: 2 ** 24, bytes: 2 ** 26 }
+/** The most bytes of rows, or of the outputs of a layer, in a pass that does not train. */
+const PASS_BYTES = 2 ** 26
 
 /**
  * A network whose parameters are on a device. Calls encode commands and return; what they find comes later.
@@ -201,9 +201,8 @@ export function deviceNetwork(shape: NetworkShape, shared: Shared): Network {
 
   /** Rows as passes that do not train: their number depends on the shape alone. */
   function passesOf(rows: Rows): Rows[] {
-    const widest = Math.max(...shape.layers.map(({ units }) => units), features)
-    const rowBytes = features * rows.values.BYTES_PER_ELEMENT
-    const most = Math.max(64, Math.floor(Math.min(PASS.numbers / widest, PASS.bytes / rowBytes)))
+    const widest = Math.max(...shape.layers.map(({ units }) => 4 * units), features * rows.values.BYTES_PER_ELEMENT)
+    const most = Math.max(1, Math.floor(Math.min(PASS_BYTES, gpu.most) / (widest + 16)))
     const size = rows.labels.length
     if (size <= most) return size === 0 ? [] : [rows]
     return [...slices({ ...rows, values: rows.values.subarray(0, size * features) }, most)]

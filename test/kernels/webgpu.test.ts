@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { Kernels, Network, Rows } from '../../dist/kernels/index.js'
+import { referenceKernels } from '../../dist/kernels/reference.js'
 import { openDevice } from '../../dist/kernels/webgpu/device.js'
 import { kernelsOn, webgpuKernels, webgpuMissing } from '../../dist/kernels/webgpu/index.js'
 import { compiler } from '../../dist/kernels/webgpu/shader.js'
@@ -28,6 +29,9 @@ const skip = await webgpuSkip()
 const kernels = skip ? undefined : await webgpuKernels()
 t.teardown(() => kernels?.close())
 
+const six: Case = { ...plain([6, 5], 12), batchNorm: true, seed: 3 }
+const line: Case = { ...plain([], 10), classes: 3, rows: 9, seed: 4 }
+
 /** A test on the GPU, skipped by name where there is none. */
 function onGpu(name: string, run: (t: Test, kernels: Kernels) => Promise<void>): void {
   t.test(name, { skip }, (t) => run(t, kernels!))
@@ -45,6 +49,8 @@ const edges: Omit<Case, 'seed'>[] = [
   { ...plain([20, 30], 50), rows: 30, dropout: 0.5, weighted: true, kind: 'uint8 with affine' },
   { ...plain([20, 30, 9], 50), rows: 40, dropout: 0.2, batchNorm: true, frozen: 1 },
   { ...plain([20, 30], 50), rows: 20, frozen: 0 },
+  { ...plain([20, 140], 30), rows: 20 },
+  { ...plain([9], 20), rows: 200 },
   { ...plain([], 64), rows: 33, weighted: true, smoothing: 0.3 },
 ]
 
@@ -52,11 +58,11 @@ onGpu('networks are those of the reference', async (_, kernels) => {
   for (const [i, each] of edges.entries()) await agrees(kernels, { ...each, seed: i + 5 })
   const small = cases.map((each) => ({ ...each, rows: (each.rows % 60) + 20, features: (each.features % 100) + 5 }))
   const property = fc.asyncProperty(small, (each) => agrees(kernels, each))
-  await fc.assert(property, { seed: 400, numRuns: 10, endOnFailure: true })
+  await fc.assert(property, { seed: 400, numRuns: 8, endOnFailure: true })
 })
 
 onGpu('large products, which have tiles of their own, are those of the reference', async (_, kernels) => {
-  await agrees(kernels, { ...plain([260], 70), rows: 258, classes: 3, kind: 'uint8 with affine', seed: 3 })
+  await agrees(kernels, { ...plain([260], 130), rows: 258, classes: 3, kind: 'uint8 with affine', seed: 3 })
 })
 
 onGpu('rules that keep state make the steps of the reference', async (t, kernels) => {
@@ -89,13 +95,37 @@ onGpu('the same bits again, also for rows that stay on the device', async (t, ke
     const each = { ...edges[i]!, seed: 50 }
     const once = await fingerprint(kernels, each, false)
     t.same(await fingerprint(kernels, each, true), once)
-    t.same(await fingerprint(again, each, false), once)
+    if (i === 0) t.same(await fingerprint(again, each, false), once, 'opened again')
   }
   again.close()
 })
 
-const six: Case = { ...plain([6, 5], 12), batchNorm: true, seed: 3 }
-const line: Case = { ...plain([], 10), classes: 3, rows: 9, seed: 4 }
+onGpu('rows that no buffer of the device holds are kept in parts, and evaluated in passes', async (t) => {
+  const gpu = await openDevice()
+  const kernels = kernelsOn({ ...gpu, most: 200 })
+  const shape = shapeOf({ ...line, features: 13 })
+  const [own, oracle] = [kernels.network(shape), referenceKernels().network(shape)]
+  for (const each of [own, oracle]) each.load(parametersFor(shape, line))
+  const all: Rows = { ...randomRows({ ...line, features: 13, rows: 40, kind: 'uint8' }), isFixed: true }
+  for (const [from, to] of [
+    [0, 9],
+    [3, 5],
+    [10, 17],
+    [2, 40],
+    [39, 40],
+  ] as const) {
+    const rows = part(all, 13, from, to)
+    const [found, expected] = [new Float32Array(3 * (to - from)), new Float32Array(3 * (to - from))]
+    await own.scores(rows, found)
+    oracle.scores(rows, expected)
+    t.ok(
+      found.every((score, i) => Math.abs(score - expected[i]!) <= 1e-4 * Math.max(100, Math.abs(score))),
+      `${from} to ${to}`,
+    )
+    t.equal((await own.evaluate(rows)).correct, (await oracle.evaluate(rows)).correct)
+  }
+  kernels.close()
+})
 
 onGpu('losses come later and in order; a call that needs them has them read', async (t, kernels) => {
   t.equal(kernels.stepsAhead, 64)
