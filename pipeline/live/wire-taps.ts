@@ -102,7 +102,8 @@ export class WireTaps implements RunWires {
       }
       return tables.subscribe({
         next: (table) => {
-          const value = isWaiting || subscriber.closed || !hasArrays(table) ? undefined : take(table, type)
+          const isHere = type !== 'parameters' || isWaiting || hasArrays(table)
+          const value = isWaiting || subscriber.closed || !isHere ? undefined : take(table, type)
           if (value === undefined) {
             skipped++
             return
@@ -136,7 +137,7 @@ export class WireTaps implements RunWires {
       )
       // The run waits, so the parameters of a device are still those of this table.
       const whole = (table: Table): ObservableInput<R> => {
-        const brought = broughtArrays(table)
+        const brought = wire.type === 'parameters' ? broughtArrays(table) : undefined
         return brought ? from(brought).pipe(concatMap(() => work(table))) : work(table)
       }
       return tables.pipe(wire.flow.concatMap(whole)).subscribe(subscriber)

@@ -31,7 +31,7 @@ stages:
   - { use: load/csv, with: { path: data.csv, label: kind, fractions: { train: 0.6, validation: 0.4 } } }
   - { id: examples, use: normalize/standardize, with: { fit: train } }
   - { use: batch/rows, with: { size: 3, epochs: 4 } }
-  - { use: shuffle/rows }
+  - { id: shuffled, use: shuffle/rows }
   - { id: model, use: ${model} }
   - { id: metrics, use: evaluate/classification, from: { parameters: model, examples: examples }, with: { every: { steps: 10 }, metrics: [auc], start: true } }
   - { use: sink/csv }
@@ -65,6 +65,12 @@ const cases: Record<string, Case> = {
   'every table recorded': {
     model: 'gradient-step/softmax, with: { eta: 0.1 }',
     more: '  - { use: sink/arrow, id: all, from: model }\n',
+  },
+  'the gradient check': {
+    model: 'gradient-step/softmax, with: { eta: 0.1 }',
+    more:
+      '  - { id: check, use: check/gradient, from: { batches: shuffled, parameters: model }, with: { step: 13, kernels: [] } }\n' +
+      '  - { id: checked, use: sink/arrow }\n',
   },
   'histograms at the end of epochs': {
     model: 'gradient-step/softmax, with: { eta: 0.1 }',
