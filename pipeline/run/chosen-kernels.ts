@@ -30,19 +30,28 @@ const ROWS = 100
  *
  * @param isDivided whether the run is divided among processes, which a device is not taken for
  */
-export async function chosenKernels(options: KernelOptions, graph: Graph, isDivided: boolean): Promise<ChosenKernels> {
+export async function chosenKernels(
+  options: KernelOptions & { readonly signal?: AbortSignal | undefined },
+  graph: Graph,
+  isDivided: boolean,
+): Promise<ChosenKernels> {
   const kernels = await openKernels(options).catch((cause) => {
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })
   if (options.kernel !== 'auto') return { kernels }
-  const chosen = await deviceInstead(kernels, graph, isDivided)
+  const chosen = await deviceInstead(kernels, graph, isDivided, options.signal)
   if (typeof chosen === 'string') return { kernels, reason: `--kernel auto took ${kernels.name}: ${chosen}` }
   kernels.close()
   return chosen
 }
 
 /** The kernels on a device if they are faster, or the reason why they are not taken. */
-async function deviceInstead(host: Kernels, graph: Graph, isDivided: boolean): Promise<ChosenKernels | string> {
+async function deviceInstead(
+  host: Kernels,
+  graph: Graph,
+  isDivided: boolean,
+  signal: AbortSignal | undefined,
+): Promise<ChosenKernels | string> {
   if (isDivided) return 'a divided run trains on CPUs'
   const largest = largestNetwork(graph)
   if (!largest) return 'the size of the model is not known before data is read'
@@ -54,22 +63,29 @@ async function deviceInstead(host: Kernels, graph: Graph, isDivided: boolean): P
   } catch (error) {
     return messageOf(error)
   }
-  const told = await isFaster(device, host, shape, batch).catch(messageOf)
+  const told = await isFaster(device, host, { shape, batch, signal }).catch(messageOf)
   if (typeof told === 'object') return { kernels: device, reason: `--kernel auto took ${device.name}: ${told.faster}` }
   device.close()
   return told
 }
 
+/** What is measured. */
+interface Measurement {
+  readonly shape: NetworkShape
+  /** Rows of a batch. */
+  readonly batch: number
+  readonly signal: AbortSignal | undefined
+}
+
 async function isFaster(
   device: Kernels,
   host: Kernels,
-  shape: NetworkShape,
-  batch: number,
+  measurement: Measurement,
 ): Promise<{ readonly faster: string } | string> {
   if (device.isSoftware) return `${device.detail} is no hardware`
-  const there = await stepTime(device, shape, batch)
-  const here = await stepTime(host, shape, batch)
-  const times = `a step of ${batch} rows took ${there.toFixed(2)} ms on ${device.detail}, ${here.toFixed(2)} ms on ${host.name}`
+  const there = await stepTime(device, measurement)
+  const here = await stepTime(host, measurement)
+  const times = `a step of ${measurement.batch} rows took ${there.toFixed(2)} ms on ${device.detail}, ${here.toFixed(2)} ms on ${host.name}`
   return there * GAIN < here ? { faster: times } : times
 }
 
@@ -94,8 +110,11 @@ function pick(options: Readonly<Record<string, unknown>>, keys: readonly string[
   return Object.fromEntries(keys.filter((key) => key in options).map((key) => [key, options[key]]))
 }
 
-/** The milliseconds of a step, on rows and parameters of no meaning. The first step, in which a device compiles, is left out. */
-async function stepTime(kernels: Kernels, shape: NetworkShape, batch: number): Promise<number> {
+/**
+ * The milliseconds of a step, on rows and parameters of no meaning. The first step, in which a device compiles, is left out
+ * unless it is long. Rejects if the run is stopped meanwhile.
+ */
+async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement): Promise<number> {
   const network = kernels.network({ ...shape, layers: shape.layers.map((layer) => ({ ...layer, dropout: 0 })) })
   try {
     network.load(
@@ -122,15 +141,22 @@ async function stepTime(kernels: Kernels, shape: NetworkShape, batch: number): P
       for (const piece of pieces) {
         network.accumulate(piece)
         await nextTurn()
+        signal?.throwIfAborted()
       }
-      losses.push(network.step(last, update))
+      const loss = network.step(last, update)
+      // If a later call throws, nobody waits for it.
+      if (loss instanceof Promise) loss.catch(() => {})
+      losses.push(loss)
       if (losses.length < (kernels.stepsAhead ?? 0)) return
       await Promise.all(losses.splice(0))
       await nextTurn()
+      signal?.throwIfAborted()
     }
+    const first = now()
     await step()
     await Promise.all(losses.splice(0))
     const began = now()
+    if (!kernels.stepsAhead && began - first > MEASURED) return began - first
     let steps = 0
     for (; now() - began < MEASURED; steps++) await step()
     await Promise.all(losses)
