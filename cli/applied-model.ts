@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pipeline as piped } from 'node:stream/promises'
 import { Pipeline } from '../index.js'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { learnerOf } from '../model.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
@@ -29,7 +29,7 @@ export interface ModelFlags {
   /** The folder of the stage file with the learner of the run. */
   readonly plugins?: string | boolean
   /** The kernel to use. */
-  readonly kernel?: KernelName
+  readonly kernel?: KernelChoice
   /** Number of threads of the kernel. */
   readonly threads?: number
 }

@@ -10,6 +10,7 @@ export function openNetwork(kernels: Kernels, shape: NetworkShape): OpenModel {
   return {
     rowsPerCall: rowsPerCall(kernels, { ...shape, classes: network.classes }),
     needsWholeBatch,
+    stepsAhead: kernels.stepsAhead,
     read: () => network.read(),
     load: (parameters) => network.load(parameters),
     change: (write) => network.change(write),

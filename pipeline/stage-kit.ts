@@ -155,6 +155,7 @@ export {
   layoutOf,
   partsOf,
   splitOf,
+  withFixedRows,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
@@ -181,8 +182,10 @@ export {
 } from './wires/monitor.js'
 export {
   arraysOf,
+  copyFromDevice,
   copyParameters,
   gradientNormOf,
+  type Mirror,
   type Model,
   modelOf,
   numbersOfStep,

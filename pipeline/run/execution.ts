@@ -76,6 +76,8 @@ export interface ResumeState {
 export interface RunTools {
   /** The opened kernels. The caller closes them. */
   readonly kernels: Kernels
+  /** Why they were chosen, if the run was told `auto`. */
+  readonly choice?: string | undefined
   /** The settings that the caller of the run gave. */
   readonly settings: RunSettings
   /** Where the events of the run go. */
@@ -163,9 +165,11 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const socket = openLiveSocket(directory.path, observer, taps)
   try {
     noteOtherMaker(resumed, kernels, recorder)
+    if (tools.choice) recorder.note(tools.choice)
     if (!resumed) writeDefinition()
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
+    if (tools.choice) events.next({ type: 'note', stage: 'kernel', message: tools.choice })
     await runGraph(graph, {
       contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer, metrics),
       watch: (node, port, wire) => {
@@ -306,14 +310,18 @@ function watchedIn(
 
 /** Returns the hooks of a stage, with its name in the errors of `begin`. */
 function withStage<S>(hooks: StateHooks<S>, { title, where }: Node): StateHooks<S> {
+  const named = (error: unknown): never => {
+    throw inStage(error, title, where)
+  }
   return {
+    prepare: () => hooks.prepare?.()?.catch(named),
     snapshot: () => hooks.snapshot(),
     restore: (state) => hooks.restore(state),
     begin: () => {
       try {
         hooks.begin?.()
       } catch (error) {
-        throw inStage(error, title, where)
+        named(error)
       }
     },
     sync: async () => hooks.sync?.(),

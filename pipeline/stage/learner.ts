@@ -50,14 +50,19 @@ export interface OpenModel {
   /** Whether the rows of a step must come in one call, because its batch is more than the sum of its rows. */
   readonly needsWholeBatch?: boolean
   /**
-   * The live parameters, by name: the same arrays each time, which change with every step. Write through `load` or
-   * `change` only.
+   * The live parameters, by name: the same arrays each time, which change with every step (on a device with every `read`).
+   * Write through `load` or `change` only.
    */
   read(): Later<Arrays>
   /** Copies parameters in, from either precision. Throws a RangeError if their lengths do not fit. */
   load(parameters: Arrays): void
   /** Lets `write` change the parameters in place. */
   change(write: (parameters: Arrays) => void): Later<void>
+  /**
+   * How many steps may be called before the loss of the first is known, if a device makes them: `step` then returns promises,
+   * and `read` a copy of the parameters, in the same arrays each time. See `Kernels.stepsAhead`.
+   */
+  readonly stepsAhead?: number | undefined
   /** A whole step of an update rule, if the kernel can make it in one call; see `Network.step`. */
   step?(rows: Rows, update: NetworkStep): Later<number>
   /** The update rules that `step` performs. Default: `sgd`. */

@@ -63,7 +63,7 @@ export const classification = defineStage({
     'of all its shards',
   parallel: 'every',
   onResume: { every: 'rest' },
-  asks: ({ start }) => ({ parameters: start ? { start } : {} }),
+  asks: ({ start, every }) => ({ parameters: { ...(start && { start }), arrays: toInterval(every) } }),
   facts: ({ options, inputs, problem }) => {
     const { examples = {}, parameters = {} } = inputs
     for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)

@@ -58,6 +58,9 @@ interface Scorer {
   readonly further?: FurtherScorer
 }
 
+/** The most pieces whose sums a device still computes. */
+const AHEAD = 8
+
 const noRows: Rows = { values: new Float32Array(0), labels: new Int32Array(0) }
 
 /** Returns `take`, which takes parameters and returns the function that evaluates them, and `free`. */
@@ -114,7 +117,7 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
               pieces: { [Symbol.asyncIterator]: () => piecesInFile(part, cut, model, context.memory.window) },
               count,
             }
-          const pieces = part.flatMap((rows) => [...cut(rows as Rows)])
+          const pieces = part.flatMap((rows) => [...cut({ ...(rows as Rows), isFixed: true })])
           // A part without rows must have as many sums as other parts, all zero.
           return { pieces: pieces.length > 0 ? pieces : [noRows], count }
         }),
@@ -131,12 +134,20 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
       aucs.push(scores?.auc)
       for (const [i, { pieces, count }] of parts.entries()) {
         const total: Sums = []
+        const late: Promise<readonly number[]>[] = []
         for await (const rows of pieces) {
           const evaluated = model.evaluate(rows)
-          addTo(total, evaluated instanceof Promise ? await evaluated : evaluated)
+          if (!(evaluated instanceof Promise)) addTo(total, evaluated)
+          else {
+            late.push(evaluated)
+            // The first to fail ends the evaluation; nothing else handles the others.
+            evaluated.catch(() => {})
+            if (late.length === AHEAD) addTo(total, await late.shift()!)
+          }
           const pause = flow.yieldToEventLoop()
           if (pause) await pause
         }
+        for (const evaluated of late) addTo(total, await evaluated)
         own.push([...total, ...(scores?.sums[i] ?? []), count])
       }
       sums.push(own)
