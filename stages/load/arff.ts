@@ -27,7 +27,7 @@ export const arff = defineStage({
   sources: tabularSources,
   facts: tabularFacts,
   run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readArff(path, rows, context))),
+    context.flow.pull(tabularExamples(options, context, (path, _, rows, context) => readArff(path, rows, context))),
 })
 
 async function readArff(path: string, rows: TableRows, context: StageContext): Promise<void> {

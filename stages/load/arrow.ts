@@ -30,6 +30,5 @@ export const arrow = defineStage({
     const { splits: _, ...others } = examples
     return { examples: path !== undefined && fractions === undefined && model === undefined ? others : examples }
   },
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readArrow(path, options, rows, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readArrow)),
 })

@@ -52,6 +52,5 @@ export const csv = defineStage({
       checking.problem('delimiter', `expected another character than that of decimal: "${decimal}"`)
     return tabularFacts(checking)
   },
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readCsv(path, options, rows, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readCsv)),
 })

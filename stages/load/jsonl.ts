@@ -23,8 +23,7 @@ export const jsonl = defineStage({
   parallel: 'every',
   sources: tabularSources,
   facts: tabularFacts,
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readJsonl(path, options, rows, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readJsonl)),
 })
 
 async function readJsonl(

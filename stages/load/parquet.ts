@@ -22,6 +22,5 @@ export const parquet = defineStage({
   parallel: 'every',
   sources: tabularSources,
   facts: tabularFacts,
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readParquet(path, options, rows, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readParquet)),
 })
