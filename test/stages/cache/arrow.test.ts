@@ -203,7 +203,7 @@ ${more}
   return file
 }
 
-t.test('predictions are made in windows; load/csv counts the rows that it keeps', async (t) => {
+t.test('a CSV file larger than the memory is cached, trained on and predicted in windows', async (t) => {
   const file = tabled(
     t,
     `  - id: predictions
@@ -213,11 +213,8 @@ t.test('predictions are made in windows; load/csv counts the rows that it keeps'
     from: predictions
     with: { path: metrics.csv }`,
   )
-  t.match(await errorOf(ran(file, 'cold', ['memory=1MB'])), [
-    'DATA',
-    /\d+ rows of 8 features have been read, and more of them need .* raise memory \(--memory\); with cache\/arrow behind it only once/,
-  ])
   const whole = await ran(file, 'memory')
+  rmSync(join(file, '../.millrace-cache'), { recursive: true })
   const { bytes, notes } = await ran(file, 'windows', ['memory=1MB'])
   t.match(notes, /read in windows of at most \d+ KiB: .*train/)
   t.strictSame(bytes, whole.bytes)
