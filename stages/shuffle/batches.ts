@@ -17,6 +17,7 @@ export const batches = defineStage({
   example: '- id: shuffle\n  use: shuffle/batches',
   holds: 'the batches of one epoch (by reference); of a split in a file their places, and three windows',
   parallel: 'every',
+  answers: ['borrowed'],
   asks: () => ({ batches: { unread: true } }),
   run: (_, context) => (batches) => {
     let isUnread = false

@@ -39,6 +39,7 @@ export const buffer = defineStage({
   outputs: { batches: wire.batch },
   example: '- id: shuffle\n  use: shuffle/buffer\n  with: { size: 10000 }',
   holds: 'a copy of `size` rows',
+  asks: () => ({ batches: { borrowed: true } }),
   run:
     ({ size }, context) =>
     (batches) =>

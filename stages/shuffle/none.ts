@@ -10,6 +10,7 @@ export const none = defineStage({
   inputs: { batches: wire.batch },
   outputs: { batches: wire.batch },
   parallel: 'every',
+  asks: () => ({ batches: { borrowed: true } }),
   example: '- id: shuffle\n  use: shuffle/none',
   run: (_, context) => lookingAt(context, (look) => look.unmixed()),
 })

@@ -4,8 +4,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { tap, toArray } from 'rxjs'
 import t, { type Test } from 'tap'
 import { Pipeline, resume, run } from '../../../dist/index.js'
+import { defineStage, kernelRows, wire, z } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, problemsOf } from '../harness.js'
 
 const cli = fileURLToPath(new URL('../../../lib/cli/main.js', import.meta.url))
@@ -75,6 +77,45 @@ t.test('windows give the bytes that memory gives, for every shuffle and number o
       t.match(notes, /arrow: read in windows of at most \d+ KiB: .*train/)
       t.strictSame(bytes, whole.bytes, `${shuffle[0]}, ${threads} threads`)
     }
+  }
+})
+
+t.test('memory of batches is used again only if no stage keeps them', async (t) => {
+  const file = written(t)
+  writeFileSync(
+    file,
+    readFileSync(file, 'utf8')
+      .replace(/ {2}- id: examples\n.*\n/, '')
+      .replace('examples: examples', 'examples: arrow'),
+  )
+  const kept = async (out: string, set: string[]): Promise<string> => {
+    let all = ''
+    const keeper = defineStage({
+      name: 'test/keep',
+      summary: 'Keeps all batches until the end.',
+      options: z.strictObject({}),
+      inputs: { batches: wire.batch },
+      outputs: {},
+      example: '- use: test/keep',
+      run: () => (batches) =>
+        batches.pipe(
+          toArray(),
+          tap((tables) => {
+            all = tables.map((table) => Buffer.from(kernelRows(table).values.slice().buffer).toString('base64')).join()
+          }),
+        ),
+    })
+    const pipeline = await Pipeline.load(file, { set: [...set, 'epochs=1'], allowAbsolutePaths: true })
+    await run(pipeline.insertAfter('shuffle', { id: 'keeper', use: keeper, from: 'shuffle' }), {
+      out: join(file, '..', out),
+    })
+    return all
+  }
+  for (const use of ['none', 'batches']) {
+    const set = [`shuffle.use=shuffle/${use}`]
+    t.equal(await kept(`windows-${use}`, [...set, 'memory=1MB']), await kept(`memory-${use}`, set))
+    const { bytes } = await ran(file, `alone-${use}`, [...set, 'memory=1MB'])
+    t.strictSame(bytes, (await ran(file, `alone-memory-${use}`, set)).bytes, use)
   }
 })
 
