@@ -80,7 +80,9 @@ export const idx = defineStage({
   onResume: { directory: 'whole' },
   example:
     '- use: load/idx\n  with: { directory: /usr/share/datasets/fashion-mnist, fractions: { train: 0.9, validation: 0.1 } }',
-  holds: 'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank',
+  holds:
+    'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank; before cache/arrow what fits ' +
+    'into three quarters of `memory:`',
   parallel: 'every',
   optionsFor: idxFilesGiven,
   answers: ['pieces'],
