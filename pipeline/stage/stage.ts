@@ -107,6 +107,11 @@ export interface Asked {
   readonly pieces?: boolean
   /** Batches whose rows are still in a file, if the split is. A stage that does not answer this reads the rows. */
   readonly unread?: boolean
+  /**
+   * Batches whose memory may be used again as soon as the next one is emitted: the stage keeps none of them. It holds only if it
+   * does for all stages that get the batches, also those to which they are passed on.
+   */
+  readonly borrowed?: boolean
 }
 
 /** What stands above a stage: all that its input depends on. */

@@ -45,7 +45,7 @@ export const rows = defineStage({
   outputs: { batches: wire.batch },
   example: '- use: batch/rows\n  with: { split: train, size: 100, epochs: 40 }',
   holds: 'the split (by reference); of a split in a file three windows',
-  answers: ['unread'],
+  answers: ['unread', 'borrowed'],
   parallel: 'every',
   onResume: { epochs: 'whole' },
   facts: ({ options, inputs, problem }) => {
@@ -72,7 +72,10 @@ export const rows = defineStage({
             const items = batches(count, cut, split, size, epochs, dropLast, at, isUnread ? 0 : KEPT)
             // A stage that shuffles the batches reads them itself.
             const isRead = !isUnread || context.asked.some(({ unread }) => unread)
-            return context.flow.pull(isRead ? afterFirst(begin, items) : readAhead(items, context.memory.window))
+            const areBorrowed = context.asked.some(({ borrowed }) => borrowed)
+            return context.flow.pull(
+              isRead ? afterFirst(begin, items) : readAhead(items, context.memory.window, areBorrowed),
+            )
           }),
         )
       }),

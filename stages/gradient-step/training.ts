@@ -39,6 +39,7 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
     outputs: { parameters: wire.parameters },
     learner,
     answers: ['start', 'gradientNorm', 'arrays'],
+    asks: () => ({ batches: { borrowed: true } }),
     watches: (given) => {
       const { eta } = given as unknown as TrainingOptions
       return typeof eta === 'object' && 'plateau' in eta

@@ -4,6 +4,7 @@ import { pipeline, Readable, type Transform } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import {
   fileProblem,
+  hasGrown,
   messageOf,
   openRegularFile,
   PipelineError,
@@ -72,7 +73,10 @@ async function* rawPieces(path: string, context: StageContext, length: number): 
       // Only what was read of it is used, so it need not be zero before.
       const space = Buffer.allocUnsafeSlow(length)
       const { bytesRead, buffer } = await reading(path, '', () => handle.read(space, 0, length, null))
-      if (bytesRead === 0) break
+      if (bytesRead === 0) {
+        if (await hasGrown(path, bytes, context.signal)) continue
+        break
+      }
       bytes += bytesRead
       const piece = buffer.subarray(0, bytesRead)
       hash.update(piece)
