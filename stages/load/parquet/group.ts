@@ -67,7 +67,7 @@ export class GroupReader {
     )
     try {
       await parquetRead({
-        file: this.file.buffer,
+        file: this.file.bytes,
         metadata: { ...this.file.metadata, num_rows: this.group.num_rows, row_groups: [{ ...this.group, columns }] },
         columns: names,
         // A page that ends just before the first row would be decoded again.
@@ -77,6 +77,7 @@ export class GroupReader {
         onChunk: ({ columnName, columnData, rowStart }) => this.add(columnName, { at: rowStart, data: columnData }),
       })
     } catch (error) {
+      this.context.signal.throwIfAborted()
       throw damaged(this.path, error)
     }
   }

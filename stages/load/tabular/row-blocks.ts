@@ -77,25 +77,58 @@ export class RowBlocks {
   }
 
   /**
-   * Adds rows that lie in columns: `stride` numbers from column to column. Throws like `add`.
+   * Adds rows that lie in columns. Throws like `add`.
    *
+   * @param starts where the rows begin in each column
    * @param weights the weight of each row; undefined: 1
    */
   addColumns(
-    columns: Float64Array,
-    stride: number,
+    columns: readonly (Float32Array | Float64Array)[],
+    starts: Int32Array,
     count: number,
     labels: Int32Array,
     numbers: Int32Array,
     weights: Float64Array | undefined,
   ): void {
     const { width } = this
+    this.addInBlocks(count, labels, numbers, weights, (values, at, from, rows) => {
+      for (let j = 0; j < width; j++) {
+        const column = columns[j]!
+        const first = starts[j]! + from
+        if (column instanceof Float32Array) fillFloats(values, at * width + j, width, column, first, rows)
+        else fillDoubles(values, at * width + j, width, column, first, rows)
+      }
+    })
+  }
+
+  /** Adds rows that lie one after the other. Throws like `add`. */
+  addRun(
+    values: RowValues | Float64Array,
+    count: number,
+    labels: Int32Array,
+    numbers: Int32Array,
+    weights: Float64Array | undefined,
+  ): void {
+    const { width } = this
+    this.addInBlocks(count, labels, numbers, weights, (block, at, from, rows) =>
+      block.set(values.subarray(from * width, (from + rows) * width), at * width),
+    )
+  }
+
+  /** @param put writes the values of `rows` rows from `from` on to row `at` of a block */
+  private addInBlocks(
+    count: number,
+    labels: Int32Array,
+    numbers: Int32Array,
+    weights: Float64Array | undefined,
+    put: (values: RowValues, at: number, from: number, rows: number) => void,
+  ): void {
     for (let from = 0; from < count; ) {
       const at = this.count % this.perBlock
       if (at === 0) this.grow()
       const block = this.blocks.at(-1)!
       const rows = Math.min(count - from, this.perBlock - at)
-      for (let j = 0; j < width; j++) fillColumn(block.values, at * width + j, width, columns, j * stride + from, rows)
+      put(block.values, at, from, rows)
       block.labels.set(labels.subarray(from, from + rows), at)
       block.numbers?.set(numbers.subarray(from, from + rows), at)
       if (weights) block.weights?.set(weights.subarray(from, from + rows), at)
@@ -196,8 +229,19 @@ export class RowBlocks {
   }
 }
 
-/** Writes numbers that lie in one piece to every `step`th place. */
-function fillColumn(
+/** Writes numbers that lie in one piece to every `step`th place. There is one for each type, which V8 compiles for it. */
+function fillFloats(
+  values: RowValues,
+  at: number,
+  step: number,
+  column: Float32Array,
+  from: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) values[at + i * step] = column[from + i]!
+}
+
+function fillDoubles(
   values: RowValues,
   at: number,
   step: number,
