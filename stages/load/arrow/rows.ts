@@ -19,8 +19,8 @@ import { chooseWhole } from '../tabular/whole.js'
 /** Columns of recorded examples that are no features. */
 const RECORDED = ['split', 'epoch', 'step']
 
-/** Numbers of whole rows that are copied between two turns of the event loop. */
-const AT_ONCE = 1 << 18
+/** Numbers of whole rows that are taken between two turns of the event loop. */
+const AT_ONCE = 1 << 21
 
 /** Reads the rows of an Arrow file or stream. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readArrow(

@@ -10,8 +10,8 @@ import { columnsOf, type ParquetColumn } from './schema.js'
 /** The most rows that are decoded before they are copied. */
 const AT_ONCE = 1 << 17
 
-/** Bytes of whole rows that are copied between two turns of the event loop. */
-const MOST_BYTES = 1 << 20
+/** Bytes of whole rows that are taken between two turns of the event loop. */
+const MOST_BYTES = 1 << 23
 
 /** Reads the rows of a Parquet file. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readParquet(

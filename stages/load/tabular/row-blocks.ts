@@ -19,7 +19,7 @@ export type RowValues = Float32Array | Uint8Array
 
 interface Block {
   /** Row-major values. */
-  readonly values: RowValues
+  values: RowValues
   /** A number for the label of each row. */
   readonly labels: Int32Array
   /** The number of each row in its source. */
@@ -91,7 +91,7 @@ export class RowBlocks {
     weights: Float64Array | undefined,
   ): void {
     const { width } = this
-    this.addInBlocks(count, labels, numbers, weights, (values, at, from, rows) => {
+    this.addInBlocks(count, labels, numbers, weights, ({ values }, at, from, rows) => {
       for (let j = 0; j < width; j++) {
         const column = columns[j]!
         const first = starts[j]! + from
@@ -101,7 +101,7 @@ export class RowBlocks {
     })
   }
 
-  /** Adds rows that lie one after the other. Throws like `add`. */
+  /** Adds rows that lie one after the other. Their memory is kept, and may be used for other rows later. Throws like `add`. */
   addRun(
     values: RowValues | Float64Array,
     count: number,
@@ -110,25 +110,28 @@ export class RowBlocks {
     weights: Float64Array | undefined,
   ): void {
     const { width } = this
-    this.addInBlocks(count, labels, numbers, weights, (block, at, from, rows) =>
-      block.set(values.subarray(from * width, (from + rows) * width), at * width),
-    )
+    this.addInBlocks(count, labels, numbers, weights, (block, at, from, rows) => {
+      const part = values.subarray(from * width, (from + rows) * width)
+      // A whole block need not be copied.
+      if (rows === this.perBlock && part.constructor === block.values.constructor) block.values = part as RowValues
+      else block.values.set(part, at * width)
+    })
   }
 
-  /** @param put writes the values of `rows` rows from `from` on to row `at` of a block */
+  /** @param put writes the values of `rows` rows, from `from` on, to row `at` of a block */
   private addInBlocks(
     count: number,
     labels: Int32Array,
     numbers: Int32Array,
     weights: Float64Array | undefined,
-    put: (values: RowValues, at: number, from: number, rows: number) => void,
+    put: (block: Block, at: number, from: number, rows: number) => void,
   ): void {
     for (let from = 0; from < count; ) {
       const at = this.count % this.perBlock
       if (at === 0) this.grow()
       const block = this.blocks.at(-1)!
       const rows = Math.min(count - from, this.perBlock - at)
-      put(block.values, at, from, rows)
+      put(block, at, from, rows)
       block.labels.set(labels.subarray(from, from + rows), at)
       block.numbers?.set(numbers.subarray(from, from + rows), at)
       if (weights) block.weights?.set(weights.subarray(from, from + rows), at)
