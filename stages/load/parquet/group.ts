@@ -3,7 +3,7 @@ import { type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { damaged, type ParquetFile } from './file.js'
 
 /** The values that are decoded between two turns of the event loop, unless a page has more. */
-const AT_ONCE = 1 << 18
+const AT_ONCE = 1 << 17
 
 /** Decoded values of one column, and the row that they begin with. */
 interface Part {
