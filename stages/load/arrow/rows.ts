@@ -11,6 +11,7 @@ import {
 } from '../../../pipeline/stage-kit.js'
 import { openSourceFile } from '../source-file.js'
 import { labelColumn } from '../tabular/columns.js'
+import { areFloats } from '../tabular/number-tile.js'
 import type { TabularOptions } from '../tabular/options.js'
 import type { TableRows } from '../tabular/table-rows.js'
 import { chooseWhole } from '../tabular/whole.js'
@@ -18,8 +19,8 @@ import { chooseWhole } from '../tabular/whole.js'
 /** Columns of recorded examples that are no features. */
 const RECORDED = ['split', 'epoch', 'step']
 
-/** Bytes that are read at a time. */
-const PIECE = 1 << 20
+/** Numbers of whole rows that are taken between two turns of the event loop. */
+const AT_ONCE = 1 << 21
 
 /** Reads the rows of an Arrow file or stream. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readArrow(
@@ -28,7 +29,7 @@ export async function readArrow(
   rows: TableRows,
   context: StageContext,
 ): Promise<void> {
-  const table = tableOf(path, await bytesOf(path, context))
+  const table = tableOf(path, await (await openSourceFile(path, context)).whole())
   const { fields } = table.schema
   const names = fields.map(({ name }) => name)
   const areWhole = fields.map(isWhole)
@@ -62,34 +63,20 @@ export async function readArrow(
       const column = batch.data.children[whole.features[0]!]!
       const values = valuesOf(path, column)
       const width = (column.type as FixedSizeList).listSize
-      for (let row = 0; row < batch.numRows; row++) {
-        const place = (): string => placeOf(row)
-        if (!column.getValid(row)) throw new PipelineError('DATA', `${place()}: expected features, got nothing`)
+      const perRow = { labels: cells[labels], weights: cells[weight], splits: cells[split] }
+      const step = Math.max(1, Math.floor(AT_ONCE / width))
+      for (let row = 0; row < batch.numRows; row += step) {
+        const count = Math.min(step, batch.numRows - row)
+        checkValid(column, row, count, placeOf)
         const at = (column.offset + row) * width
-        rows.addWhole(
-          checkedRow(values.subarray(at, at + width), place),
-          labels < 0 ? null : cells[labels]![row],
-          weight < 0 ? undefined : (cells[weight]![row] ?? null),
-          place,
-          split < 0 ? undefined : String(cells[split]![row]),
-        )
-        if (row % 64 === 0) await turn(context)
+        const features = checkedRows(values.subarray(at, at + count * width), width, (i) => placeOf(row + i))
+        rows.addWholeRun(features, row, count, perRow, placeOf)
+        await turn(context)
       }
     }
     from += batch.numRows
   }
   rows.endFile(path)
-}
-
-async function bytesOf(path: string, context: StageContext): Promise<Uint8Array> {
-  const file = await openSourceFile(path, context)
-  const bytes = new Uint8Array(file.size)
-  let at = 0
-  for await (const piece of file.pieces(PIECE)) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return bytes
 }
 
 function tableOf(path: string, bytes: Uint8Array): Table {
@@ -190,13 +177,20 @@ function half(bits: number): number {
   return bits & 0x8000 ? -size : size
 }
 
-function checkedRow<V extends ArrayLike<number>>(values: V, place: () => string): V {
-  if (values instanceof Uint8Array) return values
+function checkValid(column: Data, row: number, count: number, placeOf: (row: number) => string): void {
+  if (column.nullCount === 0) return
+  for (let i = row; i < row + count; i++)
+    if (!column.getValid(i)) throw new PipelineError('DATA', `${placeOf(i)}: expected features, got nothing`)
+}
+
+/** Throws a PipelineError `DATA` if a number of these rows is none that float32 can hold. */
+function checkedRows<V extends ArrayLike<number>>(values: V, width: number, placeOf: (row: number) => string): V {
+  if (values instanceof Uint8Array || (values instanceof Float32Array && areFloats(values))) return values
   for (let i = 0; i < values.length; i++)
     if (!Number.isFinite(Math.fround(values[i]!)))
       throw new PipelineError(
         'DATA',
-        `${place()}: feature ${i}: expected a number that float32 can hold, got ${values[i]}`,
+        `${placeOf(Math.floor(i / width))}: feature ${i % width}: expected a number that float32 can hold, got ${values[i]}`,
       )
   return values
 }
