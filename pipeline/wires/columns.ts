@@ -104,7 +104,8 @@ function codeOf(column: CategoryColumn, cell: Cell): number {
     index = new Map(column.categories.map((category, i) => [category, i]))
     indices.set(column, index)
   }
-  const text = isMissing(cell) ? column.fill : String(cell)
+  // An empty text may be a category, if the load stage was told that it means no missing cell.
+  const text = isMissing(cell) && !(cell === '' && index.has('')) ? column.fill : String(cell)
   if (text === undefined) throw problem(column, 'a category', cell)
   const code = index.get(text)
   if (code !== undefined) return code

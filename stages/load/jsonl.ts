@@ -27,7 +27,8 @@ export const jsonl = defineStage({
     context.flow.pull(tabularExamples(options, context, (path, rows) => readJsonl(path, options, rows, context))),
 })
 
-async function readJsonl(
+/** Reads the rows of a file with a JSON value on each line. Throws a PipelineError `DATA` with the line. */
+export async function readJsonl(
   path: string,
   { select, model }: { readonly select?: unknown; readonly model?: unknown },
   rows: TableRows,

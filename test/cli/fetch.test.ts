@@ -116,6 +116,11 @@ t.test('what servers do wrong is mended, if another try can mend it', async (t) 
 t.test('what cannot be mended is told, with the way to do it by hand, and no data is placed', async (t) => {
   const other = Buffer.from(content)
   other[7]! ^= 1
+  const drops: Answer = (_, response) => {
+    response.writeHead(200, { 'content-length': content.length })
+    const timer = setInterval(() => response.write('x'), 5)
+    response.on('close', () => clearInterval(timer))
+  }
   const loop = status(302, { location: '/set.gz' })
   const wrongRange: Answer = (_, response) =>
     response.writeHead(206, { 'content-range': `bytes 7-${content.length - 1}/${content.length}` }).end(content)
@@ -138,7 +143,9 @@ t.test('what cannot be mended is told, with the way to do it by hand, and no dat
     ['truncated, of unknown size', [whole(content.subarray(0, 9))], /got [0-9a-f]{64}, of 9 bytes/, null],
     ['an empty answer', [whole(Buffer.alloc(0))], /has 0 bytes, expected 300000/],
     ['a loop', [loop], /redirect count exceeded/],
-    ['always silent', [() => {}], /the server is silent for 0.05 s/],
+    ['a drop per connection', [cut(1)], /cannot fetch http/],
+    ['drop by drop', [drops], /the server sent nearly nothing for 0.05 s/],
+    ['always silent', [() => {}], /the server sent nearly nothing for 0.05 s/],
     ['another part', [cut(1000), wrongRange], /the server sends other bytes than those asked for/],
   ]
   for (const [title, answers, message, size] of cases) {
@@ -147,7 +154,7 @@ t.test('what cannot be mended is told, with the way to do it by hand, and no dat
     const set = setOf(content, {}, size === null ? undefined : content.length)
     if (size === null) delete (set.downloads[0] as { bytes?: number }).bytes
     const [code, found] = await errorOf(
-      fetchSet(set, { from, out }, title === 'always silent' ? { ...quick, silence: 50 } : quick),
+      fetchSet(set, { from, out }, /silent|by drop/.test(title) ? { ...quick, silence: 50 } : quick),
     )
     t.equal(code, 'DATA', title)
     t.match(found, message, title)
@@ -228,6 +235,11 @@ t.test('only the files that are wanted leave an archive', async (t) => {
       'another size',
       await tar({ header: { name: 'train.bin', size: 3 }, body: 'abc' }),
       /"train\.bin" has 3 bytes, expected 5000/,
+    ],
+    [
+      'zeros behind its end',
+      gzipSync(Buffer.concat([await packTar([good] as never), Buffer.alloc(5e6)])),
+      /unpacked, it has more than 3101576 bytes/,
     ],
     ['twice', await tar(good, good), /it has "train\.bin" twice/],
     ['missing', await tar({ header: { name: 'a', size: 1 }, body: 'x' }), /train\.bin is missing/],

@@ -29,6 +29,8 @@ export interface FileColumns {
   readonly label?: number | undefined
   /** The character before the fraction of numbers that are texts. Default: a full stop. */
   readonly decimal?: '.' | ',' | undefined
+  /** Columns that can be no features, such as values inside values. */
+  readonly unusable?: readonly number[] | undefined
   /** Ends the message that there is no feature column. */
   readonly hint?: string | undefined
 }
