@@ -9,9 +9,9 @@ const python = '/usr/bin/python3'
 const installed = spawnSync(python, ['-c', 'import sklearn, numpy']).status === 0
 const skip = installed ? false : 'scikit-learn is not installed'
 
-/** Rows of noise on one mean per class, and the same as CSV. */
+/** Rows of noise on one mean per class, numbers that float32 holds exactly, and the same as CSV. */
 function rows(classes: number): { x: number[][]; y: number[]; csv: string } {
-  const x = Array.from({ length: 60 }, (_, i) => [i % classes, ((i * 7) % 13) / 4, ((i * 5) % 11) / 3 + (i % classes)])
+  const x = Array.from({ length: 60 }, (_, i) => [i % classes, ((i * 7) % 13) / 4, ((i * 5) % 11) / 4 + (i % classes)])
   const y = x.map((_, i) => (i * 3 + Math.floor(i / 9)) % classes)
   return { x, y, csv: x.map((row, i) => `${row.join(',')},${y[i]}`).join('\n') }
 }
