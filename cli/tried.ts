@@ -14,9 +14,6 @@ import { type SeenWire, watchingWires } from './trial-wires.js'
 /** Steps that are made and timed. */
 const STEPS = 20
 
-/** Milliseconds between two looks at what waits. */
-const LOOK = 5
-
 /** What a few steps of a pipeline showed. */
 export interface Tried {
   /** What each load stage loaded, in words. */
@@ -58,18 +55,11 @@ export async function tried(
         )
       : withFewRows(whole, STEPS)
   const { pipeline, wires } = watchingWires(few)
-  const inFlight: Record<string, number> = {}
   const folder = mkdtempSync(join(tmpdir(), 'millrace-trial-'))
   const stop = interruption(output)
-  let looking: NodeJS.Timeout | undefined
   try {
     const options = { checkpoint: 'none', kernel, threads, signal: stop.signal } as const
     const running = start(pipeline, { out: join(folder, 'run'), ...options })
-    const look = (): void => {
-      for (const stage of running.state()?.stages ?? [])
-        inFlight[stage.id] = Math.max(inFlight[stage.id] ?? 0, stage.inFlight)
-    }
-    looking = setInterval(look, LOOK)
     running.events.subscribe((event) => {
       if (event.type === 'data') data.push(`${event.stage}: ${formatSummary(event)}`)
       if (event.type === 'metrics') evaluated ??= times.length > 1 ? performance.now() : undefined
@@ -77,11 +67,12 @@ export async function tried(
     const { record } = await running.result
     if (record.undrawn && record.undrawn.length > 0)
       throw new PipelineError('CHECK', `${record.undrawn.join(', ')} failed: ${record.notes.join('; ')}`)
+    const { stages } = running.state()!
+    const inFlight = Object.fromEntries(stages.map(({ id, mostInFlight }) => [id, mostInFlight ?? 0]))
     return { data, notes: record.notes, times, evaluated, position, wires: wires(), inFlight }
   } catch (error) {
     throw inDefinition(error, whole)
   } finally {
-    clearInterval(looking)
     rmSync(folder, { recursive: true, force: true })
     stop.release()
   }

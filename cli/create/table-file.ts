@@ -211,8 +211,8 @@ function numberOf(cell: string, decimal: string): number | undefined {
 }
 
 /**
- * Whether the first record names the columns: it has names alone, all different, and stands above numbers, or its names
- * occur nowhere below.
+ * Whether the first record names the columns: it has names alone, and stands above numbers, or its names all differ and occur
+ * nowhere below.
  */
 function hasHeader(
   [first, ...rest]: readonly string[][],
@@ -220,7 +220,8 @@ function hasHeader(
   missing: ReadonlySet<string>,
 ): boolean {
   const names = first!.filter((cell) => cell !== '')
-  if (names.some((cell) => isNumber(cell) || missing.has(cell)) || new Set(names).size < names.length) return false
+  if (names.some((cell) => isNumber(cell) || missing.has(cell))) return false
   const isAboveNumbers = first!.some((_, i) => rest.some((row) => isNumber(row[i]!)))
-  return isAboveNumbers || !first!.some((cell, i) => rest.some((row) => row[i] === cell))
+  const areNew = new Set(names).size === names.length && !first!.some((cell, i) => rest.some((row) => row[i] === cell))
+  return isAboveNumbers || areNew
 }

@@ -85,6 +85,10 @@ const kind = (i: number) => ['a', 'b', 'c'][i % 3]!
 /** Tables, and what is found in them: options of `load/csv` as it is, or as it could be. */
 const tables: Record<string, [content: string | Buffer, options: Record<string, unknown>]> = {
   'numbers and a label': [`x,y,kind\n${rows((i) => [i, 60.5 - i, kind(i)], ',')}`, { label: 'kind' }],
+  'names that are there twice': [
+    `"a ""b""","new\nline",label,label\n${rows((i) => [i, 60.5 - i, kind(i + 1), i % 2], ',')}`,
+    { label: 2 },
+  ],
   'a rare class': [
     `x,kind\n${rows((i) => [i, i % 20 === 0 ? 'rare' : kind(i)], ',')}`,
     { label: 'kind', stratify: true },
