@@ -373,7 +373,7 @@ export class TableRows {
 
   /** The code of a label; undefined if the row is left out because it has none. */
   private labelOf(label: Cell, place: Place): number | undefined {
-    const text = isMissing(label) ? '' : typeof label === 'string' ? label : String(label)
+    const text = isMissing(label) ? '' : typeof label === 'string' ? label.trim() : String(label)
     if (this.model && (text === '' || (this.options.missingTexts.includes(text) && !this.labels.isClass(text))))
       return -1
     if (text === '' && this.dropsLabels) return undefined
