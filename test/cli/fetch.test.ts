@@ -69,18 +69,33 @@ const ranged =
     response.writeHead(206, { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` })
     return response.end(bytes.subarray(start))
   }
-/** Sends the first bytes of a part, then the connection breaks. */
+/** The size of the file that is fetched, as far as it has come. */
+let arrived = 0
+
+/** Sends the first bytes of a part; when they have come, the connection breaks. */
 const cut =
   (count: number, bytes = content): Answer =>
   ({ headers }, response) => {
     const start = Number(/bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0)
     const range = { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }
     response.writeHead(start ? 206 : 200, { 'content-length': bytes.length - start, ...(start && range) })
-    response.write(bytes.subarray(start, start + count), () => setTimeout(() => response.destroy(), 20))
+    arrived = 0
+    response.write(bytes.subarray(start, start + count))
+    const timer = setInterval(() => {
+      if (arrived < start + count) return
+      clearInterval(timer)
+      response.destroy()
+    }, 5)
+    response.on('close', () => clearInterval(timer))
   }
 
 const { signal } = new AbortController()
-const quick = { signal, delay: 1 }
+const quick = {
+  ...{ signal, delay: 1 },
+  onProgress: (bytes: number) => {
+    arrived = bytes
+  },
+}
 
 t.test('what servers do wrong is mended, if another try can mend it', async (t) => {
   const half = content.length / 2
@@ -175,19 +190,18 @@ t.test('an interrupted download goes on with the next call, also between two fil
   const stop = new AbortController()
   const { from, ranges } = await serving(
     t,
-    (request, response) => {
-      cut(1000)(request, response, 1)
-      setTimeout(() => stop.abort(), 10)
+    (_, response) => {
+      response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 1000))
     },
     ranged(),
     status(404),
     (request, response) => (request.url!.endsWith('b.gz') ? whole(second) : ranged())(request, response, 0),
   )
   const out = join(temporary(t), 'set')
-  t.match(await errorOf(fetchSet(set, { from, out }, { ...quick, signal: stop.signal })), [
-    'ABORTED',
-    /has what came so far/,
-  ])
+  t.match(
+    await errorOf(fetchSet(set, { from, out }, { ...quick, signal: stop.signal, onProgress: () => stop.abort() })),
+    ['ABORTED', /has what came so far/],
+  )
   t.match(await errorOf(fetchSet(set, { from, out }, quick)), ['DATA', /b\.gz: the server says 404/])
   await fetchSet(set, { from, out }, quick)
   t.strictSame(ranges, [undefined, 'bytes=1000-', undefined, undefined], 'the first file is not asked for again')
@@ -264,6 +278,18 @@ t.test('only the files that are wanted leave an archive', async (t) => {
       t.ok(readFileSync(join(out, 'train.bin')).equals(body))
     }
   }
+})
+
+t.test('two that fetch into one folder at a time do not mix what comes', async (t) => {
+  const { from } = await serving(t, (_, response) => setTimeout(() => response.end(content), 100))
+  const out = join(temporary(t), 'set')
+  const first = fetchSet(setOf(content), { from, out }, quick)
+  t.match(await errorOf(fetchSet(setOf(content), { from, out }, quick)), [
+    'ARGUMENTS',
+    /process \d+ is writing in .*set\.part; wait for its end/,
+  ])
+  await first
+  t.strictSame(readdirSync(join(out, '..')), ['set'])
 })
 
 t.test('a folder that exists is not touched', async (t) => {
