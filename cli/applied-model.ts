@@ -274,11 +274,15 @@ function isPipe(path: string): boolean {
 }
 
 /** Options in which no text is taken for a reference to a var. */
-function escaped(value: unknown): unknown {
-  if (typeof value === 'string') return value.replaceAll('${', '$${')
-  if (Array.isArray(value)) return value.map(escaped)
+export function escaped<T>(value: T): T {
+  return withoutVars(value) as T
+}
+
+function withoutVars(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', () => '$${')
+  if (Array.isArray(value)) return value.map(withoutVars)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, escaped(inner)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutVars(inner)]))
 }
 
 /** A message that names standard input, and not the temporary file that holds it. */

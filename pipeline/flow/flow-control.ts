@@ -15,6 +15,8 @@ export interface FlowActivity {
   isActive(): boolean
   /** Number of tables that it is working on or that wait for that. */
   inFlight(): number
+  /** The most that were in flight at one time. */
+  readonly mostInFlight: number
 }
 
 /** One source that is emitting its items. */

@@ -78,6 +78,11 @@ export interface OpenModel {
   gradient(lambda: number, into?: Arrays): Later<Gradient>
   /** Sums over the rows, as `Learner.metrics` take them. The first is the sum of the losses. */
   evaluate(rows: Rows): Later<readonly number[]>
+  /**
+   * The sums of `evaluate` from scores that are known, `[rows, classes]`, so that rows need not be scored twice. A kernel may add
+   * in another order, so the last digits may differ.
+   */
+  evaluateScores?(scores: Numbers, labels: Int32Array): readonly number[]
   /** The penalty that lambda weighs in the cost: the sum of squares of all weights (arrays of the kind `weights`). */
   penalty(): Later<number>
   /** Writes a score per row and class to the front of `out`, `[rows, classes]`; the largest score of a row wins. */

@@ -1,5 +1,7 @@
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { diffCommand } from '../../dist/cli/diff.js'
 import { fittedColumns } from '../../dist/cli/fitted-columns.js'
@@ -7,6 +9,7 @@ import { type ListFlags, listCommand } from '../../dist/cli/ls.js'
 import { noteCommand, tagCommand } from '../../dist/cli/notes.js'
 import { runCommand } from '../../dist/cli/run.js'
 import { differingFiles } from '../../dist/report/compared-files.js'
+import { readNotes } from '../../dist/report/run-notes.js'
 import { runDirectory } from '../report/runs.js'
 import { temporary } from '../stages/harness.js'
 import { printed } from './printed.js'
@@ -89,6 +92,19 @@ t.test('tags and notes are written, shown, and no part of the compared files', a
     printed((output) => noteCommand(a, 'x'.repeat(2001), {}, output)),
     /2001 characters, expected at most 2000/,
   )
+})
+
+t.test('several processes that tag a run at one time lose no tag', async (t) => {
+  const run = runDirectory(t)
+  const notes = new URL('../../dist/report/run-notes.js', import.meta.url).href
+  const code = `import(${JSON.stringify(notes)}).then(({ changeNotes }) => {
+    const { run, i } = require('node:worker_threads').workerData
+    for (let k = 0; k < 4; k++) changeNotes(run, { add: ['tag' + i + '-' + k] })
+  })`
+  const workers = Array.from({ length: 5 }, (_, i) => new Worker(code, { eval: true, workerData: { run, i } }))
+  t.strictSame(await Promise.all(workers.map((worker) => once(worker, 'exit'))), Array(5).fill([0]))
+  t.equal(readNotes(run).tags.length, 20)
+  t.notOk(readdirSync(run).some((name) => name.includes('lock')))
 })
 
 t.test('notes that are damaged, or a link, are left out and left alone', async (t) => {

@@ -90,6 +90,8 @@ t.test('predict reads files as the run did, with the columns of the model', asyn
   t.match(JSON.parse(readFileSync(file, 'utf8').split('\n')[0]!), { row: 0, label: 'yes' })
   await predict(run, [join(run, 'new.csv')], { out: join(run, 'p.arrow') })
   t.equal(tableFromIPC(readFileSync(join(run, 'p.arrow'))).numRows, 2)
+  writeFileSync(join(run, '${x}.csv'), 'sex;age\nm;3\n')
+  t.match((await predict(run, [join(run, '${x}.csv')])).data, /\n0,,/, 'a name that looks like a var')
   const json = await predict(run, [join(run, 'new.csv')], { out: join(run, 'p.parquet'), json: true })
   t.match(JSON.parse(json.out), { format: 'parquet', rows: 2, labelled: 0, accuracy: null })
   t.equal(readFileSync(join(run, 'p.parquet')).subarray(0, 4).toString(), 'PAR1')

@@ -7,6 +7,7 @@ import { makeProgram } from '../../dist/cli/program.js'
 import type { Output } from '../../dist/cli/terminal.js'
 import { asPipelineError } from '../../dist/pipeline/base/errors.js'
 import { main, userEnvironment } from '../cli/millrace.js'
+import { pngFile } from '../stages/load/array-files.js'
 import { wordsOf } from './blocks.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,6 +28,13 @@ export interface Ran {
 export function furnish(folder: string): void {
   cpSync(given, folder, { recursive: true })
   cpSync(join(root, 'examples/noise.js'), join(folder, 'noise.js'))
+  for (const [i, name] of ['cats', 'dogs'].entries()) {
+    mkdirSync(join(folder, 'photos', name), { recursive: true })
+    for (let shade = 0; shade < 3; shade++) {
+      const pixels = new Uint8Array(4).fill(100 * i + shade)
+      writeFileSync(join(folder, 'photos', name, `${shade}.png`), pngFile({ width: 2, height: 2, color: 0 }, pixels))
+    }
+  }
   mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true })
   symlinkSync(root, join(folder, 'node_modules/millrace'))
   for (const name of ['rxjs', ...readdirSync(join(root, 'node_modules')).filter((name) => name === 'onnxruntime-web')])

@@ -29,6 +29,8 @@ export interface FileColumns {
   readonly label?: number | undefined
   /** The character before the fraction of numbers that are texts. Default: a full stop. */
   readonly decimal?: '.' | ',' | undefined
+  /** Columns that can be no features, such as values inside values. */
+  readonly unusable?: readonly number[] | undefined
   /** Ends the message that there is no feature column. */
   readonly hint?: string | undefined
 }
@@ -419,7 +421,7 @@ export class TableRows {
 
   /** The code of a label; undefined if the row is left out because it has none. */
   private labelOf(label: Cell, place: Place): number | undefined {
-    const text = isMissing(label) ? '' : typeof label === 'string' ? label : String(label)
+    const text = isMissing(label) ? '' : typeof label === 'string' ? label.trim() : String(label)
     if (this.model && (text === '' || (this.options.missingTexts.includes(text) && !this.labels.isClass(text))))
       return -1
     if (text === '' && this.dropsLabels) return undefined
