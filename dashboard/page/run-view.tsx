@@ -1,8 +1,8 @@
-import { useEffect, useState } from 'preact/hooks'
 import type { RunDetail, TextTable } from '../contract.js'
+import { useAnswer } from './answer.js'
 import { Graph } from './graph.js'
 import { filesChanged, focus, runs, short } from './state.js'
-import { Headings, ShadedCell } from './table-parts.js'
+import { Headings, ShadedCell, Status } from './table-parts.js'
 
 /** Rows of a table that are shown. */
 const MOST_ROWS = 200
@@ -10,31 +10,18 @@ const MOST_ROWS = 200
 /** One run: figures as they form, predictions, confusion, the pipeline, facts, files. */
 export function RunView() {
   const id = focus.value
-  const [detail, setDetail] = useState<RunDetail | undefined>(undefined)
-  const [problem, setProblem] = useState('')
-  const changes = filesChanged.value
-  const summary = id === undefined ? undefined : runs.value.get(id)
-  useEffect(() => {
-    if (id === undefined) return
-    const asked = new AbortController()
-    fetch(`/api/run/${id}`, { signal: asked.signal })
-      .then(async (response) => {
-        if (!response.ok) throw new Error(await response.text())
-        setDetail((await response.json()) as RunDetail)
-        setProblem('')
-      })
-      .catch((error: Error) => asked.signal.aborted || setProblem(error.message))
-    return () => asked.abort()
-  }, [id, changes, summary?.status])
+  const address = id === undefined ? undefined : `/api/run/${id}`
+  const status = id === undefined ? undefined : runs.value.get(id)?.status
+  const { value: detail, problem } = useAnswer<RunDetail>(address, filesChanged.value, status)
   if (id === undefined) return <p class="empty">Choose the name of a run in the table.</p>
   if (problem) return <p class="problem">{problem}</p>
-  if (detail?.summary.id !== id) return <p class="empty">Loading …</p>
-  const { path, status, error } = detail.summary
+  if (!detail) return <p class="empty">Loading …</p>
+  const { path, error } = detail.summary
   const figures = figuresOf(detail)
   return (
     <article aria-label={path}>
       <h2>
-        {path} <span class={`status ${status.replaceAll(' ', '-')}`}>{status}</span>
+        {path} <Status status={detail.summary.status} />
       </h2>
       {error && <p class="problem">{error}</p>}
       {detail.remarks.map((remark) => (

@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals'
-import type { RunSummary } from '../contract.js'
+import { MOST_CURVES, type RunSummary } from '../contract.js'
 import { chosen, focus, isComplete, labelOf, runs, short, textOf, toggle, varying, view } from './state.js'
+import { Status } from './table-parts.js'
 
 /** Rows on a page of the table. */
 const PAGE = 25
@@ -81,10 +82,10 @@ export function RunsTable() {
           </span>
           <button
             type="button"
-            onClick={() => (chosen.value = all.slice(0, 50).map(({ id }) => id))}
+            onClick={() => (chosen.value = all.slice(0, MOST_CURVES).map(({ id }) => id))}
             disabled={all.length === 0}
           >
-            Choose {Math.min(50, all.length)}
+            Choose {Math.min(MOST_CURVES, all.length)}
           </button>
           <button type="button" onClick={() => (chosen.value = [])} disabled={chosen.value.length === 0}>
             Choose none
@@ -186,7 +187,7 @@ function Row({ run, isChosen }: { readonly run: RunSummary; readonly isChosen: b
         {note && <span class="note">{note}</span>}
       </th>
       <td title={error ?? ''}>
-        <span class={`status ${status.replaceAll(' ', '-')}`}>{status}</span>
+        <Status status={status} />
       </td>
       <td>
         {started

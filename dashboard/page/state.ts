@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals'
-import type { LiveEvent, RunSummary } from '../contract.js'
+import { type LiveEvent, MOST_CURVES, type RunSummary } from '../contract.js'
 import type { Rows } from './curve-store.js'
 
 /** The views below the table. */
@@ -33,13 +33,10 @@ export const problems = signal<ReadonlyMap<string, string>>(new Map())
 /** The chosen runs that exist. */
 export const chosenRuns = computed(() => chosen.value.flatMap((id) => runs.value.get(id) ?? []))
 
-/** More curves are not drawn at the same time. */
-export const MOST_CHOSEN = 50
-
 /** Chooses a run or leaves it out. */
 export function toggle(id: string): void {
   const others = chosen.value.filter((other) => other !== id)
-  chosen.value = others.length < chosen.value.length ? others : [...others, id].slice(-MOST_CHOSEN)
+  chosen.value = others.length < chosen.value.length ? others : [...others, id].slice(-MOST_CURVES)
 }
 
 let isDue = false
@@ -94,7 +91,7 @@ export function rememberInAddress(): void {
   const [, name, one = '', ids = ''] = location.hash.match(/^#([a-z]+)\/([\da-f]*)\/([\da-f,]*)$/) ?? []
   if (views.includes(name as View)) view.value = name as View
   focus.value = one || undefined
-  chosen.value = ids ? ids.split(',').slice(0, MOST_CHOSEN) : []
+  chosen.value = ids ? ids.split(',').slice(0, MOST_CURVES) : []
 }
 
 /** The part of the address that `rememberInAddress` reads. */
