@@ -104,6 +104,7 @@ function size(bytes: number): string {
 }
 
 function Sheet({ title, table: { columns, rows } }: { readonly title: string; readonly table: TextTable }) {
+  const isNumber = (cell: string): boolean => cell !== '' && Number.isFinite(Number(cell))
   return (
     <details>
       <summary>
@@ -116,7 +117,9 @@ function Sheet({ title, table: { columns, rows } }: { readonly title: string; re
             {rows.slice(0, MOST_ROWS).map((row, i) => (
               <tr key={i}>
                 {row.map((cell, j) => (
-                  <td key={j}>{cell}</td>
+                  <td key={j} class={isNumber(cell) ? 'number' : ''}>
+                    {isNumber(cell) ? short(Number(cell)) : cell}
+                  </td>
                 ))}
               </tr>
             ))}
@@ -127,29 +130,31 @@ function Sheet({ title, table: { columns, rows } }: { readonly title: string; re
   )
 }
 
-/** The confusion matrix with shades: each row by the share of its class. */
+const COUNT = /^predicted /
+
+/** The confusion matrix with shades: each row by the share of its class. What is computed from a row stands behind it. */
 function Confusion({ table: { columns, rows } }: { readonly table: TextTable }) {
-  const isCount = columns.map((name) => name.startsWith('predicted '))
+  const all = [...columns.keys()].slice(1)
+  const counts = all.filter((i) => COUNT.test(columns[i]!))
+  const places = [...counts, ...all.filter((i) => !counts.includes(i))]
   return (
     <section>
       <h3>Confusion</h3>
       <div class="scroll">
         <table class="heat">
-          <Headings names={columns} />
+          <caption>A row for each class, a column for each prediction</caption>
+          <Headings names={[columns[0]!, ...places.map((i) => columns[i]!.replace(COUNT, ''))]} />
           <tbody>
             {rows.map((cells) => {
-              const total = cells.reduce((sum, cell, i) => sum + (isCount[i] ? Number(cell) : 0), 0)
+              const total = counts.reduce((sum, i) => sum + Number(cells[i]), 0)
               return (
                 <tr key={cells[0]}>
                   <th scope="row">{cells[0]}</th>
-                  {cells.slice(1).map((cell, i) => {
-                    const share = isCount[i + 1] && total > 0 ? Number(cell) / total : 0
-                    return (
-                      <ShadedCell key={columns[i + 1]} share={share}>
-                        {short(cell === '' ? cell : Number(cell))}
-                      </ShadedCell>
-                    )
-                  })}
+                  {places.map((i) => (
+                    <ShadedCell key={columns[i]} share={counts.includes(i) && total > 0 ? Number(cells[i]) / total : 0}>
+                      {short(cells[i] === '' ? '' : Number(cells[i]))}
+                    </ShadedCell>
+                  ))}
                 </tr>
               )
             })}

@@ -54,9 +54,10 @@ export function rowsChanged(): void {
   else requestAnimationFrame(draw)
 }
 
-/** The short name of a run. */
-export function labelOf({ path }: RunSummary): string {
-  return path.replace(/^.*[/\\]/s, '') || path
+/** The short name of a run: its directory, for a point of a sweep with that of the sweep. */
+export function labelOf({ path, sweep }: Pick<RunSummary, 'path' | 'sweep'>): string {
+  const last = (text: string): string => text.replace(/^.*[/\\]/s, '') || text
+  return sweep === undefined ? last(path) : `${last(sweep)} ${last(path).slice(0, 8)}`
 }
 
 /** A value of a setting as text. */
@@ -73,17 +74,13 @@ export function short(value: unknown): string {
     : String(Number(value.toPrecision(4)))
 }
 
-/** The names of settings that are not the same in all runs. */
+/** The names of settings that have several values, in the runs that have them; the seed has a place of its own. */
 export function varying(list: readonly RunSummary[]): string[] {
   const values = new Map<string, Set<string>>()
   for (const { settings } of list)
-    for (const [name, value] of Object.entries(settings)) {
-      const known = values.get(name) ?? new Set()
-      known.add(textOf(value))
-      values.set(name, known)
-    }
-  const isEverywhere = (name: string): boolean => list.every(({ settings }) => name in settings)
-  return [...values].filter(([name, known]) => known.size > 1 || !isEverywhere(name)).map(([name]) => name)
+    for (const [name, value] of Object.entries(settings))
+      values.set(name, (values.get(name) ?? new Set()).add(textOf(value)))
+  return [...values].filter(([name, known]) => known.size > 1 && name !== 'seed').map(([name]) => name)
 }
 
 /** Keeps view and choice in the address, so that a reload shows the same. */
