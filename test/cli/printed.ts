@@ -1,6 +1,6 @@
-import type { Output } from '../../dist/cli/terminal.js'
+import { type Output, printable } from '../../dist/cli/terminal.js'
 
-/** An output that is no terminal, and what was printed to it. */
+/** An output that is no terminal, and what was printed to it, made safe for terminals as everything is. */
 export function collectedOutput() {
   const seen = {
     /** Results, without progress. */
@@ -24,10 +24,10 @@ export function collectedOutput() {
     width: undefined,
     height: undefined,
     errorWidth: undefined,
-    write: add('out', 'stdout'),
-    progress: add('stdout'),
+    write: (text) => add('out', 'stdout')(printable(text)),
+    progress: (text) => add('stdout')(printable(text)),
     draw: add('stdout'),
-    warn: add('err'),
+    warn: (text) => add('err')(printable(text)),
     data: (bytes) => {
       seen.data = Buffer.concat([seen.data, bytes])
       add('stdout')(new TextDecoder().decode(bytes))
