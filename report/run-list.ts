@@ -1,5 +1,6 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileReason, PipelineError } from '../pipeline/base/errors.js'
+import { shortPath } from '../pipeline/base/words.js'
 import { hasInside, namesInside } from '../pipeline/files/inside.js'
 import { type ColumnInfos, columnInfosOf } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
@@ -67,7 +68,12 @@ export function runDirectories(directory: string): string[] {
       return entriesOf(points).flatMap((key) => (hasInside(points, `${key}/run.json`) ? [join(points, key)] : []))
     })
   } catch (error) {
-    throw new PipelineError('ARGUMENTS', `cannot list the runs in ${directory}: ${fileReason(error)}`, { cause: error })
+    const hint = basename(directory) === 'runs' ? '; millrace run makes it in the current folder' : ''
+    throw new PipelineError(
+      'ARGUMENTS',
+      `cannot list the runs in ${shortPath(directory)}: ${fileReason(error)}${hint}`,
+      { cause: error },
+    )
   }
 }
 
