@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
 import { formatSummary } from '../pipeline/run/data-summary.js'
@@ -38,7 +38,7 @@ export interface Tried {
  */
 export async function tried(
   whole: Pipeline,
-  { kernel, threads }: { readonly kernel?: KernelName; readonly threads?: number },
+  { kernel, threads }: { readonly kernel?: KernelChoice; readonly threads?: number },
   output: Output,
 ): Promise<Tried> {
   const data: string[] = []

@@ -6,8 +6,8 @@ import type { Command } from 'commander'
 import { makeProgram } from '../../dist/cli/program.js'
 import { millrace } from '../cli/in-process.js'
 import { main, userEnvironment } from '../cli/millrace.js'
-import { pngFile } from '../stages/load/array-files.js'
 import { collectedOutput } from '../cli/printed.js'
+import { pngFile } from '../stages/load/array-files.js'
 import { wordsOf } from './blocks.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
