@@ -154,8 +154,9 @@ async function measured(kernels, { hidden, batch }, { values, labels, affine }, 
     made = 0
     const start = performance.now()
     let goal
-    while (goal === undefined && performance.now() - start < 5000 * seconds && performance.now() < ends) {
-      for (let i = 0; i < 20; i++) await step()
+    const isOver = () => performance.now() > Math.min(start + 3000 * seconds, ends)
+    while (goal === undefined && !isOver()) {
+      for (let i = 0; i < 20 && !isOver(); i++) await step()
       await Promise.all(losses.splice(0))
       let correct = 0
       for (const piece of heldOut) correct += (await network.evaluate(piece)).correct
@@ -198,7 +199,7 @@ function mulberry(seed) {
 async function torchTimes(sizes, seconds, limit) {
   try {
     const { stdout } = await run(python, [torchJob, '--seconds', String(seconds), '--sizes', JSON.stringify(sizes)], {
-      timeout: 1000 * limit,
+      timeout: Math.round(1000 * limit),
     })
     const { device, times } = JSON.parse(stdout.trim().split('\n').at(-1))
     console.log(`  ${device}`)
