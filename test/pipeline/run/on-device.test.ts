@@ -72,9 +72,13 @@ const cases: Record<string, Case> = {
       '  - { id: check, use: check/gradient, from: { batches: shuffled, parameters: model }, with: { step: 13, kernels: [] } }\n' +
       '  - { id: checked, use: sink/arrow }\n',
   },
-  'histograms at the end of epochs': {
+  'histograms at the end of epochs, predictions at the end': {
     model: 'gradient-step/softmax, with: { eta: 0.1 }',
-    more: '  - { use: sink/tensorboard, from: model }\n',
+    more:
+      '  - { use: sink/tensorboard, from: model }\n' +
+      '  - { id: classified, use: evaluate/predictions, from: { parameters: model, examples: examples } }\n' +
+      '  - { use: sink/csv, id: of-rows, with: { path: rows.csv } }\n' +
+      '  - { use: sink/confusion, from: { parameters: model, examples: examples }, with: { formats: [svg] } }\n',
   },
 }
 
