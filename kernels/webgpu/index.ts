@@ -3,11 +3,11 @@ import type { Adapter, Kernels } from '../contract.js'
 import { allocating, checkLength } from '../memory.js'
 import { moments } from '../reference.js'
 import { describedAdapter, deviceMissing, type Gpu, openDevice } from './device.js'
-import type { Shared } from './layers.js'
 import { STEPS_AHEAD } from './losses.js'
 import { deviceNetwork } from './network.js'
 import { makeRowStore } from './rows.js'
 import { compiler } from './shader.js'
+import type { Shared } from './shared.js'
 import { makeStream } from './stream.js'
 
 /**

@@ -41,7 +41,11 @@ export function pack({ at, rows, width, width4 }: Place, values: ArrayLike<numbe
 }
 
 /** Reads an array from its place in the memory of all. */
-export function unpack({ at, rows, width, width4 }: Place, from: Float32Array, into: Arrays[string]): void {
+export function unpack(
+  { at, rows, width, width4 }: Pick<Place, 'at' | 'rows' | 'width' | 'width4'>,
+  from: Float32Array,
+  into: Arrays[string],
+): void {
   for (let i = 0; i < rows; i++) {
     const start = 4 * (at + i * width4)
     into.set(from.subarray(start, start + width), i * width)

@@ -54,6 +54,8 @@ export function makeRowStore(gpu: Gpu, stream: Stream): RowStore {
   const piece = new Uint8Array(PIECE_BYTES)
   let room = gpu.isSoftware ? KEPT_BYTES.software : KEPT_BYTES.hardware
   const dropped = new FinalizationRegistry<Memory>((memory) => {
+    // Steps on these rows may wait to be submitted.
+    stream.flush()
     memory.buffer.destroy()
     room += memory.bytes
   })

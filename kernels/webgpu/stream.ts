@@ -81,7 +81,7 @@ export function makeStream(gpu: Gpu): Stream {
     gpu.check()
     if (slots + dispatches > SLOTS || used + bytes > uploads.bytes) flush()
     if (bytes <= uploads.bytes) return
-    const larger = gpu.memory('uploads', 2 ** Math.ceil(Math.log2(bytes)))
+    const larger = gpu.memory('uploads', Math.max(bytes, Math.min(2 ** Math.ceil(Math.log2(bytes)), gpu.most)))
     uploads.buffer.destroy()
     uploads = larger
   }

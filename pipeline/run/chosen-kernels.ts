@@ -111,8 +111,7 @@ function pick(options: Readonly<Record<string, unknown>>, keys: readonly string[
 }
 
 /**
- * The milliseconds of a step, on rows and parameters of no meaning. The first step, in which a device compiles, is left out
- * unless it is long. Rejects if the run is stopped meanwhile.
+ * The milliseconds of a step, on rows and parameters of no meaning. Rejects if the run is stopped meanwhile.
  */
 async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement): Promise<number> {
   const network = kernels.network({ ...shape, layers: shape.layers.map((layer) => ({ ...layer, dropout: 0 })) })
@@ -137,6 +136,7 @@ async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement)
     const last = pieces.pop()!
     const update = { rule: 'sgd', eta: 1e-6, lambda: 0 } as const
     const losses: (Promise<number> | number)[] = []
+    let ahead = 1
     const step = async (): Promise<void> => {
       for (const piece of pieces) {
         network.accumulate(piece)
@@ -147,16 +147,18 @@ async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement)
       // If a later call throws, nobody waits for it.
       if (loss instanceof Promise) loss.catch(() => {})
       losses.push(loss)
-      if (losses.length < (kernels.stepsAhead ?? 0)) return
+      if (losses.length < ahead) return
       await Promise.all(losses.splice(0))
       await nextTurn()
       signal?.throwIfAborted()
     }
+    // A device compiles in its first step.
+    if (kernels.stepsAhead) await step()
     const first = now()
     await step()
-    await Promise.all(losses.splice(0))
     const began = now()
-    if (!kernels.stepsAhead && began - first > MEASURED) return began - first
+    if (began - first > MEASURED) return began - first
+    ahead = Math.min(kernels.stepsAhead ?? 1, Math.ceil(MEASURED / (began - first)))
     let steps = 0
     for (; now() - began < MEASURED; steps++) await step()
     await Promise.all(losses)

@@ -15,9 +15,13 @@ export interface StepsAhead {
   check(): void
 }
 
+/** How long the steps that are under way may take together, in milliseconds: a run that is stopped waits for them. */
+const LONGEST = 250
+
 /**
  * Follows the steps of a model on a device. Losses come in the order of the steps, many at once; a failure is therefore known
- * at most `most` steps after it happened, and before anybody gets parameters that it has spoilt.
+ * at most `most` steps after it happened, and before anybody gets parameters that it has spoilt. If steps are long, fewer are
+ * under way; this changes no result.
  *
  * @param most the most steps whose losses are not known, at least 1
  * @param step the last step of the parameters as they are loaded
@@ -34,6 +38,10 @@ export function stepsAhead(
   let copied = step
   let isWanted = false
   let failure: { readonly error: unknown } | undefined
+  let room = Math.min(most, 2)
+  /** Since when steps are timed, and how many have ended since. */
+  let since = 0
+  let ended = 0
 
   function check(): void {
     if (failure) throw failure.error
@@ -48,6 +56,7 @@ export function stepsAhead(
 
   function add(loss: Promise<number>, position: Position, eta: number, isRead: boolean): Promise<void> | undefined {
     called = position.step
+    if (open.size === 0) startTiming()
     const known = loss
       .then((value) => checkLoss(value, position, eta))
       .catch((error: unknown) => {
@@ -55,6 +64,7 @@ export function stepsAhead(
       })
       .then(() => {
         open.delete(known)
+        ended++
       })
     open.add(known)
     if (isRead || isWanted) {
@@ -62,7 +72,20 @@ export function stepsAhead(
       return refresh()
     }
     const [oldest] = open
-    return open.size < most ? undefined : oldest!.then(check)
+    return open.size < room ? undefined : oldest!.then(makeRoom)
+  }
+
+  function startTiming(): void {
+    since = performance.now()
+    ended = 0
+  }
+
+  /** Lets as many steps be under way as take `LONGEST`. */
+  function makeRoom(): void {
+    check()
+    const each = (performance.now() - since) / ended
+    room = Math.max(1, Math.min(most, 2 * room, Math.floor(LONGEST / each)))
+    startTiming()
   }
 
   const mirror: Mirror = {

@@ -64,8 +64,16 @@ function lateNetwork(
   let waiting: { resolve(): void; reject(error: Error): void }[] = []
   const isLost = (): boolean => calls.steps >= lostAt
 
+  let timer: NodeJS.Timeout | undefined
+
+  function flush(): void {
+    soon(() => {}).catch(() => {})
+  }
+
   /** Settles the losses that wait, and then what is asked for. */
   function soon<T>(result: () => T): Promise<T> {
+    clearTimeout(timer)
+    timer = undefined
     const due = waiting
     waiting = []
     return new Promise((resolve, reject) => {
@@ -104,7 +112,8 @@ function lateNetwork(
     const promise = new Promise<number>((resolve, reject) => waiting.push({ resolve: () => resolve(loss), reject }))
     calls.ahead = Math.max(calls.ahead, waiting.length)
     if (waiting.length > stepsAhead) throw new Error(`${waiting.length} steps ahead, ${stepsAhead} are allowed`)
-    if (waiting.length === stepsAhead) void soon(() => {}).catch(() => {})
+    if (waiting.length === stepsAhead) flush()
+    else timer ??= setTimeout(flush, 2)
     return promise
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { Kernels, Network, Rows } from '../../dist/kernels/index.js'
+import { outOfMemory } from '../../dist/kernels/memory.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
 import { openDevice } from '../../dist/kernels/webgpu/device.js'
 import { kernelsOn, webgpuKernels, webgpuMissing } from '../../dist/kernels/webgpu/index.js'
@@ -262,6 +263,27 @@ onGpu('wrong arguments are refused, and change nothing', async (t, kernels) => {
   })
   t.equal(await model.step(rows, sgd(0.1, 0)), await same.step(rows, sgd(0.1, 0)))
   t.same(await model.read(), await same.read())
+})
+
+onGpu('a batch that the device has no room for is refused, and a smaller one goes on', async (t) => {
+  const gpu = await openDevice()
+  const memory: typeof gpu.memory = (label, bytes, ...use) => {
+    if (label === 'slopes' && bytes > 1000) throw outOfMemory(bytes)
+    return gpu.memory(label, bytes, ...use)
+  }
+  const kernels = kernelsOn({ ...gpu, memory })
+  const [[model], [same]] = [bothNetworks(kernels, line), bothNetworks(kernels, line)]
+  const [rows, many] = [rowsFor(line), rowsFor({ ...line, rows: 100 })]
+  const losses = [model.step(rows, sgd(0.1, 0))]
+  t.throws(() => model.step(many, sgd(0.1, 0)), { code: 'OUT_OF_MEMORY' })
+  losses.push(model.step(rows, sgd(0.1, 0)), same.step(rows, sgd(0.1, 0)), same.step(rows, sgd(0.1, 0)))
+  const [first, second, ...expected] = await Promise.all(losses)
+  t.same([first, second], expected)
+  model.free()
+  t.throws(() => model.step(rows, sgd(0.1, 0)), /this network has been freed/)
+  await t.rejects(model.evaluate(rows) as Promise<unknown>, /this network has been freed/)
+  t.ok((await same.evaluate(rows)).loss > 0, 'the device goes on')
+  kernels.close()
 })
 
 /** Opens the kernels, and has `ruin` do something to the device while calls wait. Returns what becomes of them. */

@@ -72,9 +72,13 @@ const cases: Record<string, Case> = {
       '  - { id: check, use: check/gradient, from: { batches: shuffled, parameters: model }, with: { step: 13, kernels: [] } }\n' +
       '  - { id: checked, use: sink/arrow }\n',
   },
-  'histograms at the end of epochs': {
+  'histograms at the end of epochs, predictions at the end': {
     model: 'gradient-step/softmax, with: { eta: 0.1 }',
-    more: '  - { use: sink/tensorboard, from: model }\n',
+    more:
+      '  - { use: sink/tensorboard, from: model }\n' +
+      '  - { id: classified, use: evaluate/predictions, from: { parameters: model, examples: examples } }\n' +
+      '  - { use: sink/csv, id: of-rows, with: { path: rows.csv } }\n' +
+      '  - { use: sink/confusion, from: { parameters: model, examples: examples }, with: { formats: [svg] } }\n',
   },
 }
 
@@ -101,7 +105,7 @@ for (const [name, tried] of Object.entries(cases))
     for (const other of isStopped ? ['b', 'c'] : ['b'])
       t.strictSame(differingFiles(join(cwd, 'a'), join(cwd, other)), [], other)
     if (name === 'sgd')
-      t.ok(calls.ahead === AHEAD && calls.reads < calls.steps, `${calls.reads} copies, ${calls.steps} steps`)
+      t.ok(calls.ahead > 1 && calls.reads < calls.steps, `${calls.reads} copies, ${calls.steps} steps`)
   })
 
 t.test('batches that are larger than a call are cut', async (t) => {
@@ -118,7 +122,8 @@ t.test('batches that are larger than a call are cut', async (t) => {
     { kernels: lateKernels(inner, AHEAD, calls), asked: { arrays: 'last' } },
   )
   t.strictSame(modelOf(late.tables.at(-1)!).arrays, modelOf(plain.tables.at(-1)!).arrays)
-  t.strictSame([calls.steps, calls.ahead], [6, AHEAD])
+  t.equal(calls.steps, 6)
+  t.ok(calls.ahead > 1)
   t.throws(() => modelOf(late.tables[3]!).arrays, {
     code: 'STAGE',
     message: /the parameters of step 4 are on the device, .* arrays: \{ steps: 1 \}/,

@@ -1,0 +1,53 @@
+import type { Rows } from '../contract.js'
+import type { Memory } from './device.js'
+import type { Layer } from './layer.js'
+import type { Values } from './products.js'
+import type { Room } from './room.js'
+import { type Placed, valuesOf } from './rows.js'
+import type { Shared } from './shared.js'
+
+/** Rows on the device with all that belongs to them. */
+export interface Entered {
+  readonly size: number
+  readonly values: Values
+  readonly placed: Placed
+  readonly affine: readonly Memory[]
+  readonly labels: number
+  readonly weights: number
+  /** For each layer, where its mask begins. */
+  readonly masks: readonly number[]
+}
+
+/**
+ * Returns a function that brings rows, and what belongs to them, to the device. After it nothing is submitted until the
+ * dispatches of one pass are complete.
+ */
+export function enterer(
+  features: number,
+  layers: readonly Layer[],
+  room: Room,
+  { store, stream }: Shared,
+): (rows: Rows, isTraining: boolean) => Entered {
+  return (rows, isTraining) => {
+    const { labels, weights, masks = [] } = rows
+    const size = labels.length
+    room.make(size, isTraining)
+    const kept = store.kept(rows, features)
+    const used = layers.map(({ dropping, units }, l) =>
+      isTraining && dropping ? masks[l]!.subarray(0, size * units) : undefined,
+    )
+    const factors = isTraining && weights ? Float32Array.from(weights.subarray(0, size)) : undefined
+    const small = [labels, factors, ...used].reduce((sum, each) => sum + (each ? each.byteLength + 32 : 0), 0)
+    stream.reserve(16 * layers.length + 8, small + (kept ? 0 : store.uploadBytes(rows, features) + 16))
+    const values = valuesOf(rows)
+    return {
+      size,
+      values,
+      placed: kept ?? store.upload(rows, features),
+      affine: values === 'bytes' ? [store.affine(rows, features)] : [],
+      labels: store.uploadBytesOf(labels),
+      weights: factors ? store.uploadBytesOf(factors) : 0,
+      masks: used.map((mask) => (mask ? store.uploadBytesOf(mask) : 0)),
+    }
+  }
+}

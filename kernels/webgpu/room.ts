@@ -1,0 +1,133 @@
+import type { Memory } from './device.js'
+import type { Layer } from './layer.js'
+import { type Division, divide, type Form } from './matmul.js'
+import type { Shared } from './shared.js'
+import type { Groups } from './stream.js'
+
+/** The buffers of a layer for some number of rows, `[rows, units]`, each row padded. */
+export interface LayerRoom {
+  readonly outputs: Memory
+  /** The derivative of the loss by the outputs. */
+  readonly slopes: Memory
+  /** The outputs after the normalisation, before gamma and beta. */
+  readonly normal: Memory
+  /** 1 / deviation of each unit in the batch. */
+  readonly inverses: Memory
+}
+
+/** The working memory of a network. */
+export interface Room {
+  /** Those of each layer. */
+  readonly layers: readonly LayerRoom[]
+  /** The parts of divided sums. */
+  readonly parts: Memory
+  /** The loss of each row. */
+  readonly losses: Memory
+  /** The groups of buffers of the network's dispatches. */
+  readonly groups: Groups
+  /** Makes room for so many rows. What was encoded so far is submitted if buffers are replaced. */
+  make(size: number, isTraining: boolean): void
+  /** How a product of layer `l` is divided for so many rows. */
+  divided(form: Form, l: number, size: number): Division
+  /** Frees the memory. */
+  free(): void
+}
+
+/** Makes the working memory of a network, without room for rows. */
+export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, stream, busy }: Shared): Room {
+  const groups: Groups = new Map()
+  const divisions = new Map<string, Division>()
+  let buffersOf: LayerRoom[] = []
+  let capacity = 0
+  let hasSlopes = false
+  let parts = gpu.memory('parts', 16)
+  let losses = gpu.memory('losses', 16)
+
+  /** Divides a product of a layer, once for each number of rows. */
+  function divided(form: Form, l: number, size: number): Division {
+    const key = `${form},${l},${size}`
+    let found = divisions.get(key)
+    if (!found) {
+      const { units, units4, inputs4 } = layers[l]!
+      found =
+        form === 'weights'
+          ? divide(form, units, inputs4, size, busy)
+          : form === 'forward'
+            ? divide(form, size, units4, inputs4, busy)
+            : divide(form, size, inputs4, units4, busy)
+      if (divisions.size > 1000) divisions.clear()
+      divisions.set(key, found)
+    }
+    return found
+  }
+
+  /** Makes room for so many rows. What was encoded so far uses the old buffers. */
+  function make(size: number, isTraining: boolean): void {
+    if (size > capacity || (isTraining && !hasSlopes)) {
+      stream.flush()
+      freeLayers()
+      const most = Math.max(capacity, size)
+      // There may be too little memory for the new buffersOf.
+      capacity = 0
+      hasSlopes ||= isTraining
+      for (const { units4, isNormalised } of layers) {
+        const memory = (what: string, isThere = true): Memory => gpu.memory(what, isThere ? most * units4 * 16 : 16)
+        buffersOf.push({
+          outputs: memory('outputs'),
+          slopes: memory('slopes', hasSlopes),
+          normal: memory('normal', hasSlopes && isNormalised),
+          inverses: gpu.memory('inverses', isNormalised ? units4 * 16 : 16),
+        })
+      }
+      losses = replaced(losses, 'losses', most * 8)
+      capacity = most
+    }
+    let bytes = 16
+    for (const [l, { units, units4, inputs4 }] of layers.entries()) {
+      const need = (form: Form, rows: number, columns4: number): void => {
+        const { splits } = divided(form, l, size).params
+        if (splits > 1) bytes = Math.max(bytes, splits * rows * columns4 * 16)
+      }
+      need('forward', size, units4)
+      if (!isTraining || l < firstTrained) continue
+      need('weights', units, inputs4)
+      if (l > firstTrained) need('back', size, inputs4)
+    }
+    if (bytes > parts.bytes) {
+      stream.flush()
+      parts = replaced(parts, 'parts', bytes)
+    }
+  }
+
+  function replaced(old: Memory, label: string, bytes: number): Memory {
+    groups.clear()
+    const memory = gpu.memory(label, bytes)
+    old.buffer.destroy()
+    return memory
+  }
+
+  function freeLayers(): void {
+    groups.clear()
+    for (const room of buffersOf) for (const { buffer } of Object.values(room) as Memory[]) buffer.destroy()
+    buffersOf = []
+  }
+
+  return {
+    get layers() {
+      return buffersOf
+    },
+    get parts() {
+      return parts
+    },
+    get losses() {
+      return losses
+    },
+    groups,
+    make,
+    divided,
+    free: () => {
+      freeLayers()
+      for (const { buffer } of [parts, losses]) buffer.destroy()
+    },
+  }
+}
