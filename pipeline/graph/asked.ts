@@ -48,7 +48,10 @@ function isBorrowed(node: Node, graph: Graph): boolean {
     const all: Readonly<Record<string, Asked | undefined>> = reader.stage.asks?.(reader.options) ?? {}
     const ports = [...reader.inputs].filter(([, source]) => source.id === node.id)
     if (!ports.every(([port]) => all[port]?.borrowed)) return false
-    return Object.values<{ type: string }>(reader.stage.outputs).every(({ type }) => own.has(type)) || isBorrowed(reader, graph)
+    return (
+      Object.values<{ type: string }>(reader.stage.outputs).every(({ type }) => own.has(type)) ||
+      isBorrowed(reader, graph)
+    )
   })
 }
 
