@@ -2,16 +2,16 @@
  * Trained models in programs: reads what a run has stored, and predicts the classes of rows. No run is made and no file is
  * written.
  */
-import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
-import { type KernelOptions, openKernels } from './kernels/index.js'
+import { hostKernelNames, type KernelOptions, openKernels } from './kernels/index.js'
 import { widthOf } from './kernels/network-shape.js'
 import { foldedLayers, hinge, network, openScorer, predict, rowScorer, type Scorer, softmax } from './learners/index.js'
 import { messageOf, PipelineError } from './pipeline/base/errors.js'
 import { listed } from './pipeline/base/words.js'
 import type { Trust } from './pipeline/definition/trust.js'
 import { readInside } from './pipeline/files/inside.js'
+import { isDirectory } from './pipeline/files/is-directory.js'
 import { type GivenRows, givenRowReader } from './pipeline/formats/given-rows.js'
 import { modelInputsOf, readStoredModel, storedModelFile } from './pipeline/formats/model-inputs.js'
 import { Pipeline } from './pipeline/graph/pipeline.js'
@@ -115,6 +115,13 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   }).catch((cause) => {
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })
+  if (kernels.stepsAhead) {
+    kernels.close()
+    throw new PipelineError(
+      'ARGUMENTS',
+      `predict is synchronous, and the ${kernels.name} kernel answers later; leave kernel out, or name one of ${listed(hostKernelNames)}`,
+    )
+  }
   let scorer: Scorer | undefined
   try {
     scorer = openScorer(stored, learner, kernels)
@@ -198,7 +205,7 @@ export async function learnerOf(
   path: string,
   { learners = [], plugins = false }: Pick<LoadModelOptions, 'learners' | 'plugins'>,
 ): Promise<AnyLearner> {
-  const isRun = isFolder(path)
+  const isRun = isDirectory(path)
   const ofMillrace = isRun && isOfStageFile(name, path) ? [] : builtIn
   const known = [...learners, ...ofMillrace].find((learner) => learner.name === name)
   const found = known ?? (plugins !== false && isRun ? await learnerInRun(name, path, plugins) : undefined)
@@ -250,7 +257,7 @@ async function learnerInRun(
 
 /** The version of Millrace that the record of a run names, if there is such a record. */
 function versionOf(path: string): string | undefined {
-  if (!isFolder(path)) return undefined
+  if (!isDirectory(path)) return undefined
   try {
     const { versions } = JSON.parse(String(readInside(resolve(path), 'run.json', 16 << 20))) as {
       versions?: { millrace?: unknown }
@@ -259,8 +266,4 @@ function versionOf(path: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,18 +16,45 @@ const WIDTH = 100
 const IMAGES = 26_000
 const IMAGE = 3072
 
-/** The seconds of CPU that a load takes, with those of the threads of the garbage collector. */
-async function cpuOf(load) {
+/**
+ * The seconds of CPU that a load takes, with those of the threads of the garbage collector, and for how many milliseconds of
+ * its CPU at most the event loop had no turn.
+ */
+export async function cpuOf(load) {
+  let [last, stretch] = [mainThreadMs(), 0]
+  const timer = setInterval(() => {
+    const now = mainThreadMs()
+    stretch = Math.max(stretch, now - last)
+    last = now
+  }, 1)
   const begun = process.cpuUsage()
   await load()
   const { user, system } = process.cpuUsage(begun)
-  return { seconds: (user + system) / 1e6 }
+  clearInterval(timer)
+  return { seconds: (user + system) / 1e6, stretch: Math.max(stretch, mainThreadMs() - last) }
 }
 
-const stage = (load, path) => () =>
-  cpuOf(() =>
-    lastValueFrom(load.run(load.options.parse({ path, fractions: { train: 1 } }), loadContext()).pipe(toArray())),
-  )
+/** The milliseconds that this thread has had a core, which a busy machine does not change; NaN where only Linux would tell. */
+function mainThreadMs() {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]) / 1e6
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** @param assign `order`: rows stay as they lie in the file; `random`: they are dealt by a permutation */
+const stage = (load, path, assign) => () =>
+  cpuOf(() => {
+    const options = load.options.parse({ path, fractions: { train: 1 }, assign })
+    return lastValueFrom(load.run(options, loadContext()).pipe(toArray()))
+  })
+
+/** The checksum of a file alone. */
+const hashed = (path) => async () => {
+  const bytes = readFileSync(path)
+  return cpuOf(async () => createHash('sha256').update(bytes).digest())
+}
 
 /** Decodes all columns of a Parquet file with the library that `load/parquet` uses, and keeps nothing. */
 const decoded = (path) => () =>
@@ -105,28 +133,37 @@ export async function columnsBench(folder, repeats) {
   )
   const table = file('table.arrow', tableToIPC(flat, 'file'))
   const lists = file('lists.arrow', tableToIPC(new Table({ features, label: makeVector(label) }), 'file'))
-  const pairs = [
-    ['Parquet, columns of float32', decoded(required), stage(parquet, required)],
-    ['Parquet, the same, optional', decoded(optional), stage(parquet, optional)],
-    ['Parquet, images of fixed length', decoded(pictures), stage(parquet, pictures)],
-    ['Arrow, columns of float32', copied(table), stage(arrow, table)],
-    ['Arrow, lists of fixed size', copied(lists), stage(arrow, lists)],
-  ].map(([name, raw, load]) => ({ name, raw: { run: raw }, load: { run: load } }))
+  const files = [
+    ['Parquet, columns of float32', decoded, parquet, required],
+    ['Parquet, the same, optional', decoded, parquet, optional],
+    ['Parquet, images of fixed length', decoded, parquet, pictures],
+    ['Arrow, columns of float32', copied, arrow, table],
+    ['Arrow, lists of fixed size', copied, arrow, lists],
+  ].map(([name, alone, load, path]) => ({
+    name,
+    jobs: [alone(path), hashed(path), stage(load, path, 'order'), stage(load, path, 'random')].map((run) => ({ run })),
+  }))
   const results = await interleaved(
-    pairs.flatMap(({ raw, load }) => [raw, load]),
+    files.flatMap(({ jobs }) => jobs),
     repeats,
   )
-  const seconds = (job) => median(results.get(job).map((result) => result.seconds))
-  console.log(
-    '\nLoading 80 MB of columns, seconds of CPU (Parquet beside its decoder, Arrow beside a copy of the file)',
-  )
+  const of = (job, what) => median(results.get(job).map((result) => result[what]))
+  console.log('\nLoading 80 MB of columns, seconds of CPU; alone: the decoder of Parquet, or a copy of the Arrow file')
   printTable(
-    ['', 'alone', 'load', 'ratio'],
-    pairs.map(({ name, raw, load }) => [
-      name,
-      fixed(seconds(raw)),
-      fixed(seconds(load)),
-      fixed(seconds(load) / seconds(raw), 1),
-    ]),
+    ['', 'alone', 'checksum', 'in order', '÷ alone', '÷ both', 'at random', '÷ alone', 'without a turn, ms'],
+    files.map(({ name, jobs }) => {
+      const [alone, checksum, inOrder, atRandom] = jobs.map((job) => of(job, 'seconds'))
+      return [
+        name,
+        fixed(alone),
+        fixed(checksum),
+        fixed(inOrder),
+        fixed(inOrder / alone, 1),
+        fixed(inOrder / (alone + checksum), 1),
+        fixed(atRandom),
+        fixed(atRandom / alone, 1),
+        fixed(of(jobs[3], 'stretch'), 0),
+      ]
+    }),
   )
 }

@@ -2,33 +2,35 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { encode } from 'fast-png'
+import { dirname, join } from 'node:path'
 import { zipSync } from 'fflate'
 import { lastValueFrom, toArray } from 'rxjs'
 import { cifar10 } from '../dist/stages/load/cifar10.js'
 import { idx } from '../dist/stages/load/idx.js'
-import { images } from '../dist/stages/load/images.js'
 import { numpy } from '../dist/stages/load/numpy.js'
-import { openPngDecoder } from '../dist/stages/load/png.js'
 import { loadContext } from './fuzz/load-context.js'
-import { columnsBench } from './load-columns.js'
+import { columnsBench, cpuOf } from './load-columns.js'
+import { imagesBench } from './load-images.js'
+import { textBench } from './load-text.js'
 import { fixed, interleaved, median, printTable } from './measure.js'
 
 const ROWS = 40_000
 const WIDTH = 3072
-const IMAGES = 2000
 
-/** The seconds that a load stage takes for all its tables. */
-async function load(stage, options) {
+/** The seconds that something takes, by the clock and of processor time. */
+async function timed(act) {
   const begun = performance.now()
-  await lastValueFrom(stage.run(stage.options.parse(options), loadContext()).pipe(toArray()))
-  return { seconds: (performance.now() - begun) / 1000 }
+  const { seconds: cpu } = await cpuOf(act)
+  return { seconds: (performance.now() - begun) / 1000, cpu }
+}
+
+/** How long a load stage takes for all its tables. */
+function load(stage, options) {
+  return timed(() => lastValueFrom(stage.run(stage.options.parse(options), loadContext()).pipe(toArray())))
 }
 
 /** Reads a file in pieces of 1 MiB into memory, with its checksum if asked: the least that a load stage does. */
 async function rawRead(path, isHashed) {
-  const begun = performance.now()
   const handle = await open(path)
   const { size } = await handle.stat()
   const all = new Uint8Array(size)
@@ -39,7 +41,6 @@ async function rawRead(path, isHashed) {
     if (isHashed) hash.update(all.subarray(at, at + length))
   }
   await handle.close()
-  return { seconds: (performance.now() - begun) / 1000 }
 }
 
 function npy(type, shape, data) {
@@ -52,6 +53,7 @@ export async function loadBench({ repeats }) {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-load-'))
   try {
     const file = (name, bytes) => {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
       writeFileSync(join(folder, name), bytes)
       return join(folder, name)
     }
@@ -71,13 +73,10 @@ export async function loadBench({ repeats }) {
     const g = file('g.npy', npy('|u1', [ROWS / 4], labels.subarray(0, ROWS / 4)))
     const entries = { 'x.npy': npy('|u1', [ROWS, WIDTH], pixels), 'y.npy': npy('|u1', [ROWS], labels) }
     const archive = file('a.npz', zipSync(entries, { level: 0 }))
-    const one = encode({ width: 32, height: 32, channels: 3, data: pixels.subarray(0, WIDTH) })
-    mkdirSync(join(folder, 'classes', 'a'), { recursive: true })
-    for (let i = 0; i < IMAGES; i++) file(`classes/a/${i}.png`, one)
     const pair = { train: { images: 'images', labels: 'labels' } }
     const jobs = [
-      { name: 'plain read', run: () => rawRead(x, false) },
-      { name: 'plain read with checksum', run: () => rawRead(x, true) },
+      { name: 'plain read', run: () => timed(() => rawRead(x, false)) },
+      { name: 'plain read with checksum', run: () => timed(() => rawRead(x, true)) },
       { name: 'load/cifar10', run: () => load(cifar10, { directory: folder, train: ['batch.bin'] }) },
       { name: 'load/idx', run: () => load(idx, { directory: folder, files: pair }) },
       { name: 'load/numpy, .npy of bytes', run: () => load(numpy, { path: x, labels: y }) },
@@ -86,30 +85,16 @@ export async function loadBench({ repeats }) {
     ]
     const results = await interleaved(jobs, repeats)
     console.log(`\nLoading ${Math.round((ROWS * WIDTH) / 1e6)} MB of rows of ${WIDTH} bytes (float32: as many bytes)`)
-    const seconds = (job) => median(results.get(job).map((result) => result.seconds))
+    const of = (job, what) => median(results.get(job).map((result) => result[what]))
     printTable(
-      ['', 's', 'MB/s'],
-      jobs.map((job) => [job.name, fixed(seconds(job), 3), fixed((ROWS * WIDTH) / 1e6 / seconds(job), 0)]),
-    )
-    const decodePng = await openPngDecoder()
-    const decoder = {
-      name: 'decoder alone',
-      run: async () => {
-        const begun = performance.now()
-        for (let i = 0; i < IMAGES; i++) decodePng(one)
-        return { seconds: (performance.now() - begun) / 1000 }
-      },
-    }
-    const stage = { name: 'load/images', run: () => load(images, { path: join(folder, 'classes') }) }
-    const decoded = await interleaved([decoder, stage], repeats)
-    console.log(`\n${IMAGES} PNG images of 32 × 32`)
-    printTable(
-      ['', 's', 'images/s'],
-      [decoder, stage].map((job) => {
-        const time = median(decoded.get(job).map((result) => result.seconds))
-        return [job.name, fixed(time, 3), fixed(IMAGES / time, 0)]
+      ['', 's', 'MB/s', 's of CPU'],
+      jobs.map((job) => {
+        const seconds = of(job, 'seconds')
+        return [job.name, fixed(seconds, 3), fixed((ROWS * WIDTH) / 1e6 / seconds, 0), fixed(of(job, 'cpu'), 3)]
       }),
     )
+    await imagesBench(file, repeats)
+    await textBench(folder, repeats)
     await columnsBench(folder, repeats)
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline as piped } from 'node:stream/promises'
 import { Pipeline } from '../index.js'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { learnerOf } from '../model.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
@@ -32,7 +32,7 @@ export interface ModelFlags {
   /** The folder of the stage file with the learner of the run. */
   readonly plugins?: string | boolean
   /** The kernel to use. */
-  readonly kernel?: KernelName
+  readonly kernel?: KernelChoice
   /** Number of threads of the kernel. */
   readonly threads?: number
 }
@@ -274,11 +274,15 @@ function isPipe(path: string): boolean {
 }
 
 /** Options in which no text is taken for a reference to a var. */
-function escaped(value: unknown): unknown {
-  if (typeof value === 'string') return value.replaceAll('${', '$${')
-  if (Array.isArray(value)) return value.map(escaped)
+export function escaped<T>(value: T): T {
+  return withoutVars(value) as T
+}
+
+function withoutVars(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', () => '$${')
+  if (Array.isArray(value)) return value.map(withoutVars)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, escaped(inner)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutVars(inner)]))
 }
 
 /** A message that names standard input, and not the temporary file that holds it. */

@@ -8,10 +8,10 @@ import {
   type Model,
   type Numbers,
   openModel,
-  PipelineError,
   type Rows,
   widthOf,
 } from '../pipeline/stage-kit.js'
+import { checkArrays } from './check-arrays.js'
 
 /** A trained model that scores rows as they were loaded. */
 export interface Scorer {
@@ -78,25 +78,5 @@ export function openScorer(model: Model, learner: AnyLearner, kernels: Kernels):
     score,
     scoreRows,
     free: () => opened.free(),
-  }
-}
-
-/** Throws a PipelineError `DATA` if options or arrays are not those of the learner: a file may name another learner. */
-function checkArrays({ arrays, shape, classes, learner: name, options }: Model, learner: AnyLearner): void {
-  const checked = learner.options.safeParse(options)
-  if (!checked.success)
-    throw new PipelineError(
-      'DATA',
-      `the stored options of the learner "${name}" are damaged: ${checked.error.issues[0]?.path.join('.')}: ${checked.error.issues[0]?.message}`,
-    )
-  const specs = learner.arrays({ features: widthOf(shape), classes: classes.length }, options)
-  for (const spec of specs) {
-    const found = arrays.find((array) => array.name === spec.name)
-    if (found?.shape.join() !== spec.shape.join())
-      throw new PipelineError(
-        'DATA',
-        `the model does not fit its learner "${name}": expected the array ${spec.name} of ${spec.shape.join('×')}, found ` +
-          (found ? found.shape.join('×') : 'none'),
-      )
   }
 }

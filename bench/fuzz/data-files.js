@@ -118,10 +118,12 @@ async function loadCifar({ bytes, ending, holdOut }, folder) {
 }
 
 async function loadIdx({ images, labels, ending, options }, folder) {
-  writeFileSync(join(folder, `data.images${ending}`), images)
-  writeFileSync(join(folder, `data.labels${ending}`), labels)
-  const files = { train: { images: 'data.images', labels: 'data.labels' } }
-  return load(idx, { directory: folder, files, ...options }, 'data.(images|labels)')
+  // Plain files of the same names would be read instead of packed ones.
+  const name = `data${ending.length}`
+  writeFileSync(join(folder, `${name}.images${ending}`), images)
+  writeFileSync(join(folder, `${name}.labels${ending}`), labels)
+  const files = { train: { images: `${name}.images`, labels: `${name}.labels` } }
+  return load(idx, { directory: folder, files, ...options }, `${name}.(images|labels)`)
 }
 
 async function loadCsv({ bytes, ending, options }, folder) {

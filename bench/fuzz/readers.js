@@ -3,6 +3,7 @@ import { dataFiles } from './data-files.js'
 import { definitions } from './definitions.js'
 import { options } from './options.js'
 import { outputs } from './outputs.js'
+import { recordedFiles } from './recorded-files.js'
 import { runs } from './runs.js'
 import { settings } from './settings.js'
 
@@ -17,6 +18,7 @@ export const readers = [
   ...outputs,
   ...dataFiles,
   ...arrayFiles,
+  ...recordedFiles,
   ...(await runs()),
 ]
 

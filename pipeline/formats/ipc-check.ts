@@ -55,7 +55,8 @@ function walk(view: DataView, start: number, limit: number, takesDictionaries: b
   const dictionaries = new Set<number>()
   let at = start
   for (let count = 0; limit - at >= 8; count++) {
-    if (view.getInt32(at, true) !== -1) throw new Error(`there is no message at byte ${at}`)
+    if (view.getInt32(at, true) !== -1)
+      throw new Error(at === 0 ? 'it is no Arrow file' : `there is no message at byte ${at}`)
     const size = view.getInt32(at + 4, true)
     if (size === 0) return { end: at + 8, batches, dictionaries }
     if (size < 0) throw new Error(`the message at byte ${at} is damaged`)

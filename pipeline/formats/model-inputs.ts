@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Stats, statSync } from 'node:fs'
+import { existsSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import type { DataSource } from '../base/data-source.js'
@@ -7,6 +7,7 @@ import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
 import { cutName, shortPath } from '../base/words.js'
 import { inputPath } from '../files/input-path.js'
 import { entryInside, hasInside, namesInside, readInside } from '../files/inside.js'
+import { isDirectory } from '../files/is-directory.js'
 import { readRegularFile } from '../files/regular-file.js'
 import type { Facts } from '../stage/stage.js'
 import type { Column } from '../wires/columns.js'
@@ -101,7 +102,7 @@ export function modelInputsOf({ shape, names, columns, label, classes, type }: M
  */
 export function modelFacts(path: string, problem: (path: string, message: string) => void): Facts {
   const splits = [MODEL_SPLIT]
-  if (!statSync(path, { throwIfNoEntry: false })) return { splits }
+  if (!existsSync(path)) return { splits }
   try {
     const { shape, classes } = readModelInputs(path)
     return { splits, shape, classes }
@@ -118,7 +119,7 @@ export function modelFacts(path: string, problem: (path: string, message: string
  * such file in it, or a symbolic link.
  */
 export function storedModelFile(path: string, which = 'last'): string {
-  if (which === 'last' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
+  if (which === 'last' || !isDirectory(path)) return path
   const name = which === 'best' ? 'best.arrow' : which
   const file = join(path, name)
   let status: Stats | undefined

@@ -152,8 +152,8 @@ const constructors = {
 } as const
 
 /**
- * Returns the elements in these bytes, which must be a whole number of them, in the order of the file. The bytes are not
- * copied if an element is one byte.
+ * Returns the elements in these bytes, which must be a whole number of them, in the order of the file. The elements may lie in
+ * the memory of the bytes.
  */
 export function npyElements({ kind, size, isBigEndian }: NpyHeader, bytes: Uint8Array): NpyNumbers | string[] {
   if (kind === 'U' || kind === 'S') return texts(kind, size, isBigEndian, bytes)
@@ -163,12 +163,18 @@ export function npyElements({ kind, size, isBigEndian }: NpyHeader, bytes: Uint8
     if (kind === 'i') return new Int8Array(plain.buffer, plain.byteOffset, plain.length)
     return kind === 'b' ? plain.map((byte) => (byte === 0 ? 0 : 1)) : plain
   }
-  // A copy: typed arrays need aligned bytes, and the order of the bytes may change.
+  const { buffer, byteOffset } = isBigEndian || bytes.byteOffset % size > 0 ? copied(bytes, size, isBigEndian) : bytes
+  const Values = constructors[`${kind}${size}` as keyof typeof constructors]
+  const values = new Values(buffer as ArrayBuffer, byteOffset, bytes.length / size)
+  return kind === 'f' && size === 2 ? Float32Array.from(values as Uint16Array, halfToSingle) : values
+}
+
+/** Typed arrays need aligned bytes, in the order of this machine. */
+function copied(bytes: Uint8Array, size: number, isBigEndian: boolean): Buffer {
   const copy = Buffer.from(new ArrayBuffer(bytes.length))
   copy.set(bytes)
   if (isBigEndian) swap(copy, size)
-  const values = new constructors[`${kind}${size}` as keyof typeof constructors](copy.buffer)
-  return kind === 'f' && size === 2 ? Float32Array.from(values as Uint16Array, halfToSingle) : values
+  return copy
 }
 
 function swap(bytes: Buffer, size: number): void {

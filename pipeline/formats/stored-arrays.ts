@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { unzipSync } from 'fflate'
 import type { Numbers } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
+import { isDirectory } from '../files/is-directory.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { modelOf } from '../wires/parameters.js'
 import { parametersFrom } from './export.js'
@@ -33,7 +33,7 @@ export interface StoredArrays {
 
 /** The file with the arrays: `parameters.arrow` of a run directory, or the file itself. */
 export function storedFile(given: string): string {
-  return statSync(given, { throwIfNoEntry: false })?.isDirectory() ? join(given, 'parameters.arrow') : given
+  return isDirectory(given) ? join(given, 'parameters.arrow') : given
 }
 
 /**

@@ -99,7 +99,8 @@ export async function dealRows(
   if (assign === 'hash') return dealByHash(await hashesOf(keys, rows, seed, context), parts)
   const sizes = sizesOf(parts, rows)
   if (assign === 'order') {
-    const order = Uint32Array.from({ length: rows }, (_, i) => i)
+    const order = new Uint32Array(rows)
+    for (let i = 0; i < rows; i++) order[i] = i
     return stratify ? dealByClass(order, labels, sharesOf(sizes, parts, rows)) : cut(order, sizes)
   }
   const order = await permuted(rows, seed, context)

@@ -25,6 +25,7 @@ import {
   unreadOf,
   widthOf,
   wire,
+  withFixedRows,
 } from '../../pipeline/stage-kit.js'
 
 /**
@@ -50,7 +51,7 @@ export const rows = defineStage({
   facts: ({ options, inputs, problem }) => {
     const facts = inputs.examples ?? {}
     checkSplit(facts, options.split, 'split', problem)
-    return { batches: { ...facts, splits: [options.split] } }
+    return { batches: { ...facts, splits: [options.split], batchSize: options.size } }
   },
   run:
     ({ split, size, epochs, dropLast }, context) =>
@@ -140,7 +141,7 @@ function cuttable(tables: readonly Table[], split: string, context: StageContext
           ...slicePerRow(part, start, end),
         }
       })
-      return batchOfShards(fields, cuts, split, position, { first: from, rows: to - from }, parallel)
+      return withFixedRows(batchOfShards(fields, cuts, split, position, { first: from, rows: to - from }, parallel))
     },
   }
 }

@@ -33,7 +33,8 @@ export const arff = defineStage({
     context.flow.pull(tabularExamples(options, context, (path, _, rows, context) => readArff(path, rows, context))),
 })
 
-async function readArff(path: string, rows: TableRows, context: StageContext): Promise<void> {
+/** Reads the rows of an ARFF file. Throws a PipelineError `DATA` with the line. */
+export async function readArff(path: string, rows: TableRows, context: StageContext): Promise<void> {
   const lines = new ArffRows(path, rows)
   await readLines(path, undefined, context, (line, number) => lines.add(line, number))
   lines.end()

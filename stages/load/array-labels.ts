@@ -9,6 +9,7 @@ import {
   turn,
 } from '../../pipeline/stage-kit.js'
 import type { NpyFile } from './npy-file.js'
+import { areFloats } from './tabular/number-tile.js'
 
 /** The labels of an array: a code per row, and what each code stands for. */
 export interface ArrayLabels {
@@ -138,9 +139,9 @@ export function featuresOf(
   width: number,
   lost: LostDigits,
 ): Uint8Array | Float32Array {
-  if (values instanceof Uint8Array) return values
+  if (values instanceof Uint8Array || (values instanceof Float32Array && areFloats(values))) return values
   if (values instanceof Int8Array || values instanceof Int16Array || values instanceof Uint16Array)
-    return Float32Array.from(values)
+    return new Float32Array(values)
   const features = values instanceof Float32Array ? values : new Float32Array(values.length)
   const where = (i: number) => `${place}: row ${row + Math.floor(i / width)}, feature ${i % width}`
   for (let i = 0; i < values.length; i++) {

@@ -1,4 +1,7 @@
-/** Reads as many bytes at a time as it is asked for, from pieces of any length. */
+/**
+ * Reads as many bytes at a time as it is asked for, from pieces of any length. What it returns may be overwritten by the next
+ * read, if a piece is by the next one.
+ */
 export class ByteReader {
   /** How many bytes the file has had so far. */
   count = 0
@@ -23,8 +26,10 @@ export class ByteReader {
       const part = this.piece.subarray(this.at, this.at + missing)
       this.at += part.length
       missing -= part.length
-      if (part.length > 0) parts.push(part)
-      if (missing === 0) return parts.length === 1 ? parts[0] : Buffer.concat(parts)
+      if (missing === 0 && parts.length === 0) return part
+      // The next piece may take its place.
+      if (part.length > 0) parts.push(missing === 0 ? part : new Uint8Array(part))
+      if (missing === 0) return Buffer.concat(parts)
       const { done, value } = await this.pieces.next()
       if (done) return undefined
       this.piece = value

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
@@ -7,6 +6,7 @@ import {
   exampleFields,
   examplesTable,
   type Facts,
+  isDirectory,
   modelFacts,
   modelOption,
   PipelineError,
@@ -69,8 +69,7 @@ export function cifarSources(options: CifarOptions): string[] {
  */
 export function cifarFilesGiven(paths: readonly string[], test: string): Record<string, unknown> {
   const [first] = paths
-  if (paths.length === 1 && statSync(first!, { throwIfNoEntry: false })?.isDirectory())
-    return { directory: first, train: [test] }
+  if (paths.length === 1 && isDirectory(first!)) return { directory: first, train: [test] }
   const folders = new Set(paths.map((path) => dirname(resolve(path))))
   if (folders.size > 1) throw new PipelineError('ARGUMENTS', 'expected files of one folder')
   return { directory: [...folders][0], train: paths.map((path) => basename(path)) }

@@ -29,8 +29,8 @@ export interface IdxFile {
   /** The sizes of its dimensions; the first is the number of items. */
   readonly sizes: readonly number[]
   /**
-   * Reads the items, in order, in blocks of one or more whole items. Throws a PipelineError `DATA` if the file ends too
-   * early or too late.
+   * Reads the items, in order, in blocks of one or more whole items. The next block may overwrite the previous one. Throws a
+   * PipelineError `DATA` if the file ends too early or too late.
    */
   blocks(): AsyncGenerator<Uint8Array>
 }
@@ -48,7 +48,7 @@ export async function openIdx(
   help: string,
 ): Promise<IdxFile> {
   const size = await plainSize(path, help)
-  const bytes = new ByteReader(readPieces(path, context, BINARY_PIECE))
+  const bytes = new ByteReader(readPieces(path, context, BINARY_PIECE, true))
   try {
     const sizes = await readHeader(path, bytes, expected)
     const [count = 0, ...rest] = sizes

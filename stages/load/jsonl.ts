@@ -29,7 +29,8 @@ export const jsonl = defineStage({
   run: (options, context) => context.flow.pull(tabularExamples(options, context, readJsonl)),
 })
 
-async function readJsonl(
+/** Reads the rows of a file with a JSON value on each line. Throws a PipelineError `DATA` with the line. */
+export async function readJsonl(
   path: string,
   { select, model }: { readonly select?: unknown; readonly model?: unknown },
   rows: TableRows,

@@ -21,8 +21,8 @@ export interface NpyFile {
   /** What the header says. */
   readonly header: NpyHeader
   /**
-   * Reads the elements in blocks of whole rows (entries of the first axis), in order, last axis fastest. Call it once, and
-   * read to the end. Throws a PipelineError `DATA` if the file has more or less bytes than its header says.
+   * Reads the elements in blocks of whole rows (entries of the first axis), in order, last axis fastest. The next block may
+   * overwrite the previous one. Call it once, and read to the end. Throws a PipelineError `DATA` if the file has more or less bytes than its header says.
    */
   blocks(): AsyncGenerator<NpyNumbers | string[]>
   /** Lets go of the file if its elements are not read to the end. */

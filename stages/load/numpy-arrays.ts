@@ -59,7 +59,7 @@ export class NumpyReader {
 
   private async open(path: string): Promise<NpyFile> {
     const size = await plainSize(path, help)
-    return openNpy(path, readPieces(path, this.context, BINARY_PIECE), size, this.context)
+    return openNpy(path, readPieces(path, this.context, BINARY_PIECE, true), size, this.context)
   }
 
   private async pairInArchive(
@@ -99,7 +99,7 @@ export class NumpyReader {
       await plainSize(path, help)
       members = await zipMembers(path)
       // The checksum of the file, which is read in any order afterwards.
-      for await (const _ of readPieces(path, this.context, BINARY_PIECE));
+      for await (const _ of readPieces(path, this.context, BINARY_PIECE, true));
       this.archives.set(path, members)
       this.used.set(path, new Set())
     }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
+import { checkArrays } from '../../learners/check-arrays.js'
 import { hinge, network, softmax } from '../../learners/index.js'
 import {
   type AnyLearner,
@@ -62,7 +63,7 @@ function makeParameters(name: string, learners: readonly AnyLearner[]) {
     },
     run: ({ path }, context) => {
       const { table, source } = readStoredModel(path)
-      learnerIn(table, learners)
+      learnerIn({ table, source }, learners)
       context.source(source)
       const { epoch, step } = positionOf(table)
       const model = modelOf(table)
@@ -72,9 +73,9 @@ function makeParameters(name: string, learners: readonly AnyLearner[]) {
   })
 }
 
-function factsOf({ table }: StoredModel, learners: readonly AnyLearner[]): Facts {
-  const { shape, classes } = modelOf(table)
-  return { shape, classes, learner: learnerIn(table, learners) }
+function factsOf(stored: StoredModel, learners: readonly AnyLearner[]): Facts {
+  const { shape, classes } = modelOf(stored.table)
+  return { shape, classes, learner: learnerIn(stored, learners) }
 }
 
 /** What is known of parameters that cannot be read: they have some learner. */
@@ -82,14 +83,19 @@ function placeholder([learner]: readonly AnyLearner[]): Facts {
   return { learner: learner! }
 }
 
-/** The learner of a model, as its options make it. Throws a PipelineError `DATA` if it is not one of these. */
-function learnerIn(table: StoredModel['table'], learners: readonly AnyLearner[]): AnyLearner {
-  const { learner: name, options } = modelOf(table)
-  const found = learners.find((learner) => learner.name === name)
-  if (found) return learnerWith(found, options)
-  throw new PipelineError(
-    'DATA',
-    `the model was made by the learner "${name}", expected ${listed(learners.map((learner) => learner.name))}; ` +
-      '`parametersOf(name, learner)` makes a stage for a learner of yours',
-  )
+/**
+ * The learner of a model, as its options make it. Throws a PipelineError `DATA` if it is not one of these, or if the arrays
+ * are not those of such a model.
+ */
+function learnerIn({ table, source: { path } }: StoredModel, learners: readonly AnyLearner[]): AnyLearner {
+  const model = modelOf(table)
+  const found = learners.find((learner) => learner.name === model.learner)
+  if (!found)
+    throw new PipelineError(
+      'DATA',
+      `${path}: the model was made by the learner "${model.learner}", expected ${listed(learners.map((learner) => learner.name))}; ` +
+        '`parametersOf(name, learner)` makes a stage for a learner of yours',
+    )
+  checkArrays(model, found, path)
+  return learnerWith(found, model.options)
 }

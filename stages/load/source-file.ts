@@ -30,9 +30,15 @@ const GZIP = [0x1f, 0x8b]
  * unreadable, empty or damaged, or unpacks to more than 1 GiB.
  *
  * @param length bytes of a piece of a file that is not packed; the last may be shorter
+ * @param mayReuse whether a piece may be overwritten when the next one is asked for: new memory takes time
  */
-export async function* readPieces(path: string, context: StageContext, length = PIECE): AsyncGenerator<Uint8Array> {
-  const raw = rawPieces(path, context, length)
+export async function* readPieces(
+  path: string,
+  context: StageContext,
+  length = PIECE,
+  mayReuse = false,
+): AsyncGenerator<Uint8Array> {
+  const raw = rawPieces(path, context, length, mayReuse)
   try {
     const first = await raw.next()
     if (first.done) throw new PipelineError('DATA', `${path} is empty`)
@@ -63,29 +69,49 @@ async function* joined(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): Asy
   yield* rest
 }
 
-/** The bytes as they are in the file. Each piece has memory of its own. */
-async function* rawPieces(path: string, context: StageContext, length: number): AsyncGenerator<Uint8Array> {
+/** The bytes as they are in the file. The next piece is read while one is worked on. */
+async function* rawPieces(
+  path: string,
+  context: StageContext,
+  length: number,
+  mayReuse: boolean,
+): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   const handle = await reading(path, '', () => openRegularFile(path))
+  // Only what was read into it is used, so it need not be zero before.
+  const space = () => Buffer.allocUnsafeSlow(length)
+  const read = (into: Buffer) => reading(path, '', () => handle.read(into, 0, length, null))
   let bytes = 0
+  let next = read(space())
+  let spare: Buffer | undefined
   try {
     for (;;) {
-      // Only what was read of it is used, so it need not be zero before.
-      const space = Buffer.allocUnsafeSlow(length)
-      const { bytesRead, buffer } = await reading(path, '', () => handle.read(space, 0, length, null))
+      const { bytesRead, buffer } = await next
       if (bytesRead === 0) {
-        if (await hasGrown(path, bytes, context.signal)) continue
-        break
+        if (!(await hasGrown(path, bytes, context.signal))) break
+        next = read(buffer)
+        continue
       }
       bytes += bytesRead
-      const piece = buffer.subarray(0, bytesRead)
+      const piece = plain(buffer.subarray(0, bytesRead))
+      next = read(spare ?? space())
+      // It is told when it is waited for.
+      next.catch(() => {})
+      // An unpacker keeps pieces.
+      if (mayReuse && !isPacked(path, piece)) spare = buffer
       hash.update(piece)
       yield piece
     }
   } finally {
+    await next.catch(() => {})
     await handle.close()
   }
   if (bytes > 0) context.source({ path, bytes, sha256: hash.digest('hex') })
+}
+
+/** The same bytes, in the same memory. The slices of a Buffer would share it. */
+function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 function gunzipped(packed: AsyncGenerator<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
@@ -134,6 +160,8 @@ export interface SourceFile {
   readonly size: number
   /** Reads pieces of `length` bytes, in order; the last may be short. The next piece may overwrite the previous one. */
   pieces(length: number): AsyncGenerator<Uint8Array>
+  /** Reads all bytes. */
+  whole(): Promise<Uint8Array>
 }
 
 /**
@@ -142,9 +170,21 @@ export interface SourceFile {
  */
 export async function openSourceFile(path: string, context: StageContext, help = ''): Promise<SourceFile> {
   const size = await plainSize(path, help)
-  if (size !== undefined) return { path, size, pieces: (length) => read(path, size, length, context) }
-  const bytes = await readSourceFile(path, context)
-  return { path, size: bytes.length, pieces: (length) => cut(bytes, length, context) }
+  if (size === undefined) {
+    const bytes = await readSourceFile(path, context)
+    return { path, size: bytes.length, pieces: (length) => cut(bytes, length, context), whole: async () => bytes }
+  }
+  const pieces = (length: number): AsyncGenerator<Uint8Array> => {
+    const spaces = [0, 1].map(() => Buffer.allocUnsafeSlow(Math.min(length, size))) as [Buffer, Buffer]
+    let turns = 0
+    return read(path, size, context, (_, wanted) => spaces[turns++ % 2]!.subarray(0, wanted), length)
+  }
+  const whole = async (): Promise<Uint8Array> => {
+    const all = Buffer.allocUnsafeSlow(size)
+    for await (const _ of read(path, size, context, (at, wanted) => all.subarray(at, at + wanted), BINARY_PIECE));
+    return plain(all)
+  }
+  return { path, size, pieces, whole }
 }
 
 /**
@@ -179,22 +219,40 @@ async function* cut(bytes: Uint8Array, length: number, context: StageContext): A
   }
 }
 
-/** Reads and hashes piece by piece, so that a piece is still in the CPU cache when the caller uses it. */
-async function* read(path: string, size: number, length: number, context: StageContext): AsyncGenerator<Uint8Array> {
+/**
+ * Reads and hashes piece by piece, so that a piece is still in the CPU cache when the caller uses it. The next piece is read
+ * while one is worked on.
+ *
+ * @param spaceFor where a piece goes: `wanted` bytes from `at` on in the file
+ */
+async function* read(
+  path: string,
+  size: number,
+  context: StageContext,
+  spaceFor: (at: number, wanted: number) => Buffer,
+  length: number,
+): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
-  const buffer = new Uint8Array(Math.min(length, size))
   const handle = await reading(path, '', () => openRegularFile(path))
+  const readAt = async (at: number): Promise<Buffer> => {
+    const space = spaceFor(at, Math.min(length, size - at))
+    const { bytesRead } = await reading(path, '', () => handle.read(space, 0, space.length, at))
+    if (bytesRead < space.length) throw new PipelineError('DATA', `${path} became shorter while it was read`)
+    return space
+  }
+  let next = readAt(0)
   try {
-    for (let at = 0; at < size; at += buffer.length) {
-      const wanted = Math.min(buffer.length, size - at)
-      const { bytesRead } = await reading(path, '', () => handle.read(buffer, 0, wanted, at))
-      if (bytesRead < wanted) throw new PipelineError('DATA', `${path} became shorter while it was read`)
-      const piece = buffer.subarray(0, wanted)
+    for (let at = 0; at < size; at += length) {
+      const piece = plain(await next)
+      if (at + length < size) next = readAt(at + length)
+      // It is told when it is waited for.
+      next.catch(() => {})
       hash.update(piece)
       yield piece
       await turn(context)
     }
   } finally {
+    await next.catch(() => {})
     await handle.close()
   }
   context.source({ path, bytes: size, sha256: hash.digest('hex') })

@@ -1,4 +1,5 @@
 import { Table } from 'apache-arrow'
+import { checkArrays } from '../../learners/check-arrays.js'
 import { hinge, network, softmax } from '../../learners/index.js'
 import {
   type AnyLearner,
@@ -24,4 +25,11 @@ export function learnerInFile(path: string): Facts {
     'DATA',
     `${path} holds parameters of the learner "${name}", expected ${listed(builtIn.map((learner) => learner.name))}`,
   )
+}
+
+/** Throws a PipelineError `DATA` if the arrays of a `parameters` table are not those of its learner. */
+export function checkParameters(table: Table, path: string): void {
+  const model = modelOf(table)
+  const learner = builtIn.find(({ name }) => name === model.learner)
+  if (learner) checkArrays(model, learner, path)
 }

@@ -14,7 +14,7 @@ import {
   turn,
 } from '../../pipeline/stage-kit.js'
 import { checkRecorded, fieldsKept, joinsWith, lengthOf, placeOf, type RunLength, replayed, wires } from './recorded.js'
-import { learnerInFile } from './stored-learner.js'
+import { checkParameters, learnerInFile } from './stored-learner.js'
 
 const help = 'record a wire with `sink/arrow`, and give the path of that file'
 
@@ -57,15 +57,20 @@ async function* tables({ path, wire }: Options, context: StageContext): AsyncGen
   const length = await checked(path, wire, context)
   const kept = fieldsKept(wire)
   let waiting: RecordBatch[] = []
+  const replay = (): Table => {
+    const table = replayed(waiting, wire, length, kept)
+    if (wire === 'parameters') reading(path, () => checkParameters(table, path))
+    return table
+  }
   for await (const batch of recorded(path, context)) {
     if (waiting.length > 0 && !joinsWith(waiting[0]!, batch, wire)) {
-      yield replayed(waiting, wire, length, kept)
+      yield replay()
       waiting = []
     }
     waiting.push(batch)
     await turn(context)
   }
-  if (waiting.length > 0) yield replayed(waiting, wire, length, kept)
+  if (waiting.length > 0) yield replay()
 }
 
 /** Checks the whole file, records its checksum, and returns how long the recorded run was. */

@@ -39,7 +39,7 @@ const MOST_LISTED = 1 << 24
 const ELSEWHERE = 0xffffffff
 
 /** Bytes that are read at a time. */
-const PIECE = 1 << 18
+const PIECE = 1 << 19
 
 /**
  * Lists the members of a zip archive. Throws a PipelineError `DATA` if the file is no whole archive, or has members that
@@ -132,7 +132,7 @@ function longValues(extra: Buffer, values: readonly number[]): [number, number, 
 }
 
 /**
- * Reads the bytes of a member in pieces, unpacked. Throws a PipelineError `DATA` if they are damaged, which the checksum of
+ * Reads the bytes of a member in pieces, unpacked. The next piece may overwrite the previous one. Throws a PipelineError `DATA` if they are damaged, which the checksum of
  * the archive tells, or if a packed member has more than 1 GiB.
  */
 export async function* memberPieces(
@@ -149,7 +149,8 @@ export async function* memberPieces(
     )
   let found = 0
   let sum = 0
-  const stored = storedPieces(path, member, damaged)
+  // An unpacker keeps pieces.
+  const stored = storedPieces(path, member, damaged, method === 0)
   const inflated = (): AsyncGenerator<Uint8Array> =>
     unpacked(stored, createInflateRaw({ chunkSize: PIECE }), (cause) => damaged(messageOf(cause)))
   for await (const piece of method === 0 ? stored : inflated()) {
@@ -167,8 +168,10 @@ async function* storedPieces(
   path: string,
   { offset, packedSize }: ZipMember,
   damaged: (reason: string) => PipelineError,
+  mayReuse: boolean,
 ): AsyncGenerator<Uint8Array> {
   const handle = await openRegularFile(path)
+  let space: Uint8Array | undefined
   try {
     const header = Buffer.alloc(30)
     const { bytesRead } = await handle.read(header, 0, header.length, offset)
@@ -176,11 +179,12 @@ async function* storedPieces(
       throw damaged('its header is damaged')
     let at = offset + header.length + header.readUInt16LE(26) + header.readUInt16LE(28)
     for (let left = packedSize; left > 0; ) {
-      const piece = new Uint8Array(Math.min(PIECE, left))
-      const { bytesRead: count } = await handle.read(piece, 0, piece.length, at)
+      const piece = space ?? new Uint8Array(Math.min(PIECE, left))
+      const { bytesRead: count } = await handle.read(piece, 0, Math.min(piece.length, left), at)
       if (count === 0) throw damaged('the file is cut off')
       at += count
       left -= count
+      if (mayReuse) space = piece
       yield piece.subarray(0, count)
     }
   } catch (error) {

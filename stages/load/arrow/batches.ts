@@ -14,9 +14,6 @@ import { openSourceFile, plainSize, reading } from '../source-file.js'
 /** A larger file is read record batch by record batch; so is one that takes more than this share of the memory of the run. */
 const LARGE = { bytes: 256 << 20, share: 1 / 4 }
 
-/** Bytes that are read at a time. */
-const PIECE = 1 << 20
-
 /** An Arrow file. */
 export interface ArrowFile {
   /** A table with its schema. */
@@ -32,7 +29,7 @@ export interface ArrowFile {
 export async function openArrow(path: string, context: StageContext): Promise<ArrowFile> {
   const size = await plainSize(path)
   if (size === undefined || size <= Math.min(LARGE.bytes, context.memory.limit * LARGE.share)) {
-    const bytes = await bytesOf(path, context)
+    const bytes = await (await openSourceFile(path, context)).whole()
     const head = await readable(path, async () => foreignTable(bytes))
     return { head, batches: head.batches }
   }
@@ -62,17 +59,6 @@ async function* batchesIn(path: string, size: number, context: StageContext): As
     await file.close()
   }
   context.source({ path, bytes: size, sha256: hash.digest('hex') })
-}
-
-async function bytesOf(path: string, context: StageContext): Promise<Uint8Array> {
-  const file = await openSourceFile(path, context)
-  const bytes = new Uint8Array(file.size)
-  let at = 0
-  for await (const piece of file.pieces(PIECE)) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return bytes
 }
 
 async function readable<T>(path: string, read: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import { type Data, DataType, type Field, type FixedSizeList, type Table, type Vector } from 'apache-arrow'
 import { type Cell, fieldsOf, layoutOf, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { labelColumn } from '../tabular/columns.js'
+import { areFloats } from '../tabular/number-tile.js'
 import type { TabularOptions } from '../tabular/options.js'
 import type { TableRows } from '../tabular/table-rows.js'
 import { chooseWhole } from '../tabular/whole.js'
@@ -8,6 +9,9 @@ import { openArrow } from './batches.js'
 
 /** Columns of recorded examples that are no features. */
 const RECORDED = ['split', 'epoch', 'step']
+
+/** Numbers of whole rows that are taken between two turns of the event loop. */
+const AT_ONCE = 1 << 21
 
 /** Reads the rows of an Arrow file or stream. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readArrow(
@@ -30,7 +34,11 @@ export async function readArrow(
     const { listSize, valueType } = fields[whole.features[0]!]!.type as FixedSizeList
     const isBytes = DataType.isInt(valueType) && valueType.bitWidth === 8 && !valueType.isSigned
     rows.beginWhole(path, whole, listSize, isBytes ? 'uint8' : 'float32')
-  } else rows.begin(path, { names, count: names.length, label, declared: fields.map(({ type }) => declaredOf(type)) })
+  } else {
+    const unusable = [...fields.keys()].filter((column) => !isUsable(fields[column]!.type))
+    const declared = fields.map(({ type }) => declaredOf(type))
+    rows.begin(path, { names, count: names.length, label, declared, unusable })
+  }
   const { features, label: labels, weight, group } = rows.columns!
   const used = new Set([...features, labels, weight, group].filter((column) => column >= 0))
   for (const column of used) checkKind(path, fields[column]!, whole?.features[0] === column)
@@ -50,18 +58,15 @@ export async function readArrow(
       const column = batch.data.children[whole.features[0]!]!
       const values = valuesOf(path, column)
       const width = (column.type as FixedSizeList).listSize
-      for (let row = 0; row < batch.numRows; row++) {
-        const place = (): string => placeOf(row)
-        if (!column.getValid(row)) throw new PipelineError('DATA', `${place()}: expected features, got nothing`)
+      const perRow = { labels: cells[labels], weights: cells[weight], splits: cells[split] }
+      const step = Math.max(1, Math.floor(AT_ONCE / width))
+      for (let row = 0; row < batch.numRows; row += step) {
+        const count = Math.min(step, batch.numRows - row)
+        checkValid(column, row, count, placeOf)
         const at = (column.offset + row) * width
-        rows.addWhole(
-          checkedRow(values.subarray(at, at + width), place),
-          labels < 0 ? null : cells[labels]![row],
-          weight < 0 ? undefined : (cells[weight]![row] ?? null),
-          place,
-          split < 0 ? undefined : String(cells[split]![row]),
-        )
-        if (row % 64 === 0) await turn(context)
+        const features = checkedRows(values.subarray(at, at + count * width), width, (i) => placeOf(row + i))
+        rows.addWholeRun(features, row, count, perRow, placeOf)
+        await turn(context)
       }
     }
     from += batch.numRows
@@ -96,10 +101,18 @@ function isText(type: DataType): boolean {
 }
 
 function checkKind(path: string, { name, type }: Field, isWholeRow: boolean): void {
-  const isNested = DataType.isList(type) || DataType.isStruct(type) || DataType.isFixedSizeList(type)
-  if (isWholeRow || (!isNested && isReadable(DataType.isDictionary(type) ? type.dictionary : type))) return
-  const what = isNested ? 'many values in each row' : `the type ${type}, which is not read as numbers or texts`
+  if (isWholeRow || isUsable(type)) return
+  const what = isNested(type) ? 'many values in each row' : `the type ${type}, which is not read as numbers or texts`
   throw new PipelineError('DATA', `${path}: the column ${name} has ${what}; leave it out with drop`)
+}
+
+function isNested(type: DataType): boolean {
+  return DataType.isList(type) || DataType.isStruct(type) || DataType.isFixedSizeList(type)
+}
+
+/** Whether a column is read cell by cell. */
+function isUsable(type: DataType): boolean {
+  return !isNested(type) && isReadable(DataType.isDictionary(type) ? type.dictionary : type)
 }
 
 function isReadable(type: DataType): boolean {
@@ -153,13 +166,20 @@ function half(bits: number): number {
   return bits & 0x8000 ? -size : size
 }
 
-function checkedRow<V extends ArrayLike<number>>(values: V, place: () => string): V {
-  if (values instanceof Uint8Array) return values
+function checkValid(column: Data, row: number, count: number, placeOf: (row: number) => string): void {
+  if (column.nullCount === 0) return
+  for (let i = row; i < row + count; i++)
+    if (!column.getValid(i)) throw new PipelineError('DATA', `${placeOf(i)}: expected features, got nothing`)
+}
+
+/** Throws a PipelineError `DATA` if a number of these rows is none that float32 can hold. */
+function checkedRows<V extends ArrayLike<number>>(values: V, width: number, placeOf: (row: number) => string): V {
+  if (values instanceof Uint8Array || (values instanceof Float32Array && areFloats(values))) return values
   for (let i = 0; i < values.length; i++)
     if (!Number.isFinite(Math.fround(values[i]!)))
       throw new PipelineError(
         'DATA',
-        `${place()}: feature ${i}: expected a number that float32 can hold, got ${values[i]}`,
+        `${placeOf(Math.floor(i / width))}: feature ${i % width}: expected a number that float32 can hold, got ${values[i]}`,
       )
   return values
 }

@@ -1,7 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
-import type { AsyncBuffer, FileMetaData } from 'hyparquet'
+import type { FileMetaData } from 'hyparquet'
 import { messageOf, openRegularFile, PipelineError, type StageContext } from '../../../pipeline/stage-kit.js'
-import { openSourceFile, plainSize } from '../source-file.js'
+import { plainSize } from '../source-file.js'
+import { HashedBytes } from './bytes.js'
 
 /** The text that a Parquet file begins and ends with. */
 const MAGIC = 'PAR1'
@@ -14,8 +15,8 @@ const MOST_ROWS = 2 ** 31 - 1
 
 /** An open Parquet file. */
 export interface ParquetFile {
-  /** Reads ranges of its bytes. */
-  readonly buffer: AsyncBuffer
+  /** Its bytes. */
+  readonly bytes: HashedBytes
   /** Its schema and its row groups. */
   readonly metadata: FileMetaData
   /** The open file, to be closed. */
@@ -23,28 +24,26 @@ export interface ParquetFile {
 }
 
 /**
- * Opens a Parquet file, checks where its metadata leads, and records its checksum. Throws a PipelineError `DATA` if it is
- * missing, unreadable, packed, cut off or damaged.
+ * Opens a Parquet file and checks where its metadata leads. Throws a PipelineError `DATA` if it is missing, unreadable, packed,
+ * cut off or damaged.
  */
 export async function openParquet(path: string, context: StageContext): Promise<ParquetFile> {
   const size = await plainSize(path)
   if (size === undefined) throw new PipelineError('DATA', `${path} is packed by gzip; unpack it`)
-  for await (const _ of (await openSourceFile(path, context)).pieces(1 << 20)) {
-    // Reading it gives the checksum.
-  }
   const handle = await openRegularFile(path)
   try {
-    const buffer = bufferOf(handle, size)
-    const ends = [await textAt(buffer, 0), await textAt(buffer, Math.max(0, size - MAGIC.length))]
+    const bytes = new HashedBytes(handle, size, context)
+    const ends = [await textAt(bytes, 0), await textAt(bytes, Math.max(0, size - MAGIC.length))]
     if (ends[0] !== MAGIC) throw new PipelineError('DATA', `${path} is not a Parquet file`)
     if (ends[1] !== MAGIC || size < 12)
       throw new PipelineError('DATA', `${path} is cut off: the end of a Parquet file is missing`)
     const { parquetMetadataAsync } = await import('hyparquet')
-    const metadata = await parquetMetadataAsync(buffer, { geoparquet: false }).catch((error: unknown) => {
+    const unhashed = { byteLength: size, slice: (start: number, end?: number) => bytes.peek(start, end) }
+    const metadata = await parquetMetadataAsync(unhashed, { geoparquet: false }).catch((error: unknown) => {
       throw damaged(path, error)
     })
     check(path, metadata, size)
-    return { buffer, metadata, handle }
+    return { bytes, metadata, handle }
   } catch (error) {
     await handle.close()
     throw error
@@ -59,25 +58,8 @@ export function damaged(path: string, error: unknown): PipelineError {
   return new PipelineError('DATA', `${path} is damaged, or uses what cannot be read: ${reason}`, { cause: error })
 }
 
-function bufferOf(handle: FileHandle, size: number): AsyncBuffer {
-  return {
-    byteLength: size,
-    slice: async (start, end = size) => {
-      const length = Math.max(0, Math.min(end, size) - start)
-      // All of it is read, so it need not be zero before.
-      const bytes = Buffer.allocUnsafeSlow(length)
-      for (let at = 0; at < length; ) {
-        const { bytesRead } = await handle.read(bytes, at, length - at, start + at)
-        if (bytesRead === 0) throw new Error('parquet file became shorter')
-        at += bytesRead
-      }
-      return bytes.buffer as ArrayBuffer
-    },
-  }
-}
-
-async function textAt(buffer: AsyncBuffer, start: number): Promise<string> {
-  return Buffer.from(await buffer.slice(start, start + MAGIC.length)).toString('latin1')
+async function textAt(bytes: HashedBytes, start: number): Promise<string> {
+  return Buffer.from(await bytes.peek(start, start + MAGIC.length)).toString('latin1')
 }
 
 /** Throws unless rows and columns lie in the file and are as many as a file of its size can have. */

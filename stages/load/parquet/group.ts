@@ -3,7 +3,7 @@ import { type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { damaged, type ParquetFile } from './file.js'
 
 /** The values that are decoded between two turns of the event loop, unless a page has more. */
-const AT_ONCE = 1 << 18
+const AT_ONCE = 1 << 17
 
 /** Decoded values of one column, and the row that they begin with. */
 interface Part {
@@ -67,7 +67,7 @@ export class GroupReader {
     )
     try {
       await parquetRead({
-        file: this.file.buffer,
+        file: this.file.bytes,
         metadata: { ...this.file.metadata, num_rows: this.group.num_rows, row_groups: [{ ...this.group, columns }] },
         columns: names,
         // A page that ends just before the first row would be decoded again.
@@ -77,6 +77,7 @@ export class GroupReader {
         onChunk: ({ columnName, columnData, rowStart }) => this.add(columnName, { at: rowStart, data: columnData }),
       })
     } catch (error) {
+      this.context.signal.throwIfAborted()
       throw damaged(this.path, error)
     }
   }

@@ -10,6 +10,9 @@ import { columnsOf, type ParquetColumn } from './schema.js'
 /** The most rows that are decoded before they are copied. */
 const AT_ONCE = 1 << 17
 
+/** Bytes of whole rows that are taken between two turns of the event loop. */
+const MOST_BYTES = 1 << 23
+
 /** Reads the rows of a Parquet file. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readParquet(
   path: string,
@@ -34,7 +37,7 @@ export async function readParquet(
       const { kind, length } = all[whole.features[0]!]!
       const first = kind === 'bytes' ? length! : await widthOfList(path, file, names[whole.features[0]!]!, context)
       rows.beginWhole(path, whole, first, kind === 'bytes' ? 'uint8' : 'float32')
-    } else rows.begin(path, { names, count: names.length, label, declared: declaredOf(all) })
+    } else rows.begin(path, { names, count: names.length, label, declared: declaredOf(all), unusable: unusableIn(all) })
     const { features, label: labels, weight, group } = rows.columns!
     const used = [...new Set([...features, labels, weight, group].filter((column) => column >= 0))]
     checkKinds(
@@ -56,6 +59,11 @@ export async function readParquet(
         await readRows(reader, from, Math.min(from + step, reader.count), start)
       start += reader.count
     }
+    const sha256 = await file.bytes.digest().catch((error: unknown) => {
+      context.signal.throwIfAborted()
+      throw damaged(path, error)
+    })
+    context.source({ path, bytes: file.bytes.byteLength, sha256 })
 
     async function readRows(reader: GroupReader, from: number, to: number, start: number): Promise<void> {
       const cells = await reader.read(usedNames, from, to)
@@ -75,14 +83,18 @@ export async function readParquet(
       const values = byColumn[whole.features[0]!] as unknown as ArrayLike<ArrayLike<number> | null>
       let row = 0
       const place = (): string => placeOf(row)
-      for (; row < to - from; row++) {
-        rows.addWhole(
-          wholeRow(values[row], place),
-          whole.label < 0 ? null : byColumn[whole.label]![row],
-          whole.weight < 0 ? undefined : (byColumn[whole.weight]![row] ?? null),
-          place,
-        )
-        if (row % 64 === 0) await turn(context)
+      const perRow = { labels: byColumn[whole.label], weights: byColumn[whole.weight], splits: undefined }
+      while (row < to - from) {
+        const run = bytesFrom(values, row, rows.rows!.width)
+        const count = run ? run.length / rows.rows!.width : 1
+        if (run) rows.addWholeRun(run, row, count, perRow, placeOf)
+        else {
+          const { labels, weights } = perRow
+          const weight = weights ? (weights[row] ?? null) : undefined
+          rows.addWhole(wholeRow(values[row], place), labels ? labels[row] : null, weight, place)
+        }
+        row += count
+        await turn(context)
       }
     }
   } finally {
@@ -95,6 +107,11 @@ function declaredOf(columns: readonly ParquetColumn[]) {
   return columns.map(({ kind }) => (kind === 'text' || kind === 'nested' ? undefined : ({ type: 'number' } as const)))
 }
 
+/** The columns that are no features of their own. */
+function unusableIn(columns: readonly ParquetColumn[]): number[] {
+  return [...columns.keys()].filter((column) => ['nested', 'bytes', 'list'].includes(columns[column]!.kind))
+}
+
 /** Throws if a column cannot become features or a label. */
 function checkKinds(path: string, used: readonly ParquetColumn[], isWhole: boolean): void {
   for (const { name, kind } of used)
@@ -105,6 +122,21 @@ function checkKinds(path: string, used: readonly ParquetColumn[], isWhole: boole
           ? `${path}: the column ${name} has values inside values, or of a type that is no number and no text; leave it out with drop`
           : `${path}: the column ${name} has many numbers in each row, so it must be the only feature column; select: [${name}]`,
       )
+}
+
+/** The bytes of a row and of those after it that follow it in memory; undefined if the row has no bytes of this width. */
+function bytesFrom(values: ArrayLike<unknown>, row: number, width: number): Uint8Array | undefined {
+  const first = values[row]
+  if (!(first instanceof Uint8Array) || first.length !== width) return undefined
+  const { buffer, byteOffset } = first
+  const end = Math.min(values.length, row + Math.ceil(MOST_BYTES / width))
+  let next = row + 1
+  for (; next < end; next++) {
+    const value = values[next]
+    if (!(value instanceof Uint8Array) || value.buffer !== buffer || value.length !== width) break
+    if (value.byteOffset !== byteOffset + (next - row) * width) break
+  }
+  return new Uint8Array(buffer, byteOffset, (next - row) * width)
 }
 
 /** The features of a row of one column. Bytes come as texts if the reader finds that they are some. */

@@ -43,19 +43,17 @@ export class ColumnRemarks {
   }
 
   /**
-   * Takes the first `rows` numbers of one feature, as `see` would one by one. `saw` counts these rows.
+   * Takes `rows` numbers of one feature from `from` on, as `see` would one by one. `saw` counts these rows.
    *
    * @param isExact whether float32 holds all numbers of this column
    */
-  seeColumn(feature: number, values: Float64Array, rows: number, isExact: boolean): void {
+  seeColumn(feature: number, values: Float32Array | Float64Array, from: number, rows: number, isExact: boolean): void {
     if (rows === 0) return
+    this.columns[feature] ??= firstSeen(values[from]!, Math.fround(values[from]!))
     const seen = this.columns[feature]
-    if (seen) addAll(seen, values, 0, rows, isExact)
-    else {
-      const first = firstSeen(values[0]!, Math.fround(values[0]!))
-      this.columns[feature] = first
-      addAll(first, values, 1, rows, isExact)
-    }
+    const end = from + rows
+    // Of numbers that float32 holds and that are not whole, no remark is made.
+    for (let i = from; i < end && (seen.isWhole || !isExact); i++) add(seen, values[i]!, Math.fround(values[i]!))
   }
 
   /** Counts rows whose columns were given to `seeColumn`. */
@@ -134,25 +132,6 @@ function add(seen: Seen, value: number, stored: number): void {
   }
   if (value !== seen.last && stored === Math.fround(seen.last)) seen.merged++
   seen.last = value
-}
-
-/** Adds the numbers from `from` to `end`. What is done with most of them is in loops of their own, without calls. */
-function addAll(seen: Seen, values: Float64Array, from: number, end: number, isExact: boolean): void {
-  let i = from
-  // Numbers that float32 holds are not changed, so all that is asked of them is where they lie, and whether they are whole.
-  while (i < end && (seen.isWhole || !isExact)) {
-    const value = values[i++]!
-    add(seen, value, Math.fround(value))
-  }
-  let { min, max } = seen
-  for (; i < end; i++) {
-    const value = values[i]!
-    if (value < min) min = value
-    if (value > max) max = value
-  }
-  seen.min = min
-  seen.max = max
-  seen.last = values[end - 1]!
 }
 
 /**

@@ -8,15 +8,21 @@ const TILE = 1 << 15
 /** The largest float32 number. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127
 
+/** Numbers of a column. */
+export type NumberColumn = Float32Array | Float64Array
+
 /**
  * The cells of some rows of columns of numbers, column after column. Columns are read in one piece, without a call for
- * each cell. Cells that need more than that (texts, infinities, wrong cells) are not read here.
+ * each cell, and float32 numbers stay where they are. Cells that need more than that (texts, infinities, wrong cells) are not
+ * read here.
  */
 export class NumberTile {
   /** The most rows. */
   readonly size: number
-  /** The numbers; `size` from column to column. */
-  readonly values: Float64Array
+  /** The numbers of each column. */
+  readonly numbersOf: NumberColumn[]
+  /** Where the rows begin in them. */
+  readonly starts: Int32Array
   /** The code of the label of each row. */
   readonly labels: Int32Array
   /** The number of each row in its source. */
@@ -25,7 +31,7 @@ export class NumberTile {
   readonly weights: Float64Array
   /** 1: the row is left out. */
   readonly isOut: Uint8Array
-  /** `values`, by column. */
+  /** Memory for columns whose numbers have to be copied. */
   private readonly columns: readonly Float64Array[]
   private readonly width: number
   private readonly missing: Uint32Array
@@ -35,8 +41,10 @@ export class NumberTile {
   constructor(width: number) {
     this.width = width
     this.size = Math.max(1, Math.min(1024, Math.floor(TILE / Math.max(1, width))))
-    this.values = new Float64Array(this.size * width)
-    this.columns = Array.from({ length: width }, (_, j) => this.values.subarray(j * this.size, (j + 1) * this.size))
+    const values = new Float64Array(this.size * width)
+    this.columns = Array.from({ length: width }, (_, j) => values.subarray(j * this.size, (j + 1) * this.size))
+    this.numbersOf = [...this.columns]
+    this.starts = new Int32Array(width)
     this.labels = new Int32Array(this.size)
     this.numbers = new Int32Array(this.size)
     this.weights = new Float64Array(this.size)
@@ -58,8 +66,17 @@ export class NumberTile {
       const column = columns[j]!
       const { missing, model, bytes } = column.rules
       const values = this.columns[j]!
-      this.isExact[j] = isExact(cells[j]!) ? 1 : 0
-      if (!copyNumbers(cells[j]!, first, rows, values)) return false
+      const numbers = cells[j]!
+      this.missing[j] = 0
+      this.isExact[j] = isExact(numbers) ? 1 : 0
+      if (numbers instanceof Float32Array && !bytes && areFloats(numbers, first, first + rows)) {
+        this.numbersOf[j] = numbers
+        this.starts[j] = first
+        continue
+      }
+      this.numbersOf[j] = values
+      this.starts[j] = 0
+      if (!copyNumbers(numbers, first, rows, values)) return false
       const wrong = bytes ? countNoBytes(values, rows) : countNoFloats(values, rows)
       this.missing[j] = wrong
       if (wrong === 0) continue
@@ -76,14 +93,21 @@ export class NumberTile {
     let kept = 0
     for (let i = 0; i < this.rows; i++) if (!this.isOut[i]) kept++
     if (kept === this.rows) return kept
-    for (const list of [this.labels, this.numbers, this.weights]) pack(list, 0, this.isOut, this.rows)
-    for (let j = 0; j < this.width; j++) pack(this.values, j * this.size, this.isOut, this.rows)
+    for (const list of [this.labels, this.numbers, this.weights]) pack(list, this.isOut, this.rows)
+    for (const [j, column] of this.columns.entries()) {
+      if (this.numbersOf[j] !== column)
+        column.set(this.numbersOf[j]!.subarray(this.starts[j], this.starts[j]! + this.rows))
+      this.numbersOf[j] = column
+      this.starts[j] = 0
+      pack(column, this.isOut, this.rows)
+    }
     return kept
   }
 
   /** Shows the first `rows` rows to the remarks. */
   show(remarks: ColumnRemarks, rows: number): void {
-    for (let j = 0; j < this.width; j++) remarks.seeColumn(j, this.columns[j]!, rows, this.isExact[j] === 1)
+    for (let j = 0; j < this.width; j++)
+      remarks.seeColumn(j, this.numbersOf[j]!, this.starts[j]!, rows, this.isExact[j] === 1)
     remarks.saw(rows)
   }
 }
@@ -129,9 +153,15 @@ function copyCells(cells: ArrayLike<Cell>, first: number, rows: number, to: Floa
   return true
 }
 
+/** Whether the numbers from `from` to `end` are finite. */
+export function areFloats(values: Float32Array, from = 0, end = values.length): boolean {
+  // NaN and infinities fail the comparison.
+  for (let i = from; i < end; i++) if (!(Math.abs(values[i]!) <= LARGEST)) return false
+  return true
+}
+
 function countNoFloats(values: Float64Array, rows: number): number {
   let count = 0
-  // NaN and infinities fail the comparison.
   for (let i = 0; i < rows; i++) if (!(Math.abs(values[i]!) <= LARGEST)) count++
   return count
 }
@@ -153,7 +183,7 @@ function markMissing(values: Float64Array, rows: number, isOut: Uint8Array): voi
 }
 
 /** Moves the numbers of the rows that stay together. */
-function pack(list: Float64Array | Int32Array, from: number, isOut: Uint8Array, rows: number): void {
-  let to = from
-  for (let i = 0; i < rows; i++) if (!isOut[i]) list[to++] = list[from + i]!
+function pack(list: Float64Array | Int32Array, isOut: Uint8Array, rows: number): void {
+  let to = 0
+  for (let i = 0; i < rows; i++) if (!isOut[i]) list[to++] = list[i]!
 }

@@ -20,7 +20,7 @@ export type RowValues = Float32Array | Uint8Array
 
 interface Block {
   /** Row-major values. */
-  readonly values: RowValues
+  values: RowValues
   /** A number for the label of each row. */
   readonly labels: Int32Array
   /** The number of each row in its source. */
@@ -118,25 +118,61 @@ export class RowBlocks {
   }
 
   /**
-   * Adds rows that lie in columns: `stride` numbers from column to column. Throws like `add`.
+   * Adds rows that lie in columns. Throws like `add`.
    *
+   * @param starts where the rows begin in each column
    * @param weights the weight of each row; undefined: 1
    */
   addColumns(
-    columns: Float64Array,
-    stride: number,
+    columns: readonly (Float32Array | Float64Array)[],
+    starts: Int32Array,
     count: number,
     labels: Int32Array,
     numbers: Int32Array,
     weights: Float64Array | undefined,
   ): void {
     const { width } = this
+    this.addInBlocks(count, labels, numbers, weights, ({ values }, at, from, rows) => {
+      for (let j = 0; j < width; j++) {
+        const column = columns[j]!
+        const first = starts[j]! + from
+        if (column instanceof Float32Array) fillFloats(values, at * width + j, width, column, first, rows)
+        else fillDoubles(values, at * width + j, width, column, first, rows)
+      }
+    })
+  }
+
+  /** Adds rows that lie one after the other. Their memory is kept, and may be used for other rows later. Throws like `add`. */
+  addRun(
+    values: RowValues | Float64Array,
+    count: number,
+    labels: Int32Array,
+    numbers: Int32Array,
+    weights: Float64Array | undefined,
+  ): void {
+    const { width } = this
+    this.addInBlocks(count, labels, numbers, weights, (block, at, from, rows) => {
+      const part = values.subarray(from * width, (from + rows) * width)
+      // A whole block need not be copied.
+      if (rows === this.perBlock && part.constructor === block.values.constructor) block.values = part as RowValues
+      else block.values.set(part, at * width)
+    })
+  }
+
+  /** @param put writes the values of `rows` rows, from `from` on, to row `at` of a block */
+  private addInBlocks(
+    count: number,
+    labels: Int32Array,
+    numbers: Int32Array,
+    weights: Float64Array | undefined,
+    put: (block: Block, at: number, from: number, rows: number) => void,
+  ): void {
     for (let from = 0; from < count; ) {
       const at = this.count % this.perBlock
       if (at === 0) this.grow()
       const block = this.blocks.at(-1)!
       const rows = Math.min(count - from, this.perBlock - at)
-      for (let j = 0; j < width; j++) fillColumn(block.values, at * width + j, width, columns, j * stride + from, rows)
+      put(block, at, from, rows)
       block.labels.set(labels.subarray(from, from + rows), at)
       block.numbers?.set(numbers.subarray(from, from + rows), at)
       if (weights) block.weights?.set(weights.subarray(from, from + rows), at)
@@ -328,8 +364,19 @@ function arraysOf({ values, labels, numbers, weights }: Block): (RowValues | Int
   return [values, labels, ...(numbers ? [numbers] : []), ...(weights ? [weights] : [])]
 }
 
-/** Writes numbers that lie in one piece to every `step`th place. */
-function fillColumn(
+/** Writes numbers that lie in one piece to every `step`th place. There is one for each type, which V8 compiles for it. */
+function fillFloats(
+  values: RowValues,
+  at: number,
+  step: number,
+  column: Float32Array,
+  from: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) values[at + i * step] = column[from + i]!
+}
+
+function fillDoubles(
   values: RowValues,
   at: number,
   step: number,

@@ -15,7 +15,7 @@ import { GroupKeys } from './group-keys.js'
 import { LabelCodes } from './label-codes.js'
 import { NumberTile } from './number-tile.js'
 import { missingPolicy, ruleFor, type TabularOptions, textPolicyOf } from './options.js'
-import { RowBlocks, type RowOutlet, type RowType } from './row-blocks.js'
+import { RowBlocks, type RowOutlet, type RowType, type RowValues } from './row-blocks.js'
 
 /** What a file says of its columns. */
 export interface FileColumns {
@@ -29,6 +29,8 @@ export interface FileColumns {
   readonly label?: number | undefined
   /** The character before the fraction of numbers that are texts. Default: a full stop. */
   readonly decimal?: '.' | ',' | undefined
+  /** Columns that can be no features, such as values inside values. */
+  readonly unusable?: readonly number[] | undefined
   /** Ends the message that there is no feature column. */
   readonly hint?: string | undefined
 }
@@ -217,8 +219,8 @@ export class TableRows {
           if (weight >= 0 && !tile.isOut[i]) tile.weights[i] = weightOf(weightAt(), place)
         }
         const kept = tile.keep()
-        const { values, size, labels, numbers, weights } = tile
-        this.rows!.addColumns(values, size, kept, labels, numbers, weight < 0 ? undefined : weights)
+        const { numbersOf, starts, labels, numbers, weights } = tile
+        this.rows!.addColumns(numbersOf, starts, kept, labels, numbers, weight < 0 ? undefined : weights)
         tile.show(this.remarks, kept)
       }
       await turn(this.context)
@@ -272,6 +274,44 @@ export class TableRows {
       if (list.push(rows.count) === 1) this.recordedSplits.set(split, list)
     }
     rows.add(code, number, weight === undefined ? 1 : weightOf(weight, place)).set(features)
+  }
+
+  /**
+   * Adds `count` rows that lie one after the other in a file that was begun with `beginWhole`.
+   *
+   * @param features the features of these rows
+   * @param first the first row, in `cells` and for `placeOf`
+   * @param cells the labels, weights and splits of all rows, where there are some
+   */
+  addWholeRun(
+    features: RowValues | Float64Array,
+    first: number,
+    count: number,
+    { labels, weights, splits }: Readonly<Record<'labels' | 'weights' | 'splits', ArrayLike<Cell> | undefined>>,
+    placeOf: (row: number) => string,
+  ): void {
+    const { width } = this.rows!
+    let row = first
+    const place = (): string => placeOf(row)
+    const labelAt = (): Cell => (labels ? labels[row] : null)
+    const weightAt = (): Cell => (weights ? (weights[row] ?? null) : undefined)
+    if (this.dropsLabels || splits) {
+      for (let at = 0; row < first + count; row++, at += width)
+        this.addWhole(features.subarray(at, at + width), labelAt(), weightAt(), place, splits && String(splits[row]))
+      return
+    }
+    const codes = new Int32Array(count)
+    const numbers = new Int32Array(count)
+    const found = weights && new Float64Array(count)
+    const known = new Map<Cell, number>()
+    for (let i = 0; i < count; i++, row++) {
+      const label = labelAt()
+      codes[i] = known.get(label) ?? this.labelOf(label, place)!
+      known.set(label, codes[i]!)
+      numbers[i] = this.seen++
+      if (found) found[i] = weightOf(weightAt(), place)
+    }
+    this.rows!.addRun(features, count, codes, numbers, found)
   }
 
   /** Reads a cell of the row. Returns false if the row is left out because of it. */
@@ -381,7 +421,7 @@ export class TableRows {
 
   /** The code of a label; undefined if the row is left out because it has none. */
   private labelOf(label: Cell, place: Place): number | undefined {
-    const text = isMissing(label) ? '' : typeof label === 'string' ? label : String(label)
+    const text = isMissing(label) ? '' : typeof label === 'string' ? label.trim() : String(label)
     if (this.model && (text === '' || (this.options.missingTexts.includes(text) && !this.labels.isClass(text))))
       return -1
     if (text === '' && this.dropsLabels) return undefined

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
-import { problemsOf, runStage, temporary } from '../harness.js'
+import { failureOf, problemsOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 import { rows, type TableRow, tableFiles, truthStream, wholeFiles } from './table-files.js'
 
@@ -20,6 +20,11 @@ t.test('the same table is the same examples, whatever the format of its file', a
     ['a constant', holes, ', missing: { size: { constant: -1 }, colour: { constant: none } }, unseen: ignore'],
     ['rows are left out', holes, ', missing: drop'],
     ['numbered texts', rows, ', text: ordinal'],
+    [
+      'blanks around texts',
+      rows.map(([size, colour, label], i) => [size, i % 2 ? ` ${colour}  ` : i % 8 ? colour : ' ', label]),
+      ', missing: mode',
+    ],
     ['some columns', holes, ', select: [size], missing: mean'],
   ]
   for (const [name, content, options] of cases) {
@@ -90,6 +95,11 @@ t.test('load/arff: a comment may follow the values of an attribute, as in superm
   const { tables } = await runStage(t, entry('arff', `files: { train: ${file} }, text: ordinal`))
   t.strictSame(featuresIn(tables[0]!), [[0], [2]])
   t.strictSame(layoutOf(tables[0]!).classes, ['u', 'v'])
+})
+
+t.test('a path that is too long is told when the run reads it', async (t) => {
+  for (const options of [`path: ${'x'.repeat(300)}`, `path: package.json, model: ${'x'.repeat(300)}`])
+    t.match(await failureOf(t, entry('csv', options)), ['DATA', /cannot read .*x: the name is too long/])
 })
 
 t.test('a path with a null character is a mistake of the definition', async (t) => {

@@ -13,12 +13,14 @@ const long = BigInt64Array.from(
   (_, i) => BigInt(i % 1000) * 2n ** 40n * (i % 2 ? -1n : 1n) + BigInt(i % 9),
 )
 const real = Float64Array.from({ length: ROWS }, (_, i) => (i % 1013 === 5 ? Number.NaN : i / 7))
+const single = Float32Array.from({ length: ROWS }, (_, i) => (i % 1009 === 7 ? Number.NaN : i / 3))
 const maybe = Array.from({ length: ROWS }, (_, i) => (i % 997 === 3 ? undefined : i % 50))
 const label = Int32Array.from({ length: ROWS }, (_, i) => i % 3)
 
 const bytes = parquetOf(ROWS, [
   [{ name: 'long', type: 'INT64', repetition_type: 'REQUIRED' }, long],
   [{ name: 'real', type: 'DOUBLE', repetition_type: 'REQUIRED' }, real],
+  [{ name: 'single', type: 'FLOAT', repetition_type: 'REQUIRED' }, single],
   [{ name: 'maybe', type: 'INT32', repetition_type: 'OPTIONAL' }, maybe],
   [{ name: 'label', type: 'INT32', repetition_type: 'REQUIRED' }, label],
 ])
@@ -29,8 +31,8 @@ const load = (file: string, options: string): string =>
 t.test('columns of numbers of a large row group, with missing cells', async (t) => {
   const file = join(temporary(t, { data: bytes }), 'data')
   const { tables } = await runStage(t, load(file, 'missing: drop'))
-  const kept = [...label.keys()].filter((i) => !Number.isNaN(real[i]) && maybe[i] !== undefined)
-  const expected = kept.map((i) => [Number(long[i]), real[i]!, maybe[i]!].map(Math.fround))
+  const kept = [...label.keys()].filter((i) => !Number.isNaN(real[i]! + single[i]!) && maybe[i] !== undefined)
+  const expected = kept.map((i) => [Number(long[i]), real[i]!, single[i]!, maybe[i]!].map(Math.fround))
   t.ok(kept.length < ROWS)
   t.ok(JSON.stringify(featuresIn(tables[0]!)) === JSON.stringify(expected), 'features')
   t.strictSame([...tables[0]!.getChild('row')!.toArray()].slice(-5), kept.slice(-5), 'the rows that they were')
@@ -41,7 +43,7 @@ t.test('constants for missing cells', async (t) => {
   const file = join(temporary(t, { data: bytes }), 'data')
   const { tables } = await runStage(t, load(file, 'missing: { "*": { constant: -1 } }'))
   const features = featuresIn(tables[0]!)
-  t.strictSame([features.length, features[3]![2], features[5]![1]], [ROWS, -1, -1])
+  t.strictSame([features.length, features[3]![3], features[5]![1], features[7]![2]], [ROWS, -1, -1, -1])
 })
 
 t.test('the first wrong cell, by row', async (t) => {
