@@ -2,7 +2,7 @@ import { readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow'
 import { withRegularFile } from '../files/regular-file.js'
-import { tableFromFile } from './ipc.js'
+import { foreignTable, tableFromFile } from './ipc.js'
 import { headerSize, readHeader } from './ipc-check.js'
 
 /** Bytes in front of the header of a message. */
@@ -11,23 +11,33 @@ const PREFIX = 8
 /** The text that an Arrow file begins with, before the messages of a stream. */
 const MAGIC = 'ARROW1'
 
+/** A message as it lies in the file. */
+interface Message {
+  readonly isSchema: boolean
+  readonly isDictionary: boolean
+  readonly bytes: Uint8Array
+}
+
 /** A record batch of a file, or the news that the file ends within one. */
 export type BatchRead = { readonly batch: RecordBatch } | { readonly isCutOff: true }
 
 /**
  * Reads the record batches of an Arrow IPC stream, or of a file whose messages form one, as the sinks write it. Only one
- * batch is in memory at a time. Everything is checked before it is used, as in `tableFromFile`. Throws an Error that says
- * what is wrong.
+ * batch is in memory at a time, and all dictionaries. Everything is checked before it is used, as in `tableFromFile`. Throws an
+ * Error that says what is wrong.
  *
  * @param size of the file in bytes
  * @param onBytes gets each piece of the file in order, for a checksum
+ * @param isForeign whether it may be of another program, as for `foreignTable`
  */
 export async function* batchesOf(
   file: FileHandle,
   size: number,
   onBytes: (bytes: Uint8Array) => void = () => {},
+  isForeign = false,
 ): AsyncGenerator<BatchRead> {
   let at = 0
+  let end = size
   const read = async (length: number): Promise<Uint8Array> => {
     const bytes = new Uint8Array(length)
     const { bytesRead } = await file.read(bytes, 0, length, at)
@@ -37,16 +47,16 @@ export async function* batchesOf(
     return bytes
   }
   /** Reads a whole message; undefined at the end of the stream; `cut off` if the file ends within it. */
-  const message = async (): Promise<{ isSchema: boolean; bytes: Uint8Array } | 'cut off' | undefined> => {
-    if (size - at < PREFIX) return at < size ? 'cut off' : undefined
+  const message = async (): Promise<Message | 'cut off' | undefined> => {
+    if (end - at < PREFIX) return at < end ? 'cut off' : undefined
     const prefix = await read(PREFIX)
     const length = headerSize(prefix)
     if (length === undefined) return undefined
-    if (length > size - at) return 'cut off'
+    if (length > end - at) return 'cut off'
     const header = await read(length)
-    const { isSchema, body } = readHeader(header)
-    if (body > size - at) return 'cut off'
-    return { isSchema, bytes: joined([prefix, header, await read(body)]) }
+    const { isSchema, isDictionary, body } = readHeader(header, isForeign)
+    if (body > end - at) return 'cut off'
+    return { isSchema, isDictionary, bytes: joined([prefix, header, await read(body)]) }
   }
   const rest = async (): Promise<void> => {
     while (at < size) await read(Math.min(1 << 20, size - at))
@@ -54,18 +64,35 @@ export async function* batchesOf(
 
   const start = new Uint8Array(PREFIX)
   await file.read(start, 0, PREFIX, 0)
-  if (isMagic(start)) await read(PREFIX)
+  if (isMagic(start)) {
+    end = (await startOfFooter(file, size)) ?? size
+    if (isForeign && end === size) throw new Error('the file is cut off')
+    await read(PREFIX)
+  }
   const schema = await message()
   if (schema === 'cut off' || schema === undefined) throw new Error('it has no schema')
   if (!schema.isSchema) throw new Error('its schema is not at its beginning; write it as an Arrow IPC stream')
+  const dictionaries: Uint8Array[] = []
+  const tableOf = isForeign ? foreignTable : tableFromFile
   for (;;) {
     const next = await message()
     if (next === 'cut off') yield { isCutOff: true }
     if (next === 'cut off' || next === undefined) break
     if (next.isSchema) throw new Error('it has a second schema')
-    for (const batch of tableFromFile(joined([schema.bytes, next.bytes])).batches) yield { batch }
+    if (next.isDictionary) dictionaries.push(next.bytes)
+    else for (const batch of tableOf(joined([schema.bytes, ...dictionaries, next.bytes])).batches) yield { batch }
   }
   await rest()
+}
+
+/** Where the footer of a file begins: its messages end there at the latest. Undefined for a file without its end. */
+async function startOfFooter(file: FileHandle, size: number): Promise<number | undefined> {
+  const tail = Buffer.alloc(10)
+  const { bytesRead } = await file.read(tail, 0, tail.length, Math.max(0, size - tail.length))
+  if (bytesRead < tail.length || tail.toString('latin1', 4) !== MAGIC) return undefined
+  const start = size - tail.length - tail.readInt32LE(0)
+  if (start < PREFIX || start > size - tail.length) throw new Error('its footer is damaged')
+  return start
 }
 
 /** The schema of an Arrow IPC stream, or of a file with the schema at its beginning. Throws an Error if it has none. */

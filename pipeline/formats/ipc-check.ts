@@ -94,16 +94,23 @@ export function headerSize(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * Checks the header of a message. Returns whether it is a schema or a record batch, and the size of its body in bytes.
- * Throws an Error that says what is wrong.
+ * Checks the header of a message. Returns what it is, and the size of its body in bytes. Throws an Error that says what is
+ * wrong.
+ *
+ * @param takesDictionaries whether it may be a dictionary
  */
-export function readHeader(bytes: Uint8Array): { readonly isSchema: boolean; readonly body: number } {
+export function readHeader(
+  bytes: Uint8Array,
+  takesDictionaries = false,
+): { readonly isSchema: boolean; readonly isDictionary: boolean; readonly body: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const message = new Flatbuffer(view, 0, bytes.length)
   const type = typeOf(view, message)
-  if (type === DICTIONARY_BATCH) throw new Error('it has dictionaries, which cannot be read')
-  if (type !== SCHEMA && type !== RECORD_BATCH) throw new Error('a message is neither the schema nor a record batch')
-  return { isSchema: type === SCHEMA, body: checkMessage(view, message, type) }
+  const isDictionary = type === DICTIONARY_BATCH
+  if (isDictionary && !takesDictionaries) throw new Error('it has dictionaries, which cannot be read')
+  if (!isDictionary && type !== SCHEMA && type !== RECORD_BATCH)
+    throw new Error('a message is neither the schema nor a record batch')
+  return { isSchema: type === SCHEMA, isDictionary, body: checkMessage(view, message, type) }
 }
 
 /** The type of a message: `SCHEMA`, `DICTIONARY_BATCH`, `RECORD_BATCH` or another number. */

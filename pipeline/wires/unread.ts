@@ -55,8 +55,13 @@ class UnreadTable extends LazyTable {
   constructor(unread: Unread) {
     super()
     this.unread = unread
-    const { fields, source, split, position, from, to } = unread
+    const { position } = unread
     if (position) this.position = position
+  }
+
+  /** Made when somebody looks at it: most batches are read before. */
+  get schema(): Schema {
+    const { fields, source, split, position } = this.unread
     const metadata = new Map([
       ['wire', position ? 'batch' : 'examples'],
       ['split', split],
@@ -64,7 +69,12 @@ class UnreadTable extends LazyTable {
     if (position) writePosition(metadata, position)
     const schema = new Schema([...fields, ...perRowFields(newPerRow(0, source.perRow))], metadata)
     Object.defineProperty(this, 'schema', { value: schema, configurable: true })
-    Object.defineProperty(this, 'numRows', { value: to - from })
+    return schema
+  }
+
+  /** Number of rows. */
+  get numRows(): number {
+    return this.unread.to - this.unread.from
   }
 
   private isAdmitted = false
@@ -178,6 +188,9 @@ export async function* windowsOf(source: RowSource, step: number): AsyncGenerato
 /** The most bytes that are read while everything else waits: a disk answers in less time than a thread does. */
 const SMALL = 1 << 16
 
+/** The most readings under way. */
+const MOST_READINGS = 8
+
 /** Batches that one reading gets. */
 interface Reading {
   readonly tables: readonly Table[]
@@ -186,6 +199,8 @@ interface Reading {
   readonly from: number
   /** The next batch to emit. */
   at: number
+  /** Bytes of the rows. */
+  readonly bytes: number
   /** Memory that may be used again once the last batch is emitted. */
   readonly space?: ArrayBufferLike | undefined
 }
@@ -218,7 +233,7 @@ export function readAhead(tables: Iterable<Table>, window: number, areBorrowed =
     const unread = unreadOf(first)
     pending = items.next()
     const group = [first]
-    if (!unread) return void queue.push({ tables: group, rows: undefined as never, from: 0, at: 0 })
+    if (!unread) return void queue.push({ tables: group, rows: undefined as never, from: 0, at: 0, bytes: 0 })
     let { to } = unread
     while (!pending.done) {
       const next = unreadOf(pending.value)
@@ -229,12 +244,13 @@ export function readAhead(tables: Iterable<Table>, window: number, areBorrowed =
       pending = items.next()
     }
     const { source, from } = unread
-    const isSmall = (to - from) * source.rowBytes <= SMALL
-    const space = isSmall || !areBorrowed ? undefined : spaceFor((to - from) * source.rowBytes)
+    const bytes = (to - from) * source.rowBytes
+    const isSmall = bytes <= SMALL
+    const space = isSmall || !areBorrowed ? undefined : spaceFor(bytes)
     const rows = isSmall ? source.readNow(from, to) : source.read(from, to, space)
     // It is awaited later; until then a failure is nobody's.
     if (rows instanceof Promise) rows.catch(() => {})
-    queue.push({ tables: group, rows, from, at: 0, space })
+    queue.push({ tables: group, rows, from, at: 0, bytes, space })
   }
 
   function cut(): IteratorResult<Table> {
@@ -258,12 +274,8 @@ export function readAhead(tables: Iterable<Table>, window: number, areBorrowed =
   function next(): IteratorResult<Table> | Promise<IteratorResult<Table>> {
     if (spent) spaces.push(spent)
     spent = undefined
-    const bytes = (): number =>
-      queue.reduce((sum, { tables }) => {
-        const all = tables.map(unreadOf)
-        return sum + (all[0] ? (all.at(-1)!.to - all[0].from) * all[0].source.rowBytes : 0)
-      }, 0)
-    if (queue.length < 2) while (queue.length < 8 && !pending.done && (queue.length < 2 || bytes() < window)) take()
+    const bytes = (): number => queue.reduce((sum, reading) => sum + reading.bytes, 0)
+    while (!pending.done && (queue.length < 2 || (queue.length < MOST_READINGS && bytes() < window))) take()
     const head = queue[0]
     if (!head) return { done: true, value: undefined }
     if (!(head.rows instanceof Promise)) return cut()

@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { defer, filter, toArray } from 'rxjs'
+import { defer, filter, tap, toArray } from 'rxjs'
 import { z } from 'zod'
 import {
   batchOfShards,
@@ -10,6 +10,7 @@ import {
   layoutOf,
   PipelineError,
   type Position,
+  positionOf,
   type RowSource,
   readAhead,
   reposition,
@@ -69,13 +70,21 @@ export const rows = defineStage({
           toArray(),
           context.flow.concatMap((tables) => {
             const { count, cut, begin, isUnread } = cuttable(tables, split, context)
-            const items = batches(count, cut, split, size, epochs, dropLast, at, isUnread ? 0 : KEPT)
             // A stage that shuffles the batches reads them itself.
             const isRead = !isUnread || context.asked.some(({ unread }) => unread)
+            const begun = (epoch: number): void => {
+              at.epoch = epoch
+            }
+            const cuts = { count, cutOut: cut, split, size, epochs, dropLast, kept: isUnread ? 0 : KEPT }
+            if (isRead) return context.flow.pull(afterFirst(begin, batches(cuts, at.epoch, begun)))
             const areBorrowed = context.asked.some(({ borrowed }) => borrowed)
-            return context.flow.pull(
-              isRead ? afterFirst(begin, items) : readAhead(items, context.memory.window, areBorrowed),
+            const ahead = readAhead(
+              batches(cuts, at.epoch, () => {}),
+              context.memory.window,
+              areBorrowed,
             )
+            // What is read ahead may be of the next epoch: an epoch begins when its first batch is emitted.
+            return context.flow.pull(ahead).pipe(tap((table) => begun(positionOf(table).epoch)))
           }),
         )
       }),
@@ -188,15 +197,23 @@ function afterFirst<T>(first: () => Promise<void> | undefined, items: Iterator<T
   return { [Symbol.asyncIterator]: () => iterator as unknown as AsyncIterator<T> }
 }
 
+/** Which batches are cut. */
+interface Cuts {
+  readonly count: number
+  readonly cutOut: Cuttable['cut']
+  readonly split: string
+  readonly size: number
+  readonly epochs: number
+  readonly dropLast: boolean
+  /** How many batches of the first epoch are kept for the others. */
+  readonly kept: number
+}
+
+/** @param begun is called when an epoch begins */
 function* batches(
-  count: number,
-  cutOut: Cuttable['cut'],
-  split: string,
-  size: number,
-  epochs: number,
-  dropLast: boolean,
-  at: { epoch: number },
-  kept: number,
+  { count, cutOut, split, size, epochs, dropLast, kept }: Cuts,
+  first: number,
+  begun: (epoch: number) => void,
 ): Generator<Table> {
   const steps = dropLast ? Math.floor(count / size) : Math.ceil(count / size)
   if (steps === 0)
@@ -207,8 +224,8 @@ function* batches(
         : `the split "${split}" has ${count} rows, less than one batch of ${size}, and dropLast leaves it out`,
     )
   const cuts: Table[] = []
-  for (let { epoch } = at; epoch <= epochs; epoch++) {
-    at.epoch = epoch
+  for (let epoch = first; epoch <= epochs; epoch++) {
+    begun(epoch)
     for (let i = 0; i < steps; i++) {
       const position = { epoch, step: (epoch - 1) * steps + i + 1, epochs, steps }
       const cut = cuts[i]

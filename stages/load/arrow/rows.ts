@@ -1,20 +1,11 @@
 import { type Data, DataType, type Field, type FixedSizeList, type Table, type Vector } from 'apache-arrow'
-import {
-  type Cell,
-  fieldsOf,
-  foreignTable,
-  layoutOf,
-  messageOf,
-  PipelineError,
-  type StageContext,
-  turn,
-} from '../../../pipeline/stage-kit.js'
-import { openSourceFile } from '../source-file.js'
+import { type Cell, fieldsOf, layoutOf, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { labelColumn } from '../tabular/columns.js'
 import { areFloats } from '../tabular/number-tile.js'
 import type { TabularOptions } from '../tabular/options.js'
 import type { TableRows } from '../tabular/table-rows.js'
 import { chooseWhole } from '../tabular/whole.js'
+import { openArrow } from './batches.js'
 
 /** Columns of recorded examples that are no features. */
 const RECORDED = ['split', 'epoch', 'step']
@@ -29,8 +20,8 @@ export async function readArrow(
   rows: TableRows,
   context: StageContext,
 ): Promise<void> {
-  const table = tableOf(path, await (await openSourceFile(path, context)).whole())
-  const { fields } = table.schema
+  const { head, batches } = await openArrow(path, context)
+  const { fields } = head.schema
   const names = fields.map(({ name }) => name)
   const areWhole = fields.map(isWhole)
   const isRecorded = names.includes('features') && fields[names.indexOf('features')]!.metadata.has('shape')
@@ -38,7 +29,7 @@ export async function readArrow(
   const choice = { ...options, label: options.label ?? label }
   const drop = isRecorded ? [...options.drop, ...RECORDED.filter((name) => names.includes(name))] : options.drop
   const whole = chooseWhole(path, names, areWhole, { ...choice, drop }, rows.model !== undefined)
-  const classes = isRecorded ? recordedClasses(rows, table) : undefined
+  const classes = isRecorded ? recordedClasses(rows, head) : undefined
   if (whole) {
     const { listSize, valueType } = fields[whole.features[0]!]!.type as FixedSizeList
     const isBytes = DataType.isInt(valueType) && valueType.bitWidth === 8 && !valueType.isSigned
@@ -53,7 +44,7 @@ export async function readArrow(
   for (const column of used) checkKind(path, fields[column]!, whole?.features[0] === column)
   const split = whole && isRecorded ? names.indexOf('split') : -1
   let from = 0
-  for (const batch of table.batches) {
+  for await (const batch of batches) {
     const first = from
     const placeOf = (row: number): string => `${path}: row ${first + row}`
     const cells = names.map((_, column) =>
@@ -81,20 +72,6 @@ export async function readArrow(
     from += batch.numRows
   }
   rows.endFile(path)
-}
-
-function tableOf(path: string, bytes: Uint8Array): Table {
-  try {
-    return foreignTable(bytes)
-  } catch (error) {
-    throw new PipelineError(
-      'DATA',
-      `${path} is not an Arrow file that can be read: ${messageOf(error).slice(0, 200)}`,
-      {
-        cause: error,
-      },
-    )
-  }
 }
 
 /** Keeps what the file says of its examples. Returns the names of the classes, by label. */

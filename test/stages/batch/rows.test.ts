@@ -1,6 +1,13 @@
 import { EMPTY, lastValueFrom, take, throwError, toArray } from 'rxjs'
 import t from 'tap'
-import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import {
+  fieldsOf,
+  kernelRows,
+  layoutOf,
+  type RowSource,
+  splitOf,
+  unreadTable,
+} from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, openStage, problemsOf, runStage } from '../harness.js'
 import { countedExamples, examples, featuresIn, labelsIn, positionsOf } from '../tables.js'
 
@@ -145,4 +152,27 @@ t.test('batch/rows rejects wrong options before any data is read', async (t) => 
   ]
   for (const [options, problem] of cases)
     t.equal(await problemsOf(t, `- use: load/digits\n- use: batch/rows\n  with: ${options}`), problem)
+})
+
+t.test('batches of a file that are read ahead begin no epoch before they are emitted', async (t) => {
+  const rows = kernelRows(countedExamples(8))
+  const read = (from: number, to: number) => ({
+    values: rows.values.slice(2 * from, 2 * to),
+    labels: rows.labels.slice(from, to),
+  })
+  const source: RowSource = {
+    ...{ rows: 8, width: 2, rowBytes: 6, counts: [3, 3, 2], perRow: [] },
+    read: async (from, to) => read(from, to),
+    readNow: read,
+  }
+  const table = unreadTable(fieldsOf(countedExamples(8)), source, 'train', () => {})
+  for (const [emitted, epoch] of [
+    [3, 1],
+    [4, 1],
+    [5, 2],
+  ] as const) {
+    const stage = openStage(t, '- use: batch/rows\n  with: { size: 2, epochs: 3 }', { examples: [table] })
+    await lastValueFrom(stage.tables.pipe(take(emitted)))
+    t.strictSame(await stage.snapshot(), { epoch }, `${emitted} batches`)
+  }
 })

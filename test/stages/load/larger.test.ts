@@ -1,6 +1,6 @@
 import { appendFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Float64, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow'
+import { Dictionary, Float64, Int32, Table, tableToIPC, Utf8, type Vector, vectorFromArray } from 'apache-arrow'
 import t, { type Test } from 'tap'
 import { randomStream } from '../../../dist/pipeline/base/random.js'
 import { growingFile } from '../../../dist/pipeline/files/growing-file.js'
@@ -45,6 +45,12 @@ const rowsOf = (cell: (value: Cell) => string): string =>
     )
     .join('\n')
 
+/** A table of several record batches. */
+function inBatches(columns: Readonly<Record<string, Vector>>): Table {
+  const table = new Table(columns)
+  return table.slice(0, 400).concat(table.slice(400, 1100), table.slice(1100))
+}
+
 const written: Readonly<Record<string, () => string | Uint8Array>> = {
   csv: () => `${Object.keys(columns).join(',')}\n${rowsOf((cell) => `${cell ?? ''}`)}\n`,
   jsonl: () =>
@@ -58,14 +64,15 @@ const written: Readonly<Record<string, () => string | Uint8Array>> = {
     const declared = Object.keys(columns).map((name, j) => `@attribute ${name} ${types[j]}\n`)
     return `@relation r\n${declared.join('')}@data\n${rowsOf((cell) => `${cell ?? '?'}`)}\n`
   },
+  // The file is larger than a quarter of the memory, so it is read batch by batch.
   arrow: () =>
     tableToIPC(
-      new Table(
+      inBatches(
         Object.fromEntries(
           Object.entries(columns).map(([name, cells]) => [
             name,
             texts.includes(name)
-              ? vectorFromArray(cells as string[], new Utf8())
+              ? vectorFromArray(cells as string[], new Dictionary(new Utf8(), new Int32()))
               : vectorFromArray(cells as number[], new Float64()),
           ]),
         ),
