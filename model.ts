@@ -4,7 +4,7 @@
  */
 import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
-import { type KernelOptions, openKernels } from './kernels/index.js'
+import { hostKernelNames, type KernelOptions, openKernels } from './kernels/index.js'
 import { widthOf } from './kernels/network-shape.js'
 import { foldedLayers, hinge, network, openScorer, predict, rowScorer, type Scorer, softmax } from './learners/index.js'
 import { messageOf, PipelineError } from './pipeline/base/errors.js'
@@ -115,6 +115,13 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   }).catch((cause) => {
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })
+  if (kernels.stepsAhead) {
+    kernels.close()
+    throw new PipelineError(
+      'ARGUMENTS',
+      `predict is synchronous, and the ${kernels.name} kernel answers later; leave kernel out, or name one of ${listed(hostKernelNames)}`,
+    )
+  }
   let scorer: Scorer | undefined
   try {
     scorer = openScorer(stored, learner, kernels)

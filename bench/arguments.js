@@ -14,6 +14,7 @@ const known = [
   'fuzz',
   'faults',
   'dashboard',
+  'gpu',
 ]
 
 const usage = `npm run bench [-- PART ... OPTIONS]

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,28 @@ const program = fileURLToPath(new URL('../lib/cli/main.js', import.meta.url))
 const browserPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
   (path) => path && existsSync(path),
 )
+
+/** A network that trains for some ten seconds on two cores. */
+const pipeline = `vars: { epochs: 40 }
+stages:
+  - id: data
+    use: load/synthetic
+    with: { kind: blobs, features: 784, classes: 10, rows: 22000, noise: 3, fractions: { train: 0.9, validation: 0.1 } }
+  - id: ready
+    use: normalize/standardize
+  - use: batch/rows
+    with: { size: 100, epochs: "\${epochs}" }
+  - use: shuffle/batches
+  - id: model
+    use: gradient-step/network
+    with: { hidden: [256], eta: 0.01, lambda: 0.001 }
+  - id: metrics
+    use: evaluate/classification
+    from: { parameters: model, examples: ready }
+  - use: sink/csv
+    from: metrics
+    with: { path: metrics.csv }
+`
 
 /** An hour with an evaluation every 100 ms. */
 const EVALUATIONS = 36_000
@@ -25,9 +47,10 @@ export async function dashboardCost({ repeats, evaluations = EVALUATIONS }) {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
   const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] })
   try {
-    await train(join(folder, 'runs/first'), 2)
+    writeFileSync(join(folder, 'pipeline.yaml'), pipeline)
+    await train(folder, 'first', '--set', 'epochs=2')
     await heap(browser, folder, evaluations)
-    await slowDown(browser, folder, repeats)
+    for (const threads of new Set([availableParallelism(), 1])) await slowDown(browser, folder, repeats, threads)
   } finally {
     await browser.close()
     rmSync(folder, { recursive: true })
@@ -65,20 +88,20 @@ async function heap(browser, folder, evaluations) {
   printTable(['', ...marks.map(String)], [['heap', ...used.map((size) => size.toFixed(1))]])
 }
 
-async function slowDown(browser, folder, repeats) {
+async function slowDown(browser, folder, repeats, threads) {
   const times = { without: [], with: [] }
   for (let i = 0; i < repeats; i++)
     for (const kind of ['without', 'with']) {
       const opened = kind === 'with' ? await openPage(browser, folder) : undefined
-      const name = `${kind}-${i}`
-      const training = train(join(folder, 'runs', name), 300)
+      const name = `${kind}-${threads}-${i}`
+      const training = train(folder, name, '--threads', String(threads))
       await opened?.page.getByLabel(`Curves of ${name}`).check()
       times[kind].push(await training)
       await opened?.close()
     }
   const [without, withPage] = [median(times.without), median(times.with)]
   const change = (100 * (withPage / without - 1)).toFixed(1)
-  console.log(`\nDashboard: seconds to train 300 epochs of the digits, median of ${repeats}`)
+  console.log(`\nDashboard: seconds to train 7,920 steps, 40 evaluations, threads: ${threads}, median of ${repeats}`)
   printTable(['without a page', 'with a page', 'change'], [[without.toFixed(2), withPage.toFixed(2), `${change} %`]])
 }
 
@@ -100,7 +123,8 @@ async function openPage(browser, folder) {
 }
 
 /** Trains, and returns the seconds that the run took by its own record. */
-async function train(out, epochs) {
-  await promisify(execFile)(process.execPath, [program, 'run', 'digits', '--set', `epochs=${epochs}`, '--out', out])
+async function train(folder, name, ...options) {
+  const out = join(folder, 'runs', name)
+  await promisify(execFile)(process.execPath, [program, 'run', join(folder, 'pipeline.yaml'), '--out', out, ...options])
   return JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')).timings.total
 }

@@ -37,8 +37,10 @@ for (const [part, measure] of Object.entries({ reference: referenceJob, memory, 
   if (existsSync(directory)) await measure({ directory, repeats, kernels })
   else console.log(`\n${part} needs CIFAR-10 in ${directory}: give its folder with --data`)
 }
-if (parts.includes('memory'))
+if (parts.includes('memory')) {
   await (await import('./windows.js')).windows({ repeats, kernels, megabytes: Number(flags.megabytes) })
+  await (await import('./large-tables.js')).largeTables({ repeats, kernels })
+}
 if (parts.includes('kernels')) await kernelBench({ kernels, repeats })
 if (parts.includes('networks')) await networks({ kernels, repeats })
 if (parts.includes('load')) await (await import('./load.js')).loadBench({ repeats })
@@ -48,6 +50,7 @@ if (parts.includes('kills'))
 if (parts.includes('killer')) await (await import('./killer-loop.js')).killerLoop({ kills: Number(flags.kills) })
 if (parts.includes('leaks')) await leaks({ kernels })
 if (parts.includes('dashboard')) await (await import('./dashboard-cost.js')).dashboardCost({ repeats })
+if (parts.includes('gpu')) await (await import('./gpu.js')).gpuBench()
 if (parts.includes('fuzz'))
   await (await import('./fuzz.js')).fuzz({ inputs: Number(flags.inputs), seed: Number(flags.seed) })
 if (parts.includes('faults'))

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { textColumns } from '../dist/pipeline/base/text-table.js'
+
+export { fixed, printTable } from './table.js'
 
 const run = promisify(execFile)
 
@@ -46,12 +47,3 @@ export function median(values) {
   const middle = sorted.length >> 1
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
-
-/** Prints rows of cells as aligned columns: the first to the left, the others to the right. */
-export function printTable(header, rows) {
-  const cells = [header, ...rows].map((row) => row.map((cell) => String(cell ?? '–')))
-  for (const line of textColumns(cells, (column) => column > 0)) console.log(line)
-}
-
-/** A number with fixed decimals; undefined stays undefined. */
-export const fixed = (value, digits = 2) => (value === undefined ? undefined : value.toFixed(digits))

@@ -43,7 +43,7 @@ async function compare(options, threads, kernels, peers, repeats) {
   const jobOf = (name, command, file, ...more) => ({
     name,
     command,
-    args: [job(file), ...more, ...args].map(String),
+    args: [job(file), ...args, ...more].map(String),
     env: { OPENBLAS_NUM_THREADS: String(threads), OMP_NUM_THREADS: String(threads) },
   })
   const jobs = [
@@ -52,8 +52,12 @@ async function compare(options, threads, kernels, peers, repeats) {
   ]
   const [first] = peers
   const roof = first?.name === 'NumPy' ? [jobOf('sgemm', python, 'network_numpy.py', '--roofline')] : []
+  // Adam takes time beside the products; they show in steps of sgd.
+  const isSgd = options.update === 'sgd'
+  const plain = jobOf('native, sgd', process.execPath, 'network.js', '--kernel', 'native', '--update', 'sgd')
   const load = loadavg()[0]
-  const results = await interleaved([...roof, ...jobs], repeats)
+  const isTakenApart = threads === 1 && kernels.includes('native')
+  const results = await interleaved([...roof, ...jobs, ...(isTakenApart && !isSgd ? [plain] : [])], repeats)
   const limit = roof.length > 0 ? printRoofline(results.get(roof[0])) : undefined
   const of = (each, what) => median(results.get(each).map((result) => result[what]))
   const cpu = (each) => of(each, 'cpu') / threads
@@ -72,8 +76,10 @@ async function compare(options, threads, kernels, peers, repeats) {
       fixed(of(each, 'rss'), 0),
     ]),
   )
-  const native = jobs.find(({ name }) => name === 'native')
-  if (native && threads === 1) printProducts(results.get(native), options, limit)
+  if (isTakenApart) {
+    printProducts(options.update, results.get(jobs.find(({ name }) => name === 'native')), options, limit)
+    if (!isSgd) printProducts('sgd instead', results.get(plain), options, limit)
+  }
   console.log(`  load of the machine when it began: ${load.toFixed(1)}`)
 }
 
@@ -86,15 +92,16 @@ function printRoofline(found) {
 }
 
 /** The functions of the addon: the fastest tenth of the steps by the clock. */
-function printProducts(found, { sizes, batch, steps }, limit) {
+function printProducts(update, found, { sizes, batch, steps }, limit) {
   const wide = sizes.split('-').map(Number)
   const work = (from) => wide.slice(from, -1).reduce((sum, n, i) => sum + 2 * batch * n * wide[i + from + 1], 0) * steps
   const rows = [
-    ['outputs', 'outputs', work(0)],
-    ['gradients and updates', 'stepSlopes', work(0)],
-    ['slopes by inputs', 'inputSlopes', work(1)],
-  ].map(([name, key, flop]) => {
-    const seconds = median(found.map(({ spent }) => spent[key]))
+    ['outputs', ['outputs'], work(0)],
+    ['gradients and updates', ['stepSlopes'], work(0)],
+    ['slopes by inputs', ['inputSlopes'], work(1)],
+    ['all of them', ['outputs', 'stepSlopes', 'inputSlopes'], 2 * work(0) + work(1)],
+  ].map(([name, keys, flop]) => {
+    const seconds = median(found.map(({ spent }) => keys.reduce((sum, key) => sum + spent[key], 0)))
     return [
       `native: ${name}`,
       fixed(seconds, 3),
@@ -102,7 +109,7 @@ function printProducts(found, { sizes, batch, steps }, limit) {
       percent(limit && flop / seconds / 1e9 / limit),
     ]
   })
-  printTable(['products, fastest tenth of steps by the clock', 's', 'GFLOP/s', 'of sgemm'], rows)
+  printTable([`products with ${update}, fastest tenth of steps by the clock`, 's', 'GFLOP/s', 'of sgemm'], rows)
   const outside = found.map(({ spent: { outputs, stepSlopes, inputSlopes, outside } }) => {
     return outside / (outputs + stepSlopes + inputSlopes + outside)
   })

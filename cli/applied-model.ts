@@ -1,14 +1,17 @@
-import { createReadStream, createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { createReadStream, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { pipeline as piped } from 'node:stream/promises'
 import { Pipeline } from '../index.js'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { learnerOf } from '../model.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed } from '../pipeline/base/words.js'
 import { valueFrom } from '../pipeline/definition/value.js'
+import { type GrowingFile, growingFile } from '../pipeline/files/growing-file.js'
 import { readStoredModel, storedModelFile } from '../pipeline/formats/model-inputs.js'
 import { builtInStages, isFile, resolveStage } from '../pipeline/graph/registry.js'
 import type { AnyLearner } from '../pipeline/stage/learner.js'
@@ -29,7 +32,7 @@ export interface ModelFlags {
   /** The folder of the stage file with the learner of the run. */
   readonly plugins?: string | boolean
   /** The kernel to use. */
-  readonly kernel?: KernelName
+  readonly kernel?: KernelChoice
   /** Number of threads of the kernel. */
   readonly threads?: number
 }
@@ -100,7 +103,7 @@ export async function applyModel(
   const use = flags.load ?? loaderFor(data, own?.use)
   const stage = await stageNamed(use, flags)
   const kept = own?.use === use ? keptOptions(own.with, stage, model) : {}
-  const spooled = await withoutPipe(data, signal)
+  const spooled = await withoutPipe(data, !inOneGo.has(use), signal)
   try {
     const options = { ...kept, ...filesFor(use, stage, spooled.paths), model: file }
     const stages = [{ id: 'data', use, with: escaped(options) }]
@@ -207,33 +210,62 @@ function filesFor(use: string, stage: AnyStage | undefined, paths: readonly stri
   return others.length > 0 ? { files: { data: paths } } : { directory: first }
 }
 
-/** Copies standard input, or a pipe, to a temporary file: load stages read files, some of them twice. */
+/** The load stages that read a file once, from its beginning to its end: they may begin before it is whole. */
+const inOneGo = new Set(['load/csv', 'load/jsonl', 'load/arff'])
+
+/**
+ * Copies standard input, or a pipe, to a temporary file: load stages read files, some of them twice.
+ *
+ * @param isAwaited whether the file has to be whole before it is read
+ */
 async function withoutPipe(
   data: readonly string[],
+  isAwaited: boolean,
   signal: AbortSignal,
 ): Promise<{ paths: readonly string[]; remove: () => void }> {
   const pipe = data.find((path) => path === '-' || isPipe(path))
   if (pipe === undefined) return { paths: data, remove: () => {} }
   if (data.length > 1) throw new PipelineError('ARGUMENTS', `expected nothing beside "${pipe}", which is a pipe`)
   const folder = mkdtempSync(join(tmpdir(), 'millrace-stdin-'))
+  const source: Readable = pipe === '-' ? process.stdin : createReadStream(pipe)
   const remove = (): void => {
     process.off('exit', remove)
+    source.destroy()
     rmSync(folder, { recursive: true, force: true })
   }
   process.on('exit', remove)
   const path = join(folder, STDIN)
-  try {
-    await piped(
-      pipe === '-' ? process.stdin : createReadStream(pipe),
-      createWriteStream(path, { flags: 'wx', mode: 0o600 }),
-      { signal },
-    )
-  } catch (error) {
-    remove()
-    if (signal.aborted) throw new PipelineError('ABORTED', 'interrupted', { cause: error })
-    throw new PipelineError('DATA', fileProblem('read', pipe === '-' ? STDIN : pipe, error), { cause: error })
-  }
+  writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
+  const growing = growingFile(path)
+  const copying = piped(source, appended(path, growing), { signal }).then(
+    () => growing.end(),
+    (error: unknown) => {
+      const failure = signal.aborted
+        ? new PipelineError('ABORTED', 'interrupted', { cause: error })
+        : new PipelineError('DATA', fileProblem('read', pipe === '-' ? STDIN : pipe, error), { cause: error })
+      growing.end(failure)
+      if (!isAwaited) return
+      remove()
+      throw failure
+    },
+  )
+  if (isAwaited) await copying
   return { paths: [path], remove }
+}
+
+/** Appends what it gets to a file, and tells how it grows. */
+function appended(path: string, growing: GrowingFile) {
+  return async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+    const file = await open(path, 'a')
+    try {
+      for await (const chunk of chunks) {
+        await file.writeFile(chunk)
+        growing.grew(chunk.length)
+      }
+    } finally {
+      await file.close()
+    }
+  }
 }
 
 function isPipe(path: string): boolean {
@@ -242,11 +274,15 @@ function isPipe(path: string): boolean {
 }
 
 /** Options in which no text is taken for a reference to a var. */
-function escaped(value: unknown): unknown {
-  if (typeof value === 'string') return value.replaceAll('${', '$${')
-  if (Array.isArray(value)) return value.map(escaped)
+export function escaped<T>(value: T): T {
+  return withoutVars(value) as T
+}
+
+function withoutVars(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', () => '$${')
+  if (Array.isArray(value)) return value.map(withoutVars)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, escaped(inner)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutVars(inner)]))
 }
 
 /** A message that names standard input, and not the temporary file that holds it. */

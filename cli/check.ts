@@ -1,25 +1,22 @@
-import { existsSync, mkdtempSync, rmdirSync, rmSync, statfsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdtempSync, rmdirSync, statfsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { Pipeline } from '../index.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
-import { shortPath } from '../pipeline/base/words.js'
-import { formatSummary } from '../pipeline/run/data-summary.js'
-import { start } from '../pipeline/run/run.js'
-import type { Position } from '../pipeline/wires/position.js'
+import { listed, shortPath } from '../pipeline/base/words.js'
 import { readOptions } from './options.js'
 import type { RunFlags } from './run.js'
-import { interruption, type Output } from './terminal.js'
-import { checkTrialPlace, inDefinition, trainersOf, watchingSteps, withFewRows, withFewSteps } from './trial.js'
-
-/** Steps that are made and timed. */
-const STEPS = 20
+import type { Output } from './terminal.js'
+import { checkTrialPlace } from './trial.js'
+import type { SeenWire } from './trial-wires.js'
+import { tried } from './tried.js'
 
 /** What `millrace check` found. Times are in seconds. */
 interface Found {
-  readonly data: string[]
-  readonly notes: string[]
+  readonly data: readonly string[]
+  readonly notes: readonly string[]
+  readonly wires: readonly SeenWire[]
+  readonly inFlight: Readonly<Record<string, number>>
   steps?: number
   epochs?: number
   secondsPerStep?: number
@@ -35,46 +32,10 @@ interface Found {
 export async function checkCommand(name: string, flags: RunFlags, output: Output): Promise<void> {
   const pipeline = await Pipeline.load(name, readOptions(flags))
   checkTrialPlace(pipeline, 'millrace check')
-  const found: Found = { data: [], notes: [] }
   const free = writablePlace(flags.out ?? 'runs')
   const whole = pipeline.undivided()
-  const times: number[] = []
-  let position: Position | undefined
-  const see = (at: Position): void => {
-    position ??= at
-  }
-  const tick = (): void => {
-    times.push(performance.now())
-  }
-  const trial =
-    trainersOf(whole).length > 0 ? watchingSteps(withFewSteps(whole, STEPS, see), tick) : withFewRows(whole, STEPS)
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-trial-'))
-  const stop = interruption(output)
-  let evaluated: number | undefined
-  try {
-    const running = start(trial, {
-      ...{
-        out: join(folder, 'run'),
-        checkpoint: 'none',
-        kernel: flags.kernel,
-        threads: flags.threads,
-        signal: stop.signal,
-      },
-    })
-    running.events.subscribe((event) => {
-      if (event.type === 'data') found.data.push(`${event.stage}: ${formatSummary(event)}`)
-      if (event.type === 'metrics') evaluated ??= times.length > 1 ? performance.now() : undefined
-    })
-    const { record } = await running.result
-    found.notes.push(...record.notes)
-    if (record.undrawn && record.undrawn.length > 0)
-      throw new PipelineError('CHECK', `${record.undrawn.join(', ')} failed: ${record.notes.join('; ')}`)
-  } catch (error) {
-    throw inDefinition(error, whole)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-    stop.release()
-  }
+  const { data, notes, times, evaluated, position, wires, inFlight } = await tried(whole, flags, output)
+  const found: Found = { data, notes, wires, inFlight }
   if (position) {
     found.epochs = position.epochs
     found.steps = position.epochs * position.steps
@@ -92,7 +53,7 @@ export async function checkCommand(name: string, flags: RunFlags, output: Output
 }
 
 function linesOf(
-  { data, notes, steps, epochs, secondsPerStep, secondsPerEvaluation, memory, free }: Found,
+  { data, notes, steps, epochs, secondsPerStep, secondsPerEvaluation, memory, free, inFlight }: Found,
   place: string,
 ): string[] {
   const perStep =
@@ -108,9 +69,20 @@ function linesOf(
       : [
           `an evaluation takes ${duration(secondsPerEvaluation)}; each epoch with one, that makes ${duration(epochs! * secondsPerEvaluation)}`,
         ]),
-    `memory: ${Math.round(memory! / 2 ** 20)} MB at most, with all data and one evaluation; millrace graph says what each stage holds`,
+    `tables in flight, at most: ${inFlightText(inFlight)}`,
+    `memory: ${Math.round(memory! / 2 ** 20)} MB at most, with all data and one evaluation; millrace graph --measure says what is on each wire`,
     `${place} can be written, ${(free! / 2 ** 30).toFixed(1)} GB are free`,
   ]
+}
+
+function inFlightText(inFlight: Readonly<Record<string, number>>): string {
+  const some = Object.entries(inFlight).filter(([, count]) => count > 0)
+  return some.length === 0
+    ? 'none'
+    : listed(
+        some.map(([stage, count]) => `${count} in ${stage}`),
+        'and',
+      )
 }
 
 function duration(seconds: number): string {

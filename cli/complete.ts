@@ -7,6 +7,7 @@ import { optionSchema } from '../pipeline/definition/option-schema.js'
 import { DefinitionProblems, readDefinition } from '../pipeline/definition/read.js'
 import { builtInStages } from '../pipeline/graph/registry.js'
 import { errorCodes } from './error-codes.js'
+import { catalogue } from './fetch-catalogue.js'
 
 /**
  * What may stand in the place of the last of `words`, which follow `millrace` on a command line. Each begins with what is there
@@ -63,27 +64,46 @@ async function wordsOf(
     ]
     return [...options.filter(({ hidden }) => !hidden).map(({ long }) => long ?? ''), '--help']
   }
-  if (positionals.length === 0 && command.commands.length > 0)
-    return command
-      .createHelp()
-      .visibleCommands(command)
-      .map((each) => each.name())
-  const { registeredArguments: all } = command
-  const argument = all[positionals.length] ?? (all.at(-1)?.variadic ? all.at(-1) : undefined)
-  if (argument?.argChoices) return argument.argChoices
-  if (argument?.name().startsWith('pipeline')) return builtInNames()
-  const stages = [...(await builtInStages()).keys()]
-  if (argument?.name() === 'name')
-    return command.name() === 'explain' ? [...stages, ...Object.keys(errorCodes)] : stages
-  if (argument?.name() !== 'stages') return []
-  const written = current.slice(0, current.lastIndexOf(',') + 1)
-  return stages.map((name) => written + name)
+  const own = positionals.length === 0 ? command.createHelp().visibleCommands(command) : []
+  return [...own.map((each) => each.name()), ...(await argumentsOf(command, positionals.length, current))]
 }
 
-async function valuesOf(command: Command, flag: string, [pipeline]: readonly string[]): Promise<string[]> {
+/** What may stand in the place of an argument of a command. */
+async function argumentsOf(command: Command, place: number, current: string): Promise<readonly string[]> {
+  const { registeredArguments: all } = command
+  const argument = all[place] ?? (all.at(-1)?.variadic ? all.at(-1) : undefined)
+  if (argument?.argChoices) return argument.argChoices
+  if (argument && /^(pipeline|target)/.test(argument.name())) return builtInNames()
+  const written = current.slice(0, current.lastIndexOf(',') + 1)
+  const names: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
+    'stages name': stageNames,
+    'explain name': async () => [...(await stageNames()), ...Object.keys(errorCodes)],
+    'fetch name': () => Object.keys(catalogue),
+    'create stages': async () => (await stageNames()).map((name) => written + name),
+  }
+  return names[`${command.name()} ${argument?.name()}`]?.() ?? []
+}
+
+async function valuesOf(command: Command, flag: string, [pipeline]: readonly string[]): Promise<readonly string[]> {
   const option = command.options.find(({ long, short }) => flag === long || flag === short)
   if (option?.argChoices) return option.argChoices
-  return ['--set', '--grid', '--random'].includes(flag) && pipeline !== undefined ? settingsOf(pipeline) : []
+  if (flag === '--load') return (await stageNames()).filter((name) => name.startsWith('load/'))
+  if (pipeline === undefined) return []
+  if (['--wire', '--after'].includes(flag)) return idsOf(pipeline)
+  return ['--set', '--grid', '--over'].includes(flag) ? settingsOf(pipeline) : []
+}
+
+async function stageNames(): Promise<string[]> {
+  return [...(await builtInStages()).keys()]
+}
+
+/** The ids of the stages of a pipeline. */
+function idsOf(pipeline: string): string[] {
+  try {
+    return definitionIn(pipeline).stages.map(({ id }) => id)
+  } catch {
+    return []
+  }
 }
 
 /** What `--set` can set in a pipeline: `eta=`, `model.eta=`. */

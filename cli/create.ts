@@ -1,27 +1,25 @@
 // Gives the built-in stages to the registry.
 import '../index.js'
-import { statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { Pipeline } from '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { packagePath } from '../pipeline/base/package.js'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { slugOf } from '../pipeline/base/slug.js'
 import { shortPath } from '../pipeline/base/words.js'
-import { optionSchema } from '../pipeline/definition/option-schema.js'
 import { decideTrust } from '../pipeline/definition/trust.js'
-import { builtInStages } from '../pipeline/graph/registry.js'
-import { byEnding, endingOf } from './applied-model.js'
+import { escaped } from './applied-model.js'
+import { FEW_ROWS } from './create/array-files.js'
 import { commentedPipeline } from './create/commented.js'
-import { type FoundTable, lookAtTable } from './create/table-file.js'
-import { type TableOptions, tableOptions } from './create/table-options.js'
+import { type Found, lookAt } from './create/look.js'
 import { type Options, wired } from './create/wiring.js'
-import type { Output } from './terminal.js'
+import { interruption, type Output } from './terminal.js'
 import { writeOut } from './written-file.js'
 
 /** The flags of `millrace create`. */
 export interface CreateFlags {
-  /** A data file to look at. */
+  /** A file or a folder with data to look at. */
   readonly from?: string
   /** The file to write; by default the pipeline is printed. */
   readonly out?: string
@@ -33,7 +31,7 @@ export interface CreateFlags {
   readonly plugins?: boolean
 }
 
-/** The stages of a pipeline for a table, if the user names none. */
+/** The stages of a pipeline for data, if the user names none. */
 const usual = [
   'normalize/standardize',
   'batch/rows',
@@ -47,7 +45,7 @@ const usual = [
   'sink/parameters',
 ]
 
-/** `millrace create`: prints or writes a commented pipeline of stages, or one for a data file. */
+/** `millrace create`: prints or writes a commented pipeline of stages, or one for data. */
 export async function createCommand(names: string | undefined, flags: CreateFlags, output: Output): Promise<void> {
   const { from, out } = flags
   if (names === undefined && from === undefined)
@@ -55,95 +53,71 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
       'ARGUMENTS',
       'expected stages (load/digits,gradient-step/softmax,sink/csv), or --from FILE; millrace stages lists the stages',
     )
-  const found = from === undefined ? undefined : await lookAt(from, out)
-  const uses = usesOf(names, found?.table)
-  const given = { ...(found && { 'load/csv': found.options, ...settingsFor(found.table) }) }
+  const found = from === undefined ? undefined : await lookedAt(from, out, output)
+  const uses = usesOf(names, found)
+  const given = { ...(found && { [found.use]: found.options, ...settingsFor(found) }) }
   const { plugins } = decideTrust({ plugins: flags.plugins })
   const entries = await wired(uses, given, plugins === false ? { plugins } : undefined)
   const name = nameFor(out, from)
-  const summary = found && summaryOf(from!, found)
   const head = {
     name,
     schema: schemaFor(out),
     remarks: [
-      found ? `A pipeline for ${summary}.` : `A pipeline of ${uses.join(', ')}.`,
+      found ? `A pipeline for ${found.summary}.` : `A pipeline of ${uses.join(', ')}.`,
       ...(found?.remarks ?? []),
       `Run it with: millrace run ${out ?? 'FILE'}`,
     ],
   }
   const notes = Object.fromEntries(
-    Object.entries(found?.notes ?? {}).map(([option, note]) => [`load/csv.${option}`, note]),
+    Object.entries(found?.notes ?? {}).map(([option, note]) => [`${found?.use}.${option}`, note]),
   )
   const text = commentedPipeline(head, entries, notes)
   const problems = await problemsOf(text)
   if (out !== undefined) writeOut(out, text, { force: flags.force })
   if (flags.json)
     output.write(
-      `${JSON.stringify({ pipeline: text, stages: entries.map(({ use, id }) => ({ use, id })), problems, ...(found && { found: found.table }) })}\n`,
+      `${JSON.stringify({ pipeline: text, stages: entries.map(({ use, id }) => ({ use, id })), problems, ...(found && { found: found.found }) })}\n`,
     )
   else if (out === undefined) output.write(text)
   else
     output.write(
-      `${[`${shortPath(out)}: ${entries.length} stages${found ? ` for ${summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].join('\n')}\n`,
+      `${[`${shortPath(out)}: ${entries.length} stages${found ? ` for ${found.summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
     )
-  for (const problem of problems) output.warn(`note: ${problem}\n`)
+  for (const problem of problems) output.warn(`note: ${oneLine(problem)}\n`)
 }
 
-type Found = TableOptions & { readonly table: FoundTable }
-
-function summaryOf(from: string, { table, options, classes }: Found): string {
-  const rows = `${table.isWhole ? '' : 'at least '}${table.rows} ${table.rows === 1 ? 'row' : 'rows'}`
-  return `${basename(from)}: ${rows} of ${table.columns.length} columns, label ${show(options.label)} (${classes} ${classes === 1 ? 'value' : 'values'})`
-}
-
-async function lookAt(from: string, out: string | undefined): Promise<Found> {
-  refuseOthers(from)
-  const { properties = {} } = optionSchema((await builtInStages()).get('load/csv')!.options)
-  const texts = (properties.missingTexts?.default ?? ['', '?', 'NA', 'NaN', 'nan', 'null', 'NULL']) as readonly string[]
-  const table = await lookAtTable(from, new Set(texts))
+async function lookedAt(from: string, out: string | undefined, output: Output): Promise<Found> {
   const folder = out === undefined ? process.cwd() : dirname(resolve(out))
-  const path = isAbsolute(from) ? from : relative(folder, resolve(from)).replaceAll('\\', '/')
-  const found = tableOptions(path, table, (option) => Object.hasOwn(properties, option))
-  if (!isSmall(table)) return { ...found, table }
-  const remark = 'With so few rows, all of them train and nothing is left for a test.'
-  return {
-    ...found,
-    options: { ...found.options, fractions: { train: 1 } },
-    remarks: [...found.remarks, remark],
-    table,
+  // Relative paths are looked for in the current folder first.
+  const here = folder === process.cwd() ? '' : '${here}/'
+  const named = (path: string): string => {
+    if (isAbsolute(path)) return escaped(path)
+    const below = escaped(relative(folder, resolve(path)).replaceAll('\\', '/'))
+    return below === '' ? '${here}' : `${here}${below}`
+  }
+  const stop = interruption(output)
+  try {
+    return await lookAt(from, named, stop.signal)
+  } finally {
+    stop.release()
   }
 }
 
-/** Throws a PipelineError `ARGUMENTS` if the data is plainly of another kind than CSV. */
-function refuseOthers(from: string): void {
-  const isFolder = statSync(from, { throwIfNoEntry: false })?.isDirectory()
-  const use = isFolder ? 'load/images' : byEnding[endingOf(from)]
-  if (use === undefined || use === 'load/csv') return
-  const what = isFolder ? 'a directory; if it has a folder of images per class' : `read by ${use}`
-  throw new PipelineError(
-    'ARGUMENTS',
-    `--from is for CSV files, and ${shortPath(from)} is ${what}: millrace create ${use},${usual.slice(0, 4).join(',')},sink/terminal,sink/parameters makes a pipeline; set ${use === 'load/numpy' ? 'files' : 'path'} in it`,
-  )
-}
-
-function usesOf(names: string | undefined, table: FoundTable | undefined): string[] {
+function usesOf(names: string | undefined, found: Found | undefined): string[] {
+  const isSmall = found !== undefined && found.rows < FEW_ROWS
   const named =
-    names?.split(',').map((name) => name.trim()) ?? usual.filter((use) => !isSmall(table) || use !== 'sink/confusion')
+    names?.split(',').map((name) => name.trim()) ?? usual.filter((use) => !isSmall || use !== 'sink/confusion')
   if (named.some((name) => name === ''))
     throw new PipelineError('ARGUMENTS', `expected names of stages with commas between them, got ${show(names)}`)
   const load = named.find((name) => name.startsWith('load/'))
-  if (!table || load === 'load/csv') return named
-  if (load !== undefined) throw new PipelineError('ARGUMENTS', `--from is for load/csv, not ${load}; leave ${load} out`)
-  return ['load/csv', ...named]
+  if (!found || load === found.use) return named
+  if (load !== undefined)
+    throw new PipelineError('ARGUMENTS', `--from reads this data with ${found.use}, not ${load}; leave ${load} out`)
+  return [found.use, ...named]
 }
 
-/** Whether a table has too few rows to keep some of them for a test. */
-function isSmall(table: FoundTable | undefined): boolean {
-  return table !== undefined && table.rows < 20
-}
-
-/** Settings of the training for a table of this size: some 50 steps an epoch, as far as batches of 8 to 100 rows give them. */
-function settingsFor({ rows }: FoundTable): Readonly<Record<string, Options>> {
+/** Settings of the training for data of this size: some 50 steps an epoch, as far as batches of 8 to 100 rows give them. */
+function settingsFor({ rows }: Found): Readonly<Record<string, Options>> {
   const size = Math.min(100, Math.max(8, Math.round((0.7 * rows) / 50)))
   const epochs = Math.min(100, Math.max(10, Math.round((3000 * size) / (0.7 * rows))))
   return { 'batch/rows': { size, epochs }, 'gradient-step/softmax': { eta: 0.05 } }
@@ -151,7 +125,12 @@ function settingsFor({ rows }: FoundTable): Readonly<Record<string, Options>> {
 
 function nameFor(out: string | undefined, from: string | undefined): string {
   const file = out ?? from ?? 'pipeline'
-  return slugOf(basename(file).replace(/(\.(ya?ml|csv|tsv|txt|data|gz))+$/i, '') || 'pipeline')
+  return slugOf(
+    basename(file).replace(
+      /(\.(ya?ml|csv|tsv|txt|data|jsonl|ndjson|parquet|arrows?|feather|ipc|arff|np[yz]|gz))+$/i,
+      '',
+    ) || 'pipeline',
+  )
 }
 
 /** The path of the JSON Schema from the folder of a file, if it lies below the current folder, so that it is there for others. */

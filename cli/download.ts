@@ -8,6 +8,9 @@ import type { Download } from './fetch-catalogue.js'
 /** Tries in a row that bring nothing, before giving up. */
 const TRIES = 4
 
+/** Fewer bytes than this in the time of a silence are no progress, and neither are so few between two broken connections. */
+const LEAST = 1 << 14
+
 /** The most bytes of a file whose size is not known. */
 const MOST = 1 << 30
 
@@ -51,10 +54,11 @@ export async function download(url: string, path: string, file: Download, settin
       if (signal.aborted) throw new PipelineError('ABORTED', `stopped; ${path} has what came so far`, { cause: error })
       if (error instanceof PipelineError) throw error
       if (error instanceof Useless) rmSync(path, { force: true })
-      // As long as bytes come, the connection is worth another try.
+      // As long as enough comes, the connection is worth another try.
       const now = sizeOf(path)
-      failures = now > before ? 1 : failures + 1
-      before = now
+      const isProgress = now - before >= LEAST
+      failures = isProgress ? 1 : failures + 1
+      if (isProgress || now < before) before = now
       if (failures >= TRIES)
         throw new PipelineError('DATA', `cannot fetch ${url}: ${reasonOf(error)}`, { cause: error })
       await wait(delay * 2 ** (failures - 1), undefined, { signal }).catch(() => {})
@@ -77,7 +81,7 @@ async function downloadRest(
   let timer: NodeJS.Timeout | undefined
   const watch = (): void => {
     clearTimeout(timer)
-    timer = setTimeout(() => stop.abort(new Passing(`the server is silent for ${silence / 1000} s`)), silence)
+    timer = setTimeout(() => stop.abort(new Passing(`the server sent nearly nothing for ${silence / 1000} s`)), silence)
   }
   try {
     signal.throwIfAborted()
@@ -99,10 +103,14 @@ async function downloadRest(
       throw new PipelineError('WRITE', fileProblem('write', path, cause), { cause })
     })
     let size = begin
+    let seen = begin
     try {
       for await (const piece of response.body ?? []) {
-        watch()
         size += piece.length
+        if (size - seen >= LEAST) {
+          seen = size
+          watch()
+        }
         if (size > most) throw new PipelineError('DATA', `${url} does not end after the ${most} bytes that it may have`)
         await output.writeFile(piece).catch((cause) => {
           throw new PipelineError('WRITE', fileProblem('write', path, cause), { cause })

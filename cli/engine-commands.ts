@@ -1,8 +1,19 @@
 import { Argument, type Command } from 'commander'
 import type { Output } from './terminal.js'
 
-/** Adds the commands about engines: what joins the processes of a run that is divided over several. */
+/** Adds the commands about what runs are made on: kernels, and the engines that join the processes of a divided run. */
 export function addEngineCommands(program: Command, output: Output): void {
+  program
+    .command('kernels')
+    .summary('list the kernels of this machine')
+    .description(
+      'List the implementations of the arithmetic, and why one is not there. Of webgpu also the adapter, its driver and its ' +
+        'limits.',
+    )
+    .option('--json', 'print as JSON')
+    .addHelpText('after', '\nExample:\n  millrace kernels')
+    .action(async (options) => (await import('./kernels.js')).kernelsCommand(options, output))
+
   const engines = program
     .command('engines')
     .summary('list or build the engines that join processes')

@@ -74,12 +74,12 @@ export const errorCodes: Readonly<Record<ErrorCode, CodeExplanation>> = {
     fix: 'millrace --debug run … shows where. millrace/testing runs one stage alone.',
   },
   KERNEL: {
-    meaning: 'The arithmetic is not available on this machine, or could not get memory.',
+    meaning: 'The arithmetic is not available on this machine, could not get memory, or lost its GPU.',
     exit: 1,
     example:
       'pipeline.yaml:4:5  stages[2] gradient-step/softmax: cannot allocate 8000000000000 bytes: the machine does not have that ' +
       'much memory left; use fewer rows, features or classes, or a larger machine',
-    fix: 'millrace engines says what this machine has. Without --kernel, the fastest that runs is taken.',
+    fix: 'millrace kernels says what this machine has. Without --kernel, the fastest that runs is taken.',
   },
   PARALLEL: {
     meaning: 'The processes of one divided run do not agree, or one of them has ended.',

@@ -1,4 +1,3 @@
-import type { Table } from 'apache-arrow'
 import { concat, defer, EMPTY, tap } from 'rxjs'
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -12,8 +11,11 @@ import { MODEL_SPLIT } from '../pipeline/formats/model-inputs.js'
 import type { Result } from '../pipeline/run/contract.js'
 import { defineStage, wire } from '../pipeline/stage/stage.js'
 import { kernelRows } from '../pipeline/wires/examples.js'
+import { classificationSeen } from '../stages/evaluate/classification.js'
+import type { Further } from '../stages/evaluate/further-metrics.js'
+import type { SeeRow } from '../stages/evaluate/further-scores.js'
 import { type AppliedModel, applyModel, inPlainWords, type ModelFlags } from './applied-model.js'
-import { handingTo, runApplied } from './run-applied.js'
+import { runApplied } from './run-applied.js'
 import { interruption, type Output } from './terminal.js'
 
 /** The options of `millrace evaluate`. */
@@ -38,15 +40,9 @@ export async function evaluateCommand(
     const labels: number[] = []
     const predicted: number[] = []
     const { model, file, position } = applied
-    const codes = new Map(model.classes.map((name, i) => [name, i]))
-    const pipeline = evaluating(applied, flags, async (table) => {
-      const [own, found] = [table.getChild('label')!, table.getChild('predicted')!]
-      for (let i = 0; i < table.numRows; i++) {
-        const label = own.get(i) as string | null
-        if (label === null) continue
-        labels.push(codes.get(label)!)
-        predicted.push(codes.get(found.get(i) as string)!)
-      }
+    const pipeline = evaluating(applied, flags, (label, guess) => {
+      labels.push(label)
+      predicted.push(guess)
     })
     const metrics = metricsOf(await runApplied(pipeline, flags, output, stop.signal))
     const confusion = confusionOf(labels, predicted, model.classes)
@@ -69,7 +65,7 @@ export async function evaluateCommand(
   }
 }
 
-function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, take: (table: Table) => Promise<void>) {
+function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, see: SeeRow) {
   const metrics = metricsAsked(flags)
   return pipeline
     .insertAfter('model', { id: 'labelled', use: labelled, from: 'data' })
@@ -81,21 +77,16 @@ function evaluating({ pipeline, file }: AppliedModel, flags: EvaluateFlags, take
     })
     .insertAfter('standardised', {
       id: 'metrics',
-      use: 'evaluate/classification',
+      use: classificationSeen(see),
       from: { parameters: 'model', examples: 'standardised' },
       with: { metrics },
     })
-    .insertAfter('standardised', {
-      id: 'predictions',
-      use: 'evaluate/predictions',
-      from: { parameters: 'model', examples: 'standardised' },
-    })
-    .insertAfter('predictions', { id: 'confusion', use: handingTo(take), from: 'predictions' })
 }
 
-function metricsAsked({ metrics = '' }: EvaluateFlags): unknown[] {
+/** What `--metrics` says; the stage checks it. */
+function metricsAsked({ metrics = '' }: EvaluateFlags): Further[] {
   try {
-    return parse(`[${metrics}]`, { maxAliasCount: 0, logLevel: 'error' }) as unknown[]
+    return parse(`[${metrics}]`, { maxAliasCount: 0, logLevel: 'error' }) as Further[]
   } catch {
     throw new PipelineError('ARGUMENTS', `--metrics: expected names separated by commas, got ${show(metrics)}`)
   }

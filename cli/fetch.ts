@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { suggestion } from '../pipeline/base/nearest.js'
 import { attempt } from '../pipeline/files/files.js'
+import { lockDirectory } from '../pipeline/files/lock.js'
 import { type DownloadSettings, download } from './download.js'
 import { catalogue, type Download, type FetchedSet } from './fetch-catalogue.js'
 import { interruption, type Output } from './terminal.js'
@@ -47,7 +48,7 @@ function list({ json }: FetchFlags, output: Output): void {
 /**
  * Fetches a data set into its folder, and returns the folder. Files are downloaded and unpacked in `FOLDER.part`, which gets
  * its name when everything is there and checked; after an interruption the same call goes on with it. Throws a PipelineError
- * `ARGUMENTS` if the folder exists, and what `download` and `unpack` throw; an error of the network or of the server says how
+ * `ARGUMENTS` if the folder exists, or if another process fetches into it, and what `download` and `unpack` throw; an error of the network or of the server says how
  * to get the files by hand.
  */
 export async function fetchSet(
@@ -62,11 +63,28 @@ export async function fetchSet(
       `${out} exists, and is not changed; remove it, or give another folder with --out`,
     )
   const part = `${out}.part`
+  attempt('make the directory', part, () => mkdirSync(part, { recursive: true }))
+  const release = lockDirectory(part)
+  try {
+    await fetchInto(part, set, { from, out }, settings, output)
+  } finally {
+    release()
+  }
+  return out
+}
+
+async function fetchInto(
+  part: string,
+  set: FetchedSet,
+  { from, out }: Required<Pick<FetchFlags, 'from' | 'out'>>,
+  settings: DownloadSettings,
+  output: Pick<Output, 'progress' | 'interactive'> | undefined,
+): Promise<void> {
   const files = join(part, 'files')
-  attempt('make the directory', part, () => {
+  attempt('make the directory', files, () => {
     // Of an earlier try that was interrupted while unpacking.
     rmSync(files, { recursive: true, force: true })
-    mkdirSync(files, { recursive: true })
+    mkdirSync(files)
   })
   for (const file of set.downloads) {
     const path = join(part, file.name)
@@ -85,7 +103,6 @@ export async function fetchSet(
     renameSync(files, out)
     rmSync(part, { recursive: true, force: true })
   })
-  return out
 }
 
 function addressOf(from: string, { name }: Download): string {

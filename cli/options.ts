@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { kernelNames } from '../kernels/index.js'
+import { kernelChoices } from '../kernels/index.js'
 import type { ReadOptions } from '../pipeline/definition/read.js'
 
 /** The flags of every command that reads a pipeline. */
@@ -63,7 +63,8 @@ export function addRunOptions(command: Command): Command {
 
 /** Returns the option `--kernel`. Its help names `byDefault` as the default. */
 export function kernelOption(byDefault = 'the fastest on this machine'): Option {
-  return new Option('--kernel <name>', `implementation of the arithmetic (default: ${byDefault})`).choices(kernelNames)
+  const what = 'implementation of the arithmetic; auto: webgpu, if steps on a GPU are measured to be faster'
+  return new Option('--kernel <name>', `${what} (default: ${byDefault})`).choices(kernelChoices)
 }
 
 /** Returns the option `--threads`. */

@@ -11,8 +11,8 @@ import type { Node } from '../pipeline/graph/node.js'
 import { isDivider, isLoader } from '../pipeline/run/data-summary.js'
 import { defineStage, endsEpoch, type Port, positionOf, turn, wire, z } from '../pipeline/stage-kit.js'
 import { type ExamplesLook, lookAtExamples } from '../report/examples.js'
+import { upTo } from '../testing/part-of-pipeline.js'
 import { type ReadingFlags, readOptions } from './options.js'
-import { upTo } from './part-of-pipeline.js'
 import { peekLines } from './peek-text.js'
 import { type Sheet, sheetOf, sheetPng } from './sample-sheet.js'
 import { interruption, type Output } from './terminal.js'
@@ -130,7 +130,7 @@ async function peeked(pipeline: Pipeline, { node, port, isBatches }: Place, hasS
       ),
   })
   const running = start(
-    upTo(pipeline, node).insertAfter(node.id, { id: freeId(pipeline), use: looking, from: `${node.id}.${port}` }),
+    upTo(pipeline, node.id).insertAfter(node.id, { id: freeId(pipeline), use: looking, from: `${node.id}.${port}` }),
     {
       directory: false,
       signal: AbortSignal.any([signal, ending.signal]),

@@ -92,9 +92,10 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .summary('show the stages of a pipeline and the wires between them')
     .description(
       'Show the stages of a pipeline, the wires between them with what is known before data is read (features, classes, splits), ' +
-        'and what each stage holds in memory.',
+        'and what each stage holds in memory. With --measure, read the data, make a few steps and say what passed each wire.',
     )
     .argument('<pipeline>', 'YAML file or built-in name')
+    .option('--measure', 'read the data and make a few steps: rows, bytes and tables in flight')
     .addOption(new Option('--format <format>', 'how to write it').choices(graphFormats).default('text'))
     .option('--out <file>', 'write it to this file')
     .option('--force', 'replace the file')
@@ -103,13 +104,14 @@ export function addPipelineCommands(program: Command, output: Output): void {
 
   program
     .command('create')
-    .summary('make a commented pipeline, of stages or for a data file')
+    .summary('make a commented pipeline, of stages or for your data')
     .description(
       'Print a pipeline that runs, with every option, what it does, its range and its default. Stages that are missing on ' +
-        'the way are added. With --from, look at a CSV file (delimiter, header, label, texts, missing cells) and make a pipeline for it.',
+        'the way are added. With --from, look at a file (CSV, JSONL, Parquet, Arrow, ARFF, NumPy, IDX) or a folder (images, MNIST, CIFAR) ' +
+        'and make a pipeline for it: format, header, label, texts, missing cells, splits.',
     )
     .argument('[stages]', 'names of stages with commas between them')
-    .option('--from <file>', 'a CSV file to make the pipeline for')
+    .option('--from <path>', 'a file or a folder to make the pipeline for')
     .option('--out <file>', 'write it to this file')
     .option('--force', 'replace the file')
     .option(...noPlugins)
@@ -117,7 +119,8 @@ export function addPipelineCommands(program: Command, output: Output): void {
     .addHelpText(
       'after',
       '\nExamples:\n  millrace create load/csv,normalize/standardize,gradient-step/softmax,sink/csv\n' +
-        '  millrace create --from data.csv --out pipeline.yaml',
+        '  millrace create --from data.csv --out pipeline.yaml\n' +
+        '  millrace create --from photos --out photos.yaml',
     )
     .action(async (stages, options) => (await import('./create.js')).createCommand(stages, options, output))
 

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help } from 'commander'
 import { asPipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
 import { abandonRuns } from '../pipeline/run/abandon.js'
@@ -31,31 +31,43 @@ const exitCodes = new Map([
 
 /** Runs the command that the arguments of the process name. Reports its error and sets the exit code; never rejects. */
 export async function runProgram(output: Output): Promise<void> {
-  const program = makeProgram(output)
-  const report = (error: unknown): void =>
-    reportError(error, program.opts<{ debug?: boolean }>().debug === true, output)
+  const args = process.argv.slice(2)
   // For an error that no code waits for, such as one in a timer of a stage file.
   process.on('uncaughtException', (cause) => {
     const error = asPipelineError(cause)
     abandonRuns(error)
-    report(error)
+    reportError(error, args.includes('--debug'), output)
     output.exit(1)
   })
+  await runArguments(args, output)
+}
+
+/** Runs the command that the arguments name. Reports its error and sets the exit code of the process; never rejects. */
+export async function runArguments(args: readonly string[], output: Output): Promise<void> {
+  const program = makeProgram(output, args)
   try {
-    await program.parseAsync()
+    await program.parseAsync(args, { from: 'user' })
   } catch (error) {
-    report(error)
+    reportError(error, program.opts<{ debug?: boolean }>().debug === true, output)
     process.exitCode = isInterruption(process.exitCode) ? process.exitCode : exitCode(error)
   }
 }
 
-/** Returns the program with all commands. */
-export function makeProgram(output: Output): Command {
+/**
+ * Returns the program with all commands.
+ *
+ * @param args the arguments that it will get, for messages about them
+ */
+export function makeProgram(output: Output, args: readonly string[] = []): Command {
   const program = new Command('millrace')
     .description('Train classifiers as a dataflow: stages in YAML, Apache Arrow on every wire.')
     .version(version)
     .option('--debug', 'show stack traces')
     .exitOverride()
+    .configureHelp({
+      // That an option which may be repeated has no value unless it is given goes without saying.
+      optionDescription: (option) => new Help().optionDescription(option).replace(' (default: none)', ''),
+    })
     .configureOutput({ writeOut: output.write, writeErr: output.warn })
     .showSuggestionAfterError()
     .addHelpText(
@@ -82,7 +94,7 @@ Exit codes:
   addSweepCommands(program, output)
   addEngineCommands(program, output)
   addCompletionCommands(program, output)
-  explainExtraArguments(program, process.argv)
+  explainExtraArguments(program, args)
   suggestCommands(program)
   return program
 }

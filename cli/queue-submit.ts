@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { slugOf } from '../pipeline/base/slug.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
 import type { SweepFlags } from '../sweep/index.js'
@@ -12,7 +12,7 @@ import type { Output } from './terminal.js'
 /** The flags of `millrace sweep submit`. */
 export interface SubmitFlags extends QueueFlags, ReadingFlags, SweepFlags {
   /** The kernel of all runs. */
-  readonly kernel?: KernelName
+  readonly kernel?: KernelChoice
   /** The folder for the runs, shared by all machines. */
   readonly artifacts?: string
   /** True if points are to run again that failed, or whose runs are gone. */

@@ -3,7 +3,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { type Server, type Signer, type SweepStatus, statusOf } from '../sweep/queue/index.js'
 import { type QueueFlags, withServer } from './queue-connection.js'
 import { statusLine } from './queue-lines.js'
-import { interruption, type Output } from './terminal.js'
+import { interruption, type Output, USUAL_WIDTH } from './terminal.js'
 
 /** Milliseconds between two looks at the queue. */
 const INTERVAL = 1000
@@ -62,7 +62,7 @@ async function look(
         const line = statusLine(sweep)
         if (shown.get(sweep.name) === line) continue
         shown.set(sweep.name, line)
-        output.progress(isCalm ? `${redraw}${line.slice(0, (output.width ?? 80) - 1)}` : `${line}\n`)
+        output.progress(isCalm ? `${redraw}${line.slice(0, (output.width ?? USUAL_WIDTH) - 1)}` : `${line}\n`)
         isOpen = isCalm
       }
       if (sweeps.every(({ running, waiting }) => running + waiting === 0)) return 'done'

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { Pipeline } from '../index.js'
-import { type KernelName, kernelNames } from '../kernels/index.js'
+import { type KernelChoice, kernelNames } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { listed, shortPath } from '../pipeline/base/words.js'
@@ -32,7 +32,7 @@ export interface RerunFlags extends Pick<ReadingFlags, 'plugins' | 'allowAbsolut
   /** True if a run in `out` is replaced. */
   readonly force?: boolean
   /** The kernel, if it is not that of the earlier run. */
-  readonly kernel?: KernelName
+  readonly kernel?: KernelChoice
   /** Kernel threads. */
   readonly threads?: number
   /** True if the comparison is printed as JSON. */
@@ -70,7 +70,8 @@ export async function rerunCommand(directory: string, flags: RerunFlags, output:
     runDirectory: directory,
   })
   const known = before.kernel?.name
-  const kernel = flags.kernel ?? kernelNames.find((name) => name === known)
+  const asked = flags.kernel === 'auto' ? undefined : flags.kernel
+  const kernel = asked ?? kernelNames.find((name) => name === known)
   const isTemporary = flags.out === undefined && flags.keep !== true
   const folder = isTemporary ? mkdtempSync(join(tmpdir(), 'millrace-rerun-')) : undefined
   const stop = interruption(output)

@@ -51,7 +51,7 @@ export function addRunCommands(program: Command, output: Output): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 ' +
+      '\nExamples:\n  millrace run digits --set eta=0.01 --seed 7\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 ' +
         '--out runs/short\n  until millrace run digits --out runs/digits --resume; do sleep 1; done',
     )
     .action(async (name, options) => (await import('./run.js')).runCommand(name, options, output))
@@ -116,11 +116,15 @@ export function addRunCommands(program: Command, output: Output): void {
     .description(
       'Watch a run that another process makes, on this machine and as the same user: progress, metrics, and for each ' +
         'stage the rows per second, its part of the time and the tables in flight. q and Ctrl-C leave the run alone. Of a ' +
-        'run that has ended, print how.',
+        'run that has ended, print how. Of a folder or a sweep: the run that goes on in it, or a line for each if there are ' +
+        'several.',
     )
-    .argument('<run>', 'run directory')
+    .argument('[run]', 'run directory, or a folder of runs', 'runs')
     .option('--json', 'print every state as a line of JSON')
-    .addHelpText('after', '\nExample:\n  millrace top runs/digits-001')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  millrace top\n  millrace top runs/digits-001\n  millrace top sweeps/digits-grid',
+    )
     .action(async (run, options) => (await import('./top.js')).topCommand(run, options, output))
 
   addReadOptions(program.command('tap'))

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
@@ -13,7 +13,7 @@ import { batchSizeOf, checkTrialPlace, inDefinition, trainersOf, withFewEpochs, 
 /** The flags of a trial. */
 export interface TrialFlags {
   /** The kernel to use. */
-  readonly kernel?: KernelName
+  readonly kernel?: KernelChoice
   /** Number of threads of the kernel. */
   readonly threads?: number
   /** Prints what was found as JSON. */

@@ -1,5 +1,5 @@
 import { Pipeline } from '../index.js'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { slugOf } from '../pipeline/base/slug.js'
@@ -18,7 +18,7 @@ import { interruption, type Output } from './terminal.js'
 /** The options of every command that runs a pipeline. */
 export interface RunningFlags {
   /** The kernel to use. */
-  readonly kernel?: KernelName
+  readonly kernel?: KernelChoice
   /** Number of threads of the kernel. */
   readonly threads?: number
   /** The interval of checkpoints, which replaces that of the pipeline. */

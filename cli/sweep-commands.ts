@@ -41,11 +41,6 @@ export function addSweepCommands(program: Command, output: Output): void {
     .argument('<directories...>', 'directories of sweeps or runs')
     .option('--cols <names>', 'columns, as eta,test_accuracy (default: the settings that vary, and the metrics)')
     .option('--sort <name>', 'column to sort by; -name reverses the order (default: best first)')
-    .option(
-      '--folds <n>',
-      'folds of a cross-validation: each setting runs once for each, which is held out',
-      parseCount,
-    )
     .option('--monitor <metric>', 'the metric that says which setting is best')
     .addOption(
       new Option('--format <format>', 'format of the table')
@@ -67,6 +62,11 @@ function addSweepOptions(command: Command): Command {
     .option('--random <n>', 'number of settings to draw at random', parseCount)
     .addOption(repeatable('--over <name=dist>', "distribution to draw from, as 'eta={ logUniform: [1e-4, 1] }'"))
     .option('--seeds <list>', 'seeds to run each setting with, as 400,401, or how many', parseSeeds)
+    .option(
+      '--folds <n>',
+      'folds of a cross-validation (split/rows): each setting runs once for each, with that fold held out',
+      parseCount,
+    )
     .option('--monitor <metric>', 'the metric that says which setting is best (default: validation_accuracy)')
 }
 

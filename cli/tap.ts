@@ -15,8 +15,8 @@ import type { TappedHead } from '../pipeline/live/contract.js'
 import { wireId } from '../pipeline/live/observer.js'
 import { unknownWire } from '../pipeline/live/wire-taps.js'
 import { positioned } from '../pipeline/wires/positioned.js'
+import { upTo } from '../testing/part-of-pipeline.js'
 import { type ReadingFlags, readOptions } from './options.js'
-import { upTo } from './part-of-pipeline.js'
 import { type TableSink, tableSink } from './table-sink.js'
 import { interruption, type Output } from './terminal.js'
 
@@ -117,7 +117,7 @@ async function tapPipeline(
   if (!node) throw unknownWire(wire, nodes.flatMap(wiresOf))
   const name = wire === node.id ? wiresOf(node)[0]! : wire
   const ending = new AbortController()
-  const run = start(upTo(pipeline, node), { directory: false, signal: AbortSignal.any([signal, ending.signal]) })
+  const run = start(upTo(pipeline, node.id), { directory: false, signal: AbortSignal.any([signal, ending.signal]) })
   let count = 0
   const tapped = new Promise<void>((done, fail) => {
     run.wires

@@ -32,9 +32,9 @@ export interface Output {
 }
 
 /** Terminals that do not tell their width get this one. */
-const USUAL_WIDTH = 80
+export const USUAL_WIDTH = 80
 /** Terminals that do not tell their height get this one. */
-const USUAL_HEIGHT = 24
+export const USUAL_HEIGHT = 24
 
 /** Returns an Output on the streams of this process; `exit` ends the process. */
 export function openTerminal(exit: (code?: number) => void): Output {

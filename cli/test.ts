@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { Pipeline } from '../index.js'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { findDefinition } from '../pipeline/definition/find.js'
@@ -21,7 +21,7 @@ export interface TestFlags extends ReadingFlags {
   /** Only tests with this text in their name run. */
   readonly filter?: string
   /** The kernel of tests that name none. */
-  readonly kernel?: KernelName
+  readonly kernel?: KernelChoice
   /** Number of threads of the kernel. */
   readonly threads?: number
   /** The format of the results. */

@@ -1,13 +1,14 @@
-import { resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { askRun } from '../pipeline/live/client.js'
 import type { LiveMessage, LiveState } from '../pipeline/live/contract.js'
-import { readRun } from '../report/index.js'
+import { readRun, runDirectories } from '../report/index.js'
 import { drawState, stylesOf } from './screen/draw-state.js'
 import { canDraw, LiveScreen } from './screen/live-screen.js'
 import { shareLines } from './share-lines.js'
 import { interruption, type Output } from './terminal.js'
+import { type GoingRun, goingRuns, looks, runLines } from './top-runs.js'
 
 /** The flags of `millrace top`. */
 export interface TopFlags {
@@ -17,21 +18,73 @@ export interface TopFlags {
 
 /**
  * `millrace top`: shows a run of another process until it ends, or until q or Ctrl-C, which leave the run alone. Of a
- * run that has ended it says so. Throws a PipelineError `ARGUMENTS` if the directory has no run.
+ * run that has ended it says so. Of a folder, it shows the one run that goes on, or a line for each if there are several, or if they are points of a sweep.
+ * Throws a PipelineError `ARGUMENTS` if the directory has no run.
  */
-export async function topCommand(run: string, { json = false }: TopFlags, output: Output): Promise<void> {
-  const directory = resolve(run)
+export async function topCommand(place: string, { json = false }: TopFlags, output: Output): Promise<void> {
   const stop = interruption(output)
   const leaving = new AbortController()
   const signal = AbortSignal.any([stop.signal, leaving.signal])
+  const leave = (): void => leaving.abort()
   try {
-    const messages = await askRun(directory, { type: 'state' }, signal)
-    const reason = messages && (await show(messages, json, output, signal, () => leaving.abort()))
+    const directory = await runToShow(resolve(place), signal)
+    if (directory === undefined) await showRuns(resolve(place), json, output, signal, leave)
+    else {
+      const messages = await askRun(directory, { type: 'state' }, signal)
+      const reason = messages && (await show(messages, json, output, signal, leave))
+      if (!signal.aborted) output.write(endOf(directory, reason, json))
+    }
     // Ctrl-C is the usual way out.
     if (signal.aborted) process.exitCode = 0
-    else tellEnd(directory, reason, json, output)
   } finally {
     stop.release()
+  }
+}
+
+/** The run that is shown alone: the directory itself, or the only run in a folder that goes on and is no point of a sweep. */
+async function runToShow(place: string, signal: AbortSignal): Promise<string | undefined> {
+  const all = runDirectories(place)
+  // What is no folder of runs is taken for a run, and refused as one.
+  if (all.length === 0 || all[0] === place) return place
+  const going = await goingRuns(all, signal)
+  const [{ directory } = { directory: '' }] = going
+  return going.length === 1 && basename(dirname(directory)) !== 'points' ? directory : undefined
+}
+
+/** Shows a line for each run, until all have ended. How a run ended stays above. */
+async function showRuns(
+  folder: string,
+  json: boolean,
+  output: Output,
+  signal: AbortSignal,
+  leave: () => void,
+): Promise<void> {
+  let runs: readonly GoingRun[] | undefined
+  const isDrawn = !json && canDraw(output)
+  const screen = isDrawn ? new LiveScreen(output, (size) => runLines(runs ?? [], size), undefined) : undefined
+  const releaseKeys = isDrawn ? onQuitKey(leave) : () => {}
+  try {
+    for await (const going of looks(() => runDirectories(folder), signal)) {
+      if (!runs && going.length === 0)
+        return output.write(
+          json ? '' : `no run in ${shortPath(folder)} goes on; millrace ls ${shortPath(folder)} lists them\n`,
+        )
+      const over = (runs ?? []).filter(({ directory }) => !going.some((run) => run.directory === directory))
+      runs = going
+      const ends = over.map(({ directory }) => endOf(directory, undefined, json)).join('')
+      if (screen) screen.above(ends)
+      else {
+        const lines = going.map((run) =>
+          json ? JSON.stringify(run) : `${shortPath(run.directory)}: ${plainLine(run.state)}`,
+        )
+        output.write(ends + lines.map((line) => `${line}\n`).join(''))
+        await output.drained()
+        if (output.isClosed) leave()
+      }
+    }
+  } finally {
+    releaseKeys()
+    screen?.close()
   }
 }
 
@@ -80,23 +133,20 @@ function plainLine({ name, position, progress, bottleneck }: LiveState): string 
   ].join(', ')
 }
 
-/** Says how a run ended, from its record. */
-function tellEnd(directory: string, reason: string | undefined, json: boolean, output: Output): void {
+/** How a run ended, from its record. */
+function endOf(directory: string, reason: string | undefined, json: boolean): string {
   const { record, metrics, metricInfos } = readRun(directory)
   const { status: recorded, error } = record
   // A killed run leaves this status behind.
   const status = reason ?? (recorded === 'running' ? 'killed, or running where its socket cannot be reached' : recorded)
   const last = metrics.at(-1)
-  if (json) output.write(`${JSON.stringify({ type: 'end', status, last })}\n`)
-  else
-    output.write(
-      [
-        `${shortPath(directory)}: ${status}${error === undefined ? '' : `: ${oneLine(error)}`}`,
-        ...shareLines(last ?? {}, Object.fromEntries(metricInfos)),
-      ]
-        .map((line) => `${line}\n`)
-        .join(''),
-    )
+  if (json) return `${JSON.stringify({ type: 'end', directory: shortPath(directory), status, last })}\n`
+  return [
+    `${shortPath(directory)}: ${status}${error === undefined ? '' : `: ${oneLine(error)}`}`,
+    ...shareLines(last ?? {}, Object.fromEntries(metricInfos)),
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
 }
 
 /** Calls back at the key q. Ctrl-C stays a signal. Returns what gives the keyboard back. */

@@ -19,7 +19,7 @@ function types(ports: Ports): string[] {
 }
 
 /** Replaces a stage by one that changes what it emits, by port. It keeps its name, options and wires. */
-function changing(
+export function changing(
   pipeline: Pipeline,
   { id, stage, entry }: Node,
   change: (wire: Wire, port: string, context: StageContext) => Wire,

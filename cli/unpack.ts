@@ -9,6 +9,9 @@ import { listed } from '../pipeline/base/words.js'
 /** Entries of an archive that are looked at. The archives of the catalogue have fewer than ten. */
 const MOST_ENTRIES = 1000
 
+/** Bytes that an entry may take beside its content: its header, and what fills up blocks. */
+const MOST_AROUND = 2048
+
 /** Bytes that an archive may hold beside the files that are wanted, such as a page that describes them. */
 const MOST_BESIDE = 1 << 20
 
@@ -31,11 +34,20 @@ export async function unpack(
   const found = new Set<string>()
   let [entries, beside] = [0, 0]
   const refuse = (reason: string): PipelineError => new PipelineError('DATA', `${archive} is refused: ${reason}`)
+  const most = Object.values(wanted).reduce((sum, size) => sum + size, MOST_BESIDE + MOST_ENTRIES * MOST_AROUND)
+  async function* limited(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let size = 0
+    for await (const piece of pieces) {
+      size += piece.length
+      if (size > most) throw refuse(`unpacked, it has more than ${most} bytes`)
+      yield piece
+    }
+  }
   const gunzip = createReadStream(archive, { signal })
     .on('error', (error) => gunzip.destroy(error))
     .pipe(createGunzip())
   try {
-    const tar = Readable.toWeb(gunzip) as ReadableStream<Uint8Array>
+    const tar = Readable.toWeb(Readable.from(limited(gunzip))) as ReadableStream<Uint8Array>
     for await (const { header, body } of tar.pipeThrough(createTarDecoder({ strict: true }))) {
       const { name, type = 'file', size } = header
       if (++entries > MOST_ENTRIES) throw refuse(`it has more than ${MOST_ENTRIES} entries`)

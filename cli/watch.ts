@@ -57,6 +57,7 @@ const GRACE = 10_000
 /** Runs this very command without some options again and again, until Ctrl-C. */
 async function again(without: readonly string[], files: () => Promise<string[]>, output: Output): Promise<void> {
   const stop = interruption(output)
+  const interrupted = aborted(stop.signal)
   const [script, ...given] = process.argv.slice(1) as [string, ...string[]]
   const args = given.filter((arg) => !without.includes(arg))
   try {
@@ -66,14 +67,14 @@ async function again(without: readonly string[], files: () => Promise<string[]>,
       try {
         const child = spawn(process.execPath, [...process.execArgv, script, ...args], { stdio: 'inherit' })
         const ended = endOf(child)
-        const first = await Promise.race([ended, watcher.changed, aborted(stop.signal)])
+        const first = await Promise.race([ended, watcher.changed, interrupted])
         await stopped(child, ended)
         if (stop.signal.aborted) break
         const folders = new Set(known.map((file) => dirname(file))).size
         if (first === 'ended')
-          output.warn(`watching ${known.length} files in ${folders} folder${folders === 1 ? '' : 's'}; Ctrl-C ends\n`)
+          output.warn(`watching ${counted(known.length, 'file')} in ${counted(folders, 'folder')}; Ctrl-C ends\n`)
         const file =
-          first === 'ended' || first === 'aborted' ? await Promise.race([watcher.changed, aborted(stop.signal)]) : first
+          first === 'ended' || first === 'aborted' ? await Promise.race([watcher.changed, interrupted]) : first
         if (file !== 'aborted') output.warn(`\n${shortPath(file)} has changed\n`)
       } finally {
         watcher.close()
@@ -83,6 +84,8 @@ async function again(without: readonly string[], files: () => Promise<string[]>,
     stop.release()
   }
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 function endOf(child: ChildProcess): Promise<'ended'> {
   return new Promise((resolve) => {

@@ -6,7 +6,7 @@ import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { entryInside, hasInside } from '../pipeline/files/inside.js'
 import { lastMetricsIn } from '../report/evaluations.js'
-import { readAttempts, readNotes, readRecord, readRunText } from '../report/index.js'
+import { readAttempts, readNotes, readRecord, readSettings } from '../report/index.js'
 import { isSweepDirectory } from '../sweep/directory.js'
 import type { RunSummary, RunsEvent, Value } from './contract.js'
 import { metricsFile } from './growing-metrics.js'
@@ -196,7 +196,7 @@ function summaryOf(directory: string): RunSummary {
   const base = { id: idOf(directory), path: shortPath(directory), ...readNotes(directory) }
   try {
     const record = readRecord(directory)
-    const { settings } = readRunText(directory, record.changes, [])
+    const settings = readSettings(directory, record, [])
     const { name, status, error, seed, started, timings } = record
     return {
       ...base,

@@ -1,5 +1,8 @@
 /** What the server and the page of the dashboard tell each other. Numbers that JSON lacks are texts: `NaN`, `Infinity`. */
 
+/** More curves are not drawn at the same time. */
+export const MOST_CURVES = 50
+
 /** A number, or its name if JSON has none for it. */
 export type Value = number | string
 

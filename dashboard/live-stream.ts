@@ -4,12 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../pipeline/base/errors.js'
 import { askRun } from '../pipeline/live/client.js'
 import type { Catalogue } from './catalogue.js'
-import type { LiveEvent, MetricsEvent } from './contract.js'
+import { type LiveEvent, type MetricsEvent, MOST_CURVES } from './contract.js'
 import { GrowingMetrics } from './growing-metrics.js'
 import { filesVersion } from './run-files.js'
-
-/** More curves are not sent at the same time. */
-export const MOST_CURVES = 50
 
 /** A page that is so many bytes behind is dropped; it connects again and goes on where it was. */
 const MOST_WAITING = 4 << 20

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { packagePath } from '../pipeline/base/package.js'
 import { openRegularFile } from '../pipeline/files/regular-file.js'
+import { withDarkStyle } from '../report/dark-figure.js'
 import { Access } from './access.js'
 import { Catalogue } from './catalogue.js'
 import { differenceOf } from './difference.js'
@@ -224,7 +225,10 @@ function json(response: ServerResponse, value: unknown): void {
   end(response, 200, JSON.stringify(value), 'application/json; charset=utf-8')
 }
 
-/** Sends a file. Only images are shown; the rest is saved. */
+/** A larger figure keeps its colours on a dark page, in bytes. */
+const MOST_DARK = 2 << 20
+
+/** Sends a file. Only images are shown; the rest is saved. A figure that is shown has colours for dark pages, too. */
 async function file(response: ServerResponse, path: string, name: string, isShown: boolean): Promise<void> {
   const handle = await openRegularFile(path)
   const type = typeOf(name)
@@ -236,6 +240,12 @@ async function file(response: ServerResponse, path: string, name: string, isShow
     'Content-Type': type,
     ...(!(isShown && type.startsWith('image/')) && { 'Content-Disposition': save }),
   })
+  if (isShown && type === 'image/svg+xml' && size <= MOST_DARK) {
+    const bytes = Buffer.alloc(size)
+    const { bytesRead } = await handle.read(bytes, 0, size, 0).finally(() => handle.close())
+    response.end(withDarkStyle(bytes.toString('utf8', 0, bytesRead), /(^|\/)confusion/.test(name)))
+    return
+  }
   // A file that grows while it is sent ends where it ended before.
   if (size > 0) {
     // Closes the file also if the page hangs up in the middle.

@@ -8,11 +8,23 @@
  * With one implementation, results do not depend on the number of threads: every sum has a fixed order.
  */
 
-/** The implementations, the fastest first. `registry.ts` opens them. */
-export const kernelNames = ['native', 'wasm', 'reference'] as const
+/**
+ * The implementations that compute in this process, the fastest first. Without a name, `openKernels` opens the first that
+ * the machine has.
+ */
+export const hostKernelNames = ['native', 'wasm', 'reference'] as const
+
+/** All implementations; `registry.ts` opens them. `webgpu` computes on a device and is opened by its name alone. */
+export const kernelNames = [...hostKernelNames, 'webgpu'] as const
 
 /** The name of an implementation. */
 export type KernelName = (typeof kernelNames)[number]
+
+/** What a run may be told: an implementation, or `auto`, which takes `webgpu` where a measurement shows that it is faster. */
+export const kernelChoices = [...kernelNames, 'auto'] as const
+
+/** A choice of a kernel. */
+export type KernelChoice = (typeof kernelChoices)[number]
 
 /** A value, or a promise of it. A kernel on a device returns promises. */
 export type Later<T> = T | Promise<T>
@@ -58,6 +70,8 @@ export interface Rows {
    * `evaluate` and `scores` keep all.
    */
   readonly masks?: readonly (Uint8Array | undefined)[] | undefined
+  /** The values never change: a kernel on a device may keep its copy of them for as long as their memory lives. */
+  readonly isFixed?: true | undefined
 }
 
 /** The activations that kernels know: `relu` is `max(0, y)`. */
@@ -124,7 +138,8 @@ export type RuleState = Readonly<Record<string, readonly Numbers[]>>
 
 /**
  * A step of an update rule that keeps numbers for each parameter; `learners/update-rules.ts` has the formulas. The kernel
- * changes weights and their state, and leaves all other arrays to `change`: they are small.
+ * changes weights and their state, and leaves all other arrays to `change`: they are small. A kernel on a device changes
+ * all trained arrays itself.
  */
 export interface StatefulStep {
   /** The update rule. `adam` is AdamW too. */
@@ -137,7 +152,10 @@ export interface StatefulStep {
   readonly lambda: number
   /** Number of steps since the run began, including this one. */
   readonly step: number
-  /** The state of each array, in the kernel's precision and in memory of `Kernels.allocate`. The kernel changes it. */
+  /**
+   * The state of each array, in the kernel's precision and in memory of `Kernels.allocate`. The kernel changes it. A
+   * kernel on a device takes its values with the first step, writes them back in `read`, and takes them again afterwards.
+   */
   readonly state: RuleState
   /** Changes an array that is not of weights by its mean gradient. */
   change(name: string, parameters: Numbers, gradient: Numbers): void
@@ -171,8 +189,9 @@ export interface Network {
   /** The update rules that `step` performs. */
   readonly rules: readonly NetworkStep['rule'][]
   /**
-   * The parameters. A kernel in this process gives the live arrays, which change with every step; a kernel on a device
-   * reads them back. Write through `load` or `change` only.
+   * The parameters. A kernel in this process gives the live arrays, which change with every step. A kernel on a device
+   * writes those after the last step that was called before, and the state of its rule, to the same arrays each time. Write
+   * through `load` or `change` only.
    */
   read(): Later<Arrays>
   /** Copies parameters in, from either precision. Throws a RangeError if their lengths do not fit. */
@@ -182,6 +201,9 @@ export interface Network {
   /**
    * Makes one step on the mean cost of the rows accumulated so far and these rows. Returns their mean loss before the
    * step. Throws a RangeError, and changes nothing, if there is no row at all or a label is wrong.
+   *
+   * A kernel on a device has taken its copy of the rows when it returns, and may promise the loss for later, see
+   * `Kernels.stepsAhead`.
    */
   step(rows: Rows, update: NetworkStep): Later<number>
   /**
@@ -202,6 +224,11 @@ export interface Network {
   penalty(): Later<number>
   /** Writes the outputs of the last layer for each row to the front of `out`, `[rows, classes]`. Ignores the labels. */
   scores(rows: Rows, out: Numbers): Later<void>
+  /**
+   * Has the promised losses of all steps so far read back; resolves when they are settled. A network whose steps return
+   * their loss at once has no such method.
+   */
+  settle?(): Promise<void>
   /** Frees the memory. The network must not be used afterwards, but may be freed again. */
   free(): void
 }
@@ -234,6 +261,14 @@ export interface Kernels {
    * It depends only on `name` and `detail`, so that sums keep their order.
    */
   readonly slice: number
+  /**
+   * How many steps a network may be ahead of the losses that it has read back. A device gathers losses, and reads them
+   * when the oldest is so many steps old, when a result is asked for (`read`, `settle`, `evaluate` …), or after some
+   * milliseconds without a call. Promises of losses settle in the order of the steps. Default: 0, `step` returns the loss.
+   */
+  readonly stepsAhead?: number | undefined
+  /** Whether the device is emulated by the CPU: right, and slow. Default: false. */
+  readonly isSoftware?: boolean | undefined
   /** Whether memory from `allocate` stays valid after `close`. */
   readonly memoryOutlivesClose: boolean
   /**
@@ -252,10 +287,26 @@ export interface Kernels {
   close(): void
 }
 
+/** A device as its driver describes it. */
+export interface Adapter {
+  /** What it is: `NVIDIA H200`. */
+  readonly name: string
+  /** Who makes it. */
+  readonly vendor: string
+  /** Its family of chips. */
+  readonly architecture: string
+  /** Through what it is reached: `vulkan`, `metal`, `d3d12`. */
+  readonly backend: string
+  /** Whether the CPU emulates it. */
+  readonly isSoftware: boolean
+  /** The limits of WebGPU, by their names. */
+  readonly limits: Readonly<Record<string, number>>
+}
+
 /** The options of `openKernels`. */
 export interface KernelOptions {
-  /** Default: the fastest implementation that this machine has. */
-  readonly kernel?: KernelName | undefined
+  /** Default, and for `auto` where no run is made: the fastest of `hostKernelNames` that this machine has. */
+  readonly kernel?: KernelChoice | undefined
   /** Number of threads. Default and maximum: one per core. The reference kernel always has one thread. */
   readonly threads?: number | undefined
   /** Allows more threads than cores. Tests use it to show that results do not depend on the number of threads. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { type KernelOptions, type Kernels, kernelNames } from './contract.js'
+import { hostKernelNames, type KernelOptions, type Kernels } from './contract.js'
 import { implementations } from './registry.js'
 
 export {
@@ -8,9 +8,12 @@ export {
   type DenseLayer,
   type Evaluation,
   type Gradient,
+  hostKernelNames,
+  type KernelChoice,
   type KernelName,
   type KernelOptions,
   type Kernels,
+  kernelChoices,
   kernelNames,
   type Later,
   type LossName,
@@ -29,13 +32,14 @@ export { fastKernelNames } from './registry.js'
 export { readRow, rowsPerCall, slices } from './rows.js'
 
 /**
- * Opens kernels: the named implementation, or the fastest that this machine has. If the named one is not available,
- * throws an Error with the reason.
+ * Opens kernels: the named implementation, or the fastest in this process that the machine has. If the named one is not
+ * available, throws an Error with the reason.
  */
 export async function openKernels(options: KernelOptions = {}): Promise<Kernels> {
   const threads = threadsOf(options)
-  if (options.kernel) return implementations[options.kernel].open({ threads })
-  for (const name of kernelNames) {
+  const { kernel = 'auto' } = options
+  if (kernel !== 'auto') return implementations[kernel].open({ threads })
+  for (const name of hostKernelNames) {
     const implementation = implementations[name]
     if ((await implementation.missing()) === undefined) return implementation.open({ threads })
   }

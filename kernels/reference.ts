@@ -30,7 +30,8 @@ export function referenceKernels(): Kernels {
   }
 }
 
-function moments(values: Uint8Array, features: number): Moments {
+/** Computes the statistics of rows, see `Kernels.moments`. */
+export function moments(values: Uint8Array, features: number): Moments {
   checkWhole(values, features)
   const sum = new Float64Array(features)
   const squares = new Float64Array(features)

@@ -20,11 +20,16 @@ export function rowsPerCall(
 
 /** Cuts rows into parts of at most `most` rows. The parts are views; nothing is copied. */
 export function* slices(rows: Rows, most: number): Generator<Rows> {
-  const { values, labels, affine, weights, masks } = rows
+  const { values, labels, affine, weights, masks, isFixed } = rows
   const width = values.length / labels.length
   for (let from = 0; from < labels.length; from += most) {
     const to = Math.min(labels.length, from + most)
-    const part = { values: values.subarray(from * width, to * width), labels: labels.subarray(from, to), affine }
+    const part = {
+      values: values.subarray(from * width, to * width),
+      labels: labels.subarray(from, to),
+      affine,
+      isFixed,
+    }
     if (!weights && !masks) yield part
     else
       yield {

@@ -7,25 +7,12 @@ import {
   messageOf,
   modelOf,
   PipelineError,
-  type ProtoField,
   positionOf,
-  protobuf,
   widthOf,
 } from '../pipeline/stage-kit.js'
 import { type FoldedLayer, foldedLayers } from './folded-layers.js'
-
-/** Versions of the format and of its operators, which every runtime of the last years reads. */
-const IR_VERSION = 8
-const OPERATORS = 13
-
-/** Codes of number types. */
-const FLOAT = 1
-const UINT8 = 2
-const INT64 = 7
-const DOUBLE = 11
-
-/** Code of an attribute that is a whole number. */
-const INT_ATTRIBUTE = 2
+import { OnnxGraph, onnxTypes } from './onnx-graph.js'
+import { addInputs } from './onnx-inputs.js'
 
 /** Protocol buffers have lengths of 31 bits. */
 const MOST_BYTES = 2 ** 31 - 1
@@ -34,9 +21,11 @@ const MOST_BYTES = 2 ** 31 - 1
  * Encodes a `parameters` table as an ONNX model. The same table gives the same bytes.
  *
  * The input `features` is `[rows, features]`, as the rows were loaded: uint8 if the model was trained on bytes, else float32.
- * Standardisation and batch normalisation are part of the model. The outputs are `label` (int64, an index into the classes)
- * and `probability` (float32, `[rows, classes]`), or `score` if the scores are no logits. The metadata has `classes`,
- * `names`, `columns`, `shape`, `learner` and `millrace`, texts or JSON.
+ * A model of columns with texts has an input for each column instead, `[rows, 1]`, texts or float32. Encoding of texts, fill
+ * values, standardisation and batch normalisation are part of the model. The outputs are `label` (int64, an index into the
+ * classes) and `probability` (float32, `[rows, classes]`), or `score` if the scores are no logits. A row that Millrace would
+ * refuse has the label -1, and NaN. The metadata has `classes`, `names`, `columns`, `inputs`, `shape`, `learner` and
+ * `millrace`, texts or JSON.
  *
  * Throws a PipelineError `DATA` if the learner is no network of dense layers, or if the model is too large for the format.
  *
@@ -72,117 +61,65 @@ function encoded(
   { epoch, step }: { readonly epoch: number; readonly step: number },
   millrace: string | undefined,
 ): Uint8Array {
-  const nodes: ProtoField[] = []
-  const tensors: ProtoField[] = []
-  let at = 'features'
-  const add = (operator: string, inputs: readonly string[], output: string, attributes: readonly ProtoField[] = []) => {
-    nodes.push(node(operator, [at, ...inputs], output, attributes))
-    at = output
+  const result = isLogits ? 'probability' : 'score'
+  const graph = new OnnxGraph(['label', result])
+  const { features, areBytes, names } = addInputs(graph, model)
+  let at = features
+  const add = (operator: string, inputs: readonly string[], wanted: string, attributes = {}): void => {
+    at = graph.node(operator, [at, ...inputs], wanted, attributes)
   }
   if (affine) {
+    const { mean, scale } = affine
     // In float64, because a mean may be large against its deviation.
-    add('Cast', [], 'doubles', [attribute('to', DOUBLE)])
-    tensors.push(tensor('mean', DOUBLE, [affine.mean.length], affine.mean))
-    tensors.push(tensor('scale', DOUBLE, [affine.scale.length], affine.scale))
-    add('Sub', ['mean'], 'centred')
-    add('Mul', ['scale'], 'standardised')
-    add('Cast', [], 'inputs', [attribute('to', FLOAT)])
-  } else if (model.type === 'uint8') add('Cast', [], 'inputs', [attribute('to', FLOAT)])
+    add('Cast', [], 'doubles', { to: onnxTypes.double })
+    add('Sub', [graph.constant('mean', 'double', [mean.length], mean)], 'centred')
+    add('Mul', [graph.constant('scale', 'double', [scale.length], scale)], 'standardised')
+    add('Cast', [], 'inputs', { to: onnxTypes.float })
+  } else if (areBytes) add('Cast', [], 'inputs', { to: onnxTypes.float })
   for (const [l, { inputs, units, weights, bias, relu }] of layers.entries()) {
-    const [W, b] = [`W${l + 1}`, `b${l + 1}`]
-    tensors.push(tensor(W, FLOAT, [units, inputs], Float32Array.from(weights)))
-    tensors.push(tensor(b, FLOAT, [units], Float32Array.from(bias)))
-    add('Gemm', [W, b], `outputs${l + 1}`, [attribute('transB', 1)])
+    const W = graph.constant(`W${l + 1}`, 'float', [units, inputs], Float32Array.from(weights))
+    const b = graph.constant(`b${l + 1}`, 'float', [units], Float32Array.from(bias))
+    add('Gemm', [W, b], `outputs${l + 1}`, { transB: 1 })
     if (relu) add('Relu', [], `activations${l + 1}`)
   }
-  const scores = at
-  const result = isLogits ? 'probability' : 'score'
-  if (isLogits) add('Softmax', [], result, [attribute('axis', 1)])
-  else add('Identity', [], result)
-  nodes.push(node('ArgMax', [scores], 'label', [attribute('axis', 1), attribute('keepdims', 0)]))
-  const [features, classes] = [widthOf(model.shape), model.classes.length]
-  const graph: ProtoField[] = [
-    ...nodes,
-    [2, 'classifier'],
-    ...tensors,
-    [11, value('features', model.type === 'uint8' ? UINT8 : FLOAT, ['rows', features])],
-    [12, value('label', INT64, ['rows'])],
-    [12, value(result, FLOAT, ['rows', classes])],
-  ]
-  const about: Readonly<Record<string, string | undefined>> = {
-    classes: JSON.stringify(model.classes),
-    names: model.names && JSON.stringify(model.names),
-    columns: model.columns && JSON.stringify(model.columns),
-    shape: model.shape.join('x'),
-    learner: model.learner,
-    epoch: String(epoch),
-    step: String(step),
+  const isValid = areBytes ? undefined : nothing(graph, features)
+  addLabel(graph, at, isValid)
+  const shape = ['rows', model.classes.length]
+  const values = isLogits ? graph.node('Softmax', [at], 'softmax', { axis: 1 }) : at
+  if (isValid) graph.output('Add', [values, isValid], result, 'float', shape)
+  else graph.output('Identity', [values], result, 'float', shape)
+  return graph.encoded(
+    {
+      classes: JSON.stringify(model.classes),
+      names: model.names && JSON.stringify(model.names),
+      columns: model.columns && JSON.stringify(model.columns),
+      inputs: JSON.stringify(names),
+      shape: model.shape.join('x'),
+      learner: model.learner,
+      epoch: String(epoch),
+      step: String(step),
+      millrace,
+    },
     millrace,
+  )
+}
+
+/** A number per row, `[rows, 1]`: 0, or NaN if a feature is no finite number, for which some operators give any result. */
+function nothing(graph: OnnxGraph, features: string): string {
+  const axes = graph.constant('feature_axis', 'int64', [1], BigInt64Array.of(1n))
+  return graph.node('ReduceSum', [graph.node('Sub', [features, features], 'nothing'), axes], 'valid', { keepdims: 1 })
+}
+
+/** The index of the largest score of each row, the first of equals; -1 for a row with a feature that is no number. */
+function addLabel(graph: OnnxGraph, scores: string, isValid: string | undefined): void {
+  const argMax = { axis: 1, keepdims: isValid ? 1 : 0 }
+  if (!isValid) {
+    graph.output('ArgMax', [scores], 'label', 'int64', ['rows'], argMax)
+    return
   }
-  return protobuf([
-    [1, IR_VERSION],
-    [2, 'millrace'],
-    ...(millrace === undefined ? [] : [[3, millrace] as const]),
-    [7, graph],
-    [8, [[2, OPERATORS]]],
-    ...Object.entries(about).flatMap(([key, text]): ProtoField[] =>
-      text === undefined
-        ? []
-        : [
-            [
-              14,
-              [
-                [1, key],
-                [2, text],
-              ],
-            ],
-          ],
-    ),
-  ])
-}
-
-function node(
-  operator: string,
-  inputs: readonly string[],
-  output: string,
-  attributes: readonly ProtoField[],
-): ProtoField {
-  return [1, [...inputs.map((name): ProtoField => [1, name]), [2, output], [3, output], [4, operator], ...attributes]]
-}
-
-function attribute(name: string, value: number): ProtoField {
-  return [
-    5,
-    [
-      [1, name],
-      [3, value],
-      [20, INT_ATTRIBUTE],
-    ],
-  ]
-}
-
-/** A constant; its numbers are little-endian, as all machines are that run Node. */
-function tensor(name: string, type: number, shape: readonly number[], values: Float32Array | Float64Array): ProtoField {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-  return [5, [...shape.map((extent): ProtoField => [1, extent]), [2, type], [8, name], [9, bytes]]]
-}
-
-/** The name and type of an input or output; an extent that is a text is open. */
-function value(name: string, type: number, shape: readonly (number | string)[]): readonly ProtoField[] {
-  const extents = shape.map((extent): ProtoField => [1, [typeof extent === 'string' ? [2, extent] : [1, extent]]])
-  return [
-    [1, name],
-    [
-      2,
-      [
-        [
-          1,
-          [
-            [1, type],
-            [2, extents],
-          ],
-        ],
-      ],
-    ],
-  ]
+  const none = graph.constant('no_class', 'int64', [1], BigInt64Array.of(-1n))
+  const best = graph.node('ArgMax', [scores], 'best', argMax)
+  const label = graph.node('Where', [graph.node('IsNaN', [isValid], 'is_refused'), none, best], 'labels')
+  const axes = graph.constant('class_axis', 'int64', [1], BigInt64Array.of(1n))
+  graph.output('Squeeze', [label, axes], 'label', 'int64', ['rows'])
 }

@@ -14,7 +14,7 @@ export type {
   Numbers,
   Rows,
 } from '../kernels/contract.js'
-export { argMax, writeSoftmax } from '../kernels/loss.js'
+export { argMax, lossOf, writeSoftmax } from '../kernels/loss.js'
 export { arraysOfNetwork, EPSILON, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { formatBytes } from './base/byte-size.js'
@@ -40,6 +40,7 @@ export { slugOf } from './base/slug.js'
 export { listed, someOf } from './base/words.js'
 export { anyNumber } from './directory/state.js'
 export { attempt, removeFile, replaceFile, syncPath } from './files/files.js'
+export { hasGrown } from './files/growing-file.js'
 export { inputPath } from './files/input-path.js'
 export { isDirectory } from './files/is-directory.js'
 export { outputPath } from './files/output-path.js'
@@ -156,6 +157,7 @@ export {
   layoutOf,
   partsOf,
   splitOf,
+  withFixedRows,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
@@ -182,8 +184,10 @@ export {
 } from './wires/monitor.js'
 export {
   arraysOf,
+  copyFromDevice,
   copyParameters,
   gradientNormOf,
+  type Mirror,
   type Model,
   modelOf,
   numbersOfStep,

@@ -155,13 +155,14 @@ function commandsPage(): string {
   )
 }
 
-/** The commands that do something, with their whole names. */
+/** The commands that do something, also those that have commands of their own, with their whole names. */
 function leaves(command: Command, name: string): { name: string; command: Command }[] {
   return command.commands
     .filter((each) => !(each as unknown as { _hidden: boolean })._hidden)
     .flatMap((each) => {
       const whole = `${name} ${each.name()}`
-      return each.commands.length === 0 ? [{ name: whole, command: each }] : leaves(each, whole)
+      const isDoing = (each as unknown as { _actionHandler: unknown })._actionHandler !== null
+      return [...(isDoing ? [{ name: whole, command: each }] : []), ...leaves(each, whole)]
     })
 }
 

@@ -8,7 +8,7 @@ import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/directory.js'
 import { SweepMetrics } from '../sweep/metrics.js'
 import { lastMetricsIn } from './evaluations.js'
-import { readRecord, readRunText, recordInside } from './read.js'
+import { readRecord, readSettings, recordInside } from './read.js'
 import { firstRemarks } from './remarks.js'
 import { readNotes } from './run-notes.js'
 
@@ -117,9 +117,10 @@ function remarked<T>(remarks: string[], operation: () => T): T | undefined {
 }
 
 function runAttempt(directory: string, stages: ReadonlyMap<string, AnyStage>): Attempts {
-  const { name, seed, status, error, metrics, changes } = readRecord(directory)
+  const record = readRecord(directory)
+  const { name, seed, status, error, metrics } = record
   const remarks: string[] = []
-  const { settings } = readRunText(directory, changes, remarks)
+  const settings = readSettings(directory, record, remarks)
   const final = lastMetricsIn(directory, remarks)
   const { tags } = readNotes(directory, remarks)
   return {

@@ -2,7 +2,7 @@ import { fstatSync, readSync } from 'node:fs'
 import { extname } from 'node:path'
 import { parse as parseCsv } from 'csv-parse/sync'
 import { fileReason } from '../pipeline/base/errors.js'
-import { type Line, linesOf, namesInside, withFileInside } from '../pipeline/files/inside.js'
+import { hasInside, type Line, linesOf, namesInside, withFileInside } from '../pipeline/files/inside.js'
 import { readWhole } from '../pipeline/files/regular-file.js'
 import { fromCsvText } from '../pipeline/formats/csv-text.js'
 import { tableFromFile } from '../pipeline/formats/ipc.js'
@@ -18,7 +18,7 @@ const MAX_FILES = 100
 /** Bytes at the beginning of a CSV file in which its head must end. */
 const HEAD = 1 << 20
 /** Bytes at the end of a file in which the last row is looked for first. */
-const TAIL = 1 << 20
+const TAIL = 1 << 12
 
 /**
  * Reads the evaluations of a run, from a file called `metrics`, or else from the first other file at the top of the
@@ -63,18 +63,18 @@ function found(
   return []
 }
 
-/** The files that may have metrics, the likelier ones first. */
-function metricFiles(directory: string, remarks: string[]): string[] {
-  const isFirst = (name: string): boolean => name.startsWith('metrics.')
+/** The files that may have metrics, the likelier ones first. The directory is listed only if no file has the usual name. */
+function* metricFiles(directory: string, remarks: string[]): Generator<string> {
+  const usual = [...readers.keys()].map((ending) => `metrics${ending}`)
+  yield* usual.filter((name) => hasInside(directory, name))
   try {
     const names = namesInside(directory)
-      .filter((name) => readers.has(extname(name)) && name !== 'gradient-check.csv')
-      .sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)) || order(a) - order(b) || (a < b ? -1 : 1))
+      .filter((name) => readers.has(extname(name)) && name !== 'gradient-check.csv' && !usual.includes(name))
+      .sort((a, b) => order(a) - order(b) || (a < b ? -1 : 1))
     if (names.length > MAX_FILES) remarks.push(`only ${MAX_FILES} of ${names.length} files were searched for metrics`)
-    return names.slice(0, MAX_FILES)
+    yield* names.slice(0, MAX_FILES)
   } catch (error) {
     remarks.push(`the directory cannot be read: ${fileReason(error)}`)
-    return []
   }
 }
 
@@ -105,17 +105,33 @@ function* rowsOfCsv(file: number, from: number, damaged: { rows: number }): Gene
 
 /** The names of the columns of a CSV file, and the byte behind them. */
 function headOf(file: number): { readonly columns: readonly string[]; readonly end: number } {
-  const start = Buffer.allocUnsafe(HEAD)
-  const text = start.toString('utf8', 0, readSync(file, start, 0, HEAD, 0))
+  const start = Buffer.allocUnsafe(Math.min(HEAD, fstatSync(file).size))
+  const bytes = start.subarray(0, readSync(file, start, 0, start.length, 0))
+  const { names, end } = plainHead(bytes) ?? quotedHead(bytes.toString())
+  const columns = names.map(fromCsvText)
+  if (isMetrics(columns) && (columns.length > MAX_COLUMNS || end >= HEAD))
+    throw new Error(`it has more than ${MAX_COLUMNS} columns, or a head of more than ${HEAD >> 20} MiB`)
+  return { columns, end }
+}
+
+interface Head {
+  readonly names: readonly string[]
+  readonly end: number
+}
+
+/** A first line without quotes, as sinks write it; undefined if it is none. */
+function plainHead(bytes: Buffer): Head | undefined {
+  const end = bytes.indexOf('\n') + 1
+  const line = bytes.toString('utf8', 0, end).replace(/\r?\n$/, '')
+  return line === '' || /["\r]/.test(line) ? undefined : { names: line.split(','), end }
+}
+
+function quotedHead(text: string): Head {
   const [head] = parseCsv(text, { to: 1, info: true, relax_column_count: true, skip_empty_lines: true }) as unknown as {
     readonly record: readonly string[]
     readonly info: { readonly bytes: number }
   }[]
-  if (!head) return { columns: [], end: 0 }
-  const columns = head.record.map(fromCsvText)
-  if (isMetrics(columns) && (columns.length > MAX_COLUMNS || head.info.bytes >= HEAD))
-    throw new Error(`it has more than ${MAX_COLUMNS} columns, or a head of more than ${HEAD >> 20} MiB`)
-  return { columns, end: head.info.bytes }
+  return head ? { names: head.record, end: head.info.bytes } : { names: [], end: 0 }
 }
 
 /** The lines that begin behind a byte, the beginning of the rows excepted. */

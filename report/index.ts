@@ -16,6 +16,7 @@ export {
   readRecord,
   readRun,
   readRunText,
+  readSettings,
   type StageUse,
   type StoredRecord,
 } from './read.js'
@@ -26,7 +27,7 @@ export {
   type RunDifference,
   type ValueDifference,
 } from './run-difference.js'
-export { type ListedRun, listRuns, type RunList } from './run-list.js'
+export { type ListedRun, listRuns, type RunList, runDirectories } from './run-list.js'
 export { changeNotes, checkNotes, type NotesChange, type RunNotes, readNotes } from './run-notes.js'
 export { type SettingRow, type Settings, type SettingsOptions, settingsFrom, settingsTable } from './settings-table.js'
 export type { Sheet } from './sheets.js'

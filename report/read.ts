@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
@@ -5,10 +6,10 @@ import { z } from 'zod'
 import { dataSource } from '../pipeline/base/data-source.js'
 import { fileReason, messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { checkDepth } from '../pipeline/base/json.js'
-import { defaultId } from '../pipeline/definition/entries.js'
 import { withVars } from '../pipeline/definition/interpolate.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { type Published, publishedOf } from '../pipeline/definition/published.js'
+import { idOf, mapping, type SettingValues, settingsOf, stagesOf } from '../pipeline/definition/settings.js'
 import { type OptionChange, optionChange } from '../pipeline/directory/configuration.js'
 import { hasInside, namesInside, readInside } from '../pipeline/files/inside.js'
 import { gitState } from '../pipeline/run/git-state.js'
@@ -63,7 +64,7 @@ export interface RunText {
   /** The text. */
   readonly text: string
   /** The values that tell the run from others: its vars, and options (`id.option`) that refer to none. */
-  readonly settings: Readonly<{ [name: string]: unknown }>
+  readonly settings: SettingValues
   /** The stages, with the values of the vars in their options. */
   readonly stages: readonly StageUse[]
   /** The block `published`. */
@@ -96,6 +97,8 @@ const record = z.object({
   kernel: z.object({ name: z.string(), detail: z.string(), threads: z.number() }).optional(),
   /** The SHA-256 of `pipeline.yaml`. */
   definition: z.string().optional(),
+  /** The vars and own options of the definition. Runs of version 0.1.0 have none. */
+  settings: z.record(z.string(), z.unknown()).optional().catch(undefined),
   /** The folders in which relative paths of data were looked for. Runs of version 0.1.0 have none. */
   folders: z.array(z.string()).optional().catch(undefined),
   /** When the run started (ISO 8601). */
@@ -184,6 +187,19 @@ export function readRunText(directory: string, changes: readonly OptionChange[],
   return { text, ...readDefinition(text, changes, remarks) }
 }
 
+/**
+ * Reads the settings of a run, as `readRunText` does. Its record has them, so the definition is read as YAML, which takes
+ * most of the time, only if the record is of an older version, or of another definition than the one that lies there.
+ *
+ * @param remarks gets what could not be read, in words
+ */
+export function readSettings(directory: string, record: StoredRecord, remarks: string[]): SettingValues {
+  const text = textOf(directory, remarks)
+  const { settings, definition, changes } = record
+  if (settings && definition === createHash('sha256').update(text).digest('hex')) return withChanges(settings, changes)
+  return readDefinition(text, changes, remarks).settings
+}
+
 function textOf(directory: string, remarks: string[]): string {
   if (!hasInside(directory, 'pipeline.yaml')) return ''
   try {
@@ -235,14 +251,10 @@ function readDefinition(text: string, changes: readonly OptionChange[], remarks:
     }
     const published = publishedOf(data.published)
     if (data.published !== undefined && !published) remarks.push('the block "published" of pipeline.yaml is malformed')
-    const stages = (Array.isArray(data.stages) ? data.stages : []).filter(
-      (stage) => stage !== null && typeof stage === 'object',
-    )
     const vars = mapping(data.vars)
     const changed = new Map(changesOnTheWay(changes).map((change) => [change.option, change]))
-    const settings = { ...vars, ...Object.fromEntries(stages.flatMap(ownOptions)) }
-    for (const { option, var: name = option, text } of changed.values()) settings[name] = text
-    return { settings, published, stages: stages.map((stage) => stageUse(stage, vars, changed)) }
+    const stages = stagesOf(data.stages).map((stage) => stageUse(stage, vars, changed))
+    return { settings: withChanges(settingsOf(data), changes), published, stages }
   } catch (error) {
     remarks.push(`pipeline.yaml cannot be read: ${messageOf(error)}`)
     return { settings: {}, stages: [], published: undefined }
@@ -250,8 +262,8 @@ function readDefinition(text: string, changes: readonly OptionChange[], remarks:
 }
 
 function stageUse(
-  stage: { [key: string]: unknown },
-  vars: { [name: string]: unknown },
+  stage: SettingValues,
+  vars: SettingValues,
   changed: ReadonlyMap<string, { readonly text: string }>,
 ): StageUse {
   const options = { ...mapping(withVars(mapping(stage.with), vars)) }
@@ -262,18 +274,10 @@ function stageUse(
   return { use: String(stage.use), with: options }
 }
 
-function idOf(stage: { [key: string]: unknown }): string {
-  return stage.id === undefined ? defaultId(String(stage.use)) : String(stage.id)
-}
-
-function ownOptions(stage: { [key: string]: unknown }): [name: string, value: unknown][] {
-  const id = idOf(stage)
-  const options = Object.entries(mapping(stage.with)).filter(([, value]) => !JSON.stringify(value).includes('${'))
-  return [[`${id}.use`, stage.use], ...options.map(([name, value]): [string, unknown] => [`${id}.${name}`, value])]
-}
-
-function mapping(value: unknown): { [option: string]: unknown } {
-  return value !== null && typeof value === 'object' ? (value as { [option: string]: unknown }) : {}
+/** The settings, with all values of options that were changed on the way. */
+function withChanges(settings: SettingValues, changes: readonly OptionChange[]): SettingValues {
+  const changed = changesOnTheWay(changes).map(({ option, var: name = option, text }) => [name, text])
+  return { ...settings, ...Object.fromEntries(changed) }
 }
 
 /** Reads the figures, sorted by name. An SVG is preferred to a PNG. Snapshots of single epochs are left out. */

@@ -1,11 +1,12 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileReason, PipelineError } from '../pipeline/base/errors.js'
+import { shortPath } from '../pipeline/base/words.js'
 import { hasInside, namesInside } from '../pipeline/files/inside.js'
 import { type ColumnInfos, columnInfosOf } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { lastMetricsIn, metricsIn } from './evaluations.js'
 import { bestOf } from './metric-differences.js'
-import { readRecord, readRunText, type StoredRecord } from './read.js'
+import { readRecord, readSettings, type StoredRecord } from './read.js'
 import { firstRemarks } from './remarks.js'
 import { type RunNotes, readNotes } from './run-notes.js'
 
@@ -39,7 +40,7 @@ export interface RunList {
  */
 export function listRuns(directories: readonly string[], isBest = false): RunList {
   const remarks: string[] = []
-  const found = new Set(directories.flatMap((directory) => runsIn(directory)))
+  const found = new Set(directories.flatMap(runDirectories))
   const runs = [...found].flatMap((directory): ListedRun[] => {
     try {
       return [listedRun(directory, isBest, remarks)]
@@ -52,8 +53,11 @@ export function listRuns(directories: readonly string[], isBest = false): RunLis
   return { runs, remarks: firstRemarks(remarks) }
 }
 
-/** The directories of runs at and below a directory: its own, those of its entries, and those of points of sweeps. */
-function runsIn(directory: string): string[] {
+/**
+ * The directories of runs at and below a directory: its own, those of its entries, and those of points of sweeps. Throws a
+ * PipelineError `ARGUMENTS` if it cannot be read.
+ */
+export function runDirectories(directory: string): string[] {
   if (hasInside(directory, 'run.json')) return [directory]
   try {
     return namesInside(directory).flatMap((name) => {
@@ -64,7 +68,12 @@ function runsIn(directory: string): string[] {
       return entriesOf(points).flatMap((key) => (hasInside(points, `${key}/run.json`) ? [join(points, key)] : []))
     })
   } catch (error) {
-    throw new PipelineError('ARGUMENTS', `cannot list the runs in ${directory}: ${fileReason(error)}`, { cause: error })
+    const hint = basename(directory) === 'runs' ? '; millrace run makes it in the current folder' : ''
+    throw new PipelineError(
+      'ARGUMENTS',
+      `cannot list the runs in ${shortPath(directory)}: ${fileReason(error)}${hint}`,
+      { cause: error },
+    )
   }
 }
 
@@ -80,7 +89,7 @@ function entriesOf(folder: string): string[] {
 function listedRun(directory: string, isBest: boolean, remarks: string[]): ListedRun {
   const own: string[] = []
   const record = readRecord(directory)
-  const { settings } = readRunText(directory, record.changes, own)
+  const settings = readSettings(directory, record, own)
   const rows = isBest ? metricsIn(directory, own) : []
   const last = isBest ? rows.at(-1) : lastMetricsIn(directory, own)
   const metricInfos = columnInfosOf(Object.keys(last ?? {}), record.metrics)

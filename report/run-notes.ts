@@ -4,6 +4,7 @@ import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { show } from '../pipeline/base/words.js'
 import { replaceFile } from '../pipeline/files/files.js'
 import { hasInside } from '../pipeline/files/inside.js'
+import { lockNotes } from '../pipeline/files/lock.js'
 import { RUN_NOTES } from '../pipeline/files/output-path.js'
 import { readText } from './sheets.js'
 
@@ -72,12 +73,21 @@ export function checkNotes({ add = [], note = '' }: NotesChange): void {
 }
 
 /**
- * Changes tags and note of a run, and returns them. The file is replaced as a whole. Throws a PipelineError: `ARGUMENTS`
- * for a tag or note that cannot be, `WRITE` if the file cannot be written, or has something that cannot be read and
- * would be lost.
+ * Changes tags and note of a run, and returns them. The file is replaced as a whole, and several processes do so one after the
+ * other. Throws a PipelineError: `ARGUMENTS` for a tag or note that cannot be, `WRITE` if the file cannot be written, or has
+ * something that cannot be read and would be lost.
  */
 export function changeNotes(directory: string, change: NotesChange): RunNotes {
   checkNotes(change)
+  const release = lockNotes(directory)
+  try {
+    return changed(directory, change)
+  } finally {
+    release()
+  }
+}
+
+function changed(directory: string, change: NotesChange): RunNotes {
   const remarks: string[] = []
   const { tags, note: before } = readNotes(directory, remarks)
   if (remarks.length > 0)

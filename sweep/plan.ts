@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Pipeline } from '../index.js'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice, KernelName } from '../kernels/index.js'
 import { openKernels } from '../kernels/index.js'
 import type { DataSource } from '../pipeline/base/data-source.js'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
@@ -34,7 +34,7 @@ export interface PlanOptions extends SweepFlags, Trust {
   /** The environment variables that the definition may refer to. Default: `process.env`. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   /** The kernel that executes the points. Default: the fastest on this machine. */
-  readonly kernel?: KernelName | undefined
+  readonly kernel?: KernelChoice | undefined
   /** Ends the planning early. */
   readonly signal?: AbortSignal | undefined
   /** Called for each point, with its pipeline and the data files that it reads. */
@@ -148,7 +148,7 @@ async function tryToLoad(pipeline: Pipeline, kernel: KernelName): Promise<void> 
   }
 }
 
-async function kernelName(kernel: KernelName | undefined): Promise<KernelName> {
+async function kernelName(kernel: KernelChoice | undefined): Promise<KernelName> {
   try {
     const kernels = await openKernels({ kernel, threads: 1 })
     kernels.close()

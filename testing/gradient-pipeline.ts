@@ -3,6 +3,7 @@ import { listed } from '../pipeline/base/words.js'
 import type { Node } from '../pipeline/graph/node.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
 import type { Ports, WireType } from '../pipeline/stage/stage.js'
+import { upTo } from './part-of-pipeline.js'
 
 /** The file with the table of a check, in the run directory. */
 export const GRADIENT_FILE = 'gradient-check.arrows'
@@ -41,12 +42,6 @@ export function trainingStep({ name, graph }: Pipeline): Node {
 export function checkingPipeline(pipeline: Pipeline, step: Node, flags: GradientOptions): Pipeline {
   const { nodes } = pipeline.graph
   const above = (node: Node): Node[] => [...node.inputs.values()].map(({ id }) => nodes.find((each) => each.id === id)!)
-  const needed = new Set<Node>()
-  const visit = (node: Node): void => {
-    needed.add(node)
-    for (const each of above(node)) visit(each)
-  }
-  visit(step)
   const input = port(step.stage.inputs, 'batch')!
   const source = step.inputs.get(input)!
   let batching = nodes.find(({ id }) => id === source.id)!
@@ -62,8 +57,7 @@ export function checkingPipeline(pipeline: Pipeline, step: Node, flags: Gradient
   const plateau = (eta as { readonly plateau?: { readonly start: number } } | undefined)?.plateau
   if (step.stage.name.startsWith('gradient-step/') && (update !== 'sgd' || clip !== undefined || plateau))
     checking = checking.replace(step.id, step.stage.name, { ...options, eta: plateau?.start ?? eta, update: 'sgd' })
-  for (const node of [...nodes].reverse()) if (!needed.has(node)) checking = checking.remove(node.id)
-  return checking
+  return upTo(checking, step.id)
     .replace(batching.id, 'check/sample', {
       split: step.inputFacts[input]?.splits?.[0] ?? 'train',
       ...(flags.examples !== undefined && { examples: flags.examples }),

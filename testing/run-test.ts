@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { start } from '../index.js'
-import type { KernelName } from '../kernels/index.js'
+import type { KernelChoice } from '../kernels/index.js'
 import { asPipelineError, PipelineError } from '../pipeline/base/errors.js'
 import { type Expectation, saidOf } from '../pipeline/definition/tests.js'
 import { locate, type Value } from '../pipeline/definition/value.js'
@@ -45,7 +45,7 @@ export interface TestResult {
 /** How tests are run. */
 export interface TestRunOptions {
   /** The kernel of tests that name none. Default: wasm. */
-  readonly kernel?: KernelName | undefined
+  readonly kernel?: KernelChoice | undefined
   /** Number of threads of the kernel. Default: 1. */
   readonly threads?: number | undefined
   /** Stops at the next step. */

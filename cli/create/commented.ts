@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import { oneLine } from '../../pipeline/base/plain-text.js'
 import { defaultId } from '../../pipeline/definition/entries.js'
 import { formatType, type OptionSchema, optionSchema } from '../../pipeline/definition/option-schema.js'
 import type { NewEntry } from './wiring.js'
@@ -82,7 +83,7 @@ function comment(paragraphs: readonly string[], indent: string): string[] {
   return paragraphs.flatMap((paragraph) => {
     const lines: string[] = []
     let line = ''
-    for (const word of paragraph.replaceAll(/\s+/g, ' ').trim().split(' ')) {
+    for (const word of oneLine(paragraph.replaceAll(/\s+/g, ' ').trim()).split(' ')) {
       if (line !== '' && indent.length + 2 + line.length + 1 + word.length > WIDTH) {
         lines.push(line)
         line = word

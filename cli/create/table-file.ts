@@ -84,20 +84,31 @@ export async function lookAtTable(path: string, missing: ReadonlySet<string>): P
   const header = hasHeader(even, isNumber, missing)
   const rows = header ? even.slice(1) : even
   if (rows.length === 0) throw fail('has no rows below its header')
-  const columns = Array.from({ length: width }, (_, index): FoundColumn => {
+  const columns = foundColumns(header ? even[0] : undefined, width, rows, missing, decimal)
+  const skipped = skip === 0 ? undefined : lines.split('\n')[skip - 1]!.trim()
+  return { delimiter, skip, skipped, header, decimal, encoding, columns, rows: rows.length, isWhole }
+}
+
+/** What is in the columns of a table. */
+export function foundColumns(
+  names: readonly string[] | undefined,
+  width: number,
+  rows: readonly (readonly string[])[],
+  missing: ReadonlySet<string>,
+  decimal: string,
+): FoundColumn[] {
+  return Array.from({ length: width }, (_, index) => {
     const cells = rows.map((row) => row[index]!)
     const values = cells.filter((cell) => !missing.has(cell))
     return {
       index,
-      name: header ? even[0]![index]! : undefined,
-      isNumeric: values.length > 0 && values.every(isNumber),
+      name: names?.[index],
+      isNumeric: values.length > 0 && values.every((cell) => numberOf(cell, decimal) !== undefined),
       isWhole: values.every((cell) => Number.isInteger(numberOf(cell, decimal))),
       missing: cells.length - values.length,
       ...valuesOf(values),
     }
   })
-  const skipped = skip === 0 ? undefined : lines.split('\n')[skip - 1]!.trim()
-  return { delimiter, skip, skipped, header, decimal, encoding, columns, rows: rows.length, isWhole }
 }
 
 function valuesOf(values: readonly string[]): Pick<FoundColumn, 'distinct' | 'rarest'> {
@@ -200,8 +211,8 @@ function numberOf(cell: string, decimal: string): number | undefined {
 }
 
 /**
- * Whether the first record names the columns: it has names alone, all different, and stands above numbers, or its names
- * occur nowhere below.
+ * Whether the first record names the columns: it has names alone, and stands above numbers, or its names all differ and occur
+ * nowhere below.
  */
 function hasHeader(
   [first, ...rest]: readonly string[][],
@@ -209,7 +220,8 @@ function hasHeader(
   missing: ReadonlySet<string>,
 ): boolean {
   const names = first!.filter((cell) => cell !== '')
-  if (names.some((cell) => isNumber(cell) || missing.has(cell)) || new Set(names).size < names.length) return false
+  if (names.some((cell) => isNumber(cell) || missing.has(cell))) return false
   const isAboveNumbers = first!.some((_, i) => rest.some((row) => isNumber(row[i]!)))
-  return isAboveNumbers || !first!.some((cell, i) => rest.some((row) => row[i] === cell))
+  const areNew = new Set(names).size === names.length && !first!.some((cell, i) => rest.some((row) => row[i] === cell))
+  return isAboveNumbers || areNew
 }

@@ -159,16 +159,19 @@ function count(value: number): string {
   return value.toLocaleString('en-US')
 }
 
-function number(value: number | null | undefined): string {
+/** A metric that is no share, in at most 9 cells. */
+export function number(value: number | null | undefined): string {
   if (value === undefined || value === null) return '!'
   return Math.abs(value) >= 1e4 ? value.toExponential(2) : value.toFixed(4)
 }
 
-function share(value: number | null | undefined): string {
+/** A share in per cent. */
+export function share(value: number | null | undefined): string {
   return value === undefined || value === null ? '!' : `${(100 * value).toFixed(2)} %`
 }
 
-function duration(seconds: number): string {
+/** A time in its two largest units. */
+export function duration(seconds: number): string {
   if (seconds < 60) return `${Math.round(seconds)} s`
   const minutes = Math.floor(seconds / 60)
   return minutes < 60

@@ -1,6 +1,6 @@
 import { cellsOf } from '../../pipeline/base/cells.js'
 import { plainText } from '../../pipeline/base/plain-text.js'
-import type { Output } from '../terminal.js'
+import { type Output, USUAL_HEIGHT, USUAL_WIDTH } from '../terminal.js'
 
 /** The size of a screen in cells. */
 export interface ScreenSize {
@@ -76,12 +76,12 @@ export class LiveScreen {
   }
 
   private size(): ScreenSize {
-    return { width: (this.output.width ?? 80) - 1, height: (this.output.height ?? 24) - 1 }
+    return { width: (this.output.width ?? USUAL_WIDTH) - 1, height: (this.output.height ?? USUAL_HEIGHT) - 1 }
   }
 
   /** Moves the cursor from the last line to the beginning of the first. */
   private toTop(): string {
-    const width = this.output.width ?? 80
+    const width = this.output.width ?? USUAL_WIDTH
     // A window that was made narrower has broken each longer line into several.
     const rows = this.lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(cellsIn(line) / width)), 0)
     return rows > 1 ? `\x1b[${rows - 1}A\r` : '\r'

@@ -1,6 +1,6 @@
 import type { LiveState } from '../../pipeline/live/contract.js'
 import type { Terminal } from '../../pipeline/stage/stage.js'
-import type { Output } from '../terminal.js'
+import { type Output, USUAL_WIDTH } from '../terminal.js'
 import { drawState, metricLines, stylesOf, WIDEST } from './draw-state.js'
 import { canDraw, LiveScreen } from './live-screen.js'
 
@@ -56,7 +56,7 @@ export function showProgress(output: Output, stateOf: () => LiveState | undefine
       if (isOver) return
       isOver = true
       screen.close()
-      const width = (output.width ?? 80) - 1
+      const width = (output.width ?? USUAL_WIDTH) - 1
       const last = stateOf()?.metrics.flatMap((metrics) => metricLines(metrics, Math.min(width, WIDEST), styles)) ?? []
       output.draw(last.map((text) => `${text}\n`).join(''))
       if (line !== '') output.progress(`${line}\n`)

@@ -1,5 +1,6 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import type { RunDifference } from '../contract.js'
+import { useAnswer } from './answer.js'
 import { chosenRuns, labelOf } from './state.js'
 import { Headings } from './table-parts.js'
 
@@ -7,24 +8,11 @@ import { Headings } from './table-parts.js'
 export function Compare() {
   const list = chosenRuns.value
   const [ids, setIds] = useState<readonly [string, string]>(['', ''])
-  const [difference, setDifference] = useState<RunDifference | undefined>(undefined)
-  const [problem, setProblem] = useState('')
   const known = (id: string, otherwise: number): string =>
     list.some((run) => run.id === id) ? id : (list[otherwise]?.id ?? '')
   const [first, second] = [known(ids[0], 0), known(ids[1], 1)]
-  useEffect(() => {
-    setDifference(undefined)
-    if (!first || !second) return
-    const asked = new AbortController()
-    fetch(`/api/difference/${first}/${second}`, { signal: asked.signal })
-      .then(async (response) => {
-        if (!response.ok) throw new Error(await response.text())
-        setDifference((await response.json()) as RunDifference)
-        setProblem('')
-      })
-      .catch((error: Error) => asked.signal.aborted || setProblem(error.message))
-    return () => asked.abort()
-  }, [first, second])
+  const address = first && second ? `/api/difference/${first}/${second}` : undefined
+  const { value: difference, problem } = useAnswer<RunDifference>(address)
   if (list.length < 2) return <p class="empty">Choose two runs in the table to see how they differ.</p>
   const select = (label: string, value: string, change: (id: string) => void) => (
     <label>

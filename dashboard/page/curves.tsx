@@ -72,10 +72,10 @@ export function Curves() {
         ))}
       </ul>
       {reading > 0 && <p class="empty">Reading {reading} long files …</p>}
-      {list.map(({ id, ...run }) =>
-        problems.value.has(id) ? (
-          <p key={id} class="problem">
-            {labelOf({ id, ...run })}: {problems.value.get(id)}
+      {list.map((run) =>
+        problems.value.has(run.id) ? (
+          <p key={run.id} class="problem">
+            {labelOf(run)}: {problems.value.get(run.id)}
           </p>
         ) : null,
       )}

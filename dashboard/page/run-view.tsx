@@ -1,8 +1,8 @@
-import { useEffect, useState } from 'preact/hooks'
 import type { RunDetail, TextTable } from '../contract.js'
+import { useAnswer } from './answer.js'
 import { Graph } from './graph.js'
 import { filesChanged, focus, runs, short } from './state.js'
-import { Headings, ShadedCell } from './table-parts.js'
+import { Headings, ShadedCell, Status } from './table-parts.js'
 
 /** Rows of a table that are shown. */
 const MOST_ROWS = 200
@@ -10,31 +10,18 @@ const MOST_ROWS = 200
 /** One run: figures as they form, predictions, confusion, the pipeline, facts, files. */
 export function RunView() {
   const id = focus.value
-  const [detail, setDetail] = useState<RunDetail | undefined>(undefined)
-  const [problem, setProblem] = useState('')
-  const changes = filesChanged.value
-  const summary = id === undefined ? undefined : runs.value.get(id)
-  useEffect(() => {
-    if (id === undefined) return
-    const asked = new AbortController()
-    fetch(`/api/run/${id}`, { signal: asked.signal })
-      .then(async (response) => {
-        if (!response.ok) throw new Error(await response.text())
-        setDetail((await response.json()) as RunDetail)
-        setProblem('')
-      })
-      .catch((error: Error) => asked.signal.aborted || setProblem(error.message))
-    return () => asked.abort()
-  }, [id, changes, summary?.status])
+  const address = id === undefined ? undefined : `/api/run/${id}`
+  const status = id === undefined ? undefined : runs.value.get(id)?.status
+  const { value: detail, problem } = useAnswer<RunDetail>(address, filesChanged.value, status)
   if (id === undefined) return <p class="empty">Choose the name of a run in the table.</p>
   if (problem) return <p class="problem">{problem}</p>
-  if (detail?.summary.id !== id) return <p class="empty">Loading …</p>
-  const { path, status, error } = detail.summary
+  if (!detail) return <p class="empty">Loading …</p>
+  const { path, error } = detail.summary
   const figures = figuresOf(detail)
   return (
     <article aria-label={path}>
       <h2>
-        {path} <span class={`status ${status.replaceAll(' ', '-')}`}>{status}</span>
+        {path} <Status status={detail.summary.status} />
       </h2>
       {error && <p class="problem">{error}</p>}
       {detail.remarks.map((remark) => (
@@ -117,6 +104,7 @@ function size(bytes: number): string {
 }
 
 function Sheet({ title, table: { columns, rows } }: { readonly title: string; readonly table: TextTable }) {
+  const isNumber = (cell: string): boolean => cell !== '' && Number.isFinite(Number(cell))
   return (
     <details>
       <summary>
@@ -129,7 +117,9 @@ function Sheet({ title, table: { columns, rows } }: { readonly title: string; re
             {rows.slice(0, MOST_ROWS).map((row, i) => (
               <tr key={i}>
                 {row.map((cell, j) => (
-                  <td key={j}>{cell}</td>
+                  <td key={j} class={isNumber(cell) ? 'number' : ''}>
+                    {isNumber(cell) ? short(Number(cell)) : cell}
+                  </td>
                 ))}
               </tr>
             ))}
@@ -140,29 +130,31 @@ function Sheet({ title, table: { columns, rows } }: { readonly title: string; re
   )
 }
 
-/** The confusion matrix with shades: each row by the share of its class. */
+const COUNT = /^predicted /
+
+/** The confusion matrix with shades: each row by the share of its class. What is computed from a row stands behind it. */
 function Confusion({ table: { columns, rows } }: { readonly table: TextTable }) {
-  const isCount = columns.map((name) => name.startsWith('predicted '))
+  const all = [...columns.keys()].slice(1)
+  const counts = all.filter((i) => COUNT.test(columns[i]!))
+  const places = [...counts, ...all.filter((i) => !counts.includes(i))]
   return (
     <section>
       <h3>Confusion</h3>
       <div class="scroll">
         <table class="heat">
-          <Headings names={columns} />
+          <caption>A row for each class, a column for each prediction</caption>
+          <Headings names={[columns[0]!, ...places.map((i) => columns[i]!.replace(COUNT, ''))]} />
           <tbody>
             {rows.map((cells) => {
-              const total = cells.reduce((sum, cell, i) => sum + (isCount[i] ? Number(cell) : 0), 0)
+              const total = counts.reduce((sum, i) => sum + Number(cells[i]), 0)
               return (
                 <tr key={cells[0]}>
                   <th scope="row">{cells[0]}</th>
-                  {cells.slice(1).map((cell, i) => {
-                    const share = isCount[i + 1] && total > 0 ? Number(cell) / total : 0
-                    return (
-                      <ShadedCell key={columns[i + 1]} share={share}>
-                        {short(cell === '' ? cell : Number(cell))}
-                      </ShadedCell>
-                    )
-                  })}
+                  {places.map((i) => (
+                    <ShadedCell key={columns[i]} share={counts.includes(i) && total > 0 ? Number(cells[i]) / total : 0}>
+                      {short(cells[i] === '' ? '' : Number(cells[i]))}
+                    </ShadedCell>
+                  ))}
                 </tr>
               )
             })}

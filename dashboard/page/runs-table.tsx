@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals'
-import type { RunSummary } from '../contract.js'
+import { MOST_CURVES, type RunSummary } from '../contract.js'
 import { chosen, focus, isComplete, labelOf, runs, short, textOf, toggle, varying, view } from './state.js'
+import { Status } from './table-parts.js'
 
 /** Rows on a page of the table. */
 const PAGE = 25
@@ -16,13 +17,20 @@ const matching = computed(() => {
   const terms = filter.value.split(/\s+/).filter(Boolean)
   return [...runs.value.values()].filter((run) => terms.every((term) => matches(run, term)))
 })
-const settings = computed(() => varying([...runs.value.values()]).slice(0, MOST_COLUMNS))
+const settings = computed(() => varying(matching.value).slice(0, MOST_COLUMNS))
 const metrics = computed(() => {
-  const names = new Set([...runs.value.values()].flatMap(({ final }) => Object.keys(final)))
+  const names = new Set(matching.value.flatMap(({ final }) => Object.keys(final)))
   const plain = [...names].filter((name) => !/^(epoch|step)$|cost$/.test(name))
   const rank = (name: string): number => (/accuracy$/.test(name) ? 0 : 1) + (/^(test|validation)/.test(name) ? 0 : 2)
   return plain.sort((a, b) => rank(a) - rank(b)).slice(0, MOST_COLUMNS)
 })
+/** The columns behind the status: the most telling metrics and what differs come first. */
+const columns = computed(() => [
+  ...metrics.value.slice(0, 2),
+  ...settings.value,
+  ...['epoch', 'seed', 'started'],
+  ...metrics.value.slice(2),
+])
 const sorted = computed(() => {
   const { by, isFalling } = sort.value
   const value = (run: RunSummary): unknown =>
@@ -58,7 +66,7 @@ export function RunsTable() {
   const pages = Math.max(1, Math.ceil(all.length / PAGE))
   const at = Math.min(page.value, pages - 1)
   const shown = all.slice(at * PAGE, (at + 1) * PAGE)
-  const head = ['run', 'status', 'started', 'epoch', 'seed', ...settings.value, ...metrics.value]
+  const head = ['run', 'status', ...columns.value]
   return (
     <section aria-label="Runs" class="runs">
       <search>
@@ -81,10 +89,10 @@ export function RunsTable() {
           </span>
           <button
             type="button"
-            onClick={() => (chosen.value = all.slice(0, 50).map(({ id }) => id))}
+            onClick={() => (chosen.value = all.slice(0, MOST_CURVES).map(({ id }) => id))}
             disabled={all.length === 0}
           >
-            Choose {Math.min(50, all.length)}
+            Choose {Math.min(MOST_CURVES, all.length)}
           </button>
           <button type="button" onClick={() => (chosen.value = [])} disabled={chosen.value.length === 0}>
             Choose none
@@ -140,7 +148,11 @@ function Head({ name }: { readonly name: string }) {
   const { by, isFalling } = sort.value
   const isBy = by === name
   return (
-    <th scope="col" aria-sort={isBy ? (isFalling ? 'descending' : 'ascending') : 'none'}>
+    <th
+      scope="col"
+      class={['run', 'status', 'started'].includes(name) ? '' : 'number'}
+      aria-sort={isBy ? (isFalling ? 'descending' : 'ascending') : 'none'}
+    >
       <button
         type="button"
         class="sort"
@@ -154,7 +166,7 @@ function Head({ name }: { readonly name: string }) {
 }
 
 function Row({ run, isChosen }: { readonly run: RunSummary; readonly isChosen: boolean }) {
-  const { id, path, status, error, started, seconds, final, seed, fold, tags, note } = run
+  const { id, path, status, error, tags, note } = run
   return (
     <tr class={isChosen ? 'chosen' : ''}>
       <td>
@@ -186,30 +198,27 @@ function Row({ run, isChosen }: { readonly run: RunSummary; readonly isChosen: b
         {note && <span class="note">{note}</span>}
       </th>
       <td title={error ?? ''}>
-        <span class={`status ${status.replaceAll(' ', '-')}`}>{status}</span>
+        <Status status={status} />
       </td>
-      <td>
-        {started
-          ? `${started.slice(0, 16).replace('T', ' ')}${seconds === undefined ? '' : `, ${duration(seconds)}`}`
-          : ''}
-      </td>
-      <td class="number">{short(final.epoch)}</td>
-      <td class="number">
-        {seed}
-        {fold === undefined ? '' : `, fold ${fold}`}
-      </td>
-      {settings.value.map((name) => (
-        <td key={name} class="number">
-          {name in run.settings ? textOf(run.settings[name]).slice(0, 40) : ''}
-        </td>
-      ))}
-      {metrics.value.map((name) => (
-        <td key={name} class="number">
-          {name in final ? short(final[name]) : ''}
+      {columns.value.map((name) => (
+        <td key={name} class={name === 'started' ? '' : 'number'}>
+          {cellOf(run, name)}
         </td>
       ))}
     </tr>
   )
+}
+
+/** The text of a run in one of `columns`. */
+function cellOf({ settings, final, seed, fold, started, seconds }: RunSummary, name: string): string {
+  if (name === 'epoch') return short(final.epoch)
+  if (name === 'seed') return fold === undefined ? String(seed) : `${seed}, fold ${fold}`
+  if (name === 'started') {
+    const took = seconds === undefined ? '' : `, ${duration(seconds)}`
+    return started ? `${started.slice(0, 16).replace('T', ' ')}${took}` : ''
+  }
+  if (name in final) return short(final[name])
+  return name in settings ? textOf(settings[name]).slice(0, 40) : ''
 }
 
 function duration(seconds: number): string {

@@ -1,6 +1,6 @@
 import type { RunSummary } from '../contract.js'
 import type { Rows } from './curve-store.js'
-import { labelOf, short, textOf } from './state.js'
+import { labelOf, short, textOf, varying } from './state.js'
 
 /** A line of a chart. */
 export interface Line {
@@ -68,12 +68,13 @@ export function linesOf(
   })
   const groups = choice.areBands ? groupsOf(chosen) : chosen.map((run) => [run])
   const isOne = groups.length === 1
+  const differing = varying(chosen)
   return groups.flatMap((group, g) =>
     drawn.flatMap((column, c): Line[] => {
       const [split] = partsOf(column)
       const curves = group.flatMap(({ id }) => curveOf(rows.get(id), column, choice) ?? [])
       if (curves.length === 0) return []
-      const name = group.length > 1 ? `${labelOf(group[0]!)} and ${group.length - 1} more` : labelOf(group[0]!)
+      const name = group.length > 1 ? nameOfGroup(group, differing) : labelOf(group[0]!)
       const look = isOne
         ? { colour: palette[c % palette.length]!, dash: dashes[c % dashes.length]! }
         : { colour: palette[g % palette.length]!, dash: dashes[(c + Math.floor(g / palette.length)) % dashes.length]! }
@@ -82,6 +83,18 @@ export function linesOf(
       ]
     }),
   )
+}
+
+/** `digits, eta=0.1, 3 seeds`: what tells the runs of a group from those of others. */
+function nameOfGroup(group: readonly RunSummary[], differing: readonly string[]): string {
+  const { name, settings } = group[0]!
+  const own = differing.filter((each) => each in settings).slice(0, 4)
+  const isFolds = group.some(({ fold }) => fold !== group[0]!.fold)
+  return [
+    name,
+    ...own.map((each) => `${each}=${textOf(settings[each])}`),
+    `${group.length} ${isFolds ? 'runs' : 'seeds'}`,
+  ].join(', ')
 }
 
 /** Runs that differ by seed or fold alone. */

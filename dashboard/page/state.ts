@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals'
-import type { LiveEvent, RunSummary } from '../contract.js'
+import { type LiveEvent, MOST_CURVES, type RunSummary } from '../contract.js'
 import type { Rows } from './curve-store.js'
 
 /** The views below the table. */
@@ -33,13 +33,10 @@ export const problems = signal<ReadonlyMap<string, string>>(new Map())
 /** The chosen runs that exist. */
 export const chosenRuns = computed(() => chosen.value.flatMap((id) => runs.value.get(id) ?? []))
 
-/** More curves are not drawn at the same time. */
-export const MOST_CHOSEN = 50
-
 /** Chooses a run or leaves it out. */
 export function toggle(id: string): void {
   const others = chosen.value.filter((other) => other !== id)
-  chosen.value = others.length < chosen.value.length ? others : [...others, id].slice(-MOST_CHOSEN)
+  chosen.value = others.length < chosen.value.length ? others : [...others, id].slice(-MOST_CURVES)
 }
 
 let isDue = false
@@ -57,9 +54,10 @@ export function rowsChanged(): void {
   else requestAnimationFrame(draw)
 }
 
-/** The short name of a run. */
-export function labelOf({ path }: RunSummary): string {
-  return path.replace(/^.*[/\\]/s, '') || path
+/** The short name of a run: its directory, for a point of a sweep with that of the sweep. */
+export function labelOf({ path, sweep }: Pick<RunSummary, 'path' | 'sweep'>): string {
+  const last = (text: string): string => text.replace(/^.*[/\\]/s, '') || text
+  return sweep === undefined ? last(path) : `${last(sweep)} ${last(path).slice(0, 8)}`
 }
 
 /** A value of a setting as text. */
@@ -76,17 +74,13 @@ export function short(value: unknown): string {
     : String(Number(value.toPrecision(4)))
 }
 
-/** The names of settings that are not the same in all runs. */
+/** The names of settings that have several values, in the runs that have them; the seed has a place of its own. */
 export function varying(list: readonly RunSummary[]): string[] {
   const values = new Map<string, Set<string>>()
   for (const { settings } of list)
-    for (const [name, value] of Object.entries(settings)) {
-      const known = values.get(name) ?? new Set()
-      known.add(textOf(value))
-      values.set(name, known)
-    }
-  const isEverywhere = (name: string): boolean => list.every(({ settings }) => name in settings)
-  return [...values].filter(([name, known]) => known.size > 1 || !isEverywhere(name)).map(([name]) => name)
+    for (const [name, value] of Object.entries(settings))
+      values.set(name, (values.get(name) ?? new Set()).add(textOf(value)))
+  return [...values].filter(([name, known]) => known.size > 1 && name !== 'seed').map(([name]) => name)
 }
 
 /** Keeps view and choice in the address, so that a reload shows the same. */
@@ -94,7 +88,7 @@ export function rememberInAddress(): void {
   const [, name, one = '', ids = ''] = location.hash.match(/^#([a-z]+)\/([\da-f]*)\/([\da-f,]*)$/) ?? []
   if (views.includes(name as View)) view.value = name as View
   focus.value = one || undefined
-  chosen.value = ids ? ids.split(',').slice(0, MOST_CHOSEN) : []
+  chosen.value = ids ? ids.split(',').slice(0, MOST_CURVES) : []
 }
 
 /** The part of the address that `rememberInAddress` reads. */

@@ -24,3 +24,8 @@ export function ShadedCell({ share, children }: { readonly share: number; readon
     </td>
   )
 }
+
+/** How far a run is, in a colour of its own. */
+export function Status({ status }: { readonly status: string }) {
+  return <span class={`status ${status.replaceAll(' ', '-')}`}>{status}</span>
+}

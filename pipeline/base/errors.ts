@@ -1,3 +1,4 @@
+import { isDeviceFailure } from '../../kernels/device-failure.js'
 import { isOutOfMemory } from '../../kernels/memory.js'
 import { oneLine } from './plain-text.js'
 import { loadProblem, reasonOf, systemMessage, UnfitFile } from './system-errors.js'
@@ -118,11 +119,12 @@ function inOneLine({ where, message }: Problem): Problem {
 
 /**
  * Adds a stage and its position to an error that the stage caused. An error that names a stage already is returned
- * unchanged. Errors of other types get the code `STAGE`, or `KERNEL` if a kernel could not allocate memory.
+ * unchanged. Errors of other types get the code `STAGE`, or `KERNEL` if a kernel could not allocate memory or lost its device.
  */
 export function inStage(error: unknown, stage: string, where: string | undefined): PipelineError {
   if (error instanceof PipelineError && error.stage) return error
-  const code = error instanceof PipelineError ? error.code : isOutOfMemory(error) ? 'KERNEL' : 'STAGE'
+  const isKernels = isOutOfMemory(error) || isDeviceFailure(error)
+  const code = error instanceof PipelineError ? error.code : isKernels ? 'KERNEL' : 'STAGE'
   const problems: readonly Problem[] =
     error instanceof PipelineError ? error.problems : [{ message: messageOf(error) || 'failed without a message' }]
   return new PipelineError(

@@ -1,4 +1,4 @@
-import { constants, lstatSync, opendirSync, readSync, type Stats } from 'node:fs'
+import { constants, fstatSync, lstatSync, opendirSync, readSync, type Stats } from 'node:fs'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { readWhole, withRegularFile } from './regular-file.js'
@@ -12,8 +12,8 @@ import { readWhole, withRegularFile } from './regular-file.js'
 /** More entries of one folder are not listed: a run has far fewer files. */
 const MAX_ENTRIES = 100_000
 
-/** Bytes that are read at a time. */
-const CHUNK = 1 << 20
+/** Bytes that are read at a time: of a large file, and of one whose size is not known. */
+const [CHUNK, SMALLEST] = [1 << 20, 1 << 12]
 
 /** A longer line, in characters, is damaged. */
 const MAX_LINE = 1 << 20
@@ -106,10 +106,11 @@ export interface Line {
  */
 export function* linesOf(file: number, from = 0): Generator<Line> {
   const decoder = new StringDecoder('utf8')
-  const chunk = Buffer.allocUnsafe(CHUNK)
+  // Large buffers for small files would keep the garbage collector busy where many runs are read.
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(SMALLEST, fstatSync(file).size - from)))
   let rest = ''
   for (let at = from; ; ) {
-    const count = readSync(file, chunk, 0, CHUNK, at)
+    const count = readSync(file, chunk, 0, chunk.length, at)
     at += count
     const lines = (rest + (count === 0 ? decoder.end() : decoder.write(chunk.subarray(0, count)))).split('\n')
     rest = lines.pop()!

@@ -19,12 +19,16 @@ import { readRegularFile } from './regular-file.js'
  */
 
 const NAME = 'lock'
-/** The files of processes that are about to take a lock. */
-const CONTENDER = /^lock\.[0-9a-f]{16}$/
+/** The lock of the notes of a run, which are written while the run has the other lock. */
+const NOTES = 'notes.lock'
+/** The files of processes that are about to take a lock: its name, and theirs. */
+const CONTENDER = /^(lock|notes\.lock)\.[0-9a-f]{16}$/
 /** A larger file is not a lock. */
 const MAX_BYTES = 4096
 /** For so long, in milliseconds, a process waits for others that want the same lock. */
 const PATIENCE = 2000
+/** For so long it waits for a lock that is held for a moment only. */
+const LONG_PATIENCE = 20_000
 /** Milliseconds between two looks. */
 const INTERVAL = 10
 
@@ -33,7 +37,7 @@ const held = new Set<() => void>()
 
 /** Whether a name in a directory is that of a lock, or of a file that becomes one. */
 export function isLockFile(name: string): boolean {
-  return name === NAME || CONTENDER.test(name)
+  return name === NAME || name === NOTES || CONTENDER.test(name)
 }
 
 /**
@@ -45,14 +49,23 @@ export function isLockFile(name: string): boolean {
  * machine or in another container. Throws a PipelineError `WRITE` if the lock cannot be written.
  */
 export function lockDirectory(directory: string): () => void {
-  const path = join(directory, NAME)
-  const giveUp = performance.now() + PATIENCE
+  return lock(directory, NAME, false)
+}
+
+/** Locks the notes of a run directory, as `lockDirectory` does, but waits for a process that has the lock: it is soon done. */
+export function lockNotes(directory: string): () => void {
+  return lock(directory, NOTES, true)
+}
+
+function lock(directory: string, name: string, waits: boolean): () => void {
+  const path = join(directory, name)
+  const giveUp = performance.now() + (waits ? LONG_PATIENCE : PATIENCE)
   for (;;) {
-    const obstacle = obstacleIn(directory)
+    const obstacle = obstacleIn(directory, name)
     if (!obstacle) {
-      const text = take(directory)
+      const text = take(directory, name)
       if (text !== undefined) return releaser(path, text)
-    } else if (obstacle.path === path || obstacle.isUnknown || performance.now() > giveUp)
+    } else if ((obstacle.path === path && !waits) || obstacle.isUnknown || performance.now() > giveUp)
       throw lockedError(directory, obstacle)
     pause()
   }
@@ -70,15 +83,15 @@ interface Obstacle {
  * Makes one attempt to take the lock. Returns the text of the lock file, or undefined if another process was in the way
  * or has removed the file of this process, which it took for that of a process killed while writing it.
  */
-function take(directory: string): string | undefined {
+function take(directory: string, name: string): string | undefined {
   const id = randomBytes(8).toString('hex')
-  const own = join(directory, `${NAME}.${id}`)
+  const own = join(directory, `${name}.${id}`)
   const text = JSON.stringify(thisProcess(id))
   const giveUp = performance.now() + PATIENCE
   try {
     writeNew(own, text)
     for (;;) {
-      const obstacle = obstacleIn(directory, own)
+      const obstacle = obstacleIn(directory, name, own)
       if (!obstacle) break
       // Of several that wait for each other, the first by name stays.
       const isFirst = obstacle.path > own
@@ -88,13 +101,13 @@ function take(directory: string): string | undefined {
       }
       pause()
     }
-    renameSync(own, join(directory, NAME))
+    renameSync(own, join(directory, name))
     return text
   } catch (error) {
     unlink(own)
     if (error instanceof PipelineError) throw error
     if ((error as NodeJS.ErrnoException).code === 'ENOENT' && existsSync(directory)) return undefined
-    throw new PipelineError('WRITE', fileProblem('write', shortPath(join(directory, NAME)), error), { cause: error })
+    throw new PipelineError('WRITE', fileProblem('write', shortPath(join(directory, name)), error), { cause: error })
   }
 }
 
@@ -105,14 +118,14 @@ function take(directory: string): string | undefined {
  * @param own the file of this process. Only with it, a file that is not complete counts as that of a process killed
  *   while writing it, and is removed: if its process still runs, it finds `own` afterwards.
  */
-function obstacleIn(directory: string, own?: string): Obstacle | undefined {
-  const contenders = attempt('read the directory', directory, () => readdirSync(directory)).filter((name) =>
-    CONTENDER.test(name),
+function obstacleIn(directory: string, lock: string, own?: string): Obstacle | undefined {
+  const contenders = attempt('read the directory', directory, () => readdirSync(directory)).filter(
+    (name) => CONTENDER.exec(name)?.[1] === lock,
   )
   if (own !== undefined && !contenders.some((name) => join(directory, name) === own))
     throw Object.assign(new Error('the file was removed'), { code: 'ENOENT' })
   // In this order, `lock` comes last; see above.
-  for (const path of [...contenders.sort(), NAME].map((name) => join(directory, name))) {
+  for (const path of [...contenders.sort(), lock].map((name) => join(directory, name))) {
     if (path === own) continue
     const text = contentOf(path)
     const owner = ownerIn(text)
@@ -120,7 +133,7 @@ function obstacleIn(directory: string, own?: string): Obstacle | undefined {
       throw new PipelineError('ARGUMENTS', `${shortPath(path)} lies there and is no lock of Millrace; move it away`)
     const state = owner && stateOf(owner)
     if (owner && state !== 'ended') return { path, owner, isUnknown: state === 'unknown' }
-    const isContender = path !== join(directory, NAME)
+    const isContender = path !== join(directory, lock)
     if (isContender && (owner || own !== undefined)) unlink(path)
   }
   return undefined

@@ -15,6 +15,8 @@ export interface FlowActivity {
   isActive(): boolean
   /** Number of tables that it is working on or that wait for that. */
   inFlight(): number
+  /** The most that were in flight at one time. */
+  readonly mostInFlight: number
 }
 
 /** One source that is emitting its items. */
@@ -24,6 +26,9 @@ export interface Pump {
   /** True while the source waits before its next item. */
   isIdle: boolean
 }
+
+/** Called at a quiet moment. The sources go on once all that it returns has resolved; it must not reject. */
+export type Settled = (isQuiet: boolean) => Promise<void> | undefined | void
 
 /** What the flows of one run share: the abort signal, the waiting sources, and the callbacks for a quiet moment. */
 export class FlowControl {
@@ -35,7 +40,9 @@ export class FlowControl {
   private lastTurn = Date.now()
   private readonly flows: Worker[] = []
   private readonly pumps = new Set<Pump>()
-  private settling: ((isQuiet: boolean) => void)[] = []
+  private settling: Settled[] = []
+  /** Callbacks that have been called and are still at work. */
+  private working = 0
 
   constructor(signal: AbortSignal) {
     this.isAborted = signal.aborted
@@ -67,16 +74,17 @@ export class FlowControl {
 
   /**
    * Calls back at the next quiet moment: each source is about to emit its next item, or its end, and no other stage is
-   * busy. If all sources have ended, no such moment comes: the callback then gets false, possibly before this returns.
+   * busy. The moment lasts until the promise of the callback has resolved, if it returns one. If all sources have ended, no
+   * such moment comes: the callback then gets false, possibly before this returns.
    */
-  settle(callback: (isQuiet: boolean) => void): void {
+  settle(callback: Settled): void {
     this.settling.push(callback)
     if (this.pumps.size === 0) this.callSettled(false)
   }
 
-  /** Whether a callback waits for a quiet moment. */
+  /** Whether a callback waits for a quiet moment, or is at work in one. */
   get isSettling(): boolean {
-    return this.settling.length > 0
+    return this.settling.length > 0 || this.working > 0
   }
 
   /**
@@ -84,10 +92,10 @@ export class FlowControl {
    * them and returns true.
    */
   mayGoOn(): boolean {
-    if (this.settling.length === 0) return true
-    if (!this.isQuiet()) return false
+    if (!this.isSettling) return true
+    if (this.working > 0 || !this.isQuiet()) return false
     this.callSettled(true)
-    return true
+    return !this.isSettling
   }
 
   private isQuiet(): boolean {
@@ -98,7 +106,15 @@ export class FlowControl {
   private callSettled(isQuiet: boolean): void {
     const callbacks = this.settling
     this.settling = []
-    for (const callback of callbacks) callback(isQuiet)
+    for (const callback of callbacks) {
+      const work = callback(isQuiet)
+      if (!work) continue
+      this.working++
+      work.finally(() => {
+        this.working--
+        this.wake()
+      })
+    }
     this.wake()
   }
 

@@ -13,6 +13,8 @@ export class StageFlow implements Flow, FlowActivity {
   private readonly downstream: { readonly stage: StageFlow; readonly input: string }[] = []
   /** How many tables are being worked on or wait for that, by the input they came from. */
   private readonly held = new Map<string, number>()
+  /** As in `FlowActivity`. */
+  mostInFlight = 0
   /** `isClear` was found out when `control.changes` had this value. */
   private clearAt = -1
   private isClear = true
@@ -157,6 +159,7 @@ export class StageFlow implements Flow, FlowActivity {
   private hold(input: string, change: number): void {
     if (change === 0) return
     this.held.set(input, (this.held.get(input) ?? 0) + change)
+    if (change > 0) this.mostInFlight = Math.max(this.mostInFlight, this.inFlight())
     this.control.holdChanged(change < 0)
     this.onActivity?.()
   }

@@ -1,7 +1,7 @@
 import type { Asked } from '../stage/stage.js'
-import type { Graph, Node } from './node.js'
+import { type Graph, type Node, readersOf } from './node.js'
 
-/** What a stage asks of the stage that feeds one of its inputs. */
+/** What a stage asks of the stage that feeds one of its inputs; empty if it asks for nothing in particular. */
 interface Request {
   readonly from: Node
   /** The id of the stage that is asked. */
@@ -18,10 +18,7 @@ const things: Readonly<Partial<Record<keyof Asked, string>>> = {
 function requestsIn({ nodes }: Graph): Request[] {
   return nodes.flatMap((from) => {
     const all: Readonly<Record<string, Asked | undefined>> = from.stage?.asks?.(from.options) ?? {}
-    return Object.entries(all).flatMap(([port, asked]) => {
-      const source = from.inputs.get(port)
-      return source && asked && Object.keys(asked).length > 0 ? [{ from, to: source.id, asked }] : []
-    })
+    return [...from.inputs].map(([port, { id }]) => ({ from, to: id, asked: all[port] ?? {} }))
   })
 }
 
@@ -31,9 +28,28 @@ export function asksForPieces({ stage, options }: Node): boolean {
   return Object.values(all).some((asked) => asked?.pieces)
 }
 
-/** What the stages that a stage feeds ask of it. */
-export function askedOf({ id }: Node, graph: Graph): Asked[] {
-  return requestsIn(graph).flatMap(({ to, asked }) => (to === id ? [asked] : []))
+/** What the stages that a stage feeds ask of it: an entry for each, empty if it asks for nothing. */
+export function askedOf(node: Node, graph: Graph): Asked[] {
+  const all = requestsIn(graph).flatMap(({ to, asked }) => (to === node.id ? [asked] : []))
+  if (!all.some(({ borrowed }) => borrowed)) return all
+  const borrowed = isBorrowed(node, graph)
+  return all.map((asked) => ({ ...asked, borrowed }))
+}
+
+/** Outputs that are no batches. */
+const own: ReadonlySet<string> = new Set(['parameters', 'metrics', 'predictions'])
+
+/** Whether no stage keeps the batches of this one. */
+function isBorrowed(node: Node, graph: Graph): boolean {
+  return readersOf(node, graph).every((reader) => {
+    const all: Readonly<Record<string, Asked | undefined>> = reader.stage.asks?.(reader.options) ?? {}
+    const ports = [...reader.inputs].filter(([, source]) => source.id === node.id)
+    if (!ports.every(([port]) => all[port]?.borrowed)) return false
+    return (
+      Object.values<{ type: string }>(reader.stage.outputs).every(({ type }) => own.has(type)) ||
+      isBorrowed(reader, graph)
+    )
+  })
 }
 
 /** Reports what a stage asks of one that does not answer it. */

@@ -11,6 +11,8 @@ export interface Outline {
     readonly use: string
     /** What it keeps in memory; undefined if it holds nothing. */
     readonly holds: string | undefined
+    /** The most tables that it worked on at one time, or that waited for that, if that was measured. */
+    readonly inFlight?: number | undefined
     /** What it emits. */
     readonly outputs: readonly OutlineOutput[]
   }[]

@@ -46,6 +46,8 @@ export interface LiveStage {
   readonly tablesPerSecond: number
   /** Number of tables that it is working on or that wait for that. */
   readonly inFlight: number
+  /** The most of these at one time since this process began; runs of older versions do not tell. */
+  readonly mostInFlight?: number | undefined
   /** What it may hold, in words (`holds` of the stage); undefined if it holds nothing. */
   readonly allowed?: string | undefined
 }

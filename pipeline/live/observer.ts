@@ -144,6 +144,7 @@ export class RunObserver {
         rowsPerSecond: fastest('rowsPerSecond'),
         tablesPerSecond: fastest('tablesPerSecond'),
         inFlight: this.flows[i]?.inFlight() ?? 0,
+        mostInFlight: this.flows[i]?.mostInFlight ?? 0,
         ...(stage.holds !== undefined && { allowed: stage.holds }),
       } as const
     })

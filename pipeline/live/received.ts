@@ -37,6 +37,7 @@ const stage = z.object({
   rowsPerSecond: count,
   tablesPerSecond: count,
   inFlight: count,
+  mostInFlight: count.optional(),
   allowed: text.optional(),
 })
 

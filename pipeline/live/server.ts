@@ -29,12 +29,11 @@ export interface LiveSocket {
 
 /**
  * Opens the socket of a run in its directory, mode 600. Nothing that a client does, and no error of the socket, reaches
- * the run; if the socket cannot be made, the run goes on without. Runs without a directory have no socket, and Windows
- * has none.
+ * the run; if the socket cannot be made, the run goes on without. Runs without a directory have no socket.
  */
 export function openLiveSocket(directory: string, observer: RunObserver, taps: WireTaps): LiveSocket {
   const none = { status: 'failed' as const, close: () => {} }
-  if (directory === '' || process.platform === 'win32') return none
+  if (directory === '') return none
   try {
     const place = makeSocketPlace(directory)
     try {

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { chmodSync, lstatSync, mkdtempSync, readlinkSync, rmSync, type Stats, symlinkSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join, relative, win32 } from 'node:path'
 
 /** The name of the socket in a run directory. */
 export const SOCKET = 'live.sock'
@@ -24,9 +25,10 @@ function fits(path: string): boolean {
  * Makes room for the socket of a run: `live.sock` in its directory. If that path is too long for a socket, the socket
  * lies in a temporary folder that only this user may enter, and `live.sock` is a link to it. A socket or link that a
  * killed run has left is removed; the caller has locked the directory. Throws if there is no such place, or if a file of
- * another kind has that name.
+ * another kind has that name. On Windows it is a pipe, which goes with its process.
  */
-export function makeSocketPlace(directory: string): SocketPlace {
+export function makeSocketPlace(directory: string, platform = process.platform): SocketPlace {
+  if (platform === 'win32') return pipePlace(directory)
   const path = join(directory, SOCKET)
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found) {
@@ -51,9 +53,24 @@ export function makeSocketPlace(directory: string): SocketPlace {
   }
 }
 
-/** Makes a socket readable and writable for this user alone. */
+/**
+ * The pipe of a run on Windows, where sockets are no files. Its name comes from the path of the directory, in which small
+ * and capital letters are the same.
+ */
+function pipePlace(directory: string): SocketPlace {
+  const path = win32.resolve(directory).toLowerCase()
+  const name = createHash('sha256').update(path).digest('hex').slice(0, 32)
+  return { path: `\\\\.\\pipe\\millrace-${name}`, remove: () => {} }
+}
+
+/** Makes a socket readable and writable for this user alone. Others may not write to a pipe of Windows, so they cannot ask. */
 export function makePrivate(path: string): void {
-  chmodSync(path, 0o600)
+  if (process.platform !== 'win32') chmodSync(path, 0o600)
+}
+
+/** Whether a process may listen at the directory of a run; false if there is certainly none. */
+export function mayListen(directory: string): boolean {
+  return process.platform === 'win32' || lstatSync(join(directory, SOCKET), { throwIfNoEntry: false }) !== undefined
 }
 
 /**
@@ -61,7 +78,8 @@ export function makePrivate(path: string): void {
  * for that; undefined if there is no socket. A run directory may come from a stranger: a link that `makeSocketPlace` did
  * not make, and a socket of another user, are none.
  */
-export function findSocket(directory: string): SocketPlace | undefined {
+export function findSocket(directory: string, platform = process.platform): SocketPlace | undefined {
+  if (platform === 'win32') return pipePlace(directory)
   const path = join(directory, SOCKET)
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found?.isSymbolicLink()) {

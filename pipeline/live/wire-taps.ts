@@ -1,10 +1,10 @@
 import type { Table } from 'apache-arrow'
-import { Observable, type ObservableInput, type Subscriber } from 'rxjs'
+import { concatMap, from, Observable, type ObservableInput, type Subscriber } from 'rxjs'
 import { PipelineError } from '../base/errors.js'
 import { didYouMean } from '../base/nearest.js'
 import { cutName, listed } from '../base/words.js'
 import type { Flow } from '../stage/flow-contract.js'
-import { copyParameters } from '../wires/parameters.js'
+import { broughtArrays, copyParameters, hasArrays } from '../wires/parameters.js'
 import { type RunObserver, wireId } from './observer.js'
 
 /** A table of a wire, as `latest` emits it. */
@@ -25,7 +25,8 @@ export interface RunWires {
   readonly names: readonly string[]
   /**
    * Emits tables of a wire between two steps, without slowing the run: tables that pass before a subscriber has had its
-   * turn are left out and counted. Parameters are copies, other tables share their memory with the run.
+   * turn are left out and counted, as are parameters that a device has not copied into this process. Parameters are copies,
+   * other tables share their memory with the run.
    */
   latest(wire: string): Observable<PassedTable>
   /**
@@ -101,7 +102,8 @@ export class WireTaps implements RunWires {
       }
       return tables.subscribe({
         next: (table) => {
-          const value = isWaiting || subscriber.closed ? undefined : take(table, type)
+          const isHere = type !== 'parameters' || isWaiting || hasArrays(table)
+          const value = isWaiting || subscriber.closed || !isHere ? undefined : take(table, type)
           if (value === undefined) {
             skipped++
             return
@@ -133,7 +135,12 @@ export class WireTaps implements RunWires {
           complete: () => reader.complete(),
         }),
       )
-      return tables.pipe(wire.flow.concatMap(work)).subscribe(subscriber)
+      // The run waits, so the parameters of a device are still those of this table.
+      const whole = (table: Table): ObservableInput<R> => {
+        const brought = wire.type === 'parameters' ? broughtArrays(table) : undefined
+        return brought ? from(brought).pipe(concatMap(() => work(table))) : work(table)
+      }
+      return tables.pipe(wire.flow.concatMap(whole)).subscribe(subscriber)
     })
   }
 

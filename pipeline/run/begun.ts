@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import type { KernelName } from '../../kernels/contract.js'
+import type { KernelChoice } from '../../kernels/contract.js'
 import { PipelineError, type Problem } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { hasCheckpoints, soundCheckpoints } from '../directory/checkpoint.js'
@@ -41,7 +41,8 @@ export async function standingOf(pipeline: Pipeline, directory: string): Promise
  */
 export function startOrResume(pipeline: Pipeline, { out, ...settings }: RunSettings & { readonly out: string }): Run {
   const path = resolve(out)
-  const kernel = settings.kernel ?? kernelOf(pipeline, path)
+  const { kernel: asked = 'auto' } = settings
+  const kernel = asked === 'auto' ? (kernelOf(pipeline, path) ?? settings.kernel) : asked
   return startWith(
     { ...settings, ...(kernel !== undefined && { kernel }) },
     { pipeline: () => pipeline, open: () => open(pipeline, path) },
@@ -61,7 +62,7 @@ async function open(pipeline: Pipeline, path: string): Promise<RunStart> {
 }
 
 /** The kernel that a run has begun with, because the last digits depend on it. */
-function kernelOf(pipeline: Pipeline, path: string): KernelName | undefined {
+function kernelOf(pipeline: Pipeline, path: string): KernelChoice | undefined {
   return isBegun(pipeline, path) ? recordIn(path).kernel?.name : undefined
 }
 

@@ -123,9 +123,8 @@ export class Checkpointer {
   }
 
   /** Makes a last checkpoint of a run that ends early, because of an abort or because a stage stopped it. */
-  onEnding(reason: 'abort' | 'stop'): void {
-    if (reason === 'stop') this.takeLast()
-    else this.take()
+  onEnding(reason: 'abort' | 'stop'): Promise<void> | undefined {
+    return reason === 'stop' ? this.takeLast() : this.take()
   }
 
   /**
@@ -142,8 +141,8 @@ export class Checkpointer {
     // Several models count their steps each on its own.
     if (position.step > (this.position?.step ?? 0)) this.position = position
     if (this.rule.keep === 0) return
-    if (isLast(position)) this.running?.settle((isQuiet) => isQuiet && this.takeLast())
-    else if (isLastButOne(position)) this.running?.settle((isQuiet) => isQuiet && this.takeBeforeEnd(position))
+    if (isLast(position)) this.whenQuiet(() => this.takeLast())
+    else if (isLastButOne(position)) this.whenQuiet(() => this.takeBeforeEnd(position))
     else if (isDueAt(this.rule.every, position)) this.request()
   }
 
@@ -151,15 +150,38 @@ export class Checkpointer {
   private request(): void {
     if (this.isDue || !this.position) return
     this.isDue = true
+    this.whenQuiet(
+      () => this.take(),
+      () => {
+        this.isDue = false
+      },
+    )
+  }
+
+  /** Calls `take` when no table is under way between the stages, unless every source has ended; `first` in any case. */
+  private whenQuiet(take: () => Promise<void> | undefined, first = (): void => {}): void {
     this.running!.settle((isQuiet) => {
-      this.isDue = false
-      if (isQuiet) this.take()
+      first()
+      return isQuiet ? take()?.catch((error) => this.running!.fail(error)) : undefined
     })
   }
 
-  private take(): void {
-    if (this.rule.keep === 0 || !this.position || this.isEnding() || isLast(this.position)) return
-    this.writer.write(this.copyStates(this.position, false), (error) => this.running!.fail(error))
+  private take(): Promise<void> | undefined {
+    const { position } = this
+    if (this.rule.keep === 0 || !position || this.isEnding() || isLast(position)) return undefined
+    return this.prepared(() => this.write(position))
+  }
+
+  /** Calls `take` once every stage has its state in this process: at once, unless a state lies on a device. */
+  private prepared(take: () => void): Promise<void> | undefined {
+    const waits = [...this.hooks.values()].flatMap((hooks) => hooks.prepare?.() ?? [])
+    if (waits.length > 0) return Promise.all(waits).then(take)
+    take()
+    return undefined
+  }
+
+  private write(position: Position): void {
+    this.writer.write(this.copyStates(position, false), (error) => this.running!.fail(error))
   }
 
   /** Whether every model has made its last step but one. No checkpoint but that at the end is made then. */
@@ -172,17 +194,20 @@ export class Checkpointer {
    * in their own way, as an evaluation does. A run that is made longer goes on from here, so that they see this step
    * again as one among others. So does a run that failed behind the training.
    */
-  private takeBeforeEnd(position: Position): void {
-    if (position !== this.position) return
-    this.writer.write(this.copyStates(position, false), (error) => this.running!.fail(error))
+  private takeBeforeEnd(position: Position): Promise<void> | undefined {
+    return position === this.position ? this.prepared(() => this.write(position)) : undefined
   }
 
   /**
    * Copies the states at the end of training. They are written when the run is done: a run that is killed before that
    * resumes from an earlier checkpoint, so that the stages behind the training see its end again.
    */
-  private takeLast(): void {
-    if (this.rule.keep > 0 && this.position) this.last = this.copyStates(this.position, true)
+  private takeLast(): Promise<void> | undefined {
+    const { position } = this
+    if (this.rule.keep === 0 || !position) return undefined
+    return this.prepared(() => {
+      this.last = this.copyStates(position, true)
+    })
   }
 
   private copyStates({ epoch, step }: Position, isLast: boolean): CheckpointCopy {

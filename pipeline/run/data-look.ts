@@ -32,7 +32,9 @@ export class DataLook {
 
   /** Looks at the output of a stage that loads or divides examples. */
   watch(node: Node, port: string, wire: Observable<Table>): void {
-    const twins = this.isDividedAgain(node, port) ? undefined : new Twins()
+    // Rows of one split alone, such as those for a trained model, need not be kept.
+    const isAlone = node.facts[port]?.splits?.length === 1
+    const twins = isAlone || this.isDividedAgain(node, port) ? undefined : new Twins()
     let isShared = false
     if (twins)
       wire.subscribe({

@@ -1,10 +1,10 @@
 import type { Subject } from 'rxjs'
-import { openKernels } from '../../kernels/index.js'
-import { messageOf, PipelineError } from '../base/errors.js'
+import { PipelineError } from '../base/errors.js'
 import { scratchDirectory } from '../directory/run-directory.js'
 import { checkInputFiles } from '../graph/missing-files.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import type { WireTaps } from '../live/wire-taps.js'
+import { chosenKernels } from './chosen-kernels.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import { type Division, runDivided } from './division.js'
 import { type RunStart, runInProcess } from './execution.js'
@@ -37,29 +37,34 @@ export async function execute(opener: RunOpener, settings: RunSettings, { events
   if (!parallel) {
     // Prepared data was read already.
     if (!settings.prepared) await checkInputFiles(pipeline)
-    return runWithKernels(opener.open, settings, { events, taps })
+    return runWithKernels(pipeline, opener.open, settings, { events, taps })
   }
   return runDivided(parallel, settings, async (division, divided) => {
     await checkInputFiles(pipeline)
-    return runWithKernels(() => openOnRank(division, pipeline, opener), divided, { events, taps }, division)
+    return runWithKernels(pipeline, () => openOnRank(division, pipeline, opener), divided, { events, taps }, division)
   })
 }
 
 /** Opens the kernels before the run directory, so that a kernel that is not available leaves no directory behind. */
 async function runWithKernels(
+  pipeline: Pipeline,
   open: RunOpener['open'],
   settings: RunSettings,
   outlets: RunOutlets,
   division?: Division,
 ): Promise<Result> {
-  const kernels = await openKernels(settings).catch((cause) => {
-    throw new PipelineError('KERNEL', messageOf(cause), { cause })
-  })
+  const { kernels, reason } = await chosenKernels(settings, pipeline.graph, division !== undefined)
   try {
+    if (division && kernels.stepsAhead)
+      throw new PipelineError(
+        'KERNEL',
+        `the ${kernels.name} kernel trains on one device, and a divided run adds up the gradients of its processes on their ` +
+          'CPUs; leave parallel out of the definition, or take --kernel native',
+      )
     await division?.agreeOnKernels(kernels)
     const start = await open()
     try {
-      return await runInProcess(start, { kernels, settings, ...outlets, division })
+      return await runInProcess(start, { kernels, choice: reason, settings, ...outlets, division })
     } finally {
       start.directory.release()
     }

@@ -7,6 +7,7 @@ import { asPipelineError, inStage, messageOf, PipelineError } from '../base/erro
 import { version } from '../base/package.js'
 import { randomStreams, splitStreams } from '../base/random.js'
 import { overrideCheckpointRule } from '../definition/checkpoint.js'
+import { type SettingValues, settingsOf } from '../definition/settings.js'
 import { isOwnDefinition } from '../definition/trust.js'
 import { type Checkpoint, pruneCheckpoints } from '../directory/checkpoint.js'
 import type { OptionChange } from '../directory/configuration.js'
@@ -76,6 +77,8 @@ export interface ResumeState {
 export interface RunTools {
   /** The opened kernels. The caller closes them. */
   readonly kernels: Kernels
+  /** Why they were chosen, if the run was told `auto`. */
+  readonly choice?: string | undefined
   /** The settings that the caller of the run gave. */
   readonly settings: RunSettings
   /** Where the events of the run go. */
@@ -95,7 +98,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const { settings, events, taps, division } = tools
   const rank = division?.rank ?? 0
   const isChanged = (resumed?.changes ?? []).some(({ from }) => from > 1)
-  const definition = definitionText(pipeline, directory.path, isChanged)
+  const { text: definition, settings: own } = storedDefinition(pipeline, directory.path, isChanged)
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
   const kernels = timedKernels(tools.kernels, clock)
   const recorder = new Recorder({
@@ -104,6 +107,7 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     clock,
     directory,
     definition: createHash('sha256').update(definition).digest('hex'),
+    settings: own,
     notes: resumed?.notes ?? [],
     resumedAt: resumed?.checkpoint?.step,
     metrics: resumed?.metrics ?? {},
@@ -163,9 +167,11 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const socket = openLiveSocket(directory.path, observer, taps)
   try {
     noteOtherMaker(resumed, kernels, recorder)
+    if (tools.choice) recorder.note(tools.choice)
     if (!resumed) writeDefinition()
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
+    if (tools.choice) events.next({ type: 'note', stage: 'kernel', message: tools.choice })
     await runGraph(graph, {
       contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer, metrics),
       watch: (node, port, wire) => {
@@ -306,14 +312,18 @@ function watchedIn(
 
 /** Returns the hooks of a stage, with its name in the errors of `begin`. */
 function withStage<S>(hooks: StateHooks<S>, { title, where }: Node): StateHooks<S> {
+  const named = (error: unknown): never => {
+    throw inStage(error, title, where)
+  }
   return {
+    prepare: () => hooks.prepare?.()?.catch(named),
     snapshot: () => hooks.snapshot(),
     restore: (state) => hooks.restore(state),
     begin: () => {
       try {
         hooks.begin?.()
       } catch (error) {
-        throw inStage(error, title, where)
+        named(error)
       }
     },
     sync: async () => hooks.sync?.(),
@@ -373,8 +383,18 @@ function withProblem(error: PipelineError, second: unknown): PipelineError {
  * @param isChanged true if the run did not have these options for all of its steps
  */
 export function definitionText(pipeline: Pipeline, base: string, isChanged = false): string {
+  return storedDefinition(pipeline, base, isChanged).text
+}
+
+/** What `definitionText` returns, and the settings in it. */
+function storedDefinition(
+  pipeline: Pipeline,
+  base: string,
+  isChanged: boolean,
+): { readonly text: string; readonly settings: SettingValues } {
   const document = pipeline.toDocument({ allowObjects: true, base })
-  const { stages } = document.toJS() as { stages: readonly { readonly use: string }[] }
+  const data = document.toJS() as { readonly stages: readonly { readonly use: string }[] }
+  const { stages } = data
   const isElsewhere = stages.some(({ use }) => use.startsWith('../'))
   document.commentBefore =
     (isChanged
@@ -382,5 +402,5 @@ export function definitionText(pipeline: Pipeline, base: string, isChanged = fal
         ' runs all of it as it is here, --set with other values'
       : ' As it ran: millrace run pipeline.yaml runs it again, --set with other values') +
     (isElsewhere ? ',\n with the folder of its stage files behind --plugins.' : '.')
-  return String(document)
+  return { text: String(document), settings: settingsOf(data) }
 }

@@ -153,7 +153,7 @@ export async function prepare(
     wire.subscribe({ next, error: () => {} })
   }
 
-  const quiet = (): void => {}
+  const quiet = (): undefined => {}
   try {
     await runGraph({ nodes }, { contextOf, watch, onWired: quiet, onEnding: quiet, onStageEnd: quiet, signal })
   } catch (error) {

@@ -4,6 +4,7 @@ import type { DataSource } from '../base/data-source.js'
 import type { PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
 import type { ParallelOptions } from '../definition/parallel.js'
+import { type SettingValues, settingsAsJson } from '../definition/settings.js'
 import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import { foldersOf } from '../graph/input-files.js'
@@ -36,6 +37,8 @@ export interface RunRecord {
   readonly parallel?: ParallelOptions & { readonly library: string }
   /** SHA-256 of `pipeline.yaml`. */
   readonly definition: string
+  /** Its vars, and the options that refer to none (`model.eta`); left out if JSON cannot hold them (`.inf`). */
+  readonly settings?: SettingValues | undefined
   /** The commit of the folder that the definition lies in; left out if git knows none. */
   readonly git?: GitState
   /** The folders in which relative paths of data were looked for, in this order. */
@@ -98,6 +101,8 @@ export interface RecordSources {
   readonly directory: RunDirectory
   /** SHA-256 of `pipeline.yaml`. */
   readonly definition: string
+  /** Its settings. */
+  readonly settings: SettingValues
   /** The notes to begin with. */
   readonly notes: readonly string[]
   /** The step that a resumed run goes on from; undefined: it begins at the start. */
@@ -258,7 +263,7 @@ function seconds(milliseconds: number): number {
 }
 
 /** The part of a record that does not change during a run. */
-function constantPart({ pipeline, kernels, definition, resumedAt, library }: RecordSources) {
+function constantPart({ pipeline, kernels, definition, settings, resumedAt, library }: RecordSources) {
   const { parallel } = pipeline.definition
   return {
     name: pipeline.name,
@@ -272,6 +277,7 @@ function constantPart({ pipeline, kernels, definition, resumedAt, library }: Rec
     kernel: { name: kernels.name, detail: kernels.detail, threads: kernels.threads },
     ...(parallel && library && { parallel: { ...parallel, library } }),
     definition,
+    settings: settingsAsJson(settings),
     folders: foldersOf(pipeline.definition),
     ...(resumedAt !== undefined && { resumedAt }),
     started: new Date().toISOString(),

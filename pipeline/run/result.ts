@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import type { StateHooks } from '../stage/stage.js'
 import { type keptRows, rowsFrom, rowsState } from '../wires/kept-rows.js'
 import { type MetricsRow, metricInfosOf, metricsRows } from '../wires/metrics.js'
-import { copyParameters, modelOf } from '../wires/parameters.js'
+import { copyParameters, hasArrays, modelOf } from '../wires/parameters.js'
 import { positionOf } from '../wires/position.js'
 import type { Result, RunEvent } from './contract.js'
 import type { Recorder } from './record.js'
@@ -70,7 +70,8 @@ export class ResultCollector {
         if (isTraining && !isStart(table)) this.recorder.addStep()
       },
       complete: () => {
-        this.last &&= copyParameters(this.last)
+        // A device has not brought them if the stage was ended because nobody reads it any more.
+        this.last = this.last && hasArrays(this.last) ? copyParameters(this.last) : undefined
       },
       error: () => {},
     })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { kernelNames } from '../../kernels/contract.js'
+import { type KernelChoice, kernelNames } from '../../kernels/contract.js'
 import { type DataSource, dataSource } from '../base/data-source.js'
 import { asPipelineError, PipelineError } from '../base/errors.js'
 import { listed, shortPath } from '../base/words.js'
@@ -78,7 +78,7 @@ export function resume(directory: string, options: ResumeOptions = {}): Run {
   const past = readPast(path)
   const read = definitionReader(path, options)
   return startWith(
-    { kernel: past.kernel?.name, ...withoutUndefined(options) },
+    { ...withoutUndefined(options), kernel: kernelFor(options.kernel, past) },
     {
       pipeline: async () => {
         try {
@@ -92,6 +92,11 @@ export function resume(directory: string, options: ResumeOptions = {}): Run {
       open: () => reopen(path, options, read),
     },
   )
+}
+
+/** The kernel that a run goes on with: its own, unless another is named. */
+function kernelFor(asked: KernelChoice | undefined, { kernel }: PastRecord): KernelChoice | undefined {
+  return (asked === 'auto' ? kernel?.name : undefined) ?? asked ?? kernel?.name
 }
 
 /** True if a run is done. Throws a PipelineError `ARGUMENTS` if it is no run directory. */

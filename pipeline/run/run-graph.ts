@@ -3,7 +3,7 @@ import type { Observable, Subscription } from 'rxjs'
 import { inStage, PipelineError } from '../base/errors.js'
 import { listed } from '../base/words.js'
 import { StageFlow } from '../flow/flow.js'
-import { FlowControl } from '../flow/flow-control.js'
+import { FlowControl, type Settled } from '../flow/flow-control.js'
 import { Wire } from '../flow/wire.js'
 import { type Graph, type Node, readersOf } from '../graph/node.js'
 import type { RunObserver } from '../live/observer.js'
@@ -18,9 +18,10 @@ const GRACE = { step: 5000, end: 500 }
 export interface RunningGraph {
   /**
    * Calls back at the next quiet moment, when no stage is working on a table. The callback gets false if every source
-   * has ended, because no such moment comes then.
+   * has ended, because no such moment comes then. If it returns a promise, which must not reject, the moment lasts until
+   * that has resolved.
    */
-  settle(callback: (isQuiet: boolean) => void): void
+  settle(callback: Settled): void
   /** Ends the run with an error from outside the stages. */
   fail(error: PipelineError): void
 }
@@ -41,7 +42,7 @@ export interface GraphHooks {
   /** Called when all stages are subscribed, before the first table. */
   readonly onWired: (graph: RunningGraph) => void
   /** Called at a quiet moment if the run ends early, because of an abort or because a stage stopped it. */
-  readonly onEnding: (reason: 'abort' | 'stop') => void
+  readonly onEnding: (reason: 'abort' | 'stop') => Promise<void> | undefined
   /** Called when an output of a stage, or a sink, completes. */
   readonly onStageEnd: (node: Node) => void
   /** Called when a sink fails. True if the run goes on without it. */
@@ -147,13 +148,18 @@ export function runGraph(graph: Graph, hooks: GraphHooks): Promise<void> {
       isEnding = true
       control.settle((isQuiet) => {
         if (isOver) return
-        try {
-          if (isQuiet) hooks.onEnding(reason)
-        } catch (error) {
-          return finish(error as PipelineError)
+        const end = (): void => {
+          ending.abort()
+          then()
         }
-        ending.abort()
-        then()
+        const fail = (error: unknown): void => finish(error as PipelineError)
+        try {
+          const work = isQuiet ? hooks.onEnding(reason) : undefined
+          if (work) return work.then(end, fail)
+        } catch (error) {
+          return fail(error)
+        }
+        end()
       })
     }
 

@@ -56,7 +56,7 @@ export function openStage<S extends AnyStage>(
   const context: StageContext = {
     id,
     inputs: Object.fromEntries(Object.keys(stage.inputs).map((port) => [port, run.facts?.[port] ?? {}])),
-    asked: run.asked ? [run.asked] : [],
+    asked: [run.asked ?? {}],
     watched: run.watched,
     kernels: run.kernels ?? referenceKernels(),
     learner: (name, given = {}) => learnerNamed(name, given, run.learners ?? (stage.learner ? [stage.learner] : [])),
@@ -85,6 +85,7 @@ export function openStage<S extends AnyStage>(
   }
 
   async function takeState(): Promise<unknown> {
+    await hooks?.prepare?.()
     const state = hooks?.snapshot()
     const copy = state === undefined ? undefined : copyOf(state)
     await hooks?.sync?.()
@@ -98,7 +99,13 @@ export function openStage<S extends AnyStage>(
 
   function snapshot(): Promise<unknown> {
     // `isQuiet` is false if the stage pulls no tables itself.
-    return new Promise((resolve) => control.settle((isQuiet) => resolve(isQuiet ? takeState() : takeStateWhenIdle())))
+    return new Promise((resolve) =>
+      control.settle((isQuiet) => {
+        const state = isQuiet ? takeState() : takeStateWhenIdle()
+        resolve(state)
+        return isQuiet ? state.then(nothing, nothing) : undefined
+      }),
+    )
   }
 
   let subscribers = 0
@@ -122,6 +129,8 @@ export function openStage<S extends AnyStage>(
     throw error
   }
 }
+
+function nothing(): void {}
 
 /** The port name that stands for the output of a sink. */
 const SINK = ''

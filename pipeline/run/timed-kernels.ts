@@ -3,7 +3,8 @@ import type { Memory } from '../stage/memory.js'
 
 /**
  * Measures the time inside kernels, in milliseconds. The calls of steps and evaluations count; those of scores do not,
- * because stages ask for them after the training.
+ * because stages ask for them after the training. Of a kernel on a device, whose calls overlap, it is the time in which at
+ * least one of them is under way.
  */
 export interface KernelClock {
   /** Time inside kernels since the first step. */
@@ -26,14 +27,26 @@ export function now(): number {
 
 /** Returns the same kernels with their calls timed by `clock`. */
 export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
+  let underWay = 0
+  let since = 0
+
   function timed<A extends unknown[], R>(call: (...args: A) => R): (...args: A) => R {
     return (...args) => {
       const start = now()
       const result = call(...args)
       clock.lastCall = now()
-      if (clock.firstStep !== undefined) clock.busy += clock.lastCall - start
+      if (result instanceof Promise) {
+        if (underWay++ === 0) since = start
+        result.then(end, end)
+      } else if (clock.firstStep !== undefined && underWay === 0) clock.busy += clock.lastCall - start
       return result
     }
+  }
+
+  /** Ends a call whose result came later. */
+  function end(): void {
+    clock.lastCall = now()
+    if (--underWay === 0 && clock.firstStep !== undefined) clock.busy += clock.lastCall - since
   }
 
   function timedNetwork(inner: Network): Network {
@@ -58,6 +71,7 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
       evaluate: timed(inner.evaluate.bind(inner)),
       penalty: timed(inner.penalty.bind(inner)),
       scores: inner.scores.bind(inner),
+      ...(inner.settle && { settle: inner.settle.bind(inner) }),
       free: inner.free.bind(inner),
     }
   }
@@ -68,6 +82,7 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
     threads: kernels.threads,
     precision: kernels.precision,
     slice: kernels.slice,
+    ...(kernels.stepsAhead !== undefined && { stepsAhead: kernels.stepsAhead }),
     allocate: kernels.allocate.bind(kernels),
     memoryOutlivesClose: kernels.memoryOutlivesClose,
     network: (shape) => timedNetwork(kernels.network(shape)),

@@ -50,14 +50,19 @@ export interface OpenModel {
   /** Whether the rows of a step must come in one call, because its batch is more than the sum of its rows. */
   readonly needsWholeBatch?: boolean
   /**
-   * The live parameters, by name: the same arrays each time, which change with every step. Write through `load` or
-   * `change` only.
+   * The live parameters, by name: the same arrays each time, which change with every step (on a device with every `read`).
+   * Write through `load` or `change` only.
    */
   read(): Later<Arrays>
   /** Copies parameters in, from either precision. Throws a RangeError if their lengths do not fit. */
   load(parameters: Arrays): void
   /** Lets `write` change the parameters in place. */
   change(write: (parameters: Arrays) => void): Later<void>
+  /**
+   * How many steps may be called before the loss of the first is known, if a device makes them: `step` then returns promises,
+   * and `read` a copy of the parameters, in the same arrays each time. See `Kernels.stepsAhead`.
+   */
+  readonly stepsAhead?: number | undefined
   /** A whole step of an update rule, if the kernel can make it in one call; see `Network.step`. */
   step?(rows: Rows, update: NetworkStep): Later<number>
   /** The update rules that `step` performs. Default: `sgd`. */
@@ -73,6 +78,11 @@ export interface OpenModel {
   gradient(lambda: number, into?: Arrays): Later<Gradient>
   /** Sums over the rows, as `Learner.metrics` take them. The first is the sum of the losses. */
   evaluate(rows: Rows): Later<readonly number[]>
+  /**
+   * The sums of `evaluate` from scores that are known, `[rows, classes]`, so that rows need not be scored twice. A kernel may add
+   * in another order, so the last digits may differ.
+   */
+  evaluateScores?(scores: Numbers, labels: Int32Array): readonly number[]
   /** The penalty that lambda weighs in the cost: the sum of squares of all weights (arrays of the kind `weights`). */
   penalty(): Later<number>
   /** Writes a score per row and class to the front of `out`, `[rows, classes]`; the largest score of a row wins. */

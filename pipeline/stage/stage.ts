@@ -58,6 +58,8 @@ export interface Facts {
   readonly shape?: readonly number[]
   /** Names of the classes, in the order of the labels. */
   readonly classes?: readonly string[]
+  /** Rows of a batch. */
+  readonly batchSize?: number
   /** Whether each example has a weight, by which training steps multiply its loss. */
   readonly weighted?: boolean
   /** The splits from whose rows the load stage took the fill values of missing cells, if it took any from rows. */
@@ -93,12 +95,23 @@ export interface Asked {
   /** The norm of the gradient, at the end of every such interval; `gradientNormOf` returns it. */
   readonly gradientNorm?: TrainingInterval
   /**
+   * When it reads the arrays of parameters: at the end of every such interval and in the last table, or in the last one
+   * alone. A kernel on a device copies them into this process then, and no reader may look at those of other tables. A stage
+   * that leaves this out gets them with every table, which takes a device longer than the step.
+   */
+  readonly arrays?: TrainingInterval | 'last'
+  /**
    * Examples in tables of a few megabytes, split after split or mixed, instead of one table for each split: the rows need not
    * be in memory together. A stage that does not answer this gives whole splits.
    */
   readonly pieces?: boolean
   /** Batches whose rows are still in a file, if the split is. A stage that does not answer this reads the rows. */
   readonly unread?: boolean
+  /**
+   * Batches whose memory may be used again as soon as the next one is emitted: the stage keeps none of them. It holds only if it
+   * does for all stages that get the batches, also those to which they are passed on.
+   */
+  readonly borrowed?: boolean
 }
 
 /** What stands above a stage: all that its input depends on. */
@@ -194,6 +207,11 @@ export interface StageContext {
  * infinities), and typed arrays.
  */
 export interface StateHooks<S> {
+  /**
+   * Brings the state into this process, if it lies elsewhere, as on a device. Called before `snapshot`, between two tables;
+   * the run waits for the promise.
+   */
+  prepare?(): Promise<void> | undefined
   /** Returns the state between two tables, or undefined if there is none yet. The caller copies arrays. */
   snapshot(): S | undefined
   /** Takes over the state that a checkpoint holds. */

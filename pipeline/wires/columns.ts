@@ -80,9 +80,10 @@ export function encodeCell(column: Column, cell: Cell, to: { [index: number]: nu
   }
 }
 
-/** Whether a cell has no value. */
+/** Whether a cell has no value: nothing, NaN, or a text of nothing but blanks. */
 export function isMissing(cell: Cell): cell is null | undefined | '' {
-  return cell === null || cell === undefined || cell === '' || (typeof cell === 'number' && Number.isNaN(cell))
+  if (typeof cell === 'string') return cell === '' || (cell.charCodeAt(0) <= 32 && cell.trim() === '')
+  return cell === null || cell === undefined || (typeof cell === 'number' && Number.isNaN(cell))
 }
 
 function numberOf(column: NumberColumn, cell: Cell): number {
@@ -104,9 +105,11 @@ function codeOf(column: CategoryColumn, cell: Cell): number {
     index = new Map(column.categories.map((category, i) => [category, i]))
     indices.set(column, index)
   }
-  const text = isMissing(cell) ? column.fill : String(cell)
+  // An empty text may be a category, if the load stage was told that it means no missing cell.
+  const text = isMissing(cell) && !(cell === '' && index.has('')) ? column.fill : String(cell)
   if (text === undefined) throw problem(column, 'a category', cell)
-  const code = index.get(text)
+  // Load stages read texts without blanks around them.
+  const code = index.get(text) ?? index.get(text.trim())
   if (code !== undefined) return code
   if (column.unseen === 'ignore') return -1
   throw problem(column, `one of ${someOf(column.categories)}`, cell)

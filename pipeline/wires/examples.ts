@@ -206,6 +206,13 @@ export function layoutOf(table: Table): ExamplesLayout {
 }
 
 const rows = new WeakMap<RecordBatch, ExampleRows>()
+const fixed = new WeakSet<RecordBatch>()
+
+/** Tells that the rows of a table, views of a split in memory, never change: a kernel on a device may keep a copy. */
+export function withFixedRows(table: Table): Table {
+  for (const batch of table.batches) fixed.add(batch)
+  return table
+}
 
 /**
  * The rows of a table for kernels and learners: views, not copies (a table of several chunks is joined first). Kernels
@@ -221,6 +228,7 @@ function rowsOfBatch(batch: RecordBatch, affine: Affine | undefined): ExampleRow
   let found = rows.get(batch)
   if (!found) {
     found = viewed(batch.data, affine)
+    if (fixed.has(batch)) found = { ...found, isFixed: true }
     rows.set(batch, found)
   }
   return found

@@ -15,6 +15,7 @@ import {
   vectorFromArray,
 } from 'apache-arrow'
 import type { Affine, Arrays } from '../../kernels/contract.js'
+import { PipelineError } from '../base/errors.js'
 import { readAffine, writeAffine } from './affine.js'
 import type { Column } from './columns.js'
 import { numberOf, type Position, positionOf, reposition } from './position.js'
@@ -60,6 +61,19 @@ export interface Model {
   }[]
 }
 
+/** Parameters that are trained on a device. Their tables show a copy of them in this process. */
+export interface Mirror {
+  /** The step whose parameters the copy has. */
+  readonly step: number
+  /** Copies the parameters as they are after the last step that was called. */
+  refresh(): Promise<void>
+  /** Asks for a copy at the next step. */
+  want(): void
+}
+
+/** By the record batches of their tables. */
+const mirrors = new WeakMap<Table['batches'], Mirror>()
+
 /** Offsets of lists in Arrow tables are int32. */
 const MOST_NUMBERS = 2 ** 31 - 1
 
@@ -70,9 +84,13 @@ const fixedParts = new WeakMap<Table['batches'], Omit<Model, 'eta' | 'draw'>>()
  * Returns a function that makes tables of parameters over live memory: every table shows the arrays as they are *now*,
  * one record batch each. A stage that needs them later must copy them (`copyParameters`). Throws a TypeError if the
  * model does not name its learner, a RangeError if an array has 2³¹ numbers or more.
+ *
+ * @param mirror tells of which step the memory is, if it is a copy of what a device trains; `modelOf` gives no arrays of
+ *   tables of other steps
  */
 export function parametersTables(
   model: Omit<Model, 'eta' | 'draw'>,
+  mirror?: Mirror,
 ): (position: Position, eta: number, step?: { readonly draw?: number; readonly gradientNorm?: number }) => Table {
   if (typeof model.learner !== 'string' || model.learner === '')
     throw new TypeError(
@@ -128,6 +146,7 @@ export function parametersTables(
     parts.map((part) => new RecordBatch(schema, part)),
   )
   fixedParts.set(table.batches, model)
+  if (mirror) mirrors.set(table.batches, mirror)
   return (position, eta, step) => reposition(table, position, { eta, ...step })
 }
 
@@ -150,7 +169,31 @@ function listData<T extends Int32 | Float32>(type: List<T>, values: T['TArray'])
 /** What `parameters` tables say of their step alone: the learning rate, and the random number (0: none). */
 export const numbersOfStep: readonly string[] = ['eta', 'draw']
 
-/** Reads a `parameters` table. The arrays are views of its memory, which the next step may change. */
+/** Whether the arrays of a table are in this process; if not, asks for those of the next step. */
+export function hasArrays(table: Table): boolean {
+  const mirror = mirrors.get(table.batches)
+  if (!mirror || isOf(mirror, table)) return true
+  mirror.want()
+  return false
+}
+
+/**
+ * Brings the arrays of a table into this process. Returns undefined if they are there already. The stage that makes the
+ * parameters must wait meanwhile.
+ */
+export function broughtArrays(table: Table): Promise<void> | undefined {
+  const mirror = mirrors.get(table.batches)
+  return mirror && !isOf(mirror, table) ? mirror.refresh() : undefined
+}
+
+function isOf({ step }: Mirror, table: Table): boolean {
+  return positionOf(table).step === step
+}
+
+/**
+ * Reads a `parameters` table. The arrays are views of its memory, which the next step may change. Their access throws a
+ * PipelineError `STAGE` if a device has them and nobody asked for those of this step (`Asked.arrays`).
+ */
 export function modelOf(table: Table): Model {
   let fixed = fixedParts.get(table.batches)
   if (!fixed) {
@@ -174,7 +217,25 @@ export function modelOf(table: Table): Model {
     fixedParts.set(table.batches, fixed)
   }
   const draw = numberOf(table, 'draw')
-  return { ...fixed, eta: numberOf(table, 'eta'), ...(draw > 0 && { draw }) }
+  const model = { ...fixed, eta: numberOf(table, 'eta'), ...(draw > 0 && { draw }) }
+  const mirror = mirrors.get(table.batches)
+  return mirror ? withMirror(model, table, mirror) : model
+}
+
+/** The same model, whose arrays are given only if they are those of the table. */
+function withMirror(model: Model, table: Table, mirror: Mirror): Model {
+  const { arrays } = model
+  return Object.defineProperty({ ...model }, 'arrays', {
+    enumerable: true,
+    get: () => {
+      if (isOf(mirror, table)) return arrays
+      throw new PipelineError(
+        'STAGE',
+        `the parameters of step ${positionOf(table).step} are on the device, and no stage has asked for them; a stage that ` +
+          'reads them says so: asks: () => ({ parameters: { arrays: { steps: 1 } } })',
+      )
+    },
+  })
 }
 
 function readArrays(table: Table): Model['arrays'] {
@@ -198,6 +259,11 @@ export function gradientNormOf(table: Table): number | undefined {
 /** Returns the arrays of a model by name, as kernels and learners take them. */
 export function arraysOf({ arrays }: Pick<Model, 'arrays'>): Arrays {
   return Object.fromEntries(arrays.map(({ name, values }) => [name, values]))
+}
+
+/** As `copyParameters`; waits for the arrays if a device has them. The stage must hold its input meanwhile. */
+export function copyFromDevice(table: Table): Table | Promise<Table> {
+  return broughtArrays(table)?.then(() => copyParameters(table)) ?? copyParameters(table)
 }
 
 /** Copies a table of parameters into new memory. */

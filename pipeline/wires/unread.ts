@@ -4,7 +4,7 @@ import { examplesTable, layoutOf } from './examples.js'
 import { type ExampleRows, newPerRow, type PerRowName, perRowFields, perRowOf, slicePerRow } from './per-row.js'
 import { type Position, writePosition } from './position.js'
 
-/** Rows of a split that lie in a file. Each reading returns new memory. */
+/** Rows of a split that lie in a file. Each reading returns new memory, unless it is given some. */
 export interface RowSource {
   /** Number of rows. */
   readonly rows: number
@@ -16,8 +16,12 @@ export interface RowSource {
   readonly counts: readonly number[]
   /** The columns beside features and labels. */
   readonly perRow: readonly PerRowName[]
-  /** Reads the rows `from … to - 1`. Rejects with a PipelineError `DATA` if the file is damaged. */
-  read(from: number, to: number): Promise<ExampleRows>
+  /**
+   * Reads the rows `from … to - 1`. Rejects with a PipelineError `DATA` if the file is damaged.
+   *
+   * @param space memory for the features, if it is large enough
+   */
+  read(from: number, to: number, space?: ArrayBufferLike): Promise<ExampleRows>
   /** Does what `read` does while everything else waits. */
   readNow(from: number, to: number): ExampleRows
 }
@@ -140,7 +144,7 @@ export function mappedSource(
   return {
     ...source,
     rowBytes,
-    read: async (from, to) => map(await source.read(from, to)),
+    read: async (from, to, space) => map(await source.read(from, to, space)),
     readNow: (from, to) => map(source.readNow(from, to)),
   }
 }
@@ -174,14 +178,38 @@ export async function* windowsOf(source: RowSource, step: number): AsyncGenerato
 /** The most bytes that are read while everything else waits: a disk answers in less time than a thread does. */
 const SMALL = 1 << 16
 
+/** Batches that one reading gets. */
+interface Reading {
+  readonly tables: readonly Table[]
+  rows: ExampleRows | Promise<ExampleRows>
+  /** The first row, in the file. */
+  readonly from: number
+  /** The next batch to emit. */
+  at: number
+  /** Memory that may be used again once the last batch is emitted. */
+  readonly space?: ArrayBufferLike | undefined
+}
+
 /**
  * Reads batches before they are needed. Batches that lie one after the other in the file are read together. At most three
  * readings of `window` bytes are in memory, beside the batches that stages below still hold. Tables in memory pass.
+ *
+ * @param areBorrowed whether nobody keeps a batch: memory is then used again, and not left to the garbage collector, which
+ * takes as long for it as some kernels for their steps
  */
-export function readAhead(tables: Iterable<Table>, window: number): AsyncIterable<Table> {
+export function readAhead(tables: Iterable<Table>, window: number, areBorrowed = false): AsyncIterable<Table> {
   const items = tables[Symbol.iterator]()
   let pending = items.next()
-  const queue: { tables: Table[]; rows: ExampleRows | Promise<ExampleRows>; from: number; at: number }[] = []
+  const queue: Reading[] = []
+  /** Memory that is free, and that of the batches of which the last one was emitted last. */
+  const spaces: ArrayBufferLike[] = []
+  let spent: ArrayBufferLike | undefined
+
+  /** Memory that nobody uses. */
+  function spaceFor(bytes: number): ArrayBufferLike {
+    const at = spaces.findIndex(({ byteLength }) => byteLength >= bytes)
+    return at < 0 ? Buffer.allocUnsafeSlow(bytes).buffer : spaces.splice(at, 1)[0]!
+  }
 
   /** The next batches that one reading gets; undefined at the end. */
   function take(): void {
@@ -202,18 +230,21 @@ export function readAhead(tables: Iterable<Table>, window: number): AsyncIterabl
     }
     const { source, from } = unread
     const isSmall = (to - from) * source.rowBytes <= SMALL
-    const rows = isSmall ? source.readNow(from, to) : source.read(from, to)
+    const space = isSmall || !areBorrowed ? undefined : spaceFor((to - from) * source.rowBytes)
+    const rows = isSmall ? source.readNow(from, to) : source.read(from, to, space)
     // It is awaited later; until then a failure is nobody's.
     if (rows instanceof Promise) rows.catch(() => {})
-    queue.push({ tables: group, rows, from, at: 0 })
+    queue.push({ tables: group, rows, from, at: 0, space })
   }
 
   function cut(): IteratorResult<Table> {
     const head = queue[0]!
     const table = head.tables[head.at++]!
     const { unread, rows } = { unread: unreadOf(table), rows: head.rows as ExampleRows }
-    if (head.at === head.tables.length) queue.shift()
+    const isLast = head.at === head.tables.length
+    if (isLast) queue.shift()
     if (!unread) return { done: false, value: table }
+    if (isLast) spent = head.space
     const [start, end] = [unread.from - head.from, unread.to - head.from]
     const width = unread.source.width
     const value = batchWith(table, {
@@ -225,6 +256,8 @@ export function readAhead(tables: Iterable<Table>, window: number): AsyncIterabl
   }
 
   function next(): IteratorResult<Table> | Promise<IteratorResult<Table>> {
+    if (spent) spaces.push(spent)
+    spent = undefined
     const bytes = (): number =>
       queue.reduce((sum, { tables }) => {
         const all = tables.map(unreadOf)

@@ -25,6 +25,7 @@ import {
   unreadOf,
   widthOf,
   wire,
+  withFixedRows,
 } from '../../pipeline/stage-kit.js'
 
 /**
@@ -44,13 +45,13 @@ export const rows = defineStage({
   outputs: { batches: wire.batch },
   example: '- use: batch/rows\n  with: { split: train, size: 100, epochs: 40 }',
   holds: 'the split (by reference); of a split in a file three windows',
-  answers: ['unread'],
+  answers: ['unread', 'borrowed'],
   parallel: 'every',
   onResume: { epochs: 'whole' },
   facts: ({ options, inputs, problem }) => {
     const facts = inputs.examples ?? {}
     checkSplit(facts, options.split, 'split', problem)
-    return { batches: { ...facts, splits: [options.split] } }
+    return { batches: { ...facts, splits: [options.split], batchSize: options.size } }
   },
   run:
     ({ split, size, epochs, dropLast }, context) =>
@@ -71,7 +72,10 @@ export const rows = defineStage({
             const items = batches(count, cut, split, size, epochs, dropLast, at, isUnread ? 0 : KEPT)
             // A stage that shuffles the batches reads them itself.
             const isRead = !isUnread || context.asked.some(({ unread }) => unread)
-            return context.flow.pull(isRead ? afterFirst(begin, items) : readAhead(items, context.memory.window))
+            const areBorrowed = context.asked.some(({ borrowed }) => borrowed)
+            return context.flow.pull(
+              isRead ? afterFirst(begin, items) : readAhead(items, context.memory.window, areBorrowed),
+            )
           }),
         )
       }),
@@ -137,7 +141,7 @@ function cuttable(tables: readonly Table[], split: string, context: StageContext
           ...slicePerRow(part, start, end),
         }
       })
-      return batchOfShards(fields, cuts, split, position, { first: from, rows: to - from }, parallel)
+      return withFixedRows(batchOfShards(fields, cuts, split, position, { first: from, rows: to - from }, parallel))
     },
   }
 }

@@ -64,9 +64,16 @@ export function openSplit(path: string, split: SplitFile, signal: AbortSignal): 
   const size = type === 'uint8' ? 1 : 4
   const shorter = (): PipelineError => new PipelineError('DATA', `${path} became shorter while it was read; run again`)
 
-  function plan(from: number, to: number): { rows: ExampleRows; spans: Span[] } {
+  function valuesIn(space: ArrayBufferLike | undefined, length: number): Uint8Array | Float32Array {
+    const isEnough = space && space.byteLength >= length * size
+    // All of it is read, so it need not be zero before.
+    const buffer = isEnough ? space : Buffer.allocUnsafeSlow(length * size).buffer
+    return type === 'uint8' ? new Uint8Array(buffer, 0, length) : new Float32Array(buffer, 0, length)
+  }
+
+  function plan(from: number, to: number, space?: ArrayBufferLike): { rows: ExampleRows; spans: Span[] } {
     const count = to - from
-    const values = type === 'uint8' ? new Uint8Array(count * width) : new Float32Array(count * width)
+    const values = valuesIn(space, count * width)
     const labels = new Int32Array(count)
     const more: PerRow = newPerRow(count, perRow)
     const spans: Span[] = []
@@ -92,12 +99,14 @@ export function openSplit(path: string, split: SplitFile, signal: AbortSignal): 
     rowBytes: width * size + 4 + 4 * perRow.length,
     counts,
     perRow,
-    read: async (from, to) => {
-      const { rows, spans } = plan(from, to)
-      for (const [bytes, at] of spans) {
+    read: async (from, to, space) => {
+      const { rows, spans } = plan(from, to, space)
+      // All at once: one after the other, each would wait for a turn of the event loop, which comes seldom in training.
+      const read = spans.map(async ([bytes, at]) => {
         const { bytesRead } = await readAsync(descriptor, bytes, 0, bytes.length, at)
         if (bytesRead < bytes.length) throw shorter()
-      }
+      })
+      await Promise.all(read)
       return rows
     },
     readNow: (from, to) => {

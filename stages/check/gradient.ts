@@ -7,7 +7,6 @@ import {
   filter,
   forkJoin,
   identity,
-  map,
   of,
   take,
   tap,
@@ -15,11 +14,11 @@ import {
   throwIfEmpty,
 } from 'rxjs'
 import { z } from 'zod'
-import { fastKernelNames } from '../../kernels/index.js'
+import { fastKernelNames, kernelNames } from '../../kernels/index.js'
 import {
   arrowFile,
   checkLearner,
-  copyParameters,
+  copyFromDevice,
   defineStage,
   PipelineError,
   positionOf,
@@ -45,7 +44,10 @@ const options = z.strictObject({
     .optional()
     .describe("Weight decays to check the kernels with. Default: 0 and the model's own (0.1 if that is 0)."),
   threshold: z.number().positive().default(1e-6).describe('Largest absolute error against differences.'),
-  kernels: z.array(z.enum(fastKernelNames)).default(fastKernelNames).describe('The fast kernels to compare.'),
+  kernels: z
+    .array(z.enum(kernelNames).exclude(['reference']))
+    .default(fastKernelNames)
+    .describe('The fast kernels to compare.'),
   kernelThreshold: z
     .number()
     .positive()
@@ -85,6 +87,7 @@ export const gradient = defineStage({
     '- use: check/gradient\n  from: { batches: shuffle, parameters: model }\n' +
     '  with: { features: 50, threshold: 1.0e-6 }',
   holds: 'one batch, its logits, and the parameters before and after one step',
+  asks: () => ({ parameters: { arrays: 'last' } }),
   facts: ({ inputs, problem }) => {
     checkLearner(inputs.parameters, problem)
     return {}
@@ -103,7 +106,15 @@ export const gradient = defineStage({
           },
         })
         const at = (step: number) => (table: Table) => positionOf(table).step === step
-        const kept = (step: number) => parameters.pipe(filter(at(step)), take(1), map(copyParameters))
+        const kept = (step: number) =>
+          parameters.pipe(
+            filter(at(step)),
+            take(1),
+            context.flow.concatMap((table) => {
+              const copy = copyFromDevice(table)
+              return copy instanceof Promise ? copy : [copy]
+            }, 'parameters'),
+          )
         const failed = new PipelineError('DATA', `the run ended before its step ${options.step} could be checked`)
         return forkJoin({
           batch: batches.pipe(filter(at(options.step)), take(1)),

@@ -21,6 +21,7 @@ import {
 } from '../../pipeline/stage-kit.js'
 import { columnsOf, makeEvaluator, type Splits } from './evaluator.js'
 import { checkFurther, columnsOfFurther, furtherOption, needsClasses } from './further-metrics.js'
+import type { SeeRow } from './further-scores.js'
 
 const options = z.strictObject({
   splits: z
@@ -40,6 +41,60 @@ const options = z.strictObject({
 
 type Options = z.output<typeof options>
 
+/** The stage; `see` gets the label and the predicted class of each row, see `Evaluated`. */
+export const classificationSeen = (see: SeeRow | undefined) =>
+  defineStage({
+    name: 'evaluate/classification',
+    summary: 'Computes loss, cost, accuracy and other metrics on whole splits as training goes on.',
+    options,
+    inputs: { parameters: wire.parameters, examples: wire.examples },
+    outputs: { metrics: wire.metrics },
+    metrics: ['loss', 'cost', 'accuracy'],
+    example:
+      '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n' +
+      '  with: { splits: [train, test], every: epoch, metrics: [balanced_accuracy, auc, { topK: 3 }] }',
+    holds:
+      'the examples (by reference; of splits in a file two windows), one evaluation in flight; for auc 8 bytes per row and class of a split, in a divided run ' +
+      'of all its shards',
+    parallel: 'every',
+    onResume: { every: 'rest' },
+    asks: ({ start, every }) => ({ parameters: { ...(start && { start }), arrays: toInterval(every) } }),
+    facts: ({ options, inputs, problem }) => {
+      const { examples = {}, parameters = {} } = inputs
+      for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)
+      checkLearner(parameters, problem)
+      checkFit(parameters, examples, (message) => problem('', message))
+      checkFurther(options.metrics, parameters.learner, parameters.classes ?? examples.classes, problem)
+      const splits = options.splits ?? examples.splits
+      const metrics = splits && knownColumns(options, inputs, splits)
+      return { metrics: { splits: splits ?? [], ...(metrics && { metrics }) } }
+    },
+    run:
+      (options, context) =>
+      ({ parameters, examples }) =>
+        defer(() => {
+          const evaluator = makeEvaluator({ ...options, see }, context)
+          const every = toInterval(options.every)
+          let arrived: Splits | undefined
+          const held = examples.pipe(
+            toArray(),
+            map((tables) => bySplit(tables, context)),
+            tap((splits) => {
+              arrived = splits
+            }),
+            shareReplay(1),
+          )
+          const due = parameters.pipe(
+            filter((table) => isDue(table, every, options.start)),
+            context.flow.concatMap((table) => {
+              const measure = evaluator.take(table)
+              return arrived ? measure(arrived) : held.pipe(concatMap(measure))
+            }, 'parameters'),
+          )
+          return merge(held.pipe(ignoreElements()), due).pipe(finalize(evaluator.free))
+        }),
+  })
+
 /**
  * Evaluates the parameters on whole splits. The learner that made the parameters defines the first metrics. The softmax
  * classifier has for each split: `loss`, the mean cross-entropy; `cost`, the loss plus `lambda · Σ W²`; `accuracy`, the
@@ -48,57 +103,7 @@ type Options = z.output<typeof options>
  * The option `metrics` adds others behind them, which are computed from the scores of all rows in float64; `docs/training.md`
  * has their definitions. The results do not depend on the number of threads.
  */
-export const classification = defineStage({
-  name: 'evaluate/classification',
-  summary: 'Computes loss, cost, accuracy and other metrics on whole splits as training goes on.',
-  options,
-  inputs: { parameters: wire.parameters, examples: wire.examples },
-  outputs: { metrics: wire.metrics },
-  metrics: ['loss', 'cost', 'accuracy'],
-  example:
-    '- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n' +
-    '  with: { splits: [train, test], every: epoch, metrics: [balanced_accuracy, auc, { topK: 3 }] }',
-  holds:
-    'the examples (by reference; of splits in a file two windows), one evaluation in flight; for auc 8 bytes per row and class of a split, in a divided run ' +
-    'of all its shards',
-  parallel: 'every',
-  onResume: { every: 'rest' },
-  asks: ({ start }) => ({ parameters: start ? { start } : {} }),
-  facts: ({ options, inputs, problem }) => {
-    const { examples = {}, parameters = {} } = inputs
-    for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)
-    checkLearner(parameters, problem)
-    checkFit(parameters, examples, (message) => problem('', message))
-    checkFurther(options.metrics, parameters.learner, parameters.classes ?? examples.classes, problem)
-    const splits = options.splits ?? examples.splits
-    const metrics = splits && knownColumns(options, inputs, splits)
-    return { metrics: { splits: splits ?? [], ...(metrics && { metrics }) } }
-  },
-  run:
-    (options, context) =>
-    ({ parameters, examples }) =>
-      defer(() => {
-        const evaluator = makeEvaluator(options, context)
-        const every = toInterval(options.every)
-        let arrived: Splits | undefined
-        const held = examples.pipe(
-          toArray(),
-          map((tables) => bySplit(tables, context)),
-          tap((splits) => {
-            arrived = splits
-          }),
-          shareReplay(1),
-        )
-        const due = parameters.pipe(
-          filter((table) => isDue(table, every, options.start)),
-          context.flow.concatMap((table) => {
-            const measure = evaluator.take(table)
-            return arrived ? measure(arrived) : held.pipe(concatMap(measure))
-          }, 'parameters'),
-        )
-        return merge(held.pipe(ignoreElements()), due).pipe(finalize(evaluator.free))
-      }),
-})
+export const classification = classificationSeen(undefined)
 
 /** The names of the columns, as far as they are known before the run. */
 function knownColumns(

@@ -19,7 +19,7 @@ import {
   widthOf,
 } from '../../pipeline/stage-kit.js'
 import { type ColumnInfo, checkFurther, type Further } from './further-metrics.js'
-import { type FurtherScorer, furtherScorer, type Part } from './further-scores.js'
+import { type FurtherScorer, furtherScorer, type Part, type SeeRow } from './further-scores.js'
 
 /** The rows of each split, by the shards of this process. */
 export type Splits = ReadonlyMap<string, readonly (readonly (Rows | RowSource)[])[]>
@@ -30,6 +30,11 @@ export interface Evaluated {
   readonly splits?: readonly string[] | undefined
   /** The metrics beside those of the learner. */
   readonly metrics: readonly Further[]
+  /**
+   * Gets the label and the predicted class of each row. Rows are then scored once for all, so that the sums of the learner may
+   * differ in the last digits from those of a kernel that makes them without scores.
+   */
+  readonly see?: SeeRow | undefined
 }
 
 /** The columns and the rows of a split, prepared once for all evaluations. */
@@ -57,6 +62,9 @@ interface Scorer {
   /** Left out if there is no metric beside those of the learner. */
   readonly further?: FurtherScorer
 }
+
+/** The most pieces whose sums a device still computes. */
+const AHEAD = 8
 
 const noRows: Rows = { values: new Float32Array(0), labels: new Int32Array(0) }
 
@@ -90,7 +98,8 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
       throw new PipelineError('DATA', `${path}: ${message}`)
     })
     const data = { features: widthOf(shape), classes: classes.length }
-    const further = options.metrics.length > 0 && furtherScorer(options.metrics, learner, classes, context)
+    const needsScores = options.metrics.length > 0 || options.see !== undefined
+    const further = needsScores && furtherScorer(options.metrics, learner, classes, context, options.see)
     const model = openModel(learner, kernels, data, own)
     const specs = learner.arrays(data, own)
     return { learner, specs, features: data.features, model, ...(further && { further }) }
@@ -114,7 +123,7 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
               pieces: { [Symbol.asyncIterator]: () => piecesInFile(part, cut, model, context.memory.window) },
               count,
             }
-          const pieces = part.flatMap((rows) => [...cut(rows as Rows)])
+          const pieces = part.flatMap((rows) => [...cut({ ...(rows as Rows), isFixed: true })])
           // A part without rows must have as many sums as other parts, all zero.
           return { pieces: pieces.length > 0 ? pieces : [noRows], count }
         }),
@@ -130,18 +139,31 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
       const scores = further && (await further.score(model, parts))
       aucs.push(scores?.auc)
       for (const [i, { pieces, count }] of parts.entries()) {
-        const total: Sums = []
-        for await (const rows of pieces) {
-          const evaluated = model.evaluate(rows)
-          addTo(total, evaluated instanceof Promise ? await evaluated : evaluated)
-          const pause = flow.yieldToEventLoop()
-          if (pause) await pause
-        }
-        own.push([...total, ...(scores?.sums[i] ?? []), count])
+        own.push([...(scores?.own?.[i] ?? (await evaluated(model, pieces))), ...(scores?.sums[i] ?? []), count])
       }
       sums.push(own)
     }
     return { sums: await gathered(sums, parallel), aucs }
+  }
+
+  /** The sums of the learner over some rows. */
+  async function evaluated(model: OpenModel, pieces: Part['pieces']): Promise<Sums> {
+    const total: Sums = []
+    const late: Promise<readonly number[]>[] = []
+    for await (const rows of pieces) {
+      const sums = model.evaluate(rows)
+      if (!(sums instanceof Promise)) addTo(total, sums)
+      else {
+        late.push(sums)
+        // The first to fail ends the evaluation; nothing else handles the others.
+        sums.catch(() => {})
+        if (late.length === AHEAD) addTo(total, await late.shift()!)
+      }
+      const pause = flow.yieldToEventLoop()
+      if (pause) await pause
+    }
+    for (const sums of late) addTo(total, await sums)
+    return total
   }
 
   /** The metrics of all splits, from the sums of their parts. */

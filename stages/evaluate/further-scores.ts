@@ -15,6 +15,8 @@ export interface Part {
 export interface Scores {
   /** The sums of each part. */
   readonly sums: readonly Float64Array[]
+  /** The sums of the learner's metrics of each part, if they were computed from the same scores. */
+  readonly own?: readonly (readonly number[])[]
   /** The AUC of the whole split on all ranks, if it is wanted. */
   readonly auc?: number
 }
@@ -31,12 +33,20 @@ export interface FurtherScorer {
   values(sums: readonly number[], rows: number, auc: number | undefined): readonly number[]
 }
 
-/** Makes the scorer of some metrics. */
+/** Takes the label and the predicted class of a row. */
+export type SeeRow = (label: number, predicted: number) => void
+
+/**
+ * Makes the scorer of some metrics.
+ *
+ * @param see gets each row. Then the sums of the learner come from the same scores, if it can do that
+ */
 export function furtherScorer(
   chosen: readonly Further[],
   { scores }: Pick<AnyLearner, 'scores'>,
   classNames: readonly string[],
   { kernels, flow, parallel }: Pick<StageContext, 'kernels' | 'flow' | 'parallel'>,
+  see?: SeeRow,
 ): FurtherScorer {
   const classes = classNames.length
   const isLogits = scores === 'logits'
@@ -63,14 +73,22 @@ export function furtherScorer(
     return scores
   }
 
-  async function addPart(model: OpenModel, { pieces }: Part, ranking: Ranking | undefined): Promise<Float64Array> {
+  async function addPart(
+    model: OpenModel,
+    { pieces }: Part,
+    ranking: Ranking | undefined,
+    own: number[] | undefined,
+  ): Promise<Float64Array> {
     const sums = new Float64Array(size)
     for await (const rows of pieces) {
       if (rows.labels.length === 0) continue
-      forEachScored(await scored(model, rows), rows.labels, row, isLogits, (row) => {
+      const scores = await scored(model, rows)
+      forEachScored(scores, rows.labels, row, isLogits, (row) => {
         for (const [tally, at] of tallies) tally.add(sums, at, row)
         ranking?.add(row)
+        see?.(row.label, row.predicted)
       })
+      if (own) for (const [i, sum] of model.evaluateScores!(scores, rows.labels).entries()) own[i] = (own[i] ?? 0) + sum
       const wait = pause()
       if (wait) await wait
     }
@@ -81,13 +99,17 @@ export function furtherScorer(
     const most = isRanked ? await mostRows(parts, parallel) : 0
     const sums: Float64Array[] = []
     const rankings: Float64Array[] = []
-    for (const part of parts) {
+    const own: number[][] = []
+    const isOnce = see !== undefined && model.evaluateScores !== undefined
+    for (const [i, part] of parts.entries()) {
       const ranking = isRanked ? emptyRanking(most, classes, isLogits) : undefined
-      sums.push(await addPart(model, part, ranking))
+      if (isOnce) own.push([])
+      sums.push(await addPart(model, part, ranking, own[i]))
       if (ranking) rankings.push(ranking.values)
     }
-    if (!isRanked) return { sums }
-    return { sums, auc: await macroAuc(await parallel.gather(rankings), classes, pause) }
+    const scores = { sums, ...(isOnce && { own }) }
+    if (!isRanked) return scores
+    return { ...scores, auc: await macroAuc(await parallel.gather(rankings), classes, pause) }
   }
 
   function values(sums: readonly number[], rows: number, auc: number | undefined): number[] {

@@ -45,6 +45,7 @@ export const predictions = defineStage({
     '  with: { splits: [test] }',
   holds:
     'the examples (by reference) until the last parameters have come; then one piece of rows, or a window of a split in its file',
+  asks: () => ({ parameters: { arrays: 'last' } }),
   facts: ({ options, inputs, problem }) => {
     const { examples = {}, parameters = {} } = inputs
     for (const [i, split] of (options.splits ?? []).entries()) checkSplit(examples, split, `splits[${i}]`, problem)

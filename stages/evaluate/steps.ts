@@ -57,7 +57,10 @@ export const steps = defineStage({
     '- id: steps\n  use: evaluate/steps\n  from: model\n  with: { every: 10 steps, metrics: [eta, gradient_norm] }',
   onResume: { every: 'rest' },
   asks: ({ every, metrics }) => ({
-    parameters: metrics.includes('gradient_norm') ? { gradientNorm: toInterval(every) } : {},
+    parameters: {
+      ...(metrics.includes('gradient_norm') && { gradientNorm: toInterval(every) }),
+      arrays: metrics.includes('parameters_norm') ? toInterval(every) : 'last',
+    },
   }),
   facts: ({ options, inputs, problem }) => {
     checkLearner(inputs.parameters, problem)

@@ -35,6 +35,8 @@ export interface StepParts {
 
 /** Makes steps on a model, and keeps the state of the update rule. */
 export interface Stepper {
+  /** Whether the kernel makes whole steps, one call each. */
+  readonly isWhole: boolean
   /** Makes one step on the accumulated rows and these rows, and returns their mean loss before the step. */
   step(rows: Rows, eta: number, step: number): Later<number>
   /** Makes a step with a given gradient of the mean loss (without the penalty). */
@@ -77,7 +79,7 @@ export function makeStepper(
   )
   const { rule: kernelRule, numbers } = rule.kernel
   const state = Object.fromEntries([...states].map(([name, own]) => [name, Object.values(own)]))
-  const isInKernel = model.step && (model.rules ?? ['sgd']).includes(kernelRule) && !isAdded
+  const isWhole = model.step !== undefined && (model.rules ?? ['sgd']).includes(kernelRule) && !isAdded
 
   function zeros(length: number): Numbers {
     const isDouble = kernels.precision === 'float64'
@@ -114,7 +116,7 @@ export function makeStepper(
   }
 
   async function measure(rows: Rows | undefined): Promise<void> {
-    if (!rows || !isInKernel) {
+    if (!rows || !isWhole) {
       isMeasured = true
       return
     }
@@ -153,7 +155,7 @@ export function makeStepper(
   }
 
   function step(rows: Rows, eta: number, number: number): Later<number> {
-    if (isInKernel) return model.step!(rows, kernelStep(eta, number))
+    if (isWhole) return model.step!(rows, kernelStep(eta, number))
     model.accumulate(rows)
     const gradient = model.gradient(0)
     if (gradient instanceof Promise) return applyLater(gradient, eta, number)
@@ -178,7 +180,7 @@ export function makeStepper(
     return Object.fromEntries(entries)
   }
 
-  return { step, apply, measure, takeNorm, state: stored }
+  return { isWhole, step, apply, measure, takeNorm, state: stored }
 }
 
 /** Writes the state of a rule from a checkpoint to `fresh`, unless the run begins. */

@@ -1,91 +1,57 @@
 import type { Table } from 'apache-arrow'
-import type { Observable } from 'rxjs'
-import { etaAt, mostInStep, type StepRows, stepRows, type UpdateRule, weightsOfClasses } from '../../learners/index.js'
+import { EMPTY, from, ignoreElements, type Observable } from 'rxjs'
+import { etaAt, mostInStep } from '../../learners/index.js'
 import {
-  type AnyLearner,
-  type ArraySpec,
-  type Arrays,
-  inputMapOf,
   isDueAt,
   kernelRows,
-  layoutOf,
   type Numbers,
   type OpenModel,
-  openModel,
   type Parallel,
   PipelineError,
   type Position,
-  parametersTables,
   positionOf,
   type Rows,
   type StageContext,
   slices,
-  widthOf,
-  z,
 } from '../../pipeline/stage-kit.js'
 import { dividedStep } from './divided-step.js'
 import { firstParameters } from './initial-arrays.js'
-import type { TrainingOptions } from './options.js'
+import {
+  identityOf,
+  type OpenTraining,
+  openTraining,
+  type Training,
+  type TrainingState,
+  trainingState,
+} from './open-training.js'
 import { makePlateau } from './plateau.js'
-import { makeStepper, type Stepper } from './step.js'
-
-const numbers = z.custom<Numbers>((value) => value instanceof Float32Array || value instanceof Float64Array)
 
 /**
- * The last step that was made, the learner with its options and the update rule (version 0.1.0 kept neither, and had no
- * rule but sgd), and by name the parameters that the step led to and the state of the update rule.
+ * Returns `train`, which makes one step per batch and returns the parameters after it; `finish`, which the last batch is
+ * followed by; and `free`.
  */
-const state = z
-  .object({ step: z.int(), steps: z.int(), learner: z.string().optional(), rule: z.string().default('sgd') })
-  .catchall(numbers)
-
-type State = z.output<typeof state>
-
-/** The parts that a trainer combines. */
-export interface Training {
-  /** The learner to train. */
-  readonly learner: AnyLearner
-  /** The learner's own options. */
-  readonly own: Readonly<Record<string, unknown>>
-  /** The options of the stage. */
-  readonly options: TrainingOptions
-  /** The update rule. */
-  readonly rule: UpdateRule
-}
-
-/** A model in training. */
-interface OpenTraining {
-  readonly model: OpenModel
-  /** The live parameters. */
-  readonly arrays: Arrays
-  readonly specs: readonly ArraySpec[]
-  readonly stepper: Stepper
-  readonly stepRows: StepRows
-  readonly emit: ReturnType<typeof parametersTables>
-}
-
-/** Returns `train`, which makes one step per batch and returns the parameters after it, and `free`. */
-export function makeTrainer({ learner, own, options, rule }: Training, context: StageContext) {
+export function makeTrainer(training: Training, context: StageContext) {
+  const { learner, options, rule } = training
   let model: OpenModel | undefined
   let isFreed = false
-  const identity = JSON.stringify([learner.name, own])
   let open: OpenTraining | undefined
   let last: Position | undefined
-  let saved: State | undefined
+  let saved: TrainingState | undefined
   let stepTogether: ReturnType<typeof dividedStep> | undefined
 
-  context.state(state, {
+  context.state(trainingState, {
+    prepare: () => open?.ahead?.mirror.refresh(),
     snapshot: () =>
       open && last
         ? ({
             step: last.step,
             steps: last.steps,
-            learner: identity,
+            learner: identityOf(training),
             rule: rule.name,
             ...open.arrays,
             ...open.stepper.state(),
             ...plateauState(),
-          } as State)
+          } as TrainingState)
         : saved,
     restore: (restored) => {
       saved = restored
@@ -110,65 +76,16 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   const isStartAsked = context.asked.some(({ start }) => start)
   const measured = context.asked.flatMap(({ gradientNorm }) => gradientNorm ?? [])
 
+  const reads = context.asked.map(({ arrays }) => arrays ?? { steps: 1 })
+
+  /** Whether a stage below reads the parameters of this step. Those of the last one are always there. */
+  function isRead(position: Position): boolean {
+    return isLast(position) || reads.some((every) => every !== 'last' && isDueAt(every, position))
+  }
+
   /** Whether a stage below has asked for the norm of the gradient of this step. */
   function isMeasured(position: Position): boolean {
     return measured.some((every) => isDueAt(every, position))
-  }
-
-  /** Opens the model for the features and classes of the first batch. */
-  async function openFor(batch: Table): Promise<OpenTraining> {
-    const layout = layoutOf(batch)
-    const { shape, classes, names } = layout
-    if (classes.length < 2) throw new PipelineError('DATA', `expected at least 2 classes, found ${classes.length}`)
-    const classWeights = options.classWeights && weightsOfClasses(options.classWeights, layout)
-    if (layout.weighted && !learner.weighsRows)
-      throw new PipelineError(
-        'DATA',
-        `the rows have weights, and the learner "${learner.name}" does not weigh rows; load them without weights`,
-      )
-    const weighted = classWeights !== undefined || layout.weighted === true
-    const data = { features: widthOf(shape), classes: classes.length, weighted }
-    const specs = learner.arrays(data, own)
-    checkNames(learner.name, specs)
-    if (saved?.learner !== undefined && saved.learner !== identity)
-      throw new PipelineError(
-        'DATA',
-        `the checkpoint is of the learner ${saved.learner}, this stage trains ${identity}; put the definition back, or begin a new run`,
-      )
-    if (saved && saved.rule !== rule.name)
-      throw new PipelineError(
-        'DATA',
-        `the checkpoint is of the update rule ${saved.rule}, this stage has ${rule.name}; put the definition back, or ` +
-          'begin a new run with init: { from: … }',
-      )
-    model = openModel(learner, context.kernels, data, own)
-    model.load(saved ? fitting(saved, specs) : begin!(specs))
-    const arrays = await model.read()
-    if ((await model.read())[specs[0]!.name] !== arrays[specs[0]!.name])
-      throw new PipelineError(
-        'STAGE',
-        `the learner "${learner.name}" reads copies of its parameters, expected the live arrays`,
-      )
-    const emit = parametersTables({
-      learner: learner.name,
-      options: own,
-      shape,
-      names,
-      columns: layout.columns,
-      label: layout.label,
-      type: kernelRows(batch).values instanceof Uint8Array ? 'uint8' : 'float32',
-      classes,
-      affine: inputMapOf(layout),
-      lambda: options.lambda,
-      ...(options.l1 > 0 && { l1: options.l1 }),
-      ...(classWeights && { classWeights }),
-      ...((rule.name !== 'sgd' || options.clip !== undefined) && { update: nameOf(rule, options) }),
-      arrays: specs.map((spec) => ({ name: spec.name, shape: spec.shape, values: arrays[spec.name]! })),
-    })
-    const { lambda, l1, clip } = options
-    const parts = { model, specs, rule, lambda, l1, clip, kernels: context.kernels }
-    const stepper = makeStepper(parts, saved ?? {}, context.flow)
-    return { model, arrays, specs, stepper, stepRows: stepRows(learner, data, own, classWeights), emit }
   }
 
   function train(batch: Table): Table[] | Promise<Table> | AsyncIterable<Table> | Observable<Table> {
@@ -178,7 +95,10 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
   }
 
   async function* trainFirst(batch: Table): AsyncGenerator<Table> {
-    open = await openFor(batch)
+    const onOpen = (opened: OpenModel): void => {
+      model = opened
+    }
+    open = await openTraining(training, context, batch, { saved, first: begin, checkLoss, onOpen })
     // The stage may have been unsubscribed while the parameters were read.
     if (isFreed) return
     if (isStartAsked && !saved) yield open.emit({ ...positionOf(batch), epoch: 0, step: 0 }, 0)
@@ -189,6 +109,7 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
 
   function trainOn(open: OpenTraining, batch: Table): Table[] | Promise<Table> {
     if (saved && isSeen(batch, saved)) return []
+    open.ahead?.check()
     if (context.parallel.isDivided) return trainTogether(open, batch, context.parallel)
     const position = positionOf(batch)
     const draw = drawOf(open, position)
@@ -238,17 +159,27 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     const loss = open.stepper.step(rows, eta, position.step)
     // A promise would cost more than everything else here, so none is made if the loss is already known.
     if (typeof loss === 'number') return [checked(open, loss, position, eta, draw)]
-    return loss.then((found) => checked(open, found, position, eta, draw))
+    if (!open.ahead) return loss.then((found) => checked(open, found, position, eta, draw))
+    const wait = open.ahead.add(loss, position, eta, isRead(position))
+    return wait ? wait.then(() => stepped(open, position, eta, draw)) : [stepped(open, position, eta, draw)]
   }
 
-  function checked(
+  function checked(open: OpenTraining, loss: number, position: Position, eta: number, draw: number): Table {
+    checkLoss(loss, position, eta)
+    return stepped(open, position, eta, draw)
+  }
+
+  function checkLoss(loss: number, position: Position, eta: number): void {
+    if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
+  }
+
+  /** The parameters after a step. */
+  function stepped(
     { emit, stepper, stepRows: { isRandom } }: OpenTraining,
-    loss: number,
     position: Position,
     eta: number,
     draw: number,
   ): Table {
-    if (!Number.isFinite(loss) && options.onDivergence === 'stop') throw diverged(position, eta, loss)
     last = position
     const gradientNorm = stepper.takeNorm()
     return emit(position, eta, { ...(isRandom && { draw }), ...(gradientNorm !== undefined && { gradientNorm }) })
@@ -275,46 +206,26 @@ export function makeTrainer({ learner, own, options, rule }: Training, context: 
     return checked(open, await stepTogether(batch, position, eta, draw), position, eta, draw)
   }
 
+  /** Waits until the losses of all steps are known and the last parameters are here, if they are on a device. */
+  function finish(): Observable<never> {
+    return open?.ahead ? from(open.ahead.mirror.refresh()).pipe(ignoreElements()) : EMPTY
+  }
+
   function free(): void {
     isFreed = true
     plateau.end()
     model?.free()
   }
 
-  return { train, free }
+  return { train, finish, free }
 }
 
-function nameOf({ name }: UpdateRule, { clip }: TrainingOptions): string {
-  return clip === undefined ? name : `${name} with clip: ${clip}`
-}
-
-/** The restored parameters. Throws a PipelineError `DATA` if the data has changed its width or classes since. */
-function fitting(saved: Readonly<Record<string, unknown>>, specs: readonly ArraySpec[]): Arrays {
-  const entries = specs.map(({ name, shape }) => {
-    const values = saved[name] as Numbers | undefined
-    const size = widthOf(shape)
-    if (values?.length !== size)
-      throw new PipelineError(
-        'DATA',
-        `the checkpoint has ${values?.length ?? 'no'} numbers for the array ${name}, the data needs ${shape.join('×')}`,
-      )
-    return [name, values] as const
-  })
-  return Object.fromEntries(entries)
-}
-
-/** Throws if an array has a name that a checkpoint or an export uses for something else. */
-function checkNames(learner: string, specs: readonly ArraySpec[]): void {
-  for (const { name } of specs)
-    if (/^(step|steps|learner|mean|plateau|scale|rule(\..*)?)$/.test(name))
-      throw new PipelineError(
-        'STAGE',
-        `the learner "${learner}" has an array "${name}"; that name is reserved, rename it`,
-      )
+function isLast({ step, epochs, steps }: Position): boolean {
+  return step === epochs * steps
 }
 
 /** Whether the checkpoint of a resumed run already includes the step on this batch. */
-function isSeen(batch: Table, saved: State): boolean {
+function isSeen(batch: Table, saved: TrainingState): boolean {
   const { step, steps } = positionOf(batch)
   if (steps !== saved.steps)
     throw new PipelineError(

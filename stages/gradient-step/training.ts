@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { defer, finalize } from 'rxjs'
+import { concat, defer, finalize } from 'rxjs'
 import { classWeightsProblem, updateRule } from '../../learners/index.js'
 import { defineStage, type Learner, learnerWith, storedFile, wire, z } from '../../pipeline/stage-kit.js'
 import { common, type TrainingOptions } from './options.js'
@@ -38,7 +38,8 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
     inputs: { batches: wire.batch },
     outputs: { parameters: wire.parameters },
     learner,
-    answers: ['start', 'gradientNorm'],
+    answers: ['start', 'gradientNorm', 'arrays'],
+    asks: () => ({ batches: { borrowed: true } }),
     watches: (given) => {
       const { eta } = given as unknown as TrainingOptions
       return typeof eta === 'object' && 'plateau' in eta
@@ -73,7 +74,8 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
       defer(() => {
         const all = given as TrainingOptions & Readonly<Record<string, unknown>>
         const trainer = makeTrainer({ learner, own: ownOf(all), options: all, rule: updateRule(all.update) }, context)
-        return batches.pipe(context.flow.concatMap<Table, Table>(trainer.train), finalize(trainer.free))
+        const steps = batches.pipe(context.flow.concatMap<Table, Table>(trainer.train))
+        return concat(steps, defer(trainer.finish)).pipe(finalize(trainer.free))
       }),
   })
 }

@@ -22,15 +22,19 @@ export const arff = defineStage({
   // The content is checked.
   onResume: { path: 'whole' },
   example: '- use: load/arff\n  with: { path: credit-g.arff, missing: mode, stratify: true }',
-  holds: 'every split, 4 bytes per cell, and as much again until the splits are made',
+  holds:
+    'every split, 4 bytes per cell, and as much again until the splits are made; before cache/arrow what fits into three quarters of ' +
+    '`memory:`, for a model a piece',
   parallel: 'every',
+  answers: ['pieces'],
   sources: tabularSources,
   facts: tabularFacts,
   run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readArff(path, rows, context))),
+    context.flow.pull(tabularExamples(options, context, (path, _, rows, context) => readArff(path, rows, context))),
 })
 
-async function readArff(path: string, rows: TableRows, context: StageContext): Promise<void> {
+/** Reads the rows of an ARFF file. Throws a PipelineError `DATA` with the line. */
+export async function readArff(path: string, rows: TableRows, context: StageContext): Promise<void> {
   const lines = new ArffRows(path, rows)
   await readLines(path, undefined, context, (line, number) => lines.add(line, number))
   lines.end()

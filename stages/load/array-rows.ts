@@ -12,6 +12,8 @@ import {
   turn,
   widthOf,
 } from '../../pipeline/stage-kit.js'
+import { RowScatter } from './row-scatter.js'
+import { piecesIn, placesOf, type RowSpan, roomFor, type SplitSize } from './row-span.js'
 
 /** The features of rows, row by row. */
 export type Features = Uint8Array | Float32Array
@@ -32,6 +34,20 @@ export interface ArrayRows {
 
 /** Rows whose places are noted between two turns of the event loop. */
 const TURN = 1 << 16
+
+/** Bytes of the features of a table, for a stage that takes the rows in pieces. */
+const PIECE = 4 << 20
+
+/** Bytes for each row beside its features, while rows are put in order: its split and its place. */
+const PER_ROW = 8
+
+/** How rows are divided. */
+export interface Division extends Dealing {
+  /** The splits into which rows are dealt. Default: the given ones. */
+  readonly fractions?: Readonly<Record<string, Part>> | undefined
+  /** Whether rows keep their numbers although they are not dealt. */
+  readonly isNumbered?: boolean
+}
 
 /** The rows of one split, file by file. */
 export type SplitRows = readonly [split: string, rows: readonly ArrayRows[]]
@@ -56,27 +72,35 @@ export function commonLayout(splits: readonly SplitRows[]): Pick<ArrayRows, 'sha
 
 /**
  * Reads the rows and makes the tables of the splits. With fractions, the rows of the only split given are dealt into
- * splits, and their numbers are kept. Without fractions, a table of each block of rows if the stage below asks for `pieces`. Throws a PipelineError `DATA` as `commonLayout` does.
+ * splits, and their numbers are kept. If the stage below asks for `pieces`, makes tables of a few megabytes; rows that are dealt
+ * then go through a file if they do not fit into memory. Throws a PipelineError `DATA` as `commonLayout` does.
  */
 export async function* splitTables(
   splits: readonly SplitRows[],
   classes: readonly string[],
-  dealing: Dealing & { readonly fractions?: Readonly<Record<string, Part>> | undefined },
+  division: Division,
   context: StageContext,
 ): AsyncGenerator<Table> {
   const { shape, type } = commonLayout(splits)
+  const { fractions, isNumbered = false } = division
   const width = widthOf(shape)
   const fields = exampleFields({ shape, classes }, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
-  const inPieces = !dealing.fractions && context.asked.some(({ pieces }) => pieces)
+  const inPieces = context.asked.some(({ pieces }) => pieces)
   for (const [split, rows] of splits) {
-    if (inPieces) {
-      yield* pieces(split, rows, fields, width, false)
+    if (inPieces && !fractions) {
+      yield* pieces(split, rows, fields, width, isNumbered)
       continue
     }
     const labels = joined(rows.map((each) => each.labels))
-    const orders = dealing.fractions ? await dealRows(labels, dealing.fractions, dealing, context) : undefined
+    const orders = fractions ? await dealRows(labels, fractions, division, context) : undefined
+    const bytes = labels.length * width * (type === 'uint8' ? 1 : 4)
+    if (orders && inPieces && context.directory !== '' && !context.memory.fits(bytes)) {
+      yield* dealtPieces(orders, rows, labels, fields, { width, type }, context)
+      continue
+    }
+    const columns = orders || isNumbered ? (['row'] as const) : []
     const buffer = (count: number) =>
-      new ShardBuffer<Features>(context.parallel, count, width, memory(type, context), orders ? ['row'] : [])
+      new ShardBuffer<Features>(context.parallel, count, width, memory(type, context), columns)
     const buffers = new Map<string, ShardBuffer<Features>>()
     if (!orders) buffers.set(split, buffer(labels.length))
     /** The buffer of each row, undefined if the fractions leave it over, and its place there. */
@@ -106,6 +130,44 @@ export async function* splitTables(
         await turn(context)
       }
     for (const [name, dealt] of buffers) yield* dealt.tables(fields, name)
+  }
+}
+
+/** Deals rows into splits through a file, and makes tables of a few megabytes of them. */
+async function* dealtPieces(
+  orders: ReadonlyMap<string, Uint32Array>,
+  rows: readonly ArrayRows[],
+  labels: Int32Array,
+  fields: ReturnType<typeof exampleFields>,
+  { width, type }: { readonly width: number; readonly type: ArrayRows['type'] },
+  context: StageContext,
+): AsyncGenerator<Table> {
+  const sizes = [...orders].map(([name, order]): SplitSize => [name, order.length])
+  const count = sizes.reduce((sum, [, size]) => sum + size, 0)
+  context.memory.take(PER_ROW * labels.length, `the splits of ${labels.length} rows`, 'raise memory (--memory)')
+  const scatter = new RowScatter({ width, type, isWeighted: false }, count, context)
+  async function* inOrder(): AsyncGenerator<RowSpan> {
+    const places = placesOf(orders, labels.length)
+    let row = 0
+    for (const { blocks } of rows)
+      for await (const block of blocks()) {
+        for (let at = 0; at < block.length; at += width, row++)
+          if (places[row]! >= 0) scatter.put(places[row]!, block, at, labels[row]!, row, 1)
+        await turn(context)
+      }
+    yield* scatter.inOrder()
+  }
+  try {
+    const most = Math.max(1, Math.floor(PIECE / (width * (type === 'uint8' ? 1 : 4))))
+    const none = { first: 0, count: 0, ...roomFor(0, width, type, false) }
+    for await (const { split, span, from, count } of piecesIn(inOrder(), sizes, most, none)) {
+      const values = span.values.slice(from * width, (from + count) * width)
+      const row = span.numbers!.slice(from, from + count)
+      yield examplesTable(fields, values, span.labels.slice(from, from + count), split, undefined, undefined, { row })
+    }
+  } finally {
+    scatter.close()
+    context.memory.give(PER_ROW * labels.length)
   }
 }
 

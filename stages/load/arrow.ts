@@ -20,8 +20,10 @@ export const arrow = defineStage({
   onResume: { path: 'whole' },
   example: '- use: load/arrow\n  with: { path: "${here}/part-*.arrow", label: species }',
   holds:
-    'one file at a time, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made',
+    'one file at a time, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made; before ' +
+    'cache/arrow what fits into three quarters of `memory:`, for a model a piece',
   parallel: 'every',
+  answers: ['pieces'],
   sources: tabularSources,
   facts: (checking) => {
     const { examples } = tabularFacts(checking)
@@ -30,6 +32,5 @@ export const arrow = defineStage({
     const { splits: _, ...others } = examples
     return { examples: path !== undefined && fractions === undefined && model === undefined ? others : examples }
   },
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readArrow(path, options, rows, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readArrow)),
 })

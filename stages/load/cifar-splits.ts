@@ -15,7 +15,7 @@ import {
   type StageContext,
   storedFile,
 } from '../../pipeline/stage-kit.js'
-import { type CifarFile, type CifarSet, foundCifar, openCifar, PIXELS } from './cifar-files.js'
+import { type CifarBlock, type CifarFile, type CifarSet, foundCifar, openCifar, PIXELS } from './cifar-files.js'
 import { checkModelShape, checkWithoutModel, type ModelRows, modelTables, noClassOfModel } from './model-rows.js'
 
 const shape = [3, 32, 32]
@@ -123,8 +123,8 @@ async function* splitTables(options: CifarOptions, set: CifarSet, context: Stage
     const deal = (rows: number): ShardBuffer<Uint8Array> =>
       new ShardBuffer(context.parallel, rows, PIXELS, context.kernels.allocate, columns)
     let row = 0
-    if (held === 0 && context.asked.some(({ pieces }) => pieces)) {
-      yield* inPieces(files, split, fields)
+    if (context.asked.some(({ pieces }) => pieces)) {
+      yield* inPieces(files, split, kept, columns.length > 0, fields)
       continue
     }
     const rows = deal(kept)
@@ -140,21 +140,40 @@ async function* splitTables(options: CifarOptions, set: CifarSet, context: Stage
   }
 }
 
-/** Makes a table of each block of rows, so that only a block is in memory. */
+/**
+ * Makes a table of each block of rows, so that only a block is in memory.
+ *
+ * @param kept the rows from there on are those of the validation split
+ */
 async function* inPieces(
   files: readonly CifarFile[],
   split: string,
+  kept: number,
+  isNumbered: boolean,
   fields: ReturnType<typeof exampleFields>,
 ): AsyncGenerator<Table> {
+  let first = 0
   for (const file of files)
-    for await (const { count, label, pixels } of file.blocks()) {
-      const [values, labels] = [new Uint8Array(count * PIXELS), new Int32Array(count)]
-      for (let i = 0; i < count; i++) {
-        labels[i] = label(i)
-        values.set(pixels(i), i * PIXELS)
-      }
-      yield examplesTable(fields, values, labels, split)
+    for await (const block of file.blocks()) {
+      const cut = Math.max(0, Math.min(block.count, kept - first))
+      if (cut > 0) yield part(block, 0, cut, split)
+      if (cut < block.count) yield part(block, cut, block.count, 'validation')
+      first += block.count
     }
+
+  function part({ label, pixels }: CifarBlock, from: number, to: number, name: string): Table {
+    const [values, labels, row] = [
+      new Uint8Array((to - from) * PIXELS),
+      new Int32Array(to - from),
+      new Int32Array(to - from),
+    ]
+    for (let i = from; i < to; i++) {
+      labels[i - from] = label(i)
+      row[i - from] = first + i
+      values.set(pixels(i), (i - from) * PIXELS)
+    }
+    return examplesTable(fields, values, labels, name, undefined, undefined, isNumbered ? { row } : undefined)
+  }
 }
 
 async function* rowsForModel(

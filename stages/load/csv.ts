@@ -43,8 +43,10 @@ export const csv = defineStage({
   onResume: { path: 'whole' },
   example: '- use: load/csv\n  with: { path: wine.csv, label: cultivar, fractions: { train: 0.8, test: 0.2 } }',
   holds:
-    'every split, 4 bytes per cell, and as much again until the splits are made; a divided run then keeps the shards of this rank',
+    'every split, 4 bytes per cell, and as much again until the splits are made; a divided run then keeps the shards of this rank; ' +
+    'before cache/arrow what fits into three quarters of `memory:`, for a model a piece',
   parallel: 'every',
+  answers: ['pieces'],
   sources: tabularSources,
   facts: (checking) => {
     const { delimiter, decimal } = checking.options
@@ -52,6 +54,5 @@ export const csv = defineStage({
       checking.problem('delimiter', `expected another character than that of decimal: "${decimal}"`)
     return tabularFacts(checking)
   },
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readCsv(path, options, rows, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readCsv)),
 })

@@ -3,9 +3,7 @@ import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
   dealing,
-  dealRows,
   defineStage,
-  exampleFields,
   fractions,
   inputPath,
   type ModelInputs,
@@ -13,12 +11,12 @@ import {
   modelOption,
   PipelineError,
   readModelInputs,
-  ShardBuffer,
   type StageContext,
   storedFile,
   widthOf,
   wire,
 } from '../../pipeline/stage-kit.js'
+import { type ArrayRows, splitTables as arrayTables } from './array-rows.js'
 import { type IdxFile, openIdx } from './idx-file.js'
 import { idxFilesGiven } from './idx-given.js'
 import {
@@ -82,7 +80,9 @@ export const idx = defineStage({
   onResume: { directory: 'whole' },
   example:
     '- use: load/idx\n  with: { directory: /usr/share/datasets/fashion-mnist, fractions: { train: 0.9, validation: 0.1 } }',
-  holds: 'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank',
+  holds:
+    'every split, as uint8: 784 bytes per image of 28 × 28; in a divided run the shards of this rank; before cache/arrow what fits ' +
+    'into three quarters of `memory:`',
   parallel: 'every',
   optionsFor: idxFilesGiven,
   answers: ['pieces'],
@@ -142,10 +142,16 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
   for (const labelled of all) {
     const file = await openImages(labelled, sizes, context)
     sizes ??= { path: file.path, of: file.sizes.slice(1) }
-    const shape = sizes.of.length === 2 ? [1, ...sizes.of] : sizes.of
-    const fields = exampleFields({ shape, classes }, new Uint8Array(0))
-    for (const [split, rows] of await readImages(file, labelled, widthOf(shape), options, context))
-      yield* rows.tables(fields, split)
+    const rows: ArrayRows = {
+      path: file.path,
+      shape: sizes.of.length === 2 ? [1, ...sizes.of] : sizes.of,
+      type: 'uint8',
+      labels: Int32Array.from(labelled.labels),
+      blocks: () => file.blocks(),
+    }
+    const fractions = labelled.split === 'train' ? options.fractions : undefined
+    const division = { ...options, fractions, isNumbered: options.fractions !== undefined }
+    yield* arrayTables([[labelled.split, [rows]]], classes, division, context)
   }
 }
 
@@ -254,42 +260,4 @@ function openImages(
       )
   }
   return openIdx(images, { items: 'images', dimensions: [2, 4], check }, context, help)
-}
-
-/** Reads the images of the files of one split, and deals them into the splits that are made of them. */
-async function readImages(
-  file: IdxFile,
-  { split, labels }: Labelled,
-  width: number,
-  options: Options,
-  context: StageContext,
-): Promise<Map<string, ShardBuffer<Uint8Array>>> {
-  const orders =
-    split === 'train' && options.fractions
-      ? await dealRows(labels, options.fractions, options, context)
-      : new Map([[split, Uint32Array.from(labels.keys())]])
-  const buffers = new Map<string, ShardBuffer<Uint8Array>>()
-  /** Where each image goes; nowhere if the fractions leave it over. */
-  const target: (ShardBuffer<Uint8Array> | undefined)[] = new Array(labels.length)
-  const place = new Uint32Array(labels.length)
-  for (const [name, order] of orders) {
-    const columns = options.fractions ? (['row'] as const) : []
-    const rows = new ShardBuffer(context.parallel, order.length, width, context.kernels.allocate, columns)
-    buffers.set(name, rows)
-    for (const [at, row] of order.entries()) {
-      target[row] = rows
-      place[row] = at
-    }
-  }
-  const whole = options.fractions ? undefined : buffers.get(split)
-  let row = 0
-  for await (const block of file.blocks())
-    if (whole) {
-      const count = block.length / width
-      whole.putRows(row, block, labels.subarray(row, row + count))
-      row += count
-    } else
-      for (let at = 0; at < block.length; at += width, row++)
-        target[row]?.put(place[row]!, block.subarray(at, at + width), labels[row]!, row)
-  return buffers
 }

@@ -40,7 +40,7 @@ export function listImages(folder: string): ImageFolder {
       const path = join(directory, entry.name)
       if (entry.isDirectory()) {
         if (className !== undefined && depth < DEPTH) add(path, entriesOf(path), className, depth + 1)
-      } else if (entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      } else if (entry.isSymbolicLink() && isFolder(path)) {
         // A link to a folder.
       } else if (IMAGE.test(entry.name)) images.push({ path, className })
       else others.push(path)
@@ -49,6 +49,15 @@ export function listImages(folder: string): ImageFolder {
   add(folder, entries, undefined, 0)
   for (const name of classes) add(join(folder, name), entriesOf(join(folder, name)), name, 1)
   return { images, classes, others }
+}
+
+/** Whether a link leads to a folder. One that leads in a circle, or where nothing may be seen, does not. */
+function isFolder(link: string): boolean {
+  try {
+    return statSync(link).isDirectory()
+  } catch {
+    return false
+  }
 }
 
 function entriesOf(folder: string): Dirent[] {

@@ -19,15 +19,18 @@ export const jsonl = defineStage({
   // The content is checked.
   onResume: { path: 'whole' },
   example: '- use: load/jsonl\n  with: { path: reviews.jsonl, label: stars, text: one-hot }',
-  holds: 'every split, 4 bytes per cell, and as much again until the splits are made',
+  holds:
+    'every split, 4 bytes per cell, and as much again until the splits are made; before cache/arrow what fits into three quarters of ' +
+    '`memory:`, for a model a piece',
   parallel: 'every',
+  answers: ['pieces'],
   sources: tabularSources,
   facts: tabularFacts,
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readJsonl(path, options, rows, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readJsonl)),
 })
 
-async function readJsonl(
+/** Reads the rows of a file with a JSON value on each line. Throws a PipelineError `DATA` with the line. */
+export async function readJsonl(
   path: string,
   { select, model }: { readonly select?: unknown; readonly model?: unknown },
   rows: TableRows,

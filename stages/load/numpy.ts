@@ -112,7 +112,7 @@ export const numpy = defineStage({
   example: '- use: load/numpy\n  with: { path: mnist.npz, fractions: { train: 0.9, validation: 0.1 } }',
   holds:
     'every split: a byte per feature of uint8 arrays, else 4; in a divided run the shards of this rank; an array in Fortran ' +
-    'order once more',
+    'order once more; before cache/arrow what fits into three quarters of `memory:`',
   parallel: 'every',
   answers: ['pieces'],
   sources: (options) => [

@@ -18,10 +18,11 @@ export const parquet = defineStage({
   onResume: { path: 'whole' },
   example: '- use: load/parquet\n  with: { path: flights.parquet, label: origin, missing: drop }',
   holds:
-    'a row group, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made',
+    'a row group, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made; before ' +
+    'cache/arrow what fits into three quarters of `memory:`, for a model a piece',
   parallel: 'every',
+  answers: ['pieces'],
   sources: tabularSources,
   facts: tabularFacts,
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, (path, rows) => readParquet(path, options, rows, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readParquet)),
 })

@@ -4,6 +4,7 @@ import { pipeline, Readable, type Transform } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import {
   fileProblem,
+  hasGrown,
   messageOf,
   openRegularFile,
   PipelineError,
@@ -88,7 +89,11 @@ async function* rawPieces(
     next = read(space())
     for (;;) {
       const { bytesRead, buffer } = await next
-      if (bytesRead === 0) break
+      if (bytesRead === 0) {
+        if (!(await hasGrown(path, bytes, context.signal))) break
+        next = read(buffer)
+        continue
+      }
       bytes += bytesRead
       const piece = plain(buffer.subarray(0, bytesRead))
       next = read(spare ?? space())

@@ -21,6 +21,7 @@ import {
   wire,
   z,
 } from '../../pipeline/stage-kit.js'
+import { lookingAt } from './sorted.js'
 
 /**
  * Mixes rows as they come: a buffer holds `size` rows, each row of a batch takes the place of a random one of them, which goes
@@ -38,7 +39,14 @@ export const buffer = defineStage({
   outputs: { batches: wire.batch },
   example: '- id: shuffle\n  use: shuffle/buffer\n  with: { size: 10000 }',
   holds: 'a copy of `size` rows',
-  run: ({ size }, context) => mixed(size, context),
+  asks: () => ({ batches: { borrowed: true } }),
+  run:
+    ({ size }, context) =>
+    (batches) =>
+      batches.pipe(
+        mixed(size, context),
+        lookingAt(context, (look) => look.hardlyMixed(size)),
+      ),
 })
 
 function mixed(size: number, context: StageContext): OperatorFunction<Table, Table> {

@@ -14,7 +14,7 @@ import {
  * positions of the epoch, in order. Holds the batches of one epoch, which are views.
  */
 export function byEpoch(
-  { flow, memory }: Pick<StageContext, 'flow' | 'memory'>,
+  { flow, memory, asked }: Pick<StageContext, 'flow' | 'memory' | 'asked'>,
   reorder: (batches: readonly Table[], epoch: number) => Iterable<Table>,
 ): OperatorFunction<Table, Table> {
   return (source) =>
@@ -24,7 +24,8 @@ export function byEpoch(
         const batches = held
         held = []
         const ordered = reorder(batches, positionOf(batches[0]!).epoch)
-        return flow.pull(unreadOf(batches[0]!) ? readAhead(ordered, memory.window) : ordered)
+        const areBorrowed = asked.some(({ borrowed }) => borrowed)
+        return flow.pull(unreadOf(batches[0]!) ? readAhead(ordered, memory.window, areBorrowed) : ordered)
       }
       return concat(
         source.pipe(

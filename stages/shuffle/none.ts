@@ -1,8 +1,6 @@
-import type { Table } from 'apache-arrow'
-import { defer, tap } from 'rxjs'
 import { z } from 'zod'
-import { defineStage, endsEpoch, positionOf, wire } from '../../pipeline/stage-kit.js'
-import { noteSorted } from './sorted.js'
+import { defineStage, wire } from '../../pipeline/stage-kit.js'
+import { lookingAt } from './sorted.js'
 
 /** Passes the batches on unchanged. Pipelines use it for `shuffle: none` in `use: shuffle/${shuffle}`. */
 export const none = defineStage({
@@ -11,20 +9,8 @@ export const none = defineStage({
   options: z.strictObject({}),
   inputs: { batches: wire.batch },
   outputs: { batches: wire.batch },
-  holds: 'the batches of the first epoch (by reference)',
   parallel: 'every',
+  asks: () => ({ batches: { borrowed: true } }),
   example: '- id: shuffle\n  use: shuffle/none',
-  run: (_, context) => (batches) =>
-    defer(() => {
-      let held: Table[] | undefined = context.parallel.isDivided ? undefined : []
-      return batches.pipe(
-        tap((batch) => {
-          if (!held) return
-          held.push(batch)
-          if (!endsEpoch(positionOf(batch))) return
-          noteSorted(held, context)
-          held = undefined
-        }),
-      )
-    }),
+  run: (_, context) => lookingAt(context, (look) => look.unmixed()),
 })

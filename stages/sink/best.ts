@@ -6,6 +6,7 @@ import {
   anyNumber,
   arrowFile,
   checkMonitor,
+  copyFromDevice,
   copyParameters,
   defineStage,
   isBetter,
@@ -45,6 +46,7 @@ export const best = defineStage({
   example:
     '- use: sink/best\n  from: { parameters: model, metrics: metrics }\n  with: { monitor: validation_accuracy }',
   holds: 'the parameters (by reference), and the content of the file',
+  asks: () => ({ parameters: { arrays: 'last' } }),
   facts: checkMonitor,
   run: ({ monitor, path }, context) => {
     const target = context.file(path)
@@ -66,17 +68,22 @@ export const best = defineStage({
         })
         const kept = metrics.pipe(
           monitored(monitor),
-          tap(({ row, value, better }) => {
-            if (!isBetter(better, value, best.value)) return
+          context.flow.concatMap(({ row, value, better }): Promise<never[]> | never[] => {
+            if (!isBetter(better, value, best.value)) return []
             // Training waits during an evaluation, so the last parameters are those that were evaluated.
             if (!last || positionOf(last).step !== row.step)
               throw new PipelineError(
                 'STAGE',
                 `the parameters of step ${row.step} are gone: do both inputs come from one model?`,
               )
-            best = { value, file: arrowFile(copyParameters(last)) }
-            replaceFile(target, best.file!)
-          }),
+            const keep = (copy: Table): never[] => {
+              best = { value, file: arrowFile(copy) }
+              replaceFile(target, best.file!)
+              return []
+            }
+            const copy = copyFromDevice(last)
+            return copy instanceof Promise ? copy.then(keep) : keep(copy)
+          }, 'metrics'),
         )
         const seen = parameters.pipe(
           tap((table) => {

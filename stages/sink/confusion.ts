@@ -21,6 +21,7 @@ export const confusion = defineStage({
   parallel: 'every',
   onResume: { split: 'whole' },
   optional: true,
+  asks: () => ({ parameters: { arrays: 'last' } }),
   facts: checkPredicting,
   files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
   run: (options, context) => {

@@ -17,6 +17,7 @@ export const parameters = defineStage({
   outputs: {},
   parallel: 'first',
   example: '- use: sink/parameters\n  from: model\n  with: { path: parameters.arrow }',
+  asks: () => ({ parameters: { arrays: 'last' } }),
   run: ({ path }, context) => {
     const file = context.file(path)
     return (parameters) =>

@@ -36,6 +36,7 @@ export const predictions = defineStage({
   parallel: 'every',
   onResume: { split: 'whole', count: 'whole' },
   optional: true,
+  asks: () => ({ parameters: { arrays: 'last' } }),
   facts: checkPredicting,
   files: (options) => [...figurePaths(options), `${stemOf(options.path)}.csv`],
   run: (options, context) => {

@@ -65,6 +65,7 @@ export const tensorboard = defineStage({
     path: path ?? `tensorboard/${wireFile(tables, 'events').replace(/\.events$/, '')}/events.out.tfevents.0.millrace`,
   }),
   example: '- use: sink/tensorboard\n  from: metrics',
+  asks: ({ every }) => ({ tables: { arrays: toInterval(every) } }),
   run: (options, context) => {
     const every = toInterval(options.every)
     const records = new WeakMap<Table, Uint8Array>()

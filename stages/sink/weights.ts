@@ -97,6 +97,7 @@ export const weights = defineStage({
   optional: true,
   example: '- use: sink/weights\n  from: model\n  with: { tiles: 2x5, every: { epochs: 10 } }',
   holds: 'the images of the snapshots',
+  asks: ({ every }) => ({ parameters: { arrays: every ? toInterval(every) : 'last' } }),
   facts: ({ options, inputs, problem }) => {
     checkLearner(inputs.parameters, problem)
     const learner = inputs.parameters?.learner

@@ -5,7 +5,7 @@ import { parse } from 'csv-parse/sync'
 import t from 'tap'
 import { Pipeline } from '../../dist/index.js'
 import { type GradientCheck, gradientChecks } from '../../dist/stages/check/table.js'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 const data = process.env.MILLRACE_DATA
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { formatWithSource, reportProblems } from '../../dist/cli/code-frame.js'
 import { finished, main, userEnvironment } from './millrace.js'
+import { collectedOutput } from './printed.js'
 
 /** The frame of one problem in a file with this text: the lines below the message. */
 function frame(t: Test, text: string, line: number, column: number, width = 80): string[] {
@@ -85,21 +86,9 @@ t.test('elsewhere than on a terminal the problems are plain lines', async (t) =>
   const where = `${join(t.testdir({ 'x.yaml': 'a: 1\n' }), 'x.yaml')}:1:4`
   const problems = [{ where, message: 'm' }, { message: 'n' }]
   const printed = (errorWidth: number | undefined) => {
-    let text = ''
-    const none = () => {}
-    const warn = (piece: string) => {
-      text += piece
-    }
-    reportProblems(problems, {
-      interactive: true,
-      width: undefined,
-      errorWidth,
-      write: none,
-      progress: none,
-      warn,
-      exit: none,
-    })
-    return text
+    const { seen, output } = collectedOutput()
+    reportProblems(problems, { ...output, interactive: true, errorWidth })
+    return seen.err
   }
   t.equal(printed(undefined), `${where}  m\nn\n`)
   t.equal(printed(80), `${where}  m\n  1 | a: 1\n    |    ^\nn\n`)

@@ -37,6 +37,20 @@ test('commands, options, pipelines, stages, codes, choices and settings are comp
     [['create', 'load/digits,shuffle/r'], ['load/digits,shuffle/rows']],
     [['graph', 'digits', '--format', 'm'], ['mermaid']],
     [['completion', 'z'], ['zsh']],
+    [['sweep', 'digits-'], ['digits-grid']],
+    [['sweep', 'digits', '--fol'], ['--folds']],
+    [['sweep', 'digits', '--over', 'model.lam'], ['model.lambda=']],
+    [['sweep', 'digits', '--random', ''], []],
+    [
+      ['fetch', 'cifar'],
+      ['cifar10', 'cifar100'],
+    ],
+    [['tap', 'digits', '--wire', 'mo'], ['model']],
+    [['peek', 'digits', '--after', 'sh'], ['shuffle']],
+    [
+      ['predict', 'runs/x', '--load', 'load/par'],
+      ['load/parameters', 'load/parquet'],
+    ],
     [['nonsense', 'x'], []],
     [['$(touch x)'], []],
   ] as const)

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { parse } from 'yaml'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
+import { millrace as inOwnProcess } from './millrace.js'
 
 const files = {
   'base.yaml': [
@@ -29,7 +30,7 @@ t.test('config shows every value with its origin', async (t) => {
 })
 
 t.test('config names the environment variable a value came from', async (t) => {
-  const { stdout } = await millrace(['config', 'x.yaml'], t.testdir(files), { FOLDER: 'elsewhere' })
+  const { stdout } = await inOwnProcess(['config', 'x.yaml'], t.testdir(files), { FOLDER: 'elsewhere' })
   t.match(stdout, 'directory: elsewhere # base.yaml:1:28 ($FOLDER)')
 })
 

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { type Test, test } from 'tap'
 import { parse } from 'yaml'
@@ -7,8 +7,12 @@ import { lookAtTable } from '../../dist/cli/create/table-file.js'
 import { tableOptions } from '../../dist/cli/create/table-options.js'
 import { type CreateFlags, createCommand } from '../../dist/cli/create.js'
 import { Pipeline, run } from '../../dist/index.js'
+import { npyOfNumbers } from '../../dist/pipeline/formats/npy.js'
 import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import { errorOf, temporary } from '../stages/harness.js'
+import { bytesNpy, npzFile, pngFile } from '../stages/load/array-files.js'
+import { idxBytes } from '../stages/load/idx-files.js'
+import { tableFiles, rows as tableRows, wholeFiles } from '../stages/load/table-files.js'
 import { printed } from './printed.js'
 
 interface Created {
@@ -81,6 +85,10 @@ const kind = (i: number) => ['a', 'b', 'c'][i % 3]!
 /** Tables, and what is found in them: options of `load/csv` as it is, or as it could be. */
 const tables: Record<string, [content: string | Buffer, options: Record<string, unknown>]> = {
   'numbers and a label': [`x,y,kind\n${rows((i) => [i, 60.5 - i, kind(i)], ',')}`, { label: 'kind' }],
+  'names that are there twice': [
+    `"a ""b""","new\nline",label,label\n${rows((i) => [i, 60.5 - i, kind(i + 1), i % 2], ',')}`,
+    { label: 2 },
+  ],
   'a rare class': [
     `x,kind\n${rows((i) => [i, i % 20 === 0 ? 'rare' : kind(i)], ',')}`,
     { label: 'kind', stratify: true },
@@ -163,6 +171,161 @@ test('a pipeline for a file runs on it', async (t) => {
   t.ok(existsSync(join(folder, 'run/metrics.csv')))
 })
 
+const counting = (count: number, modulus = 256) => Array.from({ length: count }, (_, i) => i % modulus)
+const labels = (count: number) => npyOfNumbers(Int32Array.from(counting(count, 3)), [count])
+const image = (width: number, shade: number) =>
+  pngFile(
+    { width, height: 2, color: 0 },
+    counting(2 * width).map((i) => shade + i),
+  )
+const images = (folder: string, widths: readonly number[]) =>
+  Object.fromEntries(
+    widths.flatMap((width, i) => ['a', 'b'].map((name, k) => [`${folder}/${name}/${i}.png`, image(width, 90 * k + i)])),
+  )
+const cifar = (count: number) => Buffer.concat(counting(count, 10).map((i) => Buffer.alloc(3073, 20 * i).fill(i, 0, 1)))
+const idx = (name: string, count: number) => ({
+  [`${name}-images-idx3-ubyte`]: idxBytes([count, 2, 2], counting(4 * count)),
+  [`${name}-labels-idx1-ubyte`]: idxBytes([count], counting(count, 3)),
+})
+const tabular = { text: { colour: 'one-hot' }, unseen: 'ignore', label: 'label' }
+const thirds = { fractions: { train: 0.7, validation: 0.15, test: 0.15 } }
+const holes = tableRows.map(([size, colour, label], i) => [i % 9 ? size : undefined, colour, label] as const)
+
+/** Files of each format, what is given to --from, and the load stage that is found. */
+const formats: Record<
+  string,
+  [files: Record<string, Uint8Array>, from: string, use: string, options: Record<string, unknown>]
+> = {
+  jsonl: [{ 'a.jsonl': tableFiles.jsonl!(tableRows) }, 'a.jsonl', 'load/jsonl', { path: 'a.jsonl', ...tabular }],
+  'packed jsonl': [
+    { 'a.jsonl.gz': gzipSync(tableFiles.jsonl!(tableRows)) },
+    'a.jsonl.gz',
+    'load/jsonl',
+    { path: 'a.jsonl.gz', ...tabular },
+  ],
+  parquet: [
+    { 'a.parquet': tableFiles.parquet!(holes) },
+    'a.parquet',
+    'load/parquet',
+    { path: 'a.parquet', ...tabular, missing: { size: 'median' } },
+  ],
+  arrow: [{ 'a.arrow': tableFiles.arrow!(tableRows) }, 'a.arrow', 'load/arrow', { path: 'a.arrow', ...tabular }],
+  arff: [{ 'a.arff': tableFiles.arff!(tableRows) }, 'a.arff', 'load/arff', { path: 'a.arff', ...tabular }],
+  'parquet of images': [
+    {
+      'a.parquet': wholeFiles.parquet!(
+        counting(30).map((i) => Uint8Array.of(i, 2, 3, 4)),
+        counting(30, 3),
+      ),
+    },
+    'a.parquet',
+    'load/parquet',
+    { path: 'a.parquet', label: 'label' },
+  ],
+  npz: [
+    { 'a.npz': npzFile({ x: bytesNpy([40, 2], counting(80)), y: labels(40) }) },
+    'a.npz',
+    'load/numpy',
+    { path: 'a.npz', ...thirds },
+  ],
+  'npz with splits': [
+    {
+      'a.npz': npzFile({
+        train_images: bytesNpy([20, 2, 2], counting(80)),
+        train_labels: labels(20),
+        val_images: bytesNpy([10, 2, 2], counting(40)),
+        val_labels: labels(10),
+      }),
+    },
+    'a.npz',
+    'load/numpy',
+    { files: { train: 'a.npz', val: 'a.npz' } },
+  ],
+  npy: [
+    { 'x.npy': bytesNpy([10, 2], counting(20)), 'y.npy': labels(10) },
+    'x.npy',
+    'load/numpy',
+    { path: 'x.npy', labels: 'y.npy' },
+  ],
+  'npy with splits': [
+    {
+      'X_train.npy': bytesNpy([10, 2], counting(20)),
+      'y_train.npy': labels(10),
+      'X_test.npy': bytesNpy([10, 2], counting(20)),
+      'y_test.npy': labels(10),
+    },
+    'X_train.npy',
+    'load/numpy',
+    {
+      files: {
+        train: { path: 'X_train.npy', labels: 'y_train.npy' },
+        test: { path: 'X_test.npy', labels: 'y_test.npy' },
+      },
+    },
+  ],
+  mnist: [
+    { ...idx('train', 30), ...idx('t10k', 10) },
+    '.',
+    'load/idx',
+    { directory: '${here}', fractions: { train: 0.9, validation: 0.1 } },
+  ],
+  'other IDX files': [
+    { ...idx('my-train', 30), ...idx('my-test', 10) },
+    'my-train-images-idx3-ubyte',
+    'load/idx',
+    {
+      directory: '${here}',
+      files: {
+        test: { images: 'my-test-images-idx3-ubyte', labels: 'my-test-labels-idx1-ubyte' },
+        train: { images: 'my-train-images-idx3-ubyte', labels: 'my-train-labels-idx1-ubyte' },
+      },
+      fractions: { train: 0.9, validation: 0.1 },
+    },
+  ],
+  cifar10: [
+    { 'data_batch_1.bin': cifar(30), 'data_batch_3.bin.gz': gzipSync(cifar(10)) },
+    '.',
+    'load/cifar10',
+    { directory: '${here}', train: ['data_batch_1.bin', 'data_batch_3.bin'], test: [], holdOut: 8 },
+  ],
+  'images of one size': [images('photos', [3, 3, 3]), 'photos', 'load/images', { path: 'photos' }],
+  'images of several sizes, in splits': [
+    { ...images('train', [3, 4]), ...images('val', [3]) },
+    '.',
+    'load/images',
+    { files: { train: 'train', val: 'val' }, shape: [3, 32, 32] },
+  ],
+  'a folder with a name like a var': [
+    images('photos ${x} #1', [3, 3, 3]),
+    'photos ${x} #1',
+    'load/images',
+    { path: 'photos $${x} #1' },
+  ],
+}
+
+test('every format becomes a pipeline that runs', async (t) => {
+  for (const [name, [files, from, use, options]] of Object.entries(formats)) {
+    const folder = temporary(t)
+    for (const [path, bytes] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true })
+      writeFileSync(join(folder, path), bytes)
+    }
+    const out = join(folder, 'p.yaml')
+    const cwd = process.cwd()
+    process.chdir(folder)
+    try {
+      await printed((output) => createCommand(undefined, { from, out }, output))
+    } finally {
+      process.chdir(cwd)
+    }
+    const [load] = parse(readFileSync(out, 'utf8')).stages
+    t.strictSame([load.use, load.with], [use, options], name)
+    const pipeline = (await Pipeline.load(out)).set('rows', { epochs: 1 }).remove('curves').remove('terminal')
+    const ended = run(pipeline, { out: join(folder, 'run'), kernel: 'reference' })
+    t.equal((await ended.catch((error) => ({ record: { status: String(error) } }))).record.status, 'done', name)
+  }
+})
+
 test('what was found in a file is told', async (t) => {
   const folder = temporary(t, { 'a.csv': `60,2,no,yes\n${rows((i) => [i, 60.5 - i, i % 2], ',')}` })
   const out = join(folder, 'p.yaml')
@@ -176,13 +339,18 @@ test('what was found in a file is told', async (t) => {
 
 test('what is no table, or no stage, is refused', async (t: Test) => {
   const folder = temporary(t, {
+    'good.csv': 'a,b\n1,x\n2,y\n',
     empty: '',
     blank: '\n\n',
     header: 'a,b\n',
     single: '1\n2\n',
     binary: 'a,b\0c\n',
+    'empty.jsonl': '\n',
+    'x.npy': '',
+    'train-images-idx3-ubyte': '',
     'damaged.gz': Buffer.concat([Buffer.from([0x1f, 0x8b]), Buffer.from('no')]),
   } as never)
+  mkdirSync(join(folder, 'none'))
   const from = (name: string) => created(undefined, { from: join(folder, name) })
   for (const [name, message] of Object.entries({
     empty: /empty has no rows$/,
@@ -192,8 +360,11 @@ test('what is no table, or no stage, is refused', async (t: Test) => {
     binary: /is no text: it has zero bytes$/,
     'damaged.gz': /^cannot unpack .*damaged\.gz: /,
     missing: /^cannot open .*missing: no such file/,
-    '.': /^--from is for CSV files, and .* is a directory; if it has a folder of images per class: millrace create load\/images,/,
-    'a.parquet': /a\.parquet is read by load\/parquet: millrace create load\/parquet,normalize.* set path in it$/,
+    none: /is a directory without a folder of images \(\.png, \.jpg\) per class, and without files of CIFAR or MNIST/,
+    'a.parquet': /cannot read .*a\.parquet: no such file/,
+    'empty.jsonl': /empty\.jsonl/,
+    'x.npy': /x\.npy has features only, and there is no file of labels beside it/,
+    'train-images-idx3-ubyte': /has no pair of IDX files for training/,
   }))
     t.match(await errorOf(from(name)), [/DATA|SYSTEM|ARGUMENTS/, message], name)
   for (const [names, flags, message] of [
@@ -202,6 +373,11 @@ test('what is no table, or no stage, is refused', async (t: Test) => {
     ['load/cvs', {}, /did you mean "load\/csv"/],
     ['./mine.js', { plugins: false }, /--no-plugins/],
     ['load/digits', { from: join(folder, 'header') }, /no rows below/],
+    [
+      'load/digits',
+      { from: join(folder, 'good.csv') },
+      /^--from reads this data with load\/csv, not load\/digits; leave/,
+    ],
   ] as const)
     t.match((await errorOf(created(names, flags)))[1], message)
 })

@@ -1,7 +1,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 const rows = Array.from({ length: 12 }, (_, i) => `${i % 5},${i % 3},${i % 2 ? 'x' : 'y'}\n`).join('')
 const pipeline = (path: string): string => `name: p

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { decodeTensors } from '../../dist/index.js'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 t.test('export writes a file beside the parameters, and replaces one only with --force', async (t) => {
   const cwd = t.testdir()

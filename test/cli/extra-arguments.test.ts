@@ -1,5 +1,5 @@
 import t from 'tap'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 t.test('a value without its option is refused, with the option to repeat', async (t) => {
   const cwd = t.testdir()

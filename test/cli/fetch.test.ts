@@ -69,18 +69,33 @@ const ranged =
     response.writeHead(206, { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` })
     return response.end(bytes.subarray(start))
   }
-/** Sends the first bytes of a part, then the connection breaks. */
+/** The size of the file that is fetched, as far as it has come. */
+let arrived = 0
+
+/** Sends the first bytes of a part; when they have come, the connection breaks. */
 const cut =
   (count: number, bytes = content): Answer =>
   ({ headers }, response) => {
     const start = Number(/bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0)
     const range = { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }
     response.writeHead(start ? 206 : 200, { 'content-length': bytes.length - start, ...(start && range) })
-    response.write(bytes.subarray(start, start + count), () => setTimeout(() => response.destroy(), 20))
+    arrived = 0
+    response.write(bytes.subarray(start, start + count))
+    const timer = setInterval(() => {
+      if (arrived < start + count) return
+      clearInterval(timer)
+      response.destroy()
+    }, 5)
+    response.on('close', () => clearInterval(timer))
   }
 
 const { signal } = new AbortController()
-const quick = { signal, delay: 1 }
+const quick = {
+  ...{ signal, delay: 1 },
+  onProgress: (bytes: number) => {
+    arrived = bytes
+  },
+}
 
 t.test('what servers do wrong is mended, if another try can mend it', async (t) => {
   const half = content.length / 2
@@ -116,6 +131,11 @@ t.test('what servers do wrong is mended, if another try can mend it', async (t) 
 t.test('what cannot be mended is told, with the way to do it by hand, and no data is placed', async (t) => {
   const other = Buffer.from(content)
   other[7]! ^= 1
+  const drops: Answer = (_, response) => {
+    response.writeHead(200, { 'content-length': content.length })
+    const timer = setInterval(() => response.write('x'), 5)
+    response.on('close', () => clearInterval(timer))
+  }
   const loop = status(302, { location: '/set.gz' })
   const wrongRange: Answer = (_, response) =>
     response.writeHead(206, { 'content-range': `bytes 7-${content.length - 1}/${content.length}` }).end(content)
@@ -138,7 +158,9 @@ t.test('what cannot be mended is told, with the way to do it by hand, and no dat
     ['truncated, of unknown size', [whole(content.subarray(0, 9))], /got [0-9a-f]{64}, of 9 bytes/, null],
     ['an empty answer', [whole(Buffer.alloc(0))], /has 0 bytes, expected 300000/],
     ['a loop', [loop], /redirect count exceeded/],
-    ['always silent', [() => {}], /the server is silent for 0.05 s/],
+    ['a drop per connection', [cut(1)], /cannot fetch http/],
+    ['drop by drop', [drops], /the server sent nearly nothing for 0.05 s/],
+    ['always silent', [() => {}], /the server sent nearly nothing for 0.05 s/],
     ['another part', [cut(1000), wrongRange], /the server sends other bytes than those asked for/],
   ]
   for (const [title, answers, message, size] of cases) {
@@ -147,7 +169,7 @@ t.test('what cannot be mended is told, with the way to do it by hand, and no dat
     const set = setOf(content, {}, size === null ? undefined : content.length)
     if (size === null) delete (set.downloads[0] as { bytes?: number }).bytes
     const [code, found] = await errorOf(
-      fetchSet(set, { from, out }, title === 'always silent' ? { ...quick, silence: 50 } : quick),
+      fetchSet(set, { from, out }, /silent|by drop/.test(title) ? { ...quick, silence: 50 } : quick),
     )
     t.equal(code, 'DATA', title)
     t.match(found, message, title)
@@ -168,19 +190,18 @@ t.test('an interrupted download goes on with the next call, also between two fil
   const stop = new AbortController()
   const { from, ranges } = await serving(
     t,
-    (request, response) => {
-      cut(1000)(request, response, 1)
-      setTimeout(() => stop.abort(), 10)
+    (_, response) => {
+      response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 1000))
     },
     ranged(),
     status(404),
     (request, response) => (request.url!.endsWith('b.gz') ? whole(second) : ranged())(request, response, 0),
   )
   const out = join(temporary(t), 'set')
-  t.match(await errorOf(fetchSet(set, { from, out }, { ...quick, signal: stop.signal })), [
-    'ABORTED',
-    /has what came so far/,
-  ])
+  t.match(
+    await errorOf(fetchSet(set, { from, out }, { ...quick, signal: stop.signal, onProgress: () => stop.abort() })),
+    ['ABORTED', /has what came so far/],
+  )
   t.match(await errorOf(fetchSet(set, { from, out }, quick)), ['DATA', /b\.gz: the server says 404/])
   await fetchSet(set, { from, out }, quick)
   t.strictSame(ranges, [undefined, 'bytes=1000-', undefined, undefined], 'the first file is not asked for again')
@@ -229,6 +250,11 @@ t.test('only the files that are wanted leave an archive', async (t) => {
       await tar({ header: { name: 'train.bin', size: 3 }, body: 'abc' }),
       /"train\.bin" has 3 bytes, expected 5000/,
     ],
+    [
+      'zeros behind its end',
+      gzipSync(Buffer.concat([await packTar([good] as never), Buffer.alloc(5e6)])),
+      /unpacked, it has more than 3101576 bytes/,
+    ],
     ['twice', await tar(good, good), /it has "train\.bin" twice/],
     ['missing', await tar({ header: { name: 'a', size: 1 }, body: 'x' }), /train\.bin is missing/],
     ['cut off', long.subarray(0, 60), /cannot be unpacked/],
@@ -252,6 +278,18 @@ t.test('only the files that are wanted leave an archive', async (t) => {
       t.ok(readFileSync(join(out, 'train.bin')).equals(body))
     }
   }
+})
+
+t.test('two that fetch into one folder at a time do not mix what comes', async (t) => {
+  const { from } = await serving(t, (_, response) => setTimeout(() => response.end(content), 100))
+  const out = join(temporary(t), 'set')
+  const first = fetchSet(setOf(content), { from, out }, quick)
+  t.match(await errorOf(fetchSet(setOf(content), { from, out }, quick)), [
+    'ARGUMENTS',
+    /process \d+ is writing in .*set\.part; wait for its end/,
+  ])
+  await first
+  t.strictSame(readdirSync(join(out, '..')), ['set'])
 })
 
 t.test('a folder that exists is not touched', async (t) => {

@@ -26,6 +26,21 @@ test('the text has wires, what is known of them, and what is held', async (t) =>
   t.match(wires[0], { from: 'digits', output: 'examples', to: 'examples', input: 'examples', type: 'examples' })
 })
 
+test('measured, it says what passed the wires', async (t) => {
+  const text = await graph('digits', 'text', { measure: true })
+  t.match(text, /\n {2}→ examples, [^\n]*, 1797 × 64 in 3 tables of [\d.]+ KB at most\n/)
+  t.match(text, /\n {2}→ batches \(batch\)[^\n]*, tables of 32 × 64, [\d.]+ KB at most\n/)
+  t.match(text, /\nmodel: [\s\S]*→ parameters, [^\n]*, a table of [\d.]+ KB at most\n/)
+  t.match(
+    JSON.parse(await graph('digits', 'json', { measure: true })).stages[0].outputs[0].known.at(-1),
+    /^1797 × 64 in 3/,
+  )
+  t.match(await errorOf(graph('digits', 'text', { measure: true, allowAbsolutePaths: true })), [
+    'ARGUMENTS',
+    /--measure writes into a temporary directory alone/,
+  ])
+})
+
 test('every shipped pipeline can be drawn', async (t) => {
   for (const name of builtInNames().filter((each) => !each.endsWith('base'))) {
     const set = name.startsWith('fashion') ? ['directory=x'] : []

@@ -1,12 +1,16 @@
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { diffCommand } from '../../dist/cli/diff.js'
 import { fittedColumns } from '../../dist/cli/fitted-columns.js'
 import { type ListFlags, listCommand } from '../../dist/cli/ls.js'
 import { noteCommand, tagCommand } from '../../dist/cli/notes.js'
 import { runCommand } from '../../dist/cli/run.js'
+import { settingsAsJson } from '../../dist/pipeline/definition/settings.js'
 import { differingFiles } from '../../dist/report/compared-files.js'
+import { readNotes } from '../../dist/report/run-notes.js'
 import { runDirectory } from '../report/runs.js'
 import { temporary } from '../stages/harness.js'
 import { printed } from './printed.js'
@@ -28,6 +32,33 @@ t.test('runs are listed with the settings that differ, filtered and sorted', asy
   t.strictSame(await etas({ status: 'failed' }), [0.3])
   t.equal(await list(runs, { status: 'running' }), 'none of 3 runs\n')
   t.equal(await list([t.testdir()]), 'no runs\n')
+})
+
+t.test('the settings of a run are those of its record, or of a definition that was changed afterwards', async (t) => {
+  const cwd = temporary(t, {
+    'a.yaml':
+      'name: a\nvars: { n: 3 }\nstages:\n  - use: load/digits\n    with: { stratify: false }\n' +
+      '  - use: batch/rows\n    with: { size: 1000, epochs: "${n}" }\n',
+  })
+  const out = join(cwd, 'out')
+  const settings = async () => JSON.parse(await list([out], { json: true }))[0].settings
+  const file = (name: string) => join(out, name)
+  const record = () => JSON.parse(readFileSync(file('run.json'), 'utf8'))
+  const wanted = {
+    n: 3,
+    'digits.use': 'load/digits',
+    'digits.stratify': false,
+    'rows.use': 'batch/rows',
+    'rows.size': 1000,
+  }
+  await printed((output) => runCommand(join(cwd, 'a.yaml'), { out, quiet: true }, output))
+  t.match(record().settings, wanted)
+  t.match(await settings(), wanted)
+  writeFileSync(file('run.json'), JSON.stringify({ ...record(), settings: { n: 4 } }))
+  t.match(await settings(), { n: 4 }, 'the definition is not read')
+  writeFileSync(file('pipeline.yaml'), readFileSync(file('pipeline.yaml'), 'utf8').replace('n: 3', 'n: 5'))
+  t.match(await settings(), { ...wanted, n: 5 }, 'it has another hash')
+  t.equal(settingsAsJson({ a: [1, { b: Number.POSITIVE_INFINITY }] }), undefined, 'what JSON has no number for')
 })
 
 t.test('names that no run has, and conditions without a value, are refused', async (t) => {
@@ -89,6 +120,19 @@ t.test('tags and notes are written, shown, and no part of the compared files', a
     printed((output) => noteCommand(a, 'x'.repeat(2001), {}, output)),
     /2001 characters, expected at most 2000/,
   )
+})
+
+t.test('several processes that tag a run at one time lose no tag', async (t) => {
+  const run = runDirectory(t)
+  const notes = new URL('../../dist/report/run-notes.js', import.meta.url).href
+  const code = `import(${JSON.stringify(notes)}).then(({ changeNotes }) => {
+    const { run, i } = require('node:worker_threads').workerData
+    for (let k = 0; k < 4; k++) changeNotes(run, { add: ['tag' + i + '-' + k] })
+  })`
+  const workers = Array.from({ length: 5 }, (_, i) => new Worker(code, { eval: true, workerData: { run, i } }))
+  t.strictSame(await Promise.all(workers.map((worker) => once(worker, 'exit'))), Array(5).fill([0]))
+  t.equal(readNotes(run).tags.length, 20)
+  t.notOk(readdirSync(run).some((name) => name.includes('lock')))
 })
 
 t.test('notes that are damaged, or a link, are left out and left alone', async (t) => {

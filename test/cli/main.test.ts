@@ -1,9 +1,10 @@
 import t from 'tap'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
+import { millrace as inOwnProcess } from './millrace.js'
 
 t.test('--help explains the command, and so does each command with an example', async (t) => {
   const cwd = t.testdir()
-  const help = await millrace(['--help'], cwd)
+  const help = await inOwnProcess(['--help'], cwd)
   t.equal(help.code, 0)
   t.match(help.stdout, /Usage: millrace/)
   for (const command of ['run', 'validate', 'config', 'check-gradient', 'stages']) {
@@ -30,7 +31,7 @@ t.test('wrong arguments exit 2', async (t) => {
 })
 
 t.test('--version prints the version of the package', async (t) => {
-  const { code, stdout } = await millrace(['--version'], t.testdir())
+  const { code, stdout } = await inOwnProcess(['--version'], t.testdir())
   t.equal(code, 0)
   t.match(stdout, /^\d+\.\d+\.\d+\n$/)
 })
@@ -38,5 +39,5 @@ t.test('--version prints the version of the package', async (t) => {
 t.test('a stack trace appears with --debug only', async (t) => {
   const cwd = t.testdir()
   t.notMatch((await millrace(['run', 'nowhere'], cwd)).stderr, /\n {4}at /)
-  t.match((await millrace(['--debug', 'run', 'nowhere'], cwd)).stderr, /\n {4}at /)
+  t.match((await inOwnProcess(['--debug', 'run', 'nowhere'], cwd)).stderr, /\n {4}at /)
 })

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 t.test('a run has the name of its definition, and its directory the slug of it', async (t) => {
   const cwd = t.testdir({ 'p.yaml': 'name: Größe & my run\nextends: digits\nvars: { epochs: 1 }\n' })

@@ -7,14 +7,14 @@ import { cellsOf } from '../../dist/pipeline/base/cells.js'
 import { examples } from '../../dist/pipeline/wires/plain-rows.js'
 import { lookAtExamples } from '../../dist/report/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
+import { collectedOutput } from './printed.js'
 
 /** What the command prints on a terminal of this width. */
 async function peek(name: string, flags: object = {}, width: number | undefined = 80): Promise<string> {
-  const printed: string[] = []
-  const write = (text: string): void => void printed.push(text)
-  const output = { interactive: true, width, errorWidth: width, write, progress: write, warn: write, exit: () => {} }
-  await peekCommand(name, { set: [], ...flags } as never, output as never)
-  return printed.join('')
+  const { seen, output } = collectedOutput()
+  const terminal = { ...output, interactive: true, width, errorWidth: width }
+  await peekCommand(name, { set: [], ...flags } as never, terminal)
+  return seen.all
 }
 
 function pipelineIn(t: Test): string {

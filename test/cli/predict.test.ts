@@ -5,12 +5,12 @@ import { tableFromIPC } from 'apache-arrow'
 import t, { type Test } from 'tap'
 import { evaluateCommand } from '../../dist/cli/evaluate.js'
 import { type PredictFlags, predictCommand } from '../../dist/cli/predict.js'
-import type { Output } from '../../dist/cli/terminal.js'
 import { loadModel } from '../../dist/index.js'
 import type { Column } from '../../dist/pipeline/stage-kit.js'
 import { storedModel } from '../models.js'
 import { errorOf } from '../stages/harness.js'
 import { finished, main, spawnMillrace, userEnvironment } from './millrace.js'
+import { collectedOutput } from './printed.js'
 
 const columns: Column[] = [
   { kind: 'number', name: 'age', fill: 30 },
@@ -32,32 +32,10 @@ function patients(t: Test): string {
   return run
 }
 
-/** An output that keeps what was printed. */
-function quietOutput() {
-  const seen = { out: '', err: '', data: [] as Uint8Array[] }
-  const output: Output = {
-    interactive: false,
-    width: undefined,
-    errorWidth: undefined,
-    write: (text) => {
-      seen.out += text
-    },
-    progress: () => {},
-    warn: (text) => {
-      seen.err += text
-    },
-    exit: () => {},
-    data: (bytes) => seen.data.push(Buffer.from(bytes)),
-    drained: async () => {},
-    isClosed: false,
-  }
-  return { seen, output }
-}
-
 async function predict(run: string, data: readonly string[], flags: Partial<PredictFlags> = {}) {
-  const { seen, output } = quietOutput()
+  const { seen, output } = collectedOutput()
   await predictCommand(run, data, { which: 'last', set: [], out: '-', kernel: 'reference', ...flags }, output)
-  return { ...seen, data: Buffer.concat(seen.data).toString() }
+  return { ...seen, data: seen.data.toString() }
 }
 
 t.test('predict reads files as the run did, with the columns of the model', async (t) => {
@@ -90,6 +68,8 @@ t.test('predict reads files as the run did, with the columns of the model', asyn
   t.match(JSON.parse(readFileSync(file, 'utf8').split('\n')[0]!), { row: 0, label: 'yes' })
   await predict(run, [join(run, 'new.csv')], { out: join(run, 'p.arrow') })
   t.equal(tableFromIPC(readFileSync(join(run, 'p.arrow'))).numRows, 2)
+  writeFileSync(join(run, '${x}.csv'), 'sex;age\nm;3\n')
+  t.match((await predict(run, [join(run, '${x}.csv')])).data, /\n0,,/, 'a name that looks like a var')
   const json = await predict(run, [join(run, 'new.csv')], { out: join(run, 'p.parquet'), json: true })
   t.match(JSON.parse(json.out), { format: 'parquet', rows: 2, labelled: 0, accuracy: null })
   t.equal(readFileSync(join(run, 'p.parquet')).subarray(0, 4).toString(), 'PAR1')
@@ -137,7 +117,7 @@ t.test('what is wrong is told in the words of the command, and leaves no file', 
 t.test('evaluate measures labelled rows, and counts those without a label', async (t) => {
   const run = patients(t)
   const evaluate = async (data: string, flags = {}) => {
-    const { seen, output } = quietOutput()
+    const { seen, output } = collectedOutput()
     await evaluateCommand(run, [join(run, data)], { which: 'last', set: [], kernel: 'reference', ...flags }, output)
     return seen.out
   }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { runDirectory } from '../report/runs.js'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 t.test('report writes a page about a run of digits, and its tables', async (t) => {
   const cwd = t.testdir()

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Pipeline, resume } from '../../dist/index.js'
 import { inside, temporary } from '../stages/harness.js'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
+import { millrace as inOwnProcess } from './millrace.js'
 
 /** A folder with a short run of digits in `a`, without figures. */
 async function withRun(t: Test): Promise<string> {
@@ -47,7 +48,7 @@ t.test('a repeated run is identical, and leaves no files behind', async (t) => {
   const cwd = await withRun(t)
   const before = readdirSync(cwd)
   const folder = temporary(t)
-  const { code, stdout, stderr } = await millrace(['rerun', 'a'], cwd, { TMPDIR: folder })
+  const { code, stdout, stderr } = await inOwnProcess(['rerun', 'a'], cwd, { TMPDIR: folder })
   t.equal(stderr, '')
   t.equal(stdout, 'identical: 9 rows, 4 files\n')
   t.equal(code, 0)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { common, folder } from '../pipeline/run/keeping.js'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 t.test('a resume that is refused, or has nothing to do, says that nothing was written', async (t) => {
   const cwd = folder(t)

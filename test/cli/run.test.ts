@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import t from 'tap'
-import { finished, millrace, spawnMillrace } from './millrace.js'
+import { millrace } from './in-process.js'
+import { finished, millrace as inOwnProcess, spawnMillrace } from './millrace.js'
 
 const short = ['--set', 'epochs=3', '--kernel', 'reference']
 /** The same without PNGs, which take most of the time. */
@@ -10,7 +11,7 @@ const quick = [...short, ...['curves', 'weights', 'confusion'].flatMap((id) => [
 
 t.test('run trains a built-in pipeline by name and says where the files are', async (t) => {
   const cwd = t.testdir()
-  const { code, stdout, stderr } = await millrace(['run', 'digits', ...short], cwd)
+  const { code, stdout, stderr } = await inOwnProcess(['run', 'digits', ...short], cwd)
   t.equal(code, 0)
   t.equal(stderr, '')
   t.match(stdout, /^digits: reference kernel \(float64\), 1 thread; writing runs\/digits-001\n/)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 t.test('stages lists every stage with its summary', async (t) => {
   const { code, stdout } = await millrace(['stages'], t.testdir())

@@ -2,11 +2,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { firstValueFrom } from 'rxjs'
 import t from 'tap'
 import { tapCommand } from '../../dist/cli/tap.js'
 import { topCommand } from '../../dist/cli/top.js'
-import { Pipeline, run } from '../../dist/index.js'
-import { printed } from './printed.js'
+import { type GoingRun, runLines } from '../../dist/cli/top-runs.js'
+import { Pipeline, run, start } from '../../dist/index.js'
+import { cellsOf } from '../../dist/pipeline/base/cells.js'
+import { collectedOutput, printed } from './printed.js'
 
 const flags = { tables: 1, format: 'table' } as const
 
@@ -87,6 +90,39 @@ t.test('a run whose process was killed is not called running', async (t) => {
     await printed((output) => topCommand(out, {}, output)),
     /killed, or running where its socket cannot be reached/,
   )
+})
+
+t.test('of a folder, top shows a line for each run that goes on', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  mkdirSync(join(folder, 'none'))
+  const stop = new AbortController()
+  const pipeline = (await Pipeline.load('digits', { set: ['epochs=100000'] })).remove('terminal')
+  const runs = ['a', 'b'].map((name) =>
+    start(pipeline, { out: join(folder, name), kernel: 'reference', signal: stop.signal }),
+  )
+  await Promise.all(runs.map(({ metrics }) => firstValueFrom(metrics)))
+  const top = async (place: string, json: boolean): Promise<string> => {
+    const { seen, output } = collectedOutput()
+    // Leaves after the first look, as `| head -1` does.
+    const closing = Object.defineProperty({ ...output }, 'isClosed', { get: () => seen.out !== '' })
+    await topCommand(place, { json }, closing)
+    return seen.out
+  }
+  t.match(await top(folder, false), /a: digits, epoch \d+ of 100000, .*\n.*b: digits, epoch \d+ of 100000, .*\n$/)
+  const lines = (await top(folder, true)).trim().split('\n')
+  const going: GoingRun[] = lines.map((line) => JSON.parse(line))
+  t.match(going, [
+    { directory: join(folder, 'a'), state: { position: { epochs: 100000 } } },
+    { directory: join(folder, 'b') },
+  ])
+  for (const width of [39, 59, 79, 199])
+    for (const line of runLines(going, { width, height: 9 })) t.ok(cellsOf(line) <= width, line)
+  t.match(runLines([...going, ...going, ...going], { width: 79, height: 5 }).at(-1), '… and 3 more')
+  stop.abort()
+  await Promise.allSettled(runs.map(({ result }) => result))
+  t.match(await top(folder, false), /^no run in .* goes on; millrace ls .* lists them\n$/)
+  await t.rejects(top(join(folder, 'none'), false), { code: 'ARGUMENTS', message: /it has no run\.json/ })
 })
 
 /** What listens at the socket of a stranger's run directory: it answers every request with a text. */

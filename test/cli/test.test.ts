@@ -6,7 +6,8 @@ import { testCommand } from '../../dist/cli/test.js'
 import { filesOf } from '../../dist/cli/watched-files.js'
 import { watchFiles } from '../../dist/cli/watcher.js'
 import { temporary } from '../stages/harness.js'
-import { millrace, spawnMillrace } from './millrace.js'
+import { millrace } from './in-process.js'
+import { spawnMillrace } from './millrace.js'
 import { printed } from './printed.js'
 
 const stage = (factor: number) => `

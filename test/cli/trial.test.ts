@@ -42,6 +42,11 @@ test('check reads the data, makes a few steps, and says how many there are', asy
     await check({}),
     /^p: sound, 8 stages\ncsv: 200 rows × 2 features [\s\S]*\n300 steps in 30 epochs of .* ms: .* of training\n/,
   )
+  t.match(await check({}), /\ntables in flight, at most: \d in [^\n]+\n/)
+  const wire = (stage: string) => found.wires.find((each: { stage: string }) => each.stage === stage)
+  t.match(wire('csv'), { port: 'examples', type: 'examples', rows: 200, width: 2 })
+  t.ok(wire('csv').bytes >= 4 * 2 * wire('csv').rowsPerTable)
+  t.match(wire('rows'), { type: 'batch', tables: 20 })
   t.notOk(existsSync(out), 'nothing is left')
   t.match(await errorOf(check({ out: join(folder, 'p.yaml/run') })), [
     'WRITE',

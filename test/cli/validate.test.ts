@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { millrace } from './millrace.js'
+import { millrace } from './in-process.js'
 
 t.test('validate says which pipelines are sound', async (t) => {
   const { code, stdout } = await millrace(['validate', 'digits', 'cifar10/experiment-1'], t.testdir())

@@ -1,7 +1,8 @@
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { GrowingMetrics } from '../../dist/dashboard/growing-metrics.js'
+import { Pipeline, run } from '../../dist/index.js'
 import { temporary } from '../stages/harness.js'
 
 async function rowsOf(metrics: InstanceType<typeof GrowingMetrics>) {
@@ -46,4 +47,31 @@ t.test('of a long file some rows are given, the last among them', async (t) => {
   const { rows } = await rowsOf(new GrowingMetrics(directory))
   t.ok(rows.length > 1500 && rows.length < 5000, `${rows.length} rows`)
   t.equal(rows.at(-1)![0], 99_999)
+})
+
+t.test('an Arrow recording of metrics is followed like the lines of a file', async (t) => {
+  const folder = temporary(t)
+  const pipeline = (await Pipeline.load('digits', { set: ['epochs=3'] })).insertAfter('metrics', { use: 'sink/arrow' })
+  const drawn = ['curves', 'weights', 'confusion'].reduce((all, id) => all.remove(id), pipeline)
+  const out = join(folder, 'run')
+  await run(drawn, { out, kernel: 'reference' })
+  const { rows } = await rowsOf(new GrowingMetrics(out))
+  t.equal(rows.length, 3)
+
+  const bytes = readFileSync(join(out, 'metrics.arrows'))
+  for (const name of ['metrics.arrows', 'mine.arrows']) {
+    const copy = join(folder, name)
+    mkdirSync(copy)
+    writeFileSync(join(copy, 'another.arrows'), readFileSync(join(out, 'parameters.arrow')))
+    const metrics = new GrowingMetrics(copy)
+    const seen = []
+    for (let at = 0; at < bytes.length; at += 1000) {
+      appendFileSync(join(copy, name), bytes.subarray(at, at + 1000))
+      seen.push(...(await rowsOf(metrics)).rows)
+    }
+    t.strictSame(seen, rows, `${name}, in pieces`)
+    t.strictSame((await rowsOf(new GrowingMetrics(copy, metrics.position))).rows, [], 'a reader that comes back')
+  }
+  const wrong = temporary(t, { 'metrics.arrows': 'no Arrow stream at all' })
+  await t.rejects(rowsOf(new GrowingMetrics(wrong)), /there is no message/)
 })

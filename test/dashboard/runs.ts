@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,10 @@ export async function folderWithRun(t: Test): Promise<string> {
   return folder
 }
 
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
 /** Copies a run as often as wanted, with more evaluations and settings of their own. */
 export function multiply(folder: string, count: number, epochs: number): void {
   const source = join(folder, 'runs/digits-001')
@@ -22,8 +27,12 @@ export function multiply(folder: string, count: number, epochs: number): void {
   for (let i = 0; i < count; i++) {
     const target = join(folder, `many/run-${String(i).padStart(3, '0')}`)
     mkdirSync(target, { recursive: true })
-    writeFileSync(join(target, 'run.json'), record.replace(/"seed": \d+/, `"seed": ${i}`))
-    writeFileSync(join(target, 'pipeline.yaml'), definition.replace(/eta: [\d.]+/, `eta: ${(i % 10) / 100}`))
+    const eta = (i % 10) / 100
+    const text = definition.replace(/eta: [\d.]+/, `eta: ${eta}`)
+    const { settings, ...rest } = JSON.parse(record)
+    const own = { ...rest, seed: i, settings: { ...settings, eta }, definition: sha256(text) }
+    writeFileSync(join(target, 'run.json'), JSON.stringify(own))
+    writeFileSync(join(target, 'pipeline.yaml'), text)
     const rows = Array.from({ length: epochs }, (_, epoch) =>
       row!.replace(/^\d+,\d+/, `${epoch + 1},${40 * (epoch + 1)}`),
     )

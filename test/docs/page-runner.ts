@@ -4,9 +4,10 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import { makeProgram } from '../../dist/cli/program.js'
-import type { Output } from '../../dist/cli/terminal.js'
-import { asPipelineError } from '../../dist/pipeline/base/errors.js'
+import { millrace } from '../cli/in-process.js'
 import { main, userEnvironment } from '../cli/millrace.js'
+import { collectedOutput } from '../cli/printed.js'
+import { pngFile } from '../stages/load/array-files.js'
 import { wordsOf } from './blocks.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,6 +28,13 @@ export interface Ran {
 export function furnish(folder: string): void {
   cpSync(given, folder, { recursive: true })
   cpSync(join(root, 'examples/noise.js'), join(folder, 'noise.js'))
+  for (const [i, name] of ['cats', 'dogs'].entries()) {
+    mkdirSync(join(folder, 'photos', name), { recursive: true })
+    for (let shade = 0; shade < 3; shade++) {
+      const pixels = new Uint8Array(4).fill(100 * i + shade)
+      writeFileSync(join(folder, 'photos', name, `${shade}.png`), pngFile({ width: 2, height: 2, color: 0 }, pixels))
+    }
+  }
   mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true })
   symlinkSync(root, join(folder, 'node_modules/millrace'))
   for (const name of ['rxjs', ...readdirSync(join(root, 'node_modules')).filter((name) => name === 'onnxruntime-web')])
@@ -49,16 +57,8 @@ export async function runLine(command: string): Promise<Ran> {
 }
 
 async function runHere(args: readonly string[]): Promise<Ran> {
-  const { output, printed } = collected()
-  try {
-    await makeProgram(output).parseAsync([...args], { from: 'user' })
-    return { code: Number(process.exitCode ?? 0), text: printed() }
-  } catch (error) {
-    const { problems } = asPipelineError(error)
-    return { code: 1, text: printed() + problems.map(({ where, message }) => `${where}  ${message}\n`).join('') }
-  } finally {
-    process.exitCode = undefined
-  }
+  const { code, stdout, stderr } = await millrace(args, process.cwd())
+  return { code: code ?? 1, text: stdout + stderr }
 }
 
 function runInShell(command: string): Promise<Ran> {
@@ -79,14 +79,14 @@ export async function refusal(command: string): Promise<string | undefined> {
   const [, own] = /(?:^|\s)millrace ((?:[^|&;<>]|\\.)*)/.exec(command.replaceAll(/\$\w+|\$\([^)]*\)/g, 'x')) ?? []
   const words = own === undefined ? undefined : wordsOf(own.replaceAll(/[*$~`(){}]/g, 'x'))
   if (!words) return undefined
-  const { output, printed } = collected()
+  const { output, seen } = collectedOutput()
   const program = makeProgram(output)
   for (const each of program.commands) disarm(each)
   try {
     await program.parseAsync(words, { from: 'user' })
     return undefined
   } catch (error) {
-    return printed() || String(error)
+    return seen.all || String(error)
   }
 }
 
@@ -126,23 +126,3 @@ export function write(file: string, text: string): void {
 
 /** Whether a program is installed. */
 export const hasPython = existsSync('/usr/bin/python3')
-
-function collected(): { output: Output; printed: () => string } {
-  let text = ''
-  const add = (more: string): void => {
-    text += more
-  }
-  const output: Output = {
-    interactive: false,
-    width: undefined,
-    errorWidth: undefined,
-    isClosed: false,
-    write: add,
-    data: (bytes) => add(new TextDecoder().decode(bytes)),
-    drained: async () => {},
-    progress: add,
-    warn: add,
-    exit: () => {},
-  }
-  return { output, printed: () => text }
-}

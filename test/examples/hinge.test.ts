@@ -6,7 +6,7 @@ import { parse } from 'csv-parse/sync'
 import t, { type Test } from 'tap'
 import type { RunRecord } from '../../dist/index.js'
 import { arraysOf, modelOf } from '../../dist/pipeline/stage-kit.js'
-import { millrace } from '../cli/millrace.js'
+import { millrace } from '../cli/in-process.js'
 
 const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
 const source = readFileSync(path('examples/hinge.js'), 'utf8')

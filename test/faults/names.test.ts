@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import t from 'tap'
 import { formats, plainText, readAttempts, settingsFrom, settingsTable } from '../../dist/report/index.js'
-import { millrace } from '../cli/millrace.js'
+import { millrace } from '../cli/in-process.js'
 import { temporary } from '../stages/harness.js'
 
 /** A name that is a formula, markup, a command for terminals, and a line of its own. */

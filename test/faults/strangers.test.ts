@@ -9,7 +9,8 @@ import { resumeCommand } from '../../dist/cli/resume.js'
 import { sweepCommand } from '../../dist/cli/sweep.js'
 import { tableCommand } from '../../dist/cli/table.js'
 import { asPipelineError, PipelineError } from '../../dist/pipeline/base/errors.js'
-import { millrace } from '../cli/millrace.js'
+import { millrace } from '../cli/in-process.js'
+import { collectedOutput } from '../cli/printed.js'
 import { inside, temporary } from '../stages/harness.js'
 
 const isWindows = process.platform === 'win32' && 'there are no named pipes as files'
@@ -103,19 +104,7 @@ async function outcomeOf(
   command: string,
   directory: string,
 ): Promise<{ readonly text: string; readonly code: string }> {
-  let text = ''
-  const take = (more: string): void => {
-    text += more
-  }
-  const output = {
-    interactive: false,
-    width: undefined,
-    errorWidth: undefined,
-    write: take,
-    progress: take,
-    warn: take,
-    exit: () => {},
-  }
+  const { seen, output } = collectedOutput()
   const run = {
     report: () => reportCommand([directory], { out: 'report.html', tables: 'tables' }, output),
     table: async () => tableCommand([directory], { format: 'text' }, output),
@@ -139,9 +128,9 @@ async function outcomeOf(
   }[command]!
   try {
     await run()
-    return { text, code: 'none' }
+    return { text: seen.all, code: 'none' }
   } catch (error) {
     const { code, message } = error instanceof PipelineError ? error : asPipelineError(error)
-    return { text: text + message, code }
+    return { text: seen.all + message, code }
   }
 }

@@ -37,6 +37,7 @@ const rooms = [
   'kernels/registry.ts',
   'kernels/wasm/',
   'kernels/native/',
+  'kernels/webgpu/',
   'kernels/',
 ] as const
 

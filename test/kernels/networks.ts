@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import type { Arrays, Kernels, NetworkShape, Numbers, Rows } from '../../dist/kernels/contract.js'
+import type { Arrays, Kernels, Network, NetworkShape, Numbers, Rows } from '../../dist/kernels/contract.js'
 import { arraysOfNetwork, BATCHES_SEEN } from '../../dist/kernels/network-shape.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
 import { type Update, updateRule } from '../../dist/learners/index.js'
@@ -10,7 +10,7 @@ import type { Open } from './agreement.js'
 import { type HostNetwork, type Kind, kinds, part, randomBytes, randomRows, sgd } from './problems.js'
 
 /** A network and rows to compare kernels on. */
-interface Case {
+export interface Case {
   readonly hidden: readonly number[]
   readonly batchNorm: boolean
   readonly loss: NetworkShape['loss']
@@ -30,7 +30,8 @@ const TOLERANCE = 3e-5
 
 const sizes = (max: number) => fc.integer({ min: 1, max })
 
-const cases: fc.Arbitrary<Case> = fc
+/** Networks of many shapes and options. */
+export const cases: fc.Arbitrary<Case> = fc
   .record({
     hidden: fc.array(sizes(70), { maxLength: 3 }),
     batchNorm: fc.boolean(),
@@ -55,7 +56,7 @@ const cases: fc.Arbitrary<Case> = fc
   }))
 
 /** Sizes next to those of the pieces that kernels cut work into. */
-const edges: Omit<Case, 'seed'>[] = [
+export const edges: Omit<Case, 'seed'>[] = [
   { ...plain([50], 3072), kind: 'uint8 with affine', rows: 100 },
   { ...plain([1], 1), rows: 2 },
   { ...plain([65, 129], 769), batchNorm: true, rows: 257, kind: 'uint8 with affine' },
@@ -71,7 +72,8 @@ const edges: Omit<Case, 'seed'>[] = [
   { ...plain([3], 5001), rows: 450, kind: 'uint8 with affine' },
 ]
 
-function plain(hidden: number[], features: number): Omit<Case, 'seed'> {
+/** A network without options, and few rows. */
+export function plain(hidden: number[], features: number): Omit<Case, 'seed'> {
   return {
     hidden,
     features,
@@ -87,17 +89,24 @@ function plain(hidden: number[], features: number): Omit<Case, 'seed'> {
   }
 }
 
-/** The rules that keep state. A large epsilon, because Adam makes a whole step of a gradient that is rounding alone. */
+/** Numbers of Adam. A large epsilon, because Adam makes a whole step of a gradient that is rounding alone. */
 const adam = { beta1: 0.8, beta2: 0.9, epsilon: 0.01 }
-const rules: Update[] = [{ momentum: 0.7 }, { nesterov: 0.6 }, { adam }, { adamw: { ...adam, decay: 0.3 } }]
+/** The rules that keep state. */
+export const rules: Update[] = [{ momentum: 0.7 }, { nesterov: 0.6 }, { adam }, { adamw: { ...adam, decay: 0.3 } }]
 
 /** Makes steps of a rule on a network, as training does. */
-function stepperOf(kernels: Kernels, model: HostNetwork, shape: NetworkShape, update: Update): Stepper {
+export function stepperOf(
+  kernels: Kernels,
+  model: HostNetwork | Network,
+  shape: NetworkShape,
+  update: Update,
+): Stepper {
   const parts = { specs: arraysOfNetwork(shape), rule: updateRule(update), lambda: 0.05, l1: 0, kernels }
   return makeStepper({ ...parts, model: model as unknown as OpenModel }, {}, { yieldToEventLoop: () => undefined })
 }
 
-function shapeOf(each: Omit<Case, 'seed'>): NetworkShape {
+/** The shape of the network of a case. */
+export function shapeOf(each: Omit<Case, 'seed' | 'rows'>): NetworkShape {
   const { hidden, batchNorm, dropout, frozen, loss, smoothing, weighted, features, classes } = each
   const activation = 'relu' as const
   const layers = hidden.map((units, l) => ({ units, activation, batchNorm, dropout, frozen: l === frozen }))
@@ -105,7 +114,7 @@ function shapeOf(each: Omit<Case, 'seed'>): NetworkShape {
 }
 
 /** Rows, with weights and masks if the case has them. */
-function rowsFor(each: Case): Rows {
+export function rowsFor(each: Case): Rows {
   const rows = randomRows({ ...each, seed: each.seed + 1 })
   const random = randomBytes(each.seed + 2)
   return {
@@ -120,7 +129,7 @@ function rowsFor(each: Case): Rows {
 }
 
 /** Parameters that give outputs of about 1, in float32. */
-function parametersFor(shape: NetworkShape, { kind, seed }: Pick<Case, 'kind' | 'seed'>): Arrays {
+export function parametersFor(shape: NetworkShape, { kind, seed }: Pick<Case, 'kind' | 'seed'>): Arrays {
   const normal = gaussian(seed)
   const entries = arraysOfNetwork(shape).map(({ name, shape: [units, inputs = 1], kind: what }, i) => {
     const typical = what === 'weights' ? Math.sqrt(inputs / 2) * (i === 0 && kind === 'uint8' ? 128 : 1) : 3
@@ -139,84 +148,101 @@ function gaussian(seed: number): () => number {
   return () => values[at++ % values.length]!
 }
 
+/** The same network of `kernels` and of the reference, with the same parameters. */
+export function bothNetworks(kernels: Kernels, each: Omit<Case, 'rows'>): [model: Network, oracle: HostNetwork] {
+  const shape = shapeOf(each)
+  const made = [kernels, referenceKernels()].map((one) => {
+    const model = one.network(shape)
+    model.load(parametersFor(shape, each))
+    return model
+  })
+  return made as unknown as [Network, HostNetwork]
+}
+
+/** Throws unless a kernel computes a network as the reference does. */
+export async function agrees(kernels: Kernels, each: Case): Promise<void> {
+  try {
+    await compare(kernels, each)
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message} in ${JSON.stringify(each)}`, { cause })
+  }
+}
+
+async function compare(kernels: Kernels, each: Case): Promise<void> {
+  const { features, classes, rows: count } = each
+  const [model, oracle] = bothNetworks(kernels, each)
+  const rows = rowsFor(each)
+  const [found, expected] = [new Float64Array(count * classes), new Float64Array(count * classes)]
+  await model.scores(rows, found)
+  oracle.scores(rows, expected)
+  near(found, expected, 'scores')
+  const [sums, truth] = [await model.evaluate(rows), oracle.evaluate(rows)]
+  nearNumber(sums.loss, truth.loss, 'loss')
+  nearNumber(await model.penalty(), oracle.penalty(), 'penalty')
+
+  // A slope of a ReLU or a hinge is 0 or 1: rows that are next to a kink would differ by rounding.
+  const parts = each.batchNorm ? [rows] : [part(rows, features, 0, 1), part(rows, features, 1, count)]
+  for (const one of [model, oracle]) for (const some of parts) one.accumulate(some)
+  const [gradient, exact] = [await model.gradient(0.1), oracle.gradient(0.1)]
+  nearNumber(gradient.loss, exact.loss, 'loss of the gradient')
+  compareArrays(gradient.arrays, exact.arrays, 'gradient')
+  compareArrays(await model.read(), oracle.read(), 'running averages')
+
+  const eta = 0.1
+  const start = (await model.read()) as Arrays as never
+  oracle.load(start)
+  const before = Float32Array.from((start as Arrays)[`W${(each.frozen ?? 0) + 1}`] ?? [])
+  const [loss, wanted] = [await model.step(rows, sgd(eta, 0.01)), oracle.step(rows, sgd(eta, 0.01))]
+  nearNumber(loss, wanted, 'loss of the step')
+  compareArrays(await model.read(), oracle.read(), 'parameters after a step')
+  if (each.frozen !== undefined) near((await model.read())[`W${each.frozen + 1}`]!, before, 'frozen weights', 0)
+  model.free()
+}
+
+/** Checks that a kernel makes two steps of a rule that keeps state as the reference does. */
+export async function rulesAgree(t: Test, kernels: Kernels, each: Case, update: Update): Promise<void> {
+  const shape = shapeOf(each)
+  const [model, oracle] = bothNetworks(kernels, each)
+  const stepper = stepperOf(kernels, model, shape, update)
+  const truth = stepperOf(referenceKernels(), oracle as unknown as Network, shape, update)
+  const rows = rowsFor(each)
+  await t.resolves(
+    async () => {
+      for (const step of [1, 2]) {
+        oracle.load((await model.read()) as never)
+        for (const [name, values] of Object.entries(truth.state())) values.set(stepper.state()[name]!)
+        const [loss, wanted] = [await stepper.step(rows, 0.02, step), truth.step(rows, 0.02, step)]
+        nearNumber(loss, wanted as number, `loss of step ${step}`)
+        compareArrays(await model.read(), oracle.read(), `parameters after step ${step}`)
+        compareArrays(stepper.state(), truth.state(), `state after step ${step}`)
+      }
+    },
+    `${JSON.stringify(update)}, ${JSON.stringify(each)}`,
+  )
+  t.ok(Object.values(stepper.state()).every((values) => values instanceof Float32Array))
+  model.free()
+}
+
 /** Checks that a kernel computes networks as the reference does, and the same bits with any number of threads. */
 export async function networksAgree(t: Test, open: Open): Promise<void> {
   const kernels = await open(2)
   t.teardown(() => kernels.close())
-  const reference = referenceKernels()
-  const both = (each: Case): HostNetwork[] => {
-    const shape = shapeOf(each)
-    return [kernels, reference].map((one) => {
-      const model = one.network(shape) as unknown as HostNetwork
-      model.load(parametersFor(shape, each) as never)
-      return model
-    })
-  }
+  const both = (each: Case) => bothNetworks(kernels, each) as unknown as HostNetwork[]
 
-  function compare(each: Case): void {
-    const { features, classes, rows: count } = each
-    const [model, oracle] = both(each) as [HostNetwork, HostNetwork]
-    const rows = rowsFor(each)
-    const [found, expected] = [model, oracle].map((one) => {
-      const out = new Float64Array(count * classes)
-      one.scores(rows, out)
-      return out
-    }) as [Float64Array, Float64Array]
-    near(found, expected, 'scores')
-    const [sums, truth] = [model.evaluate(rows), oracle.evaluate(rows)]
-    nearNumber(sums.loss, truth.loss, 'loss')
-    nearNumber(model.penalty(), oracle.penalty(), 'penalty')
-
-    // A slope of a ReLU or a hinge is 0 or 1: rows that are next to a kink would differ by rounding.
-    const parts = each.batchNorm ? [rows] : [part(rows, features, 0, 1), part(rows, features, 1, count)]
-    for (const one of [model, oracle]) for (const some of parts) one.accumulate(some)
-    const [gradient, exact] = [model.gradient(0.1), oracle.gradient(0.1)]
-    nearNumber(gradient.loss, exact.loss, 'loss of the gradient')
-    compareArrays(gradient.arrays, exact.arrays, 'gradient')
-    compareArrays(model.read(), oracle.read(), 'running averages')
-
-    const eta = 0.1
-    oracle.load(model.read())
-    const before = Float32Array.from((model.read() as Arrays)[`W${(each.frozen ?? 0) + 1}`] ?? [])
-    const [loss, wanted] = [model.step(rows, sgd(eta, 0.01)), oracle.step(rows, sgd(eta, 0.01))]
-    nearNumber(loss, wanted, 'loss of the step')
-    compareArrays(model.read(), oracle.read(), 'parameters after a step')
-    if (each.frozen !== undefined) near((model.read() as Arrays)[`W${each.frozen + 1}`]!, before, 'frozen weights', 0)
-    model.free()
-  }
-
-  await t.test('networks of many shapes', async (t) => {
-    for (const [i, each] of edges.entries())
-      t.doesNotThrow(() => compare({ ...each, seed: i + 5 }), JSON.stringify(each))
-    fc.assert(fc.property(cases, compare), { seed: 400, numRuns: 20, endOnFailure: true })
+  await t.test('networks of many shapes', async () => {
+    for (const [i, each] of edges.entries()) await agrees(kernels, { ...each, seed: i + 5 })
+    await fc.assert(
+      fc.asyncProperty(cases, (each) => agrees(kernels, each)),
+      { seed: 400, numRuns: 20, endOnFailure: true },
+    )
   })
 
   await t.test('steps of rules that keep state', async (t) => {
     const cases = [...edges, { ...plain([], 90), rows: 40 }, { ...plain([], 33), rows: 300 }]
     // Each case has two of the rules: the float64 oracle is slow.
     for (const [i, edge] of cases.entries())
-      for (const update of [rules[i % 4]!, rules[(i + 2) % 4]!]) {
-        const each = { ...edge, seed: i + 30 }
-        const shape = shapeOf(each)
-        const [model, oracle] = both(each) as [HostNetwork, HostNetwork]
-        const [stepper, truth] = [stepperOf(kernels, model, shape, update), stepperOf(reference, oracle, shape, update)]
-        const rows = rowsFor(each)
-        t.doesNotThrow(
-          () => {
-            for (const step of [1, 2]) {
-              oracle.load(model.read())
-              for (const [name, values] of Object.entries(truth.state())) values.set(stepper.state()[name]!)
-              const [loss, wanted] = [stepper.step(rows, 0.02, step), truth.step(rows, 0.02, step)]
-              nearNumber(loss as number, wanted as number, `loss of step ${step}`)
-              compareArrays(model.read(), oracle.read(), `parameters after step ${step}`)
-              compareArrays(stepper.state(), truth.state(), `state after step ${step}`)
-            }
-          },
-          `${JSON.stringify(update)}, ${JSON.stringify(each)}`,
-        )
-        t.ok(Object.values(stepper.state()).every((values) => values instanceof Float32Array))
-        model.free()
-      }
+      for (const update of [rules[i % 4]!, rules[(i + 2) % 4]!])
+        await rulesAgree(t, kernels, { ...edge, seed: i + 30 }, update)
   })
 
   await t.test('step by step through a training whose learning rate makes it chaotic', async () => {

@@ -8,7 +8,9 @@ import { exportOnnx, hinge, network, softmax } from '../../dist/learners/index.j
 import { randomStream } from '../../dist/pipeline/base/random.js'
 import {
   type AnyLearner,
+  type Column,
   defineLearner,
+  featureNames,
   learnerWith,
   type Model,
   modelOf,
@@ -51,8 +53,26 @@ const bytesMap = {
 }
 const farMap = { mean: new Float64Array(features).fill(1e6), scale: Float64Array.from(positive(features)) }
 
+/** Columns whose names and texts are as awkward as they may be. */
+const columns: Column[] = [
+  { kind: 'number', name: 'age', fill: 30 },
+  { kind: 'category', name: 'label', encode: 'one-hot', categories: ['f', 'm'], unseen: 'error' },
+  { kind: 'number', name: 'label' },
+  { kind: 'category', name: '', encode: 'ordinal', categories: ['lo', 'mid', 'hi'], fill: 'mid', unseen: 'ignore' },
+  { kind: 'category', name: '"W1"\n', encode: 'one-hot', categories: ['é, "1"', '', '\n'], unseen: 'ignore' },
+  { kind: 'category', name: 'W1', encode: 'one-hot', categories: ['?', 'NaN'], unseen: 'ignore' },
+]
+const ofColumns = [array('W', [classes, 10]), array('b', [classes])]
+const tabularMap = { mean: Float64Array.from(normal(10)), scale: Float64Array.from(positive(10)) }
+
 const options = { hidden: [hidden], loss: 'cross-entropy', dropout: 0, smoothing: 0 }
-const cases: Record<string, { learner: AnyLearner; parts: Partial<Model>; kind: 'bytes' | 'floats' | 'far' }> = {
+interface Case {
+  readonly learner: AnyLearner
+  readonly parts: Partial<Model>
+  readonly kind: 'bytes' | 'floats' | 'far'
+}
+
+const cases: Record<string, Case> = {
   'a linear model of bytes': {
     learner: softmax,
     parts: { arrays: linear, affine: bytesMap, type: 'uint8' },
@@ -82,6 +102,11 @@ const cases: Record<string, { learner: AnyLearner; parts: Partial<Model>; kind: 
   },
 }
 
+const withColumns = {
+  learner: softmax,
+  parts: { arrays: ofColumns, shape: [10], columns, names: featureNames(columns), affine: tabularMap },
+}
+
 function inputs(kind: 'bytes' | 'floats' | 'far'): Uint8Array | Float32Array {
   const length = rows * features
   if (kind === 'bytes') return Uint8Array.from({ length }, () => random.below(256))
@@ -89,8 +114,7 @@ function inputs(kind: 'bytes' | 'floats' | 'far'): Uint8Array | Float32Array {
 }
 
 /** Writes the model as ONNX. */
-function exported(t: Test, name: string): { file: string; stored: string } {
-  const { learner, parts } = cases[name]!
+function exported(t: Test, { learner, parts }: Pick<Case, 'learner' | 'parts'>): { file: string; stored: string } {
   const stored = storedModel(t, { shape: [features], classes: ['a', 'b', 'c', 'd'], ...parts })
   const { table } = readStoredModel(stored)
   const bytes = exportOnnx(table, learnerWith(learner, modelOf(table).options), '1.2.3')
@@ -108,13 +132,14 @@ for file in sys.argv[1:]:
     print(json.dumps({p.key: p.value for p in model.metadata_props}))`
 
 t.test('the checker of ONNX finds no fault', { skip: !python && 'python3 with onnx is not installed' }, (t) => {
-  const files = Object.keys(cases).map((name) => exported(t, name).file)
+  const files = [...Object.values(cases), withColumns].map((each) => exported(t, each).file)
   const about = execFileSync(python!, ['-c', check, ...files], { encoding: 'utf8' })
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
   t.strictSame(about[0], {
     classes: '["a","b","c","d"]',
+    inputs: '["features"]',
     shape: '20',
     learner: 'softmax',
     epoch: '2',
@@ -129,49 +154,94 @@ t.test('the checker of ONNX finds no fault', { skip: !python && 'python3 with on
 const runtime = `
 const ort = require(process.argv[1])
 ort.env.wasm.numThreads = 1
+ort.env.logLevel = 'error'
 const jobs = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))
+const make = { uint8: (v) => Uint8Array.from(v, Number), float32: (v) => Float32Array.from(v, Number), string: (v) => v }
 ;(async () => {
   const results = []
-  for (const { file, type, values, dims } of jobs) {
+  for (const { file, feeds } of jobs) {
     const session = await ort.InferenceSession.create(file, { executionProviders: ['wasm'] })
-    const data = type === 'uint8' ? Uint8Array.from(values) : Float32Array.from(values)
-    const found = await session.run({ features: new ort.Tensor(type, data, dims) })
+    const tensors = Object.entries(feeds).map(([name, { type, values, dims }]) =>
+      [name, new ort.Tensor(type, make[type](values), dims.map(Number))])
+    const found = await session.run(Object.fromEntries(tensors))
     const last = found.probability ?? found.score
-    results.push({ labels: [...found.label.data].map(Number), values: [...last.data], names: session.outputNames })
+    results.push({ labels: [...found.label.data].map(Number), values: [...last.data].map(String), names: session.outputNames })
   }
   process.stdout.write(JSON.stringify(results), () => process.exit(0))
 })()`
 
-t.test('onnxruntime predicts what Millrace predicts', async (t) => {
-  const jobs = Object.keys(cases).map((name) => {
-    const { file, stored } = exported(t, name)
-    const { kind } = cases[name]!
-    const values = inputs(kind)
-    return {
-      name,
-      stored,
-      given: values,
-      job: { file, type: kind === 'bytes' ? 'uint8' : 'float32', values: [...values], dims: [rows, features] },
-    }
-  })
+interface Feed {
+  readonly type: 'uint8' | 'float32' | 'string'
+  readonly values: readonly (string | number)[]
+  readonly dims: readonly number[]
+}
+
+/** What onnxruntime makes of files of models. Numbers go as texts, because JSON has no NaN. */
+function inRuntime(jobs: readonly { readonly file: string; readonly feeds: Readonly<Record<string, Feed>> }[]) {
   const module = createRequire(import.meta.url).resolve('onnxruntime-web')
-  const results = JSON.parse(
-    execFileSync(process.execPath, ['-e', runtime, module], {
-      input: JSON.stringify(jobs.map(({ job }) => job)),
-      encoding: 'utf8',
-      maxBuffer: 1 << 26,
-    }),
-  )
+  const input = JSON.stringify(jobs, (_, value) => (typeof value === 'number' ? String(value) : value))
+  const text = execFileSync(process.execPath, ['-e', runtime, module], { input, encoding: 'utf8', maxBuffer: 1 << 26 })
+  const results: { labels: number[]; values: string[]; names: string[] }[] = JSON.parse(text)
+  return results.map(({ values, ...others }) => ({ ...others, values: values.map(Number) }))
+}
+
+/** Rows of the model with columns, by column, and whether Millrace refuses them. */
+const texts: [cells: (number | string)[], isRefused?: boolean][] = [
+  [[20, 'f', 0.5, 'lo', '', '?']],
+  [[Number.NaN, 'm', -2, '', '\n', 'NaN']],
+  [[70, 'm', 1, 'another', 'é, "1"', 'another']],
+  [[70, 'x', 1, 'hi', '', '?'], true],
+  [[70, '', 1, 'hi', '', '?'], true],
+  [[70, 'f', Number.NaN, 'hi', '', '?'], true],
+  [[70, 'f', Number.POSITIVE_INFINITY, 'hi', '', '?'], true],
+  [[70, 'f', 1, 'hi', 'another', ''], true],
+]
+
+t.test('onnxruntime predicts what Millrace predicts', async (t) => {
+  const jobs = Object.entries(cases).map(([name, each]) => {
+    const given = inputs(each.kind)
+    const type = each.kind === 'bytes' ? ('uint8' as const) : ('float32' as const)
+    const { file, stored } = exported(t, each)
+    return { name, stored, given, file, feeds: { features: { type, values: [...given], dims: [rows, features] } } }
+  })
+  const { file, stored } = exported(t, withColumns)
+  const names = ['age', 'label_2', 'label_3', 'column 3', '"W1"\n', 'W1']
+  const feeds = names.map((name, j): [string, Feed] => [
+    name,
+    {
+      type: columns[j]!.kind === 'number' ? 'float32' : 'string',
+      values: texts.map(([cells]) => cells[j]!),
+      dims: [texts.length, 1],
+    },
+  ])
+  const results = inRuntime([...jobs, { file, feeds: Object.fromEntries(feeds) }])
   for (const [i, { name, stored, given }] of jobs.entries()) {
     const model = await loadModel(stored, { kernel: 'reference' })
     const own = model.predict(given)
     model.free()
-    t.strictSame(results[i].labels, [...own.indices], `${name}: labels`)
-    t.strictSame(results[i].names, ['label', own.kind])
+    t.strictSame(results[i]!.labels, [...own.indices], `${name}: labels`)
+    t.strictSame(results[i]!.names, ['label', own.kind])
     t.ok(new Set(own.indices).size > 1, 'not one class alone')
-    const error = Math.max(...own.values.map((value, k) => Math.abs(value - results[i].values[k])))
+    const error = Math.max(...own.values.map((value, k) => Math.abs(value - results[i]!.values[k]!)))
     t.ok(error < 1e-5, `${name}: the largest difference is ${error}`)
   }
+  const model = await loadModel(stored, { kernel: 'reference' })
+  const { labels, values } = results.at(-1)!
+  for (const [i, [cells, isRefused]] of texts.entries()) {
+    const found = values.slice(i * classes, (i + 1) * classes)
+    if (isRefused) {
+      t.throws(() => model.predict([cells]), { code: 'DATA' }, `row ${i} is refused`)
+      t.strictSame([labels[i], ...found], [-1, ...found.map(() => Number.NaN)], `row ${i}: NaN`)
+      continue
+    }
+    const own = model.predict([cells])
+    t.equal(labels[i], own.indices[0], `row ${i}`)
+    t.ok(
+      found.every((value, k) => Math.abs(value - own.values[k]!) < 1e-6),
+      `row ${i}: probabilities`,
+    )
+  }
+  model.free()
 })
 
 t.test('a learner that is no network cannot be written', (t) => {

@@ -2,20 +2,29 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFil
 import { join } from 'node:path'
 import t from 'tap'
 import { Pipeline, run } from '../../dist/index.js'
-import { pointDirectory, readOutcomes, readPlan } from '../../dist/sweep/index.js'
+import { pointDirectory, readOutcomes, readPlan, threadPool } from '../../dist/sweep/index.js'
 import { errorOf, temporary } from '../stages/harness.js'
 import { filesOf, pipeline, runSweepIn } from './sweeps.js'
 
 const grid = ['eta=0.01,0.05']
 
 t.test('the points of a sweep have the bytes of plain runs, whatever the number of jobs', async (t) => {
+  let current = ''
+  const pools = [1, 2].map((jobs) => ({
+    jobs,
+    executor: threadPool({ jobs, directoryOf: (point) => pointDirectory(current, point) }),
+  }))
+  t.teardown(() => Promise.all(pools.map(({ executor }) => executor.close())))
   for (const kernel of ['native', 'wasm', 'reference'] as const) {
     const folder = temporary(t, { 'a.yaml': pipeline })
     const file = join(folder, 'a.yaml')
     const sweeps = []
-    for (const jobs of [1, 2]) {
+    for (const { jobs, executor } of pools) {
       const directory = join(folder, `jobs-${jobs}`)
-      const swept = await runSweepIn(directory, file, { grid, seeds: '1,2', kernel }, { jobs }).catch((error) => error)
+      current = directory
+      const swept = await runSweepIn(directory, file, { grid, seeds: '1,2', kernel }, { executor }).catch(
+        (error) => error,
+      )
       if (swept.code === 'KERNEL') return t.comment(swept.message)
       t.match(swept.result, { total: 4, executed: 4, done: 4, failed: 0, missing: 0 })
       sweeps.push({ directory, plan: swept.plan })
@@ -166,9 +175,8 @@ t.test('a stage of a user that ends its thread fails its point, not the sweep', 
     })`
   const text = pipeline.replace('- use: shuffle/rows', '- use: ./leave.mjs\n    with: { now: false }')
   const folder = temporary(t, { 'a.yaml': text, 'leave.mjs': stage })
-  const { outcomes } = await runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), {
-    grid: ['leave.now=true,false'],
-  })
+  const planned = { grid: ['leave.now=true,false'] }
+  const { outcomes } = await runSweepIn(join(folder, 'sweep'), join(folder, 'a.yaml'), planned, { jobs: 1 })
   t.match(outcomes, [
     { status: 'failed', error: 'the thread of the job ended: with code 3' },
     { status: 'done', point: { settings: { 'leave.now': false } } },

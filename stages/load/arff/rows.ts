@@ -60,7 +60,8 @@ export class ArffRows {
           ? { type: 'number' }
           : undefined,
     )
-    const { label, features } = rows.begin(path, { names, count: names.length, declared, label: -1 })
+    const unusable = [...attributes.keys()].filter((column) => attributes[column]!.type === 'date')
+    const { label, features } = rows.begin(path, { names, count: names.length, declared, label: -1, unusable })
     const date = features.find((column) => attributes[column]!.type === 'date')
     if (date !== undefined)
       throw new PipelineError(

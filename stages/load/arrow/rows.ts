@@ -43,7 +43,11 @@ export async function readArrow(
     const { listSize, valueType } = fields[whole.features[0]!]!.type as FixedSizeList
     const isBytes = DataType.isInt(valueType) && valueType.bitWidth === 8 && !valueType.isSigned
     rows.beginWhole(path, whole, listSize, isBytes ? 'uint8' : 'float32')
-  } else rows.begin(path, { names, count: names.length, label, declared: fields.map(({ type }) => declaredOf(type)) })
+  } else {
+    const unusable = [...fields.keys()].filter((column) => !isUsable(fields[column]!.type))
+    const declared = fields.map(({ type }) => declaredOf(type))
+    rows.begin(path, { names, count: names.length, label, declared, unusable })
+  }
   const { features, label: labels, weight, group } = rows.columns!
   const used = new Set([...features, labels, weight, group].filter((column) => column >= 0))
   for (const column of used) checkKind(path, fields[column]!, whole?.features[0] === column)
@@ -120,10 +124,18 @@ function isText(type: DataType): boolean {
 }
 
 function checkKind(path: string, { name, type }: Field, isWholeRow: boolean): void {
-  const isNested = DataType.isList(type) || DataType.isStruct(type) || DataType.isFixedSizeList(type)
-  if (isWholeRow || (!isNested && isReadable(DataType.isDictionary(type) ? type.dictionary : type))) return
-  const what = isNested ? 'many values in each row' : `the type ${type}, which is not read as numbers or texts`
+  if (isWholeRow || isUsable(type)) return
+  const what = isNested(type) ? 'many values in each row' : `the type ${type}, which is not read as numbers or texts`
   throw new PipelineError('DATA', `${path}: the column ${name} has ${what}; leave it out with drop`)
+}
+
+function isNested(type: DataType): boolean {
+  return DataType.isList(type) || DataType.isStruct(type) || DataType.isFixedSizeList(type)
+}
+
+/** Whether a column is read cell by cell. */
+function isUsable(type: DataType): boolean {
+  return !isNested(type) && isReadable(DataType.isDictionary(type) ? type.dictionary : type)
 }
 
 function isReadable(type: DataType): boolean {

@@ -37,7 +37,7 @@ export async function readParquet(
       const { kind, length } = all[whole.features[0]!]!
       const first = kind === 'bytes' ? length! : await widthOfList(path, file, names[whole.features[0]!]!, context)
       rows.beginWhole(path, whole, first, kind === 'bytes' ? 'uint8' : 'float32')
-    } else rows.begin(path, { names, count: names.length, label, declared: declaredOf(all) })
+    } else rows.begin(path, { names, count: names.length, label, declared: declaredOf(all), unusable: unusableIn(all) })
     const { features, label: labels, weight, group } = rows.columns!
     const used = [...new Set([...features, labels, weight, group].filter((column) => column >= 0))]
     checkKinds(
@@ -105,6 +105,11 @@ export async function readParquet(
 
 function declaredOf(columns: readonly ParquetColumn[]) {
   return columns.map(({ kind }) => (kind === 'text' || kind === 'nested' ? undefined : ({ type: 'number' } as const)))
+}
+
+/** The columns that are no features of their own. */
+function unusableIn(columns: readonly ParquetColumn[]): number[] {
+  return [...columns.keys()].filter((column) => ['nested', 'bytes', 'list'].includes(columns[column]!.kind))
 }
 
 /** Throws if a column cannot become features or a label. */

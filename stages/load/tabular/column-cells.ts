@@ -105,7 +105,7 @@ export class ColumnCells {
   /** Reads a cell of any type. Truth values are 0 and 1 in a column of numbers. */
   readCell(cell: Cell, place: Place): number {
     if (typeof cell === 'number') return this.readNumber(cell, place)
-    if (typeof cell === 'string') return this.readText(cell, place)
+    if (typeof cell === 'string') return this.readText(cell.trim(), place)
     if (isMissing(cell)) return this.missed('', place)
     if (typeof cell === 'bigint' && this.kind === 'number') return this.readNumber(Number(cell), place)
     if (typeof cell === 'boolean' && this.kind === 'number') return this.checked(Number(cell), cell, place)

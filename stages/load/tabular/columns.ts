@@ -122,7 +122,9 @@ export function columnsOfModel(
   const weight = choice.weight === undefined ? -1 : find(choice.weight)
   if (!names || !model.columns) return byPosition(path, names, count, choice, model, weight)
   const wanted = model.columns.map(({ name }) => name)
-  const places = placesOf(names)
+  // A feature may have the name of the label, if an index says which column that is.
+  const given = typeof choice.label === 'number' && choice.label < count ? find(choice.label) : -1
+  const places = placesOf(names, given)
   const missing = wanted.filter((name) => !places.has(name))
   if (missing.length > 0)
     throw new PipelineError(
@@ -145,10 +147,11 @@ export function columnsOfModel(
   return { count, names, label, weight, group: -1, features }
 }
 
-/** Where each name stands. */
-function placesOf(names: readonly string[]): Map<string, number[]> {
+/** Where each name stands, but at one place. */
+function placesOf(names: readonly string[], without = -1): Map<string, number[]> {
   const places = new Map<string, number[]>()
   for (const [i, name] of names.entries()) {
+    if (i === without) continue
     const list = places.get(name)
     if (list) list.push(i)
     else places.set(name, [i])

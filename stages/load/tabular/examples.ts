@@ -1,96 +1,99 @@
 import type { Table } from 'apache-arrow'
 import {
-  dealRows,
-  exampleFields,
-  featureNames,
-  holdOut,
   listed,
-  MODEL_SPLIT,
-  type ModelInputs,
-  type PerRowName,
   PipelineError,
   readModelInputs,
   ShardBuffer,
   type StageContext,
   someOf,
   turn,
-  widthOf,
 } from '../../../pipeline/stage-kit.js'
 import { givenFiles } from '../input-files.js'
-import { RowEncoder } from './encoder.js'
-import { type FittedColumn, fitColumn } from './fit.js'
-import { FOLDED, fractionsOf, type TabularOptions } from './options.js'
+import { placesOf, type SplitSize } from '../row-span.js'
+import { SpillFile } from '../spill-file.js'
+import { divided, labelsOf, type Split } from './division.js'
+import { type FittedColumn, fitColumns } from './fit.js'
+import { tablesForModel } from './for-model.js'
+import { type ExamplesOfRows, layoutOfRows } from './layout.js'
+import type { TabularOptions } from './options.js'
+import { PIECE, piecesOf } from './pieces.js'
 import type { RowBlocks } from './row-blocks.js'
 import { TableRows } from './table-rows.js'
 
 /** Reads a file into the rows: calls `begin`, `add` for every row, and `endFile`. */
-export type FileReader = (path: string, rows: TableRows) => Promise<void>
+export type FileReader<O extends TabularOptions> = (
+  path: string,
+  options: O,
+  rows: TableRows,
+  context: StageContext,
+) => Promise<void>
 
 /** Rows that are dealt to a split between two turns of the event loop. */
 const DEALT = 1024
 
-/** Bytes of the features of a table, for a stage that takes the rows in pieces. */
-const PIECE = 4 << 20
-
-/** The rows of one split. */
-type Split = readonly [name: string, rows: ArrayLike<number> & Iterable<number>]
+/** Bytes for each row beside its cells, while rows from a file are divided: its class, its split and its place. */
+const PER_ROW = 12
 
 /**
  * Reads all files of a load stage with columns, divides the rows into splits, finds categories and fill values in the
- * training split (`train` if there is one, else all rows), and makes a table of examples for each split.
+ * training split (`train` if there is one, else all rows), and makes a table of examples for each split; or tables of a few
+ * megabytes if the stage below asks for them. Rows that do not fit into memory then lie in a file of the run directory.
  */
-export async function* tabularExamples(
-  options: TabularOptions,
+export async function* tabularExamples<O extends TabularOptions>(
+  options: O,
   context: StageContext,
-  readFile: FileReader,
+  readFile: FileReader<O>,
 ): AsyncGenerator<Table> {
-  const model = options.model === undefined ? undefined : readModelInputs(options.model)
-  const rows = new TableRows(options, context, model)
-  const ends = new Map<string, number>()
-  for (const [split, given] of options.files ? Object.entries(options.files) : [['', options.path] as const]) {
-    for (const path of givenFiles(given)) await readFile(path, rows)
-    ends.set(split, rows.count)
+  async function readAll(rows: TableRows, context: StageContext): Promise<ReadonlyMap<string, number>> {
+    const ends = new Map<string, number>()
+    for (const [split, given] of options.files ? Object.entries(options.files) : [['', options.path] as const]) {
+      for (const path of givenFiles(given)) await readFile(path, options, rows, context)
+      ends.set(split, rows.count)
+    }
+    return ends
   }
-  const { classes, classOf } = rows.labels.classes(context)
-  const stored = rows.rows!
-  const labels = new Int32Array(stored.count)
-  for (let row = 0; row < labels.length; row++) {
-    labels[row] = classOf[stored.label(row)] ?? -1
-    if (row % 4096 === 0) await turn(context)
-  }
-  const keys = options.group !== undefined && !model ? rows.groups.keysOf(stored) : undefined
-  const whole = model
-    ? [[MODEL_SPLIT, range(0, stored.count)] as Split]
-    : options.files
-      ? rangesOf(ends)
-      : rows.recordedSplits.size > 0 && options.fractions === undefined
-        ? [...rows.recordedSplits]
-        : [...(await dealRows(labels, fractionsOf(options), options, context, keys))]
-  const splits = model || options.folds === undefined ? whole : await folded(whole, labels, options, context, keys)
-  const fitted = rows.isWhole ? [] : model ? columnsOf(rows, model) : await fit(rows, splits, options, context)
-  if (!model && !rows.isWhole) tell(rows, fitted, splits, context)
-  const encoder = rows.isWhole ? wholeRows(stored) : new RowEncoder(fitted)
-  const { recorded } = rows
-  const shape = shapeOf(rows, encoder.width, options, model)
-  const columns = fitted.flatMap((each) => (each ? [each.column] : []))
-  const isPlain = columns.every((column) => column.kind === 'number' && column.fill === undefined)
-  const isNamed = !rows.isWhole && (rows.columnNames !== undefined || !isPlain)
-  const type = rows.isWhole ? stored.type : model ? model.type : options.type
-  const layout = {
-    shape,
-    classes,
-    names: model ? model.names : recorded ? recorded.names : isNamed ? featureNames(columns) : undefined,
-    columns: model ? model.columns : recorded ? recorded.columns : isPlain ? undefined : columns,
-    label: model ? model.label : recorded ? recorded.label : rows.labelName,
-    ...(rows.hasWeights && { weighted: true }),
-  }
-  const fields = exampleFields(layout, type === 'uint8' ? new Uint8Array(0) : new Float32Array(0))
-  const isNumbered = model !== undefined || options.path !== undefined || rows.dropped > 0
-  const perRow: PerRowName[] = [
-    ...(isNumbered ? ['row' as const] : []),
-    ...(rows.hasWeights ? ['weight' as const] : []),
-  ]
+
+  if (options.model !== undefined)
+    return yield* tablesForModel(options, readModelInputs(options.model), context, readAll)
   const isInPieces = context.asked.some(({ pieces }) => pieces) && !context.parallel.isDivided
+  const spill = isInPieces && context.directory !== '' ? () => new SpillFile(context) : undefined
+  const rows = new TableRows(options, context, undefined, { spill })
+  try {
+    const ends = await readAll(rows, context)
+    const { classes, classOf } = rows.labels.classes(context)
+    const stored = rows.rows!
+    await stored.settle(context)
+    const extra = stored.isInMemory ? 0 : PER_ROW * stored.count
+    context.memory.take(extra, `the splits of ${stored.count} rows`, 'raise memory (--memory)')
+    try {
+      const labels = await labelsOf(rows, classOf, context)
+      const splits = await divided(rows, labels, ends, options, context)
+      const fitted = rows.isWhole ? [] : await fit(rows, splits, options, context)
+      if (!rows.isWhole) tell(rows, fitted, splits, context)
+      const layout = layoutOfRows(rows, fitted, classes, options)
+      if (stored.isInMemory) yield* tablesInMemory(stored, labels, splits, layout, isInPieces, context)
+      else {
+        const sizes = splits.map(([name, own]): SplitSize => [name, own.length])
+        const places = placesOf(splits.splice(0), stored.count)
+        yield* piecesOf(stored, places, sizes, layout, (code) => classOf[code] ?? -1, context)
+      }
+    } finally {
+      context.memory.give(extra)
+    }
+  } finally {
+    rows.rows?.clear()
+  }
+}
+
+/** Makes a table of each split, or several, of rows in memory. */
+async function* tablesInMemory(
+  stored: RowBlocks,
+  labels: Int32Array,
+  splits: readonly Split[],
+  { encoder, fields, type, perRow }: ExamplesOfRows,
+  isInPieces: boolean,
+  context: StageContext,
+): AsyncGenerator<Table> {
   const allocate = (length: number): Uint8Array | Float32Array => {
     // Pieces are dropped soon, and the memory of the kernels is kept.
     if (isInPieces) return type === 'uint8' ? new Uint8Array(length) : new Float32Array(length)
@@ -100,7 +103,7 @@ export async function* tabularExamples(
   for (const [split, whole] of splits) {
     const step = Math.max(1, isInPieces ? Math.floor(PIECE / rowBytes) : whole.length)
     for (let start = 0; start === 0 || start < whole.length; start += step) {
-      const order = step >= whole.length ? whole : partOf(whole, start, Math.min(whole.length, start + step))
+      const order = whole.subarray(start, Math.min(whole.length, start + step))
       const dealt = new ShardBuffer<Uint8Array | Float32Array>(
         context.parallel,
         order.length,
@@ -130,11 +133,6 @@ export async function* tabularExamples(
       yield* dealt.tables(fields, split)
     }
   }
-  stored.clear()
-}
-
-function partOf(rows: ArrayLike<number>, from: number, to: number): Uint32Array {
-  return Uint32Array.from({ length: to - from }, (_, i) => rows[from + i]!)
 }
 
 /** The end of the rows from `i` on, at most `most`, that follow one another in the file. */
@@ -144,50 +142,6 @@ function endOfRun(order: ArrayLike<number>, i: number, most: number): number {
   return end
 }
 
-/** Rows whose stored numbers are their features. */
-function wholeRows({ width }: RowBlocks): Pick<RowEncoder, 'width' | 'encode' | 'isCopy'> {
-  return { width, encode: (row) => row, isCopy: true }
-}
-
-/** The splits with a fold of the training rows held out. */
-async function folded(
-  splits: readonly Split[],
-  labels: Int32Array,
-  options: TabularOptions,
-  context: StageContext,
-  keys: Float64Array | undefined,
-): Promise<Split[]> {
-  const train = Uint32Array.from(splits.find(([name]) => name === FOLDED)?.[1] ?? [])
-  const own = keys && Float64Array.from(train, (row) => keys[row]!)
-  const classes = Int32Array.from(train, (row) => labels[row]!)
-  const { kept, held } = await holdOut(classes, options.folds!, options.fold, options, context, own)
-  const rowsAt = (places: Uint32Array) => places.map((at) => train[at]!)
-  return [
-    ...splits.map((split): Split => (split[0] === FOLDED ? [FOLDED, rowsAt(kept)] : split)),
-    [options.to, rowsAt(held)],
-  ]
-}
-
-function rangesOf(ends: ReadonlyMap<string, number>): Split[] {
-  let from = 0
-  return [...ends].map(([split, end]) => {
-    const rows = range(from, end)
-    from = end
-    return [split, rows]
-  })
-}
-
-function range(from: number, end: number): Uint32Array {
-  const rows = new Uint32Array(end - from)
-  for (let i = 0; i < rows.length; i++) rows[i] = from + i
-  return rows
-}
-
-/** The columns of a model. The stored numbers are its numbers and the indices of its categories already. */
-function columnsOf({ cells }: TableRows, model: ModelInputs): FittedColumn[] {
-  return cells.map(({ rules }, j) => ({ column: model.columns?.[j] ?? rules.model!, fill: Number.NaN }))
-}
-
 async function fit(
   { cells, rows, columnNames, firstPath }: TableRows,
   splits: readonly Split[],
@@ -195,13 +149,15 @@ async function fit(
   context: StageContext,
 ): Promise<(FittedColumn | undefined)[]> {
   const train = splits.find(([name]) => name === 'train')
-  const [split, order] = train ?? ['data', range(0, rows!.count)]
-  const fitting = { rows: rows!, fit: order, split, unseen, path: firstPath }
-  const fitted: (FittedColumn | undefined)[] = []
-  for (const [j, column] of cells.entries()) {
-    const name = columnNames?.[j] ?? column.rules.title
-    fitted.push(column.kind === 'dropped' ? undefined : await fitColumn(column, j, name, fitting, context))
-  }
+  const isTrain = train && new Uint8Array(rows!.count)
+  for (const row of train?.[1] ?? []) isTrain![row] = 1
+  const isFit = isTrain && ((row: number): boolean => isTrain[row] === 1)
+  const kept = [...cells.entries()].filter(([, { kind }]) => kind !== 'dropped')
+  const columns = kept.map(([index, cells]) => ({ cells, index, name: columnNames?.[index] ?? cells.rules.title }))
+  const fitting = { rows: rows!, isFit, split: train ? 'train' : 'data', unseen, path: firstPath }
+  const found = await fitColumns(columns, fitting, context)
+  const fitted: (FittedColumn | undefined)[] = cells.map(() => undefined)
+  for (const [i, { index }] of columns.entries()) fitted[index] = found[i]
   return fitted
 }
 
@@ -232,18 +188,6 @@ function tell(
       'DATA',
       `${firstPath}: all feature columns have texts and are left out; text: one-hot makes features of them`,
     )
-}
-
-function shapeOf(
-  { firstPath, recorded }: TableRows,
-  width: number,
-  options: TabularOptions,
-  model: ModelInputs | undefined,
-): readonly number[] {
-  const shape = model?.shape ?? options.shape ?? recorded?.shape ?? [width]
-  if (widthOf(shape) === width) return shape
-  const taker = model ? ' (the shape that the model takes)' : ''
-  throw new PipelineError('DATA', `${firstPath}: expected ${shape.join('×')} features${taker}, found ${width}`)
 }
 
 function floats(length: number, { kernels }: StageContext): Float32Array {

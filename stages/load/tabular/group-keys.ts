@@ -23,7 +23,10 @@ export class GroupKeys {
   }
 
   /** The keys of the rows that are kept. */
-  keysOf(rows: RowBlocks): Float64Array {
-    return Float64Array.from({ length: rows.count }, (_, row) => this.keys[rows.number(row)]!)
+  async keysOf(rows: RowBlocks): Promise<Float64Array> {
+    const keys = new Float64Array(rows.count)
+    for await (const { first, count, numbers } of rows.inOrder())
+      for (let i = 0; i < count; i++) keys[first + i] = this.keys[numbers?.[i] ?? first + i]!
+    return keys
   }
 }

@@ -1,15 +1,16 @@
 import { totalmem } from 'node:os'
-import { type Memory, PipelineError } from '../../../pipeline/stage-kit.js'
+import { type Memory, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
+import type { RowSpan } from '../row-span.js'
+import type { SpillFile } from '../spill-file.js'
 
-/** Bytes of a block. Growing by blocks copies nothing. */
+/** Bytes of a block, at most. Growing by blocks copies nothing. */
 const BLOCK = 1 << 20
+
+/** Bytes of a block that somebody waits for. */
+const SMALL_BLOCK = 1 << 18
 
 /** Bytes that stay free for everything else. */
 const RESERVE = 64 << 20
-
-const FIX =
-  'this load stage keeps all rows until it has read them: raise memory (--memory); with cache/arrow behind it only once, ' +
-  'because later runs read the cache in windows'
 
 /** The type of the numbers of rows. */
 export type RowType = 'float32' | 'uint8'
@@ -35,7 +36,26 @@ export interface RowExtras {
   readonly weights?: boolean
 }
 
-/** Rows of numbers with one number each for the label, in blocks that come as they are needed. */
+/** Where rows go that need not stay in memory. */
+export interface RowOutlet {
+  /** Opens the file to which blocks go that do not fit into memory. */
+  readonly spill?: (() => SpillFile) | undefined
+  /** Takes each block as soon as it is full; its rows are then no longer here. Blocks are small. */
+  readonly onFull?: ((rows: RowSpan) => void) | undefined
+}
+
+/** Codes in a column of blocks that lie in the file, and the numbers that they stand for. */
+interface Replacement {
+  readonly column: number
+  readonly by: (value: number) => number
+  /** It holds for the blocks before this one. */
+  readonly blocks: number
+}
+
+/**
+ * Rows of numbers with one number each for the label, in blocks that come as they are needed. All rows can be visited in
+ * their order. While all blocks are in memory (`isInMemory`), each row can be reached by its index as well.
+ */
 export class RowBlocks {
   /** Number of values of a row. */
   readonly width: number
@@ -46,14 +66,35 @@ export class RowBlocks {
   private readonly extras: RowExtras
   private readonly memory: Memory
   private readonly perBlock: number
+  /** The blocks in memory: the last ones. */
   private readonly blocks: Block[] = []
+  private readonly outlet: RowOutlet
+  private file: SpillFile | undefined
+  /** Number of blocks that are no longer in memory. */
+  private gone = 0
+  /** Number of rows that were given to `onFull`. */
+  private given = 0
+  private readonly replacements: Replacement[] = []
 
-  constructor(width: number, memory: Memory, type: RowType = 'float32', extras: RowExtras = {}) {
+  constructor(
+    width: number,
+    memory: Memory,
+    type: RowType = 'float32',
+    extras: RowExtras = {},
+    outlet: RowOutlet = {},
+  ) {
+    this.outlet = outlet
     this.memory = memory
     this.width = width
     this.type = type
     this.extras = extras
-    this.perBlock = Math.max(1, Math.floor(BLOCK / Math.max(1, width * this.size)))
+    const most = outlet.onFull ? SMALL_BLOCK : Math.min(BLOCK, memory.window)
+    this.perBlock = Math.max(1, Math.floor(most / Math.max(1, width * this.size)))
+  }
+
+  /** Whether all rows are in memory. */
+  get isInMemory(): boolean {
+    return this.gone === 0
   }
 
   /** Bytes of a value. */
@@ -177,11 +218,46 @@ export class RowBlocks {
     return this.blockOf(i).weights?.[i % this.perBlock] ?? 1
   }
 
-  /** Replaces one value of every row. */
+  /** Replaces one value of every row. `by` must give the same later. */
   replace(column: number, by: (value: number) => number): void {
-    for (let i = 0; i < this.count; i++) {
-      const row = this.row(i)
-      row[column] = by(row[column]!)
+    for (const { values } of this.blocks) this.replaceIn(values, column, by)
+    if (this.file) this.replacements.push({ column, by, blocks: this.gone })
+  }
+
+  /** Returns all rows in their order. */
+  async *inOrder(): AsyncGenerator<RowSpan> {
+    const { perBlock } = this
+    const read = this.file && this.newBlock()
+    for (let block = 0; block < this.gone; block++) {
+      await this.readBlock(block, read!)
+      yield { ...read!, first: block * perBlock, count: perBlock }
+    }
+    for (const [i, block] of this.blocks.entries()) yield this.span(this.gone + i, block)
+  }
+
+  /** Gives the rows that are here to `onFull`, although their block is not full. */
+  flush(): void {
+    const { width, given, outlet } = this
+    const block = this.blocks.at(-1)
+    if (!block || given === this.count) return
+    const [from, to] = [given % this.perBlock, (given % this.perBlock) + this.count - given]
+    this.given = this.count
+    outlet.onFull?.({
+      first: given,
+      count: to - from,
+      values: block.values.subarray(from * width, to * width),
+      labels: block.labels.subarray(from, to),
+      numbers: block.numbers?.subarray(from, to),
+      weights: block.weights?.subarray(from, to),
+    })
+  }
+
+  /** If rows lie in the file, all but the last block go there, too. */
+  async settle(context: Pick<StageContext, 'flow' | 'signal'>): Promise<void> {
+    while (this.file && this.blocks.length > 1) {
+      this.writeFirst()
+      this.memory.give(this.blockBytes)
+      await turn(context)
     }
   }
 
@@ -190,6 +266,27 @@ export class RowBlocks {
     this.memory.give(Math.max(0, this.blocks.length - 1) * this.blockBytes)
     this.blocks.length = 0
     this.count = 0
+    this.gone = 0
+    this.file?.close()
+    this.file = undefined
+  }
+
+  private span(index: number, block: Block): RowSpan {
+    const first = index * this.perBlock
+    return { ...block, first, count: Math.min(this.perBlock, this.count - first) }
+  }
+
+  private replaceIn(values: RowValues, column: number, by: (value: number) => number): void {
+    for (let at = column; at < values.length; at += this.width) values[at] = by(values[at]!)
+  }
+
+  private async readBlock(index: number, to: Block): Promise<void> {
+    let place = index * this.blockBytes
+    for (const array of arraysOf(to)) {
+      await this.file!.read(place, array)
+      place += array.byteLength
+    }
+    for (const { column, by, blocks } of this.replacements) if (index < blocks) this.replaceIn(to.values, column, by)
   }
 
   /** Bytes of a block. */
@@ -199,30 +296,60 @@ export class RowBlocks {
   }
 
   private blockOf(i: number): Block {
-    return this.blocks[Math.floor(i / this.perBlock)]!
+    return this.blocks[Math.floor(i / this.perBlock) - this.gone]!
   }
 
   private grow(): void {
+    const { spill, onFull } = this.outlet
+    if (onFull) {
+      this.flush()
+      this.blocks.length = 0
+    }
     const size = this.perBlock * this.width * this.size
+    const isFull = !this.memory.fits(this.blockBytes) || freeMemory() < size + RESERVE
+    if (spill && this.blocks.length > 0 && (this.file || isFull)) {
+      this.spillTo(spill)
+      return
+    }
     const copy = (this.blocks.length + 1) * size
     // The last block counts once it is full, so that little data needs little.
     if (this.blocks.length > 0)
-      this.memory.take(
-        this.blockBytes,
-        `${this.count} rows of ${this.width} features have been read, and more of them`,
-        FIX,
-      )
+      this.memory.take(this.blockBytes, `${this.count} rows of ${this.width} features have been read, and more of them`)
     if (freeMemory() < size + copy + RESERVE) throw this.tooLarge(copy)
     try {
-      this.blocks.push({
-        values: this.type === 'uint8' ? new Uint8Array(size) : new Float32Array(this.perBlock * this.width),
-        labels: new Int32Array(this.perBlock),
-        numbers: this.extras.numbers ? new Int32Array(this.perBlock) : undefined,
-        weights: this.extras.weights ? new Float32Array(this.perBlock) : undefined,
-      })
+      this.blocks.push(this.newBlock())
     } catch (cause) {
       throw this.tooLarge(copy, cause)
     }
+  }
+
+  private newBlock(): Block {
+    const { perBlock, width, extras } = this
+    return {
+      values: this.type === 'uint8' ? new Uint8Array(perBlock * width) : new Float32Array(perBlock * width),
+      labels: new Int32Array(perBlock),
+      numbers: extras.numbers ? new Int32Array(perBlock) : undefined,
+      weights: extras.weights ? new Float32Array(perBlock) : undefined,
+    }
+  }
+
+  /** Makes room for a block: writes the first two to the file, so that all go there little by little. */
+  private spillTo(open: () => SpillFile): void {
+    this.file ??= open()
+    const room = this.writeFirst()
+    if (this.blocks.length > 0) {
+      this.writeFirst()
+      this.memory.give(this.blockBytes)
+    }
+    this.blocks.push(room)
+  }
+
+  /** Writes the first block in memory to the file, and returns its memory. */
+  private writeFirst(): Block {
+    const block = this.blocks.shift()!
+    for (const array of arraysOf(block)) this.file!.append(array)
+    this.gone++
+    return block
   }
 
   private tooLarge(bytes: number, cause?: unknown): PipelineError {
@@ -230,6 +357,11 @@ export class RowBlocks {
     const fix = 'leave out columns or rows, or take a machine with more memory'
     return new PipelineError('DATA', `not enough memory: ${size}; ${fix}`, { cause })
   }
+}
+
+/** The arrays of a block, in the order in which they lie in the file. */
+function arraysOf({ values, labels, numbers, weights }: Block): (RowValues | Int32Array)[] {
+  return [values, labels, ...(numbers ? [numbers] : []), ...(weights ? [weights] : [])]
 }
 
 /** Writes numbers that lie in one piece to every `step`th place. There is one for each type, which V8 compiles for it. */

@@ -15,7 +15,7 @@ import { GroupKeys } from './group-keys.js'
 import { LabelCodes } from './label-codes.js'
 import { NumberTile } from './number-tile.js'
 import { missingPolicy, ruleFor, type TabularOptions, textPolicyOf } from './options.js'
-import { RowBlocks, type RowType, type RowValues } from './row-blocks.js'
+import { RowBlocks, type RowOutlet, type RowType, type RowValues } from './row-blocks.js'
 
 /** What a file says of its columns. */
 export interface FileColumns {
@@ -29,6 +29,8 @@ export interface FileColumns {
   readonly label?: number | undefined
   /** The character before the fraction of numbers that are texts. Default: a full stop. */
   readonly decimal?: '.' | ',' | undefined
+  /** Columns that can be no features, such as values inside values. */
+  readonly unusable?: readonly number[] | undefined
   /** Ends the message that there is no feature column. */
   readonly hint?: string | undefined
 }
@@ -98,9 +100,13 @@ export class TableRows {
   private numbers = new Float64Array(0)
   private areNumbers = true
 
-  constructor(options: TabularOptions, context: StageContext, model: ModelInputs | undefined) {
+  private readonly outlet: RowOutlet
+
+  /** @param outlet where rows go that need not stay in memory */
+  constructor(options: TabularOptions, context: StageContext, model?: ModelInputs, outlet: RowOutlet = {}) {
     this.options = options
     this.context = context
+    this.outlet = outlet
     this.model = model
     this.labels = new LabelCodes(model?.classes ?? options.classes, options.merge)
   }
@@ -246,10 +252,13 @@ export class TableRows {
     if (this.first) return
     this.first = { path, columns }
     this.isWhole = true
-    this.rows = new RowBlocks(width, this.context.memory, type, {
-      numbers: this.dropsLabels,
-      weights: columns.weight >= 0,
-    })
+    this.rows = new RowBlocks(
+      width,
+      this.context.memory,
+      type,
+      { numbers: this.dropsLabels, weights: columns.weight >= 0 },
+      this.outlet,
+    )
   }
 
   /** Adds a row of a file that was begun with `beginWhole`. */
@@ -358,10 +367,13 @@ export class TableRows {
     )
     const canDrop = this.cells.some(({ dropsRows }) => dropsRows) || this.dropsLabels
     const bytes = (model ? model.type : options.type) === 'uint8' && this.cells.every(isPlain)
-    this.rows = new RowBlocks(width, this.context.memory, bytes ? 'uint8' : 'float32', {
-      numbers: canDrop,
-      weights: columns.weight >= 0,
-    })
+    this.rows = new RowBlocks(
+      width,
+      this.context.memory,
+      bytes ? 'uint8' : 'float32',
+      { numbers: canDrop, weights: columns.weight >= 0 },
+      this.outlet,
+    )
     this.values = new Float64Array(width)
     this.numbers = new Float64Array(width)
     this.areNumbers = this.cells.every(({ kind }) => kind === 'number')
@@ -409,7 +421,7 @@ export class TableRows {
 
   /** The code of a label; undefined if the row is left out because it has none. */
   private labelOf(label: Cell, place: Place): number | undefined {
-    const text = isMissing(label) ? '' : typeof label === 'string' ? label : String(label)
+    const text = isMissing(label) ? '' : typeof label === 'string' ? label.trim() : String(label)
     if (this.model && (text === '' || (this.options.missingTexts.includes(text) && !this.labels.isClass(text))))
       return -1
     if (text === '' && this.dropsLabels) return undefined

@@ -7,6 +7,7 @@ import t from 'tap'
 import { Pipeline, type Run, start } from '../../../dist/index.js'
 import { askRun } from '../../../dist/pipeline/live/client.js'
 import type { LiveMessage, LiveState } from '../../../dist/pipeline/live/contract.js'
+import { findSocket, makeSocketPlace } from '../../../dist/pipeline/live/socket-place.js'
 import { StageClock } from '../../../dist/pipeline/live/stage-clock.js'
 
 const sinks = ['terminal', 'csv', 'curves', 'weights', 'confusion']
@@ -172,5 +173,14 @@ t.test('the clock gives each stage its own time, also if only some calls are mea
   const all = source! + first! + second!
   t.ok(Math.abs(all - 60) < 20, `${all} ms in all`)
   t.ok(second! > 1.5 * first! && first! > 2, `${first} and ${second} ms`)
+  t.end()
+})
+
+t.test('on Windows, the run and who asks it find the same pipe', (t) => {
+  const { path } = makeSocketPlace('C:\\Users\\me\\runs\\digits-001', 'win32')
+  t.match(path, /^\\\\\.\\pipe\\millrace-[0-9a-f]{32}$/)
+  for (const directory of ['c:\\users\\me\\RUNS\\digits-001\\', 'C:/Users/me/other/../runs/digits-001'])
+    t.equal(findSocket(directory, 'win32')?.path, path, directory)
+  t.not(findSocket('C:\\Users\\me\\runs\\digits-002', 'win32')?.path, path)
   t.end()
 })

@@ -18,6 +18,7 @@ import { ignoreElements } from 'rxjs'
 const { DIE_AT, DIE_AFTER } = process.env
 export default defineStage({
   name: 'mortal', summary: 'Dies.', options: z.strictObject({}), inputs: { parameters: wire.parameters }, outputs: {}, example: '',
+  asks: () => ({ parameters: { arrays: 'last' } }),
   run: (_, { flow }) => (parameters) => parameters.pipe(flow.concatMap(async (table) => {
     if (positionOf(table).step !== Number(DIE_AT)) return
     while (DIE_AFTER && !existsSync(DIE_AFTER)) await sleep(1)

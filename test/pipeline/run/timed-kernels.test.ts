@@ -74,3 +74,33 @@ t.test('the clock begins with accumulated rows, and counts all calls of a step b
   softmax.read()
   t.strictSame(clock, after)
 })
+
+t.test('calls of a device overlap, and their time counts once', async (t) => {
+  const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
+  const plain = await openKernels({ kernel: 'reference' })
+  const settle: (() => void)[] = []
+  const late = {
+    ...plain,
+    stepsAhead: 2,
+    network: () => ({
+      ...network(plain, 2, 2),
+      step: () => new Promise<number>((resolve) => settle.push(() => resolve(1))),
+      settle: async () => {},
+    }),
+  }
+  const timed = timedKernels(late, clock)
+  t.equal(timed.stepsAhead, 2)
+  const model = timed.network({ features: 2, layers: [{ units: 2 }], loss: 'cross-entropy' })
+  t.type(model.settle, 'function')
+  const began = now()
+  const steps = [model.step(rows, sgd(0.1, 0)), model.step(rows, sgd(0.1, 0))]
+  t.equal(clock.busy, 0, 'nothing has ended')
+  while (now() - began < 3);
+  settle[0]!()
+  await steps[0]
+  t.equal(clock.busy, 0, 'one is under way')
+  settle[1]!()
+  await steps[1]
+  const { busy } = clock
+  t.ok(busy >= 3 && busy <= now() - began, `${busy} ms`)
+})

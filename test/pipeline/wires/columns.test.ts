@@ -47,15 +47,21 @@ t.test('cells become features', async (t) => {
     [age, 7n, [7]],
     [age, null, [30]],
     [age, Number.NaN, [30]],
+    [age, '  ', [30]],
+    [age, ' 7 ', [7]],
+    [size, '\t', 'column size: expected a number, got nothing'],
     [size, '', 'column size: expected a number, got nothing'],
     [size, 'x', 'column size: expected a finite number, got "x"'],
     [size, 1e39, 'column size: expected a number that float32 can hold, got "1e+39"'],
     [color, 'red', [0, 1]],
+    [color, ' red\n', [0, 1]],
+    [color, ' ', 'column color: expected a category, got nothing'],
     [color, 'green', 'column color: expected one of blue, red, got "green"'],
     [color, undefined, 'column color: expected a category, got nothing'],
     [grade, 'c', [2]],
     [grade, null, [1]],
     [grade, 'd', [-1]],
+    [{ ...grade, categories: ['a', '', 'b'] }, '', [1]],
   ]
   for (const [column, cell, expected] of cases) t.strictSame(encoded(column, cell), expected, `${column.name} ${cell}`)
   t.strictSame(featureNames([age, color, grade]), ['age', 'color=blue', 'color=red', 'grade'])

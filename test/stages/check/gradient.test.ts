@@ -346,7 +346,7 @@ t.test('check/gradient rejects wrong options before any data is read', async (t)
     ['step: 1', 'step: expected an integer at least 2, got 1'],
     ['h: []', 'h: expected a non-empty list of positive numbers, got []'],
     ['features: some', 'features: expected a positive integer or "all", got "some"'],
-    ['kernels: [gpu]', 'kernels[0]: expected "native" or "wasm", got "gpu"'],
+    ['kernels: [gpu]', 'kernels[0]: expected "native", "wasm" or "webgpu", got "gpu"'],
   ]
   for (const [options, problem] of cases) {
     const found = await problemsOf(t, under(options))

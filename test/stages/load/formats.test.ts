@@ -20,6 +20,11 @@ t.test('the same table is the same examples, whatever the format of its file', a
     ['a constant', holes, ', missing: { size: { constant: -1 }, colour: { constant: none } }, unseen: ignore'],
     ['rows are left out', holes, ', missing: drop'],
     ['numbered texts', rows, ', text: ordinal'],
+    [
+      'blanks around texts',
+      rows.map(([size, colour, label], i) => [size, i % 2 ? ` ${colour}  ` : i % 8 ? colour : ' ', label]),
+      ', missing: mode',
+    ],
     ['some columns', holes, ', select: [size], missing: mean'],
   ]
   for (const [name, content, options] of cases) {

@@ -41,6 +41,7 @@ t.test('classes are the folders, rows are in the order of names, and every kind 
   })
   symlinkSync(join(directory, 'b/2.png'), join(directory, 'a/link.png'))
   symlinkSync(join(directory, 'b'), join(directory, 'a/folder.png'))
+  symlinkSync('circle', join(directory, 'circle'))
   const { tables, notes, sources } = await runStage(t, entry(`path: ${directory}`))
   t.match(layoutOf(tables[0]!), { shape: [3, 1, 2], classes: ['a', 'b'] })
   t.strictSame(labelsIn(tables[0]!), [0, 0, 0, 0, 0, 0, 1, 1, 1])
@@ -55,7 +56,7 @@ t.test('classes are the folders, rows are in the order of names, and every kind 
     [1, 4, 2, 5, 3, 6], // 2.png
     [0, 255, 0, 255, 0, 255], // deep/x.png
   ])
-  t.match(notes[0], /1 files are left out, because their names do not end in \.png, \.jpg or \.jpeg/)
+  t.match(notes[0], /2 files are left out, because their names do not end in \.png, \.jpg or \.jpeg/)
   t.strictSame(notes.slice(1), [`${directory}: no images in c`])
   t.equal(sources.length, 9)
   const { tables: gray } = await runStage(

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { Float64, Int32, Table, tableToIPC, vectorFromArray } from 'apache-arrow'
 import t from 'tap'
 import { runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
@@ -50,4 +51,34 @@ t.test('the first wrong cell, by row', async (t) => {
   await t.rejects(runStage(t, load(file, '')), {
     message: /row 3: column maybe: expected a finite number, got ""/,
   })
+})
+
+t.test('float64 columns whose digits float32 loses are told, in every format', async (t) => {
+  const times = Float64Array.from({ length: 20 }, (_, i) => 1_700_000_000 + 3 * i * i)
+  const small = times.map((time) => time - times[0]!)
+  const classes = Int32Array.from(times, (_, i) => i % 2)
+  const filesOf = (column: Float64Array) => ({
+    'a.parquet': parquetOf(20, [
+      [{ name: 'time', type: 'DOUBLE', repetition_type: 'REQUIRED' }, column],
+      [{ name: 'label', type: 'INT32', repetition_type: 'REQUIRED' }, classes],
+    ]),
+    'a.arrow': tableToIPC(
+      new Table({ time: vectorFromArray(column, new Float64()), label: vectorFromArray(classes, new Int32()) }),
+    ),
+    'a.csv': `time,label\n${[...column].map((time, i) => `${time},${classes[i]}\n`).join('')}`,
+  })
+  for (const [column, expected] of [
+    [
+      times,
+      [/the column time loses digits, because features are float32: 17000\d+ becomes 17000\d+; subtract its smallest/],
+    ],
+    [small, []],
+  ] as const) {
+    const folder = temporary(t, filesOf(column))
+    for (const format of ['parquet', 'arrow', 'csv']) {
+      const { notes } = await runStage(t, `- use: load/${format}\n  with: { path: ${folder}/a.${format} }`)
+      t.equal(notes.length, expected.length, format)
+      t.match(notes, expected, format)
+    }
+  }
 })

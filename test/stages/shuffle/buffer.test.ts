@@ -54,7 +54,7 @@ t.test('the order depends on seed, id and epoch, and on nothing else', async (t)
 })
 
 /** The share of a batch that its most frequent label has, on average: 20,000 rows sorted by 10 labels, batches of 100. */
-async function purity(size: number): Promise<number> {
+async function purity(size: number): Promise<[share: number, notes: readonly string[]]> {
   const steps = 200
   const batches = Array.from({ length: steps }, (_, b) =>
     examples(
@@ -63,13 +63,13 @@ async function purity(size: number): Promise<number> {
       { position: { epoch: 1, step: b + 1, epochs: 1, steps }, classes: [...'abcdefghij'] },
     ),
   )
-  const { tables } = await runStage(t, entry(size), { batches })
+  const { tables, notes } = await runStage(t, entry(size), { batches })
   const most = tables.map((table) => {
     const counts = new Array<number>(10).fill(0)
     for (const label of labelsIn(table)) counts[label]!++
     return Math.max(...counts)
   })
-  return most.reduce((a, b) => a + b) / steps / 100
+  return [most.reduce((a, b) => a + b) / steps / 100, notes]
 }
 
 t.test('how well sorted labels are mixed is what docs/data.md says', async (t) => {
@@ -82,9 +82,15 @@ t.test('how well sorted labels are mixed is what docs/data.md says', async (t) =
     [20_000, 0.15],
   ] as const
   for (const [size, share] of expected) {
-    const found = await purity(size)
+    const [found, notes] = await purity(size)
     t.comment(size, found)
     t.ok(Math.abs(found - share) < 0.02, `${size}: ${found}`)
+    const remark = `one class has ${Math.round(100 * found)} % of the rows of a batch on average, and 10 % of all rows at most`
+    t.equal(notes.length, share > 0.5 ? 1 : 0, `${size}: a note if they are hardly mixed`)
+    t.match(
+      notes,
+      share > 0.5 ? [new RegExp(`^${remark}.*a buffer of ${size} rows hardly mixes them; give a larger size`)] : [],
+    )
   }
 })
 

@@ -1,0 +1,93 @@
+import { type Cell, isMissing, type StageContext, turn } from '../../../pipeline/stage-kit.js'
+import type { Columns } from './columns.js'
+import type { TabularOptions } from './options.js'
+import type { RowType } from './row-blocks.js'
+import { type FileColumns, TableRows } from './table-rows.js'
+
+/** The most rows that are looked at, and the most cells. */
+const MOST_ROWS = 20_000
+const MOST_CELLS = 1 << 22
+
+/** What one column is that has all features of a row. */
+export interface WholeColumn {
+  /** Its name. */
+  readonly name: string
+  /** The number of features. */
+  readonly width: number
+  /** The numbers of the features. */
+  readonly type: RowType
+  /** The name of the label column. */
+  readonly label: string
+}
+
+/** Keeps the first rows of a file with columns as texts, for a look at what is in them. No cell is wrong here. */
+export class FirstRows extends TableRows {
+  /** The names of the columns, if the file has any. */
+  names: readonly string[] | undefined
+  /** The cells of each row; a cell without a value is an empty text. With a whole column, the label alone. */
+  readonly records: string[][] = []
+  /** The column that has all features of a row, if one has. */
+  whole: WholeColumn | undefined
+  /** Whether these are all rows. */
+  isAll = true
+
+  constructor(options: TabularOptions, context: StageContext) {
+    super(options, context, undefined)
+    this.looking = context
+  }
+  private readonly looking: StageContext
+
+  /** Reads the rows that `read` gives to it, until there are enough. */
+  async readWith(read: (rows: TableRows) => Promise<void>): Promise<void> {
+    try {
+      await read(this)
+    } catch (error) {
+      if (error !== enough) throw error
+      this.isAll = false
+    }
+  }
+
+  override begin(_path: string, { names, count, unusable = [] }: FileColumns): Columns {
+    const features = Array.from({ length: count }, (_, column) => column).filter((column) => !unusable.includes(column))
+    this.names = names
+    this.columns = { count, names, label: -1, weight: -1, group: -1, features }
+    return this.columns
+  }
+
+  override beginWhole(_path: string, columns: Columns, width: number, type: RowType): void {
+    const { names, features, label } = columns
+    this.whole = { name: names![features[0]!]!, width, type, label: names![label]! }
+    this.columns = columns
+  }
+
+  override add(cells: ArrayLike<Cell>): void {
+    this.keep(Array.from(cells, textOf))
+  }
+
+  override addWhole(_features: ArrayLike<number>, label: Cell): void {
+    this.keep([textOf(label)])
+  }
+
+  override async addColumns(cells: readonly (ArrayLike<Cell> | undefined)[], count: number): Promise<void> {
+    for (let row = 0; row < count; row++) {
+      this.keep(cells.map((column) => textOf(column?.[row])))
+      if (row % 256 === 0) await turn(this.looking)
+    }
+  }
+
+  override endFile(): void {}
+
+  private keep(record: string[]): void {
+    const { records } = this
+    if (records.length >= MOST_ROWS || records.length * record.length >= MOST_CELLS) throw enough
+    records.push(record)
+  }
+}
+
+/** Ends the reading of a file of which enough is known. */
+const enough = new Error('enough rows')
+
+function textOf(cell: Cell): string {
+  if (isMissing(cell)) return ''
+  return typeof cell === 'boolean' ? String(Number(cell)) : String(cell).trim()
+}
