@@ -82,6 +82,7 @@ async function* rawPieces(
   let bytes = 0
   let next: Promise<{ bytesRead: number; buffer: Buffer }> | undefined
   let spare: Buffer | undefined
+  let isReused: boolean | undefined
   try {
     const { size } = await handle.stat()
     // Only what was read into it is used, so it need not be zero before.
@@ -99,8 +100,9 @@ async function* rawPieces(
       next = read(spare ?? space())
       // It is told when it is waited for.
       next.catch(() => {})
-      // An unpacker keeps pieces.
-      if (mayReuse && !isPacked(path, piece)) spare = buffer
+      // An unpacker keeps pieces. Only the first one tells whether there is one.
+      isReused ??= mayReuse && !isPacked(path, piece)
+      if (isReused) spare = buffer
       hash.update(piece)
       yield piece
     }
