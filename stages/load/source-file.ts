@@ -78,13 +78,16 @@ async function* rawPieces(
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   const handle = await reading(path, '', () => openRegularFile(path))
-  // Only what was read into it is used, so it need not be zero before.
-  const space = () => Buffer.allocUnsafeSlow(length)
-  const read = (into: Buffer) => reading(path, '', () => handle.read(into, 0, length, null))
+  const read = (into: Buffer) => reading(path, '', () => handle.read(into, 0, into.length, null))
   let bytes = 0
-  let next = read(space())
+  let next: Promise<{ bytesRead: number; buffer: Buffer }> | undefined
   let spare: Buffer | undefined
+  let isReused: boolean | undefined
   try {
+    const { size } = await handle.stat()
+    // Only what was read into it is used, so it need not be zero before.
+    const space = () => Buffer.allocUnsafeSlow(Math.min(length, size || length))
+    next = read(space())
     for (;;) {
       const { bytesRead, buffer } = await next
       if (bytesRead === 0) {
@@ -97,13 +100,14 @@ async function* rawPieces(
       next = read(spare ?? space())
       // It is told when it is waited for.
       next.catch(() => {})
-      // An unpacker keeps pieces.
-      if (mayReuse && !isPacked(path, piece)) spare = buffer
+      // An unpacker keeps pieces. Only the first one tells whether there is one.
+      isReused ??= mayReuse && !isPacked(path, piece)
+      if (isReused) spare = buffer
       hash.update(piece)
       yield piece
     }
   } finally {
-    await next.catch(() => {})
+    await next?.catch(() => {})
     await handle.close()
   }
   if (bytes > 0) context.source({ path, bytes, sha256: hash.digest('hex') })

@@ -82,6 +82,22 @@ t.test('packed files, also large ones, give the same rows as plain ones', async 
   }
 })
 
+t.test('a large packed file whose name does not say so', async (t) => {
+  // Noise, so that it has several pieces when it is packed, too.
+  const noise = new Uint8Array(2 << 20)
+  for (let i = 0, x = 1; i < noise.length; i++) {
+    x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0
+    noise[i] = x >>> 24
+  }
+  const header = idxBytes([2 << 10, 32, 32], [])
+  const files = { images: gzipSync(Buffer.concat([header, noise]), { level: 1 }), labels: labels(2 << 10) }
+  const { tables } = await runStage(
+    t,
+    entry(`directory: ${temporary(t, files)}, files: { train: { images: images, labels: labels } }`),
+  )
+  t.ok(Buffer.from(kernelRows(tables[0]!).values).equals(noise))
+})
+
 t.test('fractions divide the files of train, by a permutation that depends on the seed of the split', async (t) => {
   const directory = temporary(t, mnist(30, 2))
   const load = async (more: string, seed = 1) =>
