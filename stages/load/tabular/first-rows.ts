@@ -31,11 +31,12 @@ export class FirstRows extends TableRows {
   /** Whether these are all rows. */
   isAll = true
 
+  private readonly looking: StageContext
+
   constructor(options: TabularOptions, context: StageContext) {
     super(options, context, undefined)
     this.looking = context
   }
-  private readonly looking: StageContext
 
   /** Reads the rows that `read` gives to it, until there are enough. */
   async readWith(read: (rows: TableRows) => Promise<void>): Promise<void> {
@@ -47,6 +48,7 @@ export class FirstRows extends TableRows {
     }
   }
 
+  /** Begins a file: all columns are used that can be. */
   override begin(_path: string, { names, count, unusable = [] }: FileColumns): Columns {
     const features = Array.from({ length: count }, (_, column) => column).filter((column) => !unusable.includes(column))
     this.names = names
@@ -54,20 +56,24 @@ export class FirstRows extends TableRows {
     return this.columns
   }
 
+  /** Begins a file with one column that has all features of a row. */
   override beginWhole(_path: string, columns: Columns, width: number, type: RowType): void {
     const { names, features, label } = columns
     this.whole = { name: names![features[0]!]!, width, type, label: names![label]! }
     this.columns = columns
   }
 
+  /** Keeps a row. */
   override add(cells: ArrayLike<Cell>): void {
     this.keep(Array.from(cells, textOf))
   }
 
+  /** Keeps the label of a row. */
   override addWhole(_features: ArrayLike<number>, label: Cell): void {
     this.keep([textOf(label)])
   }
 
+  /** Keeps rows that lie in columns. Gives the event loop its turns. */
   override async addColumns(cells: readonly (ArrayLike<Cell> | undefined)[], count: number): Promise<void> {
     for (let row = 0; row < count; row++) {
       this.keep(cells.map((column) => textOf(column?.[row])))
@@ -75,6 +81,7 @@ export class FirstRows extends TableRows {
     }
   }
 
+  /** Nothing is to be done at the end. */
   override endFile(): void {}
 
   private keep(record: string[]): void {
