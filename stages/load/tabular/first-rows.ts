@@ -1,33 +1,20 @@
 import { type Cell, isMissing, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import type { Columns } from './columns.js'
 import type { TabularOptions } from './options.js'
-import type { RowType } from './row-blocks.js'
 import { type FileColumns, TableRows } from './table-rows.js'
 
 /** The most rows that are looked at, and the most cells. */
 const MOST_ROWS = 20_000
 const MOST_CELLS = 1 << 22
 
-/** What one column is that has all features of a row. */
-export interface WholeColumn {
-  /** Its name. */
-  readonly name: string
-  /** The number of features. */
-  readonly width: number
-  /** The numbers of the features. */
-  readonly type: RowType
-  /** The name of the label column. */
-  readonly label: string
-}
-
 /** Keeps the first rows of a file with columns as texts, for a look at what is in them. No cell is wrong here. */
 export class FirstRows extends TableRows {
   /** The names of the columns, if the file has any. */
   names: readonly string[] | undefined
-  /** The cells of each row; a cell without a value is an empty text. With a whole column, the label alone. */
+  /** The cells of each row; a cell without a value is an empty text. */
   readonly records: string[][] = []
-  /** The column that has all features of a row, if one has. */
-  whole: WholeColumn | undefined
+  /** The name of the label column, if another column has all features of a row. */
+  labelOfWhole: string | undefined
   /** Whether these are all rows. */
   isAll = true
 
@@ -56,21 +43,15 @@ export class FirstRows extends TableRows {
     return this.columns
   }
 
-  /** Begins a file with one column that has all features of a row. */
-  override beginWhole(_path: string, columns: Columns, width: number, type: RowType): void {
-    const { names, features, label } = columns
-    this.whole = { name: names![features[0]!]!, width, type, label: names![label]! }
-    this.columns = columns
+  /** Begins a file with one column that has all features of a row: there is nothing more to look at. */
+  override beginWhole(_path: string, { names, label }: Columns): void {
+    this.labelOfWhole = names![label]!
+    throw enough
   }
 
   /** Keeps a row. */
   override add(cells: ArrayLike<Cell>): void {
     this.keep(Array.from(cells, textOf))
-  }
-
-  /** Keeps the label of a row. */
-  override addWhole(_features: ArrayLike<number>, label: Cell): void {
-    this.keep([textOf(label)])
   }
 
   /** Keeps rows that lie in columns. Gives the event loop its turns. */
