@@ -20,7 +20,7 @@ export interface ArrayFiles {
 /** Fewer rows than this are not divided. */
 export const FEW_ROWS = 20
 
-const thirds = { fractions: { train: 0.7, validation: 0.15, test: 0.15 } }
+const three = { fractions: { train: 0.7, validation: 0.15, test: 0.15 } }
 const held = { fractions: { train: 0.9, validation: 0.1 } }
 const dividing = (division: Options) => (rows: number) => (rows < FEW_ROWS ? {} : division)
 const divided = () => ({})
@@ -40,7 +40,7 @@ const SPLITS = ['train', 'validation', 'valid', 'val', 'test']
 export async function arrayFiles(from: string): Promise<ArrayFiles | undefined> {
   const name = basename(from)
   if (/\.npz$/i.test(name)) return archive(from)
-  if (/\.npy$/i.test(name)) return arrays(from)
+  if (/\.npy(\.gz)?$/i.test(name)) return arrays(from)
   const isFolder = statSync(from, { throwIfNoEntry: false })?.isDirectory() === true
   if (!isFolder && ![IDX, CIFAR10, CIFAR100].some((pattern) => pattern.test(name))) return undefined
   const folder = isFolder ? from : dirname(from)
@@ -90,7 +90,7 @@ function idx(folder: string, files: string[]): ArrayFiles {
   return {
     use: 'load/idx',
     options: (named) => ({ directory: named(folder), files: found }),
-    division: dividing(found.test ? held : thirds),
+    division: dividing(found.test ? held : three),
   }
 }
 
@@ -98,7 +98,7 @@ async function archive(path: string): Promise<ArrayFiles> {
   const names = (await zipMembers(path)).map(({ name }) => name.replace(/\.npy$/, ''))
   const splits = SPLITS.filter((split) => names.some((name) => name.split('_').includes(split)))
   if (splits.length < 2)
-    return { use: 'load/numpy', options: (named) => ({ path: named(path) }), division: dividing(thirds) }
+    return { use: 'load/numpy', options: (named) => ({ path: named(path) }), division: dividing(three) }
   return {
     use: 'load/numpy',
     options: (named) => ({ files: Object.fromEntries(splits.map((split) => [split, named(path)])) }),
@@ -133,7 +133,7 @@ function arrays(path: string): ArrayFiles {
     return {
       use: 'load/numpy',
       options: (named) => ({ path: named(path), labels: named(labels) }),
-      division: dividing(thirds),
+      division: dividing(three),
     }
   return {
     use: 'load/numpy',
@@ -168,5 +168,5 @@ function images(folder: string, entries: readonly Dirent[]): ArrayFiles {
       'ARGUMENTS',
       `${shortPath(folder)} is a directory without a folder of images (.png, .jpg) per class, and without files of CIFAR or MNIST; of tables, give one file`,
     )
-  return { use: 'load/images', options: (named) => ({ path: named(folder) }), division: dividing(thirds) }
+  return { use: 'load/images', options: (named) => ({ path: named(folder) }), division: dividing(three) }
 }

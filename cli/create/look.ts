@@ -56,7 +56,7 @@ async function lookAtColumns(
   const { properties = {} } = optionSchema((await builtInStages()).get(use)!.options)
   const missing = new Set((properties.missingTexts?.default ?? ['']) as readonly string[])
   const rows = hasColumns(use) ? await firstRows(use, from, signal) : undefined
-  if (rows?.whole) return lookAtWhole(from, use, rows.whole.label, named, signal)
+  if (rows?.labelOfWhole !== undefined) return lookAtWhole(from, use, rows.labelOfWhole, named, signal)
   if (rows?.records.length === 0) throw new PipelineError('DATA', `${shortPath(from)} has no rows`)
   const table: FoundTable = rows
     ? {

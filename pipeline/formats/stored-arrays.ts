@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { unzipSync } from 'fflate'
 import type { Numbers } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
@@ -60,18 +61,23 @@ function arraysIn(bytes: Buffer, path: string): Map<string, StoredArray> {
 /** Arrays of an exported `.npz` that are no parameters. */
 const aboutModel = new Set(['mean', 'scale', 'lambda', 'eta'])
 
-function zippedIn(bytes: Uint8Array, path: string): Map<string, StoredArray> {
+function zippedIn(bytes: Buffer, path: string): Map<string, StoredArray> {
   try {
     let total = 0
+    const names: string[] = []
     const files = unzipSync(bytes, {
-      filter: ({ originalSize }) => {
+      filter: ({ name, originalSize }) => {
+        names.push(name)
         total += originalSize
         if (total > MOST) throw new Error(`it unpacks to more than ${MOST >> 20} MiB`)
         return true
       },
     })
     const arrays = new Map<string, StoredArray>()
-    for (const [file, content] of Object.entries(files)) {
+    const sums = checksumsIn(bytes)
+    for (const [i, file] of names.entries()) {
+      const content = files[file]!
+      if (sums[i] !== undefined && crc32(content) !== sums[i]) throw new Error(`the checksum of ${file} is wrong`)
       const name = file.replace(/\.npy$/, '')
       if (name === file || aboutModel.has(name)) continue
       const { shape, values } = readNpy(content)
@@ -83,6 +89,18 @@ function zippedIn(bytes: Uint8Array, path: string): Map<string, StoredArray> {
       cause: error,
     })
   }
+}
+
+/** The checksums of the files in an archive, in the order of its list. The package that unpacks does not look at them. */
+function checksumsIn(bytes: Buffer): number[] {
+  const end = bytes.lastIndexOf('PK\x05\x06', undefined, 'latin1')
+  const sums: number[] = []
+  for (let at = bytes.readUInt32LE(end + 16), left = bytes.readUInt16LE(end + 10); left > 0; left--) {
+    if (bytes.toString('latin1', at, at + 4) !== 'PK\x01\x02') return []
+    sums.push(bytes.readUInt32LE(at + 16))
+    at += 46 + bytes.readUInt16LE(at + 28) + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32)
+  }
+  return sums
 }
 
 function tensorsIn(bytes: Uint8Array, path: string): Map<string, StoredArray> {

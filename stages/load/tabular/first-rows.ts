@@ -1,41 +1,29 @@
 import { type Cell, isMissing, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import type { Columns } from './columns.js'
 import type { TabularOptions } from './options.js'
-import type { RowType } from './row-blocks.js'
 import { type FileColumns, TableRows } from './table-rows.js'
 
 /** The most rows that are looked at, and the most cells. */
 const MOST_ROWS = 20_000
 const MOST_CELLS = 1 << 22
 
-/** What one column is that has all features of a row. */
-export interface WholeColumn {
-  /** Its name. */
-  readonly name: string
-  /** The number of features. */
-  readonly width: number
-  /** The numbers of the features. */
-  readonly type: RowType
-  /** The name of the label column. */
-  readonly label: string
-}
-
 /** Keeps the first rows of a file with columns as texts, for a look at what is in them. No cell is wrong here. */
 export class FirstRows extends TableRows {
   /** The names of the columns, if the file has any. */
   names: readonly string[] | undefined
-  /** The cells of each row; a cell without a value is an empty text. With a whole column, the label alone. */
+  /** The cells of each row; a cell without a value is an empty text. */
   readonly records: string[][] = []
-  /** The column that has all features of a row, if one has. */
-  whole: WholeColumn | undefined
+  /** The name of the label column, if another column has all features of a row. */
+  labelOfWhole: string | undefined
   /** Whether these are all rows. */
   isAll = true
+
+  private readonly looking: StageContext
 
   constructor(options: TabularOptions, context: StageContext) {
     super(options, context, undefined)
     this.looking = context
   }
-  private readonly looking: StageContext
 
   /** Reads the rows that `read` gives to it, until there are enough. */
   async readWith(read: (rows: TableRows) => Promise<void>): Promise<void> {
@@ -47,6 +35,7 @@ export class FirstRows extends TableRows {
     }
   }
 
+  /** Begins a file: all columns are used that can be. */
   override begin(_path: string, { names, count, unusable = [] }: FileColumns): Columns {
     const features = Array.from({ length: count }, (_, column) => column).filter((column) => !unusable.includes(column))
     this.names = names
@@ -54,20 +43,18 @@ export class FirstRows extends TableRows {
     return this.columns
   }
 
-  override beginWhole(_path: string, columns: Columns, width: number, type: RowType): void {
-    const { names, features, label } = columns
-    this.whole = { name: names![features[0]!]!, width, type, label: names![label]! }
-    this.columns = columns
+  /** Begins a file with one column that has all features of a row: there is nothing more to look at. */
+  override beginWhole(_path: string, { names, label }: Columns): void {
+    this.labelOfWhole = names![label]!
+    throw enough
   }
 
+  /** Keeps a row. */
   override add(cells: ArrayLike<Cell>): void {
     this.keep(Array.from(cells, textOf))
   }
 
-  override addWhole(_features: ArrayLike<number>, label: Cell): void {
-    this.keep([textOf(label)])
-  }
-
+  /** Keeps rows that lie in columns. Gives the event loop its turns. */
   override async addColumns(cells: readonly (ArrayLike<Cell> | undefined)[], count: number): Promise<void> {
     for (let row = 0; row < count; row++) {
       this.keep(cells.map((column) => textOf(column?.[row])))
@@ -75,6 +62,7 @@ export class FirstRows extends TableRows {
     }
   }
 
+  /** Nothing is to be done at the end. */
   override endFile(): void {}
 
   private keep(record: string[]): void {

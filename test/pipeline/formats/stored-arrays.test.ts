@@ -28,10 +28,15 @@ t.test('the arrays of a model are the same in every format', (t) => {
 
 t.test('a damaged .npz says so', (t) => {
   const { table } = readStoredModel(storedModel(t))
-  const whole = exportParameters(table, 'npz')
+  const whole = Buffer.from(exportParameters(table, 'npz'))
   const cases: Record<string, Uint8Array> = {
     empty: new Uint8Array(0),
     'cut off': whole.subarray(0, whole.length - 30),
+    'a changed number': Buffer.from(whole).fill(
+      7,
+      whole.indexOf('\n', 0, 'latin1') + 3,
+      whole.indexOf('\n', 0, 'latin1') + 4,
+    ),
     'no zip': Buffer.from('W,b\n1,2\n'),
     'no arrays of NumPy': zipSync({ 'W.npy': Buffer.from('not an array') }),
   }
