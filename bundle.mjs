@@ -4,7 +4,7 @@
  * Finding and parsing some 900 small files of packages takes longer than most commands. All entry points are bundled in
  * one call, so that they share their classes: a stage that imports `millrace/stage` meets those of the engine.
  */
-import { chmodSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { build, transform } from 'esbuild'
 
@@ -88,3 +88,9 @@ await build({
   logLevel: 'warning',
 })
 chmodSync(new URL('lib/cli/main.js', import.meta.url), 0o755)
+// In a clone, `npx millrace` finds the command here. Without it, npx makes a package of the clone first, which takes minutes.
+const commands = new URL('node_modules/.bin/', import.meta.url)
+if (existsSync(commands) && process.platform !== 'win32') {
+  rmSync(new URL('millrace', commands), { force: true })
+  symlinkSync('../../lib/cli/main.js', new URL('millrace', commands))
+}

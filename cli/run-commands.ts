@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { builtInNames } from '../pipeline/definition/find.js'
 import {
   addReadOptions,
   addRunOptions,
@@ -10,6 +11,22 @@ import {
   threadsOption,
 } from './options.js'
 import type { Output } from './terminal.js'
+
+/** The built-in pipelines, a line for each folder. */
+function builtInList(): string {
+  const folders = new Map<string, string[]>()
+  for (const name of builtInNames()) {
+    const at = name.indexOf('/') + 1
+    folders.set(name.slice(0, at), [...(folders.get(name.slice(0, at)) ?? []), name.slice(at)])
+  }
+  return [...folders]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(
+      ([folder, names]) =>
+        `  ${folder}${names.length === 1 ? names[0] : folder ? `{${names.join(',')}}` : names.join(', ')}`,
+    )
+    .join('\n')
+}
 
 /** Adds the commands that run a pipeline. */
 export function addRunCommands(program: Command, output: Output): void {
@@ -51,9 +68,10 @@ export function addRunCommands(program: Command, output: Output): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  millrace run digits --set eta=0.01 --seed 7\n  millrace run cifar10/experiment-3 --set directory=data/cifar-10-batches-bin --set epochs=10 ' +
-        '--out runs/short\n  until millrace run digits --out runs/digits --resume; do sleep 1; done',
+      '\nExamples:\n  millrace run digits --set eta=0.01 --seed 7\n  millrace run cifar10/experiment-3 --set ' +
+        'directory=data/cifar-10-batches-bin --set epochs=10 --out runs/short\n  until millrace run digits --out runs/digits --resume; do sleep 1; done',
     )
+    .addHelpText('after', () => `\nBuilt-in pipelines (the last part of a name is enough):\n${builtInList()}`)
     .action(async (name, options) => (await import('./run.js')).runCommand(name, options, output))
 
   addRunOptions(addTrustOptions(program.command('resume')))

@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path'
+import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { askRun } from '../pipeline/live/client.js'
@@ -18,8 +19,8 @@ export interface TopFlags {
 
 /**
  * `millrace top`: shows a run of another process until it ends, or until q or Ctrl-C, which leave the run alone. Of a
- * run that has ended it says so. Of a folder, it shows the one run that goes on, or a line for each if there are several, or if they are points of a sweep.
- * Throws a PipelineError `ARGUMENTS` if the directory has no run.
+ * run that has ended it says so. Of a folder, it shows the one run that goes on, or a line for each if there are several,
+ * or if they are points of a sweep. Throws a PipelineError `ARGUMENTS` if the directory has no run.
  */
 export async function topCommand(place: string, { json = false }: TopFlags, output: Output): Promise<void> {
   const stop = interruption(output)
@@ -48,7 +49,8 @@ async function runToShow(place: string, signal: AbortSignal): Promise<string | u
   if (all.length === 0 || all[0] === place) return place
   const going = await goingRuns(all, signal)
   const [{ directory } = { directory: '' }] = going
-  return going.length === 1 && basename(dirname(directory)) !== 'points' ? directory : undefined
+  const isPoint = ['points', 'working'].includes(basename(dirname(directory)))
+  return going.length === 1 && !isPoint ? directory : undefined
 }
 
 /** Shows a line for each run, until all have ended. How a run ended stays above. */
@@ -71,7 +73,7 @@ async function showRuns(
         )
       const over = (runs ?? []).filter(({ directory }) => !going.some((run) => run.directory === directory))
       runs = going
-      const ends = over.map(({ directory }) => endOf(directory, undefined, json)).join('')
+      const ends = over.map(({ directory }) => endIfThere(directory, json)).join('')
       if (screen) screen.above(ends)
       else {
         const lines = going.map((run) =>
@@ -131,6 +133,16 @@ function plainLine({ name, position, progress, bottleneck }: LiveState): string 
     ...(progress === undefined ? [] : [`${Math.floor(100 * progress)} %`]),
     ...(bottleneck === undefined ? [] : [`most time in ${oneLine(bottleneck)}`]),
   ].join(', ')
+}
+
+/** How a run ended. Its directory may be gone, because a worker of a queue moves it to the points that have ended. */
+function endIfThere(directory: string, json: boolean): string {
+  try {
+    return endOf(directory, undefined, json)
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error
+    return json ? '' : `${shortPath(directory)} has ended\n`
+  }
 }
 
 /** How a run ended, from its record. */

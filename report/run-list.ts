@@ -53,6 +53,9 @@ export function listRuns(directories: readonly string[], isBest = false): RunLis
   return { runs, remarks: firstRemarks(remarks) }
 }
 
+/** The folders of a sweep that hold its points: those that have ended, or run here; and those that workers of a queue run. */
+const POINTS = ['points', 'working']
+
 /**
  * The directories of runs at and below a directory: its own, those of its entries, and those of points of sweeps. Throws a
  * PipelineError `ARGUMENTS` if it cannot be read.
@@ -63,9 +66,10 @@ export function runDirectories(directory: string): string[] {
     return namesInside(directory).flatMap((name) => {
       const folder = join(directory, name)
       if (hasInside(directory, `${name}/run.json`)) return [folder]
-      if (name !== 'points' && !hasInside(directory, `${name}/sweep.json`)) return []
-      const points = name === 'points' ? folder : join(folder, 'points')
-      return entriesOf(points).flatMap((key) => (hasInside(points, `${key}/run.json`) ? [join(points, key)] : []))
+      const places = POINTS.includes(name) ? [folder] : POINTS.map((each) => join(folder, each))
+      return places.flatMap((points) =>
+        entriesOf(points).flatMap((key) => (hasInside(points, `${key}/run.json`) ? [join(points, key)] : [])),
+      )
     })
   } catch (error) {
     const hint = basename(directory) === 'runs' ? '; millrace run makes it in the current folder' : ''

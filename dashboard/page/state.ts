@@ -56,6 +56,9 @@ export function rowsChanged(): void {
 
 /** The short name of a run: its directory, for a point of a sweep with that of the sweep. */
 export function labelOf({ path, sweep }: Pick<RunSummary, 'path' | 'sweep'>): string {
+  // A worker of a queue adds its own name to that of the point.
+  const point = /[/\\]working[/\\]([0-9a-f]{16})\.[^/\\]*$/.exec(path)?.[1]
+  if (point !== undefined) return point
   const last = (text: string): string => text.replace(/^.*[/\\]/s, '') || text
   return sweep === undefined ? last(path) : `${last(sweep)} ${last(path).slice(0, 8)}`
 }

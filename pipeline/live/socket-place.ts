@@ -70,7 +70,12 @@ export function makePrivate(path: string): void {
 
 /** Whether a process may listen at the directory of a run; false if there is certainly none. */
 export function mayListen(directory: string): boolean {
-  return process.platform === 'win32' || lstatSync(join(directory, SOCKET), { throwIfNoEntry: false }) !== undefined
+  if (process.platform === 'win32') return true
+  try {
+    return lstatSync(join(directory, SOCKET), { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -38,7 +38,7 @@ export interface RunRecord {
   /** SHA-256 of `pipeline.yaml`. */
   readonly definition: string
   /** Its vars, and the options that refer to none (`model.eta`); left out if JSON cannot hold them (`.inf`). */
-  readonly settings?: SettingValues | undefined
+  readonly settings?: SettingValues
   /** The commit of the folder that the definition lies in; left out if git knows none. */
   readonly git?: GitState
   /** The folders in which relative paths of data were looked for, in this order. */
@@ -265,6 +265,7 @@ function seconds(milliseconds: number): number {
 /** The part of a record that does not change during a run. */
 function constantPart({ pipeline, kernels, definition, settings, resumedAt, library }: RecordSources) {
   const { parallel } = pipeline.definition
+  const own = settingsAsJson(settings)
   return {
     name: pipeline.name,
     seed: pipeline.seed,
@@ -277,7 +278,7 @@ function constantPart({ pipeline, kernels, definition, settings, resumedAt, libr
     kernel: { name: kernels.name, detail: kernels.detail, threads: kernels.threads },
     ...(parallel && library && { parallel: { ...parallel, library } }),
     definition,
-    settings: settingsAsJson(settings),
+    ...(own && { settings: own }),
     folders: foldersOf(pipeline.definition),
     ...(resumedAt !== undefined && { resumedAt }),
     started: new Date().toISOString(),

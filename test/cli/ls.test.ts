@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { diffCommand } from '../../dist/cli/diff.js'
@@ -59,6 +59,18 @@ t.test('the settings of a run are those of its record, or of a definition that w
   writeFileSync(file('pipeline.yaml'), readFileSync(file('pipeline.yaml'), 'utf8').replace('n: 3', 'n: 5'))
   t.match(await settings(), { ...wanted, n: 5 }, 'it has another hash')
   t.equal(settingsAsJson({ a: [1, { b: Number.POSITIVE_INFINITY }] }), undefined, 'what JSON has no number for')
+})
+
+t.test('points of a sweep are found where they ran, and where workers of a queue run them', async (t) => {
+  const folder = temporary(t)
+  for (const name of ['run-1', 'grid/points/a', 'grid/working/b.host', 'other/deep/c'])
+    cpSync(runDirectory(t), join(folder, name), { recursive: true })
+  const found = async (place: string) =>
+    JSON.parse(await list([join(folder, place)], { json: true, sort: 'run' })).map(
+      ({ directory }: { directory: string }) => relative(folder, directory),
+    )
+  t.strictSame(await found('.'), ['grid/points/a', 'grid/working/b.host', 'run-1'])
+  t.strictSame(await found('grid'), ['grid/points/a', 'grid/working/b.host'])
 })
 
 t.test('names that no run has, and conditions without a value, are refused', async (t) => {

@@ -8,7 +8,7 @@ const grid = ['--grid', 'eta=0.01,0.05', '--grid', 'lambda=0,0.01', '--seeds', '
 
 t.test('sweep prints its progress, and table its results', async (t) => {
   const cwd = t.testdir()
-  const { code, stdout, stderr } = await millrace(['sweep', 'digits-grid', ...grid, ...quick, '--jobs', '2'], cwd)
+  const { code, stdout, stderr } = await inOwnProcess(['sweep', 'digits-grid', ...grid, ...quick, '--jobs', '2'], cwd)
   t.equal(stderr, '')
   t.equal(code, 0)
   const [first, ...lines] = stdout.trimEnd().split('\n')

@@ -1,4 +1,4 @@
-import { symlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
@@ -81,6 +81,11 @@ t.test('only who has the token reads, and only what is in the list', async (t) =
   t.match(figure.headers, { 'content-security-policy': /sandbox/, 'content-type': 'image/svg+xml' })
   const saved = await ask(port, `/api/file/${id}/run.json?show`, { cookie })
   t.match(saved.headers['content-disposition'], /^attachment/, 'what is no image is saved')
+
+  const whole = await ask(port, `/api/file/${id}/figures%2Fcurves.svg`, { cookie })
+  t.equal(whole.body, readFileSync(join(run, 'figures/curves.svg'), 'utf8'), 'what is saved is the file')
+  t.not(figure.body, whole.body, 'what is shown has colours for dark pages')
+  t.equal(figure.body.replace(/<style>@media \(prefers-color-scheme:dark\).*?<\/style>/, ''), whole.body)
 })
 
 t.test('ports that are taken and tokens that are short are refused', async (t) => {
