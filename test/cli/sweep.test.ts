@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { millrace } from './in-process.js'
-import { finished, spawnMillrace } from './millrace.js'
+import { finished, millrace as inOwnProcess, spawnMillrace } from './millrace.js'
 
 const quick = ['--kernel', 'reference', '--set', 'epochs=1']
 const grid = ['--grid', 'eta=0.01,0.05', '--grid', 'lambda=0,0.01', '--seeds', '2']
