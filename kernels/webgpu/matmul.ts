@@ -27,7 +27,10 @@ export type TileName = keyof typeof tiles
  */
 export type Form = 'forward' | 'back' | 'weights'
 
-/** The functions of the shader that read four numbers of each operand, the size of the product, and the length of its sums: in groups of four, or rows. */
+/**
+ * The functions of the shader that read four numbers of each operand, the size of the product, and the length of its sums:
+ * in groups of four, or rows.
+ */
 const forms = {
   forward: { a: 'x4', b: 'w4', rows: 'p.rows', columns4: 'p.units4', depth: 'p.inputs4' },
   back: { a: 's4', b: 'w4', rows: 'p.rows', columns4: 'p.inputs4', depth: 'p.units4' },
@@ -36,8 +39,8 @@ const forms = {
 
 /**
  * The WGSL of a tiled product: tiles of both operands go through the memory of the workgroup, and each thread sums
- * `perThread` times four numbers in registers. The code around it has `a` and `b` of the form, `x4(row, column4)` and so on, which may
- * be asked for what lies in rows, and `finish(row, column4, sum)`. A part of a divided sum goes to `parts`.
+ * `perThread` times four numbers in registers. The code around it has the functions of the form, which take a row and a
+ * group of four columns, and `finish(row, column4, sum)`. A part of a divided sum goes to `parts`.
  *
  * Vectors lie along the summed dimension where the operand does so in memory: such tiles have a fifth, empty, vector in each
  * row, so that neighbouring threads read from different banks.

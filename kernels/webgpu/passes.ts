@@ -17,6 +17,7 @@ import { BIAS_COLUMNS4, biases, takeSums, total } from './sums.js'
 
 /** What is done with the gradients of a pass over rows, and the numbers of the update rule. */
 export interface Use {
+  /** One of `mode`. */
   readonly mode: number
   /** For arrays of weights. */
   readonly weights: Params

@@ -29,7 +29,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u3
 
 /**
  * Adds the losses and the numbers of correct rows, as `lossShader` wrote them, and writes both to `slot`; with `carried` it
- * adds them to the loss that stands there. Losses are not negative, so the largest bits of those that are not finite are the result: NaN before infinity.
+ * adds them to the loss that stands there. Losses are not negative, so the largest bits of those that are not finite are the
+ * result: NaN before infinity.
  * The sum is multiplied by `inverse`.
  */
 export const total: Shader = {
