@@ -44,9 +44,12 @@ export class PngThread {
   private worker: Worker | undefined
   private readonly jobs = new Map<number, Job>()
   private count = 0
+  private isClosed = false
 
-  /** Decodes an image, to a size if it is given. Rejects if it is damaged, or if the thread ends or cannot start. */
-  decode(bytes: Uint8Array, size: PngRequest['size']): Promise<SizedImage> {
+  /** Decodes an image, to a size if it is given. Rejects if it is damaged, or if the thread ends, has ended or cannot start. */
+  async decode(bytes: Uint8Array, size: PngRequest['size']): Promise<SizedImage> {
+    // Nobody would end another thread.
+    if (this.isClosed) throw ended()
     this.worker ??= this.start()
     const id = this.count++
     return new Promise((done, fail) => {
@@ -57,8 +60,9 @@ export class PngThread {
 
   /** Ends the thread. Images that it has not decoded are rejected. */
   async close(): Promise<void> {
+    this.isClosed = true
     await this.worker?.terminate()
-    this.failAll(new Error('the thread that decodes images was ended'))
+    this.failAll(ended())
   }
 
   private start(): Worker {
@@ -78,3 +82,5 @@ export class PngThread {
     this.jobs.clear()
   }
 }
+
+const ended = (): Error => new Error('the thread that decodes images was ended')

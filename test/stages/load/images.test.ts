@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import t, { type Test } from 'tap'
 import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
+import { PngThread } from '../../../dist/stages/load/png-thread.js'
 import { failureOf, problemsOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 import { pngFile, pngOfPlanes } from './array-files.js'
@@ -202,4 +203,10 @@ t.test('planes of a PNG come back', async (t) => {
   const planes = Uint8Array.from({ length: 3 * 6 }, (_, i) => 13 * i)
   const { tables } = await runStage(t, entry(`path: ${folder(t, { 'a/1.png': pngOfPlanes(planes, 2, 3) })}`))
   t.strictSame(featuresIn(tables[0]!), [[...planes]])
+})
+
+t.test('a thread that was ended starts no other one', async (t) => {
+  const thread = new PngThread()
+  await thread.close()
+  await t.rejects(thread.decode(new Uint8Array(8), undefined), { message: 'the thread that decodes images was ended' })
 })
