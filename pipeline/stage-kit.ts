@@ -14,7 +14,7 @@ export type {
   Numbers,
   Rows,
 } from '../kernels/contract.js'
-export { argMax, lossOf, writeSoftmax } from '../kernels/loss.js'
+export { argMax, type Loss, lossOf, writeSoftmax } from '../kernels/loss.js'
 export { arraysOfNetwork, EPSILON, suffixOf, trainedOf, widthOf } from '../kernels/network-shape.js'
 export { countRows, readRow, rowsPerCall, slices } from '../kernels/rows.js'
 export { formatBytes } from './base/byte-size.js'

@@ -1,5 +1,6 @@
 /** Reports on runs: reads run directories into a model, and writes it as tables and as one HTML page. */
 export type { Published, PublishedMetric } from '../pipeline/definition/published.js'
+export type { SettingValues } from '../pipeline/definition/settings.js'
 export { type Attempt, type Attempts, readAttempts } from './attempts.js'
 export type { DefinedOption } from './defined-options.js'
 export { changesBetween, compareRuns, type Difference, type RunComparison } from './differences.js'
