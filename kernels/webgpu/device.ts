@@ -10,12 +10,15 @@ import { outOfMemory } from '../memory.js'
 export interface Memory {
   /** Tells buffers apart in keys. */
   readonly id: number
+  /** The buffer itself. */
   readonly buffer: GPUBuffer
+  /** Its size, a multiple of 16. */
   readonly bytes: number
 }
 
 /** An open device. */
 export interface Gpu {
+  /** The device of WebGPU. */
   readonly device: GPUDevice
   /** Name of the adapter and of its driver. */
   readonly name: string

@@ -8,11 +8,17 @@ import type { Shared } from './shared.js'
 
 /** Rows on the device with all that belongs to them. */
 export interface Entered {
+  /** Number of rows. */
   readonly size: number
+  /** Whether the values are bytes or numbers, and standardised or not. */
   readonly values: Values
+  /** Where the values lie. */
   readonly placed: Placed
+  /** Factors and offsets of the features, if the values are not standardised yet. */
   readonly affine: readonly Memory[]
+  /** Where the labels begin in the uploads. */
   readonly labels: number
+  /** Where the weights of the rows begin in the uploads. */
   readonly weights: number
   /** For each layer, where its mask begins. */
   readonly masks: readonly number[]

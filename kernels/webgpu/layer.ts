@@ -7,17 +7,21 @@ import { flag, type Params } from './params.js'
 export interface Layer {
   /** Groups of four inputs. */
   readonly inputs4: number
+  /** Number of outputs. */
   readonly units: number
   /** Groups of four outputs. */
   readonly units4: number
   /** Where its arrays begin in the parameters. */
   readonly places: Params
-  /** The flags of its activation: those that it always has, and what steps add. */
+  /** The flags of its activation that it always has. */
   readonly plain: number
+  /** The flags that steps add. */
   readonly dropping: number
   /** What outputs that dropout leaves are multiplied by. */
   readonly factor: number
+  /** Whether batch normalisation follows its products. */
   readonly isNormalised: boolean
+  /** Whether steps leave its arrays as they are. */
   readonly isFrozen: boolean
 }
 

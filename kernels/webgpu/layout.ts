@@ -3,19 +3,25 @@ import { type ArraySpec, arraysOfNetwork, BATCHES_SEEN } from '../network-shape.
 
 /** Where an array of parameters lies on the device: its rows are padded with zeros to whole groups of four numbers. */
 export interface Place {
+  /** The array. */
   readonly spec: ArraySpec
   /** Where it begins, in groups of four. */
   readonly at: number
+  /** Its rows; 1 of a vector. */
   readonly rows: number
+  /** Numbers in a row. */
   readonly width: number
-  /** Groups of four in a row, and in all. */
+  /** Groups of four in a row. */
   readonly width4: number
+  /** Groups of four in all rows. */
   readonly length4: number
 }
 
 /** The arrays of a network, one behind the other in one buffer. */
 export interface Layout {
+  /** By the names of the arrays. */
   readonly places: ReadonlyMap<string, Place>
+  /** Size of the buffer. */
   readonly bytes: number
 }
 

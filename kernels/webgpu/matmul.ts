@@ -2,7 +2,9 @@ import type { Params } from './params.js'
 
 /** The size of the tile of a product that one workgroup computes. */
 export interface Tile {
+  /** Rows of the product. */
   readonly rows: number
+  /** Columns of the product. */
   readonly columns: number
   /** Rows of each thread, four or eight. Each has four columns. */
   readonly perThread: number
@@ -19,6 +21,7 @@ export const tiles = {
   large: { rows: 128, columns: 64, perThread: 8 },
 } as const satisfies Record<string, Tile>
 
+/** The name of a tile. */
 export type TileName = keyof typeof tiles
 
 /**
@@ -189,7 +192,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u3
 
 /** How a product is divided among workgroups. */
 export interface Division {
+  /** The tile of each workgroup. */
   readonly tile: TileName
+  /** What the shader is told: tiles down and across, the length of a part of the sum, the parts, and all workgroups. */
   readonly params: Params & { readonly groups: number; readonly splits: number }
 }
 

@@ -8,17 +8,21 @@ import type { Shared } from './shared.js'
 
 /** The buffers whose layout is that of the parameters; those that nobody needed yet are too small. */
 export interface ParameterBuffers {
+  /** The parameters. */
   readonly parameters: Memory
   /** The sums of the gradient, then the mean gradient. */
   readonly sums: Memory
-  /** The state of the update rule. */
+  /** The first number of the state of the update rule for each parameter. */
   readonly first: Memory
+  /** Its second number for each parameter, if the rule has one. */
   readonly second: Memory
 }
 
 /** The parameters of a network on the device, and their copy on the host. */
 export interface DeviceParameters {
+  /** Where each array lies. */
   readonly layout: Layout
+  /** The buffers on the device. */
   readonly buffers: ParameterBuffers
   /** The copy. */
   readonly mirror: Arrays

@@ -6,6 +6,7 @@ import type { Groups } from './stream.js'
 
 /** The buffers of a layer for some number of rows, `[rows, units]`, each row padded. */
 export interface LayerRoom {
+  /** What goes out. */
   readonly outputs: Memory
   /** The derivative of the loss by the outputs. */
   readonly slopes: Memory

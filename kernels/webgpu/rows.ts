@@ -6,6 +6,7 @@ import type { Stream } from './stream.js'
 
 /** Rows in the memory of the device, each padded with zeros to whole groups of four values. */
 export interface Placed {
+  /** The buffer that they lie in. */
   readonly memory: Memory
   /** Where they begin, in elements of the shader's binding. */
   readonly x: number

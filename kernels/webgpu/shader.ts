@@ -25,7 +25,9 @@ export interface Shader {
 export interface Pipeline {
   /** Tells pipelines apart in keys. */
   readonly id: number
+  /** What is dispatched. */
   readonly compute: GPUComputePipeline
+  /** How its buffers are bound. */
   readonly layout: GPUBindGroupLayout
 }
 

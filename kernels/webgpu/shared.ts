@@ -5,9 +5,13 @@ import type { Stream } from './stream.js'
 
 /** What all networks of a device share. */
 export interface Shared {
+  /** The device. */
   readonly gpu: Gpu
+  /** Takes commands, uploads and reads. */
   readonly stream: Stream
+  /** Keeps rows on the device. */
   readonly store: RowStore
+  /** Compiles shaders, each once. */
   readonly compile: ReturnType<typeof compiler>
   /** The workgroups that keep the device busy. */
   readonly busy: number

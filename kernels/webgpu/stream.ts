@@ -47,8 +47,11 @@ export interface Stream {
 
 /** Bytes of a buffer. */
 export interface Part {
+  /** The buffer. */
   readonly memory: Memory
+  /** Where they begin. */
   readonly offset: number
+  /** How many. */
   readonly bytes: number
 }
 
