@@ -59,7 +59,7 @@ const columns: Column[] = [
   { kind: 'category', name: 'label', encode: 'one-hot', categories: ['f', 'm'], unseen: 'error' },
   { kind: 'number', name: 'label' },
   { kind: 'category', name: '', encode: 'ordinal', categories: ['lo', 'mid', 'hi'], fill: 'mid', unseen: 'ignore' },
-  { kind: 'category', name: '"W1"\n', encode: 'one-hot', categories: ['é, "1"', '', '\n'], unseen: 'ignore' },
+  { kind: 'category', name: '"W1"\n', encode: 'one-hot', categories: ['é, "1"', 'a\nb', 'é'], unseen: 'ignore' },
   { kind: 'category', name: 'W1', encode: 'one-hot', categories: ['?', 'NaN'], unseen: 'ignore' },
 ]
 const ofColumns = [array('W', [classes, 10]), array('b', [classes])]
@@ -187,13 +187,13 @@ function inRuntime(jobs: readonly { readonly file: string; readonly feeds: Reado
 
 /** Rows of the model with columns, by column, and whether Millrace refuses them. */
 const texts: [cells: (number | string)[], isRefused?: boolean][] = [
-  [[20, 'f', 0.5, 'lo', '', '?']],
-  [[Number.NaN, 'm', -2, '', '\n', 'NaN']],
+  [[20, 'f', 0.5, 'lo', 'a\nb', '?']],
+  [[Number.NaN, 'm', -2, '', 'é', 'NaN']],
   [[70, 'm', 1, 'another', 'é, "1"', 'another']],
-  [[70, 'x', 1, 'hi', '', '?'], true],
-  [[70, '', 1, 'hi', '', '?'], true],
-  [[70, 'f', Number.NaN, 'hi', '', '?'], true],
-  [[70, 'f', Number.POSITIVE_INFINITY, 'hi', '', '?'], true],
+  [[70, 'x', 1, 'hi', 'a\nb', '?'], true],
+  [[70, '', 1, 'hi', 'a\nb', '?'], true],
+  [[70, 'f', Number.NaN, 'hi', 'a\nb', '?'], true],
+  [[70, 'f', Number.POSITIVE_INFINITY, 'hi', 'a\nb', '?'], true],
   [[70, 'f', 1, 'hi', 'another', ''], true],
 ]
 
