@@ -12,6 +12,9 @@ const SMALL_BLOCK = 1 << 18
 /** Bytes that stay free for everything else. */
 const RESERVE = 64 << 20
 
+/** Bytes of rows after which the system is asked anew what is free: that takes as long as it takes to read some rows. */
+const ASKED_EVERY = RESERVE / 4
+
 /** The type of the numbers of rows. */
 export type RowType = 'float32' | 'uint8'
 
@@ -21,6 +24,8 @@ export type RowValues = Float32Array | Uint8Array
 interface Block {
   /** Row-major values. */
   values: RowValues
+  /** Whether the values lie in the memory of a file that was read: nothing else may be written there. */
+  isBorrowed: boolean
   /** A number for the label of each row. */
   readonly labels: Int32Array
   /** The number of each row in its source. */
@@ -75,6 +80,9 @@ export class RowBlocks {
   /** Number of rows that were given to `onFull`. */
   private given = 0
   private readonly replacements: Replacement[] = []
+  /** What the system said was free, less the blocks since then, and their bytes. */
+  private free = 0
+  private sinceAsked = Number.POSITIVE_INFINITY
 
   constructor(
     width: number,
@@ -142,7 +150,7 @@ export class RowBlocks {
     })
   }
 
-  /** Adds rows that lie one after the other. Their memory is kept, and may be used for other rows later. Throws like `add`. */
+  /** Adds rows that lie one after the other. Their memory is kept, so it must not change. Throws like `add`. */
   addRun(
     values: RowValues | Float64Array,
     count: number,
@@ -154,8 +162,11 @@ export class RowBlocks {
     this.addInBlocks(count, labels, numbers, weights, (block, at, from, rows) => {
       const part = values.subarray(from * width, (from + rows) * width)
       // A whole block need not be copied.
-      if (rows === this.perBlock && part.constructor === block.values.constructor) block.values = part as RowValues
-      else block.values.set(part, at * width)
+      if (rows < this.perBlock || part.constructor !== block.values.constructor) block.values.set(part, at * width)
+      else {
+        block.values = part as RowValues
+        block.isBorrowed = true
+      }
     })
   }
 
@@ -306,7 +317,8 @@ export class RowBlocks {
       this.blocks.length = 0
     }
     const size = this.perBlock * this.width * this.size
-    const isFull = !this.memory.fits(this.blockBytes) || freeMemory() < size + RESERVE
+    const free = this.freeMemory(size)
+    const isFull = !this.memory.fits(this.blockBytes) || free < size + RESERVE
     if (spill && this.blocks.length > 0 && (this.file || isFull)) {
       this.spillTo(spill)
       return
@@ -315,7 +327,7 @@ export class RowBlocks {
     // The last block counts once it is full, so that little data needs little.
     if (this.blocks.length > 0)
       this.memory.take(this.blockBytes, `${this.count} rows of ${this.width} features have been read, and more of them`)
-    if (freeMemory() < size + copy + RESERVE) throw this.tooLarge(copy)
+    if (free < size + copy + RESERVE) throw this.tooLarge(copy)
     try {
       this.blocks.push(this.newBlock())
     } catch (cause) {
@@ -323,9 +335,22 @@ export class RowBlocks {
     }
   }
 
+  /** Bytes that this process may still take, before it takes a block of `size` bytes. */
+  private freeMemory(size: number): number {
+    if (this.sinceAsked >= ASKED_EVERY) {
+      this.free = freeMemory()
+      this.sinceAsked = 0
+    }
+    const { free } = this
+    this.free -= size
+    this.sinceAsked += size
+    return free
+  }
+
   private newBlock(): Block {
     const { perBlock, width, extras } = this
     return {
+      isBorrowed: false,
       values: this.type === 'uint8' ? new Uint8Array(perBlock * width) : new Float32Array(perBlock * width),
       labels: new Int32Array(perBlock),
       numbers: extras.numbers ? new Int32Array(perBlock) : undefined,
@@ -341,7 +366,7 @@ export class RowBlocks {
       this.writeFirst()
       this.memory.give(this.blockBytes)
     }
-    this.blocks.push(room)
+    this.blocks.push(room.isBorrowed ? this.newBlock() : room)
   }
 
   /** Writes the first block in memory to the file, and returns its memory. */
