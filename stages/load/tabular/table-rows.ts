@@ -306,8 +306,12 @@ export class TableRows {
     const known = new Map<Cell, number>()
     for (let i = 0; i < count; i++, row++) {
       const label = labelAt()
-      codes[i] = known.get(label) ?? this.labelOf(label, place)!
-      known.set(label, codes[i]!)
+      let code = known.get(label)
+      if (code === undefined) {
+        code = this.labelOf(label, place)!
+        known.set(label, code)
+      }
+      codes[i] = code
       numbers[i] = this.seen++
       if (found) found[i] = weightOf(weightAt(), place)
     }
