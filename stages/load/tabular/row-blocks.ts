@@ -1,7 +1,17 @@
-import { totalmem } from 'node:os'
 import { type Memory, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import type { RowSpan } from '../row-span.js'
 import type { SpillFile } from '../spill-file.js'
+import { FreeMemory } from './free-memory.js'
+import {
+  arraysOf,
+  type Block,
+  fillDoubles,
+  fillFloats,
+  newBlock,
+  type RowExtras,
+  type RowType,
+  type RowValues,
+} from './row-block.js'
 
 /** Bytes of a block, at most. Growing by blocks copies nothing. */
 const BLOCK = 1 << 20
@@ -11,35 +21,6 @@ const SMALL_BLOCK = 1 << 18
 
 /** Bytes that stay free for everything else. */
 const RESERVE = 64 << 20
-
-/** Bytes of rows after which the system is asked anew what is free: that takes as long as it takes to read some rows. */
-const ASKED_EVERY = RESERVE / 4
-
-/** The type of the numbers of rows. */
-export type RowType = 'float32' | 'uint8'
-
-/** Numbers of rows. */
-export type RowValues = Float32Array | Uint8Array
-
-interface Block {
-  /** Row-major values. */
-  values: RowValues
-  /** Whether the values lie in the memory of a file that was read: nothing else may be written there. */
-  isBorrowed: boolean
-  /** A number for the label of each row. */
-  readonly labels: Int32Array
-  /** The number of each row in its source. */
-  readonly numbers: Int32Array | undefined
-  readonly weights: Float32Array | undefined
-}
-
-/** What is kept of each row beside its values and its label. */
-export interface RowExtras {
-  /** Whether rows have numbers of their own. Without them, a row's number is its index. */
-  readonly numbers?: boolean
-  /** Whether rows have weights. */
-  readonly weights?: boolean
-}
 
 /** Where rows go that need not stay in memory. */
 export interface RowOutlet {
@@ -80,9 +61,7 @@ export class RowBlocks {
   /** Number of rows that were given to `onFull`. */
   private given = 0
   private readonly replacements: Replacement[] = []
-  /** What the system said was free, less the blocks since then, and their bytes. */
-  private free = 0
-  private sinceAsked = Number.POSITIVE_INFINITY
+  private readonly free = new FreeMemory()
 
   constructor(
     width: number,
@@ -317,7 +296,7 @@ export class RowBlocks {
       this.blocks.length = 0
     }
     const size = this.perBlock * this.width * this.size
-    const free = this.freeMemory(size)
+    const free = this.free.before(size)
     const isFull = !this.memory.fits(this.blockBytes) || free < size + RESERVE
     if (spill && this.blocks.length > 0 && (this.file || isFull)) {
       this.spillTo(spill)
@@ -335,27 +314,8 @@ export class RowBlocks {
     }
   }
 
-  /** Bytes that this process may still take, before it takes a block of `size` bytes. */
-  private freeMemory(size: number): number {
-    if (this.sinceAsked >= ASKED_EVERY) {
-      this.free = freeMemory()
-      this.sinceAsked = 0
-    }
-    const { free } = this
-    this.free -= size
-    this.sinceAsked += size
-    return free
-  }
-
   private newBlock(): Block {
-    const { perBlock, width, extras } = this
-    return {
-      isBorrowed: false,
-      values: this.type === 'uint8' ? new Uint8Array(perBlock * width) : new Float32Array(perBlock * width),
-      labels: new Int32Array(perBlock),
-      numbers: extras.numbers ? new Int32Array(perBlock) : undefined,
-      weights: extras.weights ? new Float32Array(perBlock) : undefined,
-    }
+    return newBlock(this.perBlock, this.width, this.type, this.extras)
   }
 
   /** Makes room for a block: writes the first two to the file, so that all go there little by little. */
@@ -382,37 +342,4 @@ export class RowBlocks {
     const fix = 'leave out columns or rows, or take a machine with more memory'
     return new PipelineError('DATA', `not enough memory: ${size}; ${fix}`, { cause })
   }
-}
-
-/** The arrays of a block, in the order in which they lie in the file. */
-function arraysOf({ values, labels, numbers, weights }: Block): (RowValues | Int32Array)[] {
-  return [values, labels, ...(numbers ? [numbers] : []), ...(weights ? [weights] : [])]
-}
-
-/** Writes numbers that lie in one piece to every `step`th place. There is one for each type, which V8 compiles for it. */
-function fillFloats(
-  values: RowValues,
-  at: number,
-  step: number,
-  column: Float32Array,
-  from: number,
-  count: number,
-): void {
-  for (let i = 0; i < count; i++) values[at + i * step] = column[from + i]!
-}
-
-function fillDoubles(
-  values: RowValues,
-  at: number,
-  step: number,
-  column: Float64Array,
-  from: number,
-  count: number,
-): void {
-  for (let i = 0; i < count; i++) values[at + i * step] = column[from + i]!
-}
-
-/** Bytes that this process may still take. Only Linux tells it; elsewhere what is free says little. */
-function freeMemory(): number {
-  return process.platform === 'linux' ? process.availableMemory() : totalmem() - process.memoryUsage.rss()
 }
