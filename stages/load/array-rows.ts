@@ -50,7 +50,7 @@ export interface Division extends Dealing {
 export type SplitRows = readonly [split: string, rows: readonly ArrayRows[]]
 
 /** Throws a PipelineError `DATA` unless all rows have one shape and one type. Returns them. */
-export function commonLayout(splits: readonly SplitRows[]): Pick<ArrayRows, 'shape' | 'type'> {
+function commonLayout(splits: readonly SplitRows[]): Pick<ArrayRows, 'shape' | 'type'> {
   const [first, ...others] = splits.flatMap(([, rows]) => rows)
   for (const { path, shape, type } of others) {
     if (shape.join() !== first!.shape.join())

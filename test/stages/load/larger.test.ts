@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Dictionary, Float64, Int32, Table, tableToIPC, Utf8, type Vector, vectorFromArray } from 'apache-arrow'
 import t, { type Test } from 'tap'
 import { randomStream } from '../../../dist/pipeline/base/random.js'
-import { growingFile } from '../../../dist/pipeline/files/growing-file.js'
+import { growingFile, hasGrown } from '../../../dist/pipeline/files/growing-file.js'
 import { npyOfNumbers } from '../../../dist/pipeline/formats/npy.js'
 import { kernelRows, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { storedModel } from '../../models.js'
@@ -234,6 +234,7 @@ t.test('rows for a model come while the file is read, also if it is still being 
   writeFileSync(path, 'a,b,c,label\n')
   const growing = growingFile(path)
   growing.grew(12)
+  await t.rejects(hasGrown(path, 12, AbortSignal.abort()), { name: 'AbortError' }, 'a stopped run does not wait')
   let rows = 0
   const opened = openStage(t, entry)
   const ended = opened.tables.forEach((table) => {
