@@ -1,4 +1,12 @@
-import { type Data, DataType, type Field, type FixedSizeList, type Table, type Vector } from 'apache-arrow'
+import {
+  type Data,
+  DataType,
+  type Field,
+  type FixedSizeList,
+  type RecordBatch,
+  type Table,
+  type Vector,
+} from 'apache-arrow'
 import {
   type Cell,
   fieldsOf,
@@ -18,7 +26,7 @@ import { openArrow } from './batches.js'
 /** Columns of recorded examples that are no features. */
 const RECORDED = ['split', 'epoch', 'step']
 
-/** The most numbers of whole rows, and the most of these rows, that are taken between two turns of the event loop. */
+/** The most rows that are taken between two turns of the event loop, and the most numbers of whole rows. */
 const AT_ONCE = { numbers: 1 << 21, rows: 1 << 16 }
 
 /** Reads the rows of an Arrow file or stream. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
@@ -51,18 +59,29 @@ export async function readArrow(
   const used = new Set([...features, labels, weight, group].filter((column) => column >= 0))
   for (const column of used) checkKind(path, fields[column]!, whole?.features[0] === column)
   const split = whole && isRecorded ? names.indexOf('split') : -1
-  let from = 0
-  for await (const batch of batches) {
-    const first = from
-    const placeOf = (row: number): string => `${path}: row ${first + row}`
+
+  /** The cells of the columns that are used, without the column that has all features. */
+  const cellsIn = (batch: RecordBatch): (ArrayLike<Cell> | undefined)[] => {
     const cells = names.map((_, column) =>
       (used.has(column) && column !== whole?.features[0]) || column === split
         ? cellsOf(batch.getChildAt(column)!)
         : undefined,
     )
     if (classes && labels >= 0) cells[labels] = Array.from(cells[labels]!, (code) => classes[Number(code)] ?? null)
-    if (!whole) await rows.addColumns(cells, batch.numRows, placeOf)
+    return cells
+  }
+
+  let from = 0
+  for await (const batch of batches) {
+    const first = from
+    const placeOf = (row: number): string => `${path}: row ${first + row}`
+    if (!whole)
+      for (let row = 0; row < batch.numRows; row += AT_ONCE.rows) {
+        const part = batch.slice(row, row + AT_ONCE.rows)
+        await rows.addColumns(cellsIn(part), part.numRows, (i) => placeOf(row + i))
+      }
     else {
+      const cells = cellsIn(batch)
       const column = batch.data.children[whole.features[0]!]!
       const values = valuesOf(path, column)
       const width = (column.type as FixedSizeList).listSize
