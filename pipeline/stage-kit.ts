@@ -46,6 +46,7 @@ export { isDirectory } from './files/is-directory.js'
 export { outputPath } from './files/output-path.js'
 export { openRegularFile, readRegularFile, withRegularFile } from './files/regular-file.js'
 export { csvOf } from './formats/csv-text.js'
+export { halfToSingle } from './formats/half.js'
 export { foreignTable } from './formats/ipc.js'
 export { type BatchRead, batchesOf, schemaOf } from './formats/ipc-batches.js'
 export {

@@ -55,12 +55,21 @@ export async function hasGrown(path: string, size: number, signal: AbortSignal):
   const file = files.get(path)
   if (!file) return false
   if (file.size > size) return true
-  if (file.failure === undefined) await Promise.race([file.changed, aborted(signal)])
+  signal.throwIfAborted()
+  if (file.failure === undefined) await changedOrAborted(file, signal)
   signal.throwIfAborted()
   if (file.failure !== undefined) throw file.failure
   return true
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+/** Leaves no listener behind: a file may grow thousands of times. */
+function changedOrAborted({ changed }: Growing, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+    changed.then(done)
+  })
 }

@@ -8,6 +8,9 @@ import { headerSize, readHeader } from './ipc-check.js'
 /** Bytes in front of the header of a message. */
 const PREFIX = 8
 
+/** Bytes that are read, and given to a checksum, between two turns of the event loop. */
+const PIECE = 1 << 22
+
 /** The text that an Arrow file begins with, before the messages of a stream. */
 const MAGIC = 'ARROW1'
 
@@ -40,10 +43,13 @@ export async function* batchesOf(
   let end = size
   const read = async (length: number): Promise<Uint8Array> => {
     const bytes = new Uint8Array(length)
-    const { bytesRead } = await file.read(bytes, 0, length, at)
-    if (bytesRead < length) throw new Error('it became shorter while it was read')
-    at += length
-    onBytes(bytes)
+    for (let from = 0; from < length; ) {
+      const { bytesRead } = await file.read(bytes, from, Math.min(PIECE, length - from), at)
+      if (bytesRead === 0) throw new Error('it became shorter while it was read')
+      onBytes(bytes.subarray(from, from + bytesRead))
+      from += bytesRead
+      at += bytesRead
+    }
     return bytes
   }
   /** Reads a whole message; undefined at the end of the stream; `cut off` if the file ends within it. */
@@ -59,7 +65,7 @@ export async function* batchesOf(
     return { isSchema, isDictionary, bytes: joined([prefix, header, await read(body)]) }
   }
   const rest = async (): Promise<void> => {
-    while (at < size) await read(Math.min(1 << 20, size - at))
+    while (at < size) await read(Math.min(PIECE, size - at))
   }
 
   const start = new Uint8Array(PREFIX)

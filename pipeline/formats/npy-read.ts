@@ -1,3 +1,4 @@
+import { halfToSingle } from './half.js'
 import type { Tensor } from './safetensors.js'
 
 /** The kinds of elements that are read, by NumPy's letter: unsigned and signed integers, floats, truth values, texts. */
@@ -181,16 +182,6 @@ function swap(bytes: Buffer, size: number): void {
   if (size === 2) bytes.swap16()
   else if (size === 4) bytes.swap32()
   else bytes.swap64()
-}
-
-/** The float32 of the bits of a 16-bit float (IEEE 754, binary16). */
-function halfToSingle(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 0x1f
-  const fraction = bits & 0x3ff
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
 /** NumPy pads texts with zeros. Code points that no text can have become U+FFFD, as in any decoder. */

@@ -39,7 +39,7 @@ export async function chosenKernels(
     throw new PipelineError('KERNEL', messageOf(cause), { cause })
   })
   if (options.kernel !== 'auto') return { kernels }
-  const chosen = await deviceInstead(kernels, graph, isDivided, options.signal)
+  const chosen = await deviceInstead(kernels, graph, isDivided, options.signal).catch(messageOf)
   if (typeof chosen === 'string') return { kernels, reason: `--kernel auto took ${kernels.name}: ${chosen}` }
   kernels.close()
   return chosen
@@ -110,6 +110,13 @@ function pick(options: Readonly<Record<string, unknown>>, keys: readonly string[
   return Object.fromEntries(keys.filter((key) => key in options).map((key) => [key, options[key]]))
 }
 
+/** Small numbers of no meaning, which repeat after `period` of them. A loop, because there may be many millions. */
+function filler(length: number, period: number, divisor: number): Float32Array {
+  const values = new Float32Array(length)
+  for (let i = 0; i < length; i++) values[i] = ((i % period) - (period - 1) / 2) / divisor
+  return values
+}
+
 /**
  * The milliseconds of a step, on rows and parameters of no meaning. Rejects if the run is stopped meanwhile.
  */
@@ -117,16 +124,11 @@ async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement)
   const network = kernels.network({ ...shape, layers: shape.layers.map((layer) => ({ ...layer, dropout: 0 })) })
   try {
     network.load(
-      Object.fromEntries(
-        arraysOfNetwork(shape).map(({ name, shape }) => [
-          name,
-          Float32Array.from({ length: widthOf(shape) }, (_, i) => ((i % 17) - 8) / 1000),
-        ]),
-      ),
+      Object.fromEntries(arraysOfNetwork(shape).map(({ name, shape }) => [name, filler(widthOf(shape), 17, 1000)])),
     )
     const classes = shape.layers.at(-1)!.units
     const rows: Rows = {
-      values: Float32Array.from({ length: batch * shape.features }, (_, i) => ((i % 13) - 6) / 10),
+      values: filler(batch * shape.features, 13, 10),
       labels: Int32Array.from({ length: batch }, (_, i) => i % classes),
       isFixed: true,
     }

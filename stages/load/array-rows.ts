@@ -13,7 +13,7 @@ import {
   widthOf,
 } from '../../pipeline/stage-kit.js'
 import { RowScatter } from './row-scatter.js'
-import { piecesIn, placesOf, type RowSpan, roomFor, type SplitSize } from './row-span.js'
+import { piecesIn, placesOf, type RowSpan, roomFor, rowsOfPiece, type SplitSize } from './row-span.js'
 
 /** The features of rows, row by row. */
 export type Features = Uint8Array | Float32Array
@@ -35,9 +35,6 @@ export interface ArrayRows {
 /** Rows whose places are noted between two turns of the event loop. */
 const TURN = 1 << 16
 
-/** Bytes of the features of a table, for a stage that takes the rows in pieces. */
-const PIECE = 4 << 20
-
 /** Bytes for each row beside its features, while rows are put in order: its split and its place. */
 const PER_ROW = 8
 
@@ -53,7 +50,7 @@ export interface Division extends Dealing {
 export type SplitRows = readonly [split: string, rows: readonly ArrayRows[]]
 
 /** Throws a PipelineError `DATA` unless all rows have one shape and one type. Returns them. */
-export function commonLayout(splits: readonly SplitRows[]): Pick<ArrayRows, 'shape' | 'type'> {
+function commonLayout(splits: readonly SplitRows[]): Pick<ArrayRows, 'shape' | 'type'> {
   const [first, ...others] = splits.flatMap(([, rows]) => rows)
   for (const { path, shape, type } of others) {
     if (shape.join() !== first!.shape.join())
@@ -158,7 +155,7 @@ async function* dealtPieces(
     yield* scatter.inOrder()
   }
   try {
-    const most = Math.max(1, Math.floor(PIECE / (width * (type === 'uint8' ? 1 : 4))))
+    const most = rowsOfPiece(width, type)
     const none = { first: 0, count: 0, ...roomFor(0, width, type, false) }
     for await (const { split, span, from, count } of piecesIn(inOrder(), sizes, most, none)) {
       const values = span.values.slice(from * width, (from + count) * width)

@@ -49,7 +49,12 @@ export class RowScatter {
     this.context = context
     this.memory = Math.min(MEMORY.most, context.memory.limit * MEMORY.share)
     context.memory.take(this.memory, 'rows that are put in order')
-    this.file = new SpillFile(context)
+    try {
+      this.file = new SpillFile(context)
+    } catch (error) {
+      context.memory.give(this.memory)
+      throw error
+    }
     // Half of the memory is for the bucket that is put in order, as much for what waits for each bucket.
     const bytes = kind.width * (kind.type === 'uint8' ? 1 : 4) + (kind.isWeighted ? 16 : 12)
     this.perBucket = Math.max(1, Math.floor(this.memory / 2 / bytes))

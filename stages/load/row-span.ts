@@ -24,6 +24,14 @@ export function roomFor(count: number, width: number, type: 'uint8' | 'float32',
   }
 }
 
+/** Bytes of the features of a table, for a stage that takes the rows in pieces. */
+const PIECE = 4 << 20
+
+/** The most rows of a piece, for rows of so many features. */
+export function rowsOfPiece(width: number, type: 'uint8' | 'float32'): number {
+  return Math.max(1, Math.floor(PIECE / (width * (type === 'uint8' ? 1 : 4))))
+}
+
 /** A split and its number of rows. */
 export type SplitSize = readonly [name: string, rows: number]
 

@@ -1,6 +1,7 @@
 import { type Cell, PipelineError } from '../../../pipeline/stage-kit.js'
 import type { Place } from '../tabular/column-cells.js'
-import type { DeclaredColumn, TableRows } from '../tabular/table-rows.js'
+import type { DeclaredColumn } from '../tabular/file-columns.js'
+import type { TableRows } from '../tabular/table-rows.js'
 import { type ArffAttribute, attributeOf } from './attribute.js'
 import { cellsOf, type Token } from './tokens.js'
 

@@ -1,5 +1,21 @@
-import { type Data, DataType, type Field, type FixedSizeList, type Table, type Vector } from 'apache-arrow'
-import { type Cell, fieldsOf, layoutOf, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
+import {
+  type Data,
+  DataType,
+  type Field,
+  type FixedSizeList,
+  type RecordBatch,
+  type Table,
+  type Vector,
+} from 'apache-arrow'
+import {
+  type Cell,
+  fieldsOf,
+  halfToSingle,
+  layoutOf,
+  PipelineError,
+  type StageContext,
+  turn,
+} from '../../../pipeline/stage-kit.js'
 import { labelColumn } from '../tabular/columns.js'
 import { areFloats } from '../tabular/number-tile.js'
 import type { TabularOptions } from '../tabular/options.js'
@@ -10,8 +26,8 @@ import { openArrow } from './batches.js'
 /** Columns of recorded examples that are no features. */
 const RECORDED = ['split', 'epoch', 'step']
 
-/** Numbers of whole rows that are taken between two turns of the event loop. */
-const AT_ONCE = 1 << 21
+/** The most rows that are taken between two turns of the event loop, and the most numbers of whole rows. */
+const AT_ONCE = { numbers: 1 << 21, rows: 1 << 16 }
 
 /** Reads the rows of an Arrow file or stream. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readArrow(
@@ -43,23 +59,34 @@ export async function readArrow(
   const used = new Set([...features, labels, weight, group].filter((column) => column >= 0))
   for (const column of used) checkKind(path, fields[column]!, whole?.features[0] === column)
   const split = whole && isRecorded ? names.indexOf('split') : -1
-  let from = 0
-  for await (const batch of batches) {
-    const first = from
-    const placeOf = (row: number): string => `${path}: row ${first + row}`
+
+  /** The cells of the columns that are used, without the column that has all features. */
+  const cellsIn = (batch: RecordBatch): (ArrayLike<Cell> | undefined)[] => {
     const cells = names.map((_, column) =>
       (used.has(column) && column !== whole?.features[0]) || column === split
         ? cellsOf(batch.getChildAt(column)!)
         : undefined,
     )
     if (classes && labels >= 0) cells[labels] = Array.from(cells[labels]!, (code) => classes[Number(code)] ?? null)
-    if (!whole) await rows.addColumns(cells, batch.numRows, placeOf)
+    return cells
+  }
+
+  let from = 0
+  for await (const batch of batches) {
+    const first = from
+    const placeOf = (row: number): string => `${path}: row ${first + row}`
+    if (!whole)
+      for (let row = 0; row < batch.numRows; row += AT_ONCE.rows) {
+        const part = batch.slice(row, row + AT_ONCE.rows)
+        await rows.addColumns(cellsIn(part), part.numRows, (i) => placeOf(row + i))
+      }
     else {
+      const cells = cellsIn(batch)
       const column = batch.data.children[whole.features[0]!]!
       const values = valuesOf(path, column)
       const width = (column.type as FixedSizeList).listSize
       const perRow = { labels: cells[labels], weights: cells[weight], splits: cells[split] }
-      const step = Math.max(1, Math.floor(AT_ONCE / width))
+      const step = Math.max(1, Math.min(AT_ONCE.rows, Math.floor(AT_ONCE.numbers / width)))
       for (let row = 0; row < batch.numRows; row += step) {
         const count = Math.min(step, batch.numRows - row)
         checkValid(column, row, count, placeOf)
@@ -147,23 +174,9 @@ function valuesOf(path: string, column: Data): Float32Array | Float64Array | Uin
     throw new PipelineError('DATA', `${path}: expected features, found lists with missing numbers`)
   const { type, values } = child
   if (DataType.isFloat(type) && type.precision === 0)
-    return Float32Array.from({ length: child.length }, (_, i) => half(values[i]))
+    return Float32Array.from({ length: child.length }, (_, i) => halfToSingle(values[i]))
   if (values instanceof BigInt64Array || values instanceof BigUint64Array) return Float64Array.from(values, Number)
   return values as Float32Array
-}
-
-/** The number that 16 bits say (IEEE 754, binary16). */
-function half(bits: number): number {
-  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023]
-  const size =
-    exponent === 31
-      ? fraction
-        ? Number.NaN
-        : Number.POSITIVE_INFINITY
-      : exponent
-        ? 2 ** (exponent - 25) * (1024 + fraction)
-        : 2 ** -24 * fraction
-  return bits & 0x8000 ? -size : size
 }
 
 function checkValid(column: Data, row: number, count: number, placeOf: (row: number) => string): void {

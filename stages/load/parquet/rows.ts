@@ -10,8 +10,8 @@ import { columnsOf, type ParquetColumn } from './schema.js'
 /** The most rows that are decoded before they are copied. */
 const AT_ONCE = 1 << 17
 
-/** Bytes of whole rows that are taken between two turns of the event loop. */
-const MOST_BYTES = 1 << 23
+/** The most bytes of whole rows, and the most of these rows, that are taken between two turns of the event loop. */
+const MOST = { bytes: 1 << 23, rows: 1 << 16 }
 
 /** Reads the rows of a Parquet file. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readParquet(
@@ -129,7 +129,7 @@ function bytesFrom(values: ArrayLike<unknown>, row: number, width: number): Uint
   const first = values[row]
   if (!(first instanceof Uint8Array) || first.length !== width) return undefined
   const { buffer, byteOffset } = first
-  const end = Math.min(values.length, row + Math.ceil(MOST_BYTES / width))
+  const end = Math.min(values.length, row + Math.min(MOST.rows, Math.ceil(MOST.bytes / width)))
   let next = row + 1
   for (; next < end; next++) {
     const value = values[next]

@@ -1,6 +1,6 @@
 import { type Column, featuresOfColumn } from '../../../pipeline/stage-kit.js'
 import type { FittedColumn } from './fit.js'
-import type { RowValues } from './row-blocks.js'
+import type { RowValues } from './row-block.js'
 
 interface Part {
   readonly from: number

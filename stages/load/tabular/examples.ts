@@ -9,14 +9,14 @@ import {
   turn,
 } from '../../../pipeline/stage-kit.js'
 import { givenFiles } from '../input-files.js'
-import { placesOf, type SplitSize } from '../row-span.js'
+import { placesOf, rowsOfPiece, type SplitSize } from '../row-span.js'
 import { SpillFile } from '../spill-file.js'
 import { divided, labelsOf, type Split } from './division.js'
 import { type FittedColumn, fitColumns } from './fit.js'
 import { tablesForModel } from './for-model.js'
 import { type ExamplesOfRows, layoutOfRows } from './layout.js'
 import type { TabularOptions } from './options.js'
-import { PIECE, piecesOf } from './pieces.js'
+import { piecesOf } from './pieces.js'
 import type { RowBlocks } from './row-blocks.js'
 import { TableRows } from './table-rows.js'
 
@@ -27,6 +27,9 @@ export type FileReader<O extends TabularOptions> = (
   rows: TableRows,
   context: StageContext,
 ) => Promise<void>
+
+/** What becomes of a row: it is in a split, or in that from which columns are fitted. */
+const [USED, FOR_FIT] = [1, 2]
 
 /** Rows that are dealt to a split between two turns of the event loop. */
 const DEALT = 1024
@@ -99,9 +102,8 @@ async function* tablesInMemory(
     if (isInPieces) return type === 'uint8' ? new Uint8Array(length) : new Float32Array(length)
     return type === 'uint8' ? context.kernels.allocate(length) : floats(length, context)
   }
-  const rowBytes = encoder.width * (type === 'uint8' ? 1 : 4)
   for (const [split, whole] of splits) {
-    const step = Math.max(1, isInPieces ? Math.floor(PIECE / rowBytes) : whole.length)
+    const step = isInPieces ? rowsOfPiece(encoder.width, type) : Math.max(1, whole.length)
     for (let start = 0; start === 0 || start < whole.length; start += step) {
       const order = whole.subarray(start, Math.min(whole.length, start + step))
       const dealt = new ShardBuffer<Uint8Array | Float32Array>(
@@ -149,12 +151,16 @@ async function fit(
   context: StageContext,
 ): Promise<(FittedColumn | undefined)[]> {
   const train = splits.find(([name]) => name === 'train')
-  const isTrain = train && new Uint8Array(rows!.count)
-  for (const row of train?.[1] ?? []) isTrain![row] = 1
-  const isFit = isTrain && ((row: number): boolean => isTrain[row] === 1)
+  const use = new Uint8Array(rows!.count)
+  for (const split of splits) {
+    const own = split === train ? FOR_FIT : USED
+    for (const row of split[1]) use[row] = own
+  }
+  const isFit = train && ((row: number): boolean => use[row] === FOR_FIT)
+  const isUsed = (row: number): boolean => use[row] !== 0
   const kept = [...cells.entries()].filter(([, { kind }]) => kind !== 'dropped')
   const columns = kept.map(([index, cells]) => ({ cells, index, name: columnNames?.[index] ?? cells.rules.title }))
-  const fitting = { rows: rows!, isFit, split: train ? 'train' : 'data', unseen, path: firstPath }
+  const fitting = { rows: rows!, isFit, isUsed, split: train ? 'train' : 'data', unseen, path: firstPath }
   const found = await fitColumns(columns, fitting, context)
   const fitted: (FittedColumn | undefined)[] = cells.map(() => undefined)
   for (const [i, { index }] of columns.entries()) fitted[index] = found[i]

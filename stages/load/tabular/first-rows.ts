@@ -1,7 +1,8 @@
 import { type Cell, isMissing, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import type { Columns } from './columns.js'
+import type { FileColumns } from './file-columns.js'
 import type { TabularOptions } from './options.js'
-import { type FileColumns, TableRows } from './table-rows.js'
+import { TableRows } from './table-rows.js'
 
 /** The most rows that are looked at, and the most cells. */
 const MOST_ROWS = 20_000

@@ -20,6 +20,8 @@ export interface Fitting {
   readonly rows: RowBlocks
   /** Which of them are the training rows; undefined: all. */
   readonly isFit: ((row: number) => boolean) | undefined
+  /** Which of them are in a split. */
+  readonly isUsed: (row: number) => boolean
   /** The name of their split. */
   readonly split: string
   /** What becomes of texts that the training rows do not have. */
@@ -54,7 +56,7 @@ interface Finder {
 /**
  * Finds what the cells of columns become: the categories that occur in the training rows, and the value of missing cells.
  * Reads the rows in their order, so they may lie in a file. Throws a PipelineError `DATA` if there are no values to find it
- * from, or if other rows have a category that training rows have not.
+ * from, or if rows of other splits have a category that training rows have not.
  */
 export async function fitColumns(
   columns: readonly StoredColumn[],
@@ -148,7 +150,7 @@ class Categories implements Finder {
   private readonly fitting: Fitting
   /** How many training rows have each code. */
   private readonly counts: Float64Array
-  /** The first of all rows that has each code; -1: none. Rows that were left out do not count. */
+  /** The first row of the splits that has each code; -1: none. */
   private readonly firstRows: Float64Array
 
   constructor(column: StoredColumn, fitting: Fitting) {
@@ -160,11 +162,11 @@ class Categories implements Finder {
   }
 
   see({ first, count, values }: RowSpan): void {
-    const { isFit, rows } = this.fitting
+    const { isFit, isUsed, rows } = this.fitting
     for (let i = 0; i < count; i++) {
       const code = values[i * rows.width + this.column.index]!
       if (Number.isNaN(code)) continue
-      if (this.firstRows[code] === -1) this.firstRows[code] = first + i
+      if (this.firstRows[code] === -1 && isUsed(first + i)) this.firstRows[code] = first + i
       if (!isFit || isFit(first + i)) this.counts[code]!++
     }
   }

@@ -1,11 +1,11 @@
 import type { Table } from 'apache-arrow'
 import { MODEL_SPLIT, type ModelInputs, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
-import type { RowSpan } from '../row-span.js'
+import { type RowSpan, rowsOfPiece } from '../row-span.js'
 import type { FittedColumn } from './fit.js'
 import { Handover } from './handover.js'
 import { type ExamplesOfRows, layoutOfRows } from './layout.js'
 import type { TabularOptions } from './options.js'
-import { PIECE, tableOfRows } from './pieces.js'
+import { tableOfRows } from './pieces.js'
 import { TableRows } from './table-rows.js'
 
 /**
@@ -31,7 +31,7 @@ export async function* tablesForModel(
     rows.rows?.flush()
   })) {
     layout ??= layoutOfRows(rows, rows.isWhole ? [] : columnsOf(rows, model), model.classes, options, model)
-    const most = Math.max(1, Math.floor(PIECE / (layout.encoder.width * (layout.type === 'uint8' ? 1 : 4))))
+    const most = rowsOfPiece(layout.encoder.width, layout.type)
     for (let from = 0; from < span.count; from += most) {
       yield tableOfRows(span, from, Math.min(most, span.count - from), layout, (code) => code, MODEL_SPLIT)
       await turn(context)

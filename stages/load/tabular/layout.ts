@@ -9,7 +9,8 @@ import {
 import { RowEncoder } from './encoder.js'
 import type { FittedColumn } from './fit.js'
 import type { TabularOptions } from './options.js'
-import type { RowBlocks, RowType } from './row-blocks.js'
+import type { RowType } from './row-block.js'
+import type { RowBlocks } from './row-blocks.js'
 import type { TableRows } from './table-rows.js'
 
 /** How stored rows become examples. */

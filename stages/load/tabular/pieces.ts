@@ -1,12 +1,9 @@
 import type { Table } from 'apache-arrow'
 import { examplesTable, newPerRow, perRowOf, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { RowScatter } from '../row-scatter.js'
-import { piecesIn, type RowSpan, roomFor, type SplitSize } from '../row-span.js'
+import { piecesIn, type RowSpan, roomFor, rowsOfPiece, type SplitSize } from '../row-span.js'
 import type { ExamplesOfRows } from './layout.js'
 import type { RowBlocks } from './row-blocks.js'
-
-/** Bytes of the features of a table, for a stage that takes the rows in pieces. */
-export const PIECE = 4 << 20
 
 /**
  * Makes a table of some stored rows.
@@ -52,7 +49,7 @@ export async function* piecesOf(
   classOf: (code: number) => number,
   context: StageContext,
 ): AsyncGenerator<Table> {
-  const most = Math.max(1, Math.floor(PIECE / (layout.encoder.width * (layout.type === 'uint8' ? 1 : 4))))
+  const most = rowsOfPiece(layout.encoder.width, layout.type)
   const spans = inPlace(stored, places, splits, layout, context)
   const none = { first: 0, count: 0, ...roomFor(0, stored.width, stored.type, false) }
   for await (const { split, span, from, count } of piecesIn(spans, splits, most, none)) {

@@ -1,7 +1,17 @@
-import { totalmem } from 'node:os'
 import { type Memory, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import type { RowSpan } from '../row-span.js'
 import type { SpillFile } from '../spill-file.js'
+import { FreeMemory } from './free-memory.js'
+import {
+  arraysOf,
+  type Block,
+  fillDoubles,
+  fillFloats,
+  newBlock,
+  type RowExtras,
+  type RowType,
+  type RowValues,
+} from './row-block.js'
 
 /** Bytes of a block, at most. Growing by blocks copies nothing. */
 const BLOCK = 1 << 20
@@ -11,30 +21,6 @@ const SMALL_BLOCK = 1 << 18
 
 /** Bytes that stay free for everything else. */
 const RESERVE = 64 << 20
-
-/** The type of the numbers of rows. */
-export type RowType = 'float32' | 'uint8'
-
-/** Numbers of rows. */
-export type RowValues = Float32Array | Uint8Array
-
-interface Block {
-  /** Row-major values. */
-  values: RowValues
-  /** A number for the label of each row. */
-  readonly labels: Int32Array
-  /** The number of each row in its source. */
-  readonly numbers: Int32Array | undefined
-  readonly weights: Float32Array | undefined
-}
-
-/** What is kept of each row beside its values and its label. */
-export interface RowExtras {
-  /** Whether rows have numbers of their own. Without them, a row's number is its index. */
-  readonly numbers?: boolean
-  /** Whether rows have weights. */
-  readonly weights?: boolean
-}
 
 /** Where rows go that need not stay in memory. */
 export interface RowOutlet {
@@ -75,6 +61,7 @@ export class RowBlocks {
   /** Number of rows that were given to `onFull`. */
   private given = 0
   private readonly replacements: Replacement[] = []
+  private readonly free = new FreeMemory()
 
   constructor(
     width: number,
@@ -142,7 +129,7 @@ export class RowBlocks {
     })
   }
 
-  /** Adds rows that lie one after the other. Their memory is kept, and may be used for other rows later. Throws like `add`. */
+  /** Adds rows that lie one after the other. Their memory is kept, so it must not change. Throws like `add`. */
   addRun(
     values: RowValues | Float64Array,
     count: number,
@@ -154,8 +141,11 @@ export class RowBlocks {
     this.addInBlocks(count, labels, numbers, weights, (block, at, from, rows) => {
       const part = values.subarray(from * width, (from + rows) * width)
       // A whole block need not be copied.
-      if (rows === this.perBlock && part.constructor === block.values.constructor) block.values = part as RowValues
-      else block.values.set(part, at * width)
+      if (rows < this.perBlock || part.constructor !== block.values.constructor) block.values.set(part, at * width)
+      else {
+        block.values = part as RowValues
+        block.isBorrowed = true
+      }
     })
   }
 
@@ -306,7 +296,8 @@ export class RowBlocks {
       this.blocks.length = 0
     }
     const size = this.perBlock * this.width * this.size
-    const isFull = !this.memory.fits(this.blockBytes) || freeMemory() < size + RESERVE
+    const free = this.free.before(size)
+    const isFull = !this.memory.fits(this.blockBytes) || free < size + RESERVE
     if (spill && this.blocks.length > 0 && (this.file || isFull)) {
       this.spillTo(spill)
       return
@@ -315,7 +306,7 @@ export class RowBlocks {
     // The last block counts once it is full, so that little data needs little.
     if (this.blocks.length > 0)
       this.memory.take(this.blockBytes, `${this.count} rows of ${this.width} features have been read, and more of them`)
-    if (freeMemory() < size + copy + RESERVE) throw this.tooLarge(copy)
+    if (free < size + copy + RESERVE) throw this.tooLarge(copy)
     try {
       this.blocks.push(this.newBlock())
     } catch (cause) {
@@ -324,13 +315,7 @@ export class RowBlocks {
   }
 
   private newBlock(): Block {
-    const { perBlock, width, extras } = this
-    return {
-      values: this.type === 'uint8' ? new Uint8Array(perBlock * width) : new Float32Array(perBlock * width),
-      labels: new Int32Array(perBlock),
-      numbers: extras.numbers ? new Int32Array(perBlock) : undefined,
-      weights: extras.weights ? new Float32Array(perBlock) : undefined,
-    }
+    return newBlock(this.perBlock, this.width, this.type, this.extras)
   }
 
   /** Makes room for a block: writes the first two to the file, so that all go there little by little. */
@@ -341,7 +326,7 @@ export class RowBlocks {
       this.writeFirst()
       this.memory.give(this.blockBytes)
     }
-    this.blocks.push(room)
+    this.blocks.push(room.isBorrowed ? this.newBlock() : room)
   }
 
   /** Writes the first block in memory to the file, and returns its memory. */
@@ -357,37 +342,4 @@ export class RowBlocks {
     const fix = 'leave out columns or rows, or take a machine with more memory'
     return new PipelineError('DATA', `not enough memory: ${size}; ${fix}`, { cause })
   }
-}
-
-/** The arrays of a block, in the order in which they lie in the file. */
-function arraysOf({ values, labels, numbers, weights }: Block): (RowValues | Int32Array)[] {
-  return [values, labels, ...(numbers ? [numbers] : []), ...(weights ? [weights] : [])]
-}
-
-/** Writes numbers that lie in one piece to every `step`th place. There is one for each type, which V8 compiles for it. */
-function fillFloats(
-  values: RowValues,
-  at: number,
-  step: number,
-  column: Float32Array,
-  from: number,
-  count: number,
-): void {
-  for (let i = 0; i < count; i++) values[at + i * step] = column[from + i]!
-}
-
-function fillDoubles(
-  values: RowValues,
-  at: number,
-  step: number,
-  column: Float64Array,
-  from: number,
-  count: number,
-): void {
-  for (let i = 0; i < count; i++) values[at + i * step] = column[from + i]!
-}
-
-/** Bytes that this process may still take. Only Linux tells it; elsewhere what is free says little. */
-function freeMemory(): number {
-  return process.platform === 'linux' ? process.availableMemory() : totalmem() - process.memoryUsage.rss()
 }

@@ -5,43 +5,18 @@ import {
   type ModelInputs,
   PipelineError,
   type StageContext,
-  someOf,
   turn,
 } from '../../../pipeline/stage-kit.js'
 import { type CellRules, ColumnCells, type Place } from './column-cells.js'
 import { ColumnRemarks } from './column-remarks.js'
 import { type Columns, chooseColumns, columnsOfModel, columnTitle } from './columns.js'
+import { checkColumns, checkRules, type FileColumns, type FirstFile, keysOf } from './file-columns.js'
 import { GroupKeys } from './group-keys.js'
 import { LabelCodes } from './label-codes.js'
 import { NumberTile } from './number-tile.js'
 import { missingPolicy, ruleFor, type TabularOptions, textPolicyOf } from './options.js'
-import { RowBlocks, type RowOutlet, type RowType, type RowValues } from './row-blocks.js'
-
-/** What a file says of its columns. */
-export interface FileColumns {
-  /** Their names; undefined if it names none. */
-  readonly names: readonly string[] | undefined
-  /** Their number. */
-  readonly count: number
-  /** The types and categories that the file declares, by column. */
-  readonly declared?: readonly (DeclaredColumn | undefined)[] | undefined
-  /** The label column if no option names one. */
-  readonly label?: number | undefined
-  /** The character before the fraction of numbers that are texts. Default: a full stop. */
-  readonly decimal?: '.' | ',' | undefined
-  /** Columns that can be no features, such as values inside values. */
-  readonly unusable?: readonly number[] | undefined
-  /** Ends the message that there is no feature column. */
-  readonly hint?: string | undefined
-}
-
-/** What a file declares of a column. */
-export interface DeclaredColumn {
-  /** Its type. A declared column of texts needs no option `text`: it becomes one-hot features. */
-  readonly type: 'number' | 'category'
-  /** The categories in their order, if the file lists them. */
-  readonly categories?: readonly string[] | undefined
-}
+import type { RowType, RowValues } from './row-block.js'
+import { RowBlocks, type RowOutlet } from './row-blocks.js'
 
 /** The most labels whose codes are kept beside the cells as they are in the file. */
 const MOST_CODES = 1 << 10
@@ -56,12 +31,6 @@ export interface RecordedExamples {
   readonly columns?: readonly Column[] | undefined
   /** The name of the column of labels in the data from which they came. */
   readonly label?: string | undefined
-}
-
-/** The first file, to compare others with. */
-interface First {
-  readonly path: string
-  readonly columns: Columns
 }
 
 /**
@@ -85,7 +54,7 @@ export class TableRows {
   private readonly context: StageContext
   /** What the trained model takes that the rows are read for, if there is one. */
   readonly model: ModelInputs | undefined
-  private first: First | undefined
+  private first: FirstFile | undefined
   private path = ''
   private remarks = new ColumnRemarks()
   private rowsBefore = 0
@@ -306,8 +275,12 @@ export class TableRows {
     const known = new Map<Cell, number>()
     for (let i = 0; i < count; i++, row++) {
       const label = labelAt()
-      codes[i] = known.get(label) ?? this.labelOf(label, place)!
-      known.set(label, codes[i]!)
+      let code = known.get(label)
+      if (code === undefined) {
+        code = this.labelOf(label, place)!
+        known.set(label, code)
+      }
+      codes[i] = code
       numbers[i] = this.seen++
       if (found) found[i] = weightOf(weightAt(), place)
     }
@@ -361,7 +334,7 @@ export class TableRows {
     const width = columns.features.length
     this.first = { path, columns }
     const rules = columns.features.map((column, j) => this.rulesOf(columns, column, file, j))
-    this.checkRules(path, columns)
+    if (!model) checkRules(path, columns, options)
     this.cells = rules.map(
       (each, j) => new ColumnCells(each, (values) => this.rows?.replace(j, (code) => values[code] ?? Number.NaN)),
     )
@@ -399,22 +372,6 @@ export class TableRows {
     }
   }
 
-  /** Throws if an option has a rule for a column that does not exist. */
-  private checkRules(path: string, columns: Columns): void {
-    if (this.model) return
-    const keys = new Set(columns.features.flatMap((column) => keysOf(columns, column)))
-    const { types, missing, text } = this.options
-    for (const [option, rules] of Object.entries({ types, missing, text })) {
-      if (typeof rules !== 'object' || Object.hasOwn(rules, 'constant')) continue
-      const wrong = Object.keys(rules).filter((key) => key !== '*' && !keys.has(key))
-      if (wrong.length > 0)
-        throw new PipelineError(
-          'DATA',
-          `${path}: ${option}: no feature column ${someOf(wrong)}; columns: ${someOf(columns.features.map((each) => columnTitle(columns, each)))}`,
-        )
-    }
-  }
-
   private get dropsLabels(): boolean {
     return !this.model && this.options.missing === 'drop'
   }
@@ -427,12 +384,6 @@ export class TableRows {
     if (text === '' && this.dropsLabels) return undefined
     return this.labels.codeOf(text, place)
   }
-}
-
-/** The name and the index of a column, by which options name it. */
-function keysOf(columns: Columns, column: number): string[] {
-  const name = columns.names?.[column]
-  return name === undefined ? [`${column}`] : [name, ...(columns.names!.includes(`${column}`) ? [] : [`${column}`])]
 }
 
 function weightIn(cells: ArrayLike<Cell>, { weight }: Columns): Cell {
@@ -451,18 +402,4 @@ function weightOf(cell: Cell, place: Place): number {
     'DATA',
     `${place()}: expected a weight of 0 or more that float32 can hold, got "${isMissing(cell) ? '' : String(cell).slice(0, 40)}"`,
   )
-}
-
-/** Throws if two files have different numbers of features, or different names of features. */
-function checkColumns(path: string, columns: Columns, first: First): void {
-  const [found, expected] = [columns.features.length, first.columns.features.length]
-  if (found !== expected)
-    throw new PipelineError('DATA', `${path} has ${found} features, ${first.path} has ${expected}`)
-  const nameOf = ({ names, features }: Columns, i: number): string | undefined => names?.[features[i]!]
-  const at = columns.names ? columns.features.findIndex((_, i) => nameOf(columns, i) !== nameOf(first.columns, i)) : -1
-  if (at >= 0)
-    throw new PipelineError(
-      'DATA',
-      `${path} has the column "${nameOf(columns, at)}" where ${first.path} has "${nameOf(first.columns, at)}"`,
-    )
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Dictionary, Float64, Int32, Table, tableToIPC, Utf8, type Vector, vectorFromArray } from 'apache-arrow'
 import t, { type Test } from 'tap'
 import { randomStream } from '../../../dist/pipeline/base/random.js'
-import { growingFile } from '../../../dist/pipeline/files/growing-file.js'
+import { growingFile, hasGrown } from '../../../dist/pipeline/files/growing-file.js'
 import { npyOfNumbers } from '../../../dist/pipeline/formats/npy.js'
 import { kernelRows, splitOf } from '../../../dist/pipeline/stage-kit.js'
 import { storedModel } from '../../models.js'
@@ -193,6 +193,25 @@ t.test('arrays, images and binary files are dealt in pieces, too', async (t) => 
   for (const each of cases) await compare(t, `- { use: load/${each} }`, 60_000, each)
 })
 
+t.test('rows that a file has once, and names several times, stay as they are', async (t) => {
+  // A Parquet file keeps equal rows in a dictionary. Blocks of rows that follow one another in it are views of its memory.
+  const [different, width] = [300, 1024]
+  const pixels = Array.from({ length: different }, () => Uint8Array.from({ length: width }, () => random.below(256)))
+  const rows = Array.from({ length: 2000 }, (_, i) => pixels[i < different ? i : random.below(different)]!)
+  const image = {
+    name: 'image',
+    type: 'FIXED_LEN_BYTE_ARRAY',
+    type_length: width,
+    repetition_type: 'REQUIRED',
+  } as const
+  const file = parquetOf(rows.length, [
+    [image, rows],
+    [{ name: 'label', type: 'INT32', repetition_type: 'REQUIRED' }, Int32Array.from(rows, (_, i) => i % 3)],
+  ])
+  const folder = temporary(t, { 'a.parquet': file })
+  await compare(t, `- use: load/parquet\n  with: { path: ${folder}/a.parquet }`, 200_000, 'dictionary')
+})
+
 t.test('rows for a model come while the file is read, also if it is still being written', async (t) => {
   const folder = temporary(t)
   const path = join(folder, 'a.csv')
@@ -215,6 +234,7 @@ t.test('rows for a model come while the file is read, also if it is still being 
   writeFileSync(path, 'a,b,c,label\n')
   const growing = growingFile(path)
   growing.grew(12)
+  await t.rejects(hasGrown(path, 12, AbortSignal.abort()), { name: 'AbortError' }, 'a stopped run does not wait')
   let rows = 0
   const opened = openStage(t, entry)
   const ended = opened.tables.forEach((table) => {

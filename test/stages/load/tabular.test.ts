@@ -236,6 +236,14 @@ t.test('what cannot be is told with its place and what helps', async (t) => {
     'DATA',
     `${folder}/b.csv:3: column c: no row of the split train has "z"; unseen: ignore gives such rows no category`,
   ])
+  const part = (fractions: string): string =>
+    entry('text: one-hot', `path: ${folder}/b.csv, assign: order, fractions: ${fractions}`)
+  t.match(await failureOf(t, part('{ train: 0.5, test: 0.5 }')), [
+    'DATA',
+    /b\.csv:3: column c: no row of the split train/,
+  ])
+  const { tables } = await runStage(t, part('{ train: 0.5 }'))
+  t.equal(tables[0]!.numRows, 1, 'what rows in no split have is no matter')
 })
 
 t.test('options that do not go together are told before data is read', async (t) => {
