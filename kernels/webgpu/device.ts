@@ -86,15 +86,16 @@ async function findAdapter(): Promise<Found | string> {
       : `the package webgpu does not load on this machine: ${firstLine(message)}`
   }
   let reason = ''
+  let gpu: GPU | undefined
   try {
-    const gpu = dawn.create(process.platform === 'linux' ? [...FEATURES, 'backend=vulkan'] : FEATURES)
+    gpu = dawn.create(process.platform === 'linux' ? [...FEATURES, 'backend=vulkan'] : FEATURES)
     roots.add(gpu)
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
     if (adapter) return { gpu, adapter }
-    roots.delete(gpu)
   } catch (error) {
     reason = ` (${firstLine((error as Error).message)})`
   }
+  roots.delete(gpu)
   return `no GPU was found${reason}: ${whatIsMissing()}`
 }
 

@@ -81,7 +81,8 @@ export function compiler(gpu: Gpu): (shader: Shader) => Pipeline {
   }
 
   async function complain(label: string, module: GPUShaderModule, error: GPUError): Promise<void> {
-    const { messages } = await module.getCompilationInfo()
+    // A device that was lost meanwhile has no more to say.
+    const { messages } = await module.getCompilationInfo().catch(() => ({ messages: [] }))
     const lines = messages.map(({ lineNum, linePos, message }) => `line ${lineNum}:${linePos}: ${message}`)
     gpu.fail(`the shader "${label}" does not compile: ${[...lines, error.message].join('\n')}`)
   }
