@@ -105,12 +105,16 @@ async function lookAtArrays(
   const loaded = await resized(use, given, signal)
   const { summary } = loaded
   const rows = summary.splits.reduce((sum, split) => sum + split.rows, 0)
+  const divided = division(rows)
+  // The splits of the files are not those of the pipeline if it divides them.
+  const text =
+    Object.keys(divided).length > 0 ? formatSummary(summary).replace(/ \(.*?\),/, ',') : formatSummary(summary)
   return {
     use,
-    options: { ...options(named), ...loaded.options, ...division(rows) },
+    options: { ...options(named), ...loaded.options, ...divided },
     notes: loaded.options.shape ? { shape: 'Found: large images, or images of several sizes.' } : {},
     remarks: loaded.options.shape ? [`Images are resized to ${SMALL[1]} × ${SMALL[2]} pixels.`] : [],
-    summary: `${basename(resolve(from))}: ${formatSummary(summary)}`,
+    summary: `${basename(resolve(from))}: ${text}`,
     rows,
     found: summary,
   }

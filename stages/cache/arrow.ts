@@ -190,7 +190,11 @@ async function splitsIn(folder: string, { splits }: Manifest, context: StageCont
       tables.set(
         split.name,
         unreadTable(fields, source, split.name, (bytes) =>
-          memory.take(bytes, `a stage takes all rows of ${split.name} at once, which`),
+          memory.take(
+            bytes,
+            `a stage takes all rows of ${split.name} at once, which`,
+            'let it take another split, leave it out, or raise memory (--memory)',
+          ),
         ),
       )
     }

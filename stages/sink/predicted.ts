@@ -53,17 +53,24 @@ export function predictedAtEnd(
     forkJoin([
       parameters.pipe(onlyLast(), map(copyParameters)),
       examples.pipe(
-        tap((table) => {
-          // What does not fit is refused now, and not after the training.
-          if (split === undefined || splitOf(table) === split) admitRows(table)
-        }),
         toArray(),
+        tap((tables) => {
+          // What does not fit is refused now, and not after the training.
+          const looked = lookedAt(tables, split)
+          for (const table of tables) if (splitOf(table) === looked) admitRows(table)
+        }),
       ),
     ]).pipe(
       context.flow.concatMap(([last, tables]) =>
         context.signal.aborted ? [] : classified(last, tables, split, context),
       ),
     )
+}
+
+/** The split to look at: the one that was asked for, `test`, or the last. Undefined if there is none. */
+function lookedAt(tables: readonly Table[], asked: string | undefined): string | undefined {
+  const splits = tables.map(splitOf)
+  return asked ?? (splits.includes('test') ? 'test' : splits.at(-1))
 }
 
 async function classified(
@@ -73,8 +80,7 @@ async function classified(
   context: StageContext,
 ): Promise<PredictedRows> {
   const { kernels, flow, parallel } = context
-  const splits = tables.map(splitOf)
-  const split = asked ?? (splits.includes('test') ? 'test' : splits.at(-1))
+  const split = lookedAt(tables, asked)
   const chosen = tables.filter((table) => splitOf(table) === split && (parallel.isDivided || table.numRows > 0))
   if (split === undefined) throw new PipelineError('DATA', 'no examples arrived to classify')
   if (chosen.length === 0) throw new PipelineError('DATA', `the split "${split}" has no rows to classify`)

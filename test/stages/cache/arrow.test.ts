@@ -278,7 +278,8 @@ t.test('a stage that takes all rows of a split in its file is refused, a figure 
     const start = async (out: string, set: string[]) =>
       run(await Pipeline.load(file, { set }), { out: join(file, '..', out) })
     await start('memory', [])
-    const refusal = /a stage takes all rows of train at once, which need .* memory: 1 MB has/
+    const refusal =
+      /a stage takes all rows of train at once, which need .* memory: 1 MB has .* let it take another split/
     if (stage.startsWith('sink/')) {
       const { record } = await start('windows', ['memory=1MB'])
       t.match(record.notes.join('\n'), refusal, `${stage}: the run is done without the figure`)
@@ -290,6 +291,18 @@ t.test('a stage that takes all rows of a split in its file is refused, a figure 
     t.match(message, refusal)
     t.notOk(existsSync(join(file, '../windows/parameters.arrow')), 'no step was made')
   }
+})
+
+t.test('a figure of a split in memory is drawn while another split is in its file', async (t) => {
+  const file = tabled(
+    t,
+    '  - use: sink/confusion\n    from: { parameters: model, examples: examples }\n    with: { path: c, formats: [svg] }',
+  )
+  const out = join(file, '../windows')
+  const { record } = await run(await Pipeline.load(file, { set: ['memory=1MB'] }), { out })
+  t.match(record.notes.join('\n'), /read in windows of at most \d+ KiB: train/)
+  t.notMatch(record.notes.join('\n'), /at once/)
+  t.ok(existsSync(join(out, 'c.svg')), 'the figure of the last split')
 })
 
 t.test('Ctrl-C while a cache is written ends the run within a second, and leaves nothing', async (t) => {
