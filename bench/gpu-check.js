@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Pipeline, start } from '../lib/index.js'
+import { cases, singleUntil } from './golden-cases.js'
 import { problem } from './gpu.js'
 
 const { values: flags, positionals } = parseArgs({
@@ -27,23 +28,6 @@ const folder = resolve(positionals[0])
 const ends = performance.now() + 1000 * Number(flags.limit)
 const { kernel } = flags
 
-/** The training stage and its options, by the name of the case. */
-const cases = {
-  momentum: 'softmax, eta: 0.001, lambda: 0.1, init: zeros, update: { momentum: 0.9 }',
-  nesterov: 'softmax, eta: 0.001, lambda: 0.1, init: zeros, update: nesterov',
-  adam: 'softmax, eta: 0.001, lambda: 0.01, init: zeros, update: adam',
-  adamw: 'softmax, eta: 0.001, lambda: 0, init: zeros, update: { adamw: { decay: 0.01 } }',
-  cosine: 'softmax, eta: { cosine: { start: 0.01 } }, lambda: 0.1, init: zeros',
-  hinge: 'hinge, eta: 0.001, lambda: 0.1, init: zeros',
-  'two-layer-cyclical':
-    'network, hidden: [20], lambda: 0.01, eta: { cyclical: { min: 0.00001, max: 0.1, halfCycle: 50 } }, init: FILE',
-  'three-layer-batch-norm': 'network, hidden: [20, 15], batchNorm: true, eta: 0.05, lambda: 0.005, init: FILE',
-  'label-smoothing': 'network, hidden: [20], smoothing: 0.1, eta: 0.05, lambda: 0.001, init: FILE',
-  clip: 'network, hidden: [20], eta: 0.1, lambda: 0.01, clip: 0.5, init: FILE',
-  'warm-up': 'softmax, eta: 0.01, warmUp: 25, lambda: 0.1, init: zeros',
-}
-/** Up to here single precision can keep the values; see test/golden.test.ts. */
-const singleUntil = { 'two-layer-cyclical': 2 }
 const TOLERANCE = 1e-4
 
 const golden = readFileSync(join(folder, 'golden/golden.csv'), 'utf8').trim().split(/\r?\n/)

@@ -1,5 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { tap } from 'rxjs'
+import { widthOf } from '../kernels/network-shape.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
 import type { Ports } from '../pipeline/stage/stage.js'
 import { layoutOf } from '../pipeline/wires/examples.js'
@@ -53,6 +54,5 @@ function count(wire: SeenWire, table: Table): void {
   if (wire.type === 'parameters' || wire.type === 'metrics') return
   wire.rows += table.numRows
   wire.rowsPerTable = Math.max(wire.rowsPerTable, table.numRows)
-  if (wire.type === 'examples' || wire.type === 'batch')
-    wire.width ??= layoutOf(table).shape.reduce((product, extent) => product * extent, 1)
+  if (wire.type === 'examples' || wire.type === 'batch') wire.width ??= widthOf(layoutOf(table).shape)
 }

@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path'
+import { widthOf } from '../../kernels/network-shape.js'
 import { PipelineError } from '../../pipeline/base/errors.js'
 import { shortPath } from '../../pipeline/base/words.js'
 import { optionSchema } from '../../pipeline/definition/option-schema.js'
@@ -107,8 +108,7 @@ async function lookAtArrays(
   const rows = summary.splits.reduce((sum, split) => sum + split.rows, 0)
   const divided = division(rows)
   // The splits of the files are not those of the pipeline if it divides them.
-  const text =
-    Object.keys(divided).length > 0 ? formatSummary(summary).replace(/ \(.*?\),/, ',') : formatSummary(summary)
+  const text = formatSummary(summary, { splits: Object.keys(divided).length === 0 })
   return {
     use,
     options: { ...options(named), ...loaded.options, ...divided },
@@ -129,7 +129,7 @@ async function resized(
   const small = { shape: SMALL }
   try {
     const summary = await summaryOf(use, options, signal)
-    const features = summary.shape.reduce((product, extent) => product * extent, 1)
+    const features = widthOf(summary.shape)
     if (use !== 'load/images' || features <= MOST_FEATURES) return { summary, options: {} }
   } catch (error) {
     if (use !== 'load/images' || signal.aborted) throw error

@@ -112,11 +112,13 @@ const SHOWN = 12
 /**
  * Formats a summary as one line: `40 rows × 2 features (train 32, test 8), 2 classes: x (15 + 4), y (17 + 4)`. The rows of
  * a class are counted by split, in the order in which the splits are named.
+ *
+ * @param shown whether the rows of each split are shown too
  */
-export function formatSummary({ shape, classes, splits }: DataSummary): string {
+export function formatSummary({ shape, classes, splits }: DataSummary, shown = { splits: true }): string {
   const rows = rowsIn(splits)
   const features = widthOf(shape)
-  const parts = splits.map((split) => `${split.name} ${split.rows}`).join(', ')
+  const parts = shown.splits ? ` (${splits.map((split) => `${split.name} ${split.rows}`).join(', ')})` : ''
   const counted = splits.every(({ perClass }) => perClass)
   const names = classes.slice(0, SHOWN).map((name, c) => {
     const count = splits.map(({ perClass }) => perClass?.[c] ?? 0).join(' + ')
@@ -124,5 +126,5 @@ export function formatSummary({ shape, classes, splits }: DataSummary): string {
   })
   const rest = classes.length > SHOWN ? ' …' : ''
   const size = `${rows} row${rows === 1 ? '' : 's'} × ${features} feature${features === 1 ? '' : 's'}`
-  return `${size} (${parts}), ${classes.length} class${classes.length === 1 ? '' : 'es'}: ${names.join(', ')}${rest}`
+  return `${size}${parts}, ${classes.length} class${classes.length === 1 ? '' : 'es'}: ${names.join(', ')}${rest}`
 }
