@@ -106,6 +106,7 @@ export {
   type Masks,
   type OpenModel,
   openModel,
+  ownOptionsOf,
 } from './stage/learner.js'
 export type { Memory } from './stage/memory.js'
 export type { Parallel, Vector } from './stage/parallel-contract.js'

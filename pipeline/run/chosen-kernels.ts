@@ -4,6 +4,7 @@ import { openKernels, rowsPerCall, slices } from '../../kernels/index.js'
 import { arraysOfNetwork, widthOf } from '../../kernels/network-shape.js'
 import { messageOf, PipelineError } from '../base/errors.js'
 import type { Graph } from '../graph/node.js'
+import { ownOptionsOf } from '../stage/learner.js'
 import { now } from './timed-kernels.js'
 
 /** The kernels of a run. */
@@ -95,7 +96,7 @@ function largestNetwork(graph: Graph) {
     const { learner } = stage
     const facts = Object.values(inputFacts).find(({ shape, classes }) => shape && classes)
     if (!learner?.network || !facts) return []
-    const own = learner.options.safeParse(pick(options, Object.keys(learner.options.shape)))
+    const own = learner.options.safeParse(ownOptionsOf(learner, options))
     if (!own.success) return []
     const data = { features: widthOf(facts.shape!), classes: facts.classes!.length }
     const shape: NetworkShape = learner.network(data, own.data)
@@ -104,10 +105,6 @@ function largestNetwork(graph: Graph) {
     return [{ shape, batch, work: batch * weights }]
   })
   return found.sort((a, b) => b.work - a.work)[0]
-}
-
-function pick(options: Readonly<Record<string, unknown>>, keys: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(keys.filter((key) => key in options).map((key) => [key, options[key]]))
 }
 
 /** Small numbers of no meaning, which repeat after `period` of them. A loop, because there may be many millions. */

@@ -235,6 +235,14 @@ export function openModel(
   return model
 }
 
+/** Those of the options of a stage that are the learner's own. */
+export function ownOptionsOf(
+  { options }: Pick<AnyLearner, 'options'>,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.keys(options.shape).map((key) => [key, given[key]]))
+}
+
 /** Returns a learner with the metrics and scores that it has with these options. */
 export function learnerWith(learner: AnyLearner, options: Readonly<Record<string, unknown>>): AnyLearner {
   const variant = learner.variant?.(options)

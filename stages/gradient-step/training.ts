@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { concat, defer, finalize } from 'rxjs'
 import { classWeightsProblem, updateRule } from '../../learners/index.js'
-import { defineStage, type Learner, learnerWith, storedFile, wire, z } from '../../pipeline/stage-kit.js'
+import { defineStage, type Learner, learnerWith, ownOptionsOf, storedFile, wire, z } from '../../pipeline/stage-kit.js'
 import { common, type TrainingOptions } from './options.js'
 import { makeTrainer } from './trainer.js'
 
@@ -24,11 +24,9 @@ export interface GradientStepSpec<L extends z.ZodRawShape> {
  * (`copyParameters`). It fails with code `DIVERGED` when the loss of a batch is not finite.
  */
 export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, example }: GradientStepSpec<L>) {
-  const ownOf = (given: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-    Object.fromEntries(Object.keys(learner.options.shape).map((key) => [key, given[key]]))
   const options = z.strictObject({ ...common, ...learner.options.shape }).superRefine((given, { addIssue }) => {
     // What the learner says about its options together; the options one by one have been checked.
-    for (const { code, path, message } of learner.options.safeParse(ownOf(given)).error?.issues ?? [])
+    for (const { code, path, message } of learner.options.safeParse(ownOptionsOf(learner, given)).error?.issues ?? [])
       if (code === 'custom') addIssue({ code, path, message })
   })
   return defineStage({
@@ -64,7 +62,7 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
           '',
           `the rows have weights, and the learner "${learner.name}" does not weigh rows; load them without weights`,
         )
-      return { parameters: { ...batches, learner: learnerWith(learner, ownOf(all)) } }
+      return { parameters: { ...batches, learner: learnerWith(learner, ownOptionsOf(learner, all)) } }
     },
     sources: (given) => {
       const { init } = given as unknown as TrainingOptions
@@ -73,7 +71,10 @@ export function gradientStep<L extends z.ZodRawShape>({ name, summary, learner, 
     run: (given, context) => (batches) =>
       defer(() => {
         const all = given as TrainingOptions & Readonly<Record<string, unknown>>
-        const trainer = makeTrainer({ learner, own: ownOf(all), options: all, rule: updateRule(all.update) }, context)
+        const trainer = makeTrainer(
+          { learner, own: ownOptionsOf(learner, all), options: all, rule: updateRule(all.update) },
+          context,
+        )
         const steps = batches.pipe(context.flow.concatMap<Table, Table>(trainer.train))
         return concat(steps, defer(trainer.finish)).pipe(finalize(trainer.free))
       }),
