@@ -222,10 +222,13 @@ export {
 export {
   admitRows,
   batchWith,
+  isInFile,
   mappedSource,
   type RowSource,
+  type RowsOrSource,
   readAhead,
   rowSourceOf,
+  rowsOrSourcesByShard,
   type Unread,
   unreadBatch,
   unreadOf,

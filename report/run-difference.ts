@@ -85,7 +85,7 @@ async function comparedRun(directory: string): Promise<ComparedRun> {
 }
 
 /** Compares what was read of two runs. */
-export function runDifference(a: ComparedRun, b: ComparedRun, files: RunDifference['files']): RunDifference {
+function runDifference(a: ComparedRun, b: ComparedRun, files: RunDifference['files']): RunDifference {
   const definition = optionDifferences(withChanges(a), withChanges(b))
   const data = dataDifferences(a.record.data, b.record.data)
   const rows = valueDifferences(rowsOf(a.record), rowsOf(b.record))

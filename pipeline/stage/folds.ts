@@ -59,7 +59,7 @@ export async function holdOut(
  * With `stratify`, the folds also have equal numbers of each class, as far as groups allow it. Groups go, the largest
  * first, to the fold that has the fewest rows so far, or the fewest of their classes.
  */
-export async function dealFolds(
+async function dealFolds(
   labels: ArrayLike<number>,
   folds: number,
   { seed, stratify, assign = 'random' }: Dealing,
