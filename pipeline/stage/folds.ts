@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
+import type { StageContext } from './context.js'
 import { type Dealing, hashesOf, permuted } from './dealing.js'
 import { ClassPlaces, groupsIn, type Keys, largestFirst } from './groups.js'
-import type { StageContext } from './stage.js'
 
 /** The options that hold out one fold of a cross-validation. */
 export const folding = {
