@@ -1,9 +1,10 @@
 import {
   type Flow,
+  isInFile,
   type OpenModel,
   PipelineError,
-  type RowSource,
   type Rows,
+  type RowsOrSource,
   slices,
   windowsOf,
 } from '../pipeline/stage-kit.js'
@@ -30,13 +31,13 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
  * @param window the most bytes of a window, if a piece is not larger
  */
 export async function* piecesInFile(
-  parts: readonly (Rows | RowSource)[],
+  parts: readonly RowsOrSource[],
   cut: (rows: Rows) => Iterable<Rows>,
   { rowsPerCall }: Pick<OpenModel, 'rowsPerCall'>,
   window: number,
 ): AsyncGenerator<Rows> {
   for (const rows of parts) {
-    if (!('read' in rows)) {
+    if (!isInFile(rows)) {
       yield* cut(rows)
       continue
     }

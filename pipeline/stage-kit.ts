@@ -79,6 +79,8 @@ export {
 } from './formats/parquet.js'
 export { type ProtoField, protobuf } from './formats/protobuf.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
+export type { Asked } from './stage/asked.js'
+export type { Above, StageContext, StateHooks, Terminal } from './stage/context.js'
 export {
   type Dealing,
   deal,
@@ -90,6 +92,7 @@ export {
   type Part,
   partsMeaning,
 } from './stage/dealing.js'
+export type { Checking, Facts, Feed } from './stage/facts.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
 export { checkFolds, type Folding, folding, holdOut } from './stage/folds.js'
@@ -110,24 +113,8 @@ export {
 } from './stage/learner.js'
 export type { Memory } from './stage/memory.js'
 export type { Parallel, Vector } from './stage/parallel-contract.js'
-export {
-  type Above,
-  type AnyStage,
-  type Asked,
-  type Checking,
-  defineStage,
-  type Facts,
-  type Feed,
-  type Port,
-  type Ports,
-  type Runner,
-  type Stage,
-  type StageContext,
-  type StateHooks,
-  type Terminal,
-  type WireType,
-  wire,
-} from './stage/stage.js'
+export { type Port, type Ports, type WireType, wire } from './stage/port.js'
+export { type AnyStage, defineStage, type Runner, type Stage } from './stage/stage.js'
 export { turn } from './stage/turn.js'
 export { applyAffine, composed, isFoldable } from './wires/affine.js'
 export { ArrowFileBytes, ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
@@ -222,10 +209,13 @@ export {
 export {
   admitRows,
   batchWith,
+  isInFile,
   mappedSource,
   type RowSource,
+  type RowsOrSource,
   readAhead,
   rowSourceOf,
+  rowsOrSourcesByShard,
   type Unread,
   unreadBatch,
   unreadOf,

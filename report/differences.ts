@@ -1,6 +1,6 @@
 import { hasInside } from '../pipeline/files/inside.js'
 import { comparedFiles, differingFiles } from './compared-files.js'
-import type { StoredRecord } from './read.js'
+import type { StoredRecord } from './record.js'
 import type { Sheet } from './sheets.js'
 import { isTable, sheetOf } from './tables-of-run.js'
 

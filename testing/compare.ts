@@ -127,7 +127,7 @@ export function rowDifferences(
 }
 
 /** Whether something that is expected is a condition. */
-export function isCondition(expected: ExpectedCell): expected is Condition {
+function isCondition(expected: ExpectedCell): expected is Condition {
   return typeof expected === 'object' && expected !== null && !Array.isArray(expected)
 }
 

@@ -1,4 +1,4 @@
-import type { Asked } from '../stage/stage.js'
+import type { Asked } from '../stage/asked.js'
 import { type Graph, type Node, readersOf } from './node.js'
 
 /** What a stage asks of the stage that feeds one of its inputs; empty if it asks for nothing in particular. */

@@ -3,7 +3,7 @@ import type { Observable } from 'rxjs'
 import { PipelineError, type Problem } from '../base/errors.js'
 import type { Checkpoint } from '../directory/checkpoint.js'
 import type { Graph, Node } from '../graph/node.js'
-import type { Ports } from '../stage/stage.js'
+import type { Ports } from '../stage/port.js'
 import { type Position, positionOf } from '../wires/position.js'
 import type { RunningGraph } from './run-graph.js'
 

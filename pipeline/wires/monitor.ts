@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { listed } from '../base/words.js'
-import type { Checking, Facts } from '../stage/stage.js'
+import type { Checking, Facts } from '../stage/facts.js'
 import { type MetricsRow, metricColumns, metricInfosOf, metricsRows } from './metrics.js'
 
 /** An option that names a column of the metrics. */

@@ -1,8 +1,10 @@
 import { type Field, Schema, type Table } from 'apache-arrow'
+import type { Parallel } from '../stage/parallel-contract.js'
 import { LazyTable } from './arrow-internals.js'
-import { examplesTable, layoutOf } from './examples.js'
+import { examplesTable, kernelRows, layoutOf } from './examples.js'
 import { type ExampleRows, newPerRow, type PerRowName, perRowFields, perRowOf, slicePerRow } from './per-row.js'
 import { type Position, writePosition } from './position.js'
+import { rowsByShard } from './shares.js'
 
 /** Rows of a split that lie in a file. Each reading returns new memory, unless it is given some. */
 export interface RowSource {
@@ -143,6 +145,23 @@ export function rowSourceOf(table: Table): RowSource | undefined {
   if (!source) return undefined
   const { affine } = layoutOf(table)
   return affine ? mappedSource(source, (rows) => ({ ...rows, affine })) : source
+}
+
+/** Rows in memory, or the file that they lie in. */
+export type RowsOrSource = ExampleRows | RowSource
+
+/** Whether rows lie in a file. */
+export function isInFile(rows: RowsOrSource): rows is RowSource {
+  return 'read' in rows
+}
+
+/**
+ * The rows of a split by shard, as `rowsByShard` gives them, which throws what it throws. Rows that lie in a file stay there;
+ * a divided run has none of these.
+ */
+export function rowsOrSourcesByShard(tables: readonly Table[], split: string, parallel: Parallel): RowsOrSource[][] {
+  if (parallel.isDivided) return rowsByShard(tables, split, parallel)
+  return [tables.map((table) => rowSourceOf(table) ?? kernelRows(table))]
 }
 
 /** The same rows, changed by a function at each reading. */

@@ -7,10 +7,8 @@ import {
   defineStage,
   type Facts,
   isDueAt,
-  kernelRows,
   positionOf,
-  rowSourceOf,
-  rowsByShard,
+  rowsOrSourcesByShard,
   type StageContext,
   splitOf,
   type TrainingInterval,
@@ -131,15 +129,7 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
 function bySplit(tables: readonly Table[], context: StageContext): Splits {
   const splits = new Map<string, Table[]>()
   for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), table])
-  const { parallel } = context
-  return new Map(
-    [...splits].map(([split, parts]) => [
-      split,
-      parallel.isDivided
-        ? rowsByShard(parts, split, parallel)
-        : [parts.map((table) => rowSourceOf(table) ?? kernelRows(table))],
-    ]),
-  )
+  return new Map([...splits].map(([split, parts]) => [split, rowsOrSourcesByShard(parts, split, context.parallel)]))
 }
 
 /** Whether parameters are to be evaluated: at the end of each interval, after the last step, and before the first. */

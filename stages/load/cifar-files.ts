@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { messageOf, openRegularFile, PipelineError, type StageContext, turn } from '../../pipeline/stage-kit.js'
 import { isMat, readMat } from './mat.js'
-import { isPickle, PickledArray, type PickleValue, readPickle } from './pickle.js'
+import { isPickle, readPickle } from './pickle.js'
+import { PickledArray, type PickleValue } from './pickled-arrays.js'
 import { foundFile, openSourceFile, reading, readSourceFile } from './source-file.js'
 
 /** Bytes of the pixels of an image. */
