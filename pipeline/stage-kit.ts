@@ -78,6 +78,9 @@ export {
   type ParquetRows,
 } from './formats/parquet.js'
 export { type ProtoField, protobuf } from './formats/protobuf.js'
+export { openRowFile } from './formats/row-file.js'
+export { RowFileWriter } from './formats/row-file-writer.js'
+export { type StoredSplit, splitTables } from './formats/split-tables.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export {
   type Dealing,
@@ -223,6 +226,7 @@ export {
   admitRows,
   batchWith,
   mappedSource,
+  pickedSource,
   type RowSource,
   readAhead,
   rowSourceOf,

@@ -13,8 +13,8 @@ import { type Checkpoint, pruneCheckpoints } from '../directory/checkpoint.js'
 import type { OptionChange } from '../directory/configuration.js'
 import type { RunDirectory } from '../directory/run-directory.js'
 import { aboveOf } from '../graph/above.js'
-import { askedOf, asksForPieces } from '../graph/asked.js'
-import { type Graph, type Node, readersOf } from '../graph/node.js'
+import { askedOf, asksForPieces, readersAskForPieces } from '../graph/asked.js'
+import type { Graph, Node } from '../graph/node.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { watchedOf } from '../graph/watched.js'
 import { RunObserver } from '../live/observer.js'
@@ -232,9 +232,8 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
  * pieces, it is the stage that gathers the pieces.
  */
 function isLookedAt(node: Node, port: string, graph: Graph): boolean {
-  if (asksForPieces(node)) return true
-  const readers = readersOf(node, graph)
-  if (readers.length > 0 && readers.every(asksForPieces)) return false
+  if (readersAskForPieces(node, graph)) return false
+  if (asksForPieces(node, graph)) return true
   return isLoader(node, port) || isDivider(node, port)
 }
 
