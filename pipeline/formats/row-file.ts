@@ -52,7 +52,7 @@ const readAsync = promisify(readFile)
 type Span = readonly [to: Uint8Array, at: number]
 
 /** The most bytes between two rows that are read with them when rows are picked: more take longer than another reading. */
-const GAP = 4096
+const GAP = 16384
 
 /** Bytes that are read at once when rows are picked. */
 const MOST_PICKED = 1 << 16

@@ -4,12 +4,15 @@ import {
   examplesTable,
   fieldsOf,
   layoutOf,
+  listed,
   perRowOf,
   pickedSource,
   type RowSource,
   type StageContext,
+  splitOf,
   splitTables,
   turn,
+  unreadOf,
   windowsOf,
 } from '../../pipeline/stage-kit.js'
 import type { RowsToDeal } from './gathered.js'
@@ -23,6 +26,11 @@ const MARKS = 1 << 18
 
 /** Bytes of a table for a stage that takes rows in pieces. */
 const PIECE = 4 << 20
+
+/** Behind the names of splits. */
+const MIXED =
+  'are read from a file in random order, which is slow if the file is larger than the memory of the machine; in front of ' +
+  'cache/arrow, this stage has the cache keep them in their order'
 
 /** Rows that lie in a file. Their labels, numbers and keys are in memory while they are dealt, their order from then on. */
 export class FileRows implements RowsToDeal {
@@ -89,7 +97,12 @@ export class FileRows implements RowsToDeal {
     context.memory.give(this.taken - order)
     this.taken = order
     if (!this.inPieces) {
-      yield* await splitTables(splits, context)
+      const tables = await splitTables(splits, context)
+      const mixed = tables.flatMap((table) =>
+        unreadOf(table) && !isGrowing(parts.get(splitOf(table))!) ? [splitOf(table)] : [],
+      )
+      if (mixed.length > 0) context.note(`the rows of ${listed(mixed, 'and')} ${MIXED}`)
+      yield* tables
       return
     }
     for (const { name, source } of splits)
@@ -107,4 +120,9 @@ export class FileRows implements RowsToDeal {
 
 function rowsIn(bytes: number, { rowBytes }: RowSource): number {
   return Math.max(1, Math.floor(bytes / rowBytes))
+}
+
+/** Whether rows are in the order of their file. */
+function isGrowing(rows: Uint32Array): boolean {
+  return rows.every((row, i) => i === 0 || row > rows[i - 1]!)
 }
