@@ -78,6 +78,9 @@ export {
   type ParquetRows,
 } from './formats/parquet.js'
 export { type ProtoField, protobuf } from './formats/protobuf.js'
+export { openRowFile } from './formats/row-file.js'
+export { RowFileWriter } from './formats/row-file-writer.js'
+export { type StoredSplit, splitTables } from './formats/split-tables.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
 export type { Asked } from './stage/asked.js'
 export type { Above, StageContext, StateHooks, Terminal } from './stage/context.js'
@@ -211,6 +214,7 @@ export {
   batchWith,
   isInFile,
   mappedSource,
+  pickedSource,
   type RowSource,
   type RowsOrSource,
   readAhead,

@@ -6,8 +6,8 @@ import { asPipelineError, messageOf, PipelineError } from '../base/errors.js'
 import { version } from '../base/package.js'
 import { overrideCheckpointRule } from '../definition/checkpoint.js'
 import { pruneCheckpoints } from '../directory/checkpoint.js'
-import { asksForPieces } from '../graph/asked.js'
-import { type Graph, type Node, readersOf } from '../graph/node.js'
+import { asksForPieces, readersAskForPieces } from '../graph/asked.js'
+import type { Graph, Node } from '../graph/node.js'
 import { RunObserver } from '../live/observer.js'
 import { openLiveSocket } from '../live/server.js'
 import { keptRows } from '../wires/kept-rows.js'
@@ -172,9 +172,8 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
  * pieces, it is the stage that gathers the pieces.
  */
 function isLookedAt(node: Node, port: string, graph: Graph): boolean {
-  if (asksForPieces(node)) return true
-  const readers = readersOf(node, graph)
-  if (readers.length > 0 && readers.every(asksForPieces)) return false
+  if (readersAskForPieces(node, graph)) return false
+  if (asksForPieces(node, graph)) return true
   return isLoader(node, port) || isDivider(node, port)
 }
 

@@ -26,6 +26,12 @@ export interface RowSource {
   read(from: number, to: number, space?: ArrayBufferLike): Promise<ExampleRows>
   /** Does what `read` does while everything else waits. */
   readNow(from: number, to: number): ExampleRows
+  /** Reads what the rows `from … to - 1` have beside their features. */
+  marks(from: number, to: number): Promise<Omit<ExampleRows, 'values' | 'affine'>>
+  /** Reads rows by their numbers, in the order given, as `read` does. */
+  pick(rows: Uint32Array, space?: ArrayBufferLike): Promise<ExampleRows>
+  /** Does what `pick` does while everything else waits. */
+  pickNow(rows: Uint32Array): ExampleRows
 }
 
 /** What a table of unread rows is made of. */
@@ -175,6 +181,41 @@ export function mappedSource(
     rowBytes,
     read: async (from, to, space) => map(await source.read(from, to, space)),
     readNow: (from, to) => map(source.readNow(from, to)),
+    pick: async (rows, space) => map(await source.pick(rows, space)),
+    pickNow: (rows) => map(source.pickNow(rows)),
+  }
+}
+
+/**
+ * Some rows of a source, in another order.
+ *
+ * @param order the numbers of the rows
+ * @param counts the number of these rows of each class
+ * @param isNumbered whether rows have their number in the source as `row` if they have no such column
+ */
+export function pickedSource(
+  source: RowSource,
+  order: Uint32Array,
+  counts: readonly number[],
+  isNumbered = false,
+): RowSource {
+  const isAdded = isNumbered && !source.perRow.includes('row')
+  const numbered = <R>(rows: R, picked: Uint32Array): R => (isAdded ? { ...rows, row: Int32Array.from(picked) } : rows)
+  const pick = async (picked: Uint32Array, space?: ArrayBufferLike): Promise<ExampleRows> =>
+    numbered(await source.pick(picked, space), picked)
+  const pickNow = (picked: Uint32Array): ExampleRows => numbered(source.pickNow(picked), picked)
+  const through = (rows: Uint32Array): Uint32Array => rows.map((row) => order[row]!)
+  return {
+    rows: order.length,
+    width: source.width,
+    rowBytes: source.rowBytes + (isAdded ? 4 : 0),
+    counts,
+    perRow: isAdded ? ['row', ...source.perRow] : source.perRow,
+    read: (from, to, space) => pick(order.subarray(from, to), space),
+    readNow: (from, to) => pickNow(order.subarray(from, to)),
+    marks: (from, to) => pick(order.subarray(from, to)),
+    pick: (rows, space) => pick(through(rows), space),
+    pickNow: (rows) => pickNow(through(rows)),
   }
 }
 

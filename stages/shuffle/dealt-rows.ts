@@ -1,7 +1,6 @@
 import type { Table } from 'apache-arrow'
 import {
   batchOfShards,
-  batchWith,
   copyPerRow,
   type ExampleRows,
   extentOf,
@@ -11,11 +10,12 @@ import {
   type Parallel,
   partsOf,
   perRowColumns,
+  pickedSource,
   positionOf,
   type Random,
-  reposition,
   rowsBefore,
   splitOf,
+  unreadBatch,
   unreadOf,
   widthOf,
 } from '../../pipeline/stage-kit.js'
@@ -75,27 +75,17 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
   }
 }
 
-/** Does the same with rows that lie in a file, which are read one by one. */
+/** Does the same with rows that lie in a file: they are read when a batch is. */
 function* dealtFromFile(held: readonly Table[], random: Random): Generator<Table> {
   const batches = held.map((table) => unreadOf(table)!)
   const { source, from: start } = batches[0]!
   const first = positionOf(held[0]!)
   const order = random.permutation(batches.reduce((sum, { from, to }) => sum + to - from, 0))
+  const dealt = pickedSource(source, start === 0 ? order : order.map((row) => start + row), source.counts)
   let next = 0
-  for (const [i, { from, to }] of batches.entries()) {
-    const rows = source.readNow(from, from)
-    const width = source.width
-    const count = to - from
-    const values = rows.values instanceof Uint8Array ? new Uint8Array(count * width) : new Float32Array(count * width)
-    const labels = new Int32Array(count)
-    const perRow = newPerRow(count, source.perRow)
-    for (let at = 0; at < count; at++) {
-      const row = start + order[next++]!
-      const one = source.readNow(row, row + 1)
-      values.set(one.values, at * width)
-      labels[at] = one.labels[0]!
-      copyPerRow(one, 0, perRow, at)
-    }
-    yield batchWith(reposition(held[i]!, positionIn(first, i)), { values, labels, ...perRow })
+  for (const [i, { fields, from, to, split }] of batches.entries()) {
+    const end = next + to - from
+    yield unreadBatch(fields, dealt, next, end, split, positionIn(first, i))
+    next = end
   }
 }
