@@ -46,6 +46,14 @@ export interface Affine {
   readonly scale: Float64Array
 }
 
+/** Where rows were copied from. */
+export interface Origin {
+  /** Rows that never change, row-major `[rows, features]`, as stored. */
+  readonly values: Uint8Array | Float32Array
+  /** For each copied row, its number among them. */
+  readonly rows: Uint32Array
+}
+
 /**
  * Rows of one split or batch; their number is `labels.length`.
  *
@@ -72,6 +80,8 @@ export interface Rows {
   readonly masks?: readonly (Uint8Array | undefined)[] | undefined
   /** The values never change: a kernel on a device may keep its copy of them for as long as their memory lives. */
   readonly isFixed?: true | undefined
+  /** Where the values were copied from, if it is known: a kernel on a device gathers them from its copy of the origin. */
+  readonly origin?: Origin | undefined
 }
 
 /** The activations that kernels know: `relu` is `max(0, y)`. */

@@ -160,6 +160,7 @@ export {
   partsOf,
   splitOf,
   withFixedRows,
+  withOrigin,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
@@ -211,6 +212,7 @@ export { int32Of, numberOf, type Position, positionOf, reposition, writePosition
 export { positioned } from './wires/positioned.js'
 export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
+export { sharedMemory } from './wires/shared-memory.js'
 export {
   batchOfShards,
   extentOf,
