@@ -133,8 +133,19 @@ export interface NetworkShape {
   readonly weighted?: boolean | undefined
 }
 
+/** What a step does to the mean gradient, with the penalty of squares, before its rule takes it; see `Network.clips`. */
+export interface GradientChange {
+  /** Weight of the penalty `Σ |W|`: `l1 · sign(w)` is added to the gradient by each weight. Default: 0. */
+  readonly l1?: number | undefined
+  /** The gradient of all trained arrays together is multiplied by `min(1, clip / (norm + 1e-6))`. Default: no limit. */
+  readonly clip?: number | undefined
+}
+
+/** The update rules that kernels know. */
+export const ruleNames = ['sgd', 'momentum', 'nesterov', 'adam'] as const
+
 /** A step of gradient descent with weight decay: `W -= eta * (dW + 2 * lambda * W)`, `b -= eta * db`. */
-export interface SgdStep {
+export interface SgdStep extends GradientChange {
   /** The update rule that the kernel performs together with the gradient. */
   readonly rule: 'sgd'
   /** Learning rate. */
@@ -151,7 +162,7 @@ export type RuleState = Readonly<Record<string, readonly Numbers[]>>
  * changes weights and their state, and leaves all other arrays to `change`: they are small. A kernel on a device changes
  * all trained arrays itself.
  */
-export interface StatefulStep {
+export interface StatefulStep extends GradientChange {
   /** The update rule. `adam` is AdamW too. */
   readonly rule: 'momentum' | 'nesterov' | 'adam'
   /** Of momentum: `[mu]`. Of Adam: `[beta1, beta2, epsilon, decay]`; AdamW has a decay. */
@@ -198,6 +209,8 @@ export interface Network {
   readonly classes: number
   /** The update rules that `step` performs. */
   readonly rules: readonly NetworkStep['rule'][]
+  /** Whether `step` takes `l1` and `clip`. Default: false. */
+  readonly clips?: boolean | undefined
   /**
    * The parameters. A kernel in this process gives the live arrays, which change with every step. A kernel on a device
    * writes those after the last step that was called before, and the state of its rule, to the same arrays each time. Write

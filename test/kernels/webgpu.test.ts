@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import type { Kernels, Network, Origin, Rows } from '../../dist/kernels/index.js'
 import { outOfMemory } from '../../dist/kernels/memory.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
-import { openDevice } from '../../dist/kernels/webgpu/device.js'
+import { INSTALL, INSTALL_LOADERS, openDevice } from '../../dist/kernels/webgpu/device.js'
 import { kernelsOn, webgpuKernels, webgpuMissing } from '../../dist/kernels/webgpu/index.js'
 import { compiler } from '../../dist/kernels/webgpu/shader.js'
 import { webgpuSkip } from './adapter.js'
@@ -69,6 +69,26 @@ onGpu('large products, which have tiles of their own, are those of the reference
 onGpu('rules that keep state make the steps of the reference', async (t, kernels) => {
   const few = [edges[0]!, edges[6]!, edges[8]!, edges[9]!]
   for (const [i, each] of few.entries()) await rulesAgree(t, kernels, { ...each, seed: i + 30 }, rules[i]!)
+})
+
+onGpu('l1 and a limit of the norm are those of the reference, and part of the step', async (t, kernels) => {
+  const [first, , , deep, hinge, , , , frozen] = edges
+  for (const [i, [each, update, change]] of (
+    [
+      [first, 'sgd', { l1: 0.01 }],
+      [hinge, { momentum: 0.7 }, { clip: 0.5 }],
+      [deep, 'sgd', { clip: 0.1, l1: 0.02 }],
+      [frozen, rules[3], { clip: 0.05, l1: 0.1 }],
+      [hinge, 'sgd', { clip: 1e6 }],
+    ] as const
+  ).entries())
+    await rulesAgree(t, kernels, { ...each!, seed: i + 60 }, update!, change)
+  // The squares of this gradient are too large for float32.
+  const rows = randomRows(line)
+  const large = { ...rows, values: rows.values.map((value) => value * 1e24) as Float32Array }
+  await rulesAgree(t, kernels, { ...line, loss: 'hinge' }, 'sgd', { clip: 2 }, large)
+  const { isWhole } = stepperOf(kernels, bothNetworks(kernels, line)[0], shapeOf(line), 'adam', { clip: 1, l1: 1 })
+  t.ok(isWhole)
 })
 
 /** The bits of all results of a short training. */
@@ -397,7 +417,7 @@ t.test('a machine without the package is told the command that installs it', asy
   const program = `import { implementations } from './kernels/registry.js'
 console.log(await implementations.webgpu.missing())
 await implementations.webgpu.open({ threads: 1 }).catch(({ message }) => console.log(message))`
-  const line = 'the package webgpu is not installed; install it: npm install webgpu\n'
+  const line = `the package webgpu is not installed; install it: ${INSTALL}\n`
   t.equal(alone(t, program), line + line)
 })
 
@@ -420,3 +440,10 @@ if (process.argv[1] === 'close') kernels.close()`
     }
   },
 )
+
+t.test('messages, the page and the package name the same versions and packages', async (t) => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const { peerDependencies } = JSON.parse(read('package.json')) as { peerDependencies: Record<string, string> }
+  t.equal(INSTALL, `npm install webgpu@${peerDependencies.webgpu!.slice(1)}`)
+  for (const command of [INSTALL, INSTALL_LOADERS]) t.ok(read('docs/gpu.md').includes(command), command)
+})
