@@ -55,8 +55,11 @@ function lines({ name, isDefault, missing, detail, precision, threads, adapter }
   const head = name.padEnd(11)
   if (missing !== undefined) return `${head}not here: ${oneLine(missing)}\n`
   const [first, ...others] = [
-    `${oneLine(detail!)}, ${precision}${adapter ? '' : `, ${threads} thread${threads === 1 ? '' : 's'}`}` +
-      (isDefault ? ' (taken by itself)' : ''),
+    [
+      oneLine(detail!),
+      ...(detail === precision ? [] : [precision]),
+      ...(adapter ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
+    ].join(', ') + (isDefault ? ' (taken by itself)' : ''),
     ...(adapter ? adapterLines(adapter) : []),
   ]
   return `${head}${first}\n${others.map((line) => `${' '.repeat(11)}${line}\n`).join('')}`

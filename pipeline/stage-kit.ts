@@ -150,6 +150,7 @@ export {
   partsOf,
   splitOf,
   withFixedRows,
+  withOrigin,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
@@ -201,6 +202,7 @@ export { int32Of, numberOf, type Position, positionOf, reposition, writePosition
 export { positioned } from './wires/positioned.js'
 export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
+export { sharedMemory } from './wires/shared-memory.js'
 export {
   batchOfShards,
   extentOf,

@@ -8,17 +8,18 @@ import {
   checkUnweighted,
   checkWhole,
 } from '../check.js'
-import type {
-  Affine,
-  Arrays,
-  Evaluation,
-  Gradient,
-  Kernels,
-  Moments,
-  Network,
-  NetworkStep,
-  Numbers,
-  Rows,
+import {
+  type Affine,
+  type Arrays,
+  type Evaluation,
+  type Gradient,
+  type Kernels,
+  type Moments,
+  type Network,
+  type NetworkStep,
+  type Numbers,
+  type Rows,
+  ruleNames,
 } from '../contract.js'
 import { isSoftmax, type LayerProducts, type LayerStep, ruleNumbers, stateOf } from '../dense-layer.js'
 import { layeredNetwork } from '../layered-network.js'
@@ -165,7 +166,7 @@ function softmax(
   return {
     features,
     classes,
-    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
+    rules: ruleNames,
     read: () => ({ W, b }),
     load,
     change,

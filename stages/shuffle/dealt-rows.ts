@@ -14,10 +14,12 @@ import {
   positionOf,
   type Random,
   rowsBefore,
+  sharedMemory,
   splitOf,
   unreadBatch,
   unreadOf,
   widthOf,
+  withOrigin,
 } from '../../pipeline/stage-kit.js'
 import { positionIn } from './epochs.js'
 
@@ -44,19 +46,27 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
       rowOf[at] = from + i
     }
   const order = random.permutation(total)
+  const width = widthOf(layoutOf(held[0]!).shape)
+  const memory = parallel.isDivided ? undefined : sharedMemory(parts.flat(), width)
   let next = 0
   for (const [i, table] of held.entries()) {
     const { first: from, rows } = extents[i]!
     const dealt = order.subarray(next, next + rows)
     next += rows
-    const width = widthOf(layoutOf(table).shape)
-    const gathered = own.map((shard, k) => gather(dealt, shard, k, width, parts[i]![k]!))
+    const gathered = own.map((shard, k) => gather(dealt, shard, k, parts[i]![k]!))
     const position = positionIn(first, i)
-    yield batchOfShards(fieldsOf(table), gathered, splitOf(table), position, { first: from, rows }, parallel)
+    const batch = batchOfShards(fieldsOf(table), gathered, splitOf(table), position, { first: from, rows }, parallel)
+    yield withOrigin(batch, memory && { values: memory.values, rows: dealt.map(inMemory) })
+  }
+
+  /** The number of a row in the memory of all. */
+  function inMemory(at: number): number {
+    const batch = batchOf[at]!
+    return memory!.firsts[batch]! + rowOf[at]! - extents[batch]!.first
   }
 
   /** Copies those of the `dealt` rows that belong to a shard into new memory. It is the `k`th shard of this process. */
-  function gather(dealt: Uint32Array, shard: number, k: number, width: number, like: ExampleRows): ExampleRows {
+  function gather(dealt: Uint32Array, shard: number, k: number, like: ExampleRows): ExampleRows {
     const mine = shards === 1 ? dealt : dealt.filter((at) => rowOf[at]! % shards === shard)
     const size = mine.length * width
     const values = like.values instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
