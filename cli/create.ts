@@ -7,7 +7,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { packagePath } from '../pipeline/base/package.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { slugOf } from '../pipeline/base/slug.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { decideTrust } from '../pipeline/definition/trust.js'
 import { escaped } from './applied-model.js'
 import { FEW_ROWS } from './create/array-files.js'
@@ -81,7 +81,7 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   else if (out === undefined) output.write(text)
   else
     output.write(
-      `${[`${shortPath(out)}: ${entries.length} stages${found ? ` for ${found.summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
+      `${[`${shortPath(out)}: ${counted(entries.length, 'stage')}${found ? ` for ${found.summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
     )
   for (const problem of problems) output.warn(`note: ${oneLine(problem)}\n`)
 }

@@ -3,6 +3,7 @@ import type { Adapter } from '../kernels/contract.js'
 import { type KernelName, kernelNames } from '../kernels/index.js'
 import { implementations } from '../kernels/registry.js'
 import { messageOf } from '../pipeline/base/errors.js'
+import { counted } from '../pipeline/base/words.js'
 import { formatBytes, oneLine } from '../pipeline/stage-kit.js'
 import type { Output } from './terminal.js'
 
@@ -55,7 +56,7 @@ function lines({ name, isDefault, missing, detail, precision, threads, adapter }
   const head = name.padEnd(11)
   if (missing !== undefined) return `${head}not here: ${oneLine(missing)}\n`
   const [first, ...others] = [
-    `${oneLine(detail!)}, ${precision}${adapter ? '' : `, ${threads} thread${threads === 1 ? '' : 's'}`}` +
+    `${oneLine(detail!)}, ${precision}${adapter ? '' : `, ${counted(threads!, 'thread')}`}` +
       (isDefault ? ' (taken by itself)' : ''),
     ...(adapter ? adapterLines(adapter) : []),
   ]

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { widthOf } from '../../kernels/network-shape.js'
 import { PipelineError } from '../../pipeline/base/errors.js'
-import { shortPath } from '../../pipeline/base/words.js'
+import { counted, shortPath } from '../../pipeline/base/words.js'
 import { optionSchema } from '../../pipeline/definition/option-schema.js'
 import { builtInStages } from '../../pipeline/graph/registry.js'
 import { type DataSummary, formatSummary } from '../../pipeline/run/data-summary.js'
@@ -71,13 +71,13 @@ async function lookAtColumns(
   const isSmall = table.rows < FEW_ROWS
   const { notes, remarks, classes } = found
   const options = { ...escaped(found.options), path: named(from) }
-  const count = `${table.isWhole ? '' : 'at least '}${table.rows} ${table.rows === 1 ? 'row' : 'rows'}`
+  const count = `${table.isWhole ? '' : 'at least '}${counted(table.rows, 'row')}`
   return {
     use,
     options: isSmall ? { ...options, fractions: { train: 1 } } : options,
     notes,
     remarks: isSmall ? [...remarks, 'With so few rows, all of them train and nothing is left for a test.'] : remarks,
-    summary: `${basename(from)}: ${count} of ${table.columns.length} columns, label ${JSON.stringify(found.options.label)} (${classes} ${classes === 1 ? 'value' : 'values'})`,
+    summary: `${basename(from)}: ${count} of ${counted(table.columns.length, 'column')}, label ${JSON.stringify(found.options.label)} (${counted(classes, 'value')})`,
     rows: table.rows,
     found: table,
   }

@@ -1,4 +1,4 @@
-import { listed } from '../../pipeline/base/words.js'
+import { counted, listed } from '../../pipeline/base/words.js'
 import type { FoundColumn, FoundTable } from './table-file.js'
 import type { Options } from './wiring.js'
 
@@ -74,7 +74,7 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
     notes: {
       label: `Found: ${label.distinct} different values.`,
       ...(isRare && {
-        stratify: `Found: a class with ${label.rarest} of ${rows} rows. Each split has its share of every class.`,
+        stratify: `Found: a class with ${label.rarest} of ${counted(rows, 'row')}. Each split has its share of every class.`,
       }),
       ...(dropped.length > 0 && {
         drop: 'Found: columns that number the rows, are empty, or have too many different texts.',
@@ -84,14 +84,14 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
     },
     remarks: [
       ...(skip > 0
-        ? [`Not in the table: the first ${skip === 1 ? 'line' : `${skip} lines`} ("${shortened(skipped!)}").`]
+        ? [`Not in the table: the first ${skip === 1 ? 'line' : counted(skip, 'line')} ("${shortened(skipped!)}").`]
         : []),
       ...(label.distinct > MOST_CLASSES
         ? [`The label has ${label.distinct} different values: is it a class? Millrace trains classifiers.`]
         : []),
       ...(label.distinct < 2 ? ['The label has one value only: there is nothing to learn.'] : []),
       ...(label.missing > 0
-        ? [`${label.missing} rows have no label; they must be taken out of the file before training.`]
+        ? [`${counted(label.missing, 'row')} without a label; they must be taken out of the file before training.`]
         : []),
       ...(kept.length === 0 ? ['No column is left that can be a feature.'] : []),
       ...(dropped.length > 0 ? [`Left out: ${told(dropped)}.`] : []),

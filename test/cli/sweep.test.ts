@@ -90,7 +90,7 @@ t.test('Ctrl-C stops the running points; the same command continues the sweep', 
   t.equal(code, 130)
   t.match(
     stderr,
-    'stopped before its end: 0 points are done, 0 failed, 2 are missing; the same command goes on from here\n',
+    'stopped before its end: 0 points done, 0 failed, 2 missing; the same command goes on from here\n',
   )
   const table = await millrace(['table', 'sweeps/digits-grid'], cwd)
   t.match(table.stdout, /interrupted|missing/)
@@ -133,7 +133,7 @@ t.test('a point that fails makes exit code 1, named on standard error if progres
   t.equal(stopped.code, 1)
   t.match(
     stopped.stderr,
-    /^stopped because a point failed: 0 points are done, 1 failed, 1 are missing; the same command/,
+    /^stopped because a point failed: 0 points done, 1 failed, 1 missing; the same command/,
   )
   for (const flag of ['--quiet', '--json']) {
     const { code, stdout, stderr } = await millrace(
