@@ -117,10 +117,14 @@ function usesOf(names: string | undefined, found: Found | undefined): string[] {
 }
 
 /** Settings of the training for data of this size: some 50 steps an epoch, as far as batches of 8 to 100 rows give them. */
-function settingsFor({ rows }: Found): Readonly<Record<string, Options>> {
+function settingsFor({ rows, isUnbalanced = false }: Found): Readonly<Record<string, Options>> {
   const size = Math.min(100, Math.max(8, Math.round((0.7 * rows) / 50)))
   const epochs = Math.min(100, Math.max(10, Math.round((3000 * size) / (0.7 * rows))))
-  return { 'batch/rows': { size, epochs }, 'gradient-step/softmax': { eta: 0.05 } }
+  return {
+    'batch/rows': { size, epochs },
+    'gradient-step/softmax': { eta: 0.05 },
+    ...(isUnbalanced && { 'evaluate/classification': { metrics: ['balanced_accuracy', 'majority_accuracy'] } }),
+  }
 }
 
 function nameFor(out: string | undefined, from: string | undefined): string {

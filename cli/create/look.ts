@@ -26,6 +26,8 @@ export interface Found {
   readonly summary: string
   /** The number of rows, as far as they were counted. */
   readonly rows: number
+  /** True if nearly all rows are of one class. */
+  readonly isUnbalanced?: boolean
   /** What was found, for programs. */
   readonly found: FoundTable | DataSummary
 }
@@ -69,7 +71,7 @@ async function lookAtColumns(
     : await lookAtTable(from, missing)
   const found = tableOptions(from, table, (option) => Object.hasOwn(properties, option))
   const isSmall = table.rows < FEW_ROWS
-  const { notes, remarks, classes } = found
+  const { notes, remarks, classes, isUnbalanced } = found
   const options = { ...escaped(found.options), path: named(from) }
   const count = `${table.isWhole ? '' : 'at least '}${counted(table.rows, 'row')}`
   return {
@@ -79,6 +81,7 @@ async function lookAtColumns(
     remarks: isSmall ? [...remarks, 'With so few rows, all of them train and nothing is left for a test.'] : remarks,
     summary: `${basename(from)}: ${count} of ${counted(table.columns.length, 'column')}, label ${JSON.stringify(found.options.label)} (${counted(classes, 'value')})`,
     rows: table.rows,
+    isUnbalanced,
     found: table,
   }
 }

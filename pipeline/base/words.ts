@@ -27,7 +27,7 @@ export function counted(count: number, thing: string, text = String(count)): str
 
 /** The plural of a regular noun. */
 function plural(noun: string): string {
-  if (/(s|x|z|ch|sh)$/.test(noun)) return `${noun}es`
+  if (/(s|x|z|tch|sh)$/.test(noun)) return `${noun}es`
   return /[^aeiou]y$/.test(noun) ? `${noun.slice(0, -1)}ies` : `${noun}s`
 }
 

@@ -159,7 +159,10 @@ t.test('pipes: standard input is read, a reader that has read enough is no error
   t.strictSame([code, stderr], [0, ''])
   const further = spawn(process.execPath, [main, 'predict', run, '-', '--set', 'delimiter=,'], { env, cwd: run })
   further.stdin.end('age,sex,town\n3,m,Ulm\n')
-  t.match((await finished(further)).stderr, /^note: data: standard input: left out, because the model does not take it: town\n$/)
+  t.match(
+    (await finished(further)).stderr,
+    /^note: data: standard input: left out, because the model does not take it: town\n$/,
+  )
 })
 
 t.test('Ctrl-C leaves the file as it was', async (t) => {
