@@ -158,7 +158,9 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
     const labels = Array.from(indices, (index) => classes[index]!)
     const row = (i: number): RowPrediction => {
       if (!(Number.isInteger(i) && i >= 0 && i < count))
-        throw new RangeError(`row: expected a number from 0 to ${count - 1}, got ${i}`)
+        throw new RangeError(
+          count === 0 ? 'row: there are no rows' : `row: expected a number from 0 to ${count - 1}, got ${i}`,
+        )
       const own = values.subarray(i * classes.length, (i + 1) * classes.length)
       const index = indices[i]!
       return {

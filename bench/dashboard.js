@@ -1,10 +1,11 @@
 // Makes docs/dashboard.png: node bench/dashboard.js [FILE]. Needs a build, and Chromium.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { serveDashboard } from '../dist/dashboard/server.js'
 import { Pipeline, run } from '../dist/index.js'
+import { browserPath } from './browser.js'
 
 const file = process.argv[2] ?? 'docs/dashboard.png'
 const folder = mkdtempSync(join(tmpdir(), 'millrace-dashboard-'))
@@ -20,9 +21,8 @@ for (const [i, [eta, seed]] of [
   await run(pipeline, { out: join(folder, `digits-00${i + 1}`), kernel: 'reference' })
 }
 const server = await serveDashboard({ roots: [folder] })
-const paths = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome']
 const browser = await chromium.launch({
-  executablePath: paths.find((path) => path && existsSync(path)),
+  executablePath: browserPath,
   args: ['--no-sandbox', '--disable-dev-shm-usage'],
 })
 const page = await browser.newPage({ viewport: { width: 1200, height: 800 } })

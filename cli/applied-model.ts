@@ -204,7 +204,10 @@ function filesFor(use: string, stage: AnyStage | undefined, paths: readonly stri
   }
   const [first, ...others] = paths
   if (first === undefined)
-    throw new PipelineError('ARGUMENTS', 'expected data to apply the model to: one or more files')
+    throw new PipelineError(
+      'ARGUMENTS',
+      `expected files with rows for the model, such as new.csv; the files that ${use} read for the run are not taken by themselves`,
+    )
   if (stage?.optionsFor) return stage.optionsFor(paths)
   if (known.has('path') || !known.has('directory')) return { path: others.length > 0 ? paths : first }
   return others.length > 0 ? { files: { data: paths } } : { directory: first }

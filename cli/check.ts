@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { Pipeline } from '../index.js'
 import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
-import { listed, shortPath } from '../pipeline/base/words.js'
+import { counted, listed, shortPath } from '../pipeline/base/words.js'
 import { readOptions } from './options.js'
 import type { RunFlags } from './run.js'
 import type { Output } from './terminal.js'
@@ -48,7 +48,7 @@ export async function checkCommand(name: string, flags: RunFlags, output: Output
     output.write(`${JSON.stringify({ pipeline: pipeline.name, stages: whole.graph.nodes.length, ...found })}\n`)
   else
     output.write(
-      `${[`${pipeline.name}: sound, ${whole.graph.nodes.length} stages`, ...linesOf(found, shortPath(flags.out ?? 'runs'))].map(oneLine).join('\n')}\n`,
+      `${[`${pipeline.name}: sound, ${counted(whole.graph.nodes.length, 'stage')}`, ...linesOf(found, shortPath(flags.out ?? 'runs'))].map(oneLine).join('\n')}\n`,
     )
 }
 
@@ -56,18 +56,16 @@ function linesOf(
   { data, notes, steps, epochs, secondsPerStep, secondsPerEvaluation, memory, free, inFlight }: Found,
   place: string,
 ): string[] {
-  const perStep =
-    secondsPerStep === undefined
-      ? ''
-      : ` of ${(1000 * secondsPerStep).toPrecision(2)} ms: ${duration(steps! * secondsPerStep)} of training`
+  const perStep = secondsPerStep === undefined ? '' : ` of ${(1000 * secondsPerStep).toPrecision(2)} ms`
+  const training = secondsPerStep === undefined ? '' : `: ${duration(steps! * secondsPerStep)} of training`
   return [
     ...data,
     ...notes.map((note) => `note: ${note}`),
-    ...(steps === undefined ? [] : [`${steps} steps in ${epochs} epochs${perStep}`]),
+    ...(steps === undefined ? [] : [`${counted(steps, 'step')}${perStep}, in ${counted(epochs!, 'epoch')}${training}`]),
     ...(secondsPerEvaluation === undefined
       ? []
       : [
-          `an evaluation takes ${duration(secondsPerEvaluation)}; each epoch with one, that makes ${duration(epochs! * secondsPerEvaluation)}`,
+          `an evaluation takes ${duration(secondsPerEvaluation)}; one in each epoch makes ${duration(epochs! * secondsPerEvaluation)}`,
         ]),
     `tables in flight, at most: ${inFlightText(inFlight)}`,
     `memory: ${Math.round(memory! / 2 ** 20)} MB at most, with all data and one evaluation; millrace graph --measure says what is on each wire`,

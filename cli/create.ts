@@ -7,7 +7,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { packagePath } from '../pipeline/base/package.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { slugOf } from '../pipeline/base/slug.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { decideTrust } from '../pipeline/definition/trust.js'
 import { escaped } from './applied-model.js'
 import { FEW_ROWS } from './create/array-files.js'
@@ -81,7 +81,7 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   else if (out === undefined) output.write(text)
   else
     output.write(
-      `${[`${shortPath(out)}: ${entries.length} stages${found ? ` for ${found.summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
+      `${[`${shortPath(out)}: ${counted(entries.length, 'stage')}${found ? ` for ${found.summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
     )
   for (const problem of problems) output.warn(`note: ${oneLine(problem)}\n`)
 }
@@ -117,10 +117,14 @@ function usesOf(names: string | undefined, found: Found | undefined): string[] {
 }
 
 /** Settings of the training for data of this size: some 50 steps an epoch, as far as batches of 8 to 100 rows give them. */
-function settingsFor({ rows }: Found): Readonly<Record<string, Options>> {
+function settingsFor({ rows, isUnbalanced = false }: Found): Readonly<Record<string, Options>> {
   const size = Math.min(100, Math.max(8, Math.round((0.7 * rows) / 50)))
   const epochs = Math.min(100, Math.max(10, Math.round((3000 * size) / (0.7 * rows))))
-  return { 'batch/rows': { size, epochs }, 'gradient-step/softmax': { eta: 0.05 } }
+  return {
+    'batch/rows': { size, epochs },
+    'gradient-step/softmax': { eta: 0.05 },
+    ...(isUnbalanced && { 'evaluate/classification': { metrics: ['balanced_accuracy', 'majority_accuracy'] } }),
+  }
 }
 
 function nameFor(out: string | undefined, from: string | undefined): string {

@@ -6,7 +6,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { nonFiniteAsText } from '../pipeline/base/json.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { textColumns } from '../pipeline/base/text-table.js'
-import { cutName, shortPath, show } from '../pipeline/base/words.js'
+import { counted, cutName, shortPath, show } from '../pipeline/base/words.js'
 import { MODEL_SPLIT } from '../pipeline/formats/model-inputs.js'
 import type { Result } from '../pipeline/run/contract.js'
 import { wire } from '../pipeline/stage/port.js'
@@ -45,6 +45,10 @@ export async function evaluateCommand(
       labels.push(label)
       predicted.push(guess)
     })
+    if (data.length === 0)
+      output.warn(
+        'note: these are all rows that the run has loaded, those that it trained on too; metrics.csv has each split\n',
+      )
     const metrics = metricsOf(await runApplied(pipeline, flags, output, stop.signal))
     const confusion = confusionOf(labels, predicted, model.classes)
     if (flags.json) {
@@ -55,7 +59,7 @@ export async function evaluateCommand(
       return
     }
     output.write(
-      `${confusion.rows.toLocaleString('en')} rows; parameters of epoch ${position.epoch}, step ${position.step} ` +
+      `${counted(confusion.rows, 'row', confusion.rows.toLocaleString('en'))}; parameters of epoch ${position.epoch}, step ${position.step} ` +
         `in ${shortPath(file)}\n\n${metricsText(metrics)}\n${confusionText(confusion)}`,
     )
   } catch (error) {

@@ -4,7 +4,7 @@ import { exportOnnx } from '../learners/index.js'
 import { learnerOf } from '../model.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { attempt, replaceFile } from '../pipeline/files/files.js'
 import { hasInside, namesInside } from '../pipeline/files/inside.js'
 import { type ExportFormat, exportParameters, readParametersInside } from '../pipeline/formats/export.js'
@@ -68,7 +68,9 @@ export async function exportCommand(directory: string, flags: ExportFlags, outpu
     return
   }
   const list = arrays.map(({ name, shape, type }) => `${oneLine(name)} ${shape.join('×')} ${type}`)
-  output.write(`${list.join(', ')} of epoch ${epoch}, step ${step}: ${bytes.length} bytes in ${shortPath(target)}\n`)
+  output.write(
+    `${list.join(', ')} of epoch ${epoch}, step ${step}: ${counted(bytes.length, 'byte')} in ${shortPath(target)}\n`,
+  )
 }
 
 /** Returns the Arrow file to read, inside of the directory. If it does not exist, the error lists the Arrow files in the directory. */

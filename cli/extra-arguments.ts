@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
+import { counted } from '../pipeline/base/words.js'
 
 const ASSIGNMENT = /^[A-Za-z_][\w.-]*=/
 
@@ -26,7 +27,7 @@ export function explainExtraArguments(program: Command, argv: readonly string[])
       command.error(`error: ${stray} belongs to no option; repeat ${flag} for each name: ${flag} ${stray}`)
     }
     if (args.length > most)
-      command.error(`error: expected ${most} argument${most === 1 ? '' : 's'}, got ${args.length}: ${args.join(' ')}`)
+      command.error(`error: expected ${counted(most, 'argument')}, got ${args.length}: ${args.join(' ')}`)
   })
 }
 

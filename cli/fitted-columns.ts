@@ -1,3 +1,4 @@
+import { cellsOf, endInCells } from '../pipeline/base/cells.js'
 import { largest } from '../pipeline/base/largest.js'
 import { textColumns } from '../pipeline/base/text-table.js'
 
@@ -15,12 +16,12 @@ export interface FittedColumn {
 const LEAST = 14
 
 /**
- * Lays out columns in lines of at most `width` characters. If they are too wide, long texts are cut, and then columns
+ * Lays out columns in lines of at most `width` cells of a terminal. If they are too wide, long texts are cut, and then columns
  * are left out. Undefined: any width.
  */
 export function fittedColumns(columns: readonly FittedColumn[], width: number | undefined): string[] {
   let shown = columns
-  const widthOf = ({ cells }: FittedColumn): number => largest(cells.map((cell) => cell.length))
+  const widthOf = ({ cells }: FittedColumn): number => largest(cells.map(cellsOf))
   const total = (): number => shown.reduce((sum, column) => sum + widthOf(column) + 2, -2)
   for (let limit = width; limit !== undefined && total() > limit; ) {
     const excess = total() - limit
@@ -41,5 +42,5 @@ export function fittedColumns(columns: readonly FittedColumn[], width: number | 
 
 /** Cuts a text. Its end stays, because names of directories differ there. */
 function cutTo(text: string, width: number): string {
-  return text.length <= width ? text : `…${text.slice(text.length - width + 1)}`
+  return cellsOf(text) <= width ? text : `…${endInCells(text, width - 1)}`
 }

@@ -2,7 +2,7 @@ import { flowChart } from '../figures/flow-chart.js'
 import { Pipeline } from '../index.js'
 import { formatBytes } from '../pipeline/base/byte-size.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { type Outline, outlineOf } from '../pipeline/graph/outline.js'
 import { type graphFormats, type ReadingFlags, readOptions } from './options.js'
 import type { Output } from './terminal.js'
@@ -35,7 +35,7 @@ export async function graphCommand(name: string, flags: GraphFlags, output: Outp
   const text = writers[flags.format](shown, pipeline.name)
   if (flags.out === undefined) return output.write(text)
   writeOut(flags.out, text, { force: flags.force })
-  output.write(`${shortPath(flags.out)}: ${pipeline.graph.nodes.length} stages\n`)
+  output.write(`${shortPath(flags.out)}: ${counted(pipeline.graph.nodes.length, 'stage')}\n`)
 }
 
 /** An outline that says also what a trial saw on the wires. */
@@ -63,7 +63,7 @@ function sizesOf({ tables, rows, rowsPerTable, width, bytes, type }: SeenWire): 
   if (type === 'parameters' || type === 'metrics') return [`a table of ${size}`]
   const across = width === undefined ? '' : ` × ${width}`
   return type === 'examples'
-    ? [`${rows}${across} in ${tables} ${tables === 1 ? 'table' : 'tables'} of ${size}`]
+    ? [`${rows}${across} in ${counted(tables, 'table')} of ${size}`]
     : [`tables of ${rowsPerTable}${across}, ${size}`]
 }
 
@@ -89,9 +89,7 @@ function asText({ stages, wires }: Outline): string {
           ({ port, type, known }) => `  → ${[port === type ? port : `${port} (${type})`, ...known].join(', ')}`,
         ),
         ...(holds === undefined ? [] : [`  holds ${holds}`]),
-        ...(inFlight === undefined
-          ? []
-          : [`  had at most ${inFlight} ${inFlight === 1 ? 'table' : 'tables'} in flight`]),
+        ...(inFlight === undefined ? [] : [`  had at most ${counted(inFlight, 'table')} in flight`]),
       ]
     })
     .map((line) => `${oneLine(line)}\n`)

@@ -3,6 +3,7 @@ import type { Adapter } from '../kernels/contract.js'
 import { type KernelName, kernelNames } from '../kernels/index.js'
 import { implementations } from '../kernels/registry.js'
 import { messageOf } from '../pipeline/base/errors.js'
+import { counted } from '../pipeline/base/words.js'
 import { formatBytes, oneLine } from '../pipeline/stage-kit.js'
 import type { Output } from './terminal.js'
 
@@ -58,7 +59,7 @@ function lines({ name, isDefault, missing, detail, precision, threads, adapter }
     [
       oneLine(detail!),
       ...(detail === precision ? [] : [precision]),
-      ...(adapter ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
+      ...(adapter ? [] : [counted(threads!, 'thread')]),
     ].join(', ') + (isDefault ? ' (taken by itself)' : ''),
     ...(adapter ? adapterLines(adapter) : []),
   ]

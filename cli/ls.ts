@@ -1,7 +1,7 @@
 import { PipelineError } from '../pipeline/base/errors.js'
 import { suggestion } from '../pipeline/base/nearest.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import { type ListedRun, listRuns } from '../report/index.js'
 import { formatterOf } from '../report/metric-format.js'
@@ -38,7 +38,7 @@ export function listCommand(directories: readonly string[], flags: ListFlags, ou
   checkNames('--metric', flags.metric === undefined ? [] : metrics, new Set(infos.keys()))
   const runs = sorted(filtered(all, flags), flags.sort, infos)
   if (flags.json) output.write(`${JSON.stringify(runs.map(jsonOf))}\n`)
-  else if (runs.length === 0) output.write(all.length === 0 ? 'no runs\n' : `none of ${all.length} runs\n`)
+  else if (runs.length === 0) output.write(all.length === 0 ? 'no runs\n' : `none of ${counted(all.length, 'run')}\n`)
   else output.write(`${fittedColumns(columnsOf(runs, metrics, infos), output.width).join('\n')}\n`)
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
@@ -23,6 +24,9 @@ export async function tagCommand(words: readonly string[], flags: NotesFlags, ou
     )
   const both = add.filter((tag) => remove.includes(tag))
   if (both.length > 0) throw new PipelineError('ARGUMENTS', `${both.join(', ')}: expected +TAG or -TAG, found both`)
+  const tag = runs.length > 1 ? runs.find((word) => !existsSync(word)) : undefined
+  if (tag !== undefined)
+    throw new PipelineError('ARGUMENTS', `there is no run ${tag}; +${tag} adds a tag, -${tag} removes it`)
   await change(runs, { add, remove }, flags, output)
 }
 

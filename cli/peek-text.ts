@@ -1,5 +1,6 @@
 import { cellsOf, cutToCells, padToCells } from '../pipeline/base/cells.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
+import { counted } from '../pipeline/base/words.js'
 import type { ExamplesLook, FeatureLook } from '../report/examples.js'
 
 /** Classes and features that are listed; the rest is in `--json`. */
@@ -30,10 +31,6 @@ export function peekLines(look: ExamplesLook, width: number): string[] {
   return lines.map((line) => cutToCells(oneLine(line), width).trimEnd())
 }
 
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
-}
-
 /** Joins parts by commas into lines of at most this width. */
 function wrapped(parts: readonly string[], width: number): string[] {
   const lines: string[] = []
@@ -57,7 +54,7 @@ function classLines({ classes, splits }: ExamplesLook, width: number): string[] 
   const all = [['class', ...splits.map(({ name }) => name || '–')], ...rows]
   return [
     ...table(all, width),
-    ...(classes.length > MOST.classes ? [`… and ${classes.length - MOST.classes} more classes`] : []),
+    ...(classes.length > MOST.classes ? [`… and ${counted(classes.length - MOST.classes, 'more class')}`] : []),
   ]
 }
 

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { type TableFormat, tableFormatOf, tableFormats } from '../pipeline/formats/table-format.js'
 import { tableWriter } from '../pipeline/formats/table-writer.js'
 import { predictionsTable } from '../pipeline/wires/predictions.js'
@@ -152,9 +152,11 @@ function report(
   if (quiet) return
   const each = Object.entries(classes).map(([name, count]) => `${oneLine(name)} ${count}`)
   const shown = each.length > 20 ? [...each.slice(0, 20), '…'] : each
-  output.write(`${rows.toLocaleString('en')} rows: ${shown.join(', ')}; written to ${shortPath(resolve(out))}\n`)
+  output.write(
+    `${counted(rows, 'row', rows.toLocaleString('en'))}: ${shown.join(', ')}; written to ${shortPath(resolve(out))}\n`,
+  )
   if (labelled > 0)
     output.write(
-      `${((100 * right) / labelled).toFixed(2)} % of the ${labelled.toLocaleString('en')} rows with a label are right\n`,
+      `${((100 * right) / labelled).toFixed(2)} % right, of the ${counted(labelled, 'row', labelled.toLocaleString('en'))} with a label\n`,
     )
 }

@@ -1,5 +1,6 @@
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { textColumns } from '../pipeline/base/text-table.js'
+import { counted } from '../pipeline/base/words.js'
 import type { SweepStatus } from '../sweep/queue/index.js'
 
 /** The lines of a table of sweeps with the numbers of their points. */
@@ -14,5 +15,5 @@ export function statusLines(sweeps: readonly SweepStatus[]): string[] {
 /** One line about a sweep. */
 export function statusLine({ name, total, done, failed, running, waiting }: SweepStatus): string {
   const failures = failed > 0 ? `, ${failed} failed` : ''
-  return `${oneLine(name)}: ${done} of ${total} points done${failures}, ${running} running, ${waiting} waiting`
+  return `${oneLine(name)}: ${done} of ${counted(total, 'point')} done${failures}, ${running} running, ${waiting} waiting`
 }

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { KernelChoice } from '../kernels/index.js'
 import { slugOf } from '../pipeline/base/slug.js'
-import { listed, shortPath } from '../pipeline/base/words.js'
+import { counted, listed, shortPath } from '../pipeline/base/words.js'
 import type { SweepFlags } from '../sweep/index.js'
 import { planSweep } from '../sweep/index.js'
 import { freeName, type Server, Signer, type Submission, submit, Tasks } from '../sweep/queue/index.js'
@@ -43,14 +43,16 @@ export async function submitCommand(pipeline: string, flags: SubmitFlags, output
 function textOf({ name, total, added, retried }: Submission, server: Server, artifacts: string): string {
   const again = retried > 0 ? `, ${retried} again` : ''
   const where = added + retried > 0 ? `; runs go to ${shortPath(artifacts)}` : ''
-  return `${name}: ${total} points, ${added} of them new at ${server.name}${again}${where}\n`
+  return `${name}: ${counted(total, 'point')}, ${added} of them new at ${server.name}${again}${where}\n`
 }
 
 function notesOn({ gone, elsewhere }: Submission): string[] {
   const places = Object.entries(elsewhere).map(
     ([folder, count]) => `${count} of the points were submitted before, with their runs in ${folder}`,
   )
-  return gone > 0 ? [...places, `the runs of ${gone} points that are done are gone; --retry makes them again`] : places
+  return gone > 0
+    ? [...places, `the runs of ${counted(gone, 'finished point')} are gone; --retry makes them again`]
+    : places
 }
 
 /** The variables of an environment. Adds the names of those that are read to `used`. */

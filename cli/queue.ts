@@ -1,4 +1,4 @@
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { collect, Signer, statusOf, sweepNamed, work } from '../sweep/queue/index.js'
 import type { ReadingFlags } from './options.js'
 import { type QueueFlags, remarksTo, takeSecret, withServer } from './queue-connection.js'
@@ -107,6 +107,6 @@ export async function collectCommand(name: string | undefined, flags: CollectFla
     if (flags.json) return output.write(`${JSON.stringify(result)}\n`)
     const failures = failed > 0 ? `, ${failed} failed` : ''
     const directory = shortPath(result.directory)
-    output.write(`${done} of ${total} points done${failures}; millrace table ${directory} shows them\n`)
+    output.write(`${done} of ${counted(total, 'point')} done${failures}; millrace table ${directory} shows them\n`)
   })
 }

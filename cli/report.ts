@@ -1,4 +1,5 @@
 import { oneLine } from '../pipeline/base/plain-text.js'
+import { counted } from '../pipeline/base/words.js'
 import { writeReport } from '../report/index.js'
 import type { Output } from './terminal.js'
 
@@ -23,5 +24,5 @@ export async function reportCommand(directories: readonly string[], flags: Repor
   }
   for (const { experiment, verdict } of verdicts) if (verdict) output.write(`${oneLine(experiment)}: ${verdict}\n`)
   output.write(`${Math.ceil(bytes / 1024).toLocaleString('en')} kB in ${files[0]}\n`)
-  if (flags.tables !== undefined) output.write(`${files.length - 1} tables in ${flags.tables}\n`)
+  if (flags.tables !== undefined) output.write(`${counted(files.length - 1, 'table')} in ${flags.tables}\n`)
 }

@@ -6,7 +6,7 @@ import { Pipeline } from '../index.js'
 import { type KernelChoice, kernelNames } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
-import { listed, shortPath } from '../pipeline/base/words.js'
+import { counted, listed, shortPath } from '../pipeline/base/words.js'
 import { readDefinition } from '../pipeline/definition/read.js'
 import { attempt } from '../pipeline/files/files.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
@@ -149,7 +149,7 @@ function acceptFailure(status: string): (error: unknown) => PipelineError {
 
 function formatIdentical({ rows, files }: RunComparison, changes: readonly string[]): string {
   const but = changes.map((change) => `  although ${oneLine(change)}\n`).join('')
-  return `identical: ${rows} row${rows === 1 ? '' : 's'}, ${files.length} file${files.length === 1 ? '' : 's'}\n${but}`
+  return `identical: ${counted(rows, 'row')}, ${counted(files.length, 'file')}\n${but}`
 }
 
 function differenceProblems({ first, differing }: RunComparison, changes: readonly string[]): { message: string }[] {

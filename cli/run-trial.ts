@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { KernelChoice } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
+import { counted } from '../pipeline/base/words.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
 import type { Result } from '../pipeline/run/contract.js'
 import { run } from '../pipeline/run/run.js'
@@ -40,7 +41,7 @@ export async function smokeCommand(pipeline: Pipeline, flags: TrialFlags, output
   else if (!flags.quiet) {
     for (const note of notes) output.write(`note: ${oneLine(note)}\n`)
     output.write(
-      `${pipeline.name}: ${whole.graph.nodes.length} stages ran, ${steps} steps with at most ${rows} rows of each split, ${total.toFixed(2)} s; it would write ${[...files].join(', ')}\n`,
+      `${pipeline.name}: ${counted(whole.graph.nodes.length, 'stage')} ran, ${counted(steps, 'step')} with at most ${counted(rows, 'row')} of each split, ${total.toFixed(2)} s; it would write ${[...files].join(', ')}\n`,
     )
   }
   if (undrawn.length > 0) throw new PipelineError('CHECK', `${undrawn.join(', ')} failed; see the notes`)
@@ -72,7 +73,7 @@ export async function overfitCommand(
     )
   const { steps } = record.timings!
   if (flags.json) output.write(`${JSON.stringify({ passed: last === 1, rows: count, steps, accuracy: last })}\n`)
-  const known = `${(100 * last).toFixed(2)} % of ${count} rows of ${split} after ${steps} steps`
+  const known = `${(100 * last).toFixed(2)} % of ${counted(count, 'row')} of ${split} after ${counted(steps, 'step')}`
   if (last < 1)
     throw new PipelineError(
       'CHECK',

@@ -3,7 +3,7 @@ import type { KernelChoice } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { slugOf } from '../pipeline/base/slug.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { standingOf, startOrResume } from '../pipeline/run/begun.js'
 import type { Result, Run, RunSettings } from '../pipeline/run/contract.js'
 import { formatSummary } from '../pipeline/run/data-summary.js'
@@ -127,7 +127,7 @@ export async function follow(
           noted?.catch(() => {})
         }
         if (!isSilent) {
-          const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`
+          const threads = counted(event.threads, 'thread')
           progress?.print(
             `${oneLine(title)}: ${event.kernel} kernel (${event.detail}), ${threads}; writing ${directory}\n`,
           )
@@ -176,7 +176,7 @@ export async function follow(
 function summary({ history, record }: Result, directory: string): string {
   const timings = record.timings!
   const lines = [
-    `done in ${timings.total.toFixed(2)} s: ${timings.steps} steps`,
+    `done in ${timings.total.toFixed(2)} s: ${counted(timings.steps, 'step')}`,
     ...shareLines(history.at(-1) ?? {}, record.metrics ?? {}),
     `files in ${directory}: ${[...record.files].join(', ')}`,
   ]

@@ -1,6 +1,6 @@
 // Gives the built-in stages to the registry.
 import '../index.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { definitionSchema, testsSchema } from '../pipeline/definition/editor-schema.js'
 import { namedStages, usedStages } from '../pipeline/graph/used-stages.js'
 import { type ReadingFlags, readOptions } from './options.js'
@@ -26,7 +26,7 @@ export async function schemaCommand(
   if (flags.out === undefined) return output.write(text)
   writeOut(flags.out, text, { force: flags.force, isOwn: isSchema })
   output.write(
-    `${shortPath(flags.out)}: ${stages.length} stages${further.map(({ use }) => `, ${use}`).join('')}\n` +
+    `${shortPath(flags.out)}: ${counted(stages.length, 'stage')}${further.map(({ use }) => `, ${use}`).join('')}\n` +
       `In an editor with the YAML language server, this line on top of a pipeline uses it:\n# yaml-language-server: $schema=${shortPath(flags.out)}\n`,
   )
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { slugOf } from '../pipeline/base/slug.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import {
   formatPoint,
   type Outcome,
@@ -100,10 +100,10 @@ class Progress {
     this.ended = 0
     this.began = performance.now()
     const { halving } = this.plan
-    const until = !halving ? '' : epochs === undefined ? ' to the end' : ` for ${epochs} epochs`
+    const until = !halving ? '' : epochs === undefined ? ' to the end' : ` for ${counted(epochs, 'epoch')}`
     const before = total - missing
     this.output.progress(
-      `${this.plan.name}: ${total} points${until}, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
+      `${this.plan.name}: ${counted(total, 'point')}${until}, ${before > 0 ? `${before} there already, ` : ''}${missing} to run; writing ${directory}\n`,
     )
   }
 
@@ -120,7 +120,7 @@ class Progress {
   end({ done, total, halved, failed }: SweepResult, directory: string): void {
     const others = [...(halved > 0 ? [`${halved} ended early`] : []), ...(failed > 0 ? [`${failed} failed`] : [])]
     this.output.progress(
-      `${[`${done} of ${total} points done`, ...others].join(', ')}; millrace table ${directory} shows them\n`,
+      `${[`${done} of ${counted(total, 'point')} done`, ...others].join(', ')}; millrace table ${directory} shows them\n`,
     )
   }
 
@@ -130,7 +130,7 @@ class Progress {
 }
 
 function formatFailed({ failed, total }: SweepResult): string {
-  return `${failed} of ${total} points failed`
+  return `${failed} of ${counted(total, 'point')} failed`
 }
 
 function wordTime(seconds: number): string {

@@ -3,6 +3,7 @@ import type { RecordBatch } from 'apache-arrow'
 import { cellsOf, cutToCells, padToCells } from '../pipeline/base/cells.js'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
+import { counted } from '../pipeline/base/words.js'
 import { ArrowStreamWriter } from '../pipeline/wires/arrow-internals.js'
 import { openOutputFile } from './output-file.js'
 import type { Output } from './terminal.js'
@@ -88,9 +89,9 @@ function asText(batches: readonly RecordBatch[], { wire, index, skipped }: Table
   const cells = [names.map((name) => oneLine(name)), ...shown]
   const widths = names.map((_, c) => Math.min(WIDEST_CELL, Math.max(...cells.map((row) => cellsOf(row[c]!)))))
   const lines = [
-    `${oneLine(wire)}, table ${index + 1}: ${count} ${count === 1 ? 'row' : 'rows'}${skipped > 0 ? `; ${skipped} tables passed meanwhile` : ''}`,
+    `${oneLine(wire)}, table ${index + 1}: ${counted(count, 'row')}${skipped > 0 ? `; ${counted(skipped, 'table')} passed meanwhile` : ''}`,
     ...cells.map((row) => `  ${row.map((cell, c) => padToCells(cutToCells(cell, widths[c]!), widths[c]!)).join('  ')}`),
-    ...(count > shown.length ? [`  … and ${count - shown.length} more rows`] : []),
+    ...(count > shown.length ? [`  … and ${counted(count - shown.length, 'more row')}`] : []),
   ]
   return lines.map((line) => `${cutToCells(line, width - 1).trimEnd()}\n`).join('')
 }

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import type { RecordBatch, Table } from 'apache-arrow'
 import { Pipeline, start } from '../index.js'
 import { fileReason, messageOf, PipelineError } from '../pipeline/base/errors.js'
-import { cutName, listed, shortPath } from '../pipeline/base/words.js'
+import { counted, cutName, listed, shortPath } from '../pipeline/base/words.js'
 import { entryInside } from '../pipeline/files/inside.js'
 import { openRegularFile } from '../pipeline/files/regular-file.js'
 import { tableFromFile } from '../pipeline/formats/ipc.js'
@@ -48,11 +48,8 @@ export async function tapCommand(target: string, flags: TapFlags, output: Output
       ? await tapPipeline(await Pipeline.load(target, readOptions(flags)), flags, sink, stop.signal)
       : ((await tapRunning(resolve(target), flags, sink, stop.signal)) ??
         (await tapRecorded(resolve(target), flags, sink, stop.signal)))
-    if (stop.signal.aborted) throw new PipelineError('ABORTED', `interrupted after ${count} of ${n} tables`)
-    if (count < n)
-      output.warn(
-        `note: ${cutName(wire)} ended after ${count} ${count === 1 ? 'table' : 'tables'}, ${n} were asked for\n`,
-      )
+    if (stop.signal.aborted) throw new PipelineError('ABORTED', `interrupted after ${count} of ${counted(n, 'table')}`)
+    if (count < n) output.warn(`note: ${cutName(wire)} ended after ${counted(count, 'table')}, ${n} were asked for\n`)
     sink.end()
   } finally {
     sink.close()

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { Pipeline } from '../index.js'
 import type { KernelChoice } from '../kernels/index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { findDefinition } from '../pipeline/definition/find.js'
 import { replaceFile } from '../pipeline/files/files.js'
 import { createTests } from '../testing/create.js'
@@ -68,7 +68,7 @@ export async function testCommand(names: readonly string[], flags: TestFlags, ou
     const failed = results.filter(({ status }) => status === 'failed')
     if (failed.length === 0) return
     if (flags.update && updateAll(filtered(suites, flags.filter), results, output)) return
-    throw new PipelineError('CHECK', `${failed.length} of ${results.length} tests failed`)
+    throw new PipelineError('CHECK', `${failed.length} of ${counted(results.length, 'test')} failed`)
   } finally {
     stop.release()
   }
@@ -91,7 +91,7 @@ function updateAll(suites: readonly TestSuite[], results: readonly TestResult[],
     const own = results.filter(({ file }) => file === suite.file)
     if (own.every(({ status }) => status !== 'failed')) continue
     const { values, left } = updateTests(suite, own)
-    output.write(`${shortPath(suite.file)}: ${values} expected value${values === 1 ? '' : 's'} replaced\n`)
+    output.write(`${shortPath(suite.file)}: ${counted(values, 'expected value')} replaced\n`)
     for (const name of left)
       output.write(`  ${name}: not all of it can be replaced (conditions, errors, rows in other files)\n`)
     isAll &&= left.length === 0

@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { shortPath } from '../pipeline/base/words.js'
@@ -11,6 +12,9 @@ import { shareLines } from './share-lines.js'
 import { interruption, type Output } from './terminal.js'
 import { type GoingRun, goingRuns, looks, runLines } from './top-runs.js'
 
+/** Milliseconds until the next run of a folder is looked for. */
+const NEXT = 1000
+
 /** The flags of `millrace top`. */
 export interface TopFlags {
   /** Prints every state as a line of JSON. */
@@ -19,8 +23,8 @@ export interface TopFlags {
 
 /**
  * `millrace top`: shows a run of another process until it ends, or until q or Ctrl-C, which leave the run alone. Of a
- * run that has ended it says so. Of a folder, it shows the one run that goes on, or a line for each if there are several,
- * or if they are points of a sweep. Throws a PipelineError `ARGUMENTS` if the directory has no run.
+ * run that has ended it says so. Of a folder, it shows the one run that goes on and then the next, or a line for each if there
+ * are several, or if they are points of a sweep. Throws a PipelineError `ARGUMENTS` if the directory has no run.
  */
 export async function topCommand(place: string, { json = false }: TopFlags, output: Output): Promise<void> {
   const stop = interruption(output)
@@ -28,12 +32,18 @@ export async function topCommand(place: string, { json = false }: TopFlags, outp
   const signal = AbortSignal.any([stop.signal, leaving.signal])
   const leave = (): void => leaving.abort()
   try {
-    const directory = await runToShow(resolve(place), signal)
-    if (directory === undefined) await showRuns(resolve(place), json, output, signal, leave)
-    else {
-      const messages = await askRun(directory, { type: 'state' }, signal)
-      const reason = messages && (await show(messages, json, output, signal, leave))
-      if (!signal.aborted) output.write(endOf(directory, reason, json))
+    const folder = resolve(place)
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      const directory = await runToShow(folder, signal)
+      if (directory === undefined) await showRuns(folder, isFirst, json, output, signal, leave)
+      else {
+        const messages = await askRun(directory, { type: 'state' }, signal)
+        const reason = messages && (await show(messages, json, output, signal, leave))
+        if (!signal.aborted) output.write(endOf(directory, reason, json))
+      }
+      if (directory === undefined || directory === folder) break
+      // The next run of a loop in a shell needs a moment to begin.
+      await pause(NEXT, undefined, { signal }).catch(() => {})
     }
     // Ctrl-C is the usual way out.
     if (signal.aborted) process.exitCode = 0
@@ -53,9 +63,10 @@ async function runToShow(place: string, signal: AbortSignal): Promise<string | u
   return going.length === 1 && !isPoint ? directory : undefined
 }
 
-/** Shows a line for each run, until all have ended. How a run ended stays above. */
+/** Shows a line for each run, until all have ended. How a run ended stays above. Says so if none goes on. */
 async function showRuns(
   folder: string,
+  isFirst: boolean,
   json: boolean,
   output: Output,
   signal: AbortSignal,
@@ -69,7 +80,9 @@ async function showRuns(
     for await (const going of looks(() => runDirectories(folder), signal)) {
       if (!runs && going.length === 0)
         return output.write(
-          json ? '' : `no run in ${shortPath(folder)} goes on; millrace ls ${shortPath(folder)} lists them\n`,
+          json
+            ? ''
+            : `no ${isFirst ? 'run' : 'other run'} in ${shortPath(folder)} goes on; millrace ls ${shortPath(folder)} lists them\n`,
         )
       const over = (runs ?? []).filter(({ directory }) => !going.some((run) => run.directory === directory))
       runs = going

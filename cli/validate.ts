@@ -1,5 +1,6 @@
 import { Pipeline } from '../index.js'
 import { countProblems, PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { counted } from '../pipeline/base/words.js'
 import { reportProblems } from './code-frame.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import type { Output } from './terminal.js'
@@ -15,7 +16,7 @@ export async function validateCommand(
   for (const name of names) {
     try {
       const pipeline = await Pipeline.load(name, readOptions(flags))
-      sound.push(`${name}: sound, ${pipeline.graph.nodes.length} stages`)
+      sound.push(`${name}: sound, ${counted(pipeline.graph.nodes.length, 'stage')}`)
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error
       problems.push(...error.problems)
@@ -26,7 +27,7 @@ export async function validateCommand(
     for (const line of sound) output.write(`${line}\n`)
     reportProblems(problems, output)
     const count = countProblems(problems)
-    if (problems.length > 0) output.warn(`${count} problem${count === 1 ? '' : 's'}\n`)
+    if (problems.length > 0) output.warn(`${counted(count, 'problem')}\n`)
   }
   if (problems.length > 0) process.exitCode = 2
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { PipelineError } from '../pipeline/base/errors.js'
 import { entryPoint } from '../pipeline/base/package.js'
 import { type Random, randomStream } from '../pipeline/base/random.js'
+import { counted } from '../pipeline/base/words.js'
 import { runDirectoryOf } from '../pipeline/definition/trust.js'
 import { hasCheckpoints } from '../pipeline/directory/checkpoint.js'
 import { comparedFiles, differingFiles } from '../report/compared-files.js'
@@ -47,7 +48,7 @@ export async function verifyResumeCommand(name: string, flags: VerifyResumeFlags
   try {
     const trial = new Trial(name, flags, directory, stop.signal)
     const seconds = await trial.runWithoutKills()
-    print(`without kills: ${seconds.toFixed(2)} s, ${comparedFiles(trial.original).size} files to compare\n`)
+    print(`without kills: ${seconds.toFixed(2)} s, ${counted(comparedFiles(trial.original).size, 'file')} to compare\n`)
     const random = randomStream(flags.killSeed, 'verify-resume', 'moments')
     const runs: KilledRun[] = []
     for (let left = flags.kills; left > 0; left -= runs.at(-1)!.kills) {
@@ -77,7 +78,7 @@ function conclude(runs: readonly KilledRun[], { json, quiet }: VerifyResumeFlags
   const fromCheckpoint = count(runs, 'fromCheckpoint')
   const differing = [...new Set(runs.flatMap((run) => run.differing))].sort()
   const text =
-    `${survived} of ${kills} kills survived with identical files, in ${runs.length} runs; ` +
+    `${survived} of ${kills} kills survived with identical files, in ${counted(runs.length, 'run')}; ` +
     `after ${fromCheckpoint} kills there was a checkpoint`
   if (json) output.write(`${JSON.stringify({ kills, survived, fromCheckpoint, runs: runs.length, differing })}\n`)
   else if (!quiet) output.write(`${text}\n`)

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { dirname } from 'node:path'
 import { PipelineError } from '../pipeline/base/errors.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { findTests, readTests } from '../testing/test-file.js'
 import { type ReadingFlags, readOptions } from './options.js'
 import { interruption, type Output } from './terminal.js'
@@ -84,8 +84,6 @@ async function again(without: readonly string[], files: () => Promise<string[]>,
     stop.release()
   }
 }
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 function endOf(child: ChildProcess): Promise<'ended'> {
   return new Promise((resolve) => {

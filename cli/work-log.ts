@@ -1,4 +1,4 @@
-import { show } from '../pipeline/base/words.js'
+import { counted, show } from '../pipeline/base/words.js'
 import { formatPoint } from '../sweep/index.js'
 import type { Server, WorkEvent } from '../sweep/queue/index.js'
 import type { Output } from './terminal.js'
@@ -18,7 +18,7 @@ export class WorkLog {
 
   /** Prints that the worker is connected. */
   ready({ name }: Server, jobs: number): void {
-    this.print(`working at ${name} with ${jobs} job${jobs === 1 ? '' : 's'}\n`)
+    this.print(`working at ${name} with ${counted(jobs, 'job')}\n`)
   }
 
   /** Prints one event: a point that has ended, or trouble with the server. */
@@ -64,7 +64,7 @@ export class WorkLog {
   end(): void {
     const { done, failed, lost, back } = this.counts
     const others = [failed > 0 && `${failed} failed`, lost > 0 && `${lost} lost`, back > 0 && `${back} handed back`]
-    this.print(`${[`${done} points done`, ...others.filter(Boolean)].join(', ')}\n`)
+    this.print(`${[`${counted(done, 'point')} done`, ...others.filter(Boolean)].join(', ')}\n`)
   }
 
   /** Prints an event. Failures are errors, which are printed even if the user wants nothing else. */

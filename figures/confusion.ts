@@ -1,4 +1,5 @@
 import { largest } from '../pipeline/base/largest.js'
+import { counted } from '../pipeline/base/words.js'
 import { heatmap } from './heatmap.js'
 import { drawing, text } from './svg.js'
 import { textWidth, theme, truncateText } from './theme.js'
@@ -90,7 +91,9 @@ export async function confusionFigure(confusion: Confusion, { title }: Confusion
   const rise = !isSlanted ? size : angle === -90 ? nameWidth : nameWidth * Math.SQRT1_2 + size
   const { sizes, muted } = theme
 
-  const heading = title ?? `Accuracy ${percent(confusion.accuracy)} on ${confusion.rows.toLocaleString('en')} rows`
+  const heading =
+    title ??
+    `Accuracy ${percent(confusion.accuracy)} on ${counted(confusion.rows, 'row', confusion.rows.toLocaleString('en'))}`
   const x = MARGIN + 22 + nameWidth + 8
   const y = MARGIN + sizes.title + 18 + 16 + rise + 8
   const [width, height] = [k * cell, k * cell]

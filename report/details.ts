@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { counted } from '../pipeline/base/words.js'
 import { dataTable, remarkList, sheetTable } from './data-table.js'
 import { type Html, html } from './html.js'
 import { image } from './image.js'
@@ -69,7 +70,7 @@ export function environmentSection({ experiments, checks }: Report): Html {
       Object.entries(versions)
         .map(([name, version]) => `${name} ${version}`)
         .join(', ') || '–',
-      kernel ? `${kernel.name} (${kernel.detail}), ${kernel.threads} thread${kernel.threads === 1 ? '' : 's'}` : '–',
+      kernel ? `${kernel.name} (${kernel.detail}), ${counted(kernel.threads, 'thread')}` : '–',
       machine ? `${machine.cpu}, ${machine.cores} cores, ${machine.platform}` : '–',
     ]
     machines.set(JSON.stringify(row), row)

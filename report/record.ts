@@ -6,7 +6,7 @@ import { fileReason, messageOf, PipelineError } from '../pipeline/base/errors.js
 import { checkDepth } from '../pipeline/base/json.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { optionChange } from '../pipeline/directory/configuration.js'
-import { hasInside } from '../pipeline/files/inside.js'
+import { hasInside, namesInside } from '../pipeline/files/inside.js'
 import { gitState } from '../pipeline/run/git-state.js'
 import { storedMetricInfos } from '../pipeline/wires/metric-info.js'
 import { readText } from './sheets.js'
@@ -78,8 +78,16 @@ export function readRecord(directory: string): StoredRecord {
     new PipelineError('ARGUMENTS', `${directory} is no run directory: ${why}`)
   if (!isDirectory(directory, refuse)) throw refuse('it is a file; give the directory that `millrace run` wrote')
   if (!hasInside(directory, 'run.json'))
-    throw refuse('it has no run.json; give the directory that `millrace run` wrote')
+    throw refuse(
+      isFolderOfRuns(directory)
+        ? `it is a folder of them; name the runs, such as ${join(directory, '*')}`
+        : 'it has no run.json; give the directory that `millrace run` wrote',
+    )
   return recordInside(directory, 'run.json')
+}
+
+function isFolderOfRuns(directory: string): boolean {
+  return namesInside(directory).some((name) => hasInside(directory, `${name}/run.json`))
 }
 
 /** Reads a `run.json` inside a directory. Throws a PipelineError `DATA` if it cannot be read, or is damaged. */

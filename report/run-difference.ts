@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { DataSource } from '../pipeline/base/data-source.js'
+import { counted } from '../pipeline/base/words.js'
 import { comparedFiles, differingFiles } from './compared-files.js'
 import { type DefinedOption, type DefinedOptions, definedOptions } from './defined-options.js'
 import { type MetricDifference, metricDifferences } from './metric-differences.js'
@@ -151,7 +152,7 @@ function rowsOf({ examples = {} }: StoredRecord): Map<string, string> {
   return new Map(
     Object.entries(examples).flatMap(([stage, { classes, splits }]) => [
       [`${stage}: classes`, `${classes.length} (${classes.join(', ')})`] as const,
-      ...splits.map(({ name, rows }) => [`${stage}: ${name}`, `${rows} rows`] as const),
+      ...splits.map(({ name, rows }) => [`${stage}: ${name}`, counted(rows, 'row')] as const),
     ]),
   )
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { counted } from '../pipeline/base/words.js'
 import { type ColumnInfos, metricInfoByName } from '../pipeline/wires/metric-info.js'
 import { isBetter, type MetricsRow, metricColumns } from '../pipeline/wires/metrics.js'
 import { defaultMonitor, directionOf } from '../sweep/monitor.js'
@@ -187,7 +188,7 @@ export function settingsTable(settings: Settings, columns?: readonly string[]): 
   const hasTags = rows.some((row) => tagsOf(row).length > 0)
   return {
     id: 'settings',
-    caption: `${rows.length} setting${rows.length === 1 ? '' : 's'}${isRepeated ? deviationNote(rows) : ''}`,
+    caption: `${counted(rows.length, 'setting')}${isRepeated ? deviationNote(rows) : ''}`,
     columns: [
       ...shown.map((name): Column => ({ name, isNumeric: rows.every((row) => isNumeric(row, name)) })),
       ...(isDefault && isRepeated ? [{ name: 'runs', isNumeric: true }] : []),

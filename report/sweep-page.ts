@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { pngOf } from '../figures/index.js'
+import { counted } from '../pipeline/base/words.js'
 import type { Attempts } from './attempts.js'
 import { dataTable, remarkList } from './data-table.js'
 import { formatPage } from './frame.js'
@@ -52,6 +53,6 @@ function summary({ attempts }: Attempts, { rows, monitor }: Settings): Html {
   const values = Object.entries(best?.settings ?? {}).map(([name, value]) => `${name} ${formatValue(value)}`)
   const open = attempts.length - done - failed
   const others = [failed > 0 && `, ${failed} failed`, open > 0 && `, ${open} still to come`]
-  return html`<p>${rows.length} settings, ${attempts.length} runs: ${done} done${others}.
+  return html`<p>${counted(rows.length, 'setting')}, ${counted(attempts.length, 'run')}: ${done} done${others}.
 ${best && html`Best by ${monitor}: <strong>${values.join(', ')}</strong>${tied.length > 0 && ` and ${tied.length} more with the same metrics`}.`}</p>`
 }

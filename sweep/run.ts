@@ -1,5 +1,6 @@
 import { PipelineError } from '../pipeline/base/errors.js'
 import { version } from '../pipeline/base/package.js'
+import { counted } from '../pipeline/base/words.js'
 import { attempt, makeFolder } from '../pipeline/files/files.js'
 import { lockDirectory } from '../pipeline/files/lock.js'
 import { mergeMetricInfos } from '../pipeline/wires/metric-info.js'
@@ -156,6 +157,6 @@ class SweepRunner {
 }
 
 function endedEarly(code: 'ABORTED' | 'STAGE', why: string, { done, failed, missing }: SweepResult): PipelineError {
-  const counts = `${done} points are done, ${failed} failed, ${missing} are missing`
+  const counts = `${counted(done, 'point')} done, ${failed} failed, ${missing} missing`
   return new PipelineError(code, `${why}: ${counts}; the same command goes on from here`)
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { inFileOrder, PipelineError, type Problem } from '../pipeline/base/errors.js'
+import { counted } from '../pipeline/base/words.js'
 import { checkPart } from '../pipeline/definition/issues.js'
 import { textValue } from '../pipeline/definition/outside-text.js'
 import { type Override, overrideOf, parseAssignment } from '../pipeline/definition/overrides.js'
@@ -46,7 +47,7 @@ export function checkCount(settings: number, runs: number): void {
   if (settings * runs > MAX_SETTINGS)
     throw new PipelineError(
       'DEFINITION',
-      `sweep: expected at most ${MAX_SETTINGS} points, got ${settings * runs}: ${settings} settings with ${runs} runs each`,
+      `sweep: expected at most ${MAX_SETTINGS} points, got ${settings * runs}: ${counted(settings, 'setting')} with ${counted(runs, 'run')} each`,
     )
 }
 

@@ -1,5 +1,6 @@
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { textColumns } from '../pipeline/base/text-table.js'
+import { counted } from '../pipeline/base/words.js'
 import type { ExpectedCell } from '../pipeline/definition/tests.js'
 import type { Cell, CellRow } from './cells.js'
 import { inWords } from './compare.js'
@@ -14,7 +15,7 @@ export function failureLines({ where, message, inputs = [], rows }: Failure, wit
   return [
     oneLine(`${where}  ${message}`),
     ...(withInputs ? inputs : []).flatMap(({ place, count, rows: shown }) => [
-      `  input at ${place}, ${count} row${count === 1 ? '' : 's'}${count > shown.length ? `, the first ${shown.length}` : ''}:`,
+      `  input at ${place}, ${counted(count, 'row')}${count > shown.length ? `, the first ${shown.length}` : ''}:`,
       ...tableLines(shown).map((line) => `    ${line}`),
     ]),
     ...(rows

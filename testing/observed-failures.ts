@@ -1,4 +1,4 @@
-import { listed } from '../pipeline/base/words.js'
+import { counted, listed } from '../pipeline/base/words.js'
 import type { Expectation, ExpectedCell } from '../pipeline/definition/tests.js'
 import type { CellRow } from './cells.js'
 import { cellProblem, inWords, rowDifferences } from './compare.js'
@@ -88,7 +88,7 @@ function compareRows(
   if (match === 'some') {
     const missing = expected.filter((row) => !rows.some((got) => rowDifferences([row], [got], tolerance).length === 0))
     if (missing.length > 0)
-      fail('rows', `${place}: none of ${count} rows is ${missing.map(rowInWords).join(', nor ')}`, {
+      fail('rows', `${place}: none of ${counted(count, 'row')} is ${missing.map(rowInWords).join(', nor ')}`, {
         rows: { expected: missing, got: rows.slice(0, Math.max(3, missing.length)), differences: [] },
       })
     return
@@ -100,7 +100,7 @@ function compareRows(
   if (differences.length === 0 && !isCountWrong) return
   const first = differences[0]
   const message = isCountWrong
-    ? `${place}: expected ${match === 'all' ? '' : 'at least '}${expected.length} rows, got ${count}`
+    ? `${place}: expected ${match === 'all' ? '' : 'at least '}${counted(expected.length, 'row')}, got ${count}`
     : `${place}: rows[${first!.row}].${first!.column}${first!.index === undefined ? '' : `[${first!.index}]`}: ${first!.message}` +
       (differences.length > 1 ? `; and ${differences.length - 1} more` : '')
   const values = isCountWrong

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { widthOf } from '../../kernels/network-shape.js'
 import { PipelineError } from '../../pipeline/base/errors.js'
-import { shortPath } from '../../pipeline/base/words.js'
+import { counted, shortPath } from '../../pipeline/base/words.js'
 import { optionSchema } from '../../pipeline/definition/option-schema.js'
 import { builtInStages } from '../../pipeline/graph/registry.js'
 import { type DataSummary, formatSummary } from '../../pipeline/run/data-summary.js'
@@ -26,6 +26,8 @@ export interface Found {
   readonly summary: string
   /** The number of rows, as far as they were counted. */
   readonly rows: number
+  /** True if nearly all rows are of one class. */
+  readonly isUnbalanced?: boolean
   /** What was found, for programs. */
   readonly found: FoundTable | DataSummary
 }
@@ -69,16 +71,17 @@ async function lookAtColumns(
     : await lookAtTable(from, missing)
   const found = tableOptions(from, table, (option) => Object.hasOwn(properties, option))
   const isSmall = table.rows < FEW_ROWS
-  const { notes, remarks, classes } = found
+  const { notes, remarks, classes, isUnbalanced } = found
   const options = { ...escaped(found.options), path: named(from) }
-  const count = `${table.isWhole ? '' : 'at least '}${table.rows} ${table.rows === 1 ? 'row' : 'rows'}`
+  const count = `${table.isWhole ? '' : 'at least '}${counted(table.rows, 'row')}`
   return {
     use,
     options: isSmall ? { ...options, fractions: { train: 1 } } : options,
     notes,
     remarks: isSmall ? [...remarks, 'With so few rows, all of them train and nothing is left for a test.'] : remarks,
-    summary: `${basename(from)}: ${count} of ${table.columns.length} columns, label ${JSON.stringify(found.options.label)} (${classes} ${classes === 1 ? 'value' : 'values'})`,
+    summary: `${basename(from)}: ${count} of ${counted(table.columns.length, 'column')}, label ${JSON.stringify(found.options.label)} (${counted(classes, 'value')})`,
     rows: table.rows,
+    isUnbalanced,
     found: table,
   }
 }

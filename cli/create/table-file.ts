@@ -35,6 +35,10 @@ export interface FoundColumn {
   readonly distinct: number
   /** How many rows have the rarest value. */
   readonly rarest: number
+  /** The value that most rows have; the first of several. */
+  readonly commonest: string | undefined
+  /** How many rows have it. */
+  readonly most: number
 }
 
 /** What a look at a file with a table found. */
@@ -111,13 +115,12 @@ export function foundColumns(
   })
 }
 
-function valuesOf(values: readonly string[]): Pick<FoundColumn, 'distinct' | 'rarest'> {
+function valuesOf(values: readonly string[]): Pick<FoundColumn, 'distinct' | 'rarest' | 'commonest' | 'most'> {
   const counts = new Map<string, number>()
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
-  return {
-    distinct: counts.size,
-    rarest: [...counts.values()].reduce((least, count) => Math.min(least, count), values.length),
-  }
+  const all = [...counts].sort(([, a], [, b]) => b - a)
+  const [commonest, most = 0] = all[0] ?? []
+  return { distinct: counts.size, rarest: all.at(-1)?.[1] ?? 0, commonest, most }
 }
 
 /** The beginning of a file, unpacked. */

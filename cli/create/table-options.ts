@@ -1,4 +1,4 @@
-import { listed } from '../../pipeline/base/words.js'
+import { counted, listed } from '../../pipeline/base/words.js'
 import type { FoundColumn, FoundTable } from './table-file.js'
 import type { Options } from './wiring.js'
 
@@ -12,6 +12,8 @@ export interface TableOptions {
   readonly remarks: readonly string[]
   /** How many classes were seen. */
   readonly classes: number
+  /** True if nearly all rows are of one class, so that the accuracy alone says little. */
+  readonly isUnbalanced: boolean
 }
 
 /** Names that label columns often have. */
@@ -27,6 +29,9 @@ const MOST_CLASSES = 100
 /** A class with a smaller share of the rows is rare: it could be missing in a split that is drawn at random. */
 const RARE = 0.1
 
+/** A class with a larger share of the rows makes the accuracy high whatever is learned. */
+const COMMON = 0.7
+
 /** A column with more different texts than this becomes no features. */
 const MOST_TEXTS = 50
 
@@ -41,14 +46,21 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
   const isId = (column: FoundColumn): boolean =>
     column.distinct === rows && rows > 1 && (column.isNumeric ? column.isWhole && IDS.test(column.name ?? 'x') : true)
   const isDropped = (column: FoundColumn): boolean =>
-    column.distinct === 0 || isId(column) || (!column.isNumeric && (!knows('text') || column.distinct > MOST_TEXTS))
+    column.distinct === 0 ||
+    (column.distinct === 1 && column.missing === 0 && rows > 1) ||
+    isId(column) ||
+    (!column.isNumeric && (!knows('text') || column.distinct > MOST_TEXTS))
   const dropped = others.filter(isDropped)
   const kept = others.filter((column) => !isDropped(column))
   const texts = kept.filter(({ isNumeric }) => !isNumeric)
   const holes = kept.filter(({ missing }) => missing > 0)
-  const ruleOf = (found: readonly FoundColumn[], rule: (column: FoundColumn) => string): Options =>
+  const ruleOf = (found: readonly FoundColumn[], rule: (column: FoundColumn) => unknown): Options =>
     Object.fromEntries(found.map((column) => [String(nameOf(column)), rule(column)]))
-  const missing = ruleOf(holes, ({ isNumeric }) => (isNumeric ? 'median' : 'mode'))
+  // Of one text, it matters whether it is there.
+  const missing = ruleOf(holes, ({ isNumeric, distinct }) =>
+    isNumeric ? 'median' : distinct === 1 ? { constant: 'none' } : 'mode',
+  )
+  const isUnbalanced = label.distinct >= 2 && label.distinct <= MOST_CLASSES && label.most > COMMON * rows
   const isRare = label.distinct >= 2 && label.distinct <= MOST_CLASSES && label.rarest < RARE * rows
   const wanted: Record<string, unknown> = {
     path,
@@ -64,9 +76,14 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
     ...(Object.keys(missing).length > 0 && { missing }),
   }
   const unknown = Object.keys(wanted).filter((option) => !knows(option))
+  const reasonOf = (column: FoundColumn): string => {
+    if (column.distinct === 0) return 'empty'
+    if (column.distinct === 1) return 'one value'
+    return column.isNumeric ? 'numbers the rows' : counted(column.distinct, 'different text')
+  }
   const told = (found: readonly FoundColumn[]): string =>
     listed(
-      found.slice(0, 10).map((column) => `"${nameOf(column)}"`),
+      found.slice(0, 10).map((column) => `"${nameOf(column)}" (${reasonOf(column)})`),
       'and',
     )
   return {
@@ -74,30 +91,36 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
     notes: {
       label: `Found: ${label.distinct} different values.`,
       ...(isRare && {
-        stratify: `Found: a class with ${label.rarest} of ${rows} rows. Each split has its share of every class.`,
+        stratify: `Found: a class with ${label.rarest} of ${counted(rows, 'row')}. Each split has its share of every class.`,
       }),
       ...(dropped.length > 0 && {
-        drop: 'Found: columns that number the rows, are empty, or have too many different texts.',
+        drop: `Found: ${told(dropped)}.`,
       }),
       ...(texts.length > 0 && { text: 'Found: columns with texts.' }),
       ...(holes.length > 0 && { missing: 'Found: cells without a value.' }),
     },
     remarks: [
       ...(skip > 0
-        ? [`Not in the table: the first ${skip === 1 ? 'line' : `${skip} lines`} ("${shortened(skipped!)}").`]
+        ? [`Not in the table: the first ${skip === 1 ? 'line' : counted(skip, 'line')} ("${shortened(skipped!)}").`]
         : []),
       ...(label.distinct > MOST_CLASSES
         ? [`The label has ${label.distinct} different values: is it a class? Millrace trains classifiers.`]
         : []),
       ...(label.distinct < 2 ? ['The label has one value only: there is nothing to learn.'] : []),
       ...(label.missing > 0
-        ? [`${label.missing} rows have no label; they must be taken out of the file before training.`]
+        ? [`${counted(label.missing, 'row')} without a label; they must be taken out of the file before training.`]
         : []),
       ...(kept.length === 0 ? ['No column is left that can be a feature.'] : []),
       ...(dropped.length > 0 ? [`Left out: ${told(dropped)}.`] : []),
+      ...(isUnbalanced
+        ? [
+            `${((100 * label.most) / rows).toFixed(0)} % of the rows are "${label.commonest}", so look at balanced_accuracy; classWeights: balanced trains for it.`,
+          ]
+        : []),
       ...unknown.map((option) => `The file needs the option "${option}", which the load stage does not have.`),
     ],
     classes: label.distinct,
+    isUnbalanced,
   }
 }
 

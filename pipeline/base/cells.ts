@@ -36,9 +36,22 @@ export function cutToCells(text: string, cells: number): string {
   return text.slice(0, length)
 }
 
-/** The text with spaces at its end, so that it takes at least so many cells. */
-export function padToCells(text: string, cells: number): string {
-  return text + ' '.repeat(Math.max(0, cells - cellsOf(text)))
+/** The longest end of a text that takes at most so many cells. */
+export function endInCells(text: string, cells: number): string {
+  let left = cells
+  let length = 0
+  for (const grapheme of [...graphemesOf(text)].reverse()) {
+    left -= cellsOfOne(grapheme)
+    if (left < 0) break
+    length += grapheme.length
+  }
+  return text.slice(text.length - length)
+}
+
+/** The text with spaces at its end, or at its start, so that it takes at least so many cells. */
+export function padToCells(text: string, cells: number, side: 'start' | 'end' = 'end'): string {
+  const spaces = ' '.repeat(Math.max(0, cells - cellsOf(text)))
+  return side === 'end' ? text + spaces : spaces + text
 }
 
 /** Only printable ASCII needs no segmenter, which is slow. */

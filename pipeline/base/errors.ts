@@ -2,7 +2,7 @@ import { isDeviceFailure } from '../../kernels/device-failure.js'
 import { isOutOfMemory } from '../../kernels/memory.js'
 import { oneLine } from './plain-text.js'
 import { loadProblem, reasonOf, systemMessage, UnfitFile } from './system-errors.js'
-import { shortPath } from './words.js'
+import { counted, shortPath } from './words.js'
 
 /** The codes of errors. */
 export const errorCodes = [
@@ -100,7 +100,7 @@ export function inFileOrder(problems: readonly Problem[]): Problem[] {
   if (others.length === 0) return [...told.values()]
   const { where } = inOneLine({ where: others[0]!.where, message: '' })
   const more = countProblems(others)
-  return [...told.values(), { where, message: `and ${more} more problem${more === 1 ? '' : 's'}`, more }]
+  return [...told.values(), { where, message: `and ${counted(more, 'more problem')}`, more }]
 }
 
 /** The number of problems in a list of `inFileOrder`. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { listed } from './words.js'
+import { counted, listed } from './words.js'
 
 /** An interval of training: a number of epochs or of steps, 1 or more. */
 export type TrainingInterval = { readonly epochs: number } | { readonly steps: number }
@@ -66,7 +66,7 @@ export function formatEvery(every: Every): string {
     return seconds % 60 === 0 ? `${seconds / 60}min` : `${seconds}s`
   }
   const [count, unit] = 'epochs' in every ? [every.epochs, 'epoch'] : [every.steps, 'step']
-  return count === 1 ? unit : `${count} ${unit}s`
+  return count === 1 ? unit : counted(count, unit)
 }
 
 /** The part of a table's position that `isDueAt` reads. */

@@ -16,6 +16,21 @@ function currentFolder(): string | undefined {
   }
 }
 
+/**
+ * A number of things: `1 row`, `12 rows`, `2 classes`, `3 queries`.
+ *
+ * @param text how the number is written
+ */
+export function counted(count: number, thing: string, text = String(count)): string {
+  return `${text} ${count === 1 ? thing : plural(thing)}`
+}
+
+/** The plural of a regular noun. */
+function plural(noun: string): string {
+  if (/(s|x|z|tch|sh)$/.test(noun)) return `${noun}es`
+  return /[^aeiou]y$/.test(noun) ? `${noun.slice(0, -1)}ies` : `${noun}s`
+}
+
 /** A longer list does not help the user. */
 const MAX_WORDS = 30
 
@@ -29,9 +44,15 @@ export function listed(words: readonly string[], conjunction = 'or'): string {
 /** Names that a message shows of a long list, and the characters that it shows of each. */
 const SHOWN = { names: 5, characters: 40 }
 
-/** Lists names for a message. Of a long list it shows the first five: `a, b, c, d, e … (3072 in all)`. */
+/**
+ * Lists names for a message. Of a long list it shows the first five: `a, b, c, d, e … (3072 in all)`. A name that would not
+ * be seen as one (it is empty, or has a comma) is in quotes.
+ */
 export function someOf(names: readonly string[]): string {
-  const list = names.slice(0, SHOWN.names).map(cutName).join(', ')
+  const list = names
+    .slice(0, SHOWN.names)
+    .map((name) => (/^$|,|^\s|\s$/.test(name) ? `"${cutName(name)}"` : cutName(name)))
+    .join(', ')
   return names.length > SHOWN.names ? `${list} … (${names.length} in all)` : list
 }
 

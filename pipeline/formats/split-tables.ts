@@ -1,6 +1,6 @@
 import type { Field, Table } from 'apache-arrow'
 import { listed } from '../base/words.js'
-import type { StageContext } from '../stage/stage.js'
+import type { StageContext } from '../stage/context.js'
 import { examplesTable } from '../wires/examples.js'
 import { perRowOf } from '../wires/per-row.js'
 import { type RowSource, unreadTable } from '../wires/unread.js'

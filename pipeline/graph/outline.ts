@@ -1,3 +1,4 @@
+import { counted } from '../base/words.js'
 import type { Facts } from '../stage/facts.js'
 import type { Ports } from '../stage/port.js'
 import type { Graph } from './node.js'
@@ -77,7 +78,7 @@ function knownOf({ shape, classes, splits, learner, metrics }: Facts): string[] 
   return [
     ...(learner ? [`learner ${learner.name}`] : []),
     ...(shape ? [`${shape.length > 1 ? `${shape.join('×')} = ` : ''}${width} features`] : []),
-    ...(classes ? [`${classes.length} classes`] : []),
+    ...(classes ? [counted(classes.length, 'class')] : []),
     ...(splits ? [`splits ${some(splits)}`] : []),
     ...(metrics ? [`columns ${some(metrics)}`] : []),
   ]

@@ -33,8 +33,14 @@ export class StageClock implements PushClock {
   private lastMeasured = 0
   private last = 0
 
-  /** @param stages number of stages */
-  constructor(stages: number) {
+  private readonly now: () => number
+
+  /**
+   * @param stages number of stages
+   * @param now tells the time in milliseconds
+   */
+  constructor(stages: number, now = () => performance.now()) {
+    this.now = now
     this.worked = new Float64Array(stages)
     this.ofPush = new Float64Array(stages)
   }
@@ -42,7 +48,7 @@ export class StageClock implements PushClock {
   /** Begins to measure. No stage is active yet. */
   start(): void {
     this.isOn = true
-    this.last = performance.now()
+    this.last = this.now()
     this.lastMeasured = this.last
   }
 
@@ -82,7 +88,7 @@ export class StageClock implements PushClock {
   /** Counts the time until now. */
   mark(): void {
     if (!this.isOn) return
-    const now = performance.now()
+    const now = this.now()
     const time = now - this.last
     this.last = now
     this.measured += time

@@ -1,7 +1,9 @@
+import { counted } from '../base/words.js'
+
 /** What a run of so many ranks says about a job of another number of processes. */
 export function sizeProblem(ranks: number, size: number): string {
   return (
-    `parallel.ranks is ${ranks}, but this job has ${size} ${size === 1 ? 'process' : 'processes'}: start it with ` +
+    `parallel.ranks is ${ranks}, but this job has ${counted(size, 'process')}: start it with ` +
     `"mpirun -n ${ranks} millrace run …" (or srun --mpi=pmix -n ${ranks}), or say --set parallel.ranks=${size}`
   )
 }

@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
 import { widthOf } from '../../kernels/network-shape.js'
-import { cutName, someOf } from '../base/words.js'
+import { counted, cutName, someOf } from '../base/words.js'
 import type { Node } from '../graph/node.js'
 import { kernelRows, layoutOf, splitOf } from '../wires/examples.js'
 import { shareOf } from '../wires/shares.js'
@@ -75,7 +75,7 @@ export function classRemarks({ classes, splits }: DataSummary): string[] {
   const rows = rowsIn(splits)
   const remarks: string[] = []
   if (classes.length >= MANY_CLASSES && classes.length > rows / 2)
-    remarks.push(`${classes.length} classes for ${rows} rows: is the label column one of ids?`)
+    remarks.push(`${counted(classes.length, 'class')} for ${counted(rows, 'row')}: is the label column one of ids?`)
   else if (areMeasurements(classes, rows))
     remarks.push(
       `${classes.length} classes, all of them numbers such as ${classes.find((name) => /[.e]/i.test(name)) ?? classes[0]}: is ` +
@@ -119,12 +119,12 @@ export function formatSummary({ shape, classes, splits }: DataSummary, shown = {
   const rows = rowsIn(splits)
   const features = widthOf(shape)
   const parts = shown.splits ? ` (${splits.map((split) => `${split.name} ${split.rows}`).join(', ')})` : ''
-  const counted = splits.every(({ perClass }) => perClass)
+  const areCounted = splits.every(({ perClass }) => perClass)
   const names = classes.slice(0, SHOWN).map((name, c) => {
     const count = splits.map(({ perClass }) => perClass?.[c] ?? 0).join(' + ')
-    return counted ? `${cutName(name)} (${count})` : cutName(name)
+    return areCounted ? `${cutName(name)} (${count})` : cutName(name)
   })
   const rest = classes.length > SHOWN ? ' …' : ''
-  const size = `${rows} row${rows === 1 ? '' : 's'} × ${features} feature${features === 1 ? '' : 's'}`
-  return `${size}${parts}, ${classes.length} class${classes.length === 1 ? '' : 'es'}: ${names.join(', ')}${rest}`
+  const size = `${counted(rows, 'row')} × ${counted(features, 'feature')}`
+  return `${size}${parts}, ${counted(classes.length, 'class')}: ${names.join(', ')}${rest}`
 }

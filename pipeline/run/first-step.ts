@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
 import type { Observable } from 'rxjs'
 import { PipelineError, type Problem } from '../base/errors.js'
+import { counted } from '../base/words.js'
 import type { Checkpoint } from '../directory/checkpoint.js'
 import type { Graph, Node } from '../graph/node.js'
 import type { Ports } from '../stage/port.js'
@@ -137,7 +138,7 @@ function nothingToDo({ checkpoint, lastStep }: FirstStepOptions, position: Posit
   if (lastStep === undefined)
     return new Refusal(
       'ARGUMENTS',
-      `no step is left: the run has made ${checkpoint?.step ?? 0} steps before it was stopped, and the definition asks for no more; give it more epochs`,
+      `no step is left: the run has made ${counted(checkpoint?.step ?? 0, 'step')} before it was stopped, and the definition asks for no more; give it more epochs`,
     )
   if (position && position.epochs * position.steps < lastStep) return tooShort({ checkpoint, lastStep })
   return new NothingToDo(`nothing to do: the run has made all of its ${lastStep} steps; nothing was changed`)

@@ -70,7 +70,8 @@ export class Twins {
       ...(this.isCut ? [`among the first ${this.rows} rows`] : []),
     ].join(', ')
     return [...found.values()].map(({ split, other, rows, relabelled, of }) => {
-      const [are, have] = rows === 1 ? ['is', 'has'] : ['are', 'have']
+      const are = rows === 1 ? 'is' : 'are'
+      const have = relabelled === 1 ? 'has' : 'have'
       const also = `${rows} of ${of} rows of ${split} ${are} in ${other} too, with equal features`
       return `${also}${relabelled > 0 ? `; ${relabelled} of them ${have} another label there` : ''}${note && ` (${note})`}`
     })

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import {
   batchOfShards,
   checkSplit,
+  counted,
   countsOf,
   defineStage,
   exampleFields,
@@ -221,7 +222,7 @@ function* batches(
       'DATA',
       count === 0
         ? `the split "${split}" has no rows`
-        : `the split "${split}" has ${count} rows, less than one batch of ${size}, and dropLast leaves it out`,
+        : `the split "${split}" has ${counted(count, 'row')}, less than one batch of ${size}, and dropLast leaves it out`,
     )
   const cuts: Table[] = []
   for (let epoch = first; epoch <= epochs; epoch++) {

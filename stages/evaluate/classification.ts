@@ -4,6 +4,7 @@ import { z } from 'zod'
 import {
   checkLearner,
   checkSplit,
+  counted,
   defineStage,
   type Facts,
   isDueAt,
@@ -120,7 +121,7 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
   const width = ({ shape }: Facts): number | undefined => shape && widthOf(shape)
   const [trained, given] = [width(parameters), width(examples)]
   if (trained !== undefined && given !== undefined && trained !== given)
-    problem(`the parameters are for ${trained} features, the examples have ${given}`)
+    problem(`the parameters are for ${counted(trained, 'feature')}, the examples have ${given}`)
   if (parameters.classes && examples.classes && parameters.classes.length !== examples.classes.length)
     problem(`the parameters are for ${parameters.classes.length} classes, the examples have ${examples.classes.length}`)
 }

@@ -2,6 +2,7 @@ import type { Table } from 'apache-arrow'
 import { EMPTY, from, ignoreElements, type Observable } from 'rxjs'
 import { etaAt, mostInStep } from '../../learners/index.js'
 import {
+  counted,
   isDueAt,
   kernelRows,
   type Numbers,
@@ -230,7 +231,7 @@ function isSeen(batch: Table, saved: TrainingState): boolean {
   if (steps !== saved.steps)
     throw new PipelineError(
       'DATA',
-      `the checkpoint was made with ${saved.steps} steps an epoch, now there are ${steps}`,
+      `the checkpoint was made with ${counted(saved.steps, 'step')} an epoch, now there are ${steps}`,
     )
   return step <= saved.step
 }

@@ -1,5 +1,12 @@
 import { existsSync } from 'node:fs'
-import { messageOf, openRegularFile, PipelineError, type StageContext, turn } from '../../pipeline/stage-kit.js'
+import {
+  counted,
+  messageOf,
+  openRegularFile,
+  PipelineError,
+  type StageContext,
+  turn,
+} from '../../pipeline/stage-kit.js'
 import { isMat, readMat } from './mat.js'
 import { isPickle, readPickle } from './pickle.js'
 import { PickledArray, type PickleValue } from './pickled-arrays.js'
@@ -94,7 +101,7 @@ async function binaryFile(path: string, set: CifarSet, context: StageContext): P
     throw new PipelineError(
       'DATA',
       `${path}: expected records of ${record} bytes, found ${file.size} bytes: ` +
-        `${Math.floor(file.size / record)} records and ${rest} bytes more; ` +
+        `${counted(Math.floor(file.size / record), 'record')} and ${counted(rest, 'byte')} more; ` +
         'the file is cut off or not the binary version',
     )
   const binaryHelp = `is this the binary version of ${set.name}?`

@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  counted,
   dealing,
   defineStage,
   fileProblem,
@@ -193,7 +194,7 @@ function listAll(options: Options, context: StageContext): Listed[] {
       const { images, classes, others } = found
       if (others.length > 0)
         context.note(
-          `${folder}: ${others.length} files are left out, because their names do not end in .png, .jpg or .jpeg: ${someOf(others)}`,
+          `${folder}: ${counted(others.length, 'file')} left out, because the names do not end in .png, .jpg or .jpeg: ${someOf(others)}`,
         )
       const used = new Set(images.map(({ className }) => className))
       const empty = classes.filter((name) => !used.has(name))

@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  counted,
   dealing,
   defineStage,
   fractions,
@@ -257,7 +258,7 @@ async function rowsOf(
   if (labels && labels.length !== count)
     throw new PipelineError(
       'DATA',
-      `${place}: expected ${labels.length} rows, one per label in ${labelsPlace}, found ${count}; do both belong together?`,
+      `${place}: expected ${counted(labels.length, 'row')}, one per label in ${labelsPlace}, found ${count}; do both belong together?`,
     )
   const shape = shapeOf(rest)
   const width = widthOf(shape)

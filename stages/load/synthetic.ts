@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { z } from 'zod'
 import {
+  counted,
   deal,
   defineStage,
   exampleFields,
@@ -111,7 +112,11 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
       if (isOwn.has(i % shards)) buffer.put(i, values, draw(row % classes, stream(ROWS, row), values), row)
       if (i % 64 === 0) await turn(context)
     }
-    if (length === 0) throw new PipelineError('DATA', `${rows} rows leave none for the split "${split}"`)
+    if (length === 0)
+      throw new PipelineError(
+        'DATA',
+        `${counted(rows, 'row')} cannot be divided: none is left for the split "${split}"`,
+      )
     yield* buffer.tables(fields, split)
     first += length
   }

@@ -84,7 +84,7 @@ async function checked(path: string, wire: Options['wire'], context: StageContex
     bytes += piece.length
   }
   const onCut = (): void =>
-    context.note(`${path} ends within a table: the recording was cut off, its first ${count} tables are replayed`)
+    context.note(`${path} ends within a table: the recording was cut off, what is replayed ends with table ${count}`)
   for await (const batch of recorded(path, context, onBytes, onCut)) {
     reading(path, () => checkRecorded(batch, wire))
     count++

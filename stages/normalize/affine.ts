@@ -14,6 +14,7 @@ import {
   rowSourceOf,
   type StageContext,
   shareOf,
+  someOf,
   splitOf,
   turn,
   unreadOf,
@@ -85,11 +86,20 @@ function standardisedLater(table: Table, affine: Affine): Table {
   return withSource(table, fields, mappedSource(source, map, rowBytes))
 }
 
-/** Adds a note about the features that are constant on the fit split. They become 0. */
-export function noteConstants(scale: Float64Array, split: string, context: StageContext): void {
+/**
+ * Adds a note about the features that are constant on the fit split. They become 0.
+ *
+ * @param names of the features; without them, their numbers are told
+ */
+export function noteConstants(
+  scale: Float64Array,
+  split: string,
+  context: StageContext,
+  names?: readonly string[],
+): void {
   const constant = [...scale.keys()].filter((j) => scale[j] === 0)
   if (constant.length === 0) return
-  const list = constant.slice(0, 5).join(', ') + (constant.length > 5 ? ', …' : '')
+  const list = someOf(constant.map((j) => names?.[j] ?? String(j)))
   const [are, become] = constant.length === 1 ? ['is', 'becomes'] : ['are', 'become']
   context.note(`${constant.length} of ${scale.length} features ${are} constant on ${split} and ${become} 0 (${list})`)
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  counted,
   defineStage,
   inputPath,
   layoutOf,
@@ -39,7 +40,7 @@ export const asTrained = defineStage({
       if (width !== affine.mean.length)
         throw new PipelineError(
           'DATA',
-          `the model was trained on ${affine.mean.length} features, the rows have ${width}`,
+          `the model was trained on ${counted(affine.mean.length, 'feature')}, the rows have ${width}`,
         )
       return standardised(rows, affine, context)
     })

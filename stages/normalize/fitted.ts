@@ -6,6 +6,7 @@ import {
   type Checking,
   checkSplit,
   type Facts,
+  layoutOf,
   PipelineError,
   type StageContext,
   splitOf,
@@ -44,7 +45,7 @@ export function fitted(
     )
     if (fitTables.length === 0) throw new PipelineError('DATA', `no rows of the split "${split}" arrived to fit on`)
     const affine = mapFrom(await statisticsOf(fitTables, context))
-    noteConstants(affine.scale, split, context)
+    noteConstants(affine.scale, split, context, layoutOf(fitTables[0]!).names)
     for (const table of tables) yield await standardised(table, affine, context)
   }
 }

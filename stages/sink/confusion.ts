@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Confusion, confusionOf, drawOffThread } from '../../figures/index.js'
-import { csvOf, defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
+import { counted, csvOf, defineStage, replaceFile, wire } from '../../pipeline/stage-kit.js'
 import { drawn, figureFiles, figureOptions, figurePaths, type Pause, stemOf } from './figure-files.js'
 import { checkPredicting, predictedAtEnd, splitOption } from './predicted.js'
 
@@ -36,7 +36,7 @@ export const confusion = defineStage({
           if (context.parallel.rank > 0) return
           const confusion = confusionOf(labels, predicted, classes)
           replaceFile(file, await tableOf(confusion, pause))
-          const count = `${confusion.rows.toLocaleString('en')} row${confusion.rows === 1 ? '' : 's'}`
+          const count = counted(confusion.rows, 'row', confusion.rows.toLocaleString('en'))
           const title = `${split}: ${(100 * confusion.accuracy).toFixed(1)} % of ${count} right`
           await write(await drawOffThread('confusionFigure', [confusion, { title }], context.signal), pause)
         }),

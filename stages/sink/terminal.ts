@@ -101,8 +101,8 @@ function heading(columns: readonly ProgressColumn[]): [titles: string, names: st
   const titles = columns.map(({ title }) => padToCells(`  ${cutToCells(oneLine(title), MIDDLE - 3)}`, MIDDLE)).join('')
   const names = columns
     .map(({ names }) => {
-      const [number, share] = names.map((name) => oneLine(name).slice(0, 8))
-      return `  ${number!.padStart(8)} ${share}`.padEnd(MIDDLE)
+      const [number, share] = names.map((name) => cutToCells(oneLine(name), 8))
+      return padToCells(`  ${padToCells(number!, 8, 'start')} ${share}`, MIDDLE)
     })
     .join('')
   return [`${''.padStart(FIRST)}${titles}`, `${'epoch'.padStart(FIRST)}${names}${'left'.padStart(LAST)}`]

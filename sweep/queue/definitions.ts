@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { Pipeline } from '../../index.js'
 import { messageOf, PipelineError } from '../../pipeline/base/errors.js'
 import { version } from '../../pipeline/base/package.js'
+import { counted } from '../../pipeline/base/words.js'
 import type { Trust } from '../../pipeline/definition/trust.js'
 import { isFile, splitPick } from '../../pipeline/graph/registry.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from '../identity.js'
@@ -94,7 +95,9 @@ export class Definitions {
       throw error instanceof PipelineError ? new Refusal(error.message) : error
     })
     if (sources.length !== data.length)
-      throw new Refusal(`the point reads ${sources.length} files here, ${data.length} on the machine that submitted it`)
+      throw new Refusal(
+        `the point reads ${counted(sources.length, 'file')} here, ${data.length} on the machine that submitted it`,
+      )
     const at = sources.findIndex(({ sha256 }, i) => sha256 !== data[i]?.sha256)
     if (at < 0) return
     const [mine, theirs] = [sources[at]!, data[at]!]

@@ -101,6 +101,13 @@ const tables: Record<string, [content: string | Buffer, options: Record<string, 
     `x,kind\n${rows((i) => [i, i % 20 === 0 ? 'rare' : kind(i)], ',')}`,
     { label: 'kind', stratify: true },
   ],
+  'a class that nearly all rows have, a column of one value, and one with a single text or nothing': [
+    `x,same,flag,kind\n${rows((i) => [i / 2, 1, i % 3 ? '' : 'yes', i % 4 === 0 ? 'rare' : 'usual'], ',')}`,
+    {
+      ...{ label: 'kind', drop: ['same'], text: { flag: 'one-hot' }, unseen: 'ignore' },
+      missing: { flag: { constant: 'none' } },
+    },
+  ],
   'without names': [rows((i) => [i, 60.5 - i, i % 3], ','), { label: 2, header: false }],
   'the label in front': [`Class;x\n${rows((i) => [kind(i), i / 2], ';')}`, { label: 'Class', delimiter: ';' }],
   'tabs and decimal commas': [
@@ -119,7 +126,10 @@ const tables: Record<string, [content: string | Buffer, options: Record<string, 
     },
   ],
   'a label with holes': [`x,kind\n${rows((i) => [i, i % 10 ? kind(i) : ''], ',')}`, { label: 'kind' }],
-  'quotes with delimiters': [`x,"a, b",kind\n${rows((i) => [i, '"1"', `"${kind(i)}, x"`], ',')}`, { label: 'kind' }],
+  'quotes with delimiters': [
+    `x,"a, b",kind\n${rows((i) => [i, `"${i % 5}"`, `"${kind(i)}, x"`], ',')}`,
+    { label: 'kind' },
+  ],
   'UTF-16': [
     Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(`x,kind\n${rows((i) => [i, kind(i)], ',')}`, 'utf16le')]),
     { label: 'kind' },

@@ -88,10 +88,7 @@ t.test('Ctrl-C stops the running points; the same command continues the sweep', 
   child.stdout!.once('data', () => setTimeout(() => child.kill('SIGINT'), 1500))
   const { code, stderr } = await finished(child)
   t.equal(code, 130)
-  t.match(
-    stderr,
-    'stopped before its end: 0 points are done, 0 failed, 2 are missing; the same command goes on from here\n',
-  )
+  t.match(stderr, 'stopped before its end: 0 points done, 0 failed, 2 missing; the same command goes on from here\n')
   const table = await millrace(['table', 'sweeps/digits-grid'], cwd)
   t.match(table.stdout, /interrupted|missing/)
 })
@@ -131,10 +128,7 @@ t.test('a point that fails makes exit code 1, named on standard error if progres
   const cwd = t.testdir()
   const stopped = await millrace(['sweep', 'digits-grid', ...failing, '--on-fail', 'stop', '--out', 'a'], cwd)
   t.equal(stopped.code, 1)
-  t.match(
-    stopped.stderr,
-    /^stopped because a point failed: 0 points are done, 1 failed, 1 are missing; the same command/,
-  )
+  t.match(stopped.stderr, /^stopped because a point failed: 0 points done, 1 failed, 1 missing; the same command/)
   for (const flag of ['--quiet', '--json']) {
     const { code, stdout, stderr } = await millrace(
       ['sweep', 'digits-grid', ...failing, '--out', 'b', flag, '--retry'],

@@ -125,6 +125,30 @@ t.test('of a folder, top shows a line for each run that goes on', async (t) => {
   await t.rejects(top(join(folder, 'none'), false), { code: 'ARGUMENTS', message: /it has no run\.json/ })
 })
 
+t.test('of a folder, top goes on to the next run, and ends when none goes on', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const pipeline = (await Pipeline.load('digits', { set: ['epochs=100000'] })).remove('terminal')
+  const { seen, output } = collectedOutput()
+  let top: Promise<void> | undefined
+  for (const name of ['a', 'b']) {
+    const stop = new AbortController()
+    const running = start(pipeline, { out: join(folder, name), kernel: 'reference', signal: stop.signal })
+    const ended = running.result.catch(() => {})
+    await firstValueFrom(running.metrics)
+    top ??= topCommand(folder, {}, output)
+    const before = seen.out.length
+    while (seen.out.length === before) await new Promise((resolve) => setTimeout(resolve, 20))
+    stop.abort()
+    await ended
+  }
+  await top
+  t.match(
+    seen.out,
+    /^digits, epoch.*\n(.*\n)*.*\ba: interrupted.*\n(.*\n)*digits, epoch.*\n(.*\n)*.*\bb: interrupted.*\n(.*\n)*no other run in .* goes on;.*\n$/,
+  )
+})
+
 /** What listens at the socket of a stranger's run directory: it answers every request with a text. */
 function strangeSocket(path: string, answer: string): Promise<Server> {
   const server = createServer((client) => {

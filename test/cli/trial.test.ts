@@ -40,7 +40,7 @@ test('check reads the data, makes a few steps, and says how many there are', asy
   t.ok(found.secondsPerStep > 0 && found.secondsPerEvaluation > 0 && found.memory > 1e6 && found.free > 0)
   t.match(
     await check({}),
-    /^p: sound, 8 stages\ncsv: 200 rows × 2 features [\s\S]*\n300 steps in 30 epochs of .* ms: .* of training\n/,
+    /^p: sound, 8 stages\ncsv: 200 rows × 2 features [\s\S]*\n300 steps of .* ms, in 30 epochs: .* of training\n/,
   )
   t.match(await check({}), /\ntables in flight, at most: \d in [^\n]+\n/)
   const wire = (stage: string) => found.wires.find((each: { stage: string }) => each.stage === stage)

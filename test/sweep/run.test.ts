@@ -119,7 +119,7 @@ t.test('where a failed point stops the sweep, the others are run the next time',
   t.equal(code, 'STAGE')
   t.equal(
     message,
-    'stopped because a point failed: 1 points are done, 1 failed, 2 are missing; the same command goes on from here',
+    'stopped because a point failed: 1 point done, 1 failed, 2 missing; the same command goes on from here',
   )
   t.match((await sweep()).result, { executed: 2, done: 3, failed: 1 })
 })

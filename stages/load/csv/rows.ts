@@ -1,4 +1,4 @@
-import { PipelineError, type StageContext } from '../../../pipeline/stage-kit.js'
+import { counted, PipelineError, type StageContext } from '../../../pipeline/stage-kit.js'
 import { headerRemark } from '../tabular/columns.js'
 import type { TableRows } from '../tabular/table-rows.js'
 import { readText } from '../tabular/text.js'
@@ -182,7 +182,7 @@ class CsvFile {
     if (this.header && cells.length !== this.header.length && isCountsLine(this.header, cells.length))
       throw new PipelineError(
         'DATA',
-        `${place()}: expected ${this.header.length} cells, found ${cells.length}; ${COUNTS}`,
+        `${place()}: expected ${counted(this.header.length, 'cell')}, found ${cells.length}; ${COUNTS}`,
       )
     this.rows.add(cells, place)
   }

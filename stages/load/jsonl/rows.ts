@@ -1,4 +1,4 @@
-import { type Cell, messageOf, PipelineError, someOf } from '../../../pipeline/stage-kit.js'
+import { type Cell, counted, messageOf, PipelineError, someOf } from '../../../pipeline/stage-kit.js'
 import type { Place } from '../tabular/column-cells.js'
 import { labelColumn } from '../tabular/columns.js'
 import type { TableRows } from '../tabular/table-rows.js'
@@ -47,7 +47,7 @@ export class JsonRows {
       count++
     })
     if (this.isArray && count !== this.columns!.size)
-      throw new PipelineError('DATA', `${place()}: expected ${this.columns!.size} cells, found ${count}`)
+      throw new PipelineError('DATA', `${place()}: expected ${counted(this.columns!.size, 'cell')}, found ${count}`)
     if (further.length > 0 && !this.ignoresFurther)
       throw new PipelineError(
         'DATA',

@@ -140,7 +140,7 @@ export class ColumnCells {
       throw this.problem(model.kind === 'number' ? 'a finite number' : 'a category', text, place, noFill)
     }
     if (missing !== 'error') return Number.NaN
-    const help = `; missing: drop leaves such rows out, missing: { ${title}: mean } fills the cell`
+    const help = `; missing: drop leaves such rows out, missing: { ${asKey(title)}: mean } fills the cell`
     throw this.problem(this.kind === 'category' ? 'a text' : 'a finite number', text, place, help)
   }
 
@@ -208,7 +208,7 @@ export class ColumnCells {
     const isText = Number.isNaN(Number(text)) && !/^nan$/i.test(text) && type === undefined && !model
     const help =
       policy === 'error'
-        ? `; text: { ${title}: one-hot } makes a feature of each text, drop leaves the column out`
+        ? `; text: { ${asKey(title)}: one-hot } makes a feature of each text, drop leaves the column out`
         : '; it has too many different numbers for a column of texts; missingTexts lists texts that mean a missing cell'
     return this.problem(expected, text, place, isText ? help : '')
   }
@@ -223,5 +223,8 @@ export class ColumnCells {
 }
 
 const noFill = '; the model was trained without missing cells in this column'
+
+/** The name of a column as a key in YAML. */
+const asKey = (title: string): string => (/^\w[\w ]*$/.test(title) ? title : JSON.stringify(title))
 
 const cut = (title: string): string => title.slice(0, 40)

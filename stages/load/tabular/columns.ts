@@ -1,4 +1,4 @@
-import { didYouMean, type ModelInputs, PipelineError, someOf, widthOf } from '../../../pipeline/stage-kit.js'
+import { counted, didYouMean, type ModelInputs, PipelineError, someOf, widthOf } from '../../../pipeline/stage-kit.js'
 
 /** A column: its name, or its index from 0 (negative: from the end). */
 export type ColumnName = string | number
@@ -48,7 +48,7 @@ class ColumnFinder {
   find = (column: ColumnName): number => {
     const at = this.indexOf(column)
     if (at >= 0 && at < this.count) return at
-    throw new PipelineError('DATA', `${this.path}: no column ${column}: the file has ${this.count} columns`)
+    throw new PipelineError('DATA', `${this.path}: no column ${column}: the file has ${counted(this.count, 'column')}`)
   }
 
   private indexOf(column: ColumnName): number {
@@ -143,7 +143,7 @@ export function columnsOfModel(
   const left = new Set([label, weight, ...features, ...choice.drop.map(find)])
   const others = names.filter((_, column) => !left.has(column))
   if (others.length > 0)
-    note(`${path}: the model does not take the ${others.length === 1 ? 'column' : 'columns'} ${someOf(others)}`)
+    note(`${path}: left out, because the model does not take ${others.length === 1 ? 'it' : 'them'}: ${someOf(others)}`)
   return { count, names, label, weight, group: -1, features }
 }
 

@@ -1,4 +1,4 @@
-import { PipelineError, someOf } from '../../../pipeline/stage-kit.js'
+import { counted, PipelineError, someOf } from '../../../pipeline/stage-kit.js'
 import { type Columns, columnTitle } from './columns.js'
 import type { TabularOptions } from './options.js'
 
@@ -61,7 +61,7 @@ export function checkRules(path: string, columns: Columns, options: TabularOptio
 export function checkColumns(path: string, columns: Columns, first: FirstFile): void {
   const [found, expected] = [columns.features.length, first.columns.features.length]
   if (found !== expected)
-    throw new PipelineError('DATA', `${path} has ${found} features, ${first.path} has ${expected}`)
+    throw new PipelineError('DATA', `${path} has ${counted(found, 'feature')}, ${first.path} has ${expected}`)
   const nameOf = ({ names, features }: Columns, i: number): string | undefined => names?.[features[i]!]
   const at = columns.names ? columns.features.findIndex((_, i) => nameOf(columns, i) !== nameOf(first.columns, i)) : -1
   if (at >= 0)

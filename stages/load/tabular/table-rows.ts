@@ -1,6 +1,7 @@
 import {
   type Cell,
   type Column,
+  counted,
   isMissing,
   type ModelInputs,
   PipelineError,
@@ -147,7 +148,7 @@ export class TableRows {
   add(cells: ArrayLike<Cell>, place: Place): void {
     const columns = this.columns!
     if (cells.length !== columns.count)
-      throw new PipelineError('DATA', `${place()}: expected ${columns.count} cells, found ${cells.length}`)
+      throw new PipelineError('DATA', `${place()}: expected ${counted(columns.count, 'cell')}, found ${cells.length}`)
     const { features } = columns
     let isKept = true
     for (let j = 0; j < features.length; j++) isKept = this.put(j, cells[features[j]!], place) && isKept
@@ -247,7 +248,10 @@ export class TableRows {
   addWhole(features: ArrayLike<number>, label: Cell, weight: Cell, place: Place, split?: string): void {
     const rows = this.rows!
     if (features.length !== rows.width)
-      throw new PipelineError('DATA', `${place()}: expected ${rows.width} features, found ${features.length}`)
+      throw new PipelineError(
+        'DATA',
+        `${place()}: expected ${counted(rows.width, 'feature')}, found ${features.length}`,
+      )
     const code = this.labelOf(label, place)
     const number = this.seen++
     if (code === undefined) return

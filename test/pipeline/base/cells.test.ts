@@ -1,5 +1,5 @@
 import t from 'tap'
-import { cellsOf, cutToCells, padToCells } from '../../../dist/pipeline/base/cells.js'
+import { cellsOf, cutToCells, endInCells, padToCells } from '../../../dist/pipeline/base/cells.js'
 
 t.test('a text takes as many cells as a terminal gives it', async (t) => {
   for (const [text, cells] of [
@@ -30,4 +30,8 @@ t.test('a text is cut before the character that does not fit, and padded to cell
   t.equal(cutToCells('abc', Number.POSITIVE_INFINITY), 'abc')
   t.equal(padToCells('漢', 5), '漢   ')
   t.equal(padToCells('abcdef', 3), 'abcdef')
+  t.equal(padToCells('漢', 5, 'start'), '   漢')
+  t.equal(endInCells('漢字漢字', 5), '漢字')
+  t.equal(endInCells('a👨‍👩‍👧', 2), '👨‍👩‍👧')
+  t.equal(endInCells('abc', 0), '')
 })

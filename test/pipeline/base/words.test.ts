@@ -1,5 +1,26 @@
 import t from 'tap'
-import { cutName, listed, someOf } from '../../../dist/pipeline/base/words.js'
+import { counted, cutName, listed, someOf } from '../../../dist/pipeline/base/words.js'
+
+t.test('a number of things has the right plural', (t) => {
+  for (const [thing, several] of [
+    ['row', 'rows'],
+    ['more class', 'more classes'],
+    ['batch', 'batches'],
+    ['epoch', 'epochs'],
+    ['query', 'queries'],
+    ['day', 'days'],
+  ] as const) {
+    t.equal(counted(1, thing), `1 ${thing}`)
+    t.equal(counted(0, thing), `0 ${several}`)
+  }
+  t.equal(counted(1797, 'row', '1,797'), '1,797 rows')
+  t.end()
+})
+
+t.test('a name that would not be seen as one is in quotes', (t) => {
+  t.equal(someOf(['a', 'Plan, current', '', ' b']), 'a, "Plan, current", "", " b"')
+  t.end()
+})
 
 t.test('long lists and long names are cut', (t) => {
   const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i}`)

@@ -153,14 +153,15 @@ t.test('programs see wires: the latest tables without slowing the run, or every 
 })
 
 t.test('the clock gives each stage its own time, also if only some calls are measured', (t) => {
-  const clock = new StageClock(3)
+  let now = 0
+  const clock = new StageClock(3, () => now)
   const work = (ms: number): void => {
-    for (const end = performance.now() + ms; performance.now() < end; );
+    now += ms
   }
   clock.start()
   clock.activity(0, true)
-  const began = performance.now()
-  while (performance.now() < began + 60) {
+  while (now < 60) {
+    work(0.01)
     clock.enter(1)
     work(0.01)
     clock.enter(2)
@@ -171,8 +172,13 @@ t.test('the clock gives each stage its own time, also if only some calls are mea
   clock.activity(0, false)
   const [source, first, second] = clock.worked
   const all = source! + first! + second!
-  t.ok(Math.abs(all - 60) < 20, `${all} ms in all`)
-  t.ok(second! > 1.5 * first! && first! > 2, `${first} and ${second} ms`)
+  t.ok(Math.abs(all - now) < 1e-6, `${all} of ${now} ms in all`)
+  for (const [time, share] of [
+    [source!, 1 / 5],
+    [first!, 1 / 5],
+    [second!, 3 / 5],
+  ] as const)
+    t.ok(Math.abs(time / now - share) < 0.03, `${time} ms are ${share} of ${now}`)
   t.end()
 })
 

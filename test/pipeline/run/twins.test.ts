@@ -70,7 +70,7 @@ t.test('equal rows in different splits are counted, each row once, with labels t
         { split: 'validation', values: [[3, 4]], labels: [0] },
       ],
       [
-        '3 of 3 rows of test are in train too, with equal features; 1 of them have another label there',
+        '3 of 3 rows of test are in train too, with equal features; 1 of them has another label there',
         '1 of 1 rows of validation is in train too, with equal features; 1 of them has another label there',
       ],
     ],
@@ -118,7 +118,7 @@ t.test('a run tells it where the rows are divided for the last time, and what wa
   })
   const { record } = await run(pipeline, { out: join(folder, 'run'), kernel: 'reference' })
   t.match(record.notes, [
-    'rows: 3 of 4 rows of test are in train too, with equal features; 1 of them have another label there',
+    'rows: 3 of 4 rows of test are in train too, with equal features; 1 of them has another label there',
   ])
   const { examples } = JSON.parse(readFileSync(join(folder, 'run/run.json'), 'utf8')) as RunRecord
   t.match(examples, {

@@ -57,7 +57,7 @@ t.test('classes are the folders, rows are in the order of names, and every kind 
     [1, 4, 2, 5, 3, 6], // 2.png
     [0, 255, 0, 255, 0, 255], // deep/x.png
   ])
-  t.match(notes[0], /2 files are left out, because their names do not end in \.png, \.jpg or \.jpeg/)
+  t.match(notes[0], /2 files left out, because the names do not end in \.png, \.jpg or \.jpeg/)
   t.strictSame(notes.slice(1), [`${directory}: no images in c`])
   t.equal(sources.length, 9)
   const { tables: gray } = await runStage(

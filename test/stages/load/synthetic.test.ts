@@ -71,6 +71,6 @@ t.test('load/synthetic rejects what cannot be', async (t) => {
   )
   t.strictSame(await failureOf(t, `${entry('kind: xor, rows: 1')}\n- use: sink/arrow`), [
     'DATA',
-    '1 rows leave none for the split "test"',
+    '1 row cannot be divided: none is left for the split "test"',
   ])
 })

@@ -301,7 +301,7 @@ stages:
       [0, 1, 2],
     ],
   )
-  t.match(notes.join(), /new\.csv: the model does not take the column note/)
+  t.match(notes.join(), /new\.csv: left out, because the model does not take it: note/)
   t.strictSame(labelsIn((await runStage(t, read('labelled.csv', 'run/parameters.arrow'))).tables[0]!), [1, -1])
   t.strictSame(await failureOf(t, read('narrow.csv')), [
     'DATA',

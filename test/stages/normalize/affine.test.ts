@@ -117,7 +117,7 @@ t.test('noteConstants names up to five constant features, and is silent where th
     [[1, 2], []],
     [[1, 0], ['1 of 2 features is constant on train and becomes 0 (1)']],
     [[0, 1, 0], ['2 of 3 features are constant on train and become 0 (0, 2)']],
-    [[0, 0, 0, 0, 0, 0], ['6 of 6 features are constant on train and become 0 (0, 1, 2, 3, 4, …)']],
+    [[0, 0, 0, 0, 0, 0], ['6 of 6 features are constant on train and become 0 (0, 1, 2, 3, 4 … (6 in all))']],
   ]
   for (const [scale, expected] of cases) {
     notes.length = 0
