@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type ColumnInfos, metricInfoByName } from '../pipeline/wires/metric-info.js'
-import { isBetter, type MetricsRow, metricColumns } from '../pipeline/wires/metrics.js'
+import { type ColumnInfos, isBetter, metricColumns, metricInfoByName } from '../pipeline/wires/metric-info.js'
+import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { defaultMonitor, directionOf } from '../sweep/monitor.js'
 import type { Attempt, Attempts } from './attempts.js'
 import { formatterOf } from './metric-format.js'

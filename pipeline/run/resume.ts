@@ -14,7 +14,7 @@ import { MAX_RECORD } from '../directory/run-place.js'
 import { attempt } from '../files/files.js'
 import { readInside } from '../files/inside.js'
 import { Pipeline } from '../graph/pipeline.js'
-import { storedMetricInfos } from '../wires/metric-info.js'
+import { storedMetricInfos } from '../wires/stored-metric-infos.js'
 import {
   changesFrom,
   checkDifferences,
