@@ -154,13 +154,11 @@ export {
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
-export { columnInfosOf, storedMetricInfos } from './wires/metric-info.js'
+export { columnInfosOf, isBetter, metricColumns } from './wires/metric-info.js'
 export {
-  isBetter,
   type MetricInfo,
   type MetricInfos,
   type MetricsRow,
-  metricColumns,
   metricInfosOf,
   metricsRows,
   metricsTable,
@@ -211,6 +209,7 @@ export {
   ShardBuffer,
   shareOf,
 } from './wires/shares.js'
+export { storedMetricInfos } from './wires/stored-metric-infos.js'
 export {
   admitRows,
   batchWith,

@@ -8,7 +8,7 @@ import { firstIssue } from '../pipeline/definition/issues.js'
 import { optionChange } from '../pipeline/directory/configuration.js'
 import { hasInside, namesInside } from '../pipeline/files/inside.js'
 import { gitState } from '../pipeline/run/git-state.js'
-import { storedMetricInfos } from '../pipeline/wires/metric-info.js'
+import { storedMetricInfos } from '../pipeline/wires/stored-metric-infos.js'
 import { readText } from './sheets.js'
 
 /** The part of `run.json` that a report needs, for every version of Millrace. */

@@ -7,7 +7,7 @@ import { PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { MAX_RECORD } from '../directory/run-place.js'
 import { readInside } from '../files/inside.js'
-import { storedMetricInfos } from '../wires/metric-info.js'
+import { storedMetricInfos } from '../wires/stored-metric-infos.js'
 import { gitState } from './git-state.js'
 
 /** The part of `run.json` that resuming needs. Damaged entries count as missing. */
