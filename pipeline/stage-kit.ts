@@ -78,7 +78,7 @@ export {
   type ParquetRows,
 } from './formats/parquet.js'
 export { type ProtoField, protobuf } from './formats/protobuf.js'
-export { openRowFile } from './formats/row-file.js'
+export { openRowFile, type RowFile, type RowFileBlock } from './formats/row-file.js'
 export { RowFileWriter } from './formats/row-file-writer.js'
 export { type StoredSplit, splitTables } from './formats/split-tables.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
@@ -200,7 +200,7 @@ export { int32Of, numberOf, type Position, positionOf, reposition, writePosition
 export { positioned } from './wires/positioned.js'
 export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
-export { sharedMemory } from './wires/shared-memory.js'
+export { type SharedMemory, sharedMemory } from './wires/shared-memory.js'
 export {
   batchOfShards,
   extentOf,

@@ -9,7 +9,7 @@ import { turn } from '../stage/turn.js'
 import { ArrowFileBytes } from '../wires/arrow-internals.js'
 import { countsOf, examplesTable, fieldsOf, kernelRows, layoutOf, splitOf } from '../wires/examples.js'
 import { newPerRow, type PerRow, type PerRowName, perRowColumns, slicePerRow } from '../wires/per-row.js'
-import type { Block, RowFile } from './row-file.js'
+import type { RowFile, RowFileBlock } from './row-file.js'
 
 /** Bytes of a record batch. */
 const BLOCK = 4 << 20
@@ -24,7 +24,7 @@ export class RowFileWriter {
   private readonly perBlock: number
   private readonly perRow: PerRowName[]
   private readonly counts: number[]
-  private readonly blocks: Block[] = []
+  private readonly blocks: RowFileBlock[] = []
   private readonly arrow: ArrowFileBytes
   private readonly type: 'uint8' | 'float32'
   private values: Uint8Array | Float32Array

@@ -5,7 +5,7 @@ import { copyPerRow, type ExampleRows, newPerRow, type PerRowName } from '../wir
 import type { RowSource } from '../wires/unread.js'
 
 /** Where the columns of a record batch begin in the file. */
-export interface Block {
+export interface RowFileBlock {
   /** The first byte of its features. */
   readonly values: number
   /** The first byte of its labels. */
@@ -41,7 +41,7 @@ export interface RowFile {
   /** Rows of each record batch but the last. */
   readonly perBlock: number
   /** The record batches, in the order of the file. */
-  readonly blocks: readonly Block[]
+  readonly blocks: readonly RowFileBlock[]
   /** The checksum of what is behind the last batch (crc32). */
   readonly crc: number
 }
