@@ -6,11 +6,17 @@ import { packagePath } from '../places.js'
 
 /** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
 export interface Addon {
+  /** Starts `threads` threads for an instruction set (default: the best one of the processor). */
   open(threads: number, isa: string | undefined): Handle
+  /** Ends the threads. */
   close(kernels: Handle): void
+  /** The instruction set. */
   detail(kernels: Handle): string
+  /** The number of threads. */
   threads(kernels: Handle): number
+  /** How many bytes the array lies behind an address that the vectors are aligned to. */
   misalignment(bytes: Uint8Array): number
+  /** Adds up each column of bytes: sums, sums of squares, smallest and largest values. */
   moments(
     kernels: Handle,
     values: Uint8Array,
@@ -20,12 +26,19 @@ export interface Addon {
     min: Uint8Array,
     max: Uint8Array,
   ): void
+  /** Makes room for a linear map from features to classes; with `isInNetwork`, for a layer of a network. */
   create(kernels: Handle, features: number, classes: number, isInNetwork: boolean): Handle
+  /** The bytes that `create` takes. */
   memory(kernels: Handle, features: number, classes: number, isInNetwork: boolean): number
+  /** Frees what `create` made. */
   release(classifier: Handle): void
+  /** Says that W and b have other values than the last call left there. */
   loaded(classifier: Handle): void
+  /** Says that b alone has other values. */
   loadedBias(classifier: Handle, W: Float32Array, b: Float32Array): void
+  /** Sets the map that standardises bytes; undefined for none. */
   standardise(classifier: Handle, mean: Float64Array | undefined, scale: Float64Array | undefined): void
+  /** One step of softmax regression: changes W and b. Returns the mean loss before it. */
   step(
     classifier: Handle,
     W: Float32Array,
@@ -36,7 +49,9 @@ export interface Addon {
     lambda: number,
     ...rule: RuleArguments
   ): number
+  /** Adds the gradient of some rows of a step to that of those before. */
   accumulate(classifier: Handle, W: Float32Array, b: Float32Array, values: Rows['values'], labels: Int32Array): void
+  /** Writes the gradient of the rows that were accumulated, with the penalty. Returns their mean loss. */
   gradient(
     classifier: Handle,
     W: Float32Array,
@@ -45,6 +60,7 @@ export interface Addon {
     dW: Float32Array,
     db: Float32Array,
   ): number
+  /** Writes the sum of the losses of rows and the number of correct rows to `out`. */
   evaluate(
     classifier: Handle,
     W: Float32Array,
@@ -53,7 +69,9 @@ export interface Addon {
     labels: Int32Array,
     out: Float64Array,
   ): void
+  /** Returns Σ W². */
   penalty(classifier: Handle, W: Float32Array, b: Float32Array): number
+  /** Writes the scores of each row, `[rows, classes]`. */
   logits(
     classifier: Handle,
     W: Float32Array,
@@ -62,6 +80,7 @@ export interface Addon {
     labels: Int32Array,
     out: Float32Array | Float64Array,
   ): void
+  /** Does what `accumulate` does, with the slopes by the outputs, `[rows, classes]`, given. */
   accumulateSlopes(
     classifier: Handle,
     W: Float32Array,
@@ -70,6 +89,7 @@ export interface Addon {
     labels: Int32Array,
     slopes: Float32Array,
   ): void
+  /** One step of a layer, with the slopes by its outputs, `[rows, units]`, given. */
   stepSlopes(
     classifier: Handle,
     W: Float32Array,
@@ -81,6 +101,7 @@ export interface Addon {
     lambda: number,
     ...rule: RuleArguments
   ): void
+  /** Writes the outputs of a layer, `[rows, units]`, through ReLU if that is asked for. */
   outputs(
     classifier: Handle,
     W: Float32Array,
@@ -90,6 +111,7 @@ export interface Addon {
     out: Float32Array,
     isRelu: boolean,
   ): void
+  /** Writes the slopes by the inputs of a layer, `[rows, inputs]`; 0 where `relu` is not positive. */
   inputSlopes(
     classifier: Handle,
     W: Float32Array,
