@@ -7,7 +7,12 @@ import { theme } from './theme.js'
 export type ChartSpec = Readonly<Record<string, unknown>>
 
 /** Loads Vega. */
-export function loadCharts(): Promise<[typeof import('vega'), typeof import('vega-lite')]> {
+export async function loadCharts(): Promise<void> {
+  await packages()
+}
+
+// Not exported: a program that uses Millrace need not read the types of Vega.
+function packages() {
   return Promise.all([import('vega'), import('vega-lite')])
 }
 
@@ -17,7 +22,7 @@ export function loadCharts(): Promise<[typeof import('vega'), typeof import('veg
  * @param description text for readers who cannot see the figure
  */
 export async function chart(spec: ChartSpec, description = 'Chart'): Promise<string> {
-  const [vega, { compile }] = await loadCharts()
+  const [vega, { compile }] = await packages()
   const whole = { background: theme.background, padding: 16, config, ...spec } as unknown as TopLevelSpec
   const logger = vega.logger(vega.Error)
   const view = new vega.View(vega.parse(compile(whole, { logger: logger as never }).spec), { renderer: 'none', logger })
