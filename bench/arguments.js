@@ -14,6 +14,7 @@ const known = [
   'fuzz',
   'faults',
   'dashboard',
+  'commands',
   'gpu',
 ]
 
