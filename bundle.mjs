@@ -30,7 +30,7 @@ const english = "export { default as en } from './en.js'"
 /** The code of a package without its comments. For packages that are used whole: what may be left out is told by comments. */
 async function shorter(path) {
   const text = readFileSync(path, 'utf8')
-  return (await transform(text, { minifyWhitespace: true, minifySyntax: true, legalComments: 'inline' })).code
+  return (await transform(text, { minify: true, legalComments: 'inline' })).code
 }
 
 rmSync(new URL('lib', import.meta.url), { recursive: true, force: true })

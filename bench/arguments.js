@@ -15,6 +15,7 @@ const known = [
   'faults',
   'dashboard',
   'dashboard-live',
+  'commands',
   'gpu',
 ]
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { openKernels } from '../dist/kernels/index.js'
 import { asked } from './arguments.js'
 import { checkpointCost, kills } from './checkpoint.js'
+import { commands } from './commands.js'
 import { kernelBench } from './kernels.js'
 import { leaks } from './leaks.js'
 import { memory } from './memory.js'
@@ -51,6 +52,7 @@ if (parts.includes('killer')) await (await import('./killer-loop.js')).killerLoo
 if (parts.includes('leaks')) await leaks({ kernels })
 if (parts.includes('dashboard')) await (await import('./dashboard-cost.js')).dashboardCost({ repeats })
 if (parts.includes('dashboard-live')) await (await import('./dashboard-live.js')).dashboardLive()
+if (parts.includes('commands')) await commands({ directory, repeats })
 if (parts.includes('gpu')) await (await import('./gpu.js')).gpuBench()
 if (parts.includes('fuzz'))
   await (await import('./fuzz.js')).fuzz({ inputs: Number(flags.inputs), seed: Number(flags.seed) })

@@ -14,6 +14,9 @@ const MOST_WAITING = 4 << 20
 /** Milliseconds between two tries to reach a run that goes on. */
 const RETRY = 1000
 
+/** Milliseconds between two looks at what is new: each lets the page draw, which takes time from a training on the same machine. */
+const GAP = 400
+
 /** Without events, a comment shows every so many milliseconds that the server is there. */
 const HEARTBEAT = 10_000
 
@@ -61,7 +64,7 @@ export class LiveStream {
     if (this.focus) void this.follow(this.focus).catch(() => {})
   }
 
-  /** Sends what is new. Calls while it does so are one call afterwards. */
+  /** Sends what is new. Calls while it does so, and shortly after, are one call afterwards. */
   async update(): Promise<void> {
     this.isDue = true
     if (this.isBusy) return
@@ -70,6 +73,7 @@ export class LiveStream {
       while (this.isDue && !this.response.destroyed) {
         this.isDue = false
         await this.send()
+        await pause(GAP, undefined, { signal: this.end.signal })
       }
     } catch {
       // The page is gone. If not, it connects again.

@@ -6,13 +6,23 @@ import { theme } from './theme.js'
 /** A Vega-Lite specification, without the style that all charts share. */
 export type ChartSpec = Readonly<Record<string, unknown>>
 
+/** Loads Vega. */
+export async function loadCharts(): Promise<void> {
+  await packages()
+}
+
+// Not exported: a program that uses Millrace need not read the types of Vega.
+function packages() {
+  return Promise.all([import('vega'), import('vega-lite')])
+}
+
 /**
  * Draws a Vega-Lite chart as SVG, in the style of the theme. Vega is loaded by the first call.
  *
  * @param description text for readers who cannot see the figure
  */
 export async function chart(spec: ChartSpec, description = 'Chart'): Promise<string> {
-  const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
+  const [vega, { compile }] = await packages()
   const whole = { background: theme.background, padding: 16, config, ...spec } as unknown as TopLevelSpec
   const logger = vega.logger(vega.Error)
   const view = new vega.View(vega.parse(compile(whole, { logger: logger as never }).spec), { renderer: 'none', logger })

@@ -1,11 +1,18 @@
 import { barsFigure } from './bars.js'
+import { loadCharts } from './chart.js'
 import { confusionFigure } from './confusion.js'
 import { curvesFigure } from './curves.js'
 import { montageFigure } from './montage.js'
-import { pngOf } from './png.js'
+import { loadRenderer, pngOf } from './png.js'
 
 /** What can be drawn in another thread: functions of plain data. */
-export const drawings = { barsFigure, confusionFigure, curvesFigure, montageFigure, pngOf } as const
+export const drawings = { barsFigure, confusionFigure, curvesFigure, load, montageFigure, pngOf } as const
+
+/** Loads what curves or PNGs need, for the figures to come. */
+async function load(what: 'curves' | 'png'): Promise<string> {
+  await (what === 'png' ? loadRenderer() : loadCharts())
+  return what
+}
 
 /** The functions by their names. */
 export type Drawings = typeof drawings

@@ -25,15 +25,31 @@ export async function drawOffThread<K extends keyof Drawings>(
 ): Promise<Awaited<ReturnType<Drawings[K]>>> {
   type Result = Awaited<ReturnType<Drawings[K]>>
   try {
-    thread ??= new DrawingThread(() => {
-      thread = undefined
-    })
-    return (await thread.draw(name, given, signal)) as Result
+    return (await openThread().draw(name, given, signal)) as Result
   } catch (error) {
     if (!(error instanceof NoThread)) throw error
     const draw = drawings[name] as unknown as (...given: readonly unknown[]) => Promise<Result>
     return draw(...given)
   }
+}
+
+/**
+ * Starts the thread, if there is none yet, and loads there what a figure will need, while this thread has other work. Does not wait,
+ * does not keep the process alive, and tells of no error: the figure will.
+ */
+export function prepareDrawing(what: Parameters<Drawings['load']>[0]): void {
+  try {
+    openThread()
+      .draw('load', [what], AbortSignal.abort())
+      .catch(() => {})
+  } catch {}
+}
+
+function openThread(): DrawingThread {
+  thread ??= new DrawingThread(() => {
+    thread = undefined
+  })
+  return thread
 }
 
 /** The system gave no thread. */
@@ -99,6 +115,7 @@ class DrawingThread {
   draw(name: keyof Drawings, given: readonly unknown[], signal: AbortSignal | undefined): Promise<string | Uint8Array> {
     clearTimeout(this.idle)
     const release = this.keepAlive()
+    if (signal?.aborted) release()
     signal?.addEventListener('abort', release)
     return new Promise<string | Uint8Array>((done, fail) => {
       const id = this.count++

@@ -16,12 +16,17 @@ let renderer: Promise<Renderer> | undefined
  * uses only the bundled font: the bytes are the same on every machine. Characters that the font lacks (`missingGlyphs`), for example Chinese ones, become empty boxes.
  */
 export async function pngOf(svg: string, { scale = scaleOf(svg) }: PngOptions = {}): Promise<Uint8Array> {
+  return (await loadRenderer())(svg, scale)
+}
+
+/** Loads the renderer. */
+export function loadRenderer(): Promise<Renderer> {
   renderer ??= openRenderer().catch((error) => {
     // What was short, for example memory, may be there the next time.
     renderer = undefined
     throw error
   })
-  return (await renderer)(svg, scale)
+  return renderer
 }
 
 function scaleOf(svg: string): number {

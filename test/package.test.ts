@@ -16,10 +16,16 @@ const cwd = mkdtempSync(join(tmpdir(), 'millrace-package-'))
 const env = userEnvironment()
 t.teardown(() => rmSync(cwd, { recursive: true, force: true }))
 
+const main = 'node_modules/millrace/lib/cli/main.js'
 let packed = 0
+let files: readonly { readonly path: string }[] = []
 
 t.before(async () => {
-  await run('npm', ['pack', '--ignore-scripts', '--pack-destination', cwd], { cwd: root, env })
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', cwd], {
+    cwd: root,
+    env,
+  })
+  files = (JSON.parse(stdout) as [{ files: typeof files }])[0].files
   const [tarball] = readdirSync(cwd)
   packed = statSync(join(cwd, tarball!)).size
   writeFileSync(join(cwd, 'package.json'), '{ "private": true, "type": "module" }')
@@ -30,7 +36,6 @@ t.test('the packed package works when it is installed into an empty folder', asy
   const { stdout } = await run('npx', ['--no-install', 'millrace', 'run', 'digits', '--set', 'epochs=2'], { cwd, env })
   t.match(stdout, /\nfiles in runs\/digits-001: .*figures\/curves.png, .*metrics.csv/)
 
-  const main = 'node_modules/millrace/lib/cli/main.js'
   for (const [url, driver] of [
     ['redis://127.0.0.1:1', 'ioredis'],
     ['postgres://127.0.0.1:1/x', 'pg'],
@@ -69,6 +74,8 @@ t.test('a strict TypeScript project compiles against every entry of the package'
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
     skipLibCheck: false,
+    // Those of TypeScript itself, which take as long as ours.
+    skipDefaultLibCheck: true,
     noEmit: true,
   }
   writeFileSync(join(cwd, 'program.ts'), program)
@@ -79,12 +86,7 @@ t.test('a strict TypeScript project compiles against every entry of the package'
   t.strictSame([code, stdout], [0, ''], 'types that the published ones import come from dependencies')
 })
 
-t.test('the package holds what users need and nothing else', async (t) => {
-  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], {
-    cwd: root,
-    env: userEnvironment(),
-  })
-  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+t.test('the package holds what users need and nothing else', (t) => {
   t.notOk(
     files.some(({ path }) => path.endsWith('.map')),
     'no map to sources that it does not hold',
@@ -106,6 +108,7 @@ t.test('the package holds what users need and nothing else', async (t) => {
     'pipeline',
     'stages',
   ])
+  t.end()
 })
 
 t.test('every link of a page in the package leads to a file and a heading of the package', async (t) => {
@@ -130,18 +133,14 @@ t.test('the examples of the package run where it is installed', async (t) => {
   t.not(stdout, '')
   for (const name of ['noise', 'hinge'])
     t.match(
-      (
-        await run('npx', ['--no-install', 'millrace', 'run', `${examples}/${name}.yaml`, '--set', 'epochs=1'], {
-          cwd,
-          env,
-        })
-      ).stdout,
+      (await run(process.execPath, [main, 'run', `${examples}/${name}.yaml`, '--set', 'epochs=1'], { cwd, env }))
+        .stdout,
       /\nfiles in runs\//,
     )
 })
 
 t.test('the package stays small', async (t) => {
-  t.ok(packed > 0 && packed < 2_000_000, `${packed} bytes`)
+  t.ok(packed > 0 && packed < 2_300_000, `${packed} bytes`)
 })
 
 /** The relative links and pictures of a page; those in code are left out. */

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { csvOf, decimated, type Line, svgOf } from './series.js'
 import { short } from './state.js'
@@ -16,7 +16,12 @@ export function Chart(given: {
   readonly lines: readonly Line[]
   readonly isLog: boolean
 }) {
-  const { title, axis, lines, isLog } = given
+  const { title, axis, isLog } = given
+  const [isSeen, setSeen] = useState(false)
+  // A chart that nobody sees stays as it was: to draw it takes as long as one that is seen.
+  const seen = useRef(given.lines)
+  if (isSeen) seen.current = given.lines
+  const lines = seen.current
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
   const range = useRef<readonly [number, number] | undefined>(undefined)
@@ -33,10 +38,16 @@ export function Chart(given: {
   useEffect(() => {
     const sizes = new ResizeObserver(([entry]) => setWidth(Math.floor(entry!.contentRect.width)))
     sizes.observe(place.current!)
-    return () => sizes.disconnect()
+    const views = new IntersectionObserver((entries) => setSeen(entries.at(-1)!.isIntersecting))
+    views.observe(place.current!)
+    return () => {
+      sizes.disconnect()
+      views.disconnect()
+    }
   }, [])
 
-  useEffect(() => {
+  // In the frame that brings the new numbers: another frame would draw all charts once more.
+  useLayoutEffect(() => {
     if (width === 0) return
     const made = new uPlot(options(), data, place.current!)
     plot.current = made
@@ -46,11 +57,11 @@ export function Chart(given: {
     }
   }, [shape, width === 0])
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (plot.current && width > 0) plot.current.setSize({ width, height: HEIGHT })
   }, [width])
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     plot.current?.setData(data)
   }, [data, shape, width === 0])
 
@@ -122,7 +133,7 @@ export function Chart(given: {
     return best ? `${best.label}: ${short(best.y)} at ${now.current.axis} ${short(u.data[0][idx])}` : ''
   }
 
-  const last = lines.map(({ label, y }) => `${label} ${short(y.findLast((value) => value !== null))}`)
+  const last = given.lines.map(({ label, y }) => `${label} ${short(y.findLast((value) => value !== null))}`)
   return (
     <section class="chart" aria-label={title}>
       <header>
@@ -138,20 +149,20 @@ export function Chart(given: {
         <button
           type="button"
           aria-label={`Save ${title} as CSV`}
-          onClick={() => save(csvOf(lines, axis, title), `${title}.csv`, 'text/csv')}
+          onClick={() => save(csvOf(given.lines, axis, title), `${title}.csv`, 'text/csv')}
         >
           CSV
         </button>
         <button
           type="button"
           aria-label={`Save ${title} as SVG`}
-          onClick={() => save(svgOf(lines, title, axis, isLog), `${title}.svg`, 'image/svg+xml')}
+          onClick={() => save(svgOf(given.lines, title, axis, isLog), `${title}.svg`, 'image/svg+xml')}
         >
           SVG
         </button>
       </header>
       <div ref={place} class="plot" role="img" aria-label={`${title}. Last values: ${last.slice(0, 8).join('; ')}`} />
-      <PointTable title={title} axis={axis} lines={lines} />
+      <PointTable title={title} axis={axis} lines={given.lines} />
     </section>
   )
 }

@@ -1,18 +1,7 @@
 import { effect } from '@preact/signals'
 import type { LiveEvent, MetricsEvent, RunsEvent } from '../contract.js'
 import { withRows } from './curve-store.js'
-import {
-  chosen,
-  connection,
-  filesChanged,
-  focus,
-  isComplete,
-  live,
-  problems,
-  rows,
-  rowsChanged,
-  runs,
-} from './state.js'
+import { changed, chosen, connection, filesChanged, focus, live, problems, rows, told } from './state.js'
 
 /** How long to wait before another try, in milliseconds. */
 const PAUSE = 1500
@@ -63,7 +52,7 @@ function connect(ids: readonly string[], one: string | undefined): void {
   on<RunsEvent>('runs', takeRuns)
   on<MetricsEvent>('metrics', (event) => {
     rows.set(event.run, withRows(rows.get(event.run), event))
-    rowsChanged()
+    changed()
   })
   on<LiveEvent>('live', (event) => {
     live.value = event
@@ -96,12 +85,13 @@ function remember(id: string): void {
 
 let missing = false
 
-function takeRuns({ isWhole, isComplete: complete, changed, removed }: RunsEvent): void {
-  const all = new Map(isWhole ? [] : runs.value)
-  for (const run of changed) all.set(run.id, run)
-  for (const id of removed) all.delete(id)
-  runs.value = all
-  isComplete.value = complete
+function takeRuns(event: RunsEvent): void {
+  const all = new Map(event.isWhole ? [] : told.runs)
+  for (const run of event.changed) all.set(run.id, run)
+  for (const id of event.removed) all.delete(id)
+  told.runs = all
+  told.isComplete = event.isComplete
+  changed()
   // Runs of the address may be found after the connection was made.
   const lacks = [...chosen.value, focus.value].some((id) => id !== undefined && !rows.has(id) && all.has(id))
   if (missing && lacks) connect(chosen.value, focus.value)

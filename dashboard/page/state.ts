@@ -1,4 +1,4 @@
-import { computed, signal } from '@preact/signals'
+import { batch, computed, signal } from '@preact/signals'
 import { type LiveEvent, MOST_CURVES, type RunSummary } from '../contract.js'
 import type { Rows } from './curve-store.js'
 
@@ -21,6 +21,8 @@ export const focus = signal<string | undefined>(undefined)
 export const view = signal<View>('curves')
 /** The rows of the runs. They change in place; `drawn` counts the changes. */
 export const rows = new Map<string, Rows>()
+/** The list of runs as the server told it last. `runs` and `isComplete` have it from the next frame on. */
+export const told = { runs: runs.value, isComplete: false }
 /** Counts the changes of the rows, at most one in a frame. */
 export const drawn = signal(0)
 /** Counts the changes of the files of the run in focus. */
@@ -41,17 +43,19 @@ export function toggle(id: string): void {
 
 let isDue = false
 
-/** Says that rows have changed. */
-export function rowsChanged(): void {
+/** Says that rows or the list have changed. The page draws once for all that a frame brings. */
+export function changed(): void {
   if (isDue) return
   isDue = true
-  const draw = (): void => {
+  // A page in the background gets no frames: it draws when it is seen again.
+  requestAnimationFrame(() => {
     isDue = false
-    drawn.value++
-  }
-  // A page in the background gets no frames.
-  if (document.hidden) setTimeout(draw, 200)
-  else requestAnimationFrame(draw)
+    batch(() => {
+      runs.value = told.runs
+      isComplete.value = told.isComplete
+      drawn.value++
+    })
+  })
 }
 
 /** The short name of a run: its directory, for a point of a sweep with that of the sweep. */

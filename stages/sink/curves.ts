@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { defer, endWith, ignoreElements, map, type OperatorFunction } from 'rxjs'
 import { z } from 'zod'
-import { drawOffThread } from '../../figures/index.js'
+import { drawOffThread, prepareDrawing } from '../../figures/index.js'
 import {
   columnInfosOf,
   defineStage,
@@ -48,6 +48,7 @@ export const curves = defineStage({
   },
   files: figurePaths,
   run: (options, context) => {
+    prepareDrawing('curves')
     const write = figureFiles(context, options)
     return (metrics) =>
       metrics.pipe(

@@ -1,6 +1,6 @@
 import { EMPTY, from, ignoreElements, type Observable, type OperatorFunction, Subscription, using } from 'rxjs'
 import { z } from 'zod'
-import { drawOffThread, missingGlyphs } from '../../figures/index.js'
+import { drawOffThread, missingGlyphs, prepareDrawing } from '../../figures/index.js'
 import { outputPath, replaceFile, type StageContext } from '../../pipeline/stage-kit.js'
 
 /** Makes the options that every figure has. */
@@ -28,13 +28,14 @@ export function figurePaths({ path, formats }: FigureOptions, suffix = ''): stri
   return (ending ? [ending] : [...new Set(formats)]).map((format) => `${stemOf(path)}${suffix}.${format}`)
 }
 
-/** Registers the files of a figure with the run, and returns a function that writes them. */
+/** Registers the files of a figure with the run, prepares to draw it, and returns a function that writes them. */
 export function figureFiles(
   context: StageContext,
   options: FigureOptions,
   suffix = '',
 ): (svg: string, pause: Pause) => Promise<void> {
   const files = figurePaths(options, suffix).map((path) => context.file(path))
+  if (files.some((file) => /png$/i.test(file)) && context.parallel.rank === 0) prepareDrawing('png')
   return async (svg, pause) => {
     if (files.some((file) => !/svg$/i.test(file))) noteMissing(context, await missingGlyphs(svg))
     for (const file of files) {

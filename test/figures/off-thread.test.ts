@@ -43,6 +43,17 @@ t.test('a drawing does not keep a process alive that was stopped', async (t) => 
   t.equal(text, '')
 })
 
+t.test('a thread that prepares keeps no process alive', async (t) => {
+  const source = `
+    import { prepareDrawing } from ${JSON.stringify(new URL('../../dist/figures/index.js', import.meta.url).href)}
+    prepareDrawing('curves')
+    prepareDrawing('png')`
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`))
+  const timer = setTimeout(() => worker.terminate(), 8000)
+  t.equal(await new Promise((done) => worker.on('exit', done)), 0)
+  clearTimeout(timer)
+})
+
 t.test('figures are drawn without the loaders of the process, which are not found from another folder', async (t) => {
   const url = new URL('../../dist/figures/index.js', import.meta.url)
   const cwd = t.testdir({
