@@ -1,9 +1,9 @@
 import type { DecodedArray, RowGroup } from 'hyparquet'
-import { type StageContext, turn } from '../../../pipeline/stage-kit.js'
+import { formatBytes, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { damaged, type ParquetFile } from './file.js'
 
 /** The values that are decoded between two turns of the event loop, unless a page has more. */
-const AT_ONCE = 1 << 17
+const AT_ONCE = 1 << 16
 
 /** Decoded values of one column, and the row that they begin with. */
 interface Part {
@@ -23,8 +23,15 @@ export class GroupReader {
   private readonly group: RowGroup
   private readonly context: StageContext
   private readonly parts = new Map<string, Part[]>()
+  private readonly most: number
+  /** Bytes of the parts. */
+  private held = 0
+  /** Rows before this one are forgotten. */
+  private first = 0
 
-  constructor(path: string, file: ParquetFile, group: RowGroup, context: StageContext) {
+  /** @param most the most bytes of decoded values that may be in memory */
+  constructor(path: string, file: ParquetFile, group: RowGroup, context: StageContext, most: number) {
+    this.most = most
     this.path = path
     this.file = file
     this.group = group
@@ -34,9 +41,11 @@ export class GroupReader {
 
   /**
    * Reads some columns of the rows `from` to `to`. Rows before `from` are forgotten. A column is shorter if the group has
-   * fewer values than rows. Throws a PipelineError `DATA` if they cannot be decoded.
+   * fewer values than rows. Throws a PipelineError `DATA` if they cannot be decoded, or if the pages in which they lie take more
+   * memory than they may.
    */
   async read(names: readonly string[], from: number, to: number): Promise<Map<string, DecodedArray>> {
+    this.forget(from)
     const perRead = Math.max(1, Math.floor(AT_ONCE / Math.max(1, to - from)))
     for (let i = 0; i < names.length; i += perRead) {
       const some = names.slice(i, i + perRead)
@@ -48,15 +57,25 @@ export class GroupReader {
             start,
             to,
           )
+      if (this.held > this.most) throw this.tooLarge()
       await turn(this.context)
     }
     return new Map(names.map((name) => [name, this.take(name, from, to)]))
   }
 
+  private tooLarge(): PipelineError {
+    const limit = formatBytes(this.context.memory.limit)
+    return new PipelineError(
+      'DATA',
+      `${this.path}: the columns of a row group need more than ${formatBytes(this.most)} to be decoded, which memory: ${limit} does not allow; ` +
+        `write it with smaller pages or row groups, leave columns out with drop, or raise memory (--memory)`,
+    )
+  }
+
   /** The row behind the last one that is decoded. */
   private endOf(name: string): number {
     const last = this.parts.get(name)?.at(-1)
-    return last ? last.at + last.data.length : 0
+    return last ? endOfPart(last) : this.first
   }
 
   private async decode(names: string[], start: number, end: number): Promise<void> {
@@ -86,19 +105,40 @@ export class GroupReader {
     const known = this.endOf(name)
     if (at + data.length <= known) return
     const list = this.parts.get(name) ?? []
-    list.push(at >= known ? { at, data } : { at: known, data: data.slice(known - at) as DecodedArray })
+    const part = at >= known ? { at, data } : { at: known, data: data.slice(known - at) as DecodedArray }
+    list.push(part)
     this.parts.set(name, list)
+    this.held += bytesOf(part.data)
+  }
+
+  /** Drops what lies before a row. */
+  private forget(row: number): void {
+    this.first = row
+    for (const [name, parts] of this.parts) {
+      const left = parts.filter((part) => endOfPart(part) > row)
+      for (const { data } of parts.slice(0, parts.length - left.length)) this.held -= bytesOf(data)
+      this.parts.set(name, left)
+    }
   }
 
   /** The values of some rows, without a copy if they lie in one page. */
   private take(name: string, from: number, to: number): DecodedArray {
-    const parts = (this.parts.get(name) ?? []).filter(({ at, data }) => at + data.length > from)
-    this.parts.set(name, parts)
+    const parts = this.parts.get(name) ?? []
     const found = parts
       .filter(({ at }) => at < to)
       .map(({ at, data }) => cut(data, Math.max(0, from - at), Math.min(data.length, to - at)))
     return found.length === 1 ? found[0]! : joined(found)
   }
+}
+
+/** The row behind the last one of a part. */
+const endOfPart = ({ at, data }: Part): number => at + data.length
+
+/** About how many bytes values take in memory. */
+function bytesOf(data: DecodedArray): number {
+  if (!Array.isArray(data)) return data.byteLength
+  const first: unknown = data[0]
+  return data.length * (first instanceof Uint8Array ? first.length : Array.isArray(first) ? 8 * first.length : 8)
 }
 
 function cut(data: DecodedArray, from: number, to: number): DecodedArray {

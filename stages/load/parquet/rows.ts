@@ -10,6 +10,9 @@ import { columnsOf, type ParquetColumn } from './schema.js'
 /** The most rows that are decoded before they are copied. */
 const AT_ONCE = 1 << 17
 
+/** What decoded values may take where `memory:` is given: this share of it, but so many bytes in any case. */
+const DECODED = { share: 1 / 4, bytes: 128 << 20 }
+
 /** The most bytes of whole rows, and the most of these rows, that are taken between two turns of the event loop. */
 const MOST = { bytes: 1 << 23, rows: 1 << 16 }
 
@@ -51,10 +54,14 @@ export async function readParquet(
         `${path}: ${listed(times, 'and')} ${times.length === 1 ? 'has' : 'have'} times, which are read as milliseconds since 1970`,
       )
     const usedNames = used.map((column) => names[column]!)
+    const most = Math.max(context.memory.limit * DECODED.share, DECODED.bytes)
+    const perRow = used.reduce((sum, column) => sum + (all[column]!.kind === 'bytes' ? all[column]!.length! : 8), 0)
+    // The pages in which the rows lie may be as much again.
+    const atOnce = Math.max(1, Math.min(AT_ONCE, Math.floor(most / (2 * perRow))))
     let start = 0
     for (const group of file.metadata.row_groups) {
-      const reader = new GroupReader(path, file, group, context)
-      const step = whole && all[whole.features[0]!]!.kind === 'list' ? reader.count : AT_ONCE
+      const reader = new GroupReader(path, file, group, context, most)
+      const step = whole && all[whole.features[0]!]!.kind === 'list' ? reader.count : atOnce
       for (let from = 0; from < reader.count; from += step)
         await readRows(reader, from, Math.min(from + step, reader.count), start)
       start += reader.count
@@ -159,7 +166,7 @@ function wholeRow(value: ArrayLike<number> | null | undefined, place: () => stri
 async function widthOfList(path: string, file: ParquetFile, name: string, context: StageContext): Promise<number> {
   const group = file.metadata.row_groups.find(({ num_rows: count }) => count > 0)
   if (!group) throw new PipelineError('DATA', `${path} has no rows`)
-  const cells = await new GroupReader(path, file, group, context).read([name], 0, 1)
+  const cells = await new GroupReader(path, file, group, context, Number.POSITIVE_INFINITY).read([name], 0, 1)
   const first = cells.get(name)?.[0] as ArrayLike<number> | null | undefined
   if (!first?.length) throw new PipelineError('DATA', `${path}: row 0: expected features, got nothing`)
   return first.length

@@ -1,7 +1,13 @@
 import { join } from 'node:path'
 import { Float64, Int32, Table, tableToIPC, vectorFromArray } from 'apache-arrow'
 import t from 'tap'
-import { runStage, temporary } from '../harness.js'
+import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
+import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
+import { sharedMemory } from '../../../dist/pipeline/stage/memory.js'
+import type { StageContext } from '../../../dist/pipeline/stage-kit.js'
+import { openParquet } from '../../../dist/stages/load/parquet/file.js'
+import { GroupReader } from '../../../dist/stages/load/parquet/group.js'
+import { errorOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 import { parquetOf } from './table-files.js'
 
@@ -83,4 +89,31 @@ t.test('float64 columns whose digits float32 loses are told, in every format', a
       t.match(notes, expected, format)
     }
   }
+})
+
+t.test('decoded columns take no more memory than they may', async (t) => {
+  const count = 10_000
+  const halves = Float64Array.from({ length: count }, (_, i) => i / 2)
+  // Pages of 1,000 numbers.
+  const columns = ['x', 'y'].map((name) => [{ name, type: 'DOUBLE', repetition_type: 'REQUIRED' }, halves] as const)
+  const path = join(temporary(t, { data: parquetOf(count, columns, 8000) }), 'data')
+  const { signal } = new AbortController()
+  const flow = new StageFlow(new FlowControl(signal))
+  const context = { signal, flow, memory: sharedMemory(1 << 20) } as unknown as StageContext
+  const file = await openParquet(path, context)
+  t.teardown(() => file.handle.close())
+  const readAll = async (most: number, step: number): Promise<number[]> => {
+    const reader = new GroupReader(path, file, file.metadata.row_groups[0]!, context, most)
+    const found: number[] = []
+    for (let from = 0; from < count; from += step) {
+      const cells = await reader.read(['x', 'y'], from, Math.min(count, from + step))
+      for (const [i, cell] of cells.get('x')!.entries()) found.push(cell === cells.get('y')![i] ? cell : Number.NaN)
+    }
+    return found
+  }
+  t.strictSame(await readAll(60_000, 1500), [...halves], 'some rows at a time need little more than their pages')
+  t.match(await errorOf(readAll(60_000, count)), [
+    'DATA',
+    /data: the columns of a row group need more than 60 KB to be decoded, which memory: 1.05 MB does not allow; write/,
+  ])
 })

@@ -56,12 +56,13 @@ function parquetBytes(rows: readonly TableRow[]): Uint8Array {
 export function parquetOf(
   rowGroupSize: number,
   columns: readonly (readonly [SchemaElement, ArrayLike<unknown>])[],
+  pageSize?: number,
 ): Uint8Array {
   const writer = new ByteWriter()
   const schema = [{ name: 'root', num_children: columns.length }, ...columns.map(([element]) => element)]
   const parquet = new ParquetWriter({ writer, schema })
   const columnData = columns.map(([{ name }, data]) => ({ name, data: data as unknown[] }))
-  parquet.write({ columnData, rowGroupSize })
+  parquet.write({ columnData, rowGroupSize, ...(pageSize && { pageSize }) })
   parquet.finish()
   return new Uint8Array(writer.getBuffer())
 }
