@@ -12,6 +12,7 @@ import { listed } from './pipeline/base/words.js'
 import type { Trust } from './pipeline/definition/trust.js'
 import { readInside } from './pipeline/files/inside.js'
 import { isDirectory } from './pipeline/files/is-directory.js'
+import { MAX_DEFINITION, MAX_RECORD } from './pipeline/files/limits.js'
 import { type GivenRows, givenRowReader } from './pipeline/formats/given-rows.js'
 import { modelInputsOf, readStoredModel, storedModelFile } from './pipeline/formats/model-inputs.js'
 import { Pipeline } from './pipeline/graph/pipeline.js'
@@ -230,7 +231,7 @@ export async function learnerOf(
 function isOfStageFile(name: string, directory: string): boolean {
   let uses: readonly string[]
   try {
-    const { stages } = parse(String(readInside(resolve(directory), 'pipeline.yaml', 16 << 20)), {
+    const { stages } = parse(String(readInside(resolve(directory), 'pipeline.yaml', MAX_DEFINITION)), {
       maxAliasCount: 0,
       logLevel: 'error',
     }) as { stages: readonly { use: unknown }[] }
@@ -257,7 +258,7 @@ async function learnerInRun(
 function versionOf(path: string): string | undefined {
   if (!isDirectory(path)) return undefined
   try {
-    const { versions } = JSON.parse(String(readInside(resolve(path), 'run.json', 16 << 20))) as {
+    const { versions } = JSON.parse(String(readInside(resolve(path), 'run.json', MAX_RECORD))) as {
       versions?: { millrace?: unknown }
     }
     return typeof versions?.millrace === 'string' ? versions.millrace : undefined

@@ -5,6 +5,7 @@ import { checkDepth } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
+import { MAX_RECORD } from '../pipeline/files/limits.js'
 import {
   type ColumnInfos,
   columnInfosOf,
@@ -14,9 +15,6 @@ import {
 } from '../pipeline/wires/metric-info.js'
 import type { MetricInfo } from '../pipeline/wires/metrics.js'
 import type { Outcome } from './executor.js'
-
-/** The largest `run.json` that is read, in bytes. */
-const MAX_RECORD = 16 << 20
 
 const record = z.object({ metrics: storedMetricInfos.optional() })
 
