@@ -6,12 +6,13 @@ import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { hostKernelNames, type KernelOptions, openKernels } from './kernels/index.js'
 import { widthOf } from './kernels/network-shape.js'
-import { foldedLayers, hinge, network, openScorer, predict, rowScorer, type Scorer, softmax } from './learners/index.js'
+import { builtInLearners, foldedLayers, openScorer, predict, rowScorer, type Scorer } from './learners/index.js'
 import { messageOf, PipelineError } from './pipeline/base/errors.js'
 import { listed } from './pipeline/base/words.js'
 import type { Trust } from './pipeline/definition/trust.js'
 import { readInside } from './pipeline/files/inside.js'
 import { isDirectory } from './pipeline/files/is-directory.js'
+import { MAX_DEFINITION, MAX_RECORD } from './pipeline/files/limits.js'
 import { type GivenRows, givenRowReader } from './pipeline/formats/given-rows.js'
 import { modelInputsOf, readStoredModel, storedModelFile } from './pipeline/formats/model-inputs.js'
 import { Pipeline } from './pipeline/graph/pipeline.js'
@@ -92,8 +93,6 @@ const FEW = 2
 
 /** Larger models are left to the kernels alone: a copy of their weights would take much memory. */
 const MOST_WEIGHTS = 1 << 22
-
-const builtIn: readonly AnyLearner[] = [softmax, hinge, network]
 
 /**
  * Loads a trained model from a run directory, or from its `parameters.arrow` or `best.arrow`. Rejects with a PipelineError
@@ -208,11 +207,11 @@ export async function learnerOf(
   { learners = [], plugins = false }: Pick<LoadModelOptions, 'learners' | 'plugins'>,
 ): Promise<AnyLearner> {
   const isRun = isDirectory(path)
-  const ofMillrace = isRun && isOfStageFile(name, path) ? [] : builtIn
+  const ofMillrace = isRun && isOfStageFile(name, path) ? [] : builtInLearners
   const known = [...learners, ...ofMillrace].find((learner) => learner.name === name)
   const found = known ?? (plugins !== false && isRun ? await learnerInRun(name, path, plugins) : undefined)
   if (found) return learnerWith(found, options)
-  if (builtIn.length > ofMillrace.length && builtIn.some((learner) => learner.name === name))
+  if (builtInLearners.length > ofMillrace.length && builtInLearners.some((learner) => learner.name === name))
     throw new PipelineError(
       'DATA',
       `the model was made by a learner "${name}" of a stage file of the run, not by the one of that name that comes with ` +
@@ -221,7 +220,7 @@ export async function learnerOf(
   throw new PipelineError(
     'DATA',
     `the model was made by the learner "${name}", which does not come with Millrace (${listed(
-      builtIn.map((learner) => learner.name),
+      builtInLearners.map((learner) => learner.name),
       'and',
     )} do); give it as \`learners\`, or allow \`plugins\` to load the stage files of the run`,
   )
@@ -234,7 +233,7 @@ export async function learnerOf(
 function isOfStageFile(name: string, directory: string): boolean {
   let uses: readonly string[]
   try {
-    const { stages } = parse(String(readInside(resolve(directory), 'pipeline.yaml', 16 << 20)), {
+    const { stages } = parse(String(readInside(resolve(directory), 'pipeline.yaml', MAX_DEFINITION)), {
       maxAliasCount: 0,
       logLevel: 'error',
     }) as { stages: readonly { use: unknown }[] }
@@ -261,7 +260,7 @@ async function learnerInRun(
 function versionOf(path: string): string | undefined {
   if (!isDirectory(path)) return undefined
   try {
-    const { versions } = JSON.parse(String(readInside(resolve(path), 'run.json', 16 << 20))) as {
+    const { versions } = JSON.parse(String(readInside(resolve(path), 'run.json', MAX_RECORD))) as {
       versions?: { millrace?: unknown }
     }
     return typeof versions?.millrace === 'string' ? versions.millrace : undefined

@@ -10,6 +10,7 @@ import { counted, listed, shortPath } from '../pipeline/base/words.js'
 import { readDefinition } from '../pipeline/definition/read.js'
 import { attempt } from '../pipeline/files/files.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
+import { MAX_DEFINITION } from '../pipeline/files/limits.js'
 import { builtInStages } from '../pipeline/graph/registry.js'
 import { start } from '../pipeline/run/run.js'
 import {
@@ -38,9 +39,6 @@ export interface RerunFlags extends Pick<ReadingFlags, 'plugins' | 'allowAbsolut
   /** True if the comparison is printed as JSON. */
   readonly json?: boolean
 }
-
-/** The largest `pipeline.yaml` that is read, in bytes: no run writes a larger one. */
-const MAX_DEFINITION = 1 << 20
 
 /** `millrace rerun`: repeats a run and compares the files. Throws a PipelineError `CHECK` if they differ. */
 export async function rerunCommand(directory: string, flags: RerunFlags, output: Output): Promise<void> {

@@ -231,27 +231,24 @@ const MOST_DARK = 2 << 20
 /** Sends a file. Only images are shown; the rest is saved. A figure that is shown has colours for dark pages, too. */
 async function file(response: ServerResponse, path: string, name: string, isShown: boolean): Promise<void> {
   const handle = await openRegularFile(path)
-  const type = typeOf(name)
-  const { size } = await handle.stat()
-  const save = `attachment; filename*=UTF-8''${encodeURIComponent(name.replace(/^.*\//s, ''))}`
-  // An SVG may be a stranger's: opened alone, it would be a page of this server.
-  response.setHeader('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-  response.writeHead(200, {
-    'Content-Type': type,
-    ...(!(isShown && type.startsWith('image/')) && { 'Content-Disposition': save }),
-  })
-  if (isShown && type === 'image/svg+xml' && size <= MOST_DARK) {
-    const bytes = Buffer.alloc(size)
-    const { bytesRead } = await handle.read(bytes, 0, size, 0).finally(() => handle.close())
-    response.end(withDarkStyle(bytes.toString('utf8', 0, bytesRead), /(^|\/)confusion/.test(name)))
-    return
+  try {
+    const type = typeOf(name)
+    const { size } = await handle.stat()
+    const save = `attachment; filename*=UTF-8''${encodeURIComponent(name.replace(/^.*\//s, ''))}`
+    // An SVG may be a stranger's: opened alone, it would be a page of this server.
+    response.setHeader('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+    response.writeHead(200, {
+      'Content-Type': type,
+      ...(!(isShown && type.startsWith('image/')) && { 'Content-Disposition': save }),
+    })
+    if (isShown && type === 'image/svg+xml' && size <= MOST_DARK) {
+      const bytes = Buffer.alloc(size)
+      const { bytesRead } = await handle.read(bytes, 0, size, 0)
+      response.end(withDarkStyle(bytes.toString('utf8', 0, bytesRead), /(^|\/)confusion/.test(name)))
+    } else if (size === 0) response.end()
+    // A file that grows while it is sent ends where it ended before. A page may hang up in the middle.
+    else await pipeline(handle.createReadStream({ start: 0, end: size - 1 }), response).catch(() => {})
+  } finally {
+    await handle.close()
   }
-  // A file that grows while it is sent ends where it ended before.
-  if (size > 0) {
-    // Closes the file also if the page hangs up in the middle.
-    await pipeline(handle.createReadStream({ start: 0, end: size - 1 }), response).catch(() => {})
-    return
-  }
-  await handle.close()
-  response.end()
 }

@@ -7,6 +7,7 @@ import { type Published, publishedOf } from '../pipeline/definition/published.js
 import { idOf, mapping, type SettingValues, settingsOf, stagesOf } from '../pipeline/definition/settings.js'
 import type { OptionChange } from '../pipeline/directory/configuration.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
+import { MAX_DEFINITION } from '../pipeline/files/limits.js'
 import { changesOnTheWay } from './option-changes.js'
 import type { StoredRecord } from './record.js'
 
@@ -29,9 +30,6 @@ export interface StageUse {
   /** Its options. */
   readonly with: Readonly<{ [option: string]: unknown }>
 }
-
-/** The largest size of a definition, in bytes. */
-const MAX_DEFINITION = 1 << 20
 
 /**
  * Reads `pipeline.yaml` of a run directory. An option that was changed on the way has a text that tells all its values.

@@ -7,6 +7,7 @@ import { checkDepth } from '../pipeline/base/json.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { optionChange } from '../pipeline/directory/configuration.js'
 import { hasInside, namesInside } from '../pipeline/files/inside.js'
+import { MAX_RECORD } from '../pipeline/files/limits.js'
 import { gitState } from '../pipeline/run/git-state.js'
 import { storedMetricInfos } from '../pipeline/wires/stored-metric-infos.js'
 import { readText } from './sheets.js'
@@ -68,9 +69,6 @@ export const record = z.object({
 
 /** The content of `run.json`, as far as a report needs it. */
 export type StoredRecord = z.output<typeof record>
-
-/** The largest `run.json` that is read, in bytes. */
-const MAX_RECORD = 16 << 20
 
 /** Reads `run.json`. Throws a PipelineError: `ARGUMENTS` if there is none, `DATA` if it is damaged. */
 export function readRecord(directory: string): StoredRecord {

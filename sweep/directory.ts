@@ -1,4 +1,4 @@
-import { appendFileSync, fstatSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, fstatSync, readSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -134,11 +134,7 @@ export function sharePlan(directory: string, record: SweepRecord): void {
   const [file, text] = [join(directory, PLAN), planText(record)]
   makePoints(directory, record)
   if (hasPlan(directory, text)) return
-  const temporary = `${file}.${hostname()}-${process.pid}`
-  attempt('write', file, () => {
-    writeFileSync(temporary, text)
-    renameSync(temporary, file)
-  })
+  replaceFile(file, text, `${file}.${hostname()}-${process.pid}`)
 }
 
 function makePoints(directory: string, { points }: SweepRecord): void {

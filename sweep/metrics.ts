@@ -5,13 +5,11 @@ import { checkDepth } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
+import { MAX_RECORD } from '../pipeline/files/limits.js'
 import { type ColumnInfos, columnInfosOf, metricInfoByName } from '../pipeline/wires/metric-info.js'
 import type { MetricInfo, MetricInfos } from '../pipeline/wires/metrics.js'
 import { storedMetricInfos } from '../pipeline/wires/stored-metric-infos.js'
 import type { Outcome } from './executor.js'
-
-/** The largest `run.json` that is read, in bytes. */
-const MAX_RECORD = 16 << 20
 
 const record = z.object({ metrics: storedMetricInfos.optional() })
 

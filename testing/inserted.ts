@@ -2,9 +2,9 @@ import { resolve } from 'node:path'
 import { Field, Float64, makeData, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
 import { parse as parseCsv } from 'csv-parse/sync'
 import { z } from 'zod'
-import { fileProblem, PipelineError } from '../pipeline/base/errors.js'
+import { fileProblem, messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath, show } from '../pipeline/base/words.js'
-import type { ExpectedCell, Insert } from '../pipeline/definition/tests.js'
+import { type ExpectedCell, type Insert, testRow } from '../pipeline/definition/tests.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
 import type { Facts } from '../pipeline/stage/facts.js'
 import type { WireType } from '../pipeline/stage/port.js'
@@ -28,11 +28,26 @@ export function readRows(path: string, folder: string): Written[] {
   try {
     const text = String(readRegularFile(file, MAX_BYTES))
     if (/\.jsonl$/i.test(path))
-      return text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [JSON.parse(line)]))
+      return text
+        .split('\n')
+        .flatMap((line, i) => (line.trim() === '' ? [] : [jsonRow(line, `${shortPath(file)}:${i + 1}`)]))
     return parseCsv(text, { columns: true, bom: true, cast: (cell) => csvValue(cell), skip_empty_lines: true })
   } catch (error) {
+    if (error instanceof PipelineError) throw error
     throw new PipelineError('DATA', fileProblem('read the rows in', shortPath(file), error), { cause: error })
   }
+}
+
+function jsonRow(line: string, place: string): Written {
+  let data: unknown
+  try {
+    data = JSON.parse(line)
+  } catch (error) {
+    throw wrong(`${place}: expected an object in JSON: ${messageOf(error)}`)
+  }
+  const row = testRow.safeParse(data)
+  if (!row.success) throw wrong(`${place}: expected an object of values by their columns, got ${show(data)}`)
+  return row.data
 }
 
 function csvValue(cell: string): string | number {

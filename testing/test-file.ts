@@ -11,6 +11,7 @@ import { openDefinition, type ReadOptions } from '../pipeline/definition/read.js
 import { readSource } from '../pipeline/definition/source.js'
 import { type TestCase, testFile, tests as testsSchema } from '../pipeline/definition/tests.js'
 import { entriesOf, formatOrigin, isList, type Origin, type Value } from '../pipeline/definition/value.js'
+import { MAX_DEFINITION } from '../pipeline/files/limits.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
 import { Pipeline } from '../pipeline/graph/pipeline.js'
 import { checkTest } from './places.js'
@@ -41,9 +42,6 @@ export interface TestSuite {
 
 /** The ending of a file of tests. */
 const TEST_FILE = /\.test\.ya?ml$/
-
-/** A larger file is no pipeline. */
-const MAX_BYTES = 1 << 20
 
 /** Below more folders than this, no search is meant. */
 const MOST_FOLDERS = 2000
@@ -96,7 +94,7 @@ function testsBelow(folder: string, seen = { folders: 0 }): string[] {
 
 function hasTests(file: string): boolean {
   try {
-    return /^tests:/m.test(String(readRegularFile(file, MAX_BYTES)))
+    return /^tests:/m.test(String(readRegularFile(file, MAX_DEFINITION)))
   } catch {
     return false
   }

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { fileProblem, PipelineError, type Problem } from '../base/errors.js'
 import { shortPath, show } from '../base/words.js'
+import { MAX_DEFINITION } from '../files/limits.js'
 import { readRegularFile } from '../files/regular-file.js'
 import { writtenAs } from './outside-text.js'
 import { syntaxErrors } from './syntax.js'
@@ -18,8 +19,7 @@ import {
   type Value,
 } from './value.js'
 
-/** Limits that no definition written by hand comes near. A file beyond them is a mistake or an attack. */
-const MAX_BYTES = 1 << 20
+/** Limits, beside that of the file, that no definition written by hand comes near. Beyond them is a mistake or an attack. */
 const MAX_VALUES = 100_000
 const MAX_DEPTH = 64
 
@@ -27,7 +27,7 @@ const MAX_DEPTH = 64
 export function readSource(file: string): Value {
   let bytes: Buffer
   try {
-    bytes = readRegularFile(file, MAX_BYTES)
+    bytes = readRegularFile(file, MAX_DEFINITION)
   } catch (error) {
     throw new PipelineError('DEFINITION', fileProblem('read the definition', shortPath(file), error), { cause: error })
   }

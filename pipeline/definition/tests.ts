@@ -55,6 +55,9 @@ export type ExpectedCell = string | number | boolean | null | Condition | readon
 
 const cell: z.ZodType<ExpectedCell> = z.lazy(() => z.union([scalar, condition, z.array(cell)]))
 
+/** A row that a test inserts or expects, by the names of its columns. */
+export const testRow = z.record(z.string(), cell)
+
 const tolerance = z
   .union([
     z.number().nonnegative(),
@@ -90,7 +93,7 @@ const insert = z
       .optional()
       .describe('An output, id or id.output: the rows take its place for every stage that reads it.'),
     rows: z
-      .union([z.string().min(1), z.array(z.record(z.string(), cell)).min(1)])
+      .union([z.string().min(1), z.array(testRow).min(1)])
       .optional()
       .describe(
         'The rows, or a file with them (.csv, .jsonl, or .arrows from sink/arrow). Rows of examples have features: [1, 2], or a column for ' +
@@ -150,7 +153,7 @@ const expectation = z
       .optional()
       .describe('What is looked at: an output, as id or id.output. Default: the stage that rows are inserted into.'),
     rows: z
-      .union([z.string().min(1), z.array(z.record(z.string(), cell))])
+      .union([z.string().min(1), z.array(testRow)])
       .optional()
       .describe('The rows, or a file with them (.csv, .jsonl). Only the columns that are named are compared.'),
     match: z

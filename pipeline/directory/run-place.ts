@@ -5,6 +5,7 @@ import { PipelineError } from '../base/errors.js'
 import { listed, shortPath } from '../base/words.js'
 import { attempt } from '../files/files.js'
 import { readInside } from '../files/inside.js'
+import { MAX_RECORD } from '../files/limits.js'
 import { isLockFile } from '../files/lock.js'
 import { checkTargetInside, pathKey, RUN_NOTES } from '../files/output-path.js'
 import { kindOf } from '../files/regular-file.js'
@@ -123,9 +124,6 @@ export function removeOutput(directory: string, target: string, name: string): v
     rmSync(target, { force: true })
   })
 }
-
-/** The largest `run.json` that is read, in bytes. */
-export const MAX_RECORD = 64 << 20
 
 /** What the `run.json` of a run must have, of all versions of Millrace. */
 const pastRecord = z.looseObject({

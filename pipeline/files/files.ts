@@ -21,9 +21,10 @@ import { kindOf, MOST_AT_ONCE } from './regular-file.js'
 /**
  * Replaces a file, or creates it. Writes a temporary file beside it and renames that, so that no reader sees a part of
  * the content. Throws a PipelineError `WRITE`; the old content then stays.
+ *
+ * @param temporary the file beside it; of its own for each process, if several may do it at the same moment
  */
-export function replaceFile(target: string, content: string | Uint8Array): void {
-  const temporary = `${target}.part`
+export function replaceFile(target: string, content: string | Uint8Array, temporary = `${target}.part`): void {
   attempt('write', target, () => {
     // What is no file, such as /dev/stdout, would be replaced by one.
     const found = lstatSync(target, { throwIfNoEntry: false })

@@ -9,9 +9,9 @@ import type { Trust } from '../definition/trust.js'
 import { type Checkpoint, soundCheckpoints } from '../directory/checkpoint.js'
 import type { Configuration } from '../directory/configuration.js'
 import { openRunDirectory } from '../directory/run-directory.js'
-import { MAX_RECORD } from '../directory/run-place.js'
 import { attempt } from '../files/files.js'
 import { readInside } from '../files/inside.js'
+import { MAX_RECORD } from '../files/limits.js'
 import { Pipeline } from '../graph/pipeline.js'
 import {
   changesFrom,

@@ -1,8 +1,8 @@
-import { defineStage, type StageContext, wire } from '../../pipeline/stage-kit.js'
+import { defineStage, type StageContext } from '../../pipeline/stage-kit.js'
 import { ArffRows } from './arff/rows.js'
 import { tabularExamples } from './tabular/examples.js'
 import { readLines } from './tabular/lines.js'
-import { tabularFacts, tabularOptions, tabularSources } from './tabular/options.js'
+import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
 import type { TableRows } from './tabular/table-rows.js'
 
 const options = tabularOptions({})
@@ -17,17 +17,11 @@ export const arff = defineStage({
   name: 'load/arff',
   summary: 'Loads examples from ARFF files, the format of Weka.',
   options,
-  inputs: {},
-  outputs: { examples: wire.examples },
-  // The content is checked.
-  onResume: { path: 'whole' },
+  ...tabularStage,
   example: '- use: load/arff\n  with: { path: credit-g.arff, missing: mode, stratify: true }',
   holds:
     'every split, 4 bytes per cell, and as much again until the splits are made; before cache/arrow what fits into three quarters of ' +
     '`memory:`, for a model a piece',
-  parallel: 'every',
-  answers: ['pieces'],
-  sources: tabularSources,
   facts: tabularFacts,
   run: (options, context) =>
     context.flow.pull(tabularExamples(options, context, (path, _, rows, context) => readArff(path, rows, context))),

@@ -1,7 +1,7 @@
-import { defineStage, wire } from '../../pipeline/stage-kit.js'
+import { defineStage } from '../../pipeline/stage-kit.js'
 import { readArrow } from './arrow/rows.js'
 import { tabularExamples } from './tabular/examples.js'
-import { tabularFacts, tabularOptions, tabularSources } from './tabular/options.js'
+import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
 
 /**
  * Loads examples from Arrow IPC files and streams: columns of numbers, truth values, texts and dictionaries; or one
@@ -14,17 +14,11 @@ export const arrow = defineStage({
   name: 'load/arrow',
   summary: 'Loads examples from Arrow IPC files and streams.',
   options: tabularOptions({}),
-  inputs: {},
-  outputs: { examples: wire.examples },
-  // The content is checked.
-  onResume: { path: 'whole' },
+  ...tabularStage,
   example: '- use: load/arrow\n  with: { path: "${here}/part-*.arrow", label: species }',
   holds:
     'one file at a time, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made; before ' +
     'cache/arrow what fits into three quarters of `memory:`, for a model a piece',
-  parallel: 'every',
-  answers: ['pieces'],
-  sources: tabularSources,
   facts: (checking) => {
     const { examples } = tabularFacts(checking)
     const { path, fractions, model } = checking.options

@@ -1,7 +1,7 @@
-import { defineStage, wire, z } from '../../pipeline/stage-kit.js'
+import { defineStage, z } from '../../pipeline/stage-kit.js'
 import { readCsv } from './csv/rows.js'
 import { tabularExamples } from './tabular/examples.js'
-import { tabularFacts, tabularOptions, tabularSources } from './tabular/options.js'
+import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
 
 const options = tabularOptions({
   header: z.boolean().default(true).describe('Whether the first line names the columns.'),
@@ -37,17 +37,11 @@ export const csv = defineStage({
   name: 'load/csv',
   summary: 'Loads examples from CSV files.',
   options,
-  inputs: {},
-  outputs: { examples: wire.examples },
-  // The content is checked.
-  onResume: { path: 'whole' },
+  ...tabularStage,
   example: '- use: load/csv\n  with: { path: wine.csv, label: cultivar, fractions: { train: 0.8, test: 0.2 } }',
   holds:
     'every split, 4 bytes per cell, and as much again until the splits are made; a divided run then keeps the shards of this rank; ' +
     'before cache/arrow what fits into three quarters of `memory:`, for a model a piece',
-  parallel: 'every',
-  answers: ['pieces'],
-  sources: tabularSources,
   facts: (checking) => {
     const { delimiter, decimal } = checking.options
     if (delimiter === decimal)

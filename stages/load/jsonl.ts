@@ -1,8 +1,8 @@
-import { defineStage, type StageContext, wire } from '../../pipeline/stage-kit.js'
+import { defineStage, type StageContext } from '../../pipeline/stage-kit.js'
 import { JsonRows } from './jsonl/rows.js'
 import { tabularExamples } from './tabular/examples.js'
 import { readLines } from './tabular/lines.js'
-import { tabularFacts, tabularOptions, tabularSources } from './tabular/options.js'
+import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
 import type { TableRows } from './tabular/table-rows.js'
 
 /**
@@ -14,17 +14,11 @@ export const jsonl = defineStage({
   name: 'load/jsonl',
   summary: 'Loads examples from files with one JSON object or array per line.',
   options: tabularOptions({}),
-  inputs: {},
-  outputs: { examples: wire.examples },
-  // The content is checked.
-  onResume: { path: 'whole' },
+  ...tabularStage,
   example: '- use: load/jsonl\n  with: { path: reviews.jsonl, label: stars, text: one-hot }',
   holds:
     'every split, 4 bytes per cell, and as much again until the splits are made; before cache/arrow what fits into three quarters of ' +
     '`memory:`, for a model a piece',
-  parallel: 'every',
-  answers: ['pieces'],
-  sources: tabularSources,
   facts: tabularFacts,
   run: (options, context) => context.flow.pull(tabularExamples(options, context, readJsonl)),
 })

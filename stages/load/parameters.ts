@@ -1,17 +1,14 @@
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { checkArrays } from '../../learners/check-arrays.js'
-import { hinge, network, softmax } from '../../learners/index.js'
+import { builtInLearners } from '../../learners/index.js'
 import {
   type AnyLearner,
   defineStage,
   type Facts,
   inputPath,
-  learnerWith,
-  listed,
   messageOf,
   modelOf,
-  PipelineError,
   parametersTables,
   positionOf,
   readStoredModel,
@@ -19,14 +16,13 @@ import {
   storedFile,
   wire,
 } from '../../pipeline/stage-kit.js'
-
-const builtIn: readonly AnyLearner[] = [softmax, hinge, network]
+import { learnerOfFile } from './stored-learner.js'
 
 /**
  * Loads the parameters of a trained model, with all that is needed to use them: the learner and its options, the
  * standardisation of the inputs, names, columns and classes. Emits one table, as at the end of a training.
  */
-export const parameters = makeParameters('load/parameters', builtIn)
+export const parameters = makeParameters('load/parameters', builtInLearners)
 
 /**
  * Makes a stage like `load/parameters` for models of a learner that does not come with Millrace.
@@ -89,13 +85,12 @@ function placeholder([learner]: readonly AnyLearner[]): Facts {
  */
 function learnerIn({ table, source: { path } }: StoredModel, learners: readonly AnyLearner[]): AnyLearner {
   const model = modelOf(table)
-  const found = learners.find((learner) => learner.name === model.learner)
-  if (!found)
-    throw new PipelineError(
-      'DATA',
-      `${path}: the model was made by the learner "${model.learner}", expected ${listed(learners.map((learner) => learner.name))}; ` +
-        '`parametersOf(name, learner)` makes a stage for a learner of yours',
-    )
-  checkArrays(model, found, path)
-  return learnerWith(found, model.options)
+  const learner = learnerOfFile(
+    model,
+    path,
+    learners,
+    '; `parametersOf(name, learner)` makes a stage for a learner of yours',
+  )
+  checkArrays(model, learner, path)
+  return learner
 }

@@ -1,7 +1,7 @@
-import { defineStage, wire } from '../../pipeline/stage-kit.js'
+import { defineStage } from '../../pipeline/stage-kit.js'
 import { readParquet } from './parquet/rows.js'
 import { tabularExamples } from './tabular/examples.js'
-import { tabularFacts, tabularOptions, tabularSources } from './tabular/options.js'
+import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
 
 /**
  * Loads examples from Parquet files, row group by row group: columns of numbers, truth values and texts; or one column
@@ -12,17 +12,11 @@ export const parquet = defineStage({
   name: 'load/parquet',
   summary: 'Loads examples from Parquet files.',
   options: tabularOptions({}),
-  inputs: {},
-  outputs: { examples: wire.examples },
-  // The content is checked.
-  onResume: { path: 'whole' },
+  ...tabularStage,
   example: '- use: load/parquet\n  with: { path: flights.parquet, label: origin, missing: drop }',
   holds:
     'a row group, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made; before ' +
     'cache/arrow what fits into three quarters of `memory:`, for a model a piece',
-  parallel: 'every',
-  answers: ['pieces'],
-  sources: tabularSources,
   facts: tabularFacts,
   run: (options, context) => context.flow.pull(tabularExamples(options, context, readParquet)),
 })

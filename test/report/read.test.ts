@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tableToIPC } from 'apache-arrow'
 import t from 'tap'
@@ -129,4 +129,10 @@ t.test('the metadata of metrics is that of run.json, else known by names; a dama
     message: /run\.json is not the record of a run: metrics\.f1\.better: /,
   })
   t.end()
+})
+
+t.test('a record of as many bytes as a run may write is read', async (t) => {
+  const directory = runDirectory(t)
+  appendFileSync(join(directory, 'run.json'), ' '.repeat(20 << 20))
+  t.equal(readRun(directory).record.status, 'done')
 })

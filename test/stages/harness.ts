@@ -6,7 +6,7 @@ import type { ObservableInput } from 'rxjs'
 import type { Test } from 'tap'
 import { parse } from 'yaml'
 import { Pipeline, PipelineError, type RunRecord, run } from '../../dist/index.js'
-import { hinge, network, softmax } from '../../dist/learners/index.js'
+import { builtInLearners as learners } from '../../dist/learners/index.js'
 import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import {
   type OpenStage,
@@ -18,7 +18,6 @@ import {
 } from '../../dist/testing.js'
 
 const stages = await builtInStages()
-const learners = [softmax, hinge, network]
 
 /** A built-in stage and its options, from its entry in a pipeline. Random streams go by the whole name. */
 function entryOf(text: string): StageUse {

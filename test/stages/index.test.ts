@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
+import { builtInLearners } from '../../dist/learners/index.js'
 import { type OptionSchema, optionSchema } from '../../dist/pipeline/definition/option-schema.js'
 import { type AnyStage, isStage } from '../../dist/pipeline/stage/stage.js'
 import * as exports from '../../dist/stages/index.js'
@@ -30,6 +31,11 @@ t.test('all exports are stages, no two of the same name, and what makes training
   t.ok(names.length >= 17)
   t.equal(new Set(names).size, names.length)
   t.end()
+})
+
+t.test('models of all training stages can be loaded', async (t) => {
+  const learners = Object.values(stages).flatMap(({ learner }) => learner ?? [])
+  t.strictSame(learners.map(({ name }) => name).sort(), builtInLearners.map(({ name }) => name).sort())
 })
 
 for (const [exported, stage] of Object.entries(stages)) {

@@ -148,6 +148,15 @@ test('what is not as expected is told with its place, what was expected and what
       /insert: cannot read the rows in none\.csv: no such file/,
     ],
     [
+      'insert: { into: scaled, rows: rows.jsonl }\nexpect: { count: 1 }',
+      /insert: rows\.jsonl:3: expected an object of values by their columns, got \[5\]/,
+    ],
+    [
+      'insert: { into: scaled, rows: cut.jsonl }\nexpect: { count: 1 }',
+      /insert: cut\.jsonl:1: expected an object in JSON: /,
+    ],
+    [`${two}\nexpect: { rows: rows.jsonl }`, /rows\.jsonl:3: expected an object/],
+    [
       'insert: { wire: csv, rows: [{ features: [1] }] }\nexpect: { from: metrics, error: STAGE }',
       /expected an error with the code STAGE, got DATA: .*expected at least 2 classes/,
     ],
@@ -156,7 +165,10 @@ test('what is not as expected is told with its place, what was expected and what
       /nothing that the test looks at reads sink-csv\./,
     ],
   ] as const) {
-    const found = await failures(t, lines)
+    const found = await failures(t, lines, {
+      'rows.jsonl': '{"features":[1]}\n\n[5]\n',
+      'cut.jsonl': '{"features":[1\n',
+    })
     t.equal(found.length, messages.length, lines)
     for (const [i, message] of messages.entries()) t.match(found[i], message, lines)
   }

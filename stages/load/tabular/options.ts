@@ -11,6 +11,7 @@ import {
   modelFacts,
   modelOption,
   type Part,
+  wire,
   z,
 } from '../../../pipeline/stage-kit.js'
 import { givenFiles, inputFiles } from '../input-files.js'
@@ -154,7 +155,7 @@ export function tabularOptions<S extends z.core.$ZodLooseShape>(own: S) {
 }
 
 /** All files that the stage reads. */
-export const tabularSources = ({ path, files }: Pick<TabularOptions, 'path' | 'files'>): string[] =>
+const tabularSources = ({ path, files }: Pick<TabularOptions, 'path' | 'files'>): string[] =>
   [path, ...Object.values(files ?? {})].flatMap((each) => givenFiles(each))
 
 /** What is known of the examples before data is read. Reports options that do not go together. */
@@ -247,3 +248,14 @@ export function ruleFor<R>(rules: Readonly<Record<string, R>>, keys: readonly st
   const key = [...keys, '*'].find((each) => Object.hasOwn(rules, each))
   return key === undefined ? undefined : rules[key]
 }
+
+/** What the load stages of tables declare alike. */
+export const tabularStage = {
+  inputs: {},
+  outputs: { examples: wire.examples },
+  // The content is checked.
+  onResume: { path: 'whole' },
+  parallel: 'every',
+  answers: ['pieces'],
+  sources: tabularSources,
+} as const
