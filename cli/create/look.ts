@@ -26,6 +26,8 @@ export interface Found {
   readonly summary: string
   /** The number of rows, as far as they were counted. */
   readonly rows: number
+  /** Numbers of a row, as far as they are known. */
+  readonly features: number
   /** What was found, for programs. */
   readonly found: FoundTable | DataSummary
 }
@@ -79,6 +81,7 @@ async function lookAtColumns(
     remarks: isSmall ? [...remarks, 'With so few rows, all of them train and nothing is left for a test.'] : remarks,
     summary: `${basename(from)}: ${count} of ${table.columns.length} columns, label ${JSON.stringify(found.options.label)} (${classes} ${classes === 1 ? 'value' : 'values'})`,
     rows: table.rows,
+    features: table.columns.length,
     found: table,
   }
 }
@@ -116,6 +119,7 @@ async function lookAtArrays(
     remarks: loaded.options.shape ? [`Images are resized to ${SMALL[1]} × ${SMALL[2]} pixels.`] : [],
     summary: `${basename(resolve(from))}: ${text}`,
     rows,
+    features: widthOf(summary.shape),
     found: summary,
   }
 }
