@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { concat, defer, finalize, map, merge, of } from 'rxjs'
@@ -19,6 +19,7 @@ import {
   z,
 } from '../../pipeline/stage-kit.js'
 import { checkedManifest, type Manifest, stampOf, writeManifest } from './manifest.js'
+import { disown, partFolder, removeAbandoned } from './part-folder.js'
 import { placeOf } from './place.js'
 
 const options = z.strictObject({
@@ -110,7 +111,8 @@ class Build {
     this.stamps = new Map(context.above.sources.map((path) => [resolve(path), stampOf(path)]))
     this.part = attempt('write the cache', dirname(folder), () => {
       mkdirSync(dirname(folder), { recursive: true })
-      return mkdtempSync(`${folder}.part-`)
+      removeAbandoned(dirname(folder))
+      return partFolder(folder)
     })
   }
 
@@ -151,6 +153,7 @@ class Build {
     this.isDone = true
     attempt('write the cache', this.folder, () => {
       writeManifest(this.part, given)
+      disown(this.part)
       try {
         renameSync(this.part, this.folder)
       } catch {
