@@ -5,7 +5,7 @@ import { concat, defer, finalize, map, merge, of } from 'rxjs'
 import {
   attempt,
   defineStage,
-  messageOf,
+  fileProblem,
   openRowFile,
   outputPath,
   PipelineError,
@@ -109,11 +109,14 @@ class Build {
     this.folder = folder
     this.context = context
     this.stamps = new Map(context.above.sources.map((path) => [resolve(path), stampOf(path)]))
-    this.part = attempt('write the cache', dirname(folder), () => {
+    try {
       mkdirSync(dirname(folder), { recursive: true })
       removeAbandoned(dirname(folder))
-      return partFolder(folder)
-    })
+      this.part = partFolder(folder)
+    } catch (cause) {
+      const problem = fileProblem('write the cache', dirname(folder), cause)
+      throw new PipelineError('WRITE', `${problem}; "directory" names another folder for it`, { cause })
+    }
   }
 
   async add(table: Table): Promise<void> {
@@ -127,7 +130,7 @@ class Build {
       await writer.add(table, this.context)
     } catch (error) {
       if (error instanceof PipelineError || this.context.signal.aborted) throw error
-      throw new PipelineError('WRITE', `cannot write the cache ${this.part}: ${messageOf(error)}`, { cause: error })
+      throw new PipelineError('WRITE', fileProblem('write the cache', this.part, error), { cause: error })
     }
   }
 
@@ -146,7 +149,7 @@ class Build {
         return { ...source, stamp: isSame ? (now ?? null) : null }
       }),
       splits: [...this.writers.values()].map((writer) => {
-        const split = writer.finish()
+        const split = attempt('write the cache', this.part, () => writer.finish())
         return { ...split, perRow: [...split.perRow], counts: [...split.counts], blocks: [...split.blocks] }
       }),
     }
