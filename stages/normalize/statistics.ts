@@ -196,7 +196,7 @@ async function* piecesOf(rows: Rows | RowSource, width: number, context: StageCo
   if ('read' in rows) {
     // Several blocks at a time, and the next ones while these are summed.
     const many = step * Math.max(1, Math.floor(context.memory.window / (step * rows.rowBytes)))
-    for await (const { values } of windowsOf(rows, many)) {
+    for await (const { values } of windowsOf(rows, many, true)) {
       for (let at = 0; at < values.length; at += step * width) {
         yield values.subarray(at, at + step * width)
         await turn(context)
