@@ -12,6 +12,7 @@ import { decideTrust } from '../pipeline/definition/trust.js'
 import { escaped } from './applied-model.js'
 import { FEW_ROWS } from './create/array-files.js'
 import { commentedPipeline } from './create/commented.js'
+import { bufferSize, largeData, withCache } from './create/large.js'
 import { type Found, lookAt } from './create/look.js'
 import { type Options, wired } from './create/wiring.js'
 import { interruption, type Output } from './terminal.js'
@@ -25,6 +26,8 @@ export interface CreateFlags {
   readonly out?: string
   /** Replaces the file of `out`. */
   readonly force?: boolean
+  /** The most memory for rows. */
+  readonly memory?: string
   /** Prints the pipeline and what was found as JSON. */
   readonly json?: boolean
   /** False after `--no-plugins`. */
@@ -53,18 +56,28 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
       'ARGUMENTS',
       'expected stages (load/digits,gradient-step/softmax,sink/csv), or --from FILE; millrace stages lists the stages',
     )
+  const large = largeData(flags.memory, from)
   const found = from === undefined ? undefined : await lookedAt(from, out, output)
-  const uses = usesOf(names, found)
-  const given = { ...(found && { [found.use]: found.options, ...settingsFor(found) }) }
+  const named = usesOf(names, found)
+  const uses = large
+    ? withCache(named).map((use) => (names === undefined && use === 'shuffle/rows' ? 'shuffle/buffer' : use))
+    : named
+  const size = large && bufferSize(large, found?.features ?? 100)
+  const given = {
+    ...(found && { [found.use]: found.options, ...settingsFor(found) }),
+    ...(size !== undefined && { 'shuffle/buffer': { size } }),
+  }
   const { plugins } = decideTrust({ plugins: flags.plugins })
   const entries = await wired(uses, given, plugins === false ? { plugins } : undefined)
   const name = nameFor(out, from)
   const head = {
     name,
     schema: schemaFor(out),
+    memory: large?.memory,
     remarks: [
       found ? `A pipeline for ${found.summary}.` : `A pipeline of ${uses.join(', ')}.`,
       ...(found?.remarks ?? []),
+      ...(large ? [large.remark] : []),
       `Run it with: millrace run ${out ?? 'FILE'}`,
     ],
   }
@@ -81,7 +94,7 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   else if (out === undefined) output.write(text)
   else
     output.write(
-      `${[`${shortPath(out)}: ${counted(entries.length, 'stage')}${found ? ` for ${found.summary}` : ''}`, ...(found?.remarks ?? []), `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
+      `${[`${shortPath(out)}: ${counted(entries.length, 'stage')}${found ? ` for ${found.summary}` : ''}`, ...(found?.remarks ?? []), ...(large ? [large.remark] : []), `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
     )
   for (const problem of problems) output.warn(`note: ${oneLine(problem)}\n`)
 }

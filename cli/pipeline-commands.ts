@@ -112,6 +112,10 @@ export function addPipelineCommands(program: Command, output: Output): void {
     )
     .argument('[stages]', 'names of stages with commas between them')
     .option('--from <path>', 'a file or a folder to make the pipeline for')
+    .option(
+      '--memory <size>',
+      'read rows in windows, with at most this memory for them (default for 1 GB of data and more: 1GB)',
+    )
     .option('--out <file>', 'write it to this file')
     .option('--force', 'replace the file')
     .option(...noPlugins)
@@ -120,7 +124,8 @@ export function addPipelineCommands(program: Command, output: Output): void {
       'after',
       '\nExamples:\n  millrace create load/csv,normalize/standardize,gradient-step/softmax,sink/csv\n' +
         '  millrace create --from data.csv --out pipeline.yaml\n' +
-        '  millrace create --from photos --out photos.yaml',
+        '  millrace create --from photos --out photos.yaml\n' +
+        '  millrace create --from large.parquet --memory 2GB --out large.yaml',
     )
     .action(async (stages, options) => (await import('./create.js')).createCommand(stages, options, output))
 

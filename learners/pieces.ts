@@ -29,12 +29,14 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
  *
  * @param cut cuts the rows of a window into pieces
  * @param window the most bytes of a window, if a piece is not larger
+ * @param areBorrowed whether the caller is done with a piece when it asks for the next one: its memory is then used again
  */
 export async function* piecesInFile(
   parts: readonly RowsOrSource[],
   cut: (rows: Rows) => Iterable<Rows>,
   { rowsPerCall }: Pick<OpenModel, 'rowsPerCall'>,
   window: number,
+  areBorrowed = false,
 ): AsyncGenerator<Rows> {
   for (const rows of parts) {
     if (!isInFile(rows)) {
@@ -42,7 +44,7 @@ export async function* piecesInFile(
       continue
     }
     const step = rowsPerCall * Math.max(1, Math.floor(window / (rowsPerCall * rows.rowBytes)))
-    for await (const window of windowsOf(rows, step)) yield* cut(window)
+    for await (const window of windowsOf(rows, step, areBorrowed)) yield* cut(window)
   }
 }
 

@@ -15,6 +15,8 @@ export interface Head {
   readonly remarks: readonly string[]
   /** The path of the JSON Schema, if an editor finds it there. */
   readonly schema?: string | undefined
+  /** The most memory for rows. */
+  readonly memory?: string | undefined
 }
 
 /**
@@ -24,7 +26,7 @@ export interface Head {
  * @param notes what was found out about single options, by stage and option: `load/csv.label`
  */
 export function commentedPipeline(
-  { name, remarks, schema }: Head,
+  { name, remarks, schema, memory }: Head,
   entries: readonly NewEntry[],
   notes: Readonly<Record<string, string>> = {},
 ): string {
@@ -33,6 +35,7 @@ export function commentedPipeline(
     ...(schema === undefined ? [] : [`# yaml-language-server: $schema=${schema}`]),
     `name: ${yaml(name)}`,
     'seed: 1',
+    ...(memory === undefined ? [] : [`memory: ${yaml(memory)}`]),
     '',
     'stages:',
   ]

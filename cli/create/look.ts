@@ -28,6 +28,8 @@ export interface Found {
   readonly rows: number
   /** True if nearly all rows are of one class. */
   readonly isUnbalanced?: boolean
+  /** Numbers of a row, as far as they are known. */
+  readonly features: number
   /** What was found, for programs. */
   readonly found: FoundTable | DataSummary
 }
@@ -82,6 +84,7 @@ async function lookAtColumns(
     summary: `${basename(from)}: ${count} of ${counted(table.columns.length, 'column')}, label ${JSON.stringify(found.options.label)} (${counted(classes, 'value')})`,
     rows: table.rows,
     isUnbalanced,
+    features: table.columns.length,
     found: table,
   }
 }
@@ -119,6 +122,7 @@ async function lookAtArrays(
     remarks: loaded.options.shape ? [`Images are resized to ${SMALL[1]} × ${SMALL[2]} pixels.`] : [],
     summary: `${basename(resolve(from))}: ${text}`,
     rows,
+    features: widthOf(summary.shape),
     found: summary,
   }
 }

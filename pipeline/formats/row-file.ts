@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, read as readFile, readSync, rmSync } from 'node:fs'
+import { closeSync, constants, openSync, read as readFile, readSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { PipelineError } from '../base/errors.js'
 import { copyPerRow, type ExampleRows, newPerRow, type PerRowName } from '../wires/per-row.js'
@@ -64,12 +64,15 @@ const TURN = 5
  * Opens the rows of a file. It is open until `signal` aborts: at the end of the run.
  *
  * @param file what was written there
- * @param isKept whether the file stays; else its name is removed now, and the rest of it when it is closed
+ * @param descriptor the open file, if its name is gone
  */
-export function openRowFile(path: string, file: RowFile, signal: AbortSignal, isKept = true): RowSource {
+export function openRowFile(
+  path: string,
+  file: RowFile,
+  signal: AbortSignal,
+  descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)),
+): RowSource {
   const { rows, width, type, perRow, counts, perBlock, blocks } = file
-  const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-  if (!isKept) rmSync(path)
   signal.addEventListener('abort', () => closeSync(descriptor), { once: true })
   const size = type === 'uint8' ? 1 : 4
   const shorter = (): PipelineError => new PipelineError('DATA', `${path} became shorter while it was read; run again`)

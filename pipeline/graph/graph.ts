@@ -207,7 +207,7 @@ function checkParallel({ stage, title, where }: Draft, problems: Problem[]): voi
       where,
       message:
         `${title}: does not work in a parallel run: it has ${port.type === 'batch' ? 'batches' : 'examples'} ` +
-        'and does not say what it does with shards of them',
+        'and does not say what it does with shards of them; leave this stage or `parallel` out',
     })
 }
 

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
+import { resolve } from 'node:path'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import type { PipelineError } from '../base/errors.js'
@@ -82,7 +84,7 @@ export interface RunRecord {
   readonly examples?: Readonly<Record<string, DataSummary>>
   /** The notes of the stages and of the run. */
   readonly notes: readonly string[]
-  /** The output files, relative to the run directory, sorted. */
+  /** The output files, relative to the run directory, sorted; those of a run that goes on may be yet to be written. */
   readonly files: readonly string[]
 }
 
@@ -214,7 +216,7 @@ export class Recorder {
       data: this.data,
       ...(Object.keys(this.examples).length > 0 && { examples: this.examples }),
       notes: [...this.notes],
-      files: [...this.directory.files].sort(),
+      files: this.filesAt(status).sort(),
     }
     this.directory.write('run.json', `${JSON.stringify(record, null, 2)}\n`)
     this.savedEntries = this.countEntries()
@@ -235,6 +237,12 @@ export class Recorder {
   /** Writes `run.json` of the running run, if notes, sources or files have been added since it was last written. */
   saveNews(): void {
     if (this.countEntries() !== this.savedEntries) this.save('running')
+  }
+
+  /** While a run goes on, the files that it will write; then those that are there. A sink may have failed. */
+  private filesAt(status: RunRecord['status']): string[] {
+    const { files, path } = this.directory
+    return [...files].filter((name) => status === 'running' || name === 'run.json' || existsSync(resolve(path, name)))
   }
 
   private countEntries(): number {

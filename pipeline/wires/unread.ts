@@ -229,10 +229,16 @@ export function batchWith(table: Table, rows: ExampleRows): Table {
   return readTable(unreadOf(table)!, rows)
 }
 
-/** The rows of a file, `step` at a time. The next ones are read while the caller works on these. */
-export async function* windowsOf(source: RowSource, step: number): AsyncGenerator<ExampleRows> {
+/**
+ * The rows of a file, `step` at a time. The next ones are read while the caller works on these.
+ *
+ * @param areBorrowed whether the caller is done with rows when it asks for the next ones: their memory is then used again
+ */
+export async function* windowsOf(source: RowSource, step: number, areBorrowed = false): AsyncGenerator<ExampleRows> {
+  const bytes = Math.min(step, source.rows) * source.rowBytes
+  const spaces = areBorrowed ? [0, 1].map(() => Buffer.allocUnsafeSlow(bytes).buffer) : []
   const read = (from: number): Promise<ExampleRows> => {
-    const reading = source.read(from, Math.min(from + step, source.rows))
+    const reading = source.read(from, Math.min(from + step, source.rows), spaces[(from / step) % 2])
     // It is awaited later; until then a failure is nobody's.
     reading.catch(() => {})
     return reading

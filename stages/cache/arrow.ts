@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { concat, defer, finalize, map, merge, of } from 'rxjs'
 import {
   attempt,
   defineStage,
-  messageOf,
+  fileProblem,
   openRowFile,
   outputPath,
   PipelineError,
@@ -19,6 +19,7 @@ import {
   z,
 } from '../../pipeline/stage-kit.js'
 import { checkedManifest, type Manifest, stampOf, writeManifest } from './manifest.js'
+import { disown, partFolder, removeAbandoned } from './part-folder.js'
 import { placeOf } from './place.js'
 
 const options = z.strictObject({
@@ -108,10 +109,14 @@ class Build {
     this.folder = folder
     this.context = context
     this.stamps = new Map(context.above.sources.map((path) => [resolve(path), stampOf(path)]))
-    this.part = attempt('write the cache', dirname(folder), () => {
+    try {
       mkdirSync(dirname(folder), { recursive: true })
-      return mkdtempSync(`${folder}.part-`)
-    })
+      removeAbandoned(dirname(folder))
+      this.part = partFolder(folder)
+    } catch (cause) {
+      const problem = fileProblem('write the cache', dirname(folder), cause)
+      throw new PipelineError('WRITE', `${problem}; "directory" names another folder for it`, { cause })
+    }
   }
 
   async add(table: Table): Promise<void> {
@@ -125,7 +130,7 @@ class Build {
       await writer.add(table, this.context)
     } catch (error) {
       if (error instanceof PipelineError || this.context.signal.aborted) throw error
-      throw new PipelineError('WRITE', `cannot write the cache ${this.part}: ${messageOf(error)}`, { cause: error })
+      throw new PipelineError('WRITE', fileProblem('write the cache', this.part, error), { cause: error })
     }
   }
 
@@ -144,13 +149,14 @@ class Build {
         return { ...source, stamp: isSame ? (now ?? null) : null }
       }),
       splits: [...this.writers.values()].map((writer) => {
-        const split = writer.finish()
+        const split = attempt('write the cache', this.part, () => writer.finish())
         return { ...split, perRow: [...split.perRow], counts: [...split.counts], blocks: [...split.blocks] }
       }),
     }
     this.isDone = true
     attempt('write the cache', this.folder, () => {
       writeManifest(this.part, given)
+      disown(this.part)
       try {
         renameSync(this.part, this.folder)
       } catch {

@@ -1,6 +1,6 @@
 import { closeSync, openSync, read, rmSync, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { attempt, messageOf, PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
+import { attempt, fileProblem, PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
 
 const readAsync = promisify(read)
 
@@ -12,10 +12,12 @@ export class SpillFile {
   /** Number of bytes written. */
   size = 0
   private readonly descriptor: number
+  private readonly path: string
 
   /** Throws a PipelineError `WRITE` if the file cannot be made. */
   constructor({ unlistedFile }: Pick<StageContext, 'unlistedFile'>) {
     const path = unlistedFile('.rows.tmp')
+    this.path = path
     this.descriptor = attempt('write', path, () => {
       rmSync(path, { force: true })
       const descriptor = openSync(path, 'wx+', 0o600)
@@ -31,11 +33,9 @@ export class SpillFile {
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at, bytes.length - at, place + at)
     } catch (cause) {
-      throw new PipelineError(
-        'WRITE',
-        `cannot write the rows that do not fit into memory to the run directory: ${messageOf(cause)}`,
-        { cause },
-      )
+      throw new PipelineError('WRITE', fileProblem('write the rows that do not fit into memory to', this.path, cause), {
+        cause,
+      })
     }
     this.size += bytes.length
     return place

@@ -167,7 +167,7 @@ async function* blocksOf(part: readonly RowsOrSource[], width: number, context: 
   const cut = (rows: Rows): Iterable<Rows> => slices(rows, rowsPerCall)
   let begun: Uint8Array | Float32Array | undefined
   let filled = 0
-  for await (const { values } of piecesInFile(part, cut, { rowsPerCall }, context.memory.window)) {
+  for await (const { values } of piecesInFile(part, cut, { rowsPerCall }, context.memory.window, true)) {
     let at = 0
     while (at < values.length) {
       if (filled === 0 && values.length - at >= size) {

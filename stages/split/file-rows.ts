@@ -77,7 +77,7 @@ export class FileRows implements RowsToDeal {
     const { source, context, table } = this
     const keys = new Float64Array(source.rows)
     let at = 0
-    for await (const { values, labels } of windowsOf(source, rowsIn(context.memory.window, source))) {
+    for await (const { values, labels } of windowsOf(source, rowsIn(context.memory.window, source), true)) {
       await keysIn(values, keys.subarray(at, at + labels.length), layoutOf(table), group, context)
       at += labels.length
     }

@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs'
+import { closeSync, openSync, rmSync } from 'node:fs'
 import type { Table } from 'apache-arrow'
 import {
-  messageOf,
+  fileProblem,
   openRowFile,
   PipelineError,
   RowFileWriter,
@@ -9,11 +9,12 @@ import {
   type StageContext,
 } from '../../pipeline/stage-kit.js'
 
-/** Rows of one split that come in pieces, in a file of the run directory until they are divided. */
+/** Rows of one split that come in pieces, in a file without a name in the run directory until they are divided. */
 export class RowsInFile {
   private readonly context: StageContext
   private readonly path: string
   private readonly writer: RowFileWriter
+  private readonly descriptor: number
   private readonly closing = new AbortController()
   private isWritten = false
 
@@ -22,9 +23,12 @@ export class RowsInFile {
     this.context = context
     this.path = context.unlistedFile('.split.tmp')
     try {
-      // One of a process that was killed.
+      // One of a process that was killed just then.
       rmSync(this.path, { force: true })
       this.writer = new RowFileWriter(this.path, first)
+      this.descriptor = openSync(this.path, 'r')
+      // Without a name, nothing of it stays, however the process ends.
+      rmSync(this.path)
     } catch (error) {
       throw this.failed(error)
     }
@@ -44,7 +48,7 @@ export class RowsInFile {
     try {
       const file = this.writer.finish()
       this.isWritten = true
-      return openRowFile(this.path, file, this.closing.signal, false)
+      return openRowFile(this.path, file, this.closing.signal, this.descriptor)
     } catch (error) {
       throw this.failed(error)
     }
@@ -56,13 +60,11 @@ export class RowsInFile {
     if (this.isWritten) return
     this.isWritten = true
     this.writer.close()
-    rmSync(this.path, { force: true })
+    closeSync(this.descriptor)
   }
 
   private failed(error: unknown): unknown {
     if (error instanceof PipelineError || this.context.signal.aborted) return error
-    return new PipelineError('WRITE', `cannot write the rows to divide to the run directory: ${messageOf(error)}`, {
-      cause: error,
-    })
+    return new PipelineError('WRITE', fileProblem('write the rows to divide to', this.path, error), { cause: error })
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { type Test, test } from 'tap'
@@ -61,6 +61,32 @@ test('stages are joined, and those that are missing are added', async (t) => {
     const shown = stages.map(({ use, id }) => (use.endsWith(`/${id}`) ? use : `${use}=${id}`))
     t.equal(shown.join(' '), expected, names)
   }
+})
+
+test('data that does not fit into memory is cached, and mixed in a buffer', async (t) => {
+  const folder = temporary(t, { 'a.csv': `x,y,kind\n${rows((i) => [i, 60.5 - i, kind(i)], ',', 400)}` })
+  const from = join(folder, 'a.csv')
+  const { pipeline, problems, stages } = await created(undefined, { from, memory: '1MB' })
+  t.strictSame(problems, [])
+  t.match(pipeline, /^memory: 1MB$/m)
+  t.match(pipeline, /^# if the data is sorted by its label, take shuffle\/rows instead/m)
+  t.match(stages.map(({ use }) => use).join(' '), /^load\/csv cache\/arrow normalize\S* batch\/rows shuffle\/buffer /)
+  const { record } = await run(plain(await Pipeline.define(parse(pipeline))), { out: join(folder, 'run') })
+  t.equal(record.status, 'done')
+  truncateSync(from, 1e9)
+  t.match(
+    (await created(undefined, { from })).pipeline,
+    /^memory: 1GB$[\s\S]*size: 100000/m,
+    'a large file, without being asked',
+  )
+  t.match(
+    (await created('load/csv,split/rows,shuffle/rows', { memory: '5MB' })).stages.map(({ use }) => use).join(' '),
+    /^load\/csv split\/rows cache\/arrow .*shuffle\/rows/,
+  )
+  t.match(await errorOf(created(undefined, { from, memory: 'much' })), [
+    'ARGUMENTS',
+    '--memory: expected a size such as 500MB, 1.5GB or 2GiB, 1MB or more, got "much"',
+  ])
 })
 
 test('a made pipeline runs, also from a file, with the schema of an editor', async (t) => {

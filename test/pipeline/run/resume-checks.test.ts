@@ -422,9 +422,11 @@ t.test('a figure that fails does not fail the run; resume draws it again, and al
   t.match(record, { status: 'done', undrawn: ['drawing'] })
   t.match(record.notes.join('\n'), /^drawing: left out, because it failed: .*drawing\.mjs: Maximum call stack size/m)
   t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, 'a')), ['drawing.txt'])
+  t.notOk(record.files.includes('drawing.txt'), 'only files that are there are listed')
   rmSync('broken')
   const again = (await resume('a', options).result).record
   t.equal(again.resumedAt, 15)
+  t.ok(again.files.includes('drawing.txt'))
   t.notOk('undrawn' in again || again.notes.join().includes('left out'))
   t.strictSame(differingFiles(join(cwd, 'whole'), join(cwd, 'a')), [])
   t.match(await errorOf(resume('a', options).result), ['ARGUMENTS', /is done/])

@@ -1,13 +1,22 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { tap, toArray } from 'rxjs'
 import t, { type Test } from 'tap'
 import { Pipeline, resume, run } from '../../../dist/index.js'
-import { defineStage, kernelRows, wire, z } from '../../../dist/pipeline/stage-kit.js'
+import { defineStage, kernelRows, thisProcess, wire, z } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, problemsOf } from '../harness.js'
 
 const cli = fileURLToPath(new URL('../../../lib/cli/main.js', import.meta.url))
@@ -165,7 +174,21 @@ t.test('two runs may write one cache at once', async (t) => {
   const file = written(t)
   const [one, other] = await Promise.all([ran(file, 'one'), ran(file, 'other')])
   t.strictSame(one.bytes, other.bytes)
-  t.equal(readdirSync(join(file, '../cache')).length, 1, 'nothing unfinished is left')
+  const cache = join(file, '../cache')
+  const [name] = readdirSync(cache)
+  t.strictSame(readdirSync(cache), [name], 'nothing unfinished is left')
+  const owners = { ended: { ...thisProcess(''), began: '1' }, running: thisProcess('') }
+  for (const [state, owner] of Object.entries(owners)) {
+    mkdirSync(join(cache, `${name}.part-${state}`))
+    writeFileSync(join(cache, `${name}.part-${state}/owner.json`), JSON.stringify(owner))
+  }
+  rmSync(join(cache, name!), { recursive: true })
+  await ran(file, 'again')
+  t.strictSame(readdirSync(cache), [name, `${name}.part-running`], 'what a killed process left is removed')
+  t.strictSame(
+    readdirSync(join(cache, name!)).filter((file) => !file.endsWith('.arrow')),
+    ['cache.json'],
+  )
 })
 
 t.test('rows that do not fit are refused without a cache, and where a stage takes all of them', async (t) => {

@@ -1,0 +1,34 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ownerIn, readRegularFile, stateOf, thisProcess } from '../../pipeline/stage-kit.js'
+
+/** The file that names the process that writes a cache. */
+const OWNER = 'owner.json'
+
+/** The most bytes of it. */
+const MOST = 1 << 14
+
+/** Makes a folder beside `folder`, for a cache that is being written. */
+export function partFolder(folder: string): string {
+  const part = mkdtempSync(`${folder}.part-`)
+  writeFileSync(join(part, OWNER), JSON.stringify(thisProcess('')))
+  return part
+}
+
+/** Removes the name of the process that writes there, because the cache is whole. */
+export function disown(part: string): void {
+  rmSync(join(part, OWNER))
+}
+
+/** Removes unfinished caches of processes that have ended: a process that is killed removes nothing. */
+export function removeAbandoned(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    if (!/^[0-9a-f]{16}\.part-/.test(name)) continue
+    try {
+      const owner = ownerIn(readRegularFile(join(parent, name, OWNER), MOST).toString())
+      if (owner && stateOf(owner) === 'ended') rmSync(join(parent, name), { recursive: true, force: true })
+    } catch {
+      // It is new and names nobody yet, or is of another user.
+    }
+  }
+}
