@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { oneLine } from '../pipeline/base/plain-text.js'
 import { someOf } from '../pipeline/base/words.js'
 
 /** What may stand for a missing argument, with what there is in the current folder. */
@@ -9,10 +10,21 @@ const hints: Readonly<Record<string, () => string>> = {
   runs: runHint,
 }
 
-/** Adds to the message about a missing argument what may stand there. Other messages stay as they are. */
-export function withHint(message: string): string {
+/**
+ * Adds to the message about a missing argument what may stand there, and to that about an unknown option how settings are
+ * given. Other messages stay as they are.
+ *
+ * @param args those of the command line
+ * @param hasSet whether the command takes `--set`
+ */
+export function withHint(message: string, args: readonly string[], hasSet: boolean): string {
   const name = /^error: missing required argument '(\w+)'/.exec(message)?.[1] ?? ''
-  return Object.hasOwn(hints, name) ? `${message}${hints[name]!()}\n` : message
+  if (Object.hasOwn(hints, name)) return `${message}${hints[name]!()}\n`
+  const option = /^error: unknown option '--([^'=]+)/.exec(message)?.[1]
+  if (option === undefined || !hasSet || message.includes('Did you mean')) return message
+  const at = args.findIndex((arg) => arg.startsWith(`--${option}`))
+  const value = args[at]?.split('=')[1] ?? args[at + 1] ?? 'VALUE'
+  return `${message}(vars and options of a pipeline are given with --set: --set ${option}=${oneLine(value)})\n`
 }
 
 function pipelineHint(): string {

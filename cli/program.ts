@@ -72,7 +72,10 @@ export function makeProgram(output: Output, args: readonly string[] = []): Comma
     .configureOutput({
       writeOut: output.write,
       writeErr: output.warn,
-      outputError: (message, write) => write(withHint(message)),
+      outputError: (message, write) => {
+        const command = program.commands.find((each) => args.includes(each.name()))
+        write(withHint(message, args, command?.options.some(({ long }) => long === '--set') ?? false))
+      },
     })
     .showSuggestionAfterError()
     .addHelpText(
