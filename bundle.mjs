@@ -15,16 +15,8 @@ const require = createRequire(import.meta.url)
 const files = ['cli/main.ts', 'dashboard/attached.ts', 'figures/worker.ts', 'kernels/wasm/worker.ts', 'sweep/worker.ts']
 const entries = Object.values(exports).map((entry) => entry.default?.replace('./lib/', '').replace(/js$/, 'ts'))
 
-/** Packages that few commands need, or that bring binary files along. */
-const external = [
-  'millrace',
-  '@resvg/*',
-  'fast-png',
-  'vega',
-  'vega-lite',
-  'dejavu-fonts-ttf',
-  ...Object.keys(peerDependencies),
-]
+/** Packages that bring binary files along, or that users install themselves. */
+const external = ['millrace', '@resvg/*', 'dejavu-fonts-ttf', ...Object.keys(peerDependencies)]
 
 /** Packages that give Node CommonJS, of which nothing can be left out, have the same as modules too. */
 const modules = new Map([
@@ -62,7 +54,7 @@ await build({
       setup({ onLoad, onResolve }) {
         onResolve({ filter: /^(rxjs|yaml)$/ }, ({ path }) => ({ path: modules.get(path), sideEffects: false }))
         onLoad({ filter: /zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({ contents: english }))
-        onLoad({ filter: /node_modules[/\\](commander|yaml)[/\\].*\.m?js$/ }, async ({ path }) => ({
+        onLoad({ filter: /node_modules[/\\](commander|yaml|(vega|d3)(-\w+)*)[/\\].*\.m?js$/ }, async ({ path }) => ({
           contents: await shorter(path),
         }))
       },

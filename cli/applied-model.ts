@@ -231,15 +231,16 @@ async function withoutPipe(
   if (data.length > 1) throw new PipelineError('ARGUMENTS', `expected nothing beside "${pipe}", which is a pipe`)
   const folder = mkdtempSync(join(tmpdir(), 'millrace-stdin-'))
   const source: Readable = pipe === '-' ? process.stdin : createReadStream(pipe)
+  const path = join(folder, STDIN)
+  const growing = growingFile(path)
   const remove = (): void => {
     process.off('exit', remove)
     source.destroy()
+    growing.removed()
     rmSync(folder, { recursive: true, force: true })
   }
   process.on('exit', remove)
-  const path = join(folder, STDIN)
   writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
-  const growing = growingFile(path)
   const copying = piped(source, appended(path, growing), { signal }).then(
     () => growing.end(),
     (error: unknown) => {

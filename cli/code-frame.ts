@@ -1,3 +1,4 @@
+import { graphemesOf } from '../pipeline/base/cells.js'
 import { formatProblem, type Problem } from '../pipeline/base/errors.js'
 import { spellOut } from '../pipeline/base/plain-text.js'
 import { readRegularFile } from '../pipeline/files/regular-file.js'
@@ -98,10 +99,8 @@ function excerpt(line: string, at: number, room: number): { readonly shown: stri
   }
 }
 
-const graphemes = new Intl.Segmenter()
-
 function cellsOf(text: string): Cell[] {
-  return Array.from(graphemes.segment(text), ({ segment }) => cellOf(segment))
+  return Array.from(graphemesOf(text), cellOf)
 }
 
 /** Control characters and others that cannot be seen are spelled out. */

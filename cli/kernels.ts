@@ -56,8 +56,11 @@ function lines({ name, isDefault, missing, detail, precision, threads, adapter }
   const head = name.padEnd(11)
   if (missing !== undefined) return `${head}not here: ${oneLine(missing)}\n`
   const [first, ...others] = [
-    `${oneLine(detail!)}, ${precision}${adapter ? '' : `, ${counted(threads!, 'thread')}`}` +
-      (isDefault ? ' (taken by itself)' : ''),
+    [
+      oneLine(detail!),
+      ...(detail === precision ? [] : [precision]),
+      ...(adapter ? [] : [counted(threads!, 'thread')]),
+    ].join(', ') + (isDefault ? ' (taken by itself)' : ''),
     ...(adapter ? adapterLines(adapter) : []),
   ]
   return `${head}${first}\n${others.map((line) => `${' '.repeat(11)}${line}\n`).join('')}`

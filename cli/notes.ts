@@ -13,7 +13,7 @@ export interface NotesFlags {
 }
 
 /** `millrace tag RUN… +a -b`: adds tags to runs and removes tags. Without changes, prints the tags. */
-export function tagCommand(words: readonly string[], flags: NotesFlags, output: Output): void {
+export async function tagCommand(words: readonly string[], flags: NotesFlags, output: Output): Promise<void> {
   const named = (sign: string): string[] => words.filter((word) => word.startsWith(sign)).map((word) => word.slice(1))
   const [add, remove] = [named('+'), named('-')]
   const runs = words.filter((word) => !/^[+-]/.test(word))
@@ -27,23 +27,27 @@ export function tagCommand(words: readonly string[], flags: NotesFlags, output: 
   const tag = runs.length > 1 ? runs.find((word) => !existsSync(word)) : undefined
   if (tag !== undefined)
     throw new PipelineError('ARGUMENTS', `there is no run ${tag}; +${tag} adds a tag, -${tag} removes it`)
-  change(runs, { add, remove }, flags, output)
+  await change(runs, { add, remove }, flags, output)
 }
 
 /** `millrace note RUN TEXT`: writes a note about a run. Without a text, prints the note. */
-export function noteCommand(run: string, note: string | undefined, flags: NotesFlags, output: Output): void {
-  change([run], { note }, flags, output)
+export async function noteCommand(
+  run: string,
+  note: string | undefined,
+  flags: NotesFlags,
+  output: Output,
+): Promise<void> {
+  await change([run], { note }, flags, output)
 }
 
 /** Changes the notes of all runs, or of none if one of them is no run, and prints them. */
-function change(runs: readonly string[], given: NotesChange, flags: NotesFlags, output: Output): void {
+async function change(runs: readonly string[], given: NotesChange, flags: NotesFlags, output: Output): Promise<void> {
   checkNotes(given)
   for (const run of runs) readRecord(run)
   const isChange = given.note !== undefined || [given.add, given.remove].some((tags) => tags && tags.length > 0)
-  const all = runs.map((run) => ({
-    directory: shortPath(run),
-    ...(isChange ? changeNotes(run, given) : readNotes(run)),
-  }))
+  const all: (RunNotes & { readonly directory: string })[] = []
+  for (const run of runs)
+    all.push({ directory: shortPath(run), ...(isChange ? await changeNotes(run, given) : readNotes(run)) })
   if (flags.json) output.write(`${JSON.stringify(all)}\n`)
   else for (const { directory, ...notes } of all) output.write(`${directory}: ${formatNotes(notes)}\n`)
 }

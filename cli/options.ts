@@ -118,7 +118,7 @@ export function parsePort(text: string): number {
 const MAX_THREADS = 256
 
 /** Parses a number of threads, or of jobs that have a thread each: from 1 to 256. */
-export function parseThreadCount(text: string): number {
+function parseThreadCount(text: string): number {
   const number = parseWholeNumber(text)
   if (number >= 1 && number <= MAX_THREADS) return number
   throw new InvalidArgumentError(`expected a whole number from 1 to ${MAX_THREADS}.`)

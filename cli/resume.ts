@@ -1,6 +1,7 @@
 import { shortPath } from '../pipeline/base/words.js'
 import { NothingToDo } from '../pipeline/run/first-step.js'
-import { isComplete, resume } from '../pipeline/run/resume.js'
+import { isComplete } from '../pipeline/run/past-record.js'
+import { resume } from '../pipeline/run/resume.js'
 import type { ReadingFlags } from './options.js'
 import { follow, type RunningFlags } from './run.js'
 import type { Output } from './terminal.js'

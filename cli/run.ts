@@ -102,6 +102,7 @@ export async function follow(
   let directory = ''
   let rank = 0
   let started: Run | undefined
+  let noted: Promise<unknown> | undefined
   const progress = isSilent ? undefined : showProgress(output, () => started?.state())
   try {
     const run = launch({
@@ -121,7 +122,9 @@ export async function follow(
           progress?.end()
         } else {
           directory = shortPath(event.directory)
-          if (tag.length > 0 || note !== undefined) changeNotes(event.directory, { add: tag, note })
+          if (tag.length > 0 || note !== undefined) noted = changeNotes(event.directory, { add: tag, note })
+          // It is awaited at the end of the run; until then a failure is nobody's.
+          noted?.catch(() => {})
         }
         if (!isSilent) {
           const threads = counted(event.threads, 'thread')
@@ -134,6 +137,7 @@ export async function follow(
       else if (event.type === 'note' && !isSilent) progress?.print(`note: ${event.stage}: ${oneLine(event.message)}\n`)
     })
     const result = await run.result
+    await noted
     progress?.end()
     if (flags.json && rank === 0)
       output.write(

@@ -4,7 +4,8 @@ import { textColumns } from '../pipeline/base/text-table.js'
 import { formatType, optionSchema } from '../pipeline/definition/option-schema.js'
 import { decideTrust } from '../pipeline/definition/trust.js'
 import { builtInStages, resolveStage } from '../pipeline/graph/registry.js'
-import type { AnyStage, Ports } from '../pipeline/stage/stage.js'
+import type { Ports } from '../pipeline/stage/port.js'
+import type { AnyStage } from '../pipeline/stage/stage.js'
 import type { Output } from './terminal.js'
 
 /** `millrace stages [name]`: lists the stages, or explains one. */

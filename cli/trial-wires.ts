@@ -2,7 +2,7 @@ import type { Table } from 'apache-arrow'
 import { tap } from 'rxjs'
 import { widthOf } from '../kernels/network-shape.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
-import type { Ports } from '../pipeline/stage/stage.js'
+import type { Ports } from '../pipeline/stage/port.js'
 import { layoutOf } from '../pipeline/wires/examples.js'
 import { changing } from './trial.js'
 

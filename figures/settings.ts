@@ -1,6 +1,6 @@
 import { largest } from '../pipeline/base/largest.js'
+import { isBetter } from '../pipeline/wires/metric-info.js'
 import type { MetricInfo } from '../pipeline/wires/metrics.js'
-import { isBetter } from '../pipeline/wires/metrics.js'
 import { chart } from './chart.js'
 import { heatmap } from './heatmap.js'
 import { drawing, text } from './svg.js'

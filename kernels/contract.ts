@@ -46,6 +46,14 @@ export interface Affine {
   readonly scale: Float64Array
 }
 
+/** Where rows were copied from. */
+export interface Origin {
+  /** Rows that never change, row-major `[rows, features]`, as stored. */
+  readonly values: Uint8Array | Float32Array
+  /** For each copied row, its number among them. */
+  readonly rows: Uint32Array
+}
+
 /**
  * Rows of one split or batch; their number is `labels.length`.
  *
@@ -72,6 +80,8 @@ export interface Rows {
   readonly masks?: readonly (Uint8Array | undefined)[] | undefined
   /** The values never change: a kernel on a device may keep its copy of them for as long as their memory lives. */
   readonly isFixed?: true | undefined
+  /** Where the values were copied from, if it is known: a kernel on a device gathers them from its copy of the origin. */
+  readonly origin?: Origin | undefined
 }
 
 /** The activations that kernels know: `relu` is `max(0, y)`. */
@@ -123,8 +133,19 @@ export interface NetworkShape {
   readonly weighted?: boolean | undefined
 }
 
+/** What a step does to the mean gradient, with the penalty of squares, before its rule takes it; see `Network.clips`. */
+export interface GradientChange {
+  /** Weight of the penalty `Σ |W|`: `l1 · sign(w)` is added to the gradient by each weight. Default: 0. */
+  readonly l1?: number | undefined
+  /** The gradient of all trained arrays together is multiplied by `min(1, clip / (norm + 1e-6))`. Default: no limit. */
+  readonly clip?: number | undefined
+}
+
+/** The update rules that kernels know. */
+export const ruleNames = ['sgd', 'momentum', 'nesterov', 'adam'] as const
+
 /** A step of gradient descent with weight decay: `W -= eta * (dW + 2 * lambda * W)`, `b -= eta * db`. */
-export interface SgdStep {
+export interface SgdStep extends GradientChange {
   /** The update rule that the kernel performs together with the gradient. */
   readonly rule: 'sgd'
   /** Learning rate. */
@@ -141,7 +162,7 @@ export type RuleState = Readonly<Record<string, readonly Numbers[]>>
  * changes weights and their state, and leaves all other arrays to `change`: they are small. A kernel on a device changes
  * all trained arrays itself.
  */
-export interface StatefulStep {
+export interface StatefulStep extends GradientChange {
   /** The update rule. `adam` is AdamW too. */
   readonly rule: 'momentum' | 'nesterov' | 'adam'
   /** Of momentum: `[mu]`. Of Adam: `[beta1, beta2, epsilon, decay]`; AdamW has a decay. */
@@ -188,6 +209,8 @@ export interface Network {
   readonly classes: number
   /** The update rules that `step` performs. */
   readonly rules: readonly NetworkStep['rule'][]
+  /** Whether `step` takes `l1` and `clip`. Default: false. */
+  readonly clips?: boolean | undefined
   /**
    * The parameters. A kernel in this process gives the live arrays, which change with every step. A kernel on a device
    * writes those after the last step that was called before, and the state of its rule, to the same arrays each time. Write

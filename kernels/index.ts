@@ -23,6 +23,7 @@ export {
   type NetworkShape,
   type NetworkStep,
   type Numbers,
+  type Origin,
   type Rows,
   type RuleState,
   type SgdStep,

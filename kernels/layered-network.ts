@@ -1,6 +1,16 @@
 import { type BatchNorm, batchNorm, type NormArrays } from './batch-norm.js'
 import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores, checkStepRows } from './check.js'
-import type { Arrays, Evaluation, Gradient, Network, NetworkShape, NetworkStep, Numbers, Rows } from './contract.js'
+import {
+  type Arrays,
+  type Evaluation,
+  type Gradient,
+  type Network,
+  type NetworkShape,
+  type NetworkStep,
+  type Numbers,
+  type Rows,
+  ruleNames,
+} from './contract.js'
 import type { LayerProducts } from './dense-layer.js'
 import { dropOut } from './dropout.js'
 import { argMax, lossOf } from './loss.js'
@@ -211,7 +221,7 @@ export function layeredNetwork(
   return {
     features,
     classes,
-    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
+    rules: ruleNames,
     read: () => arrays,
     load: (parameters) => {
       const given = checkedNetworkArrays(parameters, specs)

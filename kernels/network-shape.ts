@@ -1,4 +1,4 @@
-import type { NetworkShape } from './contract.js'
+import type { Arrays, NetworkShape } from './contract.js'
 
 /** One array of the parameters of a model. */
 export interface ArraySpec {
@@ -61,6 +61,13 @@ export function arraysOfNetwork({ features, layers }: Pick<NetworkShape, 'featur
   }
   if (layers.some(({ batchNorm }) => batchNorm)) arrays.push({ name: BATCHES_SEEN, shape: [1], kind: 'average' })
   return arrays
+}
+
+/** Returns `Σ W²` over the weights of all layers, in float64. */
+export function sumOfSquares(arrays: Arrays, specs: readonly ArraySpec[]): number {
+  let sum = 0
+  for (const { name, kind } of specs) if (kind === 'weights') for (const w of arrays[name]!) sum += w * w
+  return sum
 }
 
 /** The multiply-adds of one row, see `rowsPerCall`. */

@@ -10,7 +10,16 @@ import {
 import type { Arrays, Evaluation, Gradient, Network, NetworkShape, NetworkStep, Numbers, Rows } from './contract.js'
 import { dropOut } from './dropout.js'
 import { argMax, lossOf } from './loss.js'
-import { arraysOfNetwork, BATCHES_SEEN, EPSILON, KEPT, suffixOf, trainedOf, widthOf } from './network-shape.js'
+import {
+  arraysOfNetwork,
+  BATCHES_SEEN,
+  EPSILON,
+  KEPT,
+  suffixOf,
+  sumOfSquares,
+  trainedOf,
+  widthOf,
+} from './network-shape.js'
 import { readRow } from './rows.js'
 
 type Values = Float64Array
@@ -223,12 +232,6 @@ export function referenceNetwork(shape: NetworkShape): Network {
     return { loss: sum, correct }
   }
 
-  function penalty(): number {
-    let sum = 0
-    for (const { name, kind } of specs) if (kind === 'weights') for (const w of arrays[name]!) sum += w * w
-    return sum
-  }
-
   function scores(rows: Rows, out: Numbers): void {
     checkRows(rows, features)
     checkScores(rows, classes, out)
@@ -249,7 +252,7 @@ export function referenceNetwork(shape: NetworkShape): Network {
     accumulate,
     gradient,
     evaluate,
-    penalty,
+    penalty: () => sumOfSquares(arrays, specs),
     scores,
     free: () => {},
   }

@@ -20,7 +20,7 @@ export function rowsPerCall(
 
 /** Cuts rows into parts of at most `most` rows. The parts are views; nothing is copied. */
 export function* slices(rows: Rows, most: number): Generator<Rows> {
-  const { values, labels, affine, weights, masks, isFixed } = rows
+  const { values, labels, affine, weights, masks, isFixed, origin } = rows
   const width = values.length / labels.length
   for (let from = 0; from < labels.length; from += most) {
     const to = Math.min(labels.length, from + most)
@@ -29,6 +29,7 @@ export function* slices(rows: Rows, most: number): Generator<Rows> {
       labels: labels.subarray(from, to),
       affine,
       isFixed,
+      origin: origin && { ...origin, rows: origin.rows.subarray(from, to) },
     }
     if (!weights && !masks) yield part
     else

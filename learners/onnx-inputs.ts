@@ -1,4 +1,4 @@
-import { type CategoryColumn, type Column, type Model, widthOf } from '../pipeline/stage-kit.js'
+import { type CategoryColumn, type Column, type Model, type NumberColumn, widthOf } from '../pipeline/stage-kit.js'
 import { type OnnxGraph, onnxTypes } from './onnx-graph.js'
 
 /** What the inputs of a graph become. */
@@ -13,35 +13,43 @@ export interface OnnxInputs {
 
 /**
  * Adds the inputs of a model and the way from them to features. Without columns of texts, there is one input, `features`.
- * Else there is one per column, `[rows, 1]`, texts or float32. Missing cells (NaN, an empty text) are filled as the columns
- * say. A cell that Millrace refuses becomes NaN.
+ * Else there is one per column, `[rows, 1]`, texts or float32. Inputs from which an offset is subtracted are float64. Missing
+ * cells (NaN, an empty text) are filled as the columns say. A cell that Millrace refuses becomes NaN.
  */
 export function addInputs(graph: OnnxGraph, { columns, shape, type }: Model): OnnxInputs {
   if (columns?.some(({ kind }) => kind === 'category')) return columnInputs(graph, columns)
   const areBytes = type === 'uint8'
-  const name = graph.input('features', areBytes ? 'uint8' : 'float', ['rows', widthOf(shape)])
-  if (areBytes || !columns?.some(({ fill }) => fill !== undefined)) return { features: name, areBytes, names: [name] }
-  const fills = Float32Array.from(columns, ({ fill }) => (fill === undefined ? Number.NaN : Number(fill)))
+  const numbers = (columns ?? []) as readonly NumberColumn[]
+  const isLess = numbers.some(({ offset }) => offset !== undefined)
+  const name = graph.input('features', areBytes ? 'uint8' : isLess ? 'double' : 'float', ['rows', widthOf(shape)])
+  return { features: areBytes ? name : numbersOf(graph, name, numbers), areBytes, names: [name] }
+}
+
+/** The features of columns of numbers: less their offsets, which are subtracted in float64, and with missing cells filled. */
+function numbersOf(graph: OnnxGraph, input: string, columns: readonly NumberColumn[]): string {
+  let numbers = input
+  if (columns.some(({ offset }) => offset !== undefined)) {
+    const offsets = Float64Array.from(columns, ({ offset = 0 }) => offset)
+    const offset = graph.constant('offset', 'double', [1, offsets.length], offsets)
+    numbers = graph.node('Cast', [graph.node('Sub', [numbers, offset], 'less')], 'number', { to: onnxTypes.float })
+  }
+  if (!columns.some(({ fill }) => fill !== undefined)) return numbers
+  const fills = Float32Array.from(columns, ({ fill = Number.NaN, offset = 0 }) => fill - offset)
   const fill = graph.constant('fill', 'float', [1, fills.length], fills)
-  return { features: filled(graph, name, fill), areBytes, names: [name] }
+  return graph.node('Where', [graph.node('IsNaN', [numbers], 'missing'), fill, numbers], 'filled')
 }
 
 function columnInputs(graph: OnnxGraph, columns: readonly Column[]): OnnxInputs {
-  const names = columns.map(({ name, kind }, i) =>
-    graph.input(name === '' ? `column ${i}` : name, kind === 'number' ? 'float' : 'string', ['rows', 1]),
-  )
+  const names = columns.map((column, i) => {
+    const type = column.kind === 'category' ? 'string' : column.offset === undefined ? 'float' : 'double'
+    return graph.input(column.name === '' ? `column ${i}` : column.name, type, ['rows', 1])
+  })
   const nan = graph.constant('refused', 'float', [1], Float32Array.of(Number.NaN))
   const parts = columns.map((column, i) => {
     if (column.kind === 'category') return encoded(graph, names[i]!, column, nan)
-    if (column.fill === undefined) return names[i]!
-    return filled(graph, names[i]!, graph.constant('fill', 'float', [1], Float32Array.of(column.fill)))
+    return numbersOf(graph, names[i]!, [column])
   })
   return { features: graph.node('Concat', parts, 'encoded', { axis: 1 }), areBytes: false, names }
-}
-
-/** Numbers with those that are missing filled. */
-function filled(graph: OnnxGraph, numbers: string, fill: string): string {
-  return graph.node('Where', [graph.node('IsNaN', [numbers], 'missing'), fill, numbers], 'filled')
 }
 
 /**

@@ -21,8 +21,8 @@ const MOST_BYTES = 2 ** 31 - 1
  * Encodes a `parameters` table as an ONNX model. The same table gives the same bytes.
  *
  * The input `features` is `[rows, features]`, as the rows were loaded: uint8 if the model was trained on bytes, else float32.
- * A model of columns with texts has an input for each column instead, `[rows, 1]`, texts or float32. Encoding of texts, fill
- * values, standardisation and batch normalisation are part of the model. The outputs are `label` (int64, an index into the
+ * A model of columns with texts has an input for each column instead, `[rows, 1]`, texts or float32. Numbers from which the model
+ * subtracts an offset are float64. Encoding of texts, fill values, standardisation and batch normalisation are part of the model. The outputs are `label` (int64, an index into the
  * classes) and `probability` (float32, `[rows, classes]`), or `score` if the scores are no logits. A row that Millrace would
  * refuse has the label -1, and NaN. The metadata has `classes`, `names`, `columns`, `inputs`, `shape`, `learner` and
  * `millrace`, texts or JSON.

@@ -36,6 +36,7 @@ export function openNetwork(kernels: Kernels, shape: NetworkShape): OpenModel {
     change: (write) => network.change(write),
     step: (rows, update) => network.step(rows, update),
     rules: network.rules,
+    clips: network.clips,
     accumulate: (rows) => network.accumulate(rows),
     gradient: (lambda, into) => network.gradient(lambda, into),
     evaluate: (rows) => {

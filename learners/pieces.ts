@@ -1,9 +1,11 @@
 import {
+  counted,
   type Flow,
+  isInFile,
   type OpenModel,
   PipelineError,
-  type RowSource,
   type Rows,
+  type RowsOrSource,
   slices,
   windowsOf,
 } from '../pipeline/stage-kit.js'
@@ -17,7 +19,7 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
   if (values.length !== labels.length * features)
     throw new PipelineError(
       'DATA',
-      `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
+      `the parameters are for ${counted(features, 'feature')}, the split "${split}" has ${values.length / labels.length}`,
     )
   return slices(rows, model.rowsPerCall)
 }
@@ -30,13 +32,13 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
  * @param window the most bytes of a window, if a piece is not larger
  */
 export async function* piecesInFile(
-  parts: readonly (Rows | RowSource)[],
+  parts: readonly RowsOrSource[],
   cut: (rows: Rows) => Iterable<Rows>,
   { rowsPerCall }: Pick<OpenModel, 'rowsPerCall'>,
   window: number,
 ): AsyncGenerator<Rows> {
   for (const rows of parts) {
-    if (!('read' in rows)) {
+    if (!isInFile(rows)) {
       yield* cut(rows)
       continue
     }

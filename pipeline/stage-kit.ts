@@ -78,7 +78,12 @@ export {
   type ParquetRows,
 } from './formats/parquet.js'
 export { type ProtoField, protobuf } from './formats/protobuf.js'
+export { openRowFile, type RowFile, type RowFileBlock } from './formats/row-file.js'
+export { RowFileWriter } from './formats/row-file-writer.js'
+export { type StoredSplit, splitTables } from './formats/split-tables.js'
 export { readStoredArrays, type StoredArray, type StoredArrays, storedFile } from './formats/stored-arrays.js'
+export type { Asked } from './stage/asked.js'
+export type { Above, StageContext, StateHooks, Terminal } from './stage/context.js'
 export {
   type Dealing,
   deal,
@@ -90,6 +95,7 @@ export {
   type Part,
   partsMeaning,
 } from './stage/dealing.js'
+export type { Checking, Facts, Feed } from './stage/facts.js'
 export { checkLearner, checkSplit } from './stage/facts.js'
 export type { Flow } from './stage/flow-contract.js'
 export { checkFolds, type Folding, folding, holdOut } from './stage/folds.js'
@@ -110,24 +116,8 @@ export {
 } from './stage/learner.js'
 export type { Memory } from './stage/memory.js'
 export type { Parallel, Vector } from './stage/parallel-contract.js'
-export {
-  type Above,
-  type AnyStage,
-  type Asked,
-  type Checking,
-  defineStage,
-  type Facts,
-  type Feed,
-  type Port,
-  type Ports,
-  type Runner,
-  type Stage,
-  type StageContext,
-  type StateHooks,
-  type Terminal,
-  type WireType,
-  wire,
-} from './stage/stage.js'
+export { type Port, type Ports, type WireType, wire } from './stage/port.js'
+export { type AnyStage, defineStage, type Runner, type Stage } from './stage/stage.js'
 export { turn } from './stage/turn.js'
 export { applyAffine, composed, isFoldable } from './wires/affine.js'
 export { ArrowFileBytes, ArrowStreamWriter, arrowFile } from './wires/arrow-internals.js'
@@ -160,16 +150,15 @@ export {
   partsOf,
   splitOf,
   withFixedRows,
+  withOrigin,
 } from './wires/examples.js'
 export { keptRows, rowsFrom, rowsState } from './wires/kept-rows.js'
 export { alikeLabels, inClassOrder, type LabelMerge, labelText, mergedLabel } from './wires/labels.js'
-export { columnInfosOf, storedMetricInfos } from './wires/metric-info.js'
+export { columnInfosOf, isBetter, metricColumns } from './wires/metric-info.js'
 export {
-  isBetter,
   type MetricInfo,
   type MetricInfos,
   type MetricsRow,
-  metricColumns,
   metricInfosOf,
   metricsRows,
   metricsTable,
@@ -211,6 +200,7 @@ export { int32Of, numberOf, type Position, positionOf, reposition, writePosition
 export { positioned } from './wires/positioned.js'
 export { type Predictions, predictionsTable } from './wires/predictions.js'
 export type { Share } from './wires/share.js'
+export { type SharedMemory, sharedMemory } from './wires/shared-memory.js'
 export {
   batchOfShards,
   extentOf,
@@ -219,13 +209,18 @@ export {
   ShardBuffer,
   shareOf,
 } from './wires/shares.js'
+export { storedMetricInfos } from './wires/stored-metric-infos.js'
 export {
   admitRows,
   batchWith,
+  isInFile,
   mappedSource,
+  pickedSource,
   type RowSource,
+  type RowsOrSource,
   readAhead,
   rowSourceOf,
+  rowsOrSourcesByShard,
   type Unread,
   unreadBatch,
   unreadOf,

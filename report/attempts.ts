@@ -7,8 +7,9 @@ import { type ColumnInfos, columnInfosOf, mergeMetricInfos } from '../pipeline/w
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/directory.js'
 import { SweepMetrics } from '../sweep/metrics.js'
+import { readSettings } from './definition.js'
 import { lastMetricsIn } from './evaluations.js'
-import { readRecord, readSettings, recordInside } from './read.js'
+import { readRecord, recordInside } from './record.js'
 import { firstRemarks } from './remarks.js'
 import { readNotes } from './run-notes.js'
 

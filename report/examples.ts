@@ -127,7 +127,12 @@ function titlesOf(width: number, names: readonly string[] | undefined): string[]
 
 /** What missing cells of each feature have become. */
 function fillsOf(columns: readonly Column[]): (number | string | undefined)[] {
-  return columns.flatMap((column) => new Array(featuresOfColumn(column)).fill(column.fill))
+  return columns.flatMap((column) => new Array(featuresOfColumn(column)).fill(filledWith(column)))
+}
+
+function filledWith(column: Column): number | string | undefined {
+  if (column.kind === 'category' || column.fill === undefined) return column.fill
+  return column.fill - (column.offset ?? 0)
 }
 
 async function statisticsOf(

@@ -7,7 +7,7 @@ import { type Html, html } from './html.js'
 import { image, svgData } from './image.js'
 import { formatMetric, formatterOf } from './metric-format.js'
 import { curveRows, type Experiment, type Report } from './model.js'
-import type { Figure } from './read.js'
+import type { Figure } from './stored-figures.js'
 
 /** From this ratio of the largest to the smallest cost on, small costs need a logarithmic axis to be visible. */
 const LOGARITHMIC = 4

@@ -1,6 +1,6 @@
 import { withDarkStyle } from './dark-figure.js'
 import { type Html, html } from './html.js'
-import type { Figure } from './read.js'
+import type { Figure } from './stored-figures.js'
 
 /** An image element. In it, an SVG can neither run scripts nor fetch anything. */
 export function image({ type, bytes, name }: Figure, alt: string): Html {

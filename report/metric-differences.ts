@@ -1,5 +1,5 @@
-import { mergeMetricInfos } from '../pipeline/wires/metric-info.js'
-import { isBetter, type MetricInfo, type MetricsRow } from '../pipeline/wires/metrics.js'
+import { isBetter, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
+import type { MetricInfo, MetricsRow } from '../pipeline/wires/metrics.js'
 import type { RunFiles } from './read.js'
 
 /** A metric of two runs. */

@@ -12,7 +12,7 @@ export function formatterOf({ unit }: MetricInfo): (value: number) => string {
 }
 
 /** Formats a value with four decimals, or with an exponent if it is large. */
-export function formatNumber(value: number): string {
+function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value)
   return Math.abs(value) >= 1e4 ? value.toExponential(3) : value.toFixed(4)
 }

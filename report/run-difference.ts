@@ -5,7 +5,8 @@ import { comparedFiles, differingFiles } from './compared-files.js'
 import { type DefinedOption, type DefinedOptions, definedOptions } from './defined-options.js'
 import { type MetricDifference, metricDifferences } from './metric-differences.js'
 import { changesOnTheWay } from './option-changes.js'
-import { type RunFiles, readRun, type StoredRecord } from './read.js'
+import { type RunFiles, readRun } from './read.js'
+import type { StoredRecord } from './record.js'
 
 /** What differs between two runs. `before` is of the first run, `after` of the second; undefined if it has no such thing. */
 export interface RunDifference {
@@ -86,7 +87,7 @@ async function comparedRun(directory: string): Promise<ComparedRun> {
 }
 
 /** Compares what was read of two runs. */
-export function runDifference(a: ComparedRun, b: ComparedRun, files: RunDifference['files']): RunDifference {
+function runDifference(a: ComparedRun, b: ComparedRun, files: RunDifference['files']): RunDifference {
   const definition = optionDifferences(withChanges(a), withChanges(b))
   const data = dataDifferences(a.record.data, b.record.data)
   const rows = valueDifferences(rowsOf(a.record), rowsOf(b.record))

@@ -74,12 +74,12 @@ export function checkNotes({ add = [], note = '' }: NotesChange): void {
 
 /**
  * Changes tags and note of a run, and returns them. The file is replaced as a whole, and several processes do so one after the
- * other. Throws a PipelineError: `ARGUMENTS` for a tag or note that cannot be, `WRITE` if the file cannot be written, or has
+ * other. Rejects with a PipelineError: `ARGUMENTS` for a tag or note that cannot be, `WRITE` if the file cannot be written, or has
  * something that cannot be read and would be lost.
  */
-export function changeNotes(directory: string, change: NotesChange): RunNotes {
+export async function changeNotes(directory: string, change: NotesChange): Promise<RunNotes> {
   checkNotes(change)
-  const release = lockNotes(directory)
+  const release = await lockNotes(directory)
   try {
     return changed(directory, change)
   } finally {

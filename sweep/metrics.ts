@@ -5,14 +5,9 @@ import { checkDepth } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { hasInside, readInside } from '../pipeline/files/inside.js'
-import {
-  type ColumnInfos,
-  columnInfosOf,
-  metricInfoByName,
-  type StoredMetricInfos,
-  storedMetricInfos,
-} from '../pipeline/wires/metric-info.js'
-import type { MetricInfo } from '../pipeline/wires/metrics.js'
+import { type ColumnInfos, columnInfosOf, metricInfoByName } from '../pipeline/wires/metric-info.js'
+import type { MetricInfo, MetricInfos } from '../pipeline/wires/metrics.js'
+import { storedMetricInfos } from '../pipeline/wires/stored-metric-infos.js'
 import type { Outcome } from './executor.js'
 
 /** The largest `run.json` that is read, in bytes. */
@@ -48,7 +43,7 @@ export class SweepMetrics {
   }
 }
 
-function storedIn(directory: string, file: string): StoredMetricInfos | undefined {
+function storedIn(directory: string, file: string): MetricInfos | undefined {
   try {
     return record.parse(checkDepth(JSON.parse(String(readInside(directory, file, MAX_RECORD))))).metrics
   } catch (cause) {

@@ -1,5 +1,5 @@
 import { didYouMean } from '../pipeline/base/nearest.js'
-import { show } from '../pipeline/base/words.js'
+import { counted, show } from '../pipeline/base/words.js'
 import type { Condition, ExpectedCell, Tolerance } from '../pipeline/definition/tests.js'
 import type { Cell, CellRow } from './cells.js'
 import { shortest } from './numbers.js'
@@ -36,7 +36,8 @@ export function cellProblem(
 
 function listProblem(expected: readonly ExpectedCell[], got: Cell, tolerance?: Tolerance) {
   if (!isList(got)) return { message: `expected a list of ${expected.length}, got ${showCell(got)}` }
-  if (got.length !== expected.length) return { message: `expected ${expected.length} numbers, got ${got.length}` }
+  if (got.length !== expected.length)
+    return { message: `expected ${counted(expected.length, 'number')}, got ${got.length}` }
   const index = expected.findIndex((value, i) => !fits(value, got[i]!, tolerance))
   if (index < 0) return undefined
   return { index, message: `expected ${inWords(expected[index]!, tolerance)}, got ${showCell(got[index]!)}` }
@@ -127,7 +128,7 @@ export function rowDifferences(
 }
 
 /** Whether something that is expected is a condition. */
-export function isCondition(expected: ExpectedCell): expected is Condition {
+function isCondition(expected: ExpectedCell): expected is Condition {
   return typeof expected === 'object' && expected !== null && !Array.isArray(expected)
 }
 

@@ -2,7 +2,7 @@ import { PipelineError } from '../pipeline/base/errors.js'
 import { listed } from '../pipeline/base/words.js'
 import type { Node } from '../pipeline/graph/node.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
-import type { Ports, WireType } from '../pipeline/stage/stage.js'
+import type { Ports, WireType } from '../pipeline/stage/port.js'
 import { upTo } from './part-of-pipeline.js'
 
 /** The file with the table of a check, in the run directory. */

@@ -5,7 +5,7 @@ import type { Expectation, Insert, TestCase } from '../pipeline/definition/tests
 import { formatOrigin, isList, locate, type Value } from '../pipeline/definition/value.js'
 import type { Node } from '../pipeline/graph/node.js'
 import type { Pipeline } from '../pipeline/graph/pipeline.js'
-import type { Ports } from '../pipeline/stage/stage.js'
+import type { Ports } from '../pipeline/stage/port.js'
 
 /** A port of a stage. */
 export interface Place {

@@ -4,7 +4,8 @@ import { defaultId } from '../../pipeline/definition/entries.js'
 import { optionSchema } from '../../pipeline/definition/option-schema.js'
 import type { CodeTrust } from '../../pipeline/definition/trust.js'
 import { builtInStages, resolveStage } from '../../pipeline/graph/registry.js'
-import type { AnyStage, Ports } from '../../pipeline/stage/stage.js'
+import type { Ports } from '../../pipeline/stage/port.js'
+import type { AnyStage } from '../../pipeline/stage/stage.js'
 
 /** Options by name. */
 export type Options = Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 import type { LiveState } from '../../pipeline/live/contract.js'
-import type { Terminal } from '../../pipeline/stage/stage.js'
+import type { Terminal } from '../../pipeline/stage/context.js'
 import { type Output, USUAL_WIDTH } from '../terminal.js'
 import { drawState, metricLines, stylesOf, WIDEST } from './draw-state.js'
 import { canDraw, LiveScreen } from './live-screen.js'

@@ -142,7 +142,7 @@ export function smoothed(values: readonly (number | null)[], weight: number): (n
 }
 
 /** The mean of curves, and the range of one standard deviation, wherever at least two of them have a value. */
-export function bandOf(curves: readonly Curve[]): Pick<Line, 'x' | 'y' | 'low' | 'high'> {
+function bandOf(curves: readonly Curve[]): Pick<Line, 'x' | 'y' | 'low' | 'high'> {
   const at = new Map<number, number[]>()
   for (const { x, y } of curves)
     for (const [i, place] of x.entries()) {

@@ -1,6 +1,3 @@
-import { readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
 import {
   affineOf,
   checkedArrays,
@@ -11,150 +8,23 @@ import {
   checkUnweighted,
   checkWhole,
 } from '../check.js'
-import type {
-  Affine,
-  Arrays,
-  Evaluation,
-  Gradient,
-  Kernels,
-  Moments,
-  Network,
-  NetworkStep,
-  Numbers,
-  Rows,
+import {
+  type Affine,
+  type Arrays,
+  type Evaluation,
+  type Gradient,
+  type Kernels,
+  type Moments,
+  type Network,
+  type NetworkStep,
+  type Numbers,
+  type Rows,
+  ruleNames,
 } from '../contract.js'
 import { isSoftmax, type LayerProducts, type LayerStep, ruleNumbers, stateOf } from '../dense-layer.js'
 import { layeredNetwork } from '../layered-network.js'
 import { allocating, checkLength } from '../memory.js'
-import { packagePath } from '../places.js'
-
-/** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
-interface Addon {
-  open(threads: number, isa: string | undefined): Handle
-  close(kernels: Handle): void
-  detail(kernels: Handle): string
-  threads(kernels: Handle): number
-  misalignment(bytes: Uint8Array): number
-  moments(
-    kernels: Handle,
-    values: Uint8Array,
-    features: number,
-    sum: Float64Array,
-    squares: Float64Array,
-    min: Uint8Array,
-    max: Uint8Array,
-  ): void
-  create(kernels: Handle, features: number, classes: number, isInNetwork: boolean): Handle
-  memory(kernels: Handle, features: number, classes: number, isInNetwork: boolean): number
-  release(classifier: Handle): void
-  loaded(classifier: Handle): void
-  loadedBias(classifier: Handle, W: Float32Array, b: Float32Array): void
-  standardise(classifier: Handle, mean: Float64Array | undefined, scale: Float64Array | undefined): void
-  step(
-    classifier: Handle,
-    W: Float32Array,
-    b: Float32Array,
-    values: Rows['values'],
-    labels: Int32Array,
-    eta: number,
-    lambda: number,
-    ...rule: RuleArguments
-  ): number
-  accumulate(classifier: Handle, W: Float32Array, b: Float32Array, values: Rows['values'], labels: Int32Array): void
-  gradient(
-    classifier: Handle,
-    W: Float32Array,
-    b: Float32Array,
-    lambda: number,
-    dW: Float32Array,
-    db: Float32Array,
-  ): number
-  evaluate(
-    classifier: Handle,
-    W: Float32Array,
-    b: Float32Array,
-    values: Rows['values'],
-    labels: Int32Array,
-    out: Float64Array,
-  ): void
-  penalty(classifier: Handle, W: Float32Array, b: Float32Array): number
-  logits(
-    classifier: Handle,
-    W: Float32Array,
-    b: Float32Array,
-    values: Rows['values'],
-    labels: Int32Array,
-    out: Float32Array | Float64Array,
-  ): void
-  accumulateSlopes(
-    classifier: Handle,
-    W: Float32Array,
-    b: Float32Array,
-    values: Rows['values'],
-    labels: Int32Array,
-    slopes: Float32Array,
-  ): void
-  stepSlopes(
-    classifier: Handle,
-    W: Float32Array,
-    b: Float32Array,
-    values: Rows['values'],
-    labels: Int32Array,
-    slopes: Float32Array,
-    eta: number,
-    lambda: number,
-    ...rule: RuleArguments
-  ): void
-  outputs(
-    classifier: Handle,
-    W: Float32Array,
-    b: Float32Array,
-    values: Rows['values'],
-    labels: Int32Array,
-    out: Float32Array,
-    isRelu: boolean,
-  ): void
-  inputSlopes(
-    classifier: Handle,
-    W: Float32Array,
-    b: Float32Array,
-    slopes: Float32Array,
-    rows: number,
-    out: Float32Array,
-    relu: Float32Array | undefined,
-  ): void
-}
-
-/** A rule other than plain descent: its numbers, the state of W, and where the gradient by b goes. */
-type RuleArguments = [] | [numbers: Float64Array, first: Float32Array, second: Float32Array, db: Float32Array]
-
-/** The functions of the addon. One that was built from other sources may lack some of them. */
-const functions = [
-  'open',
-  'close',
-  'detail',
-  'threads',
-  'misalignment',
-  'moments',
-  'create',
-  'memory',
-  'release',
-  'loaded',
-  'loadedBias',
-  'standardise',
-  'step',
-  'accumulate',
-  'gradient',
-  'evaluate',
-  'penalty',
-  'logits',
-  'accumulateSlopes',
-  'stepSlopes',
-  'inputSlopes',
-  'outputs',
-] as const satisfies readonly (keyof Addon)[]
-
-type Handle = { readonly handle: unique symbol }
+import { type Addon, type Handle, loadAddon, type RuleArguments } from './addon.js'
 
 /**
  * `Kernels.slice` by instruction set. One call on one thread takes 50 ms at most; with ten classes or more it takes
@@ -164,15 +34,10 @@ const slices: Record<string, number> = { avx512: 3.2e8, avx2: 1.6e8, portable: 1
 
 const cacheLine = 64
 
-/** The folder of `binding.gyp`. */
-const home = packagePath('kernels/native')
-
-let found: { addon: Addon } | { missing: string } | undefined
-
 /** Returns the reason why this machine has no native kernels, or undefined if it has them. */
 export function nativeMissing(): string | undefined {
-  found ??= find()
-  return 'missing' in found ? found.missing : undefined
+  const loaded = loadAddon()
+  return 'missing' in loaded ? loaded.missing : undefined
 }
 
 /**
@@ -183,9 +48,9 @@ export function nativeMissing(): string | undefined {
  */
 export function nativeKernels({ threads }: { threads: number }): Kernels {
   checkThreads(threads)
-  found ??= find()
-  if ('missing' in found) throw new Error(found.missing)
-  const { addon } = found
+  const loaded = loadAddon()
+  if ('missing' in loaded) throw new Error(loaded.missing)
+  const { addon } = loaded
   const kernels = addon.open(threads, process.env.MILLRACE_NATIVE_ISA || undefined)
   const detail = addon.detail(kernels)
   return {
@@ -301,7 +166,7 @@ function softmax(
   return {
     features,
     classes,
-    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
+    rules: ruleNames,
     read: () => ({ W, b }),
     load,
     change,
@@ -355,32 +220,4 @@ function moments(addon: Addon, kernels: Handle, values: Uint8Array, features: nu
   const max = new Uint8Array(features)
   addon.moments(kernels, values, features, sum, squares, min, max)
   return { sum, squares, min, max }
-}
-
-function find(): { addon: Addon } | { missing: string } {
-  const require = createRequire(import.meta.url)
-  const reasons = []
-  for (const folder of [`prebuilds/${process.platform}-${process.arch}/`, 'build/Release/']) {
-    for (const name of addonsIn(join(home, folder))) {
-      const path = join(home, folder, name)
-      try {
-        const addon = require(path) as Partial<Addon>
-        const lacking = functions.find((name) => typeof addon[name] !== 'function')
-        if (lacking === undefined) return { addon: addon as Addon }
-        reasons.push(`${path}: it is of another version, without "${lacking}"; "npm run build:native" builds it anew`)
-      } catch (error) {
-        reasons.push(`${path}: ${error instanceof Error ? error.message : error}`)
-      }
-    }
-  }
-  if (reasons.length > 0) return { missing: `the native kernels do not load: ${reasons.join('; ')}` }
-  return { missing: 'the native kernels are not built; "npm run build:native" builds them and shows what fails' }
-}
-
-function addonsIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => name.endsWith('.node'))
-  } catch {
-    return []
-  }
 }

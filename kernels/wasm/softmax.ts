@@ -1,5 +1,14 @@
 import { affineOf, checkAny, checkedArrays, checkLabels, checkRows, checkScores, checkUnweighted } from '../check.js'
-import type { Arrays, Evaluation, Gradient, Network, NetworkStep, Numbers, Rows } from '../contract.js'
+import {
+  type Arrays,
+  type Evaluation,
+  type Gradient,
+  type Network,
+  type NetworkStep,
+  type Numbers,
+  type Rows,
+  ruleNames,
+} from '../contract.js'
 import { type LayerProducts, type LayerStep, ruleNumbers, stateOf } from '../dense-layer.js'
 import type { Arena } from './arena.js'
 import { double, GROUP, roundUp, TILE_COLUMNS, TILE_ROWS, word } from './layout.js'
@@ -309,7 +318,7 @@ function placedSoftmax(arena: Arena, features: number, classes: number, blocks: 
   return {
     features,
     classes,
-    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
+    rules: ruleNames,
     read: () => ({ W, b }),
     load: (parameters) => {
       arena.check()

@@ -52,6 +52,12 @@ const WATCHED_BYTES = 2 ** 26
 /** The shaders write the memory of a workgroup before they read it, so that nobody needs to clear it. */
 const FEATURES = ['enable-dawn-features=disable_workgroup_init']
 
+/** The command that installs the package. */
+export const INSTALL = 'npm install webgpu@0.6.2'
+
+/** The command that installs, on Debian and Ubuntu, what the drivers of GPUs are loaded with. */
+export const INSTALL_LOADERS = 'apt-get install libvulkan1 libegl1 libgl1 libgles2 libopengl0'
+
 interface Package {
   create(options: string[]): GPU
 }
@@ -82,7 +88,7 @@ async function findAdapter(): Promise<Found | string> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     return code === 'ERR_MODULE_NOT_FOUND' && message.includes("'webgpu'")
-      ? 'the package webgpu is not installed; install it: npm install webgpu'
+      ? `the package webgpu is not installed; install it: ${INSTALL}`
       : `the package webgpu does not load on this machine: ${firstLine(message)}`
   }
   let reason = ''
@@ -101,11 +107,10 @@ async function findAdapter(): Promise<Found | string> {
 
 function whatIsMissing(): string {
   if (process.platform !== 'linux') return 'install the driver of the GPU'
-  if (!hasVulkanLoader())
-    return 'the Vulkan loader is missing; on Debian and Ubuntu: apt-get install libvulkan1 libegl1 libgl1'
+  if (!hasVulkanLoader()) return `the Vulkan loader is missing; on Debian and Ubuntu: ${INSTALL_LOADERS}`
   const chosen = process.env.VK_ICD_FILENAMES ?? process.env.VK_DRIVER_FILES
   if (chosen) return `VK_ICD_FILENAMES names the driver ${chosen}, which does not work or does not exist`
-  return 'no Vulkan driver; install that of the GPU (NVIDIA: its driver, and apt-get install libegl1 libgl1; AMD, Intel: mesa-vulkan-drivers)'
+  return `no Vulkan driver; install that of the GPU (NVIDIA: its driver, and ${INSTALL_LOADERS}; AMD, Intel: mesa-vulkan-drivers)`
 }
 
 function hasVulkanLoader(): boolean {

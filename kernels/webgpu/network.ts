@@ -1,6 +1,16 @@
 import { checkAny, checkedNetworkArrays, checkLabels, checkRows, checkScores, checkStepRows } from '../check.js'
-import type { Arrays, Evaluation, Gradient, Network, NetworkShape, NetworkStep, Numbers, Rows } from '../contract.js'
-import { arraysOfNetwork, BATCHES_SEEN, trainedOf, widthOf } from '../network-shape.js'
+import {
+  type Arrays,
+  type Evaluation,
+  type Gradient,
+  type Network,
+  type NetworkShape,
+  type NetworkStep,
+  type Numbers,
+  type Rows,
+  ruleNames,
+} from '../contract.js'
+import { arraysOfNetwork, BATCHES_SEEN, sumOfSquares, trainedOf, widthOf } from '../network-shape.js'
 import { slices } from '../rows.js'
 import { unpack } from './layout.js'
 import { makeLosses, STEPS_AHEAD } from './losses.js'
@@ -66,10 +76,11 @@ export function deviceNetwork(shape: NetworkShape, shared: Shared): Network {
     checkAny(count + size)
     parameters.takeState(update)
     const use = { mode: mode.update, ...ruleOf(update) }
-    if (count === 0) passes.train(rows, use, results, { slot: losses.slot, inverse: 1 / size })
+    const { clip } = update
+    if (count === 0 && clip === undefined) passes.train(rows, use, results, { slot: losses.slot, inverse: 1 / size })
     else {
       if (size > 0) add(rows)
-      passes.take(use, results, { slot: losses.slot, at: CARRY, inverse: 1 / count })
+      passes.take(use, results, { slot: losses.slot, at: CARRY, inverse: 1 / count }, clip)
       count = 0
     }
     parameters.changed()
@@ -153,9 +164,7 @@ export function deviceNetwork(shape: NetworkShape, shared: Shared): Network {
   async function penalty(): Promise<number> {
     check()
     if (parameters.isStale) await read()
-    let sum = 0
-    for (const { name, kind } of specs) if (kind === 'weights') for (const w of mirror[name]!) sum += w * w
-    return sum
+    return sumOfSquares(mirror, specs)
   }
 
   async function scores(rows: Rows, out: Numbers): Promise<void> {
@@ -180,7 +189,8 @@ export function deviceNetwork(shape: NetworkShape, shared: Shared): Network {
   return {
     features,
     classes,
-    rules: ['sgd', 'momentum', 'nesterov', 'adam'],
+    rules: ruleNames,
+    clips: true,
     read,
     load,
     change,

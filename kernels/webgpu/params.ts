@@ -43,6 +43,10 @@ const fields = {
   eta: 'f32',
   /** What is added to the gradient: `decay · w`. */
   decay: 'f32',
+  /** What is added to the gradient by weights: `l1 · sign(w)`. */
+  l1: 'f32',
+  /** The largest norm of the gradient. */
+  clip: 'f32',
   /** What the old parameter is multiplied by: 1, or `1 - eta · decay` of AdamW. */
   keep: 'f32',
   /** 1 / number of rows of the step. */
@@ -72,7 +76,7 @@ const entries = Object.entries(fields)
 const places = new Map(entries.map(([name, type], i) => [name, { i, isFloat: type === 'f32' }]))
 
 /** The bits of `Params.flags`. */
-export const flag = { relu: 1, dropout: 2, normalised: 4, weighted: 8, hinge: 16, carried: 32 } as const
+export const flag = { relu: 1, dropout: 2, normalised: 4, weighted: 8, hinge: 16, carried: 32, clipped: 64 } as const
 
 /** What happens to a gradient: the parameters are changed, or it is written to, or added to, the sums. */
 export const mode = { update: 0, write: 1, add: 2, none: 3 } as const

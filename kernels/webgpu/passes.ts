@@ -13,7 +13,7 @@ import { makeRoom } from './room.js'
 import type { Shader } from './shader.js'
 import type { Shared } from './shared.js'
 import type { Buffers } from './stream.js'
-import { BIAS_COLUMNS4, biases, takeSums, total } from './sums.js'
+import { BIAS_COLUMNS4, biases, limit, squares, squaresGroups, takeSums, total } from './sums.js'
 
 /** What is done with the gradients of a pass over rows, and the numbers of the update rule. */
 export interface Use {
@@ -35,8 +35,11 @@ export interface Passes {
   evaluate(rows: Rows, results: Memory, slot: number): void
   /** Scores, losses and gradients of rows. `sum`: where the sum of the losses goes. */
   train(rows: Rows, use: Use, results: Memory, sum: Params): void
-  /** Takes what was accumulated. The loss in place `at` of the results goes to `slot`, times `inverse`. */
-  take(use: Use, results: Memory, sum: Params): void
+  /**
+   * Takes what was accumulated. The loss in place `at` of the results goes to `slot`, times `inverse`. `clip`: the largest norm
+   * of the gradient.
+   */
+  take(use: Use, results: Memory, sum: Params, clip?: number): void
   /** The number of batches that the running averages have seen. */
   seen: number
   /** Frees the memory. */
@@ -45,7 +48,7 @@ export interface Passes {
 
 /** Makes the passes of a network. */
 export function makePasses(shape: NetworkShape, held: DeviceParameters, shared: Shared): Passes {
-  const { stream, compile } = shared
+  const { gpu, stream, compile } = shared
   const layers = layersOf(shape, held.layout)
   const last = layers.length - 1
   const firstTrained = layers.findIndex(({ isFrozen }) => !isFrozen)
@@ -54,6 +57,8 @@ export function makePasses(shape: NetworkShape, held: DeviceParameters, shared: 
   const room = makeRoom(layers, firstTrained, shared)
   const enter = enterer(shape.features, layers, room, shared)
   const { parameters } = held.buffers
+  const trained = [...held.layout.places.values()].filter(({ spec }) => spec.kind !== 'average' && !spec.frozen)
+  const norms = gpu.memory('norms', 8 * (1 + trained.reduce((sum, { length4 }) => sum + squaresGroups(length4), 0)))
   let seen = 0
 
   const arraysOfRule = (): Memory[] => {
@@ -173,6 +178,18 @@ export function makePasses(shape: NetworkShape, held: DeviceParameters, shared: 
     run(total, [room.losses, results], 1, { inverse: 1, ...params })
   }
 
+  /** Makes the sums the mean gradient, and finds what it is multiplied by so that its norm is `clip` at most. */
+  function findFactor(use: Use, inverse: number, clip: number): void {
+    let slot = 1
+    for (const { spec, at, length4 } of trained) {
+      const own = spec.kind === 'weights' ? use.weights : use.others
+      const groups = squaresGroups(length4)
+      run(squares, [...arraysOfRule(), norms], groups, { ...own, at, length4, inverse, groups, slot })
+      slot += groups
+    }
+    run(limit, [norms], 1, { rows: slot - 1, clip })
+  }
+
   const work = layers.reduce((sum, { inputs4, units }) => sum + 4 * inputs4 * units, 0)
 
   return {
@@ -204,18 +221,26 @@ export function makePasses(shape: NetworkShape, held: DeviceParameters, shared: 
       addLosses(results, { rows: entered.size, ...sum })
       stream.worked(3 * work * entered.size)
     },
-    take: (use: Use, results: Memory, sum: Params) => {
+    take: (use: Use, results: Memory, sum: Params, clip?: number) => {
       stream.reserve(16 * layers.length + 8, 0)
-      for (const { spec, at, length4 } of held.layout.places.values()) {
-        if (spec.kind === 'average' || spec.frozen) continue
+      if (clip !== undefined) findFactor(use, sum.inverse!, clip)
+      for (const { spec, at, length4 } of trained) {
         const own = spec.kind === 'weights' ? use.weights : use.others
-        const params = { ...own, at, length4, mode: use.mode, inverse: sum.inverse! }
-        run(takeSums, arraysOfRule(), Math.ceil(length4 / 64), params)
+        const params = {
+          ...own,
+          at,
+          length4,
+          mode: use.mode,
+          inverse: sum.inverse!,
+          flags: clip === undefined ? 0 : flag.clipped,
+        }
+        run(takeSums, [...arraysOfRule(), norms], Math.ceil(length4 / 64), params)
       }
       addLosses(results, { ...sum, flags: flag.carried })
     },
     free: () => {
       room.free()
+      norms.buffer.destroy()
     },
   }
 }

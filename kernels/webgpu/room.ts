@@ -24,6 +24,8 @@ export interface Room {
   readonly parts: Memory
   /** The loss of each row. */
   readonly losses: Memory
+  /** Returns memory of that size for gathered rows, as `make` does. */
+  forRows(bytes: number): Memory
   /** The groups of buffers of the network's dispatches. */
   readonly groups: Groups
   /** Makes room for so many rows. What was encoded so far is submitted if buffers are replaced. */
@@ -43,6 +45,7 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
   let hasSlopes = false
   let parts = gpu.memory('parts', 16)
   let losses = gpu.memory('losses', 16)
+  let rows = gpu.memory('gathered', 16)
 
   /** Divides a product of a layer, once for each number of rows. */
   function divided(form: Form, l: number, size: number): Division {
@@ -100,6 +103,14 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
     }
   }
 
+  function forRows(bytes: number): Memory {
+    if (bytes > rows.bytes) {
+      stream.flush()
+      rows = replaced(rows, 'gathered', bytes)
+    }
+    return rows
+  }
+
   function replaced(old: Memory, label: string, bytes: number): Memory {
     groups.clear()
     const memory = gpu.memory(label, bytes)
@@ -125,10 +136,11 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
     },
     groups,
     make,
+    forRows,
     divided,
     free: () => {
       freeLayers()
-      for (const { buffer } of [parts, losses]) buffer.destroy()
+      for (const { buffer } of [parts, losses, rows]) buffer.destroy()
     },
   }
 }

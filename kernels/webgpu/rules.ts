@@ -6,9 +6,13 @@ import type { Params } from './params.js'
  * layout. `learners/update-rules.ts` has the formulas.
  */
 export const ruleSource = `
-fn change(i: u32, mean: vec4f) {
+/** A mean gradient with its penalties. */
+fn penalised(i: u32, mean: vec4f) -> vec4f {
   let w = parameters[i];
-  let g = mean + p.decay * w;
+  return mean + p.decay * w + p.l1 * sign(w);
+}
+fn change(i: u32, g: vec4f) {
+  let w = parameters[i];
   if (p.rule == 0u) {
     parameters[i] = w - p.eta * g;
   } else if (p.rule == 3u) {
@@ -26,7 +30,7 @@ fn change(i: u32, mean: vec4f) {
 /** Takes the sum of a gradient over rows. */
 fn take(i: u32, sum: vec4f) {
   switch p.mode {
-    case 0u: { change(i, sum * p.inverse); }
+    case 0u: { change(i, penalised(i, sum * p.inverse)); }
     case 1u: { sums[i] = sum; }
     case 2u: { sums[i] = sums[i] + sum; }
     default: {}
@@ -39,13 +43,13 @@ export const statesOf = { sgd: 0, momentum: 1, nesterov: 1, adam: 2 } as const
 
 /** The numbers of a step as `Params`, for arrays of weights and for others. */
 export function ruleOf(update: NetworkStep): { readonly weights: Params; readonly others: Params } {
-  const { eta, lambda, rule } = update
-  const decay = 2 * lambda
-  if (rule === 'sgd') return { weights: { rule: 0, eta, decay }, others: { rule: 0, eta } }
+  const { eta, lambda, rule, l1 = 0 } = update
+  const penalties = { decay: 2 * lambda, l1 }
+  if (rule === 'sgd') return { weights: { rule: 0, eta, ...penalties }, others: { rule: 0, eta } }
   const { numbers, step } = update
   if (rule !== 'adam') {
     const own = { rule: rule === 'momentum' ? 1 : 2, eta, mu: numbers[0]! }
-    return { weights: { ...own, decay }, others: own }
+    return { weights: { ...own, ...penalties }, others: own }
   }
   const [beta1, beta2, epsilon, shrink] = numbers as [number, number, number, number]
   const own = {
@@ -57,5 +61,5 @@ export function ruleOf(update: NetworkStep): { readonly weights: Params; readonl
     // Where there is no parameter, behind the end of a row of weights, all is 0, and must not become 0 / 0.
     epsilon: Math.max(epsilon, 2 ** -126),
   }
-  return { weights: { ...own, decay, keep: 1 - eta * shrink }, others: { ...own, keep: 1 } }
+  return { weights: { ...own, ...penalties, keep: 1 - eta * shrink }, others: { ...own, keep: 1 } }
 }

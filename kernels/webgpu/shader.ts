@@ -6,7 +6,7 @@ export interface Binding {
   /** Its name in the code. */
   readonly name: string
   /** The type of its elements. */
-  readonly type: 'u32' | 'f32' | 'vec2u' | 'vec4f'
+  readonly type: 'u32' | 'f32' | 'vec2u' | 'vec2f' | 'vec4f'
   /** Whether the shader writes to it. */
   readonly isWritten?: true
 }

@@ -1,6 +1,9 @@
 import { ruleBindings } from './products.js'
 import { ruleSource } from './rules.js'
-import type { Shader } from './shader.js'
+import type { Binding, Shader } from './shader.js'
+
+/** The factor of a clipped gradient, and behind it the sums of the squares of its parts, plain and of small numbers. */
+const norms: Binding = { name: 'norms', type: 'vec2f', isWritten: true }
 
 /** Units of a workgroup of `biases`, in groups of four. */
 export const BIAS_COLUMNS4 = 4
@@ -75,16 +78,83 @@ fn main(@builtin(local_invocation_index) t: u32) {
 `,
 }
 
-/** Takes the accumulated sums of an array: makes a step of them, or writes the mean gradient over them (`mode` 1). */
+/**
+ * Takes the accumulated sums of an array: makes a step of them, or writes the mean gradient over them (`mode` 1). With `clipped`
+ * the sums are the mean gradient already, and a step multiplies it by the factor that `limit` found.
+ */
 export const takeSums: Shader = {
   label: 'take sums',
-  bindings: ruleBindings,
+  bindings: [...ruleBindings, norms],
   code: `${ruleSource}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u32) {
   let i = p.at + group_of(id) * 64u + t;
   if (i >= p.at + p.length4) { return; }
-  if (p.mode == 0u) { change(i, sums[i] * p.inverse); } else { sums[i] = sums[i] * p.inverse + p.decay * parameters[i]; }
+  if (is_clipped()) { change(i, sums[i] * norms[0].x); return; }
+  let g = penalised(i, sums[i] * p.inverse);
+  if (p.mode == 0u) { change(i, g); } else { sums[i] = g; }
+}
+`,
+}
+
+/** The threads of a workgroup of `squares`, and the most workgroups. */
+const SQUARES = { threads: 256, groups: 256 }
+
+/** The workgroups of `squares` for an array of so many groups of four numbers. */
+export function squaresGroups(length4: number): number {
+  return Math.min(SQUARES.groups, Math.ceil(length4 / SQUARES.threads))
+}
+
+const sumOfAll = `
+var<workgroup> shared_sums: array<vec2f, ${SQUARES.threads}>;
+fn sum_of_all(sum: vec2f, t: u32) -> vec2f {
+  shared_sums[t] = sum;
+  for (var half = ${SQUARES.threads / 2}u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (t < half) { shared_sums[t] += shared_sums[t + half]; }
+  }
+  return shared_sums[0];
+}
+`
+
+/**
+ * Writes the mean gradient of an array, with its penalties, over its sums, and the sum of its squares from `slot` on. The squares
+ * of large numbers are infinite, so there is a second sum, of numbers divided by 2^64.
+ */
+export const squares: Shader = {
+  label: 'squares',
+  bindings: [...ruleBindings, norms],
+  code: `${ruleSource}${sumOfAll}
+@compute @workgroup_size(${SQUARES.threads})
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u32) {
+  let group = group_of(id);
+  var sum = vec2f();
+  for (var i = group * ${SQUARES.threads}u + t; i < p.length4; i += p.groups * ${SQUARES.threads}u) {
+    let g = penalised(p.at + i, sums[p.at + i] * p.inverse);
+    sums[p.at + i] = g;
+    let small = g * 0x1p-64f;
+    sum += vec2f(dot(g, g), dot(small, small));
+  }
+  sum = sum_of_all(sum, t);
+  if (t == 0u) { norms[p.slot + group] = sum; }
+}
+`,
+}
+
+/** Finds what the gradient is multiplied by, from the sums that `squares` wrote; `rows` is their number. */
+export const limit: Shader = {
+  label: 'limit',
+  bindings: [norms],
+  code: `${sumOfAll}
+@compute @workgroup_size(${SQUARES.threads})
+fn main(@builtin(local_invocation_index) t: u32) {
+  var sum = vec2f();
+  for (var i = t; i < p.rows; i += ${SQUARES.threads}u) { sum += norms[1u + i]; }
+  sum = sum_of_all(sum, t);
+  if (t != 0u) { return; }
+  var factor = p.clip / (sqrt(sum.x) + 1e-6);
+  if (!is_finite(bitcast<u32>(sum.x))) { factor = p.clip * 0x1p-64f / sqrt(sum.y); }
+  norms[0] = vec2f(min(factor, 1.0), 0.0);
 }
 `,
 }

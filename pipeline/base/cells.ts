@@ -13,8 +13,8 @@ const TWO = new RegExp(
   'u',
 )
 
-/** Finds what a reader takes for one character: joined pictures, flags, letters with their accents. */
-const graphemes = new Intl.Segmenter()
+/** Opened at the first text that needs it: it takes longer to open than all else that a command loads before its work. */
+let segmenter: Intl.Segmenter | undefined
 
 /** The number of cells that a text takes on a terminal. */
 export function cellsOf(text: string): number {
@@ -55,9 +55,11 @@ export function padToCells(text: string, cells: number, side: 'start' | 'end' = 
 }
 
 /** Only printable ASCII needs no segmenter, which is slow. */
-function graphemesOf(text: string): Iterable<string> {
+/** What a reader takes for one character each: joined pictures, flags, letters with their accents. */
+export function graphemesOf(text: string): Iterable<string> {
   if (/^[ -~]*$/.test(text)) return text
-  return Array.from(graphemes.segment(text), ({ segment }) => segment)
+  segmenter ??= new Intl.Segmenter()
+  return Array.from(segmenter.segment(text), ({ segment }) => segment)
 }
 
 /** A grapheme is as wide as its widest character; with a variation selector, a sign such as ❤ is shown as a picture. */

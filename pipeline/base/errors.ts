@@ -134,8 +134,13 @@ export function inStage(error: unknown, stage: string, where: string | undefined
   )
 }
 
-/** The message of an error, in plain words if the error is one of the system; or the text of another thrown value. */
+/**
+ * The message of an error, in plain words if the error is one of the system; or the text of another thrown value. An
+ * error without a message, such as those that web streams of Node 22 wrap around others, has that of its cause.
+ */
 export function messageOf(error: unknown): string {
+  const isEmpty = error instanceof Error && error.message === '' && error.cause !== undefined
+  if (isEmpty) return messageOf(error.cause)
   return systemMessage(error) ?? (error instanceof Error ? error.message : String(error))
 }
 

@@ -107,7 +107,8 @@ export async function syncPath(path: string): Promise<void> {
 export function makeFolder(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
   const parent = dirname(path)
-  if (parent !== path) makeFolder(parent)
+  // Where a file takes the place of the parent, the system has the better error: that of `path`.
+  if (statSync(parent, { throwIfNoEntry: false }) === undefined) makeFolder(parent)
   try {
     mkdirSync(path)
   } catch (error) {

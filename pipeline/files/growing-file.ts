@@ -17,6 +17,8 @@ export interface GrowingFile {
   grew(bytes: number): void
   /** It is whole; or will never be, because of `failure`. */
   end(failure?: unknown): void
+  /** It is removed: nobody will read it any more. */
+  removed(): void
 }
 
 /** Tells that a file is being written, so that whoever reads it waits at its end (`hasGrown`). */
@@ -43,6 +45,9 @@ export function growingFile(path: string): GrowingFile {
       if (failure === undefined) files.delete(path)
       else file.failure = failure
       tell()
+    },
+    removed: () => {
+      files.delete(path)
     },
   }
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, lstatSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileProblem, PipelineError } from '../base/errors.js'
 import { shortPath } from '../base/words.js'
 import { attempt } from './files.js'
@@ -49,26 +50,37 @@ export function isLockFile(name: string): boolean {
  * machine or in another container. Throws a PipelineError `WRITE` if the lock cannot be written.
  */
 export function lockDirectory(directory: string): () => void {
-  return lock(directory, NAME, false)
-}
-
-/** Locks the notes of a run directory, as `lockDirectory` does, but waits for a process that has the lock: it is soon done. */
-export function lockNotes(directory: string): () => void {
-  return lock(directory, NOTES, true)
-}
-
-function lock(directory: string, name: string, waits: boolean): () => void {
-  const path = join(directory, name)
-  const giveUp = performance.now() + (waits ? LONG_PATIENCE : PATIENCE)
+  const giveUp = performance.now() + PATIENCE
   for (;;) {
-    const obstacle = obstacleIn(directory, name)
-    if (!obstacle) {
-      const text = take(directory, name)
-      if (text !== undefined) return releaser(path, text)
-    } else if ((obstacle.path === path && !waits) || obstacle.isUnknown || performance.now() > giveUp)
-      throw lockedError(directory, obstacle)
+    // Who has the lock keeps it; others that want it decide among themselves.
+    const release = tried(directory, NAME, ({ path }) => path === join(directory, NAME) || performance.now() > giveUp)
+    if (release) return release
     pause()
   }
+}
+
+/**
+ * Locks the notes of a run directory, as `lockDirectory` does, but waits up to 20 s for a process that has the lock: it is soon
+ * done.
+ */
+export async function lockNotes(directory: string): Promise<() => void> {
+  const giveUp = performance.now() + LONG_PATIENCE
+  for (;;) {
+    const release = tried(directory, NOTES, () => performance.now() > giveUp)
+    if (release) return release
+    await setTimeout(INTERVAL)
+  }
+}
+
+/** Makes one attempt to lock. Returns undefined if another is worth while; otherwise throws, as `lockDirectory` does. */
+function tried(directory: string, name: string, isInVain: (obstacle: Obstacle) => boolean): (() => void) | undefined {
+  const obstacle = obstacleIn(directory, name)
+  if (obstacle) {
+    if (obstacle.isUnknown || isInVain(obstacle)) throw lockedError(directory, obstacle)
+    return undefined
+  }
+  const text = take(directory, name)
+  return text === undefined ? undefined : releaser(join(directory, name), text)
 }
 
 /** A lock file that keeps this process from taking the lock. */

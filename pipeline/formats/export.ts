@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { DataType, type Table } from 'apache-arrow'
-import { zipSync } from 'fflate'
 import { z } from 'zod'
 import { widthOf } from '../../kernels/network-shape.js'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
@@ -13,6 +12,7 @@ import { positionOf } from '../wires/position.js'
 import { tableFromFile } from './ipc.js'
 import { npyOfNumbers, npyOfTexts } from './npy.js'
 import { encodeTensors, type Tensor } from './safetensors.js'
+import { zipFiles } from './zip.js'
 
 /** The formats that parameters can be exported to; the name is the ending of the file, too. */
 export const exportFormats = ['safetensors', 'npz'] as const
@@ -137,7 +137,7 @@ function npzOf(table: Table, model: Model, millrace: string | undefined): Uint8A
   const total = files.reduce((sum, [, bytes]) => sum + bytes.length, 0)
   if (total > MOST_ZIPPED) throw new Error(`its arrays take ${total} bytes, a zip file holds ${MOST_ZIPPED} at most`)
   // A zip knows local times only, from 1980 on.
-  return zipSync(Object.fromEntries(files), { level: 0, mtime: new Date(1980, 0, 1) })
+  return zipFiles().zipSync(Object.fromEntries(files), { level: 0, mtime: new Date(1980, 0, 1) })
 }
 
 /** The standardisation of the inputs as two arrays of one number per feature: `z = (x - mean) * scale`. */

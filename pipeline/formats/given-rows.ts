@@ -46,31 +46,33 @@ export function givenRowReader({ shape, columns, label }: ModelInputs): (rows: G
   const width = widthOf(shape)
   const places = placesOf(columns, width)
   const isPlain = places.length === width
-  const isNumeric = places.every(({ column }) => column.kind === 'number')
+  const offsets = offsetsOf(places, width)
+  const isNumeric = !offsets && places.every(({ column }) => column.kind === 'number')
   const byName = new Map(places.map((place, i) => [place.column.name, i]))
 
   function read(rows: GivenRows): Features {
     if (isTable(rows)) return tableRows(rows)
-    if (ArrayBuffer.isView(rows)) return flatNumbers(rows as TypedNumbers)
+    if (ArrayBuffer.isView(rows)) return flatNumbers(rows as TypedNumbers, offsets)
     if (!Array.isArray(rows)) {
       if (typeof rows === 'object' && rows !== null) return listOfRows([rows as GivenRow])
       throw new PipelineError('DATA', `expected rows, got ${typeof rows === 'object' ? 'null' : typeof rows}`)
     }
     const list = rows as readonly (GivenRow | number)[]
     return typeof list[0] === 'number' || typeof list[0] === 'bigint'
-      ? flatNumbers(list as readonly number[])
+      ? flatNumbers(list as readonly number[], offsets)
       : listOfRows(list as readonly GivenRow[])
   }
 
-  function flatNumbers(values: TypedNumbers | readonly number[]): Features {
+  /** @param offsets what is subtracted from each feature; undefined: nothing */
+  function flatNumbers(values: TypedNumbers | readonly number[], offsets: Float64Array | undefined): Features {
     if (values.length % width !== 0)
       throw new PipelineError(
         'DATA',
         `expected ${width} features for each row, got ${values.length} numbers; ` +
           'a row that is not all numbers is a list or an object of its own',
       )
-    if (values instanceof Uint8Array) return values
-    const floats = values instanceof Float32Array ? values : floatsOf(values)
+    if (values instanceof Uint8Array && !offsets) return values
+    const floats = values instanceof Float32Array && !offsets ? values : floatsOf(values, offsets)
     // A sum of zeros, unless a number is not finite.
     let zero = 0
     for (let i = 0; i < floats.length; i++) zero += floats[i]! * 0
@@ -154,8 +156,12 @@ export function givenRowReader({ shape, columns, label }: ModelInputs): (rows: G
       const parts = list.data.map(({ length, children: [child] }) =>
         (child!.values as TypedNumbers).subarray(0, length * width),
       )
-      if (parts.length === 1) return flatNumbers(parts[0]!)
-      return flatNumbers(parts.flatMap((part) => [...part]))
+      // Recorded features are less the offsets already.
+      if (parts.length === 1) return flatNumbers(parts[0]!, undefined)
+      return flatNumbers(
+        parts.flatMap((part) => [...part]),
+        undefined,
+      )
     }
     checkNames(table.schema.names.map(String), 'the table')
     const out = new Float32Array(table.numRows * width)
@@ -177,9 +183,12 @@ export function givenRowReader({ shape, columns, label }: ModelInputs): (rows: G
         'DATA',
         `row ${row}: ${title}: expected a ${column.kind === 'number' ? 'number' : 'text'}, got ${shown(cell)}`,
       )
-    if (column.kind === 'number' && typeof cell === 'number' && Number.isFinite(Math.fround(cell))) {
-      out[from + at] = cell
-      return
+    if (column.kind === 'number' && typeof cell === 'number') {
+      const number = cell - (column.offset ?? 0)
+      if (Number.isFinite(Math.fround(number))) {
+        out[from + at] = number
+        return
+      }
     }
     try {
       encodeCell(column, cell as Cell, out, from + at)
@@ -207,10 +216,21 @@ function placesOf(columns: readonly Column[] | undefined, width: number): Place[
   })
 }
 
-/** The numbers; NaN in the place of what is none, such as a BigInt. */
-function floatsOf(values: TypedNumbers | readonly number[]): Float32Array {
+/** What is subtracted from each feature; undefined if nothing is. */
+function offsetsOf(places: readonly Place[], width: number): Float64Array | undefined {
+  const offsets = new Float64Array(width)
+  for (const { column, at } of places) if (column.kind === 'number') offsets[at] = column.offset ?? 0
+  return offsets.some((offset) => offset !== 0) ? offsets : undefined
+}
+
+/** The numbers, less the offsets; NaN in the place of what is none, such as a BigInt. */
+function floatsOf(values: TypedNumbers | readonly number[], offsets: Float64Array | undefined): Float32Array {
   const areNumbers = ArrayBuffer.isView(values) && typeof values[0] === 'number'
-  if (areNumbers) return Float32Array.from(values)
+  if (areNumbers && !offsets) return Float32Array.from(values)
+  if (offsets)
+    return Float32Array.from(values, (value, i) =>
+      typeof value === 'number' ? value - offsets[i % offsets.length]! : Number.NaN,
+    )
   return Float32Array.from(values, (value) => (typeof value === 'number' ? value : Number.NaN))
 }
 

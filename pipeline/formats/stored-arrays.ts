@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { unzipSync } from 'fflate'
 import type { Numbers } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
 import { fileProblem, messageOf, PipelineError } from '../base/errors.js'
@@ -12,6 +11,7 @@ import { modelOf } from '../wires/parameters.js'
 import { parametersFrom } from './export.js'
 import { readNpy } from './npy-read.js'
 import { decodeTensors } from './safetensors.js'
+import { zipFiles } from './zip.js'
 
 /** Largest file that is read, in bytes. */
 const MOST = 1 << 30
@@ -65,7 +65,7 @@ function zippedIn(bytes: Buffer, path: string): Map<string, StoredArray> {
   try {
     let total = 0
     const names: string[] = []
-    const files = unzipSync(bytes, {
+    const files = zipFiles().unzipSync(bytes, {
       filter: ({ name, originalSize }) => {
         names.push(name)
         total += originalSize

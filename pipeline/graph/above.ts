@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { version } from '../base/package.js'
-import type { Above } from '../stage/stage.js'
+import type { Above } from '../stage/context.js'
 import type { Graph, Node } from './node.js'
 import type { Pipeline } from './pipeline.js'
 

@@ -1,4 +1,4 @@
-import type { Asked } from '../stage/stage.js'
+import type { Asked } from '../stage/asked.js'
 import { type Graph, type Node, readersOf } from './node.js'
 
 /** What a stage asks of the stage that feeds one of its inputs; empty if it asks for nothing in particular. */
@@ -15,17 +15,30 @@ const things: Readonly<Partial<Record<keyof Asked, string>>> = {
   gradientNorm: 'the norm of its gradient',
 }
 
-function requestsIn({ nodes }: Graph): Request[] {
-  return nodes.flatMap((from) => {
-    const all: Readonly<Record<string, Asked | undefined>> = from.stage?.asks?.(from.options) ?? {}
+/** What a stage asks, by input. A stage that also answers for pieces asks for them if it is asked for them. */
+function asksOf(node: Node, graph: Graph): Readonly<Record<string, Asked | undefined>> {
+  const { stage, options } = node
+  const all: Readonly<Record<string, Asked | undefined>> = stage?.asks?.(options) ?? {}
+  if (!stage?.answers?.includes('pieces') || readersAskForPieces(node, graph)) return all
+  return Object.fromEntries(Object.entries(all).map(([port, asked]) => [port, { ...asked, pieces: false }]))
+}
+
+function requestsIn(graph: Graph): Request[] {
+  return graph.nodes.flatMap((from) => {
+    const all = asksOf(from, graph)
     return [...from.inputs].map(([port, { id }]) => ({ from, to: id, asked: all[port] ?? {} }))
   })
 }
 
 /** Whether a stage asks for its examples in pieces. */
-export function asksForPieces({ stage, options }: Node): boolean {
-  const all: Readonly<Record<string, Asked | undefined>> = stage.asks?.(options) ?? {}
-  return Object.values(all).some((asked) => asked?.pieces)
+export function asksForPieces(node: Node, graph: Graph): boolean {
+  return Object.values(asksOf(node, graph)).some((asked) => asked?.pieces)
+}
+
+/** Whether all stages that a stage feeds ask for pieces. */
+export function readersAskForPieces(node: Node, graph: Graph): boolean {
+  const readers = readersOf(node, graph)
+  return readers.length > 0 && readers.every((reader) => asksForPieces(reader, graph))
 }
 
 /** What the stages that a stage feeds ask of it: an entry for each, empty if it asks for nothing. */
@@ -42,7 +55,7 @@ const own: ReadonlySet<string> = new Set(['parameters', 'metrics', 'predictions'
 /** Whether no stage keeps the batches of this one. */
 function isBorrowed(node: Node, graph: Graph): boolean {
   return readersOf(node, graph).every((reader) => {
-    const all: Readonly<Record<string, Asked | undefined>> = reader.stage.asks?.(reader.options) ?? {}
+    const all = asksOf(reader, graph)
     const ports = [...reader.inputs].filter(([, source]) => source.id === node.id)
     if (!ports.every(([port]) => all[port]?.borrowed)) return false
     return (

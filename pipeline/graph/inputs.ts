@@ -3,7 +3,8 @@ import { suggestion } from '../base/nearest.js'
 import { listed } from '../base/words.js'
 import type { StageEntry } from '../definition/entries.js'
 import { entriesOf, formatOrigin, isMapping, isResolved, showValue, type Value } from '../definition/value.js'
-import type { AnyStage, Port } from '../stage/stage.js'
+import type { Port } from '../stage/port.js'
+import type { AnyStage } from '../stage/stage.js'
 
 /** The output that feeds an input. */
 export interface Source {

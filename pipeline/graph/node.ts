@@ -1,5 +1,6 @@
 import type { StageEntry } from '../definition/entries.js'
-import type { AnyStage, Facts } from '../stage/stage.js'
+import type { Facts } from '../stage/facts.js'
+import type { AnyStage } from '../stage/stage.js'
 import type { Source } from './inputs.js'
 
 /** One stage of a graph: its checked options, the sources of its inputs, and what is known about its wires. */

@@ -1,5 +1,6 @@
 import { counted } from '../base/words.js'
-import type { Facts, Ports } from '../stage/stage.js'
+import type { Facts } from '../stage/facts.js'
+import type { Ports } from '../stage/port.js'
 import type { Graph } from './node.js'
 
 /** A graph for people: what its stages are, and what is known of its wires before any data is read. */

@@ -1,6 +1,6 @@
 import { suggestion } from '../base/nearest.js'
 import { listed } from '../base/words.js'
-import type { Facts } from '../stage/stage.js'
+import type { Facts } from '../stage/facts.js'
 import type { Graph, Node } from './node.js'
 
 /** An output that carries metrics of a model. */

@@ -1,5 +1,6 @@
 import type { Table } from 'apache-arrow'
-import { type MetricInfos, type MetricsRow, metricColumns, metricInfosOf, metricsRows } from '../wires/metrics.js'
+import { metricColumns } from '../wires/metric-info.js'
+import { type MetricInfos, type MetricsRow, metricInfosOf, metricsRows } from '../wires/metrics.js'
 import type { LiveMetrics } from './contract.js'
 
 /** The most values of a curve. */

@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import type { FlowActivity } from '../flow/flow-control.js'
 import type { Graph, Node } from '../graph/node.js'
-import type { Ports } from '../stage/stage.js'
+import type { Ports } from '../stage/port.js'
 import { type Position, positionOf } from '../wires/position.js'
 import type { LiveState } from './contract.js'
 import { MetricCurves } from './metric-curves.js'

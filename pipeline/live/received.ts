@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { storedMetricInfos } from '../wires/metric-info.js'
 import type { MetricsRow } from '../wires/metrics.js'
+import { storedMetricInfos } from '../wires/stored-metric-infos.js'
 import { type LiveMessage, MOST_TABLES } from './contract.js'
 
 /*

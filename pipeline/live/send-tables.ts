@@ -56,7 +56,7 @@ async function sendTable(client: Socket, head: LiveMessage, bytes: Uint8Array): 
 }
 
 /** The table as an Arrow IPC stream. Its rows are copied: a stage may use their memory again. */
-export function encodeTable(table: Table): Uint8Array {
+function encodeTable(table: Table): Uint8Array {
   const batches = positioned(table)
   const bytes = batches.reduce((sum, { data }) => sum + data.byteLength, 0)
   if (bytes > LARGEST)

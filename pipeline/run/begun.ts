@@ -14,9 +14,11 @@ import { outputFilesOf } from '../graph/outputs.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { configurationOf, differencesBetween, shown } from './configuration.js'
 import type { Run, RunSettings } from './contract.js'
-import { definitionText, type RunStart } from './execution.js'
-import { definitionReader, recordIn, reopen } from './resume.js'
+import { recordIn } from './past-record.js'
+import { definitionReader, reopen } from './resume.js'
 import { startWith } from './run.js'
+import type { RunStart } from './start.js'
+import { definitionText } from './stored-definition.js'
 
 /** Where a run stands that may have begun already. `done`: there is nothing left to do. */
 export type Standing = 'new' | 'begun' | 'done'

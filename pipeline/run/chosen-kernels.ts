@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { KernelOptions, Kernels, NetworkShape, Rows } from '../../kernels/contract.js'
 import { openKernels, rowsPerCall, slices } from '../../kernels/index.js'
-import { arraysOfNetwork, widthOf } from '../../kernels/network-shape.js'
+import { arraysOfNetwork, widthOf, workOfRow } from '../../kernels/network-shape.js'
 import { messageOf, PipelineError } from '../base/errors.js'
 import type { Graph } from '../graph/node.js'
 import { ownOptionsOf } from '../stage/learner.js'
@@ -100,9 +100,8 @@ function largestNetwork(graph: Graph) {
     if (!own.success) return []
     const data = { features: widthOf(facts.shape!), classes: facts.classes!.length }
     const shape: NetworkShape = learner.network(data, own.data)
-    const weights = arraysOfNetwork(shape).reduce((sum, array) => sum + widthOf(array.shape), 0)
     const batch = facts.batchSize ?? ROWS
-    return [{ shape, batch, work: batch * weights }]
+    return [{ shape, batch, work: batch * workOfRow(shape) }]
   })
   return found.sort((a, b) => b.work - a.work)[0]
 }

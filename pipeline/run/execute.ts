@@ -7,7 +7,8 @@ import type { WireTaps } from '../live/wire-taps.js'
 import { chosenKernels } from './chosen-kernels.js'
 import type { Result, RunEvent, RunSettings } from './contract.js'
 import { type Division, runDivided } from './division.js'
-import { type RunStart, runInProcess } from './execution.js'
+import { runInProcess } from './execution.js'
+import type { RunStart } from './start.js'
 
 /** The two ways in which a run can start, new or resumed, offer the same two functions. */
 export interface RunOpener {

@@ -4,7 +4,7 @@ import { PipelineError, type Problem } from '../base/errors.js'
 import { counted } from '../base/words.js'
 import type { Checkpoint } from '../directory/checkpoint.js'
 import type { Graph, Node } from '../graph/node.js'
-import type { Ports } from '../stage/stage.js'
+import type { Ports } from '../stage/port.js'
 import { type Position, positionOf } from '../wires/position.js'
 import type { RunningGraph } from './run-graph.js'
 

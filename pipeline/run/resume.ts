@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { isAbsolute, join, resolve } from 'node:path'
-import { z } from 'zod'
-import { type KernelChoice, kernelNames } from '../../kernels/contract.js'
-import { type DataSource, dataSource } from '../base/data-source.js'
+import { join, resolve } from 'node:path'
+import type { KernelChoice } from '../../kernels/contract.js'
+import type { DataSource } from '../base/data-source.js'
 import { asPipelineError, PipelineError } from '../base/errors.js'
 import { listed, shortPath } from '../base/words.js'
 import type { Trust } from '../definition/trust.js'
@@ -14,7 +13,6 @@ import { MAX_RECORD } from '../directory/run-place.js'
 import { attempt } from '../files/files.js'
 import { readInside } from '../files/inside.js'
 import { Pipeline } from '../graph/pipeline.js'
-import { storedMetricInfos } from '../wires/metric-info.js'
 import {
   changesFrom,
   checkDifferences,
@@ -23,12 +21,12 @@ import {
   type OptionDifference,
 } from './configuration.js'
 import type { Run, RunSettings } from './contract.js'
-import type { RunStart } from './execution.js'
 import { refusalOf } from './first-step.js'
-import { gitState } from './git-state.js'
+import { hasAll, type PastRecord, readPast } from './past-record.js'
 import { formatMaker, LEFT_OUT } from './record.js'
 import { rowsKey } from './result.js'
 import { startWith } from './run.js'
+import type { RunStart } from './start.js'
 
 /**
  * How a run is resumed. By default a run goes on with the stage files it had, wherever they lie, but loads no code from
@@ -43,27 +41,6 @@ export interface ResumeOptions extends RunSettings, Trust {
    */
   readonly force?: boolean | undefined
 }
-
-/** The part of `run.json` that resuming needs. Damaged entries count as missing. */
-const pastRecord = z.object({
-  status: z.string().catch('running'),
-  kernel: z
-    .object({ name: z.enum(kernelNames), detail: z.string() })
-    .optional()
-    .catch(undefined),
-  versions: z.object({ millrace: z.string() }).optional().catch(undefined),
-  definition: z.string().optional().catch(undefined),
-  folders: z.array(z.string().refine(isAbsolute)).catch([]),
-  data: z.array(dataSource).catch([]),
-  notes: z.array(z.string()).catch([]),
-  files: z.array(z.string()).catch([]),
-  metrics: storedMetricInfos.catch({}),
-  step: z.int().positive().optional().catch(undefined),
-  git: gitState.optional().catch(undefined),
-  undrawn: z.array(z.string()).catch([]),
-})
-
-type PastRecord = z.output<typeof pastRecord>
 
 /**
  * Goes on with a run that was interrupted or killed, from its last sound checkpoint. The result has the same bytes as
@@ -97,23 +74,6 @@ export function resume(directory: string, options: ResumeOptions = {}): Run {
 /** The kernel that a run goes on with: its own, unless another is named. */
 function kernelFor(asked: KernelChoice | undefined, { kernel }: PastRecord): KernelChoice | undefined {
   return (asked === 'auto' ? kernel?.name : undefined) ?? asked ?? kernel?.name
-}
-
-/** True if a run is done. Throws a PipelineError `ARGUMENTS` if it is no run directory. */
-export function isDone(directory: string): boolean {
-  return readPast(resolve(directory)).status === 'done'
-}
-
-/**
- * True if a run is done and nothing of it is missing: it can only be made longer. Throws a PipelineError `ARGUMENTS` if it
- * is no run directory.
- */
-export function isComplete(directory: string): boolean {
-  return hasAll(readPast(resolve(directory)))
-}
-
-function hasAll({ status, undrawn }: PastRecord): boolean {
-  return status === 'done' && undrawn.length === 0
 }
 
 /** The definition of a run as it goes on. */
@@ -296,23 +256,6 @@ function sourceCheck(data: readonly DataSource[], isComplete: boolean, force: bo
       ? `${path} was changed since the run was started: it had ${known.bytes} bytes with the SHA-256 ${known.sha256}, now ${bytes} with ${sha256}; put it back`
       : `${path} is no file that the run has read (${bytes} bytes with the SHA-256 ${sha256}); give it the data that it was started with`
     throw new PipelineError('DATA', `${problem}, or --force to go on with it`)
-  }
-}
-
-/** The record of the run in a directory. Throws a PipelineError `ARGUMENTS` if it has no `pipeline.yaml`. */
-function readPast(path: string): PastRecord {
-  if (!existsSync(join(path, 'pipeline.yaml')))
-    throw new PipelineError('ARGUMENTS', `${shortPath(path)} is not the directory of a run: it has no pipeline.yaml`)
-  return recordIn(path)
-}
-
-/** The record of the run in a directory, as far as it is there. */
-export function recordIn(path: string): PastRecord {
-  try {
-    return pastRecord.parse(JSON.parse(String(readInside(path, 'run.json', MAX_RECORD))))
-  } catch {
-    // A process that was killed early has written no record.
-    return pastRecord.parse({})
   }
 }
 

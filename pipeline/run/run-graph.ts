@@ -8,7 +8,8 @@ import { Wire } from '../flow/wire.js'
 import { type Graph, type Node, readersOf } from '../graph/node.js'
 import type { RunObserver } from '../live/observer.js'
 import type { WireTaps } from '../live/wire-taps.js'
-import type { Ports, StageContext } from '../stage/stage.js'
+import type { StageContext } from '../stage/context.js'
+import type { Ports } from '../stage/port.js'
 import { ownTable } from '../wires/foreign-table.js'
 
 /** Time limits after an abort, in milliseconds: first for the current step, then for the stages to end. */

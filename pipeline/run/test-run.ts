@@ -3,8 +3,11 @@ import type { Observable, ObservableInput } from 'rxjs'
 import type { z } from 'zod'
 import type { Kernels } from '../../kernels/contract.js'
 import type { DataSource } from '../base/data-source.js'
+import type { Asked } from '../stage/asked.js'
+import type { Above } from '../stage/context.js'
+import type { Facts } from '../stage/facts.js'
 import type { AnyLearner } from '../stage/learner.js'
-import type { Above, AnyStage, Asked, Facts } from '../stage/stage.js'
+import type { AnyStage } from '../stage/stage.js'
 
 /** A stage and its options, as `Pipeline.define` takes them. */
 export interface StageUse<S extends AnyStage = AnyStage> {

@@ -50,15 +50,11 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
   }
 
   function timedNetwork(inner: Network): Network {
-    const step = timed(inner.step.bind(inner))
-    const accumulate = timed(inner.accumulate.bind(inner))
+    const step = timed(inner.step)
+    const accumulate = timed(inner.accumulate)
     return {
-      features: inner.features,
-      classes: inner.classes,
-      rules: inner.rules,
-      read: inner.read.bind(inner),
-      load: inner.load.bind(inner),
-      change: timed(inner.change.bind(inner)),
+      ...inner,
+      change: timed(inner.change),
       step: (rows, update) => {
         clock.firstStep ??= now()
         return step(rows, update)
@@ -67,27 +63,16 @@ export function timedKernels(kernels: Kernels, clock: KernelClock): Kernels {
         clock.firstStep ??= now()
         accumulate(rows)
       },
-      gradient: timed(inner.gradient.bind(inner)),
-      evaluate: timed(inner.evaluate.bind(inner)),
-      penalty: timed(inner.penalty.bind(inner)),
-      scores: inner.scores.bind(inner),
-      ...(inner.settle && { settle: inner.settle.bind(inner) }),
-      free: inner.free.bind(inner),
+      gradient: timed(inner.gradient),
+      evaluate: timed(inner.evaluate),
+      penalty: timed(inner.penalty),
     }
   }
 
   return {
-    name: kernels.name,
-    detail: kernels.detail,
-    threads: kernels.threads,
-    precision: kernels.precision,
-    slice: kernels.slice,
-    ...(kernels.stepsAhead !== undefined && { stepsAhead: kernels.stepsAhead }),
-    allocate: kernels.allocate.bind(kernels),
-    memoryOutlivesClose: kernels.memoryOutlivesClose,
+    ...kernels,
     network: (shape) => timedNetwork(kernels.network(shape)),
-    moments: timed(kernels.moments.bind(kernels)),
-    close: kernels.close.bind(kernels),
+    moments: timed(kernels.moments),
   }
 }
 

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
 import { hashOfText } from '../base/hash.js'
 import { listed } from '../base/words.js'
+import type { StageContext } from './context.js'
 import { dealGroups, groupsIn, type Keys } from './groups.js'
 import { quotasOf } from './quotas.js'
-import type { StageContext } from './stage.js'
 import { turn } from './turn.js'
 
 /** How many rows a split gets: a share (at most 1), a number of rows (2 or more), or what the others leave over. */

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
+import type { StageContext } from './context.js'
 import { type Dealing, hashesOf, permuted } from './dealing.js'
 import { ClassPlaces, groupsIn, type Keys, largestFirst } from './groups.js'
-import type { StageContext } from './stage.js'
 
 /** The options that hold out one fold of a cross-validation. */
 export const folding = {
@@ -59,7 +59,7 @@ export async function holdOut(
  * With `stratify`, the folds also have equal numbers of each class, as far as groups allow it. Groups go, the largest
  * first, to the fold that has the fewest rows so far, or the fewest of their classes.
  */
-export async function dealFolds(
+async function dealFolds(
   labels: ArrayLike<number>,
   folds: number,
   { seed, stratify, assign = 'random' }: Dealing,

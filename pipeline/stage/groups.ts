@@ -1,4 +1,4 @@
-import type { StageContext } from './stage.js'
+import type { StageContext } from './context.js'
 import { turn } from './turn.js'
 
 /** What tells the group of each row: rows with equal keys stay in one split. */

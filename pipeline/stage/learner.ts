@@ -67,6 +67,8 @@ export interface OpenModel {
   step?(rows: Rows, update: NetworkStep): Later<number>
   /** The update rules that `step` performs. Default: `sgd`. */
   readonly rules?: readonly NetworkStep['rule'][]
+  /** Whether `step` takes `l1` and `clip`. Default: false. */
+  readonly clips?: boolean | undefined
   /** Adds the loss and gradient of these rows to the sums of the step in progress. */
   accumulate(rows: Rows): void
   /**

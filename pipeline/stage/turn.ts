@@ -1,4 +1,4 @@
-import type { StageContext } from './stage.js'
+import type { StageContext } from './context.js'
 
 /**
  * Gives the event loop a turn if it is due, for stages that load and prepare data. Returns undefined if it is not.

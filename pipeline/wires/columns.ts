@@ -8,8 +8,10 @@ export interface NumberColumn {
   readonly kind: 'number'
   /** Name of the column. */
   readonly name: string
-  /** What a missing cell becomes; without it, a missing cell is an error. */
+  /** What a missing cell is read as; without it, a missing cell is an error. */
   readonly fill?: number | undefined
+  /** What is subtracted, in float64, before the number becomes float32: its digits would be lost otherwise. Default: 0. */
+  readonly offset?: number | undefined
 }
 
 /** A column of texts: one feature per category, or their index. */
@@ -36,7 +38,12 @@ export type Column = NumberColumn | CategoryColumn
 
 /** Checks a column that was read from a file. */
 export const column: z.ZodType<Column> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('number'), name: z.string(), fill: z.number().optional() }),
+  z.strictObject({
+    kind: z.literal('number'),
+    name: z.string(),
+    fill: z.number().optional(),
+    offset: z.number().optional(),
+  }),
   z.strictObject({
     kind: z.literal('category'),
     name: z.string(),
@@ -87,11 +94,12 @@ export function isMissing(cell: Cell): cell is null | undefined | '' {
 }
 
 function numberOf(column: NumberColumn, cell: Cell): number {
+  const { fill, offset = 0 } = column
   if (isMissing(cell)) {
-    if (column.fill !== undefined) return column.fill
+    if (fill !== undefined) return fill - offset
     throw problem(column, 'a number', cell)
   }
-  const value = Number(cell)
+  const value = Number(cell) - offset
   if (Number.isFinite(Math.fround(value))) return value
   throw problem(column, Number.isFinite(value) ? 'a number that float32 can hold' : 'a finite number', cell)
 }

@@ -12,7 +12,7 @@ import {
   Table,
   Uint8,
 } from 'apache-arrow'
-import type { Affine } from '../../kernels/contract.js'
+import type { Affine, Origin } from '../../kernels/contract.js'
 import { widthOf } from '../../kernels/network-shape.js'
 import { someOf } from '../base/words.js'
 import { composed, readAffine, writeAffine } from './affine.js'
@@ -214,6 +214,14 @@ export function withFixedRows(table: Table): Table {
   return table
 }
 
+const origins = new WeakMap<RecordBatch, Origin>()
+
+/** Tells where the rows of a table of one record batch were copied from. */
+export function withOrigin(table: Table, origin: Origin | undefined): Table {
+  if (origin) origins.set(table.batches[0]!, origin)
+  return table
+}
+
 /**
  * The rows of a table for kernels and learners: views, not copies (a table of several chunks is joined first). Kernels
  * apply the standardisation themselves. A stage that computes with the values takes `storedRows` or `standardisedRows`.
@@ -229,6 +237,8 @@ function rowsOfBatch(batch: RecordBatch, affine: Affine | undefined): ExampleRow
   if (!found) {
     found = viewed(batch.data, affine)
     if (fixed.has(batch)) found = { ...found, isFixed: true }
+    const origin = origins.get(batch)
+    if (origin) found = { ...found, origin }
     rows.set(batch, found)
   }
   return found

@@ -1,23 +1,12 @@
-import { z } from 'zod'
-import { type MetricInfo, metricColumns } from './metrics.js'
+import type { MetricInfo, MetricInfos } from './metrics.js'
 
 /** The metadata of metrics by the names of their columns, in the order of the columns. */
 export type ColumnInfos = ReadonlyMap<string, MetricInfo>
 
-/** The field `metrics` of `run.json`: the metadata of each metric by the name of its column. */
-export const storedMetricInfos = z.record(
-  z.string(),
-  z.object({
-    split: z.string().exactOptional(),
-    name: z.string(),
-    title: z.string(),
-    unit: z.string().exactOptional(),
-    better: z.enum(['higher', 'lower']).exactOptional(),
-  }),
-)
-
-/** The field `metrics` of `run.json`. */
-export type StoredMetricInfos = z.output<typeof storedMetricInfos>
+/** The columns that are metrics: all but `epoch` and `step`. */
+export function metricColumns(columns: Iterable<string>): string[] {
+  return [...columns].filter((name) => name !== 'epoch' && name !== 'step')
+}
 
 /**
  * The metadata of the columns of a run, `epoch` and `step` left out.
@@ -25,12 +14,12 @@ export type StoredMetricInfos = z.output<typeof storedMetricInfos>
  * @param stored the field `metrics` of `run.json`. A run of version 0.1.0 has none: its columns are known by their
  * names.
  */
-export function columnInfosOf(columns: Iterable<string>, stored: StoredMetricInfos | undefined): ColumnInfos {
+export function columnInfosOf(columns: Iterable<string>, stored: MetricInfos | undefined): ColumnInfos {
   const metrics = metricColumns(new Set(columns))
   return new Map(metrics.map((column) => [column, stored ? storedInfo(column, stored) : metricInfoByName(column)]))
 }
 
-function storedInfo(column: string, stored: StoredMetricInfos): MetricInfo {
+function storedInfo(column: string, stored: MetricInfos): MetricInfo {
   return Object.hasOwn(stored, column) ? stored[column]! : plainInfo(column)
 }
 
@@ -73,4 +62,11 @@ export function mergeMetricInfos(all: Iterable<ColumnInfos>): ColumnInfos {
     merged.set(column, rest)
   }
   return merged
+}
+
+/** Whether `value` is better than `best` by more than `margin`. NaN is never better. */
+export function isBetter(better: 'higher' | 'lower', value: number, best: number | undefined, margin = 0): boolean {
+  if (Number.isNaN(value)) return false
+  if (best === undefined) return true
+  return better === 'higher' ? value > best + margin : value < best - margin
 }

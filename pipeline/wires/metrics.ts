@@ -7,11 +7,6 @@ export type MetricsRow<Name extends string = string> = {
   readonly step: number
 } & Readonly<Record<Name, number>>
 
-/** The columns that are metrics: all but `epoch` and `step`. */
-export function metricColumns(columns: Iterable<string>): string[] {
-  return [...columns].filter((name) => name !== 'epoch' && name !== 'step')
-}
-
 /** The metadata of a column of metrics. The stage that makes the column sets it; `run.json` keeps it as `metrics`. */
 export interface MetricInfo {
   /** The split that the metric was computed on; left out for a metric of no split. */
@@ -96,11 +91,4 @@ function readRows(table: Table): MetricsRow[] {
   return Array.from({ length: table.numRows }, (_, i) =>
     Object.fromEntries(table.schema.names.map((name) => [name, Number(table.getChild(name)!.get(i))])),
   ) as MetricsRow[]
-}
-
-/** Whether `value` is better than `best` by more than `margin`. NaN is never better. */
-export function isBetter(better: 'higher' | 'lower', value: number, best: number | undefined, margin = 0): boolean {
-  if (Number.isNaN(value)) return false
-  if (best === undefined) return true
-  return better === 'higher' ? value > best + margin : value < best - margin
 }

@@ -4,8 +4,9 @@ import { z } from 'zod'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { listed } from '../base/words.js'
-import type { Checking, Facts } from '../stage/stage.js'
-import { type MetricsRow, metricColumns, metricInfosOf, metricsRows } from './metrics.js'
+import type { Checking, Facts } from '../stage/facts.js'
+import { metricColumns } from './metric-info.js'
+import { type MetricsRow, metricInfosOf, metricsRows } from './metrics.js'
 
 /** An option that names a column of the metrics. */
 export const metricName = z.string().min(1)

@@ -1,8 +1,10 @@
 import { type Field, Schema, type Table } from 'apache-arrow'
+import type { Parallel } from '../stage/parallel-contract.js'
 import { LazyTable } from './arrow-internals.js'
-import { examplesTable, layoutOf } from './examples.js'
+import { examplesTable, kernelRows, layoutOf } from './examples.js'
 import { type ExampleRows, newPerRow, type PerRowName, perRowFields, perRowOf, slicePerRow } from './per-row.js'
 import { type Position, writePosition } from './position.js'
+import { rowsByShard } from './shares.js'
 
 /** Rows of a split that lie in a file. Each reading returns new memory, unless it is given some. */
 export interface RowSource {
@@ -24,6 +26,12 @@ export interface RowSource {
   read(from: number, to: number, space?: ArrayBufferLike): Promise<ExampleRows>
   /** Does what `read` does while everything else waits. */
   readNow(from: number, to: number): ExampleRows
+  /** Reads what the rows `from … to - 1` have beside their features. */
+  marks(from: number, to: number): Promise<Omit<ExampleRows, 'values' | 'affine'>>
+  /** Reads rows by their numbers, in the order given, as `read` does. */
+  pick(rows: Uint32Array, space?: ArrayBufferLike): Promise<ExampleRows>
+  /** Does what `pick` does while everything else waits. */
+  pickNow(rows: Uint32Array): ExampleRows
 }
 
 /** What a table of unread rows is made of. */
@@ -145,6 +153,23 @@ export function rowSourceOf(table: Table): RowSource | undefined {
   return affine ? mappedSource(source, (rows) => ({ ...rows, affine })) : source
 }
 
+/** Rows in memory, or the file that they lie in. */
+export type RowsOrSource = ExampleRows | RowSource
+
+/** Whether rows lie in a file. */
+export function isInFile(rows: RowsOrSource): rows is RowSource {
+  return 'read' in rows
+}
+
+/**
+ * The rows of a split by shard, as `rowsByShard` gives them, which throws what it throws. Rows that lie in a file stay there;
+ * a divided run has none of these.
+ */
+export function rowsOrSourcesByShard(tables: readonly Table[], split: string, parallel: Parallel): RowsOrSource[][] {
+  if (parallel.isDivided) return rowsByShard(tables, split, parallel)
+  return [tables.map((table) => rowSourceOf(table) ?? kernelRows(table))]
+}
+
 /** The same rows, changed by a function at each reading. */
 export function mappedSource(
   source: RowSource,
@@ -156,6 +181,41 @@ export function mappedSource(
     rowBytes,
     read: async (from, to, space) => map(await source.read(from, to, space)),
     readNow: (from, to) => map(source.readNow(from, to)),
+    pick: async (rows, space) => map(await source.pick(rows, space)),
+    pickNow: (rows) => map(source.pickNow(rows)),
+  }
+}
+
+/**
+ * Some rows of a source, in another order.
+ *
+ * @param order the numbers of the rows
+ * @param counts the number of these rows of each class
+ * @param isNumbered whether rows have their number in the source as `row` if they have no such column
+ */
+export function pickedSource(
+  source: RowSource,
+  order: Uint32Array,
+  counts: readonly number[],
+  isNumbered = false,
+): RowSource {
+  const isAdded = isNumbered && !source.perRow.includes('row')
+  const numbered = <R>(rows: R, picked: Uint32Array): R => (isAdded ? { ...rows, row: Int32Array.from(picked) } : rows)
+  const pick = async (picked: Uint32Array, space?: ArrayBufferLike): Promise<ExampleRows> =>
+    numbered(await source.pick(picked, space), picked)
+  const pickNow = (picked: Uint32Array): ExampleRows => numbered(source.pickNow(picked), picked)
+  const through = (rows: Uint32Array): Uint32Array => rows.map((row) => order[row]!)
+  return {
+    rows: order.length,
+    width: source.width,
+    rowBytes: source.rowBytes + (isAdded ? 4 : 0),
+    counts,
+    perRow: isAdded ? ['row', ...source.perRow] : source.perRow,
+    read: (from, to, space) => pick(order.subarray(from, to), space),
+    readNow: (from, to) => pickNow(order.subarray(from, to)),
+    marks: (from, to) => pick(order.subarray(from, to)),
+    pick: (rows, space) => pick(through(rows), space),
+    pickNow: (rows) => pickNow(through(rows)),
   }
 }
 

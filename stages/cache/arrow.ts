@@ -5,25 +5,21 @@ import { concat, defer, finalize, map, merge, of } from 'rxjs'
 import {
   attempt,
   defineStage,
-  examplesTable,
-  kernelRows,
-  listed,
   messageOf,
+  openRowFile,
   outputPath,
   PipelineError,
-  perRowOf,
-  type RowSource,
+  RowFileWriter,
   type StageContext,
+  type StoredSplit,
   schemaOf,
   splitOf,
-  unreadTable,
+  splitTables,
   wire,
   z,
 } from '../../pipeline/stage-kit.js'
 import { checkedManifest, type Manifest, stampOf, writeManifest } from './manifest.js'
 import { placeOf } from './place.js'
-import { openSplit } from './split-file.js'
-import { SplitWriter } from './split-writer.js'
 
 const options = z.strictObject({
   directory: outputPath
@@ -78,7 +74,10 @@ export const arrow = defineStage({
                 build = new Build(folder, context)
               }
             } else if (item !== 'end') await build?.add(item.table)
-            else if (!context.signal.aborted) return splitsIn(folder, found ?? build!.finish(), context)
+            else if (!context.signal.aborted) {
+              const splits = splitsIn(folder, found ?? build!.finish(), context)
+              return splitTables(splits, context)
+            }
             return []
           }),
           context.flow.concatMap((tables) => context.flow.pull(tables)),
@@ -102,7 +101,7 @@ class Build {
   private readonly part: string
   private readonly context: StageContext
   private readonly stamps: ReadonlyMap<string, ReturnType<typeof stampOf>>
-  private readonly writers = new Map<string, SplitWriter>()
+  private readonly writers = new Map<string, RowFileWriter>()
   private isDone = false
 
   constructor(folder: string, context: StageContext) {
@@ -117,12 +116,12 @@ class Build {
 
   async add(table: Table): Promise<void> {
     const split = splitOf(table)
-    let writer = this.writers.get(split)
-    if (!writer) {
-      writer = new SplitWriter(this.part, this.writers.size, table)
-      this.writers.set(split, writer)
-    }
     try {
+      let writer = this.writers.get(split)
+      if (!writer) {
+        writer = new RowFileWriter(join(this.part, `${this.writers.size}.arrow`), table)
+        this.writers.set(split, writer)
+      }
       await writer.add(table, this.context)
     } catch (error) {
       if (error instanceof PipelineError || this.context.signal.aborted) throw error
@@ -171,59 +170,11 @@ class Build {
   }
 }
 
-/** The tables of all splits: what fits into memory is read, the small splits first. */
-async function splitsIn(folder: string, { splits }: Manifest, context: StageContext): Promise<Table[]> {
-  const { memory } = context
-  const tables = new Map<string, Table>()
-  const windowed: string[] = []
-  for (const split of [...splits].sort((a, b) => a.rows - b.rows)) {
+/** The splits of a cache. */
+function splitsIn(folder: string, { splits }: Manifest, { signal }: StageContext): StoredSplit[] {
+  return splits.map((split) => {
     const path = join(folder, split.file)
-    const source = openSplit(path, split, context.signal)
     const [features, label] = schemaOf(path).fields
-    const fields = [features!, label!] as const
-    const bytes = split.rows * source.rowBytes
-    // Stages below standardise floats into memory of their own.
-    if (memory.fits(split.type === 'float32' ? 2 * bytes : bytes))
-      tables.set(split.name, await readWhole(fields, source, split.name, context))
-    else {
-      windowed.push(split.name)
-      tables.set(
-        split.name,
-        unreadTable(fields, source, split.name, (bytes) =>
-          memory.take(
-            bytes,
-            `a stage takes all rows of ${split.name} at once, which`,
-            'let it take another split, leave it out, or raise memory (--memory)',
-          ),
-        ),
-      )
-    }
-  }
-  if (windowed.length > 0)
-    context.note(`read in windows of at most ${memory.window >> 10} KiB: ${listed(windowed, 'and')}`)
-  return splits.map(({ name }) => tables.get(name)!)
-}
-
-async function readWhole(
-  fields: Parameters<typeof examplesTable>[0],
-  source: RowSource,
-  split: string,
-  { kernels }: StageContext,
-): Promise<Table> {
-  const size = source.rows * source.width
-  const isBytes = kernelRows(unreadTable(fields, { ...source, rows: 0 }, split, () => {})).values instanceof Uint8Array
-  const bytes = kernels.allocate(isBytes ? size : 4 * size)
-  const values = isBytes ? bytes : new Float32Array(bytes.buffer, bytes.byteOffset, size)
-  const labels = new Int32Array(source.rows)
-  const row = source.perRow.includes('row') ? new Int32Array(source.rows) : undefined
-  const weight = source.perRow.includes('weight') ? new Float32Array(source.rows) : undefined
-  const step = Math.max(1, Math.floor((4 << 20) / source.rowBytes))
-  for (let from = 0; from < source.rows; from += step) {
-    const part = await source.read(from, Math.min(source.rows, from + step))
-    values.set(part.values, from * source.width)
-    labels.set(part.labels, from)
-    row?.set(part.row!, from)
-    weight?.set(part.weight!, from)
-  }
-  return examplesTable(fields, values, labels, split, undefined, undefined, perRowOf({ row, weight }))
+    return { name: split.name, fields: [features!, label!], source: openRowFile(path, split, signal) }
+  })
 }

@@ -8,10 +8,8 @@ import {
   defineStage,
   type Facts,
   isDueAt,
-  kernelRows,
   positionOf,
-  rowSourceOf,
-  rowsByShard,
+  rowsOrSourcesByShard,
   type StageContext,
   splitOf,
   type TrainingInterval,
@@ -125,22 +123,16 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
   if (trained !== undefined && given !== undefined && trained !== given)
     problem(`the parameters are for ${counted(trained, 'feature')}, the examples have ${given}`)
   if (parameters.classes && examples.classes && parameters.classes.length !== examples.classes.length)
-    problem(`the parameters are for ${parameters.classes.length} classes, the examples have ${examples.classes.length}`)
+    problem(
+      `the parameters are for ${counted(parameters.classes.length, 'class')}, the examples have ${examples.classes.length}`,
+    )
 }
 
 /** The rows of each split, by the shards of this process. */
 function bySplit(tables: readonly Table[], context: StageContext): Splits {
   const splits = new Map<string, Table[]>()
   for (const table of tables) splits.set(splitOf(table), [...(splits.get(splitOf(table)) ?? []), table])
-  const { parallel } = context
-  return new Map(
-    [...splits].map(([split, parts]) => [
-      split,
-      parallel.isDivided
-        ? rowsByShard(parts, split, parallel)
-        : [parts.map((table) => rowSourceOf(table) ?? kernelRows(table))],
-    ]),
-  )
+  return new Map([...splits].map(([split, parts]) => [split, rowsOrSourcesByShard(parts, split, context.parallel)]))
 }
 
 /** Whether parameters are to be evaluated: at the end of each interval, after the last step, and before the first. */

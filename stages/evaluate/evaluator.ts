@@ -4,6 +4,7 @@ import {
   type AnyLearner,
   type ArraySpec,
   arraysOf,
+  isInFile,
   type MetricInfo,
   metricsTable,
   modelOf,
@@ -13,8 +14,8 @@ import {
   PipelineError,
   type Position,
   positionOf,
-  type RowSource,
   type Rows,
+  type RowsOrSource,
   type StageContext,
   widthOf,
 } from '../../pipeline/stage-kit.js'
@@ -22,7 +23,7 @@ import { type ColumnInfo, checkFurther, type Further } from './further-metrics.j
 import { type FurtherScorer, furtherScorer, type Part, type SeeRow } from './further-scores.js'
 
 /** The rows of each split, by the shards of this process. */
-export type Splits = ReadonlyMap<string, readonly (readonly (Rows | RowSource)[])[]>
+export type Splits = ReadonlyMap<string, readonly (readonly RowsOrSource[])[]>
 
 /** What an evaluator is asked for. */
 export interface Evaluated {
@@ -116,9 +117,9 @@ export function makeEvaluator(options: Evaluated, context: StageContext) {
         split,
         columns: columnsOf(columns, [split]),
         parts: parts.map((part) => {
-          const count = part.reduce((sum, rows) => sum + ('read' in rows ? rows.rows : rows.labels.length), 0)
+          const count = part.reduce((sum, rows) => sum + (isInFile(rows) ? rows.rows : rows.labels.length), 0)
           const cut = (rows: Rows): Iterable<Rows> => piecesOf(rows, split, features, model)
-          if (part.some((rows) => 'read' in rows))
+          if (part.some(isInFile))
             return {
               pieces: { [Symbol.asyncIterator]: () => piecesInFile(part, cut, model, context.memory.window) },
               count,

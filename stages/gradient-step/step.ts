@@ -66,7 +66,7 @@ export function makeStepper(
   flow: Pick<Flow, 'yieldToEventLoop'>,
 ): Stepper {
   const trained = trainedOf(specs)
-  // The penalties are added before the rule is applied; otherwise the rule adds that of squares itself.
+  // `apply` adds the penalties before the rule; otherwise the rule adds that of squares itself.
   const isAdded = clip !== undefined || l1 > 0
   let isMeasured = false
   let norm: number | undefined
@@ -79,7 +79,8 @@ export function makeStepper(
   )
   const { rule: kernelRule, numbers } = rule.kernel
   const state = Object.fromEntries([...states].map(([name, own]) => [name, Object.values(own)]))
-  const isWhole = model.step !== undefined && (model.rules ?? ['sgd']).includes(kernelRule) && !isAdded
+  const isWhole =
+    model.step !== undefined && (model.rules ?? ['sgd']).includes(kernelRule) && (!isAdded || model.clips === true)
 
   function zeros(length: number): Numbers {
     const isDouble = kernels.precision === 'float64'
@@ -122,7 +123,9 @@ export function makeStepper(
     }
     const averages = await copiesOfAverages()
     await accumulate(rows, model, flow)
-    norm = normOf((await model.gradient(lambda)).arrays)
+    const { arrays } = await model.gradient(lambda)
+    if (l1 > 0) addPenalty(arrays, await model.read(), trained, { lambda: 0, l1 })
+    norm = normOf(arrays)
     if (averages.length > 0)
       await model.change((arrays) => {
         for (const [name, values] of averages) arrays[name]!.set(values)
@@ -164,8 +167,9 @@ export function makeStepper(
   }
 
   function kernelStep(eta: number, step: number): NetworkStep {
-    if (kernelRule === 'sgd') return { rule: kernelRule, eta, lambda }
-    return { rule: kernelRule, numbers, eta, lambda, step, state, change: (...array) => change(eta, step, ...array) }
+    const common = { eta, lambda, l1, clip }
+    if (kernelRule === 'sgd') return { rule: kernelRule, ...common }
+    return { rule: kernelRule, ...common, numbers, step, state, change: (...array) => change(eta, step, ...array) }
   }
 
   /** Changes an array other than weights. */

@@ -8,7 +8,8 @@ import {
   turn,
 } from '../../pipeline/stage-kit.js'
 import { isMat, readMat } from './mat.js'
-import { isPickle, PickledArray, type PickleValue, readPickle } from './pickle.js'
+import { isPickle, readPickle } from './pickle.js'
+import { PickledArray, type PickleValue } from './pickled-arrays.js'
 import { foundFile, openSourceFile, reading, readSourceFile } from './source-file.js'
 
 /** Bytes of the pixels of an image. */
@@ -220,6 +221,6 @@ function checkImages(path: string, shape: readonly number[], labels: number): vo
   if (shape[0] !== labels || labels === 0)
     throw new PipelineError(
       'DATA',
-      `${path}: expected one label per image and one image or more, found ${shape[0]} images and ${labels} labels`,
+      `${path}: expected one label per image and one image or more, found ${counted(shape[0]!, 'image')} and ${counted(labels, 'label')}`,
     )
 }

@@ -1,49 +1,4 @@
-/** An array of NumPy in a pickle. */
-export class PickledArray {
-  /** Extents, one per axis. */
-  shape: readonly number[] = [0]
-  /** NumPy's type of an element without the order of its bytes: `u1`. */
-  type = 'u1'
-  /** Whether the first axis varies fastest. */
-  isFortran = false
-  /** The bytes of the elements. */
-  data: Uint8Array = new Uint8Array(0)
-}
-
-/** A value in a pickle. Dictionaries are Maps. Texts of Python 2 with more than 4,096 bytes, and bytes, are byte arrays. */
-export type PickleValue =
-  | null
-  | boolean
-  | number
-  | string
-  | Uint8Array
-  | PickleValue[]
-  | Map<PickleValue, PickleValue>
-  | PickledArray
-  | Named
-
-/** What a pickle may name. Nothing of this is ever called: a name is a mark for what its arguments mean. */
-class Named {
-  readonly name: string
-  /** The arguments, if it is a type of elements. */
-  readonly given: readonly PickleValue[]
-
-  constructor(name: string, given: readonly PickleValue[] = []) {
-    this.name = name
-    this.given = given
-  }
-}
-
-/** The only names that are accepted. The modules have another name since NumPy 2. */
-const NAMES = new Set([
-  'numpy.core.multiarray _reconstruct',
-  'numpy._core.multiarray _reconstruct',
-  'numpy.core.numeric _frombuffer',
-  'numpy._core.numeric _frombuffer',
-  'numpy dtype',
-  'numpy ndarray',
-  '_codecs encode',
-])
+import { built, called, named, type PickleValue } from './pickled-arrays.js'
 
 /** The most operations: a file of CIFAR-100 has about 300,000. They take some 50 ms. */
 const MOST_OPERATIONS = 1 << 20
@@ -73,6 +28,7 @@ class PickleReader {
   private at = 0
   private readonly stack: (PickleValue | typeof MARK)[] = []
   private readonly memo = new Map<number, PickleValue>()
+  private readonly error = (message: string, back = 0): Error => new Error(`${message} (byte ${this.at - back})`)
 
   constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -170,29 +126,25 @@ class PickleReader {
       case 0x6a: // LONG_BINGET
         return this.recall(this.take(4).readUInt32LE())
       case 0x63: // GLOBAL
-        return this.named(this.line(), this.line())
+        return named(this.line(), this.line(), this.error)
       case 0x93: {
         // STACK_GLOBAL
         const name = this.pop()
-        return this.named(this.pop(), name)
+        return named(this.pop(), name, this.error)
       }
       case 0x52: {
         // REDUCE
         const given = this.pop()
-        return this.called(this.pop(), given)
+        return called(this.pop(), given, this.error)
       }
       case 0x62: {
         // BUILD
         const state = this.pop()
-        return this.built(this.pop(), state)
+        return built(this.pop(), state, this.error)
       }
       default:
         throw this.error(`the operation 0x${code.toString(16).padStart(2, '0')} is not one of plain data`, 1)
     }
-  }
-
-  private error(message: string, back = 0): Error {
-    return new Error(`${message} (byte ${this.at - back})`)
   }
 
   private take(length: number): Buffer {
@@ -267,67 +219,6 @@ class PickleReader {
     const value = this.memo.get(place)
     if (value === undefined) throw this.error('a value that was kept is missing')
     return value
-  }
-
-  private named(module: PickleValue, name: PickleValue): Named {
-    const whole = `${String(module)} ${String(name)}`
-    if (!NAMES.has(whole))
-      throw this.error(
-        `refused to load ${JSON.stringify(whole.replace(' ', '.').slice(0, 80))}: only data is read, programs are not run`,
-      )
-    return new Named(whole.replace(/^numpy\.core/, 'numpy._core'))
-  }
-
-  /** What a call of the program that wrote the pickle would give. */
-  private called(what: PickleValue, given: PickleValue): PickleValue {
-    if (!(what instanceof Named) || !Array.isArray(given)) throw this.error('expected a name and its arguments')
-    const [first, second, third, fourth] = given
-    switch (what.name) {
-      case '_codecs encode':
-        if (typeof first !== 'string' || (second !== 'latin1' && second !== 'latin-1'))
-          throw this.error('expected bytes as a latin-1 text')
-        return Buffer.from(first, 'latin1')
-      case 'numpy dtype':
-        return new Named(what.name, given)
-      case 'numpy._core.multiarray _reconstruct':
-        return new PickledArray()
-      case 'numpy._core.numeric _frombuffer':
-        return this.fill(new PickledArray(), first, second, third, fourth === 'F')
-      default:
-        throw this.error(`${what.name.replace(' ', '.')} cannot be called`)
-    }
-  }
-
-  private built(what: PickleValue, state: PickleValue): PickleValue {
-    if (!Array.isArray(state)) throw this.error('expected the parts of an array')
-    if (what instanceof PickledArray) {
-      const [, shape, type, isFortran, data] = state
-      return this.fill(what, data, type, shape, isFortran === true || isFortran === 1)
-    }
-    if (!(what instanceof Named) || what.name !== 'numpy dtype') throw this.error('expected an array to fill')
-    // The version, the order of the bytes, and what only structures have.
-    if (state[1] === '>') throw this.error('arrays in big-endian order are not read')
-    return what
-  }
-
-  private fill(
-    array: PickledArray,
-    data: PickleValue | undefined,
-    type: PickleValue | undefined,
-    shape: PickleValue | undefined,
-    isFortran: boolean,
-  ): PickledArray {
-    const bytes = typeof data === 'string' ? Buffer.from(data, 'latin1') : data
-    const name = type instanceof Named && type.name === 'numpy dtype' ? type.given[0] : undefined
-    if (!(bytes instanceof Uint8Array) || typeof name !== 'string' || !Array.isArray(shape))
-      throw this.error('expected the parts of an array')
-    const [, kind, size] = /^[|<=]?([a-z])(\d)$/i.exec(name) ?? []
-    if (size === undefined) throw this.error(`arrays of the type ${JSON.stringify(name.slice(0, 40))} are not read`)
-    const extents = shape.map((extent) => (typeof extent === 'number' && extent >= 0 ? extent : Number.NaN))
-    const length = extents.reduce((product, extent) => product * extent, Number(size))
-    if (bytes.length !== length)
-      throw this.error(`an array has ${bytes.length} bytes, expected ${extents.join(' × ')} elements of ${size}`)
-    return Object.assign(array, { shape: extents, type: `${kind}${size}`, isFortran, data: bytes })
   }
 }
 

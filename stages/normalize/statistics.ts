@@ -1,17 +1,16 @@
 import type { Table } from 'apache-arrow'
+import { piecesInFile } from '../../learners/index.js'
 import {
-  kernelRows,
   layoutOf,
   PipelineError,
-  type RowSource,
   type Rows,
-  rowSourceOf,
-  rowsByShard,
+  type RowsOrSource,
+  rowsOrSourcesByShard,
   type StageContext,
+  slices,
   splitOf,
   turn,
   widthOf,
-  windowsOf,
 } from '../../pipeline/stage-kit.js'
 
 /** Mean, deviation and range per feature. */
@@ -49,12 +48,9 @@ export async function statisticsOf(tables: readonly Table[], context: StageConte
   if (!first) throw new PipelineError('DATA', 'there are no rows to compute statistics on')
   const width = widthOf(layoutOf(first).shape)
   const { parallel } = context
-  const parts: readonly (readonly (Rows | RowSource)[])[] = parallel.isDivided
-    ? rowsByShard(tables, splitOf(first), parallel)
-    : [tables.map((table) => rowSourceOf(table) ?? kernelRows(table))]
   const own: Sums[] = []
   let isBytes = false
-  for (const part of parts) {
+  for (const part of rowsOrSourcesByShard(tables, splitOf(first), parallel)) {
     const pairs = new Pairs(width)
     for await (const values of blocksOf(part, width, context)) {
       isBytes = values instanceof Uint8Array
@@ -160,53 +156,35 @@ function exactDeviation(sum: Float64Array, squares: Float64Array, count: number)
   })
 }
 
-/** Cuts rows into blocks, counted over all tables: where one table ends and the next begins makes no difference. */
-async function* blocksOf(part: readonly (Rows | RowSource)[], width: number, context: StageContext) {
-  const size = Math.max(1, Math.floor(BLOCK / width)) * width
+/**
+ * Cuts rows into blocks, counted over all tables: where one table ends and the next begins makes no difference. Yields to the
+ * event loop between them if necessary, and ends with an error when the run is stopped: nothing has been trained yet that a
+ * checkpoint could hold.
+ */
+async function* blocksOf(part: readonly RowsOrSource[], width: number, context: StageContext) {
+  const rowsPerCall = Math.max(1, Math.floor(BLOCK / width))
+  const size = rowsPerCall * width
+  const cut = (rows: Rows): Iterable<Rows> => slices(rows, rowsPerCall)
   let begun: Uint8Array | Float32Array | undefined
   let filled = 0
-  for (const rows of part)
-    for await (const values of piecesOf(rows, width, context)) {
-      let at = 0
-      while (at < values.length) {
-        if (filled === 0 && values.length - at >= size) {
-          yield values.subarray(at, at + size)
-          at += size
-          continue
-        }
-        begun ??= values instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
-        const end = Math.min(values.length, at + size - filled)
-        begun.set(values.subarray(at, end), filled)
-        filled += end - at
-        at = end
-        if (filled < size) continue
-        yield begun
-        filled = 0
+  for await (const { values } of piecesInFile(part, cut, { rowsPerCall }, context.memory.window)) {
+    let at = 0
+    while (at < values.length) {
+      if (filled === 0 && values.length - at >= size) {
+        yield values.subarray(at, at + size)
+        at += size
+        continue
       }
+      begun ??= values instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
+      const end = Math.min(values.length, at + size - filled)
+      begun.set(values.subarray(at, end), filled)
+      filled += end - at
+      at = end
+      if (filled < size) continue
+      yield begun
+      filled = 0
     }
-  if (filled > 0) yield begun!.subarray(0, filled)
-}
-
-/**
- * Cuts rows into pieces of a block. Yields to the event loop between them if necessary, and ends with an error when the run is stopped:
- * nothing has been trained yet that a checkpoint could hold.
- */
-async function* piecesOf(rows: Rows | RowSource, width: number, context: StageContext) {
-  const step = Math.max(1, Math.floor(BLOCK / width))
-  if ('read' in rows) {
-    // Several blocks at a time, and the next ones while these are summed.
-    const many = step * Math.max(1, Math.floor(context.memory.window / (step * rows.rowBytes)))
-    for await (const { values } of windowsOf(rows, many)) {
-      for (let at = 0; at < values.length; at += step * width) {
-        yield values.subarray(at, at + step * width)
-        await turn(context)
-      }
-    }
-    return
-  }
-  const { values } = rows
-  for (let at = 0; at < values.length; at += step * width) {
-    yield values.subarray(at, at + step * width)
     await turn(context)
   }
+  if (filled > 0) yield begun!.subarray(0, filled)
 }

@@ -16,9 +16,11 @@ import {
   positionOf,
   type Random,
   type StageContext,
+  sharedMemory,
   splitOf,
   widthOf,
   wire,
+  withOrigin,
   z,
 } from '../../pipeline/stage-kit.js'
 import { lookingAt } from './sorted.js'
@@ -93,7 +95,10 @@ class Epoch {
   private readonly size: number
   private readonly random: Random
   private readonly width: number
+  private readonly first: ExampleRows
   private readonly held: ExampleRows
+  /** Whether all rows so far are views of the memory of the first. */
+  private isOneMemory: boolean
   private filled = 0
   /** Batches whose rows have not been drawn yet. */
   private readonly waiting: Empty[] = []
@@ -103,8 +108,11 @@ class Epoch {
     this.size = size
     this.random = random
     this.width = widthOf(layoutOf(like).shape)
-    const rows = kernelRows(like)
-    this.held = roomFor(size, this.width, rows)
+    this.first = kernelRows(like)
+    const memory = sharedMemory([this.first], this.width)
+    this.isOneMemory = memory !== undefined
+    const origin = memory && { values: memory.values, rows: new Uint32Array(0) }
+    this.held = roomFor(size, this.width, { ...this.first, origin })
   }
 
   /** Takes the rows of a batch. Returns the batches that are full now. */
@@ -115,7 +123,7 @@ class Epoch {
       position: positionOf(batch),
       count: batch.numRows,
     })
-    const rows = kernelRows(batch)
+    const rows = this.placed(kernelRows(batch))
     const ready: Table[] = []
     for (let i = 0; i < rows.labels.length; i++) {
       if (this.filled < this.size) this.copy(rows, i, this.held, this.filled++)
@@ -126,6 +134,16 @@ class Epoch {
       }
     }
     return ready
+  }
+
+  /** Adds to rows where they lie in the memory of all. */
+  private placed(rows: ExampleRows): ExampleRows {
+    if (!this.isOneMemory) return rows
+    const memory = sharedMemory([this.first, rows], this.width)
+    this.isOneMemory = memory !== undefined
+    if (!memory) return rows
+    const first = memory.firsts[1]!
+    return { ...rows, origin: { values: memory.values, rows: Uint32Array.from(rows.labels, (_, i) => first + i) } }
   }
 
   /** Empties the buffer. */
@@ -147,13 +165,15 @@ class Epoch {
     this.copy(this.held, place, rows, this.open.at++)
     if (this.open.at < rows.labels.length) return []
     this.open = undefined
-    return [examplesTable(fields, rows.values, rows.labels, split, position, undefined, perRowOf(rows))]
+    const table = examplesTable(fields, rows.values, rows.labels, split, position, undefined, perRowOf(rows))
+    return [this.isOneMemory ? withOrigin(table, rows.origin) : table]
   }
 
   private copy(from: ExampleRows, i: number, to: ExampleRows, at: number): void {
     const { width } = this
     to.values.set(from.values.subarray(i * width, (i + 1) * width), at * width)
     to.labels[at] = from.labels[i]!
+    if (from.origin && to.origin) to.origin.rows[at] = from.origin.rows[i]!
     copyPerRow(from, i, to, at)
   }
 }
@@ -166,5 +186,6 @@ function bytesOfRow(batch: Table): number {
 /** Memory for rows of the kind of others. */
 function roomFor(count: number, width: number, like: ExampleRows): ExampleRows {
   const values = like.values instanceof Uint8Array ? new Uint8Array(count * width) : new Float32Array(count * width)
-  return { values, labels: new Int32Array(count), ...newPerRow(count, perRowColumns(like)) }
+  const origin = like.origin && { ...like.origin, rows: new Uint32Array(count) }
+  return { values, labels: new Int32Array(count), origin, ...newPerRow(count, perRowColumns(like)) }
 }

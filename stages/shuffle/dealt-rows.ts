@@ -1,7 +1,6 @@
 import type { Table } from 'apache-arrow'
 import {
   batchOfShards,
-  batchWith,
   copyPerRow,
   type ExampleRows,
   extentOf,
@@ -11,13 +10,16 @@ import {
   type Parallel,
   partsOf,
   perRowColumns,
+  pickedSource,
   positionOf,
   type Random,
-  reposition,
   rowsBefore,
+  sharedMemory,
   splitOf,
+  unreadBatch,
   unreadOf,
   widthOf,
+  withOrigin,
 } from '../../pipeline/stage-kit.js'
 import { positionIn } from './epochs.js'
 
@@ -44,19 +46,27 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
       rowOf[at] = from + i
     }
   const order = random.permutation(total)
+  const width = widthOf(layoutOf(held[0]!).shape)
+  const memory = parallel.isDivided ? undefined : sharedMemory(parts.flat(), width)
   let next = 0
   for (const [i, table] of held.entries()) {
     const { first: from, rows } = extents[i]!
     const dealt = order.subarray(next, next + rows)
     next += rows
-    const width = widthOf(layoutOf(table).shape)
-    const gathered = own.map((shard, k) => gather(dealt, shard, k, width, parts[i]![k]!))
+    const gathered = own.map((shard, k) => gather(dealt, shard, k, parts[i]![k]!))
     const position = positionIn(first, i)
-    yield batchOfShards(fieldsOf(table), gathered, splitOf(table), position, { first: from, rows }, parallel)
+    const batch = batchOfShards(fieldsOf(table), gathered, splitOf(table), position, { first: from, rows }, parallel)
+    yield withOrigin(batch, memory && { values: memory.values, rows: dealt.map(inMemory) })
+  }
+
+  /** The number of a row in the memory of all. */
+  function inMemory(at: number): number {
+    const batch = batchOf[at]!
+    return memory!.firsts[batch]! + rowOf[at]! - extents[batch]!.first
   }
 
   /** Copies those of the `dealt` rows that belong to a shard into new memory. It is the `k`th shard of this process. */
-  function gather(dealt: Uint32Array, shard: number, k: number, width: number, like: ExampleRows): ExampleRows {
+  function gather(dealt: Uint32Array, shard: number, k: number, like: ExampleRows): ExampleRows {
     const mine = shards === 1 ? dealt : dealt.filter((at) => rowOf[at]! % shards === shard)
     const size = mine.length * width
     const values = like.values instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size)
@@ -75,27 +85,17 @@ export function* dealtRows(held: readonly Table[], random: Random, parallel: Par
   }
 }
 
-/** Does the same with rows that lie in a file, which are read one by one. */
+/** Does the same with rows that lie in a file: they are read when a batch is. */
 function* dealtFromFile(held: readonly Table[], random: Random): Generator<Table> {
   const batches = held.map((table) => unreadOf(table)!)
   const { source, from: start } = batches[0]!
   const first = positionOf(held[0]!)
   const order = random.permutation(batches.reduce((sum, { from, to }) => sum + to - from, 0))
+  const dealt = pickedSource(source, start === 0 ? order : order.map((row) => start + row), source.counts)
   let next = 0
-  for (const [i, { from, to }] of batches.entries()) {
-    const rows = source.readNow(from, from)
-    const width = source.width
-    const count = to - from
-    const values = rows.values instanceof Uint8Array ? new Uint8Array(count * width) : new Float32Array(count * width)
-    const labels = new Int32Array(count)
-    const perRow = newPerRow(count, source.perRow)
-    for (let at = 0; at < count; at++) {
-      const row = start + order[next++]!
-      const one = source.readNow(row, row + 1)
-      values.set(one.values, at * width)
-      labels[at] = one.labels[0]!
-      copyPerRow(one, 0, perRow, at)
-    }
-    yield batchWith(reposition(held[i]!, positionIn(first, i)), { values, labels, ...perRow })
+  for (const [i, { fields, from, to, split }] of batches.entries()) {
+    const end = next + to - from
+    yield unreadBatch(fields, dealt, next, end, split, positionIn(first, i))
+    next = end
   }
 }

@@ -4,8 +4,8 @@ import { dealtRows } from './dealt-rows.js'
 import { byEpoch } from './epochs.js'
 
 const SLOW =
-  'the split is read from a file row by row, which is slow; shuffle/buffer mixes rows as they come, shuffle/batches keeps them in ' +
-  'their batches'
+  'the rows are read from a file in random order, which is slow if the file is larger than the memory of the machine; ' +
+  'shuffle/buffer mixes rows as they come, shuffle/batches keeps them in their batches'
 
 /**
  * Permutes the rows of an epoch across its batches, which keep their sizes. The rows of a batch are copied into new
@@ -18,8 +18,9 @@ export const rows = defineStage({
   inputs: { batches: wire.batch },
   outputs: { batches: wire.batch },
   example: '- id: shuffle\n  use: shuffle/rows',
-  holds: 'the batches of one epoch (by reference)',
+  holds: 'the batches of one epoch (by reference); of a split in a file 4 bytes a row, and three windows',
   parallel: 'every',
+  answers: ['borrowed'],
   asks: () => ({ batches: { unread: true } }),
   run: (_, context) =>
     byEpoch(context, (held, epoch) => {

@@ -9,7 +9,7 @@ const LEAST = { rows: 4, batches: 4 }
 const MOST = 1000
 
 /** Looks at the labels of some batches of an epoch, and keeps no batch. */
-export class LabelLook {
+class LabelLook {
   private counts: number[] = []
   /** Number of rows of each batch. */
   private readonly sizes: number[] = []

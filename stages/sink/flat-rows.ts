@@ -8,7 +8,7 @@ export type FlatCell = number | string | null
  * Returns the rows of a table as lists of cells, in the order of its columns. Throws a PipelineError `DATA` if a column is
  * neither of numbers nor of texts.
  */
-export function flatRows(table: Table): FlatCell[][] {
+function flatRows(table: Table): FlatCell[][] {
   const columns = table.schema.fields.map(({ name, type }, i) => {
     if (!(DataType.isInt(type) || DataType.isFloat(type) || DataType.isUtf8(type) || DataType.isBool(type)))
       throw new PipelineError('DATA', `the column "${name}" is of ${type}, expected numbers or texts`)

@@ -20,15 +20,15 @@ export interface RowsToDeal {
   /** Returns a key for each row; see `keysOf`. */
   keys(group: GroupOption): Promise<Float64Array>
   /**
-   * Makes the tables of a split from copies of rows, in memory that the kernels see. Each row keeps its number in its
-   * source; rows without one get their number in the divided split.
+   * Makes the tables of the new splits. Each row keeps its number in its source; rows without one get their number in the
+   * divided split. Call it once.
    *
-   * @param order numbers of rows, in the order of the split
+   * @param parts numbers of rows, in the order of each split
    */
-  gathered(order: Uint32Array, split: string): AsyncIterable<Table>
+  gathered(parts: ReadonlyMap<string, Uint32Array>): AsyncIterable<Table>
 }
 
-/** The rows of a run that is not divided among processes. */
+/** The rows of a run that is not divided among processes, in memory. They are copied into memory that the kernels see. */
 export class OwnRows implements RowsToDeal {
   /** See `RowsToDeal`. */
   readonly labels: Int32Array
@@ -51,8 +51,8 @@ export class OwnRows implements RowsToDeal {
   }
 
   /** See `RowsToDeal`. */
-  async *gathered(order: Uint32Array, split: string): AsyncGenerator<Table> {
-    yield await gathered(this.all, order, split, this.context)
+  async *gathered(parts: ReadonlyMap<string, Uint32Array>): AsyncGenerator<Table> {
+    for (const [split, order] of parts) yield await gathered(this.all, order, split, this.context)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Table } from 'apache-arrow'
 import {
+  type ExamplesLayout,
   hashOfNumbers,
   kernelRows,
   layoutOf,
@@ -14,16 +15,22 @@ import {
 export type GroupOption = 'all' | readonly (string | number)[]
 
 /**
- * Returns a key for each row: rows with equal values in these features have equal keys. It is a hash of 53 bits, so among
+ * Makes a key for each row: rows with equal values in these features have equal keys. It is a hash of 53 bits, so among
  * a million different rows, two have equal keys with a probability of 1 in 18,000.
  *
- * Throws a PipelineError `DATA` if there is no feature of a name or index.
+ * Rejects with a PipelineError `DATA` if there is no feature of a name or index.
+ *
+ * @param values row-major, as they are stored
+ * @param keys gets the keys
  */
-export async function keysOf(table: Table, group: GroupOption, context: StageContext): Promise<Float64Array> {
-  const { shape, names } = layoutOf(table)
+export async function keysIn(
+  values: Uint8Array | Float32Array,
+  keys: Float64Array,
+  { shape, names }: ExamplesLayout,
+  group: GroupOption,
+  context: StageContext,
+): Promise<void> {
   const width = widthOf(shape)
-  const { values, labels } = kernelRows(table)
-  const keys = new Float64Array(labels.length)
   const chosen = group === 'all' ? undefined : group.map((feature) => indexOf(feature, names, width))
   const own = values instanceof Uint8Array ? new Uint8Array(chosen?.length ?? 0) : new Float32Array(chosen?.length ?? 0)
   for (let row = 0; row < keys.length; row++) {
@@ -35,6 +42,13 @@ export async function keysOf(table: Table, group: GroupOption, context: StageCon
     }
     if (row % 256 === 0) await turn(context)
   }
+}
+
+/** The keys of the rows of a table. */
+export async function keysOf(table: Table, group: GroupOption, context: StageContext): Promise<Float64Array> {
+  const { values, labels } = kernelRows(table)
+  const keys = new Float64Array(labels.length)
+  await keysIn(values, keys, layoutOf(table), group, context)
   return keys
 }
 

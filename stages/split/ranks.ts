@@ -82,7 +82,11 @@ export class RowsOfAllRanks implements RowsToDeal {
   }
 
   /** See `RowsToDeal`. */
-  async *gathered(order: Uint32Array, split: string): AsyncGenerator<Table> {
+  async *gathered(parts: ReadonlyMap<string, Uint32Array>): AsyncGenerator<Table> {
+    for (const [split, order] of parts) yield* this.split(order, split)
+  }
+
+  private async *split(order: Uint32Array, split: string): AsyncGenerator<Table> {
     const { context, tables, labels, numbers, columns } = this
     const { kernels, parallel } = context
     const [first] = tables

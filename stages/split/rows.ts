@@ -1,5 +1,5 @@
 import type { Table } from 'apache-arrow'
-import { toArray } from 'rxjs'
+import { concat, defer, finalize, of } from 'rxjs'
 import { z } from 'zod'
 import {
   type Checking,
@@ -19,10 +19,13 @@ import {
   type StageContext,
   someOf,
   splitOf,
+  unreadOf,
   wire,
 } from '../../pipeline/stage-kit.js'
+import { FileRows } from './file-rows.js'
 import { OwnRows, type RowsToDeal } from './gathered.js'
 import { RowsOfAllRanks } from './ranks.js'
+import { RowsInFile } from './rows-in-file.js'
 
 const options = z
   .strictObject({
@@ -72,15 +75,20 @@ export const rows = defineStage({
   example:
     '- use: split/rows\n  with: { split: train, fractions: { train: rest, validation: 0.1, test: 500 }, stratify: true }',
   holds:
-    'all examples (by reference), and a copy of the rows that it divides; in a divided run, for a moment, 4 MiB of rows of each ' +
-    'process',
+    'all examples (by reference), and a copy of the rows that it divides; of rows in a file 4 bytes each; in a divided run, for ' +
+    'a moment, 4 MiB of rows of each process',
   parallel: 'every',
+  answers: ['pieces'],
+  asks: () => ({ examples: { pieces: true } }),
   facts,
   run: (options, context) => (examples) =>
-    examples.pipe(
-      toArray(),
-      context.flow.concatMap((tables) => context.flow.pull(divided(tables, options, context))),
-    ),
+    defer(() => {
+      const division = new Division(options, context)
+      return concat(examples, of('end' as const)).pipe(
+        context.flow.concatMap((item: Table | 'end') => context.flow.pull(division.take(item))),
+        finalize(() => division.close()),
+      )
+    }),
 })
 
 function facts({ options, inputs, problem }: Checking<Options>): { examples: Facts } {
@@ -109,24 +117,79 @@ function facts({ options, inputs, problem }: Checking<Options>): { examples: Fac
   }
 }
 
-async function* divided(tables: readonly Table[], options: Options, context: StageContext): AsyncGenerator<Table> {
-  const { split } = options
-  const own = tables.filter((table) => splitOf(table) === split)
-  const [first] = own
-  if (!first) {
-    const found = someOf([...new Set(tables.map(splitOf))])
-    throw new PipelineError('DATA', `no rows of the split "${split}" arrived; there are ${found || 'none at all'}`)
+/** The division of a run: its rows as they come. The tables of other splits pass. */
+class Division {
+  private readonly options: Options
+  private readonly context: StageContext
+  /** Whether tables come and go in pieces, so that rows are never in memory together. */
+  private readonly inPieces: boolean
+  private readonly others = new Set<string>()
+  private readonly own: Table[] = []
+  private readonly after: Table[] = []
+  private file: RowsInFile | undefined
+  private isDone = false
+
+  constructor(options: Options, context: StageContext) {
+    this.options = options
+    this.context = context
+    this.inPieces = context.directory !== '' && context.asked.length > 0 && context.asked.every(({ pieces }) => pieces)
   }
-  const layout = layoutOf(first)
-  if (layout.affine || layout.applied) noteNormalised(options, context)
-  const rows = context.parallel.isDivided ? await RowsOfAllRanks.open(own, context) : new OwnRows(own, context)
-  let isEmitted = false
-  for (const table of tables) {
-    if (splitOf(table) !== split) yield table
-    else if (!isEmitted) {
-      isEmitted = true
-      for (const [name, order] of await dealt(rows, options, context)) yield* rows.gathered(order, name)
+
+  /** Takes a table. Returns those that can go on. */
+  async *take(item: Table | 'end'): AsyncGenerator<Table> {
+    const { split } = this.options
+    if (item === 'end') {
+      if (!this.isDone) yield* this.divided()
+      yield* this.after
+    } else if (splitOf(item) === split) await this.add(item)
+    else {
+      this.others.add(splitOf(item))
+      const isBegun = this.own.length > 0
+      // Pieces come split after split.
+      if (isBegun && this.inPieces && !this.isDone) yield* this.divided()
+      if (isBegun && !this.inPieces) this.after.push(item)
+      else yield item
     }
+  }
+
+  /** Gives back what is not needed any more. */
+  close(): void {
+    this.file?.close()
+  }
+
+  private async add(table: Table): Promise<void> {
+    if (this.isDone)
+      throw new PipelineError('DATA', `rows of the split "${splitOf(table)}" came behind those of another split`)
+    if (this.inPieces && !unreadOf(table)) {
+      this.file ??= new RowsInFile(table, this.context)
+      await this.file.add(table)
+      if (this.own.length > 0) return
+    }
+    this.own.push(table)
+  }
+
+  private async *divided(): AsyncGenerator<Table> {
+    const { options, context, own } = this
+    const [first] = own
+    if (!first) {
+      const found = someOf([...this.others])
+      throw new PipelineError(
+        'DATA',
+        `no rows of the split "${options.split}" arrived; there are ${found || 'none at all'}`,
+      )
+    }
+    this.isDone = true
+    const layout = layoutOf(first)
+    if (layout.affine || layout.applied) noteNormalised(options, context)
+    const rows = await this.rows(first)
+    yield* rows.gathered(await dealt(rows, options, context))
+  }
+
+  private async rows(first: Table): Promise<RowsToDeal> {
+    const { context, own, inPieces, file } = this
+    if (context.parallel.isDivided) return RowsOfAllRanks.open(own, context)
+    const source = file?.finish() ?? (own.length === 1 ? unreadOf(first)?.source : undefined)
+    return source ? FileRows.open(first, source, context, inPieces) : new OwnRows(own, context)
   }
 }
 

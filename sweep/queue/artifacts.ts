@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { PipelineError } from '../../pipeline/base/errors.js'
 import { shortPath } from '../../pipeline/base/words.js'
 import { attempt, makeFolder } from '../../pipeline/files/files.js'
-import { isDone } from '../../pipeline/run/resume.js'
+import { isDone } from '../../pipeline/run/past-record.js'
 import { pointDirectory } from '../directory.js'
 import { checkFolder } from './folders.js'
 

@@ -10,7 +10,7 @@ import { noteCommand, tagCommand } from '../../dist/cli/notes.js'
 import { runCommand } from '../../dist/cli/run.js'
 import { settingsAsJson } from '../../dist/pipeline/definition/settings.js'
 import { differingFiles } from '../../dist/report/compared-files.js'
-import { readNotes } from '../../dist/report/run-notes.js'
+import { changeNotes, readNotes } from '../../dist/report/run-notes.js'
 import { runDirectory } from '../report/runs.js'
 import { temporary } from '../stages/harness.js'
 import { printed } from './printed.js'
@@ -137,13 +137,15 @@ t.test('tags and notes are written, shown, and no part of the compared files', a
 t.test('several processes that tag a run at one time lose no tag', async (t) => {
   const run = runDirectory(t)
   const notes = new URL('../../dist/report/run-notes.js', import.meta.url).href
-  const code = `import(${JSON.stringify(notes)}).then(({ changeNotes }) => {
+  const code = `import(${JSON.stringify(notes)}).then(async ({ changeNotes }) => {
     const { run, i } = require('node:worker_threads').workerData
-    for (let k = 0; k < 4; k++) changeNotes(run, { add: ['tag' + i + '-' + k] })
+    for (let k = 0; k < 4; k++) await changeNotes(run, { add: ['tag' + i + '-' + k] })
   })`
   const workers = Array.from({ length: 5 }, (_, i) => new Worker(code, { eval: true, workerData: { run, i } }))
   t.strictSame(await Promise.all(workers.map((worker) => once(worker, 'exit'))), Array(5).fill([0]))
-  t.equal(readNotes(run).tags.length, 20)
+  // Within one process, too.
+  await Promise.all([1, 2, 3].map((i) => changeNotes(run, { add: [`own${i}`] })))
+  t.equal(readNotes(run).tags.length, 23)
   t.notOk(readdirSync(run).some((name) => name.includes('lock')))
 })
 

@@ -1,6 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { sources } from '../sources.js'
-import { importProblems } from './rules.js'
+import { importProblems, unusedExports } from './rules.js'
 
 t.test('the sources import only from their own room and the rooms below, without circles', async (t) => {
   const files = sources()
@@ -25,4 +27,18 @@ t.test('a violation is reported with both files and the rule', async (t) => {
       'stages/stop/gap.ts imports stages/stop/patience.ts: a stage imports no stage',
     ].sort(),
   )
+})
+
+t.test('what a source file exports is used in another file', async (t) => {
+  const users = ['test', 'bench', 'kernels/wasm'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => (folder === 'kernels/wasm' ? name.endsWith('.mjs') : /\.(ts|js)$/.test(name)))
+      .map((name) => readFileSync(join(folder, name), 'utf8')),
+  )
+  const files = sources()
+  t.strictSame(unusedExports(files, users), [])
+  // Put together, because this file is one of the users.
+  const name = ['nobody', 'needs', 'this'].join('')
+  files.set('kernels/alone.ts', `export const ${name} = 1\n`)
+  t.strictSame(unusedExports(files, users), [`kernels/alone.ts: ${name}`])
 })

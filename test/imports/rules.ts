@@ -58,6 +58,22 @@ export function importProblems(files: ReadonlyMap<string, string>): string[] {
   return problems
 }
 
+/**
+ * Finds functions, constants and classes that are exported and named in no other file, as `file: name`.
+ *
+ * @param users further files that may use them, such as tests
+ */
+export function unusedExports(files: ReadonlyMap<string, string>, users: readonly string[]): string[] {
+  const namesOf = (text: string): Set<string> => new Set(text.match(/[\w$]+/g))
+  const named = new Map<string, number>()
+  for (const text of [...files.values(), ...users])
+    for (const name of namesOf(text)) named.set(name, (named.get(name) ?? 0) + 1)
+  const exported = /^export (?:async )?(?:function\*?|const|class) ([\w$]+)/gm
+  return [...files].flatMap(([file, text]) =>
+    [...text.matchAll(exported)].flatMap(([, name]) => (named.get(name!) === 1 ? [`${file}: ${name}`] : [])),
+  )
+}
+
 /** Whether a file exports a stage. */
 function isStage(file: string, text: string): boolean {
   return file.startsWith('stages/') && /^export const \w+ = (defineStage|gradientStep)\(/m.test(text)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import type { Arrays, Kernels, Network, NetworkShape, Numbers, Rows } from '../../dist/kernels/contract.js'
+import type { Arrays, Kernels, Network, NetworkShape, NetworkStep, Numbers, Rows } from '../../dist/kernels/contract.js'
 import { arraysOfNetwork, BATCHES_SEEN } from '../../dist/kernels/network-shape.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
 import { type Update, updateRule } from '../../dist/learners/index.js'
@@ -100,8 +100,9 @@ export function stepperOf(
   model: HostNetwork | Network,
   shape: NetworkShape,
   update: Update,
+  change: GradientChange = {},
 ): Stepper {
-  const parts = { specs: arraysOfNetwork(shape), rule: updateRule(update), lambda: 0.05, l1: 0, kernels }
+  const parts = { specs: arraysOfNetwork(shape), rule: updateRule(update), lambda: 0.05, l1: 0, ...change, kernels }
   return makeStepper({ ...parts, model: model as unknown as OpenModel }, {}, { yieldToEventLoop: () => undefined })
 }
 
@@ -199,13 +200,22 @@ async function compare(kernels: Kernels, each: Case): Promise<void> {
   model.free()
 }
 
-/** Checks that a kernel makes two steps of a rule that keeps state as the reference does. */
-export async function rulesAgree(t: Test, kernels: Kernels, each: Case, update: Update): Promise<void> {
+/** What steps do to the gradient. */
+type GradientChange = Pick<NetworkStep, 'clip'> & { readonly l1?: number }
+
+/** Checks that a kernel makes two steps of a rule as the reference does. */
+export async function rulesAgree(
+  t: Test,
+  kernels: Kernels,
+  each: Case,
+  update: Update,
+  change: GradientChange = {},
+  rows: Rows = rowsFor(each),
+): Promise<void> {
   const shape = shapeOf(each)
   const [model, oracle] = bothNetworks(kernels, each)
-  const stepper = stepperOf(kernels, model, shape, update)
-  const truth = stepperOf(referenceKernels(), oracle as unknown as Network, shape, update)
-  const rows = rowsFor(each)
+  const stepper = stepperOf(kernels, model, shape, update, change)
+  const truth = stepperOf(referenceKernels(), oracle as unknown as Network, shape, update, change)
   await t.resolves(
     async () => {
       for (const step of [1, 2]) {

@@ -1,13 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import type { Kernels, Network, Rows } from '../../dist/kernels/index.js'
+import type { Kernels, Network, Origin, Rows } from '../../dist/kernels/index.js'
 import { outOfMemory } from '../../dist/kernels/memory.js'
 import { referenceKernels } from '../../dist/kernels/reference.js'
-import { openDevice } from '../../dist/kernels/webgpu/device.js'
+import { INSTALL, INSTALL_LOADERS, openDevice } from '../../dist/kernels/webgpu/device.js'
 import { kernelsOn, webgpuKernels, webgpuMissing } from '../../dist/kernels/webgpu/index.js'
 import { compiler } from '../../dist/kernels/webgpu/shader.js'
 import { webgpuSkip } from './adapter.js'
@@ -71,12 +71,32 @@ onGpu('rules that keep state make the steps of the reference', async (t, kernels
   for (const [i, each] of few.entries()) await rulesAgree(t, kernels, { ...each, seed: i + 30 }, rules[i]!)
 })
 
+onGpu('l1 and a limit of the norm are those of the reference, and part of the step', async (t, kernels) => {
+  const [first, , , deep, hinge, , , , frozen] = edges
+  for (const [i, [each, update, change]] of (
+    [
+      [first, 'sgd', { l1: 0.01 }],
+      [hinge, { momentum: 0.7 }, { clip: 0.5 }],
+      [deep, 'sgd', { clip: 0.1, l1: 0.02 }],
+      [frozen, rules[3], { clip: 0.05, l1: 0.1 }],
+      [hinge, 'sgd', { clip: 1e6 }],
+    ] as const
+  ).entries())
+    await rulesAgree(t, kernels, { ...each!, seed: i + 60 }, update!, change)
+  // The squares of this gradient are too large for float32.
+  const rows = randomRows(line)
+  const large = { ...rows, values: rows.values.map((value) => value * 1e24) as Float32Array }
+  await rulesAgree(t, kernels, { ...line, loss: 'hinge' }, 'sgd', { clip: 2 }, large)
+  const { isWhole } = stepperOf(kernels, bothNetworks(kernels, line)[0], shapeOf(line), 'adam', { clip: 1, l1: 1 })
+  t.ok(isWhole)
+})
+
 /** The bits of all results of a short training. */
-async function fingerprint(kernels: Kernels, each: Case, isFixed: boolean): Promise<string[]> {
+async function fingerprint(kernels: Kernels, each: Case, more: Partial<Rows> = {}): Promise<string[]> {
   const shape = shapeOf(each)
   const model = kernels.network(shape)
   model.load(parametersFor(shape, each))
-  const rows: Rows = { ...rowsFor(each), ...(isFixed && { isFixed: true as const }) }
+  const rows: Rows = { ...rowsFor(each), ...more }
   const stepper = stepperOf(kernels, model, shape, 'adam')
   const losses = [model.step(rows, sgd(0.01, 0.1)), stepper.step(rows, 0.01, 1), stepper.step(rows, 0.01, 2)]
   model.accumulate(rows)
@@ -94,11 +114,56 @@ onGpu('the same bits again, also for rows that stay on the device', async (t, ke
   const again = await webgpuKernels()
   for (const i of [0, 3, 7]) {
     const each = { ...edges[i]!, seed: 50 }
-    const once = await fingerprint(kernels, each, false)
-    t.same(await fingerprint(kernels, each, true), once)
-    if (i === 0) t.same(await fingerprint(again, each, false), once, 'opened again')
+    const once = await fingerprint(kernels, each)
+    t.same(await fingerprint(kernels, each, { isFixed: true }), once)
+    t.same(await fingerprint(kernels, each, { origin: originOf(rowsFor(each), each.features) }), once, 'gathered')
+    if (i === 0) t.same(await fingerprint(again, each), once, 'opened again')
   }
   again.close()
+})
+
+/** Rows as they may lie elsewhere: backwards, and two of others in front of them. */
+function originOf({ values, labels }: Rows, features: number): Origin {
+  const count = labels.length
+  const moved =
+    values instanceof Uint8Array ? new Uint8Array(features * (count + 2)) : new Float32Array(features * (count + 2))
+  for (let i = 0; i < count; i++) moved.set(values.subarray(i * features, (i + 1) * features), (count - i) * features)
+  // The memory of the origin begins with a row that is not part of it.
+  return { values: moved.subarray(features), rows: Uint32Array.from({ length: count }, (_, i) => count - 1 - i) }
+}
+
+onGpu('rows are gathered from their origin where it is on the device, and uploaded where it has no room', async (t) => {
+  const gpu = await openDevice()
+  const uploaded: number[] = []
+  const { queue } = gpu.device
+  const writeBuffer: typeof queue.writeBuffer = (...args) => {
+    uploaded.push((args[4] as number | undefined) ?? (args[2] as Uint8Array).byteLength)
+    queue.writeBuffer(...args)
+  }
+  const watched = { writeBuffer, submit: queue.submit.bind(queue) }
+  const device = new Proxy(gpu.device, {
+    get: (target, key) => {
+      const found = key === 'queue' ? watched : target[key as keyof GPUDevice]
+      return typeof found === 'function' ? found.bind(target) : found
+    },
+  })
+  for (const most of [gpu.most, 4000]) {
+    const kernels = kernelsOn({ ...gpu, device, most })
+    const each: Case = { ...plain([], 515), kind: 'uint8 with affine', rows: 8, seed: 3 }
+    const [model] = bothNetworks(kernels, each)
+    const rows = rowsFor(each)
+    const given = { ...rows, origin: originOf(rows, 515) }
+    const losses = [model.step(given, sgd(0.1, 0)), model.step(given, sgd(0.1, 0))]
+    await losses[1]
+    uploaded.length = 0
+    await model.step(given, sgd(0.1, 0))
+    const isUploaded = uploaded.some((bytes) => bytes >= rows.values.length)
+    t.equal(isUploaded, most === 4000)
+    const wrong = { ...given, origin: { ...given.origin, rows: given.origin.rows.map((row) => row + 2) } }
+    t.throws(() => model.step(wrong, sgd(0.1, 0)), /row 0 was copied from row 9 of 9/)
+    model.free()
+  }
+  gpu.close()
 })
 
 onGpu('rows that no buffer of the device holds are kept in parts, and evaluated in passes', async (t) => {
@@ -352,7 +417,7 @@ t.test('a machine without the package is told the command that installs it', asy
   const program = `import { implementations } from './kernels/registry.js'
 console.log(await implementations.webgpu.missing())
 await implementations.webgpu.open({ threads: 1 }).catch(({ message }) => console.log(message))`
-  const line = 'the package webgpu is not installed; install it: npm install webgpu\n'
+  const line = `the package webgpu is not installed; install it: ${INSTALL}\n`
   t.equal(alone(t, program), line + line)
 })
 
@@ -375,3 +440,10 @@ if (process.argv[1] === 'close') kernels.close()`
     }
   },
 )
+
+t.test('messages, the page and the package name the same versions and packages', async (t) => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const { peerDependencies } = JSON.parse(read('package.json')) as { peerDependencies: Record<string, string> }
+  t.equal(INSTALL, `npm install webgpu@${peerDependencies.webgpu!.slice(1)}`)
+  for (const command of [INSTALL, INSTALL_LOADERS]) t.ok(read('docs/gpu.md').includes(command), command)
+})

@@ -62,6 +62,17 @@ const columns: Column[] = [
   { kind: 'category', name: '"W1"\n', encode: 'one-hot', categories: ['é, "1"', 'a\nb', 'é'], unseen: 'ignore' },
   { kind: 'category', name: 'W1', encode: 'one-hot', categories: ['?', 'NaN'], unseen: 'ignore' },
 ]
+/** Columns of numbers far from 0, and a text beside them. */
+const far: Column[] = [
+  { kind: 'number', name: 'time', offset: 1.7e9, fill: 1.7e9 + 2 },
+  { kind: 'number', name: 'x' },
+  { kind: 'category', name: 'c', encode: 'ordinal', categories: ['a', 'b'], unseen: 'error' },
+]
+const farRows = [
+  [1.7e9 + 1, 0.5, 'a'],
+  [1.7e9 + 3.25, -2, 'b'],
+  [Number.NaN, 1, 'b'],
+] as const
 const ofColumns = [array('W', [classes, 10]), array('b', [classes])]
 const tabularMap = { mean: Float64Array.from(normal(10)), scale: Float64Array.from(positive(10)) }
 
@@ -156,7 +167,7 @@ const ort = require(process.argv[1])
 ort.env.wasm.numThreads = 1
 ort.env.logLevel = 'error'
 const jobs = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))
-const make = { uint8: (v) => Uint8Array.from(v, Number), float32: (v) => Float32Array.from(v, Number), string: (v) => v }
+const make = { uint8: (v) => Uint8Array.from(v, Number), float32: (v) => Float32Array.from(v, Number), float64: (v) => Float64Array.from(v, Number), string: (v) => v }
 ;(async () => {
   const results = []
   for (const { file, feeds } of jobs) {
@@ -171,7 +182,7 @@ const make = { uint8: (v) => Uint8Array.from(v, Number), float32: (v) => Float32
 })()`
 
 interface Feed {
-  readonly type: 'uint8' | 'float32' | 'string'
+  readonly type: 'uint8' | 'float32' | 'float64' | 'string'
   readonly values: readonly (string | number)[]
   readonly dims: readonly number[]
 }
@@ -242,6 +253,40 @@ t.test('onnxruntime predicts what Millrace predicts', async (t) => {
     )
   }
   model.free()
+})
+
+t.test('numbers far from 0 are float64 until their offset is subtracted', async (t) => {
+  const scale = { mean: Float64Array.of(1, 0, 0), scale: Float64Array.of(1, 1, 2) }
+  const models = [2, 3].map((width) => ({
+    width,
+    ...exported(t, {
+      learner: softmax,
+      parts: {
+        shape: [width],
+        columns: far.slice(0, width),
+        arrays: [array('W', [classes, width]), array('b', [classes])],
+        affine: { mean: scale.mean.slice(0, width), scale: scale.scale.slice(0, width) },
+      },
+    }),
+  }))
+  const column = (j: number, type: Feed['type']): Feed => ({
+    type,
+    values: farRows.map((row) => row[j]!),
+    dims: [3, 1],
+  })
+  const features: Feed = { type: 'float64', values: farRows.flatMap((row) => row.slice(0, 2)), dims: [3, 2] }
+  const results = inRuntime([
+    { file: models[0]!.file, feeds: { features } },
+    { file: models[1]!.file, feeds: { time: column(0, 'float64'), x: column(1, 'float32'), c: column(2, 'string') } },
+  ])
+  for (const [i, { stored, width }] of models.entries()) {
+    const model = await loadModel(stored, { kernel: 'reference' })
+    const own = model.predict(farRows.map((row) => row.slice(0, width)))
+    model.free()
+    t.strictSame(results[i]!.labels, [...own.indices])
+    const error = Math.max(...own.values.map((value, k) => Math.abs(value - results[i]!.values[k]!)))
+    t.ok(error < 1e-6, `the largest difference is ${error}`)
+  }
 })
 
 t.test('a learner that is no network cannot be written', (t) => {

@@ -168,7 +168,7 @@ export class PlainLines {
         ) {
           const size = exponent < 0 ? whole / POWERS[-exponent]! : whole * POWERS[exponent]!
           const value = isNegative ? -size : size
-          values[j] = cells[j]!.rules.bytes ? cells[j]!.readNumber(value, place) : value
+          values[j] = cells[j]!.rules.bytes ? cells[j]!.readNumber(value, place) : value - cells[j]!.offset
         } else {
           at = this.endOfCell(text, at)
           isKept = rows.put(j, text.slice(from, at).trim(), place) && isKept

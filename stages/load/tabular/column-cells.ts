@@ -23,6 +23,8 @@ export interface CellRules {
   readonly decimal: '.' | ','
   /** Whether features are bytes. */
   readonly bytes: boolean
+  /** What is subtracted from numbers before they are stored as float32; 0 for bytes, and beside `model`. */
+  readonly offset: number
   /** The categories in their order, if the file declares them. */
   readonly declared?: readonly string[] | undefined
   /** The column of a trained model. All else is then as the model says. */
@@ -40,6 +42,8 @@ export interface CellRules {
 export class ColumnCells {
   /** What is done with missing cells and texts. */
   readonly rules: CellRules
+  /** What is subtracted from numbers before they are stored. */
+  readonly offset: number
   /** What the column is, as far as it has been read. */
   kind: 'number' | 'open' | 'category' | 'dropped'
   /** Number of missing cells. */
@@ -62,10 +66,11 @@ export class ColumnCells {
     this.toNumbers = toNumbers
     const { type, text, model, missing, declared } = rules
     this.dropsRows = !model && missing === 'drop'
+    this.offset = (model?.kind === 'number' ? model.offset : rules.offset) ?? 0
     if (model) {
       this.kind = model.kind
       if (model.kind === 'category') for (const [i, category] of model.categories.entries()) this.codes.set(category, i)
-      this.fill = typeof model.fill === 'string' ? this.codes.get(model.fill) : model.fill
+      this.fill = typeof model.fill === 'string' ? this.codes.get(model.fill) : model.fill && model.fill - this.offset
       return
     }
     this.kind = type ?? (text === 'error' || text === 'drop' ? 'number' : 'open')
@@ -89,15 +94,16 @@ export class ColumnCells {
       if (code !== undefined) return code
     } else if (text !== '') {
       const value = this.numberIn(text)
-      if (Number.isFinite(Math.fround(value))) return this.checked(value, text, place)
+      if (Number.isFinite(Math.fround(value - this.offset))) return this.stored(value, text, place)
     }
     if (this.rules.missingTexts.has(text)) return this.missed(text, place)
     return this.readNew(text, place)
   }
 
-  /** Reads a number of a column of numbers. */
+  /** Reads a number. */
   readNumber(value: number, place: Place): number {
-    if (this.kind === 'number' && Number.isFinite(Math.fround(value))) return this.checked(value, value, place)
+    if (this.kind === 'number' && Number.isFinite(Math.fround(value - this.offset)))
+      return this.stored(value, value, place)
     if (Number.isNaN(value)) return this.missed('', place)
     return this.readText(String(value), place)
   }
@@ -108,7 +114,7 @@ export class ColumnCells {
     if (typeof cell === 'string') return this.readText(cell.trim(), place)
     if (isMissing(cell)) return this.missed('', place)
     if (typeof cell === 'bigint' && this.kind === 'number') return this.readNumber(Number(cell), place)
-    if (typeof cell === 'boolean' && this.kind === 'number') return this.checked(Number(cell), cell, place)
+    if (typeof cell === 'boolean' && this.kind === 'number') return this.stored(Number(cell), cell, place)
     return this.readText(String(cell), place)
   }
 
@@ -141,7 +147,7 @@ export class ColumnCells {
   private readNew(text: string, place: Place): number {
     const { rules } = this
     const value = this.numberIn(text)
-    const isNumber = Number.isFinite(Math.fround(value))
+    const isNumber = Number.isFinite(Math.fround(value - this.offset))
     if (this.kind === 'dropped') return Number.NaN
     if (rules.model?.kind === 'category') {
       if (rules.model.unseen === 'ignore') return -1
@@ -160,12 +166,12 @@ export class ColumnCells {
     if (this.kind === 'open' && !isNumber) this.kind = 'category'
     const limit = rules.maxCategories
     if (this.codes.size < limit) {
-      if (this.kind === 'open') this.values.push(value)
+      if (this.kind === 'open') this.values.push(value - this.offset)
       return this.addCode(text, place())
     }
     if (this.kind === 'open') {
       this.decideNumbers()
-      return this.checked(value, text, place)
+      return this.stored(value, text, place)
     }
     const { length } = this.values
     if (length >= limit) throw this.noNumber(text, Number.NaN, place)
@@ -189,8 +195,9 @@ export class ColumnCells {
     this.places.length = 0
   }
 
-  private checked(value: number, cell: Cell, place: Place): number {
-    if (!this.rules.bytes || (value >= 0 && value <= 255 && Number.isInteger(value))) return value
+  /** What is stored for a number. */
+  private stored(value: number, cell: Cell, place: Place): number {
+    if (!this.rules.bytes || (value >= 0 && value <= 255 && Number.isInteger(value))) return value - this.offset
     throw this.problem('a whole number from 0 to 255 (type: uint8)', cell, place, '')
   }
 

@@ -31,13 +31,13 @@ export class ColumnRemarks {
   private readonly columns: Seen[] = []
   private rows = 0
 
-  /** Takes the numbers of a row, by feature, and what float32 makes of them. */
-  see(values: ArrayLike<number>, stored: ArrayLike<number>): void {
+  /** Takes the numbers of a row, by feature. */
+  see(values: ArrayLike<number>): void {
     for (let j = 0; j < values.length; j++) {
       const value = values[j]!
       const seen = this.columns[j]
-      if (seen) add(seen, value, stored[j]!)
-      else this.columns[j] = firstSeen(value, stored[j]!)
+      if (seen) add(seen, value)
+      else this.columns[j] = firstSeen(value)
     }
     this.rows++
   }
@@ -49,11 +49,19 @@ export class ColumnRemarks {
    */
   seeColumn(feature: number, values: Float32Array | Float64Array, from: number, rows: number, isExact: boolean): void {
     if (rows === 0) return
-    this.columns[feature] ??= firstSeen(values[from]!, Math.fround(values[from]!))
+    this.columns[feature] ??= firstSeen(values[from]!)
     const seen = this.columns[feature]
     const end = from + rows
     // Of numbers that float32 holds and that are not whole, no remark is made.
-    for (let i = from; i < end && (seen.isWhole || !isExact); i++) add(seen, values[i]!, Math.fround(values[i]!))
+    for (let i = from; i < end && (seen.isWhole || !isExact); i++) add(seen, values[i]!)
+  }
+
+  /** The numbers of each feature. */
+  ranges(): FeatureRange[] {
+    return this.columns.map(({ min, max, error, merged, changed }) => {
+      const isLossy = max > min && (error > LOST.range * (max - min) || merged > LOST.neighbours * this.rows)
+      return { min, max, changed: isLossy ? changed : undefined }
+    })
   }
 
   /** Counts rows whose columns were given to `seeColumn`. */
@@ -62,45 +70,37 @@ export class ColumnRemarks {
   }
 
   /**
-   * Returns what the user should know.
+   * Returns a remark on columns that number the rows.
    *
    * @param titleOf the name or the index of the column of a feature
+   * @param offsetOf what was subtracted from it
    */
-  remarks(titleOf: (feature: number) => string): string[] {
-    return [this.lostDigits(titleOf), this.rowNumbers(titleOf)].filter((remark) => remark !== undefined)
-  }
-
-  private lostDigits(titleOf: (feature: number) => string): string | undefined {
-    const found = this.columns.flatMap((seen, j) => (this.losesDigits(seen) ? [j] : []))
-    if (found.length === 0) return undefined
-    const { changed } = this.columns[found[0]!]!
-    const [columns, loses, it] = found.length === 1 ? ['column', 'loses', 'its'] : ['columns', 'lose', 'their']
-    const example = `${changed} becomes ${Math.fround(changed)}`
-    return (
-      `the ${columns} ${someOf(found.map(titleOf))} ${loses} digits, because features are float32: ${example}; ` +
-      `subtract ${it} smallest value in the file, or leave the ${columns} out with drop`
-    )
-  }
-
-  private losesDigits({ min, max, error, merged }: Seen): boolean {
-    return max > min && (error > LOST.range * (max - min) || merged > LOST.neighbours * this.rows)
-  }
-
-  private rowNumbers(titleOf: (feature: number) => string): string | undefined {
+  rowNumbers(titleOf: (feature: number) => string, offsetOf: (feature: number) => number): string | undefined {
     const found = this.columns.flatMap((seen, j) => (numbersRows(seen, this.rows) ? [j] : []))
     if (found.length === 0) return undefined
     const { min, max } = this.columns[found[0]!]!
+    const offset = offsetOf(found[0]!)
     const [columns, numbers, says] = found.length === 1 ? ['column', 'numbers', 'says'] : ['columns', 'number', 'say']
     return (
-      `the ${columns} ${someOf(found.map(titleOf))} ${numbers} the rows (each whole number from ${min} to ${max} once); ` +
+      `the ${columns} ${someOf(found.map(titleOf))} ${numbers} the rows (each whole number from ${min + offset} to ${max + offset} once); ` +
       `if that ${says} nothing about an example, leave the ${columns} out with drop`
     )
   }
 }
 
-function firstSeen(value: number, stored: number): Seen {
+/** What the numbers of a feature are as float32. */
+export interface FeatureRange {
+  /** The smallest number. */
+  readonly min: number
+  /** The largest number. */
+  readonly max: number
+  /** The number that float32 changes most, if the column loses digits by it. */
+  readonly changed: number | undefined
+}
+
+function firstSeen(value: number): Seen {
   const isWhole = Number.isInteger(value)
-  const error = Math.abs(value - stored)
+  const error = Math.abs(value - Math.fround(value))
   return {
     first: value,
     last: value,
@@ -115,7 +115,8 @@ function firstSeen(value: number, stored: number): Seen {
   }
 }
 
-function add(seen: Seen, value: number, stored: number): void {
+function add(seen: Seen, value: number): void {
+  const stored = Math.fround(value)
   if (value < seen.min) seen.min = value
   if (value > seen.max) seen.max = value
   if (seen.isWhole) {

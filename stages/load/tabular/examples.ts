@@ -17,6 +17,7 @@ import { tablesForModel } from './for-model.js'
 import { type ExamplesOfRows, layoutOfRows } from './layout.js'
 import type { TabularOptions } from './options.js'
 import { piecesOf } from './pieces.js'
+import { readings } from './readings.js'
 import type { RowBlocks } from './row-blocks.js'
 import { TableRows } from './table-rows.js'
 
@@ -60,9 +61,16 @@ export async function* tabularExamples<O extends TabularOptions>(
     return yield* tablesForModel(options, readModelInputs(options.model), context, readAll)
   const isInPieces = context.asked.some(({ pieces }) => pieces) && !context.parallel.isDivided
   const spill = isInPieces && context.directory !== '' ? () => new SpillFile(context) : undefined
-  const rows = new TableRows(options, context, undefined, { spill })
+  const { first, second } = readings(context)
+  let rows = new TableRows(options, first, undefined, { spill })
   try {
-    const ends = await readAll(rows, context)
+    let ends = await readAll(rows, first)
+    const offsets = rows.offsetsFor(context)
+    if (offsets.length > 0) {
+      rows.rows!.clear()
+      rows = new TableRows(options, second, undefined, { spill }, offsets)
+      ends = await readAll(rows, second)
+    }
     const { classes, classOf } = rows.labels.classes(context)
     const stored = rows.rows!
     await stored.settle(context)

@@ -45,8 +45,8 @@ export function keysOf(columns: Columns, column: number): string[] {
 /** Throws a PipelineError `DATA` if an option has a rule for a column that does not exist. */
 export function checkRules(path: string, columns: Columns, options: TabularOptions): void {
   const keys = new Set(columns.features.flatMap((column) => keysOf(columns, column)))
-  const { types, missing, text } = options
-  for (const [option, rules] of Object.entries({ types, missing, text })) {
+  const { types, missing, text, offsets } = options
+  for (const [option, rules] of Object.entries({ types, missing, text, offsets })) {
     if (typeof rules !== 'object' || Object.hasOwn(rules, 'constant')) continue
     const wrong = Object.keys(rules).filter((key) => key !== '*' && !keys.has(key))
     if (wrong.length > 0)

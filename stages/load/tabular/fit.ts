@@ -87,15 +87,17 @@ function finderFor(column: StoredColumn, fitting: Fitting): Finder {
 
 /** A column of numbers whose missing cells, if there may be some, become a constant. */
 function numberColumn({ cells, name }: StoredColumn, { path }: Fitting): FittedColumn {
-  const { rules, lookup } = cells
+  const { rules, lookup, offset } = cells
   const { missing } = rules
-  if (typeof missing !== 'object') return { column: { kind: 'number', name }, lookup, fill: Number.NaN }
-  return filled(cells, name, constantNumber(missing.constant, `${path}: column ${rules.title}`))
+  if (typeof missing === 'object')
+    return filled(cells, name, constantNumber(missing.constant, `${path}: column ${rules.title}`))
+  return { column: { kind: 'number', name, ...(offset !== 0 && { offset }) }, lookup, fill: Number.NaN }
 }
 
-function filled({ rules, lookup }: ColumnCells, name: string, value: number): FittedColumn {
+/** @param value what a missing cell is read as */
+function filled({ rules, lookup, offset }: ColumnCells, name: string, value: number): FittedColumn {
   const fill = rules.bytes ? Math.round(value) : value
-  return { column: { kind: 'number', name, fill }, lookup, fill }
+  return { column: { kind: 'number', name, fill, ...(offset !== 0 && { offset }) }, lookup, fill: fill - offset }
 }
 
 function constantNumber(constant: number | string, title: string): number {
@@ -135,7 +137,7 @@ class Fill implements Finder {
     const { path, split } = this.fitting
     const { cells, name } = this.column
     const value = this.statistic.value(`${path}: column ${cells.rules.title}`)
-    if (value !== undefined) return filled(cells, name, value)
+    if (value !== undefined) return filled(cells, name, value + cells.offset)
     throw new PipelineError(
       'DATA',
       `${path}: column ${cells.rules.title}: no row of the split ${split} has a value, so there is no ${this.name}; leave the column out with drop`,

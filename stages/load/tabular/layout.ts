@@ -42,7 +42,9 @@ export function layoutOfRows(
   const encoder = rows.isWhole ? wholeRows(rows.rows!) : new RowEncoder(fitted)
   const shape = shapeOf(rows, encoder.width, options, model)
   const columns = fitted.flatMap((each) => (each ? [each.column] : []))
-  const isPlain = columns.every((column) => column.kind === 'number' && column.fill === undefined)
+  const isPlain = columns.every(
+    (column) => column.kind === 'number' && column.fill === undefined && column.offset === undefined,
+  )
   const isNamed = !rows.isWhole && (rows.columnNames !== undefined || !isPlain)
   const type = (rows.isWhole ? rows.rows!.type : model ? model.type : options.type) ?? 'float32'
   const layout = {

@@ -69,7 +69,8 @@ export class NumberTile {
       const numbers = cells[j]!
       this.missing[j] = 0
       this.isExact[j] = isExact(numbers) ? 1 : 0
-      if (numbers instanceof Float32Array && !bytes && areFloats(numbers, first, first + rows)) {
+      const { offset } = column
+      if (numbers instanceof Float32Array && !bytes && offset === 0 && areFloats(numbers, first, first + rows)) {
         this.numbersOf[j] = numbers
         this.starts[j] = first
         continue
@@ -77,11 +78,15 @@ export class NumberTile {
       this.numbersOf[j] = values
       this.starts[j] = 0
       if (!copyNumbers(numbers, first, rows, values)) return false
+      if (offset !== 0) {
+        for (let i = 0; i < rows; i++) values[i] = values[i]! - offset
+        this.isExact[j] = 0
+      }
       const wrong = bytes ? countNoBytes(values, rows) : countNoFloats(values, rows)
       this.missing[j] = wrong
-      if (wrong === 0) continue
       // Missing cells are the only others that may be here.
-      if (model || missing === 'error' || countMissing(values, rows) !== wrong) return false
+      if (wrong > 0 && (model || missing === 'error' || countMissing(values, rows) !== wrong)) return false
+      if (wrong === 0) continue
       if (column.dropsRows) markMissing(values, rows, this.isOut)
     }
     for (let j = 0; j < this.width; j++) columns[j]!.missing += this.missing[j]!

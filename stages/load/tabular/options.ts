@@ -35,6 +35,9 @@ export type TextPolicy = z.output<typeof textPolicy>
 /** Texts that mean that a cell has no value. */
 const MISSING_TEXTS = ['', '?', 'NA', 'N/A', 'n/a', '<NA>', '#N/A', 'NaN', 'nan', 'NULL', 'null']
 
+/** The largest offset: what plain numbers of a file become by it is then finite as float32. */
+export const MOST_OFFSET = 1e38
+
 const SPLITS = { train: 0.7, validation: 0.15, test: 0.15 }
 
 /** The options of every load stage whose data has columns. */
@@ -95,6 +98,12 @@ export const tabular = {
     .array(z.string())
     .default(MISSING_TEXTS)
     .describe('Texts that mean that a cell has no value. Blanks around cells do not count.'),
+  offsets: z
+    .record(z.string(), z.number().min(-MOST_OFFSET).max(MOST_OFFSET))
+    .default({})
+    .describe(
+      'What is subtracted from the numbers of columns, by name or index, in float64, before they become float32; "*" for the others. The model keeps it. Default: the smallest number of a column that would lose digits otherwise, such as times since 1970; else 0.',
+    ),
   text: z
     .union([textPolicy, z.record(z.string(), textPolicy)])
     .default('error')
@@ -152,10 +161,12 @@ export const tabularSources = ({ path, files }: Pick<TabularOptions, 'path' | 'f
 export function tabularFacts({ options, problem }: Pick<Checking<TabularOptions>, 'options' | 'problem'>): {
   examples: Facts
 } {
-  const { shape, classes, merge, drop, select, model, type, missing, weight } = options
+  const { shape, classes, merge, drop, select, model, type, missing, offsets, weight } = options
   if (select && drop.length > 0) problem('drop', 'expected one of "select" and "drop"')
   if (type === 'uint8' && policies(missing).some((each) => typeof each === 'object' && !isByte(each.constant)))
     problem('missing', 'expected constants that are whole numbers from 0 to 255, because of type: uint8')
+  if (type === 'uint8' && Object.keys(offsets).length > 0)
+    problem('offsets', 'bytes lose no digits; leave offsets out, or type: uint8')
   if (model !== undefined) {
     for (const key of ['fractions', 'shape', 'classes'] as const)
       if (options[key] !== undefined)

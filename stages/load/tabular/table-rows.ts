@@ -14,6 +14,7 @@ import { type Columns, chooseColumns, columnsOfModel, columnTitle } from './colu
 import { checkColumns, checkRules, type FileColumns, type FirstFile, keysOf } from './file-columns.js'
 import { GroupKeys } from './group-keys.js'
 import { LabelCodes } from './label-codes.js'
+import { LostDigits, type Offset } from './lost-digits.js'
 import { NumberTile } from './number-tile.js'
 import { missingPolicy, ruleFor, type TabularOptions, textPolicyOf } from './options.js'
 import type { RowType, RowValues } from './row-block.js'
@@ -71,9 +72,21 @@ export class TableRows {
   private areNumbers = true
 
   private readonly outlet: RowOutlet
+  private readonly lost = new LostDigits()
+  private readonly offsets: ReadonlyMap<number, number>
 
-  /** @param outlet where rows go that need not stay in memory */
-  constructor(options: TabularOptions, context: StageContext, model?: ModelInputs, outlet: RowOutlet = {}) {
+  /**
+   * @param outlet where rows go that need not stay in memory
+   * @param offsets what an earlier reading found that has to be subtracted from features
+   */
+  constructor(
+    options: TabularOptions,
+    context: StageContext,
+    model?: ModelInputs,
+    outlet: RowOutlet = {},
+    offsets: readonly Offset[] = [],
+  ) {
+    this.offsets = new Map(offsets.map(({ feature, offset }) => [feature, offset]))
     this.options = options
     this.context = context
     this.outlet = outlet
@@ -311,10 +324,10 @@ export class TableRows {
     if (code === undefined || !isKept) return
     const stored = this.rows!.add(code, number, weight === undefined ? 1 : weightOf(weight, place))
     stored.set(this.values)
-    if (this.areNumbers) this.remarks.see(this.values, stored)
+    if (this.areNumbers) this.remarks.see(this.values)
     else {
       for (let j = 0; j < stored.length; j++) this.numbers[j] = this.cells[j]!.numberOf(this.values[j]!)
-      this.remarks.see(this.numbers, stored)
+      this.remarks.see(this.numbers)
     }
   }
 
@@ -328,10 +341,30 @@ export class TableRows {
     this.rowsBefore = this.count
     this.columns = undefined
     if (this.isWhole) return
-    const titleOf = (feature: number): string => columnTitle(columns, columns.features[feature]!)
-    const found = this.model ? [] : this.remarks.remarks(titleOf).map((text) => `${path}: ${text}`)
-    for (const note of [...notes, ...found]) if (note !== undefined) context.note(note)
+    const found = this.model ? undefined : this.remarks.rowNumbers(this.titleOf, this.offsetOf)
+    for (const note of [...notes, found && `${path}: ${found}`]) if (note !== undefined) context.note(note)
+    this.lost.add(path, this.remarks.ranges())
   }
+
+  /**
+   * What must be subtracted from features when all files are read again, so that they keep their digits. Adds notes on it, and
+   * on those that lose digits all the same. Call it after all files.
+   */
+  offsetsFor(context: StageContext): Offset[] {
+    const { first, options, lost, titleOf } = this
+    if (!first || this.isWhole) return []
+    const { columns } = first
+    const isGiven = (j: number): boolean =>
+      ruleFor(options.offsets, keysOf(columns, columns.features[j]!)) !== undefined
+    const isNumber = (j: number): boolean => this.cells[j]!.kind === 'number' || this.cells[j]!.kind === 'open'
+    const offsets = lost.offsets(titleOf, (j) => isNumber(j) && !isGiven(j))
+    for (const note of [lost.noteOn(offsets), lost.noteOnOthers(offsets, titleOf, this.offsetOf)])
+      if (note !== undefined) context.note(note)
+    return offsets
+  }
+
+  private readonly titleOf = (feature: number): string => this.cells[feature]!.rules.title
+  private readonly offsetOf = (feature: number): number => this.cells[feature]!.offset
 
   private makeColumns(path: string, columns: Columns, file: FileColumns): void {
     const { options, model } = this
@@ -371,6 +404,7 @@ export class TableRows {
       maxCategories: Math.max(options.maxCategories, declared?.categories?.length ?? 0),
       decimal: file.decimal ?? '.',
       bytes: (model ? model.type : options.type) === 'uint8',
+      offset: ruleFor(options.offsets, keys) ?? this.offsets.get(feature) ?? 0,
       declared: type === 'category' ? declared?.categories : undefined,
       model: model?.columns?.[feature] ?? (model && { kind: 'number', name: columnTitle(columns, column) }),
     }

@@ -1,11 +1,7 @@
 import t from 'tap'
-import {
-  columnInfosOf,
-  mergeMetricInfos,
-  metricInfoByName,
-  storedMetricInfos,
-} from '../../../dist/pipeline/wires/metric-info.js'
+import { columnInfosOf, mergeMetricInfos, metricInfoByName } from '../../../dist/pipeline/wires/metric-info.js'
 import type { MetricInfo } from '../../../dist/pipeline/wires/metrics.js'
+import { storedMetricInfos } from '../../../dist/pipeline/wires/stored-metric-infos.js'
 
 const f1: MetricInfo = { split: 'validation', name: 'f1', title: 'F1', unit: 'share', better: 'higher' }
 

@@ -1,8 +1,9 @@
 import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import t from 'tap'
-import { storedMetricInfos } from '../../../dist/pipeline/wires/metric-info.js'
-import { isBetter, metricInfosOf, metricsRows, metricsTable } from '../../../dist/pipeline/wires/metrics.js'
+import { isBetter } from '../../../dist/pipeline/wires/metric-info.js'
+import { metricInfosOf, metricsRows, metricsTable } from '../../../dist/pipeline/wires/metrics.js'
 import { positionOf } from '../../../dist/pipeline/wires/position.js'
+import { storedMetricInfos } from '../../../dist/pipeline/wires/stored-metric-infos.js'
 
 const position = { epoch: 2, step: 7, epochs: 3, steps: 5 }
 const metrics = { train_loss: 0.1 + 0.2, train_cost: Number.POSITIVE_INFINITY, test_loss: Number.NaN, tiny: 5e-324 }

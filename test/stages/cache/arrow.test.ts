@@ -261,6 +261,22 @@ t.test('a CSV file larger than the memory is cached, trained on and predicted in
   t.strictSame(bytes, whole.bytes)
 })
 
+t.test('rows are divided in windows in front of the cache and behind it', async (t) => {
+  const file = written(t)
+  const text = readFileSync(file, 'utf8')
+  const [cache] = / {2}- use: cache\/arrow\n.*\n/.exec(text)!
+  const split = '  - use: split/rows\n    with: { fractions: { train: rest, more: 0.3 }, stratify: true, seed: 4 }\n'
+  const places = { none: split, behind: cache + split, 'in front': split + cache }
+  let whole: string[] | undefined
+  for (const [place, stages] of Object.entries(places)) {
+    writeFileSync(file, text.replace(cache, stages))
+    const { bytes, notes } = await ran(file, place, place === 'none' ? [] : ['memory=1MB'])
+    whole ??= bytes
+    t.strictSame(bytes, whole, place)
+    if (place !== 'none') t.match(notes, /(rows|arrow): read in windows of at most \d+ KiB: .*train/, place)
+  }
+})
+
 t.test('a stage that takes all rows of a split in its file is refused, a figure is left out with a note', async (t) => {
   const cases = [
     [
@@ -271,7 +287,7 @@ t.test('a stage that takes all rows of a split in its file is refused, a figure 
       '  - use: sink/predictions\n    from: { parameters: model, examples: examples }\n    with: { split: train, path: p }',
       'sink/predictions',
     ],
-    ['  - use: split/rows\n    from: arrow\n    with: { fractions: { train: rest, other: 10 } }', 'split/rows'],
+    ['  - use: check/sample\n    from: arrow\n    with: { examples: 10 }', 'check/sample'],
   ] as const
   for (const [more, stage] of cases) {
     const file = tabled(t, more)

@@ -263,7 +263,7 @@ t.test('load/csv notes what is probably not what it seems', async (t) => {
       `time,class\n${rows(20, (i) => `${1700000000 + 3 * i * i},${i % 2}`)}`,
       '',
       [
-        /^FILE: the column time loses digits, because features are float32: 1700000\d+ becomes 1700000\d+; subtract its smallest/,
+        /^FILE: features are time − 1700000000, in float64, because float32 would lose digits: 1700000\d+ would become 1700000\d+; the model/,
       ],
     ],
     [
@@ -541,7 +541,7 @@ t.test('load/csv rejects wrong options before any data is read', async (t) => {
     ],
     [
       'path: a.csv, seperator: ";"',
-      'pipeline.yaml:3:26  stages[0] load/csv: unknown option "seperator"; options: path, fractions, seed, stratify, assign, group, folds, fold, to, files, label, drop, select, types, missing, missingTexts, text, unseen, maxCategories, classes, merge, shape, type, weight, model, header, skip, delimiter, decimal, encoding',
+      'pipeline.yaml:3:26  stages[0] load/csv: unknown option "seperator"; options: path, fractions, seed, stratify, assign, group, folds, fold, to, files, label, drop, select, types, missing, missingTexts, offsets, text, unseen, maxCategories, classes, merge, shape, type, weight, model, header, skip, delimiter, decimal, …',
     ],
     [
       'path: a.csv, fractions: { train: 0.9, test: 0.2 }',

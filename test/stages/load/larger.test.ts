@@ -17,9 +17,14 @@ const WIDTH = 30
 const random = randomStream(1, 'test', 'rows')
 const names = Array.from({ length: WIDTH }, (_, j) => `x${j}`)
 
+/** What is in a column whose numbers have more digits than float32. */
+const FAR = 1e9
+
 /** Columns of numbers, one in fifty of them missing; few different whole numbers in the first one. */
 const numbers = names.map((_, j) =>
-  Array.from({ length: ROWS }, () => (random.below(50) === 0 ? null : random.below(j === 0 ? 5 : 100_000) / 8)),
+  Array.from({ length: ROWS }, () =>
+    random.below(50) === 0 ? null : (j === 2 ? FAR : 0) + random.below(j === 0 ? 5 : 100_000) / 8,
+  ),
 )
 const colours = Array.from({ length: ROWS }, () => ['red', 'green', 'blue', null][random.below(4)]!)
 const groups = Array.from({ length: ROWS }, () => `g${random.below(40)}`)

@@ -70,7 +70,9 @@ t.test('float64 columns whose digits float32 loses are told, in every format', a
   for (const [column, expected] of [
     [
       times,
-      [/the column time loses digits, because features are float32: 17000\d+ becomes 17000\d+; subtract its smallest/],
+      [
+        /features are time − 1700000000, in float64, because float32 would lose digits: 17000\d+ would become 17000\d+;/,
+      ],
     ],
     [small, []],
   ] as const) {

@@ -1,32 +1,21 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Field, Table } from 'apache-arrow'
-import {
-  ArrowFileBytes,
-  countsOf,
-  examplesTable,
-  fieldsOf,
-  kernelRows,
-  layoutOf,
-  newPerRow,
-  type PerRow,
-  type PerRowName,
-  PipelineError,
-  perRowColumns,
-  type StageContext,
-  slicePerRow,
-  splitOf,
-  turn,
-  widthOf,
-} from '../../pipeline/stage-kit.js'
-import type { Block, SplitFile } from './split-file.js'
+import { widthOf } from '../../kernels/network-shape.js'
+import { PipelineError } from '../base/errors.js'
+import type { StageContext } from '../stage/context.js'
+import { turn } from '../stage/turn.js'
+import { ArrowFileBytes } from '../wires/arrow-internals.js'
+import { countsOf, examplesTable, fieldsOf, kernelRows, layoutOf, splitOf } from '../wires/examples.js'
+import { newPerRow, type PerRow, type PerRowName, perRowColumns, slicePerRow } from '../wires/per-row.js'
+import type { RowFile, RowFileBlock } from './row-file.js'
 
 /** Bytes of a record batch. */
 const BLOCK = 4 << 20
 
 /** Writes the rows of a split as an Arrow file of equal record batches, so that every row has an address. */
-export class SplitWriter {
+export class RowFileWriter {
   private readonly name: string
   private readonly file: string
   private readonly descriptor: number
@@ -35,7 +24,7 @@ export class SplitWriter {
   private readonly perBlock: number
   private readonly perRow: PerRowName[]
   private readonly counts: number[]
-  private readonly blocks: Block[] = []
+  private readonly blocks: RowFileBlock[] = []
   private readonly arrow: ArrowFileBytes
   private readonly type: 'uint8' | 'float32'
   private values: Uint8Array | Float32Array
@@ -49,19 +38,24 @@ export class SplitWriter {
   /** Where the memory of the batch that is being written begins in the file. */
   private readonly places = new Map<ArrayBufferLike, number>()
 
-  /** @param like the first table of the split */
-  constructor(folder: string, index: number, like: Table) {
+  /**
+   * Throws the error of the system if there is such a file, or it cannot be made.
+   *
+   * @param like the first table of the split
+   * @param perBlock rows of a record batch; default: those of 4 MiB
+   */
+  constructor(path: string, like: Table, perBlock?: number) {
     const rows = kernelRows(like)
     this.name = splitOf(like)
-    this.file = `${index}.arrow`
+    this.file = basename(path)
     this.fields = fieldsOf(like)
     this.width = widthOf(layoutOf(like).shape)
     this.type = rows.values instanceof Uint8Array ? 'uint8' : 'float32'
     this.perRow = perRowColumns(rows)
     const bytes = this.width * (this.type === 'uint8' ? 1 : 4) + 4 + 4 * this.perRow.length
-    this.perBlock = Math.max(1, Math.floor(BLOCK / bytes))
+    this.perBlock = perBlock ?? Math.max(1, Math.floor(BLOCK / bytes))
     this.counts = layoutOf(like).classes.map(() => 0)
-    this.descriptor = openSync(join(folder, this.file), 'wx')
+    this.descriptor = openSync(path, 'wx')
     this.arrow = new ArrowFileBytes((bytes) => this.append(bytes))
     ;[this.values, this.labels, this.rest] = this.room()
   }
@@ -86,8 +80,8 @@ export class SplitWriter {
     }
   }
 
-  /** Writes what is left, and returns what the cache says of the file. */
-  finish(): SplitFile {
+  /** Writes what is left. Returns what a reader must know of the file. */
+  finish(): RowFile {
     if (this.filled > 0 || this.rows === 0) this.flush()
     this.arrow.finish()
     fsyncSync(this.descriptor)

@@ -1,0 +1,197 @@
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { Rows } from '../contract.js'
+import { packagePath } from '../places.js'
+
+/** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
+export interface Addon {
+  /** Starts `threads` threads for an instruction set (default: the best one of the processor). */
+  open(threads: number, isa: string | undefined): Handle
+  /** Ends the threads. */
+  close(kernels: Handle): void
+  /** The instruction set. */
+  detail(kernels: Handle): string
+  /** The number of threads. */
+  threads(kernels: Handle): number
+  /** How many bytes the array lies behind an address that the vectors are aligned to. */
+  misalignment(bytes: Uint8Array): number
+  /** Adds up each column of bytes: sums, sums of squares, smallest and largest values. */
+  moments(
+    kernels: Handle,
+    values: Uint8Array,
+    features: number,
+    sum: Float64Array,
+    squares: Float64Array,
+    min: Uint8Array,
+    max: Uint8Array,
+  ): void
+  /** Makes room for a linear map from features to classes; with `isInNetwork`, for a layer of a network. */
+  create(kernels: Handle, features: number, classes: number, isInNetwork: boolean): Handle
+  /** The bytes that `create` takes. */
+  memory(kernels: Handle, features: number, classes: number, isInNetwork: boolean): number
+  /** Frees what `create` made. */
+  release(classifier: Handle): void
+  /** Says that W and b have other values than the last call left there. */
+  loaded(classifier: Handle): void
+  /** Says that b alone has other values. */
+  loadedBias(classifier: Handle, W: Float32Array, b: Float32Array): void
+  /** Sets the map that standardises bytes; undefined for none. */
+  standardise(classifier: Handle, mean: Float64Array | undefined, scale: Float64Array | undefined): void
+  /** One step of softmax regression: changes W and b. Returns the mean loss before it. */
+  step(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    eta: number,
+    lambda: number,
+    ...rule: RuleArguments
+  ): number
+  /** Adds the gradient of some rows of a step to that of those before. */
+  accumulate(classifier: Handle, W: Float32Array, b: Float32Array, values: Rows['values'], labels: Int32Array): void
+  /** Writes the gradient of the rows that were accumulated, with the penalty. Returns their mean loss. */
+  gradient(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    lambda: number,
+    dW: Float32Array,
+    db: Float32Array,
+  ): number
+  /** Writes the sum of the losses of rows and the number of correct rows to `out`. */
+  evaluate(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    out: Float64Array,
+  ): void
+  /** Returns Σ W². */
+  penalty(classifier: Handle, W: Float32Array, b: Float32Array): number
+  /** Writes the scores of each row, `[rows, classes]`. */
+  logits(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    out: Float32Array | Float64Array,
+  ): void
+  /** Does what `accumulate` does, with the slopes by the outputs, `[rows, classes]`, given. */
+  accumulateSlopes(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    slopes: Float32Array,
+  ): void
+  /** One step of a layer, with the slopes by its outputs, `[rows, units]`, given. */
+  stepSlopes(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    slopes: Float32Array,
+    eta: number,
+    lambda: number,
+    ...rule: RuleArguments
+  ): void
+  /** Writes the outputs of a layer, `[rows, units]`, through ReLU if that is asked for. */
+  outputs(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    values: Rows['values'],
+    labels: Int32Array,
+    out: Float32Array,
+    isRelu: boolean,
+  ): void
+  /** Writes the slopes by the inputs of a layer, `[rows, inputs]`; 0 where `relu` is not positive. */
+  inputSlopes(
+    classifier: Handle,
+    W: Float32Array,
+    b: Float32Array,
+    slopes: Float32Array,
+    rows: number,
+    out: Float32Array,
+    relu: Float32Array | undefined,
+  ): void
+}
+
+/** A rule other than plain descent: its numbers, the state of W, and where the gradient by b goes. */
+export type RuleArguments = [] | [numbers: Float64Array, first: Float32Array, second: Float32Array, db: Float32Array]
+
+/** The functions of the addon. One that was built from other sources may lack some of them. */
+const functions = [
+  'open',
+  'close',
+  'detail',
+  'threads',
+  'misalignment',
+  'moments',
+  'create',
+  'memory',
+  'release',
+  'loaded',
+  'loadedBias',
+  'standardise',
+  'step',
+  'accumulate',
+  'gradient',
+  'evaluate',
+  'penalty',
+  'logits',
+  'accumulateSlopes',
+  'stepSlopes',
+  'inputSlopes',
+  'outputs',
+] as const satisfies readonly (keyof Addon)[]
+
+export type Handle = { readonly handle: unique symbol }
+
+/** The folder of `binding.gyp`. */
+const home = packagePath('kernels/native')
+
+/** The addon, or the reason why this machine has none. */
+type Loaded = { readonly addon: Addon } | { readonly missing: string }
+
+let loaded: Loaded | undefined
+
+/** Loads the addon, once. */
+export function loadAddon(): Loaded {
+  loaded ??= find()
+  return loaded
+}
+
+function find(): Loaded {
+  const require = createRequire(import.meta.url)
+  const reasons = []
+  for (const folder of [`prebuilds/${process.platform}-${process.arch}/`, 'build/Release/']) {
+    for (const name of addonsIn(join(home, folder))) {
+      const path = join(home, folder, name)
+      try {
+        const addon = require(path) as Partial<Addon>
+        const lacking = functions.find((name) => typeof addon[name] !== 'function')
+        if (lacking === undefined) return { addon: addon as Addon }
+        reasons.push(`${path}: it is of another version, without "${lacking}"; "npm run build:native" builds it anew`)
+      } catch (error) {
+        reasons.push(`${path}: ${error instanceof Error ? error.message : error}`)
+      }
+    }
+  }
+  if (reasons.length > 0) return { missing: `the native kernels do not load: ${reasons.join('; ')}` }
+  return { missing: 'the native kernels are not built; "npm run build:native" builds them and shows what fails' }
+}
+
+function addonsIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).filter((name) => name.endsWith('.node'))
+  } catch {
+    return []
+  }
+}
