@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -23,7 +23,7 @@ const pipeline = `stages:
   - use: shuffle/batches
   - id: model
     use: gradient-step/network
-    with: { hidden: [1024], eta: 0.01, lambda: 0.001 }
+    with: { hidden: [512], eta: 0.01, lambda: 0.001 }
   - id: metrics
     use: evaluate/classification
     from: { parameters: model, examples: ready }
@@ -32,19 +32,22 @@ const pipeline = `stages:
     with: { path: metrics.csv }
 `
 
-/** Watches a chart, in the page: when it drew how many points, and when that could be seen. */
+/** Watches the first chart, in the page: when each of its points could be seen. */
 const watchPoints = `(() => {
   window.seen = []
-  const body = document.querySelector('section.chart table tbody')
-  let rows = body.children.length
+  let rows = 0
   new MutationObserver(() => {
+    const chart = document.querySelector('section.chart')
+    if (!chart) return
+    chart.querySelector('details').open = true
     const from = rows
-    rows = body.children.length
+    rows = chart.querySelectorAll('tbody tr').length
+    if (rows === from) return
     // A frame that begins after this one shows it.
     requestAnimationFrame(() => requestAnimationFrame(() => {
-      for (let i = from; i < rows; i++) window.seen[i] = Date.now()
+      for (let i = from; i < rows; i++) window.seen[i] ??= Date.now()
     }))
-  }).observe(body, { childList: true })
+  }).observe(document.body, { childList: true, subtree: true })
 })()`
 
 /**
@@ -58,20 +61,7 @@ export async function dashboardLive() {
   const started = []
   try {
     writeFileSync(join(folder, 'pipeline.yaml'), pipeline)
-    const out = join(folder, 'runs/live')
-    const run = execFile(process.execPath, [
-      program,
-      'run',
-      join(folder, 'pipeline.yaml'),
-      '--out',
-      out,
-      '--threads',
-      '1',
-    ])
-    const ended = new Promise((resolve) => run.on('exit', resolve))
-    started.push(run)
-    const grown = growths(join(out, 'metrics.csv'), ended)
-    while (!existsSync(join(out, 'metrics.csv'))) await wait(20)
+    mkdirSync(join(folder, 'runs'))
     const server = execFile(process.execPath, [program, 'dashboard', join(folder, 'runs'), '--no-open'])
     started.push(server)
     const url = await new Promise((resolve) => server.stdout.once('data', (text) => resolve(text.split('\n')[0])))
@@ -80,16 +70,18 @@ export async function dashboardLive() {
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()))
     page.on('pageerror', (error) => errors.push(error.message))
     await page.goto(url)
-    await page.getByLabel('Curves of live').check()
-    const chart = page.locator('section.chart').first()
-    await chart.locator('summary').click()
-    await chart.locator('tbody').waitFor()
     await page.evaluate(watchPoints)
+    const out = join(folder, 'runs/live')
+    const args = ['run', join(folder, 'pipeline.yaml'), '--out', out, '--threads', '1']
+    const run = execFile(process.execPath, [program, ...args])
+    started.push(run)
+    const grown = growths(join(out, 'metrics.csv'), new Promise((resolve) => run.on('exit', resolve)))
+    await page.getByLabel('Curves of live').check()
     const times = await grown
-    await chart.locator(`tbody tr:nth-child(${EPOCHS})`).waitFor()
+    await page.locator(`section.chart tbody tr:nth-child(${EPOCHS})`).first().waitFor()
     await wait(500)
     const seen = await page.evaluate('window.seen')
-    const delays = seen.flatMap((at, i) => (at && times[i] ? [at - times[i]] : []))
+    const delays = seen.flatMap((at, i) => (at && times[i] ? [Math.round(at - times[i])] : []))
     const sorted = [...delays].sort((a, b) => a - b)
     const spacing = median(times.slice(1).map((time, i) => time - times[i]))
     console.log(
@@ -122,14 +114,13 @@ async function growths(file, ended) {
   let isOver = false
   ended.then(() => (isOver = true))
   for (let size = -1; ; await wait(2)) {
-    const now = statSync(file, { throwIfNoEntry: false })?.size ?? -1
-    if (now === size) {
+    const now = statSync(file, { throwIfNoEntry: false })
+    if (!now || now.size === size) {
       if (isOver) return times
       continue
     }
-    size = now
-    const at = Date.now()
+    size = now.size
     const rows = readFileSync(file, 'utf8').split('\n').length - 2
-    for (let i = times.length; i < rows; i++) times[i] = at
+    for (let i = times.length; i < rows; i++) times[i] = now.mtimeMs
   }
 }

@@ -74,15 +74,18 @@ export const errorCodes: Readonly<Record<ErrorCode, CodeExplanation>> = {
     fix: 'millrace --debug run … shows where. millrace/testing runs one stage alone.',
   },
   KERNEL: {
-    meaning: 'The arithmetic is not available on this machine, could not get memory, or lost its GPU.',
+    meaning:
+      'The kernel, which does the arithmetic, is not available on this machine, could not get memory, or lost its GPU.',
     exit: 1,
     example:
       'pipeline.yaml:4:5  stages[2] gradient-step/softmax: cannot allocate 8000000000000 bytes: the machine does not have that ' +
       'much memory left; use fewer rows, features or classes, or a larger machine',
-    fix: 'millrace kernels says what this machine has. Without --kernel, the fastest that runs is taken.',
+    fix:
+      'millrace kernels says what this machine has. Without --kernel, the fastest that runs is taken. If memory is short: ' +
+      'fewer rows, features or classes, or a limit for the rows in memory (--memory).',
   },
   PARALLEL: {
-    meaning: 'The processes of one divided run do not agree, or one of them has ended.',
+    meaning: 'The processes of one divided run, its ranks, do not agree, or one of them has ended.',
     exit: 1,
     example: 'the ranks do not agree on stages[4] gradient-step/softmax: eta: rank 0 has 0.1, rank 1 has 0.2',
     fix: 'Start all ranks with the same command, the same version of Millrace and the same files.',
@@ -100,10 +103,10 @@ export const errorCodes: Readonly<Record<ErrorCode, CodeExplanation>> = {
     fix: 'The message says what was short. Free some of it, or allow the process more.',
   },
   ABORTED: {
-    meaning: 'The run was stopped by Ctrl-C, SIGTERM or SIGHUP. It has made a checkpoint.',
+    meaning: 'The run was stopped by Ctrl-C, SIGTERM or SIGHUP. If it had begun to train, it has made a checkpoint.',
     exit: 130,
     example: 'stopped before its end',
-    fix: 'millrace resume DIR goes on from there, with the same bytes as without the interruption.',
+    fix: 'millrace resume DIR goes on from there, and ends with the same bytes as a run that was not stopped.',
   },
   INTERNAL: {
     meaning: 'A defect of Millrace: an error that no code expected.',

@@ -7,6 +7,7 @@ import { addCompletionCommands } from './completion-commands.js'
 import { addEngineCommands } from './engine-commands.js'
 import { explainExtraArguments } from './extra-arguments.js'
 import { addListCommands } from './list-commands.js'
+import { withHint } from './missing-arguments.js'
 import { addModelCommands } from './model-commands.js'
 import { addPipelineCommands } from './pipeline-commands.js'
 import { addResultCommands } from './result-commands.js'
@@ -68,7 +69,14 @@ export function makeProgram(output: Output, args: readonly string[] = []): Comma
       // That an option which may be repeated has no value unless it is given goes without saying.
       optionDescription: (option) => new Help().optionDescription(option).replace(' (default: none)', ''),
     })
-    .configureOutput({ writeOut: output.write, writeErr: output.warn })
+    .configureOutput({
+      writeOut: output.write,
+      writeErr: output.warn,
+      outputError: (message, write) => {
+        const command = program.commands.find((each) => args.includes(each.name()))
+        write(withHint(message, args, command?.options.some(({ long }) => long === '--set') ?? false))
+      },
+    })
     .showSuggestionAfterError()
     .addHelpText(
       'after',

@@ -22,7 +22,8 @@ export async function reportCommand(directories: readonly string[], flags: Repor
     output.write(`${JSON.stringify({ files, bytes, verdicts })}\n`)
     return
   }
-  for (const { experiment, verdict } of verdicts) if (verdict) output.write(`${oneLine(experiment)}: ${verdict}\n`)
+  for (const { experiment, verdict } of verdicts)
+    if (verdict) output.write(`${oneLine(experiment)}, beside what was published: ${verdict}\n`)
   output.write(`${Math.ceil(bytes / 1024).toLocaleString('en')} kB in ${files[0]}\n`)
   if (flags.tables !== undefined) output.write(`${counted(files.length - 1, 'table')} in ${flags.tables}\n`)
 }

@@ -102,7 +102,7 @@ export function panelsOf(
       title: isLog ? `${title} (logarithmic)` : title,
       points: points((row, split) => onScale(metricOf(row, name, split))),
       scale: isLog ? 'log' : 'linear',
-      ...(isShare && { format: '.0%' }),
+      ...(isShare && { format: '%' }),
     }
   }
   const isPenalised = series.some(({ rows, otherSeeds = [] }) =>

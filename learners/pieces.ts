@@ -1,4 +1,5 @@
 import {
+  counted,
   type Flow,
   isInFile,
   type OpenModel,
@@ -18,7 +19,7 @@ export function piecesOf(rows: Rows, split: string, features: number, model: Ope
   if (values.length !== labels.length * features)
     throw new PipelineError(
       'DATA',
-      `the parameters are for ${features} features, the split "${split}" has ${values.length / labels.length}`,
+      `the parameters are for ${counted(features, 'feature')}, the split "${split}" has ${values.length / labels.length}`,
     )
   return slices(rows, model.rowsPerCall)
 }

@@ -16,8 +16,9 @@ export function dataTable(
   )
   const cell = (cell: Cell, i: number): Html => {
     const marks = cell.notes && cell.notes.length > 0 && html`<sup>${cell.notes.join(', ')}</sup>`
-    if (i === 0) return html`<th scope="row">${content(cell)}${marks}</th>`
-    return html`<td${columns[i]!.isNumeric && html` class="number"`}>${content(cell)}${marks}</td>`
+    const place = columns[i]!.isNumeric && html` class="number"`
+    if (i === 0) return html`<th scope="row"${place}>${content(cell)}${marks}</th>`
+    return html`<td${place}>${content(cell)}${marks}</td>`
   }
   return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table data-table="${id}">
 <caption><span>${caption}</span></caption>

@@ -1,3 +1,4 @@
+import { counted } from '../pipeline/base/words.js'
 import { hasInside } from '../pipeline/files/inside.js'
 import { comparedFiles, differingFiles } from './compared-files.js'
 import type { StoredRecord } from './record.js'
@@ -129,7 +130,9 @@ export function changesBetween(before: StoredRecord, after: StoredRecord, defini
     const now = sources.get(path) ?? after.data.find((source) => source.sha256 === sha256 && sources.has(source.path))
     if (!now) changes.push(`data: ${path} was read, is not any more`)
     else if (now.sha256 !== sha256)
-      changes.push(`data: ${path} was ${bytes} bytes, SHA-256 ${sha256}; is ${now.bytes} bytes, ${now.sha256}`)
+      changes.push(
+        `data: ${path} was ${counted(bytes, 'byte')}, SHA-256 ${sha256}; is ${counted(now.bytes, 'byte')}, ${now.sha256}`,
+      )
     sources.delete(now?.path ?? path)
   }
   for (const path of sources.keys()) changes.push(`data: ${path} was not read, is now`)

@@ -70,7 +70,7 @@ function parametersTable({ experiments }: Report): DataTable {
     caption: 'Parameters of the experiments',
     columns: [
       { name: 'Experiment' },
-      ...['seed', 'n_batch', 'n_epochs', 'lambda', 'eta'].map(numeric),
+      ...['seed', 'batch size', 'epochs', 'lambda', 'eta'].map(numeric),
       ...words.map((name) => ({ name })),
       ...(isWhole ? [] : [{ name: 'status' }]),
     ],

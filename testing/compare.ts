@@ -1,5 +1,5 @@
 import { didYouMean } from '../pipeline/base/nearest.js'
-import { show } from '../pipeline/base/words.js'
+import { counted, show } from '../pipeline/base/words.js'
 import type { Condition, ExpectedCell, Tolerance } from '../pipeline/definition/tests.js'
 import type { Cell, CellRow } from './cells.js'
 import { shortest } from './numbers.js'
@@ -36,7 +36,8 @@ export function cellProblem(
 
 function listProblem(expected: readonly ExpectedCell[], got: Cell, tolerance?: Tolerance) {
   if (!isList(got)) return { message: `expected a list of ${expected.length}, got ${showCell(got)}` }
-  if (got.length !== expected.length) return { message: `expected ${expected.length} numbers, got ${got.length}` }
+  if (got.length !== expected.length)
+    return { message: `expected ${counted(expected.length, 'number')}, got ${got.length}` }
   const index = expected.findIndex((value, i) => !fits(value, got[i]!, tolerance))
   if (index < 0) return undefined
   return { index, message: `expected ${inWords(expected[index]!, tolerance)}, got ${showCell(got[index]!)}` }

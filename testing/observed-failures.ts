@@ -25,10 +25,10 @@ export function compareObserved(
     ['tables', tables, observed.tables],
   ] as const)
     if (expected !== undefined && cellProblem(expected, got)) {
-      const noun = key === 'count' ? 'rows' : 'tables'
+      const noun = key === 'count' ? 'row' : 'table'
       fail(
         key,
-        `${place}: expected ${inWords(expected)} ${noun}, got ${got}`,
+        `${place}: expected ${several(expected, noun)}, got ${got}`,
         typeof expected === 'number' ? { update: update([key], got) } : {},
       )
     }
@@ -71,7 +71,7 @@ function compareSplits(
     if (cellProblem(expected, got.get(name)!))
       fail(
         `splits.${name}`,
-        `${place}: expected ${inWords(expected)} rows of ${name}, got ${got.get(name)}`,
+        `${place}: expected ${several(expected, 'row')} of ${name}, got ${got.get(name)}`,
         typeof expected === 'number' ? { update: update(['splits', name], got.get(name)) } : {},
       )
 }
@@ -130,4 +130,10 @@ function rowInWords(row: ExpectedRow): string {
   return `{ ${Object.entries(row)
     .map(([name, cell]) => `${name}: ${inWords(cell)}`)
     .join(', ')} }`
+}
+
+/** An expected number of things in words: `1 row`, `more than 1 table`, `from 2 to 3 rows`. */
+function several(expected: ExpectedCell, noun: string): string {
+  const words = inWords(expected)
+  return counted(/(^|\s)1$/.test(words) ? 1 : 2, noun, words)
 }

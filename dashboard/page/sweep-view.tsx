@@ -133,7 +133,7 @@ function Parallel({
   const done = points.filter((point) => metricOf(point, metric) !== undefined).slice(0, MOST.lines)
   if (done.length === 0) return <p class="empty">No point has this metric yet.</p>
   const axes = [...names, metric]
-  const [width, height] = [Math.max(350, axes.length * 130 - 40), 260]
+  const [width, height] = [Math.max(350, axes.length * 150 - 60), 260]
   const scales = axes.map((name) => {
     const values = done.map((point) => (name === metric ? point.final[metric] : point.settings[name]))
     const isNumeric = values.every((value) => typeof value === 'number')

@@ -9,8 +9,43 @@ export function didYouMean(name: string, candidates: Iterable<string>): string {
   return best === undefined ? '' : `; did you mean "${cutName(best)}"?`
 }
 
-/** Returns the candidate most similar to `name`, or undefined if none is similar. */
-export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+/** What other programs call settings, in small letters without `_` and `-`, and what they are called here. */
+const words: Readonly<Record<string, readonly string[]>> = {
+  lr: ['eta'],
+  learningrate: ['eta'],
+  stepsize: ['eta'],
+  alpha: ['lambda'],
+  l2: ['lambda'],
+  weightdecay: ['lambda'],
+  batch: ['batchSize', 'size'],
+  batchsize: ['batchSize', 'size'],
+  maxiter: ['epochs'],
+  nepochs: ['epochs'],
+  numepochs: ['epochs'],
+  optimizer: ['update'],
+  units: ['hidden'],
+  hiddenlayersizes: ['hidden'],
+  classweight: ['classWeights'],
+  randomstate: ['seed'],
+  target: ['label'],
+  sep: ['delimiter'],
+  separator: ['delimiter'],
+  testsize: ['fractions'],
+  validationsplit: ['fractions'],
+}
+
+/** The candidate that another program calls `name`; of options with their stages (`model.eta`), too. */
+function translated(name: string, candidates: readonly string[]): string | undefined {
+  const word = name.toLowerCase().replaceAll(/[_-]/g, '')
+  const meant = Object.hasOwn(words, word) ? words[word]! : []
+  return candidates.find((candidate) => meant.includes(candidate.slice(candidate.lastIndexOf('.') + 1)))
+}
+
+/** Returns the candidate that `name` stands for elsewhere or that is most similar to it, or undefined if there is none. */
+export function nearest(name: string, all: Iterable<string>): string | undefined {
+  const candidates = [...all]
+  const known = translated(name, candidates)
+  if (known !== undefined) return known
   let best: string | undefined
   // Up to a third of the letters may differ. Two may differ in any name of four letters or more, one in shorter ones.
   const length = Math.min(name.length, MAX_LENGTH)

@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path'
 import { PipelineError } from '../base/errors.js'
 import { suggestion } from '../base/nearest.js'
 import { packagePath } from '../base/package.js'
-import { show } from '../base/words.js'
+import { cut, show } from '../base/words.js'
 
 /** The folder of the built-in pipelines. */
 export const builtInFolder = packagePath('configs')
@@ -16,13 +16,24 @@ export function builtInNames(): string[] {
     .sort()
 }
 
+/** What files of data are called. */
+const DATA = /\.(csv|tsv|jsonl|ndjson|parquet|arrows?|feather|arff|np[yz])(\.gz)?$/i
+
 /**
  * Returns the path of a definition. `name` is a file, relative to `folder`, or the name of a built-in pipeline
  * (`digits`, `cifar10/experiment-3`), or its last part (`experiment-3`). A name that ends in `.yaml` or `.yml` is
- * returned even if there is no such file. Throws a PipelineError `DEFINITION` for other names that are not found.
+ * returned even if there is no such file. Throws a PipelineError `DEFINITION` for other names that are not found, and
+ * for files of data.
  */
 export function findDefinition(name: string, folder = process.cwd()): string {
   const file = resolve(folder, name)
+  if (DATA.test(name) && existsSync(file)) {
+    const made = basename(name).replace(DATA, '.yaml')
+    throw new PipelineError(
+      'DEFINITION',
+      `${cut(name)} is data, no pipeline; millrace create --from ${cut(name)} --out ${cut(made)} makes a pipeline for it`,
+    )
+  }
   if (existsSync(file) && !(statSync(file).isDirectory() && !/[./\\]/.test(name))) return file
   const names = builtInNames()
   const found = names.filter((known) => known === name || basename(known) === name)

@@ -1,6 +1,7 @@
 import type { Field, Table } from 'apache-arrow'
 import type { Affine } from '../../kernels/contract.js'
 import { widthOf } from '../../kernels/network-shape.js'
+import { counted } from '../base/words.js'
 import { exampleFields, examplesTable } from './examples.js'
 import { type PerRow, slicePerRow } from './per-row.js'
 import type { Position } from './position.js'
@@ -90,13 +91,15 @@ function arraysOf(rows: PlainRows): Arrays {
   if (values.some((row) => row.length !== width))
     throw new RangeError(`values: expected ${width} in each row, because the shape is ${shape.join('x')}`)
   if (labels.length !== values.length)
-    throw new RangeError(`labels: expected one for each of the ${values.length} rows, got ${labels.length}`)
+    throw new RangeError(`labels: expected one for each of the ${counted(values.length, 'row')}, got ${labels.length}`)
   for (const [name, given] of Object.entries({ weights, rows: numbers }))
     if (given && given.length !== values.length)
-      throw new RangeError(`${name}: expected one for each of the ${values.length} rows, got ${given.length}`)
+      throw new RangeError(
+        `${name}: expected one for each of the ${counted(values.length, 'row')}, got ${given.length}`,
+      )
   const wrongLabel = labels.find((label) => !(label in classes))
   if (wrongLabel !== undefined)
-    throw new RangeError(`labels: expected indices into the ${classes.length} classes, got ${wrongLabel}`)
+    throw new RangeError(`labels: expected indices into the ${counted(classes.length, 'class')}, got ${wrongLabel}`)
   const flat = values.flat()
   const isByte = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= 255
   const wrong = type === 'uint8' ? flat.find((value) => !isByte(value)) : undefined

@@ -3,6 +3,7 @@ import { type KernelName, openKernels } from '../../kernels/index.js'
 import { addPenalty, stepRows } from '../../learners/index.js'
 import {
   arraysOf,
+  counted,
   kernelRows,
   layoutOf,
   modelOf,
@@ -64,7 +65,7 @@ export async function compareGradients(
   if (rows.values.length !== count * width)
     throw new PipelineError(
       'DATA',
-      `the parameters are for ${width} features, the batch has ${rows.values.length / count}`,
+      `the parameters are for ${counted(width, 'feature')}, the batch has ${rows.values.length / count}`,
     )
   const lambdas = [...new Set(options.lambdas ?? [0, before.lambda || 0.1])]
   const reference = await openKernels({ kernel: 'reference' })

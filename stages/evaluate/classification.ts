@@ -123,7 +123,9 @@ function checkFit(parameters: Facts, examples: Facts, problem: (message: string)
   if (trained !== undefined && given !== undefined && trained !== given)
     problem(`the parameters are for ${counted(trained, 'feature')}, the examples have ${given}`)
   if (parameters.classes && examples.classes && parameters.classes.length !== examples.classes.length)
-    problem(`the parameters are for ${parameters.classes.length} classes, the examples have ${examples.classes.length}`)
+    problem(
+      `the parameters are for ${counted(parameters.classes.length, 'class')}, the examples have ${examples.classes.length}`,
+    )
 }
 
 /** The rows of each split, by the shards of this process. */

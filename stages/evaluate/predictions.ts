@@ -7,6 +7,7 @@ import {
   checkLearner,
   checkSplit,
   copyParameters,
+  counted,
   defineStage,
   inputMapOf,
   kernelRows,
@@ -177,5 +178,5 @@ function codesOf(own: readonly string[], classes: readonly string[]): (label: nu
 }
 
 function unlikeWidths(expected: number, found: number): string {
-  return `the parameters are for ${expected} features, the examples have ${found}`
+  return `the parameters are for ${counted(expected, 'feature')}, the examples have ${found}`
 }

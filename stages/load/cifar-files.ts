@@ -221,6 +221,6 @@ function checkImages(path: string, shape: readonly number[], labels: number): vo
   if (shape[0] !== labels || labels === 0)
     throw new PipelineError(
       'DATA',
-      `${path}: expected one label per image and one image or more, found ${shape[0]} images and ${labels} labels`,
+      `${path}: expected one label per image and one image or more, found ${counted(shape[0]!, 'image')} and ${counted(labels, 'label')}`,
     )
 }

@@ -19,7 +19,9 @@ t.test('wrong arguments exit 2', async (t) => {
   const cwd = t.testdir()
   for (const [args, message] of [
     [['rum', 'digits'], /unknown command 'rum'\n\(Did you mean millrace run digits\?\)/],
-    [['run'], /missing required argument 'pipeline'/],
+    [['run'], /missing required argument 'pipeline'\nexpected a YAML file.* or a built-in name such as digits/],
+    [['run', 'digits', '--epochs', '3'], /unknown option '--epochs'\n.*--set epochs=3\)/],
+    [['report'], /missing required argument 'runs'\nexpected a run directory/],
     [['run', 'digit'], /no file and no built-in pipeline named "digit"; did you mean "digits"\?/],
     [['run', 'digits', '--set', 'epochs'], /--set epochs {2}expected name=value or stage.option=value/],
     [['stages', 'load/cifar'], /no stage named "load\/cifar"; did you mean "load\/cifar10"\?/],

@@ -68,14 +68,14 @@ t.test('submit, work, status and collect share the options of a sweep', { skip: 
     stderr: /^note: 4 of the points were submitted before, with their runs in \S+shared\n$/,
   })
   t.match(await sweep('submit', 'a.yaml', '--grid', 'lambda=0.1', '--kernel', 'reference', '--artifacts', '/nowhere'), {
-    stdout: /^small-2: 1 points, 1 of them new .*; runs go to \/nowhere\n$/,
+    stdout: /^small-2: 1 point, 1 of them new .*; runs go to \/nowhere\n$/,
     stderr: 'note: the sweep "small" at the queue has other points and stays; this one is "small-2"\n',
   })
   t.match(await sweep('work', '--until-done'), {
     stdout: /failed: \/nowhere may not be used for runs: it does not lie below .*; --artifacts names other folders/,
   })
   t.match(await sweep('submit', 'a.yaml', '--grid', 'lambda=0.1', '--kernel', 'reference', '--retry'), {
-    stdout: /^small-2: 1 points, 0 of them new .*, 1 again; runs go to sweeps\/small-2\n$/,
+    stdout: /^small-2: 1 point, 0 of them new .*, 1 again; runs go to sweeps\/small-2\n$/,
   })
 })
 

@@ -90,7 +90,7 @@ t.test('changes are those between two records', async (t) => {
   t.strictSame(changesBetween(record, after, 'abd'), [
     'definition: pipeline.yaml is not what the run was made from',
     'seed: was 1, is 2',
-    'data: x was 1 bytes, SHA-256 11; is 2 bytes, 12',
+    'data: x was 1 byte, SHA-256 11; is 2 bytes, 12',
     'data: y was read, is not any more',
     'data: z was not read, is now',
     'kernel: was native (avx2), is native (avx512)',

@@ -16,7 +16,7 @@ t.test('the tables of a run', (t) => {
   const all = tables(t, {})
   t.same([...all.keys()], ['parameters', 'final-cost', 'final-accuracy'])
   t.same(texts(all.get('parameters')), [
-    ['Experiment', 'seed', 'n_batch', 'n_epochs', 'lambda', 'eta'],
+    ['Experiment', 'seed', 'batch size', 'epochs', 'lambda', 'eta'],
     ['a', '1', '100', '2', '0', '0.1'],
   ])
   t.same(texts(all.get('final-cost')), [

@@ -107,19 +107,19 @@ test('what is not as expected is told with its place, what was expected and what
       `${two}\nexpect: { rows: [{ lable: a }, {}] }`,
       '5:21 scaled.examples: rows[0].lable: there is no such column; did you mean "label"?',
     ],
-    [`${two}\nexpect: { rows: [{ features: [1] }] }`, '5:21 scaled.examples: expected 1 rows, got 2'],
+    [`${two}\nexpect: { rows: [{ features: [1] }] }`, '5:21 scaled.examples: expected 1 row, got 2'],
     [
       `${two}\nexpect: { rows: [{ features: [1] }], match: first }`,
-      '5:21 scaled.examples: rows[0].features: expected 1 numbers, got 2',
+      '5:21 scaled.examples: rows[0].features: expected 1 number, got 2',
     ],
     [`${two}\nexpect: { rows: [{ label: z }], match: some }`, '5:21 scaled.examples: none of 2 rows is { label: "z" }'],
     [
       `${two}\nexpect: { count: 3, splits: { train: 1 } }`,
       '5:22 scaled.examples: expected 3 rows, got 2',
-      '5:42 scaled.examples: expected 1 rows of train, got 2',
+      '5:42 scaled.examples: expected 1 row of train, got 2',
     ],
     [`${two}\nexpect: { splits: [test] }`, '5:23 scaled.examples: expected the splits test, got train'],
-    [`${two}\nexpect: { tables: { above: 1 } }`, '5:23 scaled.examples: expected more than 1 tables, got 1'],
+    [`${two}\nexpect: { tables: { above: 1 } }`, '5:23 scaled.examples: expected more than 1 table, got 1'],
     [`${two}\nexpect: { error: DATA }`, '5:22 expected an error with the code DATA, but the run is done'],
     [`${two}\nexpect: { notes: [nothing] }`, /notes: |5:22 expected a note with "nothing", got /],
     [
@@ -293,13 +293,13 @@ test('results as TAP, JUnit and JSON', async (t) => {
   )
   t.match(
     reportOf(results, 'junit'),
-    /tests="3" failures="1" skipped="1"[\s\S]*name="a &lt;b&gt; # c"[\s\S]*<skipped message="no &amp; yes"\/>[\s\S]*<failure message="scaled\.examples: expected 1 rows, got 4">/,
+    /tests="3" failures="1" skipped="1"[\s\S]*name="a &lt;b&gt; # c"[\s\S]*<skipped message="no &amp; yes"\/>[\s\S]*<failure message="scaled\.examples: expected 1 row, got 4">/,
   )
   t.match(JSON.parse(reportOf(results, 'json')), {
     passed: 1,
     failed: 1,
     skipped: 1,
-    tests: [{}, { failures: [{ message: 'scaled.examples: expected 1 rows, got 4' }] }],
+    tests: [{}, { failures: [{ message: 'scaled.examples: expected 1 row, got 4' }] }],
   })
   t.match(
     reportOf(results, 'spec'),

@@ -18,6 +18,17 @@ t.test('didYouMean suggests the most similar candidate, or nothing if none is si
     t.equal(didYouMean(name, stages), nearest ? `; did you mean "${nearest}"?` : '', name)
 })
 
+t.test('didYouMean knows the words of other programs', async (t) => {
+  for (const [name, known, meant] of [
+    ['lr', ['l1', 'eta'], 'eta'],
+    ['learning_rate', ['model.l1', 'model.eta'], 'model.eta'],
+    ['weight-decay', ['lambda'], 'lambda'],
+    ['batch_size', ['size', 'epochs'], 'size'],
+    ['constructor', ['eta'], undefined],
+  ] as const)
+    t.equal(didYouMean(name, known), meant ? `; did you mean "${meant}"?` : '', name)
+})
+
 t.test('didYouMean counts a swap of two letters as one difference', async (t) => {
   t.equal(didYouMean('eat', ['eta']), '; did you mean "eta"?')
   t.equal(didYouMean('abc', ['xyc']), '')

@@ -27,6 +27,11 @@ t.test('findDefinition prefers a file, then a built-in pipeline by its name or t
 })
 
 t.test('an unknown name is refused, with the most similar name or a list of all', async (t) => {
+  const folder = t.testdir({ 'a.csv': '' })
+  t.throws(() => findDefinition('a.csv', folder), {
+    code: 'DEFINITION',
+    message: 'a.csv is data, no pipeline; millrace create --from a.csv --out a.yaml makes a pipeline for it',
+  })
   t.throws(() => findDefinition('digit'), {
     code: 'DEFINITION',
     message: 'no file and no built-in pipeline named "digit"; did you mean "digits"?',

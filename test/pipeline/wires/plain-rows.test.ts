@@ -50,8 +50,8 @@ t.test('numbers that do not fit together are refused', async (t) => {
     [{ values: [[0.5]] }, "values: expected whole numbers from 0 to 255, got 0.5; give type: 'float32'"],
     [{ values: [[1], [2, 3]] }, 'values: expected 1 in each row, because the shape is 1'],
     [{ values: [[1, 2]], shape: [2, 2] }, 'values: expected 4 in each row, because the shape is 2x2'],
-    [{ values: [[1]], labels: [] }, 'labels: expected one for each of the 1 rows, got 0'],
-    [{ values: [[1]], labels: [2], classes: ['a'] }, 'labels: expected indices into the 1 classes, got 2'],
+    [{ values: [[1]], labels: [] }, 'labels: expected one for each of the 1 row, got 0'],
+    [{ values: [[1]], labels: [2], classes: ['a'] }, 'labels: expected indices into the 1 class, got 2'],
     [{ values: [[1]], labels: [-1] }, 'labels: expected indices into the 0 classes, got -1'],
   ]
   for (const [rows, message] of cases) t.throws(() => examples(rows), { name: 'RangeError', message })

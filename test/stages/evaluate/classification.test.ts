@@ -271,7 +271,7 @@ t.test('it refuses what it cannot evaluate', async (t) => {
   const cases = [
     [entry('{ splits: [test] }'), [train], 'the split "test" has no rows to evaluate'],
     [entry(), [train, examples([], [], { split: 'test', shape: [1] })], 'the split "test" has no rows to evaluate'],
-    [entry(), [countedExamples(2)], 'the parameters are for 1 features, the split "train" has 2'],
+    [entry(), [countedExamples(2)], 'the parameters are for 1 feature, the split "train" has 2'],
     [entry(), EMPTY, 'no examples arrived to evaluate'],
   ] as const
   for (const [yaml, given, message] of cases)

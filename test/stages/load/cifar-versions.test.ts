@@ -122,7 +122,7 @@ t.test('files of the Python and the MATLAB version that are damaged or hold some
   const cases: [content: Uint8Array, message: string][] = [
     [
       cifarPickle(pixels(2), { labels: [3] }),
-      'FILE: expected one label per image and one image or more, found 2 images and 1 labels',
+      'FILE: expected one label per image and one image or more, found 2 images and 1 label',
     ],
     [
       cifarPickle(pixels(1), { labels: [10] }),

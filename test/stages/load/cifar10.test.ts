@@ -84,7 +84,7 @@ t.test('load/cifar10 refuses damaged files and says what is wrong with them', as
     [
       records(1, 2).subarray(0, 5000),
       'a.bin',
-      'FILE: expected records of 3073 bytes, found 5000 bytes: 1 records and 1927 bytes more; the file is cut off or not the binary version',
+      'FILE: expected records of 3073 bytes, found 5000 bytes: 1 record and 1927 bytes more; the file is cut off or not the binary version',
     ],
     [
       'name,year\ncifar,2009\n',

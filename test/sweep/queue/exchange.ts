@@ -199,7 +199,7 @@ async function inTime(t: Test, url: string): Promise<void> {
   const worker = startWorker(t, url, folder, '--grace', '60')
   await until(() => countRunning(artifacts, worker.process.pid!) > 0, 'the point')
   worker.process.kill('SIGTERM')
-  t.match(await worker.ended, { code: 143, stdout: /done .*\n1 points done\n$/ })
+  t.match(await worker.ended, { code: 143, stdout: /done .*\n1 point done\n$/ })
 }
 
 /** After a crash of the server, a worker waits a moment before it connects again. */
