@@ -6,11 +6,17 @@ import { packagePath } from '../places.js'
 
 /** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
 export interface Addon {
+  /** Opens kernels with so many threads. Throws an Error if the machine lacks the instructions `isa`. Default: the fastest. */
   open(threads: number, isa: string | undefined): Handle
+  /** Ends the threads. */
   close(kernels: Handle): void
+  /** The instructions: `avx512`, `avx2` or `portable`. */
   detail(kernels: Handle): string
+  /** The number of threads. */
   threads(kernels: Handle): number
+  /** How many bytes the memory begins behind a cache line. */
   misalignment(bytes: Uint8Array): number
+  /** Writes the statistics of rows, one number per feature. */
   moments(
     kernels: Handle,
     values: Uint8Array,
@@ -20,12 +26,19 @@ export interface Addon {
     min: Uint8Array,
     max: Uint8Array,
   ): void
+  /** Makes a dense layer. */
   create(kernels: Handle, features: number, classes: number, isInNetwork: boolean): Handle
+  /** The bytes that `create` would take. */
   memory(kernels: Handle, features: number, classes: number, isInNetwork: boolean): number
+  /** Frees a layer. */
   release(classifier: Handle): void
+  /** Tells that the parameters were changed from outside. */
   loaded(classifier: Handle): void
+  /** Tells that only the biases were. */
   loadedBias(classifier: Handle, W: Float32Array, b: Float32Array): void
+  /** Sets the map of the rows that follow; none if undefined. */
   standardise(classifier: Handle, mean: Float64Array | undefined, scale: Float64Array | undefined): void
+  /** Makes a step on the sums so far and these rows. Returns the mean loss. */
   step(
     classifier: Handle,
     W: Float32Array,
@@ -36,7 +49,9 @@ export interface Addon {
     lambda: number,
     ...rule: RuleArguments
   ): number
+  /** Adds rows to the sums of the step. */
   accumulate(classifier: Handle, W: Float32Array, b: Float32Array, values: Rows['values'], labels: Int32Array): void
+  /** Writes the gradient of the sums and clears them. Returns the mean loss. */
   gradient(
     classifier: Handle,
     W: Float32Array,
@@ -45,6 +60,7 @@ export interface Addon {
     dW: Float32Array,
     db: Float32Array,
   ): number
+  /** Writes the sum of the losses and the number of correct rows. */
   evaluate(
     classifier: Handle,
     W: Float32Array,
@@ -53,7 +69,9 @@ export interface Addon {
     labels: Int32Array,
     out: Float64Array,
   ): void
+  /** The sum of the squared weights. */
   penalty(classifier: Handle, W: Float32Array, b: Float32Array): number
+  /** Writes the scores of rows, `[rows, classes]`. */
   logits(
     classifier: Handle,
     W: Float32Array,
@@ -62,6 +80,7 @@ export interface Addon {
     labels: Int32Array,
     out: Float32Array | Float64Array,
   ): void
+  /** Adds rows with the slopes of their outputs, `[rows, classes]`, to the sums of the step. */
   accumulateSlopes(
     classifier: Handle,
     W: Float32Array,
@@ -70,6 +89,7 @@ export interface Addon {
     labels: Int32Array,
     slopes: Float32Array,
   ): void
+  /** Makes a step on the sums so far and these rows with their slopes. */
   stepSlopes(
     classifier: Handle,
     W: Float32Array,
@@ -81,6 +101,7 @@ export interface Addon {
     lambda: number,
     ...rule: RuleArguments
   ): void
+  /** Writes the outputs of rows, `[rows, classes]`, behind a ReLU if there is one. */
   outputs(
     classifier: Handle,
     W: Float32Array,
@@ -90,6 +111,7 @@ export interface Addon {
     out: Float32Array,
     isRelu: boolean,
   ): void
+  /** Writes the slopes by the inputs, `[rows, features]`; 0 where the ReLU of the layer below, whose outputs are `relu`, is shut. */
   inputSlopes(
     classifier: Handle,
     W: Float32Array,
@@ -130,6 +152,7 @@ const functions = [
   'outputs',
 ] as const satisfies readonly (keyof Addon)[]
 
+/** Kernels or a layer inside the addon. */
 export type Handle = { readonly handle: unique symbol }
 
 /** The folder of `binding.gyp`. */
