@@ -29,6 +29,7 @@ const pastRecord = z.object({
   undrawn: z.array(z.string()).catch([]),
 })
 
+/** What is known of a run from its `run.json`. */
 export type PastRecord = z.output<typeof pastRecord>
 
 /** True if a run is done. Throws a PipelineError `ARGUMENTS` if it is no run directory. */
@@ -44,6 +45,7 @@ export function isComplete(directory: string): boolean {
   return hasAll(readPast(resolve(directory)))
 }
 
+/** Whether a run is done and nothing of it is missing. */
 export function hasAll({ status, undrawn }: PastRecord): boolean {
   return status === 'done' && undrawn.length === 0
 }
