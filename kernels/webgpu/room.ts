@@ -37,7 +37,7 @@ export interface Room {
 }
 
 /** Makes the working memory of a network, without room for rows. */
-export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, stream, busy }: Shared): Room {
+export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, stream, division }: Shared): Room {
   const groups: Groups = new Map()
   const divisions = new Map<string, Division>()
   let buffersOf: LayerRoom[] = []
@@ -53,12 +53,12 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
     let found = divisions.get(key)
     if (!found) {
       const { units, units4, inputs4 } = layers[l]!
-      found =
-        form === 'weights'
-          ? divide(form, units, inputs4, size, busy)
-          : form === 'forward'
-            ? divide(form, size, units4, inputs4, busy)
-            : divide(form, size, inputs4, units4, busy)
+      const [rows, columns4, depth] = {
+        forward: [size, units4, inputs4] as const,
+        back: [size, inputs4, units4] as const,
+        weights: [units, inputs4, size] as const,
+      }[form]
+      found = divide(form, rows, columns4, depth, division.busy, division.tiles[form])
       if (divisions.size > 1000) divisions.clear()
       divisions.set(key, found)
     }
