@@ -40,7 +40,7 @@ export interface Room {
 export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, stream, division }: Shared): Room {
   const groups: Groups = new Map()
   const divisions = new Map<string, Division>()
-  let buffersOf: LayerRoom[] = []
+  let rooms: LayerRoom[] = []
   let capacity = 0
   let hasSlopes = false
   let parts = gpu.memory('parts', 16)
@@ -71,12 +71,12 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
       stream.flush()
       freeLayers()
       const most = Math.max(capacity, size)
-      // There may be too little memory for the new buffersOf.
+      // There may be too little memory for the new ones.
       capacity = 0
       hasSlopes ||= isTraining
       for (const { units4, isNormalised } of layers) {
         const memory = (what: string, isThere = true): Memory => gpu.memory(what, isThere ? most * units4 * 16 : 16)
-        buffersOf.push({
+        rooms.push({
           outputs: memory('outputs'),
           slopes: memory('slopes', hasSlopes),
           normal: memory('normal', hasSlopes && isNormalised),
@@ -120,13 +120,13 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
 
   function freeLayers(): void {
     groups.clear()
-    for (const room of buffersOf) for (const { buffer } of Object.values(room) as Memory[]) buffer.destroy()
-    buffersOf = []
+    for (const room of rooms) for (const { buffer } of Object.values(room) as Memory[]) buffer.destroy()
+    rooms = []
   }
 
   return {
     get layers() {
-      return buffersOf
+      return rooms
     },
     get parts() {
       return parts
