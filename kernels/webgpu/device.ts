@@ -86,11 +86,13 @@ async function findAdapter(): Promise<Found | string> {
   try {
     dawn = (await import(name)) as Package
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    return code === 'ERR_MODULE_NOT_FOUND' && message.includes("'webgpu'")
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
+    return isAbsent && error.message.includes("'webgpu'")
       ? `the package webgpu is not installed; install it: ${INSTALL}`
-      : `the package webgpu does not load on this machine: ${firstLine(message)}`
+      : `the package webgpu does not load on this machine: ${reasonOf(error)}`
   }
+  if (typeof dawn.create !== 'function')
+    return `the package webgpu that is installed is none that Millrace knows; install this one: ${INSTALL}`
   let reason = ''
   let gpu: GPU | undefined
   try {
@@ -99,7 +101,7 @@ async function findAdapter(): Promise<Found | string> {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
     if (adapter) return { gpu, adapter }
   } catch (error) {
-    reason = ` (${firstLine((error as Error).message)})`
+    reason = ` (${reasonOf(error)})`
   }
   roots.delete(gpu)
   return `no GPU was found${reason}: ${whatIsMissing()}`
@@ -130,6 +132,9 @@ function folders(path: string): string[] {
 }
 
 const firstLine = (text: string): string => text.split('\n', 1)[0]!
+
+/** What was thrown, in one line; packages throw anything. */
+const reasonOf = (thrown: unknown): string => firstLine(thrown instanceof Error ? thrown.message : String(thrown))
 
 /** What an adapter calls itself, and whether it computes on the CPU. */
 function nameOf({ info }: GPUAdapter): { readonly name: string; readonly isSoftware: boolean } {
@@ -167,7 +172,7 @@ export async function openDevice(): Promise<Gpu> {
     .requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } })
     .catch((cause: unknown) => {
       roots.delete(gpu)
-      throw new Error(`the GPU gives no device: ${firstLine((cause as Error).message)}`, { cause })
+      throw new Error(`the GPU gives no device: ${reasonOf(cause)}`, { cause })
     })
   const { name, isSoftware } = nameOf(adapter)
   const most = Math.min(maxBufferSize, maxStorageBufferBindingSize)

@@ -441,6 +441,26 @@ if (process.argv[1] === 'close') kernels.close()`
   },
 )
 
+t.test('a package that does not load, or is another one, is named with what it throws', async (t) => {
+  const broken: [body: string, reason: string][] = [
+    ['throw new Error("no libEGL\\nat all")', 'the package webgpu does not load on this machine: no libEGL'],
+    ['throw undefined', 'the package webgpu does not load on this machine: undefined'],
+    [
+      'export const x = 1',
+      `the package webgpu that is installed is none that Millrace knows; install this one: ${INSTALL}`,
+    ],
+  ]
+  const program = `import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+for (const [i, body] of ${JSON.stringify(broken.map(([body]) => body))}.entries()) {
+  cpSync('kernels', i + '/kernels', { recursive: true })
+  mkdirSync(i + '/node_modules/webgpu', { recursive: true })
+  writeFileSync(i + '/node_modules/webgpu/package.json', '{"type":"module","main":"index.js"}')
+  writeFileSync(i + '/node_modules/webgpu/index.js', body)
+  console.log(await (await import('./' + i + '/kernels/webgpu/device.js')).deviceMissing())
+}`
+  t.equal(alone(t, program), broken.map(([, reason]) => `${reason}\n`).join(''))
+})
+
 t.test('messages, the page and the package name the same versions and packages', async (t) => {
   const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
   const { peerDependencies } = JSON.parse(read('package.json')) as { peerDependencies: Record<string, string> }
