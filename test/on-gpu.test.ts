@@ -72,6 +72,6 @@ t.test('kernels lists what is there', async (t) => {
   const text = await printed((output) => kernelsCommand({}, output))
   for (const { name, detail, missing } of listed)
     t.ok(text.includes(`${name.padEnd(11)}${missing ? `not here: ${missing}` : detail}`), name)
-  t.match(text, /^reference  float64, 1 thread$/m)
+  t.match(text, /^reference {2}float64, 1 thread$/m)
   if (!skip) t.match(text, /through \w+.*\n +at most: buffer [\d.]+ [GMT]B/)
 })
