@@ -1,7 +1,6 @@
 import type { Rows } from '../contract.js'
 import type { Gpu, Memory } from './device.js'
-import { type Pack, PIECE_BYTES, sizesOf } from './packing.js'
-import type { Placed } from './rows.js'
+import { type Pack, PIECE_BYTES, type Placed, sizesOf } from './packing.js'
 import type { Stream } from './stream.js'
 
 /** The most bytes of copies that are kept, so that there is room for models. */

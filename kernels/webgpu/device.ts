@@ -62,46 +62,43 @@ interface Package {
   create(options: string[]): GPU
 }
 
-interface Found {
-  readonly gpu: GPU
-  readonly adapter: GPUAdapter
-}
-
-/** What `create` made must be reachable from here for as long as it is used: the package does not keep it itself. */
-const roots = new Set<unknown>()
-Object.assign(globalThis, { [Symbol('millrace.webgpu')]: roots })
+/**
+ * The one instance of WebGPU in this process. The package crashes when an instance is collected before what it made, so it is
+ * kept for good.
+ */
+let instance: GPU | undefined
 
 /** Returns the reason why this machine has no device, or undefined if it has one. */
 export async function deviceMissing(): Promise<string | undefined> {
   const found = await findAdapter()
-  if (typeof found === 'string') return found
-  roots.delete(found.gpu)
-  return undefined
+  return typeof found === 'string' ? found : undefined
 }
 
 /** Looks for an adapter. Returns the reason if there is none. */
-async function findAdapter(): Promise<Found | string> {
+async function findAdapter(): Promise<GPUAdapter | string> {
   const name = 'webgpu'
   let dawn: Package
   try {
     dawn = (await import(name)) as Package
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    return code === 'ERR_MODULE_NOT_FOUND' && message.includes("'webgpu'")
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
+    return isAbsent && error.message.includes("'webgpu'")
       ? `the package webgpu is not installed; install it: ${INSTALL}`
-      : `the package webgpu does not load on this machine: ${firstLine(message)}`
+      : `the package webgpu does not load on this machine: ${reasonOf(error)}`
   }
+  if (typeof dawn.create !== 'function')
+    return `the package webgpu that is installed is none that Millrace knows; install this one: ${INSTALL}`
   let reason = ''
-  let gpu: GPU | undefined
   try {
-    gpu = dawn.create(process.platform === 'linux' ? [...FEATURES, 'backend=vulkan'] : FEATURES)
-    roots.add(gpu)
+    const gpu = instance ?? dawn.create(process.platform === 'linux' ? [...FEATURES, 'backend=vulkan'] : FEATURES)
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
-    if (adapter) return { gpu, adapter }
+    if (adapter) {
+      instance = gpu
+      return adapter
+    }
   } catch (error) {
-    reason = ` (${firstLine((error as Error).message)})`
+    reason = ` (${reasonOf(error)})`
   }
-  roots.delete(gpu)
   return `no GPU was found${reason}: ${whatIsMissing()}`
 }
 
@@ -131,6 +128,9 @@ function folders(path: string): string[] {
 
 const firstLine = (text: string): string => text.split('\n', 1)[0]!
 
+/** What was thrown, in one line; packages throw anything. */
+const reasonOf = (thrown: unknown): string => firstLine(thrown instanceof Error ? thrown.message : String(thrown))
+
 /** What an adapter calls itself, and whether it computes on the CPU. */
 function nameOf({ info }: GPUAdapter): { readonly name: string; readonly isSoftware: boolean } {
   // The driver belongs to the name: another one may round differently.
@@ -144,30 +144,26 @@ const backends: Readonly<Partial<Record<NodeJS.Platform, string>>> = { darwin: '
 
 /** Describes the fastest adapter. If there is none, throws an Error with the reason. */
 export async function describedAdapter(): Promise<Adapter> {
-  const found = await findAdapter()
-  if (typeof found === 'string') throw new Error(found)
-  const { gpu, adapter } = found
+  const adapter = await findAdapter()
+  if (typeof adapter === 'string') throw new Error(adapter)
   const limits: Record<string, number> = {}
   for (const name in adapter.limits) {
     const limit = adapter.limits[name as keyof GPUSupportedLimits]
     if (typeof limit === 'number') limits[name] = limit
   }
   const { vendor, architecture } = adapter.info
-  roots.delete(gpu)
   return { ...nameOf(adapter), vendor, architecture, backend: backends[process.platform] ?? 'vulkan', limits }
 }
 
 /** Opens a device on the fastest adapter. If there is none, throws an Error with the reason. */
 export async function openDevice(): Promise<Gpu> {
-  const found = await findAdapter()
-  if (typeof found === 'string') throw new Error(found)
-  const { gpu, adapter } = found
+  const adapter = await findAdapter()
+  if (typeof adapter === 'string') throw new Error(adapter)
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits
   const device = await adapter
     .requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } })
     .catch((cause: unknown) => {
-      roots.delete(gpu)
-      throw new Error(`the GPU gives no device: ${firstLine((cause as Error).message)}`, { cause })
+      throw new Error(`the GPU gives no device: ${reasonOf(cause)}`, { cause })
     })
   const { name, isSoftware } = nameOf(adapter)
   const most = Math.min(maxBufferSize, maxStorageBufferBindingSize)
@@ -182,15 +178,20 @@ export async function openDevice(): Promise<Gpu> {
             `the GPU (${name}) failed: ${reason}; the last checkpoint is good: resume the run, or use another kernel`,
           )
         : reason
+    destroy()
+  }
+
+  function destroy(): void {
+    // The package keeps a device whose handler is set, and may crash over it.
+    device.onuncapturederror = null
     device.destroy()
   }
 
   device.lost.then(
     ({ reason, message }) => {
       if (!isClosed) fail(`it was lost (${reason || 'no reason given'}${message && `: ${firstLine(message)}`})`)
-      roots.delete(gpu)
     },
-    () => roots.delete(gpu),
+    () => undefined,
   )
   device.onuncapturederror = ({ error }) => fail(firstLine(error.message))
 
@@ -236,7 +237,7 @@ export async function openDevice(): Promise<Gpu> {
     memory,
     close: () => {
       isClosed = true
-      device.destroy()
+      destroy()
     },
   }
 }

@@ -2,9 +2,10 @@ import type { Rows } from '../contract.js'
 import type { Memory } from './device.js'
 import { GATHER_THREADS, gather } from './gather.js'
 import type { Layer } from './layer.js'
+import type { Placed } from './packing.js'
 import type { Values } from './products.js'
 import type { Room } from './room.js'
-import { type Placed, valuesOf } from './rows.js'
+import { valuesOf } from './rows.js'
 import type { Shared } from './shared.js'
 
 /** Rows on the device with all that belongs to them. */

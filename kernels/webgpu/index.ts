@@ -21,7 +21,7 @@ import { makeStream } from './stream.js'
 /** See `Kernels.slice`: nothing here waits for the device, but a call should end. */
 const SLICE = { software: 2e9, hardware: 1e11 }
 
-/** The workgroups that keep a device busy. */
+/** The workgroups that keep a device busy, see `divide`. */
 const BUSY = { software: 8, hardware: 256 }
 
 /** The most layers: the commands of a step are submitted together. */
@@ -37,11 +37,17 @@ export async function webgpuKernels(): Promise<Kernels> {
   return kernelsOn(await openDevice())
 }
 
-/** The kernels on a device. */
-export function kernelsOn(gpu: Gpu): Kernels {
+/** The kernels on a device. `division`: other than by default, to measure what is fastest (`bench/gpu-tiles.js`). */
+export function kernelsOn(gpu: Gpu, division: Partial<Shared['division']> = {}): Kernels {
   const stream = makeStream(gpu)
   const kind = gpu.isSoftware ? 'software' : 'hardware'
-  const shared: Shared = { gpu, stream, store: makeRowStore(gpu, stream), compile: compiler(gpu), busy: BUSY[kind] }
+  const shared: Shared = {
+    gpu,
+    stream,
+    store: makeRowStore(gpu, stream),
+    compile: compiler(gpu),
+    division: { busy: BUSY[kind], tiles: {}, ...division },
+  }
   return {
     name: 'webgpu',
     detail: gpu.isSoftware ? `${gpu.name}, software` : gpu.name,

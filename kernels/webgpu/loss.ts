@@ -155,13 +155,7 @@ export const gate: Shader = {
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u32) {
   let i = group_of(id) * 64u + t;
   if (i >= p.length4) { return; }
-  var slope = slopes[i] * p.factor;
-  if (is_relu()) {
-    slope = select(slope, vec4f(), (bitcast<vec4u>(outputs[i]) << vec4u(1u)) == vec4u());
-  } else {
-    slope = select(vec4f(), slope, stay((i / p.units4) * p.units + 4u * (i % p.units4)));
-  }
-  slopes[i] = slope;
+  slopes[i] = passed(slopes[i], outputs[i], (i / p.units4) * p.units + 4u * (i % p.units4));
 }
 `,
 }

@@ -203,9 +203,16 @@ export interface Division {
  * busy, has its sum divided too. It depends on these sizes alone, so that sums keep their order.
  *
  * @param depth length of the sum, in steps of the loop of `matmulSource`: groups of four, or rows for `weights`
+ * @param tile default: by these sizes
  */
-export function divide(form: Form, rows: number, columns4: number, depth: number, busy: number): Division {
-  const tile = tileFor(rows, columns4, busy)
+export function divide(
+  form: Form,
+  rows: number,
+  columns4: number,
+  depth: number,
+  busy: number,
+  tile = tileFor(rows, columns4, busy),
+): Division {
   const { rows: high, columns: wide } = tiles[tile]
   const tilesM = Math.ceil(rows / high)
   const tilesN = Math.ceil((columns4 * 4) / wide)

@@ -1,6 +1,14 @@
 import type { Rows } from '../contract.js'
 import type { Gpu, Memory } from './device.js'
 
+/** Rows in the memory of the device, each padded with zeros to whole groups of four values. */
+export interface Placed {
+  /** The buffer that they lie in. */
+  readonly memory: Memory
+  /** Where they begin, in elements of the shader's binding. */
+  readonly x: number
+}
+
 /** The most bytes that are packed or handed over at a time. */
 export const PIECE_BYTES = 2 ** 24
 

@@ -8,7 +8,8 @@ const fields = {
   /** Outputs of the layer, and groups of four of them. */
   units: 'u32',
   units4: 'u32',
-  /** Groups of four inputs of the layer. */
+  /** Inputs of the layer, and groups of four of them. */
+  inputs: 'u32',
   inputs4: 'u32',
   /** Workgroups that have something to do. */
   groups: 'u32',

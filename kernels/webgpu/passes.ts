@@ -159,7 +159,7 @@ export function makePasses(shape: NetworkShape, held: DeviceParameters, shared: 
           flags: below.plain | below.dropping,
           factor: below.factor,
           masks: masks[l - 1]!,
-          length4: below.units,
+          inputs: below.units,
         })
       }
       if (isFrozen) continue

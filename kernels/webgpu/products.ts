@@ -54,6 +54,13 @@ fn activated(y: vec4f, row: u32, column4: u32) -> vec4f {
   if (is_dropout()) { out = select(vec4f(), out * p.factor, stay(row * p.units + 4u * column4)); }
   return out;
 }
+/** A slope by an activated output, as slope by what it was before: an output of 0 has none. */
+fn passed(slope: vec4f, output: vec4f, first: u32) -> vec4f {
+  let whole = slope * p.factor;
+  if (is_relu()) { return select(whole, vec4f(), (bitcast<vec4u>(output) << vec4u(1u)) == vec4u()); }
+  if (is_dropout()) { return select(vec4f(), whole, stay(first)); }
+  return whole;
+}
 `
 
 /** Outputs of a layer. In `evaluate` they are normalised by the running averages at once. */
@@ -68,21 +75,11 @@ fn finish(row: u32, column4: u32, sum: vec4f) {
 }
 `
 
-/** Slopes by the outputs of the layer below, through its dropout and its ReLU: an output of 0 has none. */
-const backFinish = `
+/** Slopes by the outputs of the layer below, through its dropout and its ReLU. */
+const backFinish = `${activationSource}
 fn finish(row: u32, column4: u32, sum: vec4f) {
   let i = row * p.inputs4 + column4;
-  var slope = sum * p.factor;
-  if (is_relu()) {
-    slope = select(slope, vec4f(), (bitcast<vec4u>(below[i]) << vec4u(1u)) == vec4u());
-  } else if (is_dropout()) {
-    let first = row * p.length4 + 4u * column4;
-    for (var c = 0u; c < 4u; c++) {
-      let at = first + c;
-      if (((uploads[p.masks + at / 4u] >> (8u * (at % 4u))) & 255u) == 0u) { slope[c] = 0.0; }
-    }
-  }
-  slopes_below[i] = slope;
+  slopes_below[i] = passed(sum, below[i], row * p.inputs + 4u * column4);
 }
 `
 
@@ -100,7 +97,7 @@ export const ruleBindings: readonly Binding[] = [
 
 /**
  * What the shaders of a product have in common: the one that computes it, and the one that adds the parts if its sum is
- * divided. `back` has the flags and the factor of the layer below, and its width in `length4`.
+ * divided. `back` has the flags and the factor of the layer below.
  */
 function partsOf(form: Form, values: Values): Omit<Shader, 'label'> {
   const { bindings: own, code } = inputs[values]

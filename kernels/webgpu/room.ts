@@ -37,10 +37,10 @@ export interface Room {
 }
 
 /** Makes the working memory of a network, without room for rows. */
-export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, stream, busy }: Shared): Room {
+export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, stream, division }: Shared): Room {
   const groups: Groups = new Map()
   const divisions = new Map<string, Division>()
-  let buffersOf: LayerRoom[] = []
+  let rooms: LayerRoom[] = []
   let capacity = 0
   let hasSlopes = false
   let parts = gpu.memory('parts', 16)
@@ -53,12 +53,12 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
     let found = divisions.get(key)
     if (!found) {
       const { units, units4, inputs4 } = layers[l]!
-      found =
-        form === 'weights'
-          ? divide(form, units, inputs4, size, busy)
-          : form === 'forward'
-            ? divide(form, size, units4, inputs4, busy)
-            : divide(form, size, inputs4, units4, busy)
+      const [rows, columns4, depth] = {
+        forward: [size, units4, inputs4] as const,
+        back: [size, inputs4, units4] as const,
+        weights: [units, inputs4, size] as const,
+      }[form]
+      found = divide(form, rows, columns4, depth, division.busy, division.tiles[form])
       if (divisions.size > 1000) divisions.clear()
       divisions.set(key, found)
     }
@@ -71,12 +71,12 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
       stream.flush()
       freeLayers()
       const most = Math.max(capacity, size)
-      // There may be too little memory for the new buffersOf.
+      // There may be too little memory for the new ones.
       capacity = 0
       hasSlopes ||= isTraining
       for (const { units4, isNormalised } of layers) {
         const memory = (what: string, isThere = true): Memory => gpu.memory(what, isThere ? most * units4 * 16 : 16)
-        buffersOf.push({
+        rooms.push({
           outputs: memory('outputs'),
           slopes: memory('slopes', hasSlopes),
           normal: memory('normal', hasSlopes && isNormalised),
@@ -120,13 +120,13 @@ export function makeRoom(layers: readonly Layer[], firstTrained: number, { gpu, 
 
   function freeLayers(): void {
     groups.clear()
-    for (const room of buffersOf) for (const { buffer } of Object.values(room) as Memory[]) buffer.destroy()
-    buffersOf = []
+    for (const room of rooms) for (const { buffer } of Object.values(room) as Memory[]) buffer.destroy()
+    rooms = []
   }
 
   return {
     get layers() {
-      return buffersOf
+      return rooms
     },
     get parts() {
       return parts

@@ -2,17 +2,9 @@ import { affineOf } from '../check.js'
 import type { Affine, Rows } from '../contract.js'
 import { type Copies, makeCopies } from './copies.js'
 import type { Gpu, Memory } from './device.js'
-import { packer, sizesOf } from './packing.js'
+import { type Placed, packer, sizesOf } from './packing.js'
 import type { Values } from './products.js'
 import type { Stream } from './stream.js'
-
-/** Rows in the memory of the device, each padded with zeros to whole groups of four values. */
-export interface Placed {
-  /** The buffer that they lie in. */
-  readonly memory: Memory
-  /** Where they begin, in elements of the shader's binding. */
-  readonly x: number
-}
 
 /** Brings rows to the device. */
 export interface RowStore extends Pick<Copies, 'kept' | 'origin'> {

@@ -1,4 +1,5 @@
 import type { Gpu } from './device.js'
+import type { Form, TileName } from './matmul.js'
 import type { RowStore } from './rows.js'
 import type { compiler } from './shader.js'
 import type { Stream } from './stream.js'
@@ -13,6 +14,11 @@ export interface Shared {
   readonly store: RowStore
   /** Compiles shaders, each once. */
   readonly compile: ReturnType<typeof compiler>
-  /** The workgroups that keep the device busy. */
-  readonly busy: number
+  /** How products are divided among workgroups. */
+  readonly division: {
+    /** The workgroups that keep the device busy. */
+    readonly busy: number
+    /** The tiles of forms whose tiles do not depend on sizes. */
+    readonly tiles: Readonly<Partial<Record<Form, TileName>>>
+  }
 }
