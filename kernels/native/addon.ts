@@ -6,20 +6,16 @@ import { packagePath } from '../places.js'
 
 /** The exports of `addon.cc`. Handles are opaque. Arrays are read and written in place, during the call only. */
 export interface Addon {
-  /** Starts `threads` threads for an instruction set (default: the best one of the processor). */
   /** Opens kernels with so many threads. Throws an Error if the machine lacks the instructions `isa`. Default: the fastest. */
   open(threads: number, isa: string | undefined): Handle
   /** Ends the threads. */
   close(kernels: Handle): void
-  /** The instruction set. */
   /** The instructions: `avx512`, `avx2` or `portable`. */
   detail(kernels: Handle): string
   /** The number of threads. */
   threads(kernels: Handle): number
-  /** How many bytes the array lies behind an address that the vectors are aligned to. */
   /** How many bytes the memory begins behind a cache line. */
   misalignment(bytes: Uint8Array): number
-  /** Adds up each column of bytes: sums, sums of squares, smallest and largest values. */
   /** Writes the statistics of rows, one number per feature. */
   moments(
     kernels: Handle,
@@ -30,25 +26,18 @@ export interface Addon {
     min: Uint8Array,
     max: Uint8Array,
   ): void
-  /** Makes room for a linear map from features to classes; with `isInNetwork`, for a layer of a network. */
   /** Makes a dense layer. */
   create(kernels: Handle, features: number, classes: number, isInNetwork: boolean): Handle
-  /** The bytes that `create` takes. */
   /** The bytes that `create` would take. */
   memory(kernels: Handle, features: number, classes: number, isInNetwork: boolean): number
-  /** Frees what `create` made. */
   /** Frees a layer. */
   release(classifier: Handle): void
-  /** Says that W and b have other values than the last call left there. */
   /** Tells that the parameters were changed from outside. */
   loaded(classifier: Handle): void
-  /** Says that b alone has other values. */
   /** Tells that only the biases were. */
   loadedBias(classifier: Handle, W: Float32Array, b: Float32Array): void
-  /** Sets the map that standardises bytes; undefined for none. */
   /** Sets the map of the rows that follow; none if undefined. */
   standardise(classifier: Handle, mean: Float64Array | undefined, scale: Float64Array | undefined): void
-  /** One step of softmax regression: changes W and b. Returns the mean loss before it. */
   /** Makes a step on the sums so far and these rows. Returns the mean loss. */
   step(
     classifier: Handle,
@@ -60,10 +49,8 @@ export interface Addon {
     lambda: number,
     ...rule: RuleArguments
   ): number
-  /** Adds the gradient of some rows of a step to that of those before. */
   /** Adds rows to the sums of the step. */
   accumulate(classifier: Handle, W: Float32Array, b: Float32Array, values: Rows['values'], labels: Int32Array): void
-  /** Writes the gradient of the rows that were accumulated, with the penalty. Returns their mean loss. */
   /** Writes the gradient of the sums and clears them. Returns the mean loss. */
   gradient(
     classifier: Handle,
@@ -73,7 +60,6 @@ export interface Addon {
     dW: Float32Array,
     db: Float32Array,
   ): number
-  /** Writes the sum of the losses of rows and the number of correct rows to `out`. */
   /** Writes the sum of the losses and the number of correct rows. */
   evaluate(
     classifier: Handle,
@@ -83,10 +69,8 @@ export interface Addon {
     labels: Int32Array,
     out: Float64Array,
   ): void
-  /** Returns Σ W². */
   /** The sum of the squared weights. */
   penalty(classifier: Handle, W: Float32Array, b: Float32Array): number
-  /** Writes the scores of each row, `[rows, classes]`. */
   /** Writes the scores of rows, `[rows, classes]`. */
   logits(
     classifier: Handle,
@@ -96,7 +80,6 @@ export interface Addon {
     labels: Int32Array,
     out: Float32Array | Float64Array,
   ): void
-  /** Does what `accumulate` does, with the slopes by the outputs, `[rows, classes]`, given. */
   /** Adds rows with the slopes of their outputs, `[rows, classes]`, to the sums of the step. */
   accumulateSlopes(
     classifier: Handle,
@@ -106,7 +89,6 @@ export interface Addon {
     labels: Int32Array,
     slopes: Float32Array,
   ): void
-  /** One step of a layer, with the slopes by its outputs, `[rows, units]`, given. */
   /** Makes a step on the sums so far and these rows with their slopes. */
   stepSlopes(
     classifier: Handle,
@@ -119,7 +101,6 @@ export interface Addon {
     lambda: number,
     ...rule: RuleArguments
   ): void
-  /** Writes the outputs of a layer, `[rows, units]`, through ReLU if that is asked for. */
   /** Writes the outputs of rows, `[rows, classes]`, behind a ReLU if there is one. */
   outputs(
     classifier: Handle,
@@ -130,7 +111,6 @@ export interface Addon {
     out: Float32Array,
     isRelu: boolean,
   ): void
-  /** Writes the slopes by the inputs of a layer, `[rows, inputs]`; 0 where `relu` is not positive. */
   /** Writes the slopes by the inputs, `[rows, features]`; 0 where the ReLU of the layer below, whose outputs are `relu`, is shut. */
   inputSlopes(
     classifier: Handle,
