@@ -5,11 +5,14 @@ import { concat, defer, finalize, map, merge, of } from 'rxjs'
 import {
   attempt,
   defineStage,
+  disown,
   fileProblem,
   openRowFile,
   outputPath,
   PipelineError,
+  partFolder,
   RowFileWriter,
+  removeAbandoned,
   type StageContext,
   type StoredSplit,
   schemaOf,
@@ -19,7 +22,6 @@ import {
   z,
 } from '../../pipeline/stage-kit.js'
 import { checkedManifest, type Manifest, stampOf, writeManifest } from './manifest.js'
-import { disown, partFolder, removeAbandoned } from './part-folder.js'
 import { placeOf } from './place.js'
 
 const options = z.strictObject({

@@ -16,7 +16,8 @@ import { fileURLToPath } from 'node:url'
 import { tap, toArray } from 'rxjs'
 import t, { type Test } from 'tap'
 import { Pipeline, resume, run } from '../../../dist/index.js'
-import { defineStage, kernelRows, thisProcess, wire, z } from '../../../dist/pipeline/stage-kit.js'
+import { thisProcess } from '../../../dist/pipeline/files/lock-owner.js'
+import { defineStage, kernelRows, wire, z } from '../../../dist/pipeline/stage-kit.js'
 import { errorOf, problemsOf } from '../harness.js'
 
 const cli = fileURLToPath(new URL('../../../lib/cli/main.js', import.meta.url))

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ownerIn, readRegularFile, stateOf, thisProcess } from '../../pipeline/stage-kit.js'
+import { ownerIn, stateOf, thisProcess } from './lock-owner.js'
+import { readRegularFile } from './regular-file.js'
 
 /** The file that names the process that writes a cache. */
 const OWNER = 'owner.json'
