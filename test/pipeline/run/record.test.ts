@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Pipeline, PipelineError } from '../../../dist/index.js'
@@ -47,8 +47,8 @@ t.test('the record says how a run stands: running, then how it ended', async (t)
   t.notOk('timings' in running || 'finished' in running || 'error' in running)
 
   Object.assign(clock, { busy: 80, steps: 7, firstStep: now() - 150, lastCall: now() - 50 })
-  directory.file('b.csv')
-  directory.file('a.csv')
+  for (const name of ['b.csv', 'a.csv']) writeFileSync(directory.file(name), '')
+  directory.file('never-written.csv')
   recorder.data.push({ path: 'x', bytes: 1, sha256: 'y' })
   recorder.note('model: slow')
   const failed = recorder.save('failed', new PipelineError('DATA', [{ where: 'p.yaml:1:1', message: 'bad' }]))
