@@ -69,7 +69,10 @@ t.test('table and report show the runs of version 0.1.0', async (t) => {
   const cwd = copy(t)
   const directories = runs.map(({ folder, run }) => join(folder, run))
   t.match(await millraceOk(t, ['table', ...directories], cwd), /digits .*0\.2207 +96\.34 % .* 94\.44 % +done\n/)
-  t.match(await millraceOk(t, ['report', ...directories, '--out', 'report.html'], cwd), /digits, beside what was published: reproduced/)
+  t.match(
+    await millraceOk(t, ['report', ...directories, '--out', 'report.html'], cwd),
+    /digits, beside what was published: reproduced/,
+  )
   const html = readFileSync(join(cwd, 'report.html'), 'utf8')
   t.match(html, /millrace 0\.1\.0/)
   for (const accuracy of ['96.34 %', '96.50 %', '63.33 %', '92.53 %']) t.ok(html.includes(accuracy), accuracy)
