@@ -1,6 +1,7 @@
 import type { DecodedArray, RowGroup } from 'hyparquet'
 import { formatBytes, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { damaged, type ParquetFile } from './file.js'
+import type { ParquetColumn } from './schema.js'
 
 /** The values that are decoded between two turns of the event loop, unless a page has more. */
 const AT_ONCE = 1 << 16
@@ -29,9 +30,22 @@ export class GroupReader {
   /** Rows before this one are forgotten. */
   private first = 0
 
+  /** Columns of which a value is a whole row. */
+  private readonly whole: ReadonlyMap<string, ParquetColumn>
+
   /** @param most the most bytes of decoded values that may be in memory */
-  constructor(path: string, file: ParquetFile, group: RowGroup, context: StageContext, most: number) {
+  constructor(
+    path: string,
+    file: ParquetFile,
+    group: RowGroup,
+    columns: readonly ParquetColumn[],
+    context: StageContext,
+    most: number,
+  ) {
     this.most = most
+    this.whole = new Map(
+      columns.filter(({ kind }) => kind === 'list' || kind === 'bytes').map((each) => [each.name, each]),
+    )
     this.path = path
     this.file = file
     this.group = group
@@ -108,7 +122,7 @@ export class GroupReader {
     const part = at >= known ? { at, data } : { at: known, data: data.slice(known - at) as DecodedArray }
     list.push(part)
     this.parts.set(name, list)
-    this.held += bytesOf(part.data)
+    this.held += this.bytesOf(name, part.data)
   }
 
   /** Drops what lies before a row. */
@@ -116,9 +130,20 @@ export class GroupReader {
     this.first = row
     for (const [name, parts] of this.parts) {
       const left = parts.filter((part) => endOfPart(part) > row)
-      for (const { data } of parts.slice(0, parts.length - left.length)) this.held -= bytesOf(data)
+      for (const { data } of parts.slice(0, parts.length - left.length)) this.held -= this.bytesOf(name, data)
       this.parts.set(name, left)
     }
+  }
+
+  /**
+   * About how many bytes values of a column take in memory. It looks at no number of an array: where code takes the first
+   * of numbers here and of objects there, V8 makes objects of all numbers of the array.
+   */
+  private bytesOf(name: string, data: DecodedArray): number {
+    if (!Array.isArray(data)) return data.byteLength
+    const whole = this.whole.get(name)
+    if (!whole) return 8 * data.length
+    return data.length * (whole.length || 8 * ((data[0] as ArrayLike<unknown> | null)?.length ?? 1))
   }
 
   /** The values of some rows, without a copy if they lie in one page. */
@@ -133,13 +158,6 @@ export class GroupReader {
 
 /** The row behind the last one of a part. */
 const endOfPart = ({ at, data }: Part): number => at + data.length
-
-/** About how many bytes values take in memory. */
-function bytesOf(data: DecodedArray): number {
-  if (!Array.isArray(data)) return data.byteLength
-  const first: unknown = data[0]
-  return data.length * (first instanceof Uint8Array ? first.length : Array.isArray(first) ? 8 * first.length : 8)
-}
 
 function cut(data: DecodedArray, from: number, to: number): DecodedArray {
   if (from === 0 && to === data.length) return data

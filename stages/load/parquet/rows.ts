@@ -60,7 +60,7 @@ export async function readParquet(
     const atOnce = Math.max(1, Math.min(AT_ONCE, Math.floor(most / (2 * perRow))))
     let start = 0
     for (const group of file.metadata.row_groups) {
-      const reader = new GroupReader(path, file, group, context, most)
+      const reader = new GroupReader(path, file, group, all, context, most)
       const step = whole && all[whole.features[0]!]!.kind === 'list' ? reader.count : atOnce
       for (let from = 0; from < reader.count; from += step)
         await readRows(reader, from, Math.min(from + step, reader.count), start)
@@ -166,7 +166,7 @@ function wholeRow(value: ArrayLike<number> | null | undefined, place: () => stri
 async function widthOfList(path: string, file: ParquetFile, name: string, context: StageContext): Promise<number> {
   const group = file.metadata.row_groups.find(({ num_rows: count }) => count > 0)
   if (!group) throw new PipelineError('DATA', `${path} has no rows`)
-  const cells = await new GroupReader(path, file, group, context, Number.POSITIVE_INFINITY).read([name], 0, 1)
+  const cells = await new GroupReader(path, file, group, [], context, Number.POSITIVE_INFINITY).read([name], 0, 1)
   const first = cells.get(name)?.[0] as ArrayLike<number> | null | undefined
   if (!first?.length) throw new PipelineError('DATA', `${path}: row 0: expected features, got nothing`)
   return first.length

@@ -7,6 +7,7 @@ import { sharedMemory } from '../../../dist/pipeline/stage/memory.js'
 import type { StageContext } from '../../../dist/pipeline/stage-kit.js'
 import { openParquet } from '../../../dist/stages/load/parquet/file.js'
 import { GroupReader } from '../../../dist/stages/load/parquet/group.js'
+import { columnsOf } from '../../../dist/stages/load/parquet/schema.js'
 import { errorOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 import { parquetOf } from './table-files.js'
@@ -103,7 +104,7 @@ t.test('decoded columns take no more memory than they may', async (t) => {
   const file = await openParquet(path, context)
   t.teardown(() => file.handle.close())
   const readAll = async (most: number, step: number): Promise<number[]> => {
-    const reader = new GroupReader(path, file, file.metadata.row_groups[0]!, context, most)
+    const reader = new GroupReader(path, file, file.metadata.row_groups[0]!, columnsOf(file.metadata), context, most)
     const found: number[] = []
     for (let from = 0; from < count; from += step) {
       const cells = await reader.read(['x', 'y'], from, Math.min(count, from + step))
