@@ -17,8 +17,14 @@ export interface ReadingFlags {
 }
 
 /** Picks the options of `Pipeline.load` from the flags of a command. */
-export function readOptions({ set, seed, memory, plugins, allowAbsolutePaths }: ReadingFlags): ReadOptions {
-  return { set: memory === undefined ? set : [...(set ?? []), `memory=${memory}`], seed, plugins, allowAbsolutePaths }
+export function readOptions(flags: ReadingFlags): ReadOptions {
+  const { seed, plugins, allowAbsolutePaths } = flags
+  return { set: assignmentsOf(flags), seed, plugins, allowAbsolutePaths }
+}
+
+/** The assignments of `--set`, and that of `--memory`. */
+export function assignmentsOf({ set, memory }: Pick<ReadingFlags, 'set' | 'memory'>): readonly string[] {
+  return memory === undefined ? set : [...(set ?? []), `memory=${memory}`]
 }
 
 /** The formats of `millrace graph`. */
@@ -35,7 +41,7 @@ export function addReadOptions(command: Command): Command {
   return addTrustOptions(
     command
       .addOption(repeatable('--set <name=value>', 'set a var (eta=0.01) or an option of a stage (model.eta=0.01)'))
-      .option('--memory <size>', 'the most memory for rows, such as 1GB (default: as the pipeline says)')
+      .addOption(memoryOption('as the pipeline says'))
       .option('--seed <n>', 'seed of the random numbers (default: that of the pipeline)', parseWholeNumber),
   )
 }
@@ -65,6 +71,11 @@ export function addRunOptions(command: Command): Command {
 export function kernelOption(byDefault = 'the fastest on this machine'): Option {
   const what = 'implementation of the arithmetic; auto: webgpu, if steps on a GPU are measured to be faster'
   return new Option('--kernel <name>', `${what} (default: ${byDefault})`).choices(kernelChoices)
+}
+
+/** Returns the option `--memory`. Its help names `byDefault` as the default. */
+export function memoryOption(byDefault: string): Option {
+  return new Option('--memory <size>', `the most memory for rows, such as 1GB (default: ${byDefault})`)
 }
 
 /** Returns the option `--threads`. */

@@ -46,6 +46,8 @@ export async function runProgram(output: Output): Promise<void> {
 /** Runs the command that the arguments name. Reports its error and sets the exit code of the process; never rejects. */
 export async function runArguments(args: readonly string[], output: Output): Promise<void> {
   const program = makeProgram(output, args)
+  // A variable that is empty counts as not set, as elsewhere.
+  for (const name of variablesOf(program)) if (process.env[name] === '') delete process.env[name]
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -105,6 +107,11 @@ Exit codes:
   explainExtraArguments(program, args)
   suggestCommands(program)
   return program
+}
+
+/** The variables that stand for options of a command and of those below it. */
+function variablesOf({ options, commands }: Command): string[] {
+  return [...options.flatMap(({ envVar }) => envVar ?? []), ...commands.flatMap(variablesOf)]
 }
 
 function exitCode(error: unknown): number {

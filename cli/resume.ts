@@ -2,7 +2,7 @@ import { shortPath } from '../pipeline/base/words.js'
 import { NothingToDo } from '../pipeline/run/first-step.js'
 import { isComplete } from '../pipeline/run/past-record.js'
 import { resume } from '../pipeline/run/resume.js'
-import type { ReadingFlags } from './options.js'
+import { assignmentsOf, type ReadingFlags } from './options.js'
 import { follow, type RunningFlags } from './run.js'
 import type { Output } from './terminal.js'
 
@@ -17,14 +17,19 @@ export interface ResumeFlags extends RunningFlags, Omit<ReadingFlags, 'seed'> {
  * nothing.
  */
 export async function resumeCommand(directory: string, flags: ResumeFlags, output: Output): Promise<void> {
-  const { set, force, plugins, allowAbsolutePaths, quiet, json } = flags
+  const { force, plugins, allowAbsolutePaths, quiet, json } = flags
   const tell = (message: string): void => {
     if (json) output.write(`${JSON.stringify({ directory: shortPath(directory), changed: false, message })}\n`)
     else if (!quiet) output.write(`${message}\n`)
   }
-  if (set.length === 0 && isComplete(directory))
+  if (flags.set.length === 0 && isComplete(directory))
     return tell(`${shortPath(directory)} is done; --set epochs=… makes it longer`)
-  const given = { set, force, allowAbsolutePaths, plugins: plugins === true ? undefined : plugins }
+  const given = {
+    set: assignmentsOf(flags),
+    force,
+    allowAbsolutePaths,
+    plugins: plugins === true ? undefined : plugins,
+  }
   try {
     await follow('resumed', (conditions) => resume(directory, { ...conditions, ...given }), flags, output)
   } catch (error) {

@@ -5,6 +5,7 @@ import {
   addRunOptions,
   addTrustOptions,
   kernelOption,
+  memoryOption,
   parseCount,
   parseWholeNumber,
   repeatable,
@@ -84,6 +85,7 @@ export function addRunCommands(program: Command, output: Output): void {
     )
     .argument('<run>', 'run directory')
     .addOption(repeatable('--set <name=value>', 'change a var or an option of a stage from here on'))
+    .addOption(memoryOption('that of the run'))
     .option(
       '--force',
       'continue even if the definition or the data are no longer those of the run; options that what is stored ' +

@@ -44,7 +44,8 @@ function translated(name: string, candidates: readonly string[]): string | undef
 /** Returns the candidate that `name` stands for elsewhere or that is most similar to it, or undefined if there is none. */
 export function nearest(name: string, all: Iterable<string>): string | undefined {
   const candidates = [...all]
-  const known = translated(name, candidates)
+  const same = candidates.find((candidate) => candidate.toLowerCase() === name.toLowerCase())
+  const known = same ?? translated(name, candidates)
   if (known !== undefined) return known
   let best: string | undefined
   // Up to a third of the letters may differ. Two may differ in any name of four letters or more, one in shorter ones.

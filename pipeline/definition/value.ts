@@ -154,7 +154,7 @@ export function valueFrom(data: unknown, origin: Origin, path = ''): Value {
       origin,
     }
   }
-  throw new TypeError(`${path || 'value'}: expected plain data, got a ${typeof data}`)
+  throw new TypeError(`${path || 'value'}: expected plain data, got ${data === undefined ? '' : 'a '}${typeof data}`)
 }
 
 /** Returns the part of `value` at `path`, or the deepest existing part on the way to it. */

@@ -9,10 +9,16 @@ const OWNER = 'owner.json'
 /** The most bytes of it. */
 const MOST = 1 << 14
 
-/** Makes a folder beside `folder`, for a cache that is being written. */
+/** Makes a folder beside `folder`, for a cache that is being written. Throws the error of the system. */
 export function partFolder(folder: string): string {
   const part = mkdtempSync(`${folder}.part-`)
-  writeFileSync(join(part, OWNER), JSON.stringify(thisProcess('')))
+  try {
+    writeFileSync(join(part, OWNER), JSON.stringify(thisProcess('')))
+  } catch (error) {
+    // Nobody would know that it may go.
+    rmSync(part, { recursive: true, force: true })
+    throw error
+  }
   return part
 }
 

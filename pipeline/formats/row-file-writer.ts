@@ -35,6 +35,7 @@ export class RowFileWriter {
   private bytes = 0
   /** The checksum of the bytes since the last batch. */
   private crc = 0
+  private isOpen = true
   /** Where the memory of the batch that is being written begins in the file. */
   private readonly places = new Map<ArrayBufferLike, number>()
 
@@ -90,8 +91,10 @@ export class RowFileWriter {
     return { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks, crc }
   }
 
-  /** Closes the file. */
+  /** Closes the file, if it is open. */
   close(): void {
+    if (!this.isOpen) return
+    this.isOpen = false
     closeSync(this.descriptor)
   }
 

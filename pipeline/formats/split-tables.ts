@@ -1,5 +1,7 @@
 import type { Field, Table } from 'apache-arrow'
-import { listed } from '../base/words.js'
+import { formatBytes } from '../base/byte-size.js'
+import { PipelineError } from '../base/errors.js'
+import { counted, listed } from '../base/words.js'
 import type { StageContext } from '../stage/context.js'
 import { examplesTable } from '../wires/examples.js'
 import { perRowOf } from '../wires/per-row.js'
@@ -20,12 +22,13 @@ const PIECE = 4 << 20
 
 /**
  * Makes the tables of splits: what fits into the memory of the run is read, the small splits first. The rows of the others stay
- * in their file, with a note.
+ * in their file, with a note. Rejects with a PipelineError `DATA` if the memory of the run does not hold a row of these.
  */
 export async function splitTables(splits: readonly StoredSplit[], context: StageContext): Promise<Table[]> {
   const { memory } = context
   const tables = new Map<string, Table>()
   const windowed: string[] = []
+  let widest = memory.window
   for (const split of splits.toSorted((a, b) => a.source.rows - b.source.rows)) {
     const { name, fields, source } = split
     const bytes = source.rows * source.rowBytes
@@ -33,7 +36,9 @@ export async function splitTables(splits: readonly StoredSplit[], context: Stage
     // Stages below standardise floats into memory of their own.
     if (memory.fits(isBytes ? bytes : 2 * bytes)) tables.set(name, await wholeTable(split, isBytes, context))
     else {
+      checkRow(split, context)
       windowed.push(name)
+      widest = Math.max(widest, source.rowBytes)
       const admit = (bytes: number): void =>
         memory.take(
           bytes,
@@ -43,9 +48,18 @@ export async function splitTables(splits: readonly StoredSplit[], context: Stage
       tables.set(name, unreadTable(fields, source, name, admit))
     }
   }
-  if (windowed.length > 0)
-    context.note(`read in windows of at most ${memory.window >> 10} KiB: ${listed(windowed, 'and')}`)
+  if (windowed.length > 0) context.note(`read in windows of at most ${widest >> 10} KiB: ${listed(windowed, 'and')}`)
   return splits.map(({ name }) => tables.get(name)!)
+}
+
+/** Throws a PipelineError `DATA` if the memory of the run does not hold a single row. */
+function checkRow({ name, source: { width, rowBytes } }: StoredSplit, { memory: { limit } }: StageContext): void {
+  if (rowBytes > limit)
+    throw new PipelineError(
+      'DATA',
+      `a row of ${name} has ${counted(width, 'feature')} and needs ${formatBytes(rowBytes)}, memory: ${formatBytes(limit)} ` +
+        'does not hold it; leave features out, or raise memory (--memory)',
+    )
 }
 
 /** Reads all rows of a split into memory that the kernels see. */

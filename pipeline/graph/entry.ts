@@ -14,25 +14,28 @@ const code: Origin = { kind: 'code' }
 
 /**
  * Makes a definition from what a program gives. Adds mistakes to `problems`, and stages given as objects to `given`.
- * Throws a PipelineError `ARGUMENTS` if `use` is not a stage, or if an option is not plain data.
+ * Throws a PipelineError `ARGUMENTS` if `use` is not a stage, if there is no name or no list of stages, or if something is not
+ * plain data. What is undefined or null counts as left out.
  */
 export function definitionFrom(spec: PipelineSpec, given: Map<StageEntry, AnyStage>, problems: Problem[]): Definition {
+  if (typeof spec.name !== 'string') throw wrongType('name', 'a text, which also names the run directory', spec.name)
+  if (!Array.isArray(spec.stages)) throw wrongType('stages', 'a list of stages', spec.stages)
   const stages: StageEntry[] = []
   for (const stage of spec.stages) stages.push(entryFrom(stage, stages, given))
-  const published = spec.published && valueFrom(spec.published, code)
+  const published = partOf('published', spec.published)
   if (published) checkPublished(published, problems)
-  const parallelValue = spec.parallel && valueFrom(spec.parallel, code)
-  const name = nameOf(valueFrom(spec.name, code), '', problems)
-  const seed = seedOf(valueFrom(spec.seed ?? 0, code), problems)
+  const parallelValue = partOf('parallel', spec.parallel)
+  const name = nameOf(partOf('name', spec.name), '', problems)
+  const seed = seedOf(partOf('seed', spec.seed ?? 0), problems)
   return {
     name,
     description: spec.description,
     seed,
-    splitSeed: seedOf(valueFrom(spec.splitSeed ?? seed, code), problems, 'splitSeed'),
+    splitSeed: seedOf(partOf('splitSeed', spec.splitSeed ?? seed), problems, 'splitSeed'),
     seedOrigin: code,
     vars: new Map(),
-    checkpoint: readCheckpointRule(spec.checkpoint && valueFrom(spec.checkpoint, code), problems),
-    memory: memoryOf(spec.memory === undefined ? undefined : valueFrom(spec.memory, code), problems),
+    checkpoint: readCheckpointRule(partOf('checkpoint', spec.checkpoint), problems),
+    memory: memoryOf(partOf('memory', spec.memory), problems),
     published,
     parallel: parallelOf(parallelValue, problems),
     parallelValue,
@@ -50,14 +53,14 @@ export function entryFrom(
   others: readonly StageEntry[],
   given: Map<StageEntry, AnyStage>,
 ): StageEntry {
-  if (typeof spec.use !== 'string' && !isStage(spec.use))
+  if (typeof spec?.use !== 'string' && !isStage(spec?.use))
     throw new PipelineError('ARGUMENTS', 'use: expected the name of a stage, or what defineStage() returns')
   const use = typeof spec.use === 'string' ? spec.use : spec.use.name
   const entry: StageEntry = {
     id: spec.id ?? defaultId(use, others),
     use,
     with: optionsFrom(spec.with ?? {}),
-    from: spec.from === undefined ? undefined : valueFrom(spec.from, code),
+    from: partOf('from', spec.from),
     origin: code,
     idOrigin: code,
     useOrigin: code,
@@ -65,6 +68,20 @@ export function entryFrom(
   }
   if (typeof spec.use !== 'string') given.set(entry, spec.use)
   return entry
+}
+
+function wrongType(key: string, expected: string, found: unknown): PipelineError {
+  return new PipelineError('ARGUMENTS', `${key}: expected ${expected}, got ${found === null ? 'null' : typeof found}`)
+}
+
+/** What stands at a key; undefined if it is left out. Throws a PipelineError `ARGUMENTS` if it is not plain data. */
+function partOf(key: string, data: unknown): Value | undefined {
+  if (data === undefined || data === null) return undefined
+  try {
+    return valueFrom(data, code, key)
+  } catch (error) {
+    throw new PipelineError('ARGUMENTS', messageOf(error))
+  }
 }
 
 /** Makes a value from options. Throws a PipelineError `ARGUMENTS` if one of them is not plain data. */

@@ -75,7 +75,10 @@ function isBegun(pipeline: Pipeline, path: string): boolean {
   return holdsRun(path) || hasCheckpoints(path) || definitionIn(path) === definitionText(pipeline, path)
 }
 
-/** The text of `pipeline.yaml`; empty if it is not there, as after a kill before it was whole. */
+/**
+ * The text of `pipeline.yaml`; empty if it is not there, as after a kill before it was whole. It is only compared: what a program
+ * gives may be longer than a definition that is read.
+ */
 function definitionIn(path: string): string {
   const file = join(path, 'pipeline.yaml')
   if (!existsSync(file)) return ''

@@ -7,7 +7,7 @@ import type { Graph, Node } from '../graph/node.js'
 import type { Pipeline } from '../graph/pipeline.js'
 import { localParallel } from '../parallel/local.js'
 import type { StageContext } from '../stage/context.js'
-import { sharedMemory } from '../stage/memory.js'
+import { runMemory } from '../stage/memory.js'
 import type { Port } from '../stage/port.js'
 import type { AnyStage } from '../stage/stage.js'
 import { type ExamplesLayout, exampleFields, examplesTable, kernelRows, layoutOf, splitOf } from '../wires/examples.js'
@@ -95,7 +95,7 @@ export async function prepare(
       asked: [],
       watched: undefined,
       kernels,
-      memory: sharedMemory(),
+      memory: runMemory(),
       // Who asks for what stands above keeps files of it.
       above: {
         get digest(): never {

@@ -11,7 +11,7 @@ import type { Configuration } from '../directory/configuration.js'
 import { openRunDirectory } from '../directory/run-directory.js'
 import { attempt } from '../files/files.js'
 import { readInside } from '../files/inside.js'
-import { MAX_RECORD } from '../files/limits.js'
+import { MAX_DEFINITION } from '../files/limits.js'
 import { Pipeline } from '../graph/pipeline.js'
 import {
   changesFrom,
@@ -109,7 +109,7 @@ export function definitionReader(path: string, options: ResumeOptions): () => Pr
 
 function readDefinitionFile(directory: string): Buffer {
   const name = 'pipeline.yaml'
-  const read = (): Buffer => readInside(directory, name, MAX_RECORD)
+  const read = (): Buffer => readInside(directory, name, MAX_DEFINITION)
   return attempt('read the definition', join(directory, name), read, 'DEFINITION')
 }
 
@@ -136,7 +136,7 @@ export async function reopen(
     const { checkpoint, differences } = await pastState(path, options, { sha256, pipeline }, past, notes)
     if (!force) checkDefinition(sha256, past, checkpoint, path)
     // To begin anew what is done would cost all of its training.
-    if (past.status === 'done' && !checkpoint && (options.set ?? []).length === 0)
+    if (past.status === 'done' && !checkpoint && !asksForChange(options))
       throw new PipelineError(
         'ARGUMENTS',
         `the run in ${shortPath(path)} is done; ${listed(past.undrawn, 'and')} failed, and there is no checkpoint to try again from`,
@@ -163,8 +163,13 @@ export async function reopen(
   }
 }
 
-function checkNotDone(past: PastRecord, path: string, { set = [] }: ResumeOptions): void {
-  if (hasAll(past) && set.length === 0)
+/** Whether another result is asked for. That of a run does not depend on its memory. */
+function asksForChange({ set = [] }: ResumeOptions): boolean {
+  return set.some((each) => !each.startsWith('memory='))
+}
+
+function checkNotDone(past: PastRecord, path: string, options: ResumeOptions): void {
+  if (hasAll(past) && !asksForChange(options))
     throw new PipelineError(
       'ARGUMENTS',
       `the run in ${shortPath(path)} is done; change something to make it longer, such as --set epochs=80`,

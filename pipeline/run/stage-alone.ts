@@ -20,7 +20,7 @@ import { FlowControl } from '../flow/flow-control.js'
 import { localParallel } from '../parallel/local.js'
 import type { StageContext, StateHooks } from '../stage/context.js'
 import { learnerNamed } from '../stage/learner.js'
-import { sharedMemory } from '../stage/memory.js'
+import { runMemory } from '../stage/memory.js'
 import type { AnyStage } from '../stage/stage.js'
 import { ownTable } from '../wires/foreign-table.js'
 import type { OpenStage, StageInputs, StageUse, TestRun } from './test-run.js'
@@ -62,7 +62,7 @@ export function openStage<S extends AnyStage>(
     kernels: run.kernels ?? referenceKernels(),
     learner: (name, given = {}) => learnerNamed(name, given, run.learners ?? (stage.learner ? [stage.learner] : [])),
     flow,
-    memory: sharedMemory(run.memory),
+    memory: runMemory(run.memory),
     above: run.above ?? { digest: '', sources: [], read: () => [] },
     enough: () => {},
     signal,

@@ -10,7 +10,7 @@ import { watchedOf } from '../graph/watched.js'
 import { localParallel } from '../parallel/local.js'
 import type { StageContext, StateHooks } from '../stage/context.js'
 import { learnerNamed } from '../stage/learner.js'
-import { sharedMemory } from '../stage/memory.js'
+import { runMemory } from '../stage/memory.js'
 import type { Checkpointer } from './checkpointer.js'
 import type { RunEvent } from './contract.js'
 import type { Recorder } from './record.js'
@@ -33,7 +33,7 @@ export function contextMaker(
   checkpointer: Checkpointer,
   metrics: ReadonlyMap<string, Observable<Table>>,
 ): (node: Node) => Omit<StageContext, 'flow' | 'signal' | 'stop' | 'enough'> {
-  const memory = sharedMemory(pipeline.definition.memory)
+  const memory = runMemory(pipeline.definition.memory)
   const isOwn = isOwnDefinition(pipeline.definition.trust, pipeline.definition.file)
   return (node) => ({
     id: node.id,

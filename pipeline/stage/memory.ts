@@ -29,7 +29,7 @@ const WINDOW = { most: 4 << 20, least: 1 << 16 }
 const CACHE = 'put cache/arrow behind the load stage, from which rows are read in windows, or raise memory (--memory)'
 
 /** Makes the memory of a run, which all its stages share. */
-export function sharedMemory(limit = Number.POSITIVE_INFINITY): Memory {
+export function runMemory(limit = Number.POSITIVE_INFINITY): Memory {
   let taken = 0
   const fits = (bytes: number): boolean => taken + bytes <= limit * (1 - FREE)
   return {

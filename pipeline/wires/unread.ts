@@ -186,6 +186,9 @@ export function mappedSource(
   }
 }
 
+/** Bytes of picked rows that are read at a time for what they have beside their features. */
+const MARKED = 1 << 20
+
 /**
  * Some rows of a source, in another order.
  *
@@ -205,15 +208,30 @@ export function pickedSource(
     numbered(await source.pick(picked, space), picked)
   const pickNow = (picked: Uint32Array): ExampleRows => numbered(source.pickNow(picked), picked)
   const through = (rows: Uint32Array): Uint32Array => rows.map((row) => order[row]!)
+  const perRow: readonly PerRowName[] = isAdded ? ['row', ...source.perRow] : source.perRow
+
+  /** Rows are picked with their features, so few at a time. */
+  async function marks(from: number, to: number): Promise<Omit<ExampleRows, 'values' | 'affine'>> {
+    const all = { labels: new Int32Array(to - from), ...newPerRow(to - from, perRow) }
+    const step = Math.max(1, Math.floor(MARKED / source.rowBytes))
+    for (let at = from; at < to; at += step) {
+      const { labels, row, weight } = await pick(order.subarray(at, Math.min(to, at + step)))
+      all.labels.set(labels, at - from)
+      all.row?.set(row!, at - from)
+      all.weight?.set(weight!, at - from)
+    }
+    return all
+  }
+
   return {
     rows: order.length,
     width: source.width,
     rowBytes: source.rowBytes + (isAdded ? 4 : 0),
     counts,
-    perRow: isAdded ? ['row', ...source.perRow] : source.perRow,
+    perRow,
     read: (from, to, space) => pick(order.subarray(from, to), space),
     readNow: (from, to) => pickNow(order.subarray(from, to)),
-    marks: (from, to) => pick(order.subarray(from, to)),
+    marks,
     pick: (rows, space) => pick(through(rows), space),
     pickNow: (rows) => pickNow(through(rows)),
   }

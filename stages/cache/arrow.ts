@@ -155,7 +155,6 @@ class Build {
         return { ...split, perRow: [...split.perRow], counts: [...split.counts], blocks: [...split.blocks] }
       }),
     }
-    this.isDone = true
     attempt('write the cache', this.folder, () => {
       writeManifest(this.part, given)
       disown(this.part)
@@ -167,6 +166,7 @@ class Build {
         renameSync(this.part, this.folder)
       }
     })
+    this.isDone = true
     return given
   }
 

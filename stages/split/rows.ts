@@ -132,7 +132,8 @@ class Division {
   constructor(options: Options, context: StageContext) {
     this.options = options
     this.context = context
-    this.inPieces = context.directory !== '' && context.asked.length > 0 && context.asked.every(({ pieces }) => pieces)
+    const { asked, directory, parallel } = context
+    this.inPieces = !parallel.isDivided && directory !== '' && asked.length > 0 && asked.every(({ pieces }) => pieces)
   }
 
   /** Takes a table. Returns those that can go on. */

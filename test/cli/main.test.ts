@@ -32,6 +32,13 @@ t.test('wrong arguments exit 2', async (t) => {
   }
 })
 
+t.test('a variable that is empty counts as not set', async (t) => {
+  for (const name of ['MILLRACE_KERNEL', 'MILLRACE_THREADS']) process.env[name] = ''
+  const { code, stderr } = await millrace(['resume', 'nowhere'], t.testdir())
+  t.equal(code, 2)
+  t.match(stderr, /^nowhere is not the directory of a run/)
+})
+
 t.test('--version prints the version of the package', async (t) => {
   const { code, stdout } = await inOwnProcess(['--version'], t.testdir())
   t.equal(code, 0)

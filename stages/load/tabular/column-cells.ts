@@ -70,7 +70,8 @@ export class ColumnCells {
     if (model) {
       this.kind = model.kind
       if (model.kind === 'category') for (const [i, category] of model.categories.entries()) this.codes.set(category, i)
-      this.fill = typeof model.fill === 'string' ? this.codes.get(model.fill) : model.fill && model.fill - this.offset
+      if (typeof model.fill === 'string') this.fill = this.codes.get(model.fill)
+      else if (model.fill !== undefined) this.fill = model.fill - this.offset
       return
     }
     this.kind = type ?? (text === 'error' || text === 'drop' ? 'number' : 'open')
@@ -225,6 +226,6 @@ export class ColumnCells {
 const noFill = '; the model was trained without missing cells in this column'
 
 /** The name of a column as a key in YAML. */
-const asKey = (title: string): string => (/^\w[\w ]*$/.test(title) ? title : JSON.stringify(title))
+export const asKey = (title: string): string => (/^\w[\w ]*$/.test(title) ? title : JSON.stringify(title))
 
 const cut = (title: string): string => title.slice(0, 40)

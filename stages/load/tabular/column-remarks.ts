@@ -90,26 +90,25 @@ export class ColumnRemarks {
 
 /** What the numbers of a feature are as float32. */
 export interface FeatureRange {
-  /** The smallest number. */
+  /** The smallest number; infinity if all cells are missing. */
   readonly min: number
-  /** The largest number. */
+  /** The largest number; minus infinity if all cells are missing. */
   readonly max: number
   /** The number that float32 changes most, if the column loses digits by it. */
   readonly changed: number | undefined
 }
 
 function firstSeen(value: number): Seen {
-  const isWhole = Number.isInteger(value)
-  const error = Math.abs(value - Math.fround(value))
+  const isMissing = Number.isNaN(value)
   return {
     first: value,
     last: value,
-    min: value,
-    max: value,
-    isWhole,
+    min: isMissing ? Number.POSITIVE_INFINITY : value,
+    max: isMissing ? Number.NEGATIVE_INFINITY : value,
+    isWhole: Number.isInteger(value),
     sum: 0,
     squares: 0,
-    error,
+    error: isMissing ? 0 : Math.abs(value - Math.fround(value)),
     changed: value,
     merged: 0,
   }

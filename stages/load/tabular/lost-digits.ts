@@ -1,4 +1,5 @@
 import { listed, someOf } from '../../../pipeline/stage-kit.js'
+import { asKey } from './column-cells.js'
 import type { FeatureRange } from './column-remarks.js'
 import { MOST_OFFSET } from './options.js'
 
@@ -86,7 +87,7 @@ export class LostDigits {
     const [whole, title] = [changed + offset, titleOf(first)]
     return (
       `${path}: the ${columns} ${someOf(found.map(titleOf))} ${loses} digits, because features are float32: ` +
-      `${whole} becomes ${Math.fround(changed) + offset}; offsets: { ${title}: ${whole} } subtracts a number from ${title} before that, ` +
+      `${whole} becomes ${Math.fround(changed) + offset}; offsets: { ${asKey(title)}: ${whole} } subtracts a number from ${title} before that, ` +
       `or leave the ${columns} out with drop`
     )
   }

@@ -24,6 +24,7 @@ t.test('didYouMean knows the words of other programs', async (t) => {
     ['learning_rate', ['model.l1', 'model.eta'], 'model.eta'],
     ['weight-decay', ['lambda'], 'lambda'],
     ['batch_size', ['size', 'epochs'], 'size'],
+    ['Alpha', ['lambda', 'alpha'], 'alpha'],
     ['constructor', ['eta'], undefined],
   ] as const)
     t.equal(didYouMean(name, known), meant ? `; did you mean "${meant}"?` : '', name)

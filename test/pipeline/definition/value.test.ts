@@ -37,6 +37,7 @@ t.test('valueFrom and plain are inverse to each other', async (t) => {
   t.strictSame(plain(valueFrom(data, code)), data)
   t.strictSame(plain(valueFrom({ a: undefined, b: 1 }, code)), { b: 1 })
   t.throws(() => valueFrom({ a: [{ b: () => 1 }] }, code), { message: 'a[0].b: expected plain data, got a function' })
+  t.throws(() => valueFrom({ a: [1, undefined] }, code), { message: 'a[1]: expected plain data, got undefined' })
   t.throws(() => valueFrom(1n, code), { message: 'value: expected plain data, got a bigint' })
 })
 

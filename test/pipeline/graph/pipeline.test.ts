@@ -113,6 +113,18 @@ t.test('define refuses what is no data and what is no stage', async (t) => {
     [{}, 'use: expected the name of a stage, or what defineStage() returns'],
   ] as const)
     await t.rejects(Pipeline.define({ name: 'x', stages: [load, stage as never] }), { code: 'ARGUMENTS', message })
+  for (const [given, message] of [
+    [{ name: undefined }, 'name: expected a text, which also names the run directory, got undefined'],
+    [{ name: 5 }, 'name: expected a text, which also names the run directory, got number'],
+    [{ stages: undefined }, 'stages: expected a list of stages, got undefined'],
+    [{ stages: [undefined] }, 'use: expected the name of a stage, or what defineStage() returns'],
+    [{ checkpoint: { every: () => 1 } }, 'checkpoint.every: expected plain data, got a function'],
+    [{ published: { source: [undefined] } }, 'published.source[0]: expected plain data, got undefined'],
+    [{ seed: 1n }, 'seed: expected plain data, got a bigint'],
+  ] as const)
+    await t.rejects(Pipeline.define({ name: 'x', stages: [load], ...given } as never), { code: 'ARGUMENTS', message })
+  const left = { seed: undefined, memory: undefined, checkpoint: undefined, published: undefined, parallel: undefined }
+  await t.resolves(Pipeline.define({ name: 'x', stages: [load], ...left }), 'what is undefined is left out')
 })
 
 t.test('an option with the value undefined is as good as left out', async (t) => {

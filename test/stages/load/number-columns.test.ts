@@ -3,7 +3,7 @@ import { Float64, Int32, Table, tableToIPC, vectorFromArray } from 'apache-arrow
 import t from 'tap'
 import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
-import { sharedMemory } from '../../../dist/pipeline/stage/memory.js'
+import { runMemory } from '../../../dist/pipeline/stage/memory.js'
 import type { StageContext } from '../../../dist/pipeline/stage-kit.js'
 import { openParquet } from '../../../dist/stages/load/parquet/file.js'
 import { GroupReader } from '../../../dist/stages/load/parquet/group.js'
@@ -100,7 +100,7 @@ t.test('decoded columns take no more memory than they may', async (t) => {
   const path = join(temporary(t, { data: parquetOf(count, columns, 8000) }), 'data')
   const { signal } = new AbortController()
   const flow = new StageFlow(new FlowControl(signal))
-  const context = { signal, flow, memory: sharedMemory(1 << 20) } as unknown as StageContext
+  const context = { signal, flow, memory: runMemory(1 << 20) } as unknown as StageContext
   const file = await openParquet(path, context)
   t.teardown(() => file.handle.close())
   const readAll = async (most: number, step: number): Promise<number[]> => {

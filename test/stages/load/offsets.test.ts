@@ -27,7 +27,10 @@ const fileOf: Readonly<Record<string, (times: readonly (number | undefined)[]) =
   jsonl: (times) =>
     Buffer.from(
       times
-        .map((time, i) => `${JSON.stringify({ time, size: sizes[i], colour: colours[i], label: labels[i] })}\n`)
+        .map(
+          (time, i) =>
+            `${JSON.stringify({ time: time ?? (i === 0 ? null : undefined), size: sizes[i], colour: colours[i], label: labels[i] })}\n`,
+        )
         .join(''),
     ),
   arff: (times) =>
@@ -126,6 +129,23 @@ t.test('rows of numbers alone in a program', async (t) => {
   t.throws(() => far!.predict([[3.5e38, 1, 1]]), /column time: expected a number that float32 can hold, got "3.5e\+38"/)
   far!.free()
   near!.free()
+})
+
+t.test('a missing cell that is read as 0 is less the offset, too', async (t) => {
+  const columns: Column[] = ['time', 'x', 'y'].map((name) => ({ kind: 'number', name, fill: 0, offset: START }))
+  const model = storedModel(t, { columns })
+  const path = join(temporary(t, { 'a.csv': `time,x,y\n,${START + 1},0\n` }), 'a.csv')
+  const { features } = await loaded(t, 'csv', `path: ${path}, model: ${model}`)
+  t.strictSame(features, [[Math.fround(-START), 1, Math.fround(-START)]])
+})
+
+t.test('a missing cell in the first row hides no numbers that lose digits', async (t) => {
+  const later = seconds.map((second = 3) => START + second)
+  for (const [format, bytes] of Object.entries(fileOf)) {
+    const folder = temporary(t, { data: bytes([undefined, ...later.slice(1)]) })
+    const { columns } = await loaded(t, format, `path: ${folder}/data, ${train}`)
+    t.match(columns![0], { name: 'time', offset: START + 3 }, format)
+  }
 })
 
 t.test('many files, folds, and columns of few numbers', async (t) => {

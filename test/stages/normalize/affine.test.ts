@@ -3,7 +3,7 @@ import { referenceKernels } from '../../../dist/kernels/reference.js'
 import { StageFlow } from '../../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../../dist/pipeline/flow/flow-control.js'
 import { localParallel } from '../../../dist/pipeline/parallel/local.js'
-import { sharedMemory } from '../../../dist/pipeline/stage/memory.js'
+import { runMemory } from '../../../dist/pipeline/stage/memory.js'
 import { kernelRows, layoutOf, type StageContext } from '../../../dist/pipeline/stage-kit.js'
 import { noteConstants, standardised } from '../../../dist/stages/normalize/affine.js'
 import { statisticsOf } from '../../../dist/stages/normalize/statistics.js'
@@ -13,7 +13,7 @@ const notes: string[] = []
 const context = {
   kernels: referenceKernels(),
   parallel: localParallel,
-  memory: sharedMemory(undefined),
+  memory: runMemory(undefined),
   flow: new StageFlow(new FlowControl(new AbortController().signal)),
   signal: new AbortController().signal,
   note: (message: string) => notes.push(message),

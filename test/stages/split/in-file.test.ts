@@ -3,13 +3,16 @@ import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { lastValueFrom } from 'rxjs'
 import t, { type Test } from 'tap'
+import { runMemory } from '../../../dist/pipeline/stage/memory.js'
 import {
   examplesTable,
   fieldsOf,
   kernelRows,
   openRowFile,
+  pickedSource,
   RowFileWriter,
   splitOf,
+  splitTables,
   unreadOf,
   unreadTable,
 } from '../../../dist/pipeline/stage-kit.js'
@@ -45,7 +48,10 @@ async function inFile(t: Test, table: Table): Promise<Table> {
   t.teardown(() => abort.abort())
   const writer = new RowFileWriter(path, table, 100)
   await writer.add(table, { flow: { yieldToEventLoop: () => undefined }, signal: abort.signal } as never)
-  const source = openRowFile(path, writer.finish(), abort.signal)
+  const file = writer.finish()
+  // As after an error in another file of the same cache; the descriptor may be that of another file by now.
+  writer.close()
+  const source = openRowFile(path, file, abort.signal)
   return unreadTable(fieldsOf(table), source, splitOf(table), () => t.fail('all rows are read at once'))
 }
 
@@ -121,6 +127,40 @@ t.test('rows that come and go in pieces lie in a file meanwhile', async (t) => {
   t.match(await errorOf(runStage(t, entry(ways[0]!), late, { asked: { pieces: true } })), [
     'DATA',
     'rows of the split "train" came behind those of another split',
+  ])
+})
+
+t.test('what picked rows have beside their features is read few rows at a time', async (t) => {
+  const table = given({ weights: Array.from({ length: ROWS }, (_, i) => i / 4) })
+  const stored = unreadOf(await inFile(t, table))!.source
+  let most = 0
+  const pick = (rows: Uint32Array) => {
+    most = Math.max(most, rows.length)
+    return stored.pick(rows)
+  }
+  const order = Uint32Array.from({ length: ROWS }, (_, i) => ROWS - 1 - i)
+  const picked = pickedSource({ ...stored, rowBytes: 1 << 16, pick }, order, [], true)
+  const marks = await picked.marks(10, 600)
+  t.equal(most, 16)
+  const { labels, weight } = kernelRows(table)
+  const own = order.subarray(10, 600)
+  t.strictSame(
+    [...marks.labels],
+    [...own].map((row) => labels[row]),
+  )
+  t.strictSame(
+    [...marks.weight!],
+    [...own].map((row) => weight![row]),
+  )
+  t.strictSame([...marks.row!], [...own])
+})
+
+t.test('a row that is larger than the memory of the run is refused', async (t) => {
+  const table = await inFile(t, given())
+  const split = { name: 'train', fields: fieldsOf(table), source: unreadOf(table)!.source }
+  t.match(await errorOf(splitTables([split], { memory: runMemory(10) } as never)), [
+    'DATA',
+    /a row of train has 3 features and needs 16 B, memory: 10 B does not hold it; leave features out, or raise memory/,
   ])
 })
 
