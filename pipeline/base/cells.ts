@@ -54,9 +54,9 @@ export function padToCells(text: string, cells: number, side: 'start' | 'end' = 
   return side === 'end' ? text + spaces : spaces + text
 }
 
-/** Only printable ASCII needs no segmenter, which is slow. */
 /** What a reader takes for one character each: joined pictures, flags, letters with their accents. */
 export function graphemesOf(text: string): Iterable<string> {
+  // Only printable ASCII needs no segmenter, which is slow.
   if (/^[ -~]*$/.test(text)) return text
   segmenter ??= new Intl.Segmenter()
   return Array.from(segmenter.segment(text), ({ segment }) => segment)
