@@ -31,6 +31,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>
 part kernels 10 node lib/cli/main.js kernels
 part 'golden cases, experiment' 75 node bench/gpu-check.js "$folder" "${check[@]}"
 auto=$(mktemp -d)
+trap 'rm -rf "$auto"' EXIT
 cat > "$auto/auto.yaml" << YAML
 stages:
   - { use: load/digits }
@@ -41,7 +42,6 @@ stages:
   - { use: evaluate/classification, from: { parameters: model, examples: examples } }
 YAML
 part '--kernel auto' 15 node lib/cli/main.js run "$auto/auto.yaml" --kernel auto --out "$auto/run"
-rm -rf "$auto"
 part bench 80 node bench/gpu-bench.js "${bench[@]}"
 part tiles 40 node bench/gpu-tiles.js "${tiles[@]}"
 exit $status

@@ -12,7 +12,7 @@ import { decideTrust } from '../pipeline/definition/trust.js'
 import { escaped } from './applied-model.js'
 import { FEW_ROWS } from './create/array-files.js'
 import { commentedPipeline } from './create/commented.js'
-import { bufferSize, largeData, withCache } from './create/large.js'
+import { bufferSize, largeRemarks, memoryForRows, withCache } from './create/large.js'
 import { type Found, lookAt } from './create/look.js'
 import { type Options, wired } from './create/wiring.js'
 import { interruption, type Output } from './terminal.js'
@@ -56,13 +56,15 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
       'ARGUMENTS',
       'expected stages (load/digits,gradient-step/softmax,sink/csv), or --from FILE; millrace stages lists the stages',
     )
-  const large = largeData(flags.memory, from)
+  const memory = memoryForRows(flags.memory, from)
   const found = from === undefined ? undefined : await lookedAt(from, out, output)
   const named = usesOf(names, found)
-  const uses = large
-    ? withCache(named).map((use) => (names === undefined && use === 'shuffle/rows' ? 'shuffle/buffer' : use))
-    : named
-  const size = large && bufferSize(large, found?.features ?? 100)
+  const uses =
+    memory !== undefined
+      ? withCache(named).map((use) => (names === undefined && use === 'shuffle/rows' ? 'shuffle/buffer' : use))
+      : named
+  const remarks = [...(found?.remarks ?? []), ...(memory === undefined ? [] : largeRemarks(uses))]
+  const size = memory === undefined ? undefined : bufferSize(memory, found?.features ?? 100)
   const given = {
     ...(found && { [found.use]: found.options, ...settingsFor(found) }),
     ...(size !== undefined && { 'shuffle/buffer': { size } }),
@@ -73,11 +75,10 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   const head = {
     name,
     schema: schemaFor(out),
-    memory: large?.memory,
+    memory,
     remarks: [
       found ? `A pipeline for ${found.summary}.` : `A pipeline of ${uses.join(', ')}.`,
-      ...(found?.remarks ?? []),
-      ...(large ? [large.remark] : []),
+      ...remarks,
       `Run it with: millrace run ${out ?? 'FILE'}`,
     ],
   }
@@ -94,7 +95,7 @@ export async function createCommand(names: string | undefined, flags: CreateFlag
   else if (out === undefined) output.write(text)
   else
     output.write(
-      `${[`${shortPath(out)}: ${counted(entries.length, 'stage')}${found ? ` for ${found.summary}` : ''}`, ...(found?.remarks ?? []), ...(large ? [large.remark] : []), `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
+      `${[`${shortPath(out)}: ${counted(entries.length, 'stage')}${found ? ` for ${found.summary}` : ''}`, ...remarks, `millrace run ${shortPath(out)} runs it`].map(oneLine).join('\n')}\n`,
     )
   for (const problem of problems) output.warn(`note: ${oneLine(problem)}\n`)
 }

@@ -45,7 +45,7 @@ export async function evaluateCommand(
       labels.push(label)
       predicted.push(guess)
     })
-    if (data.length === 0)
+    if (data.length === 0 && flags.set.length === 0)
       output.warn(
         'note: these are all rows that the run has loaded, those that it trained on too; metrics.csv has each split\n',
       )

@@ -75,7 +75,8 @@ export function makeProgram(output: Output, args: readonly string[] = []): Comma
       writeOut: output.write,
       writeErr: output.warn,
       outputError: (message, write) => {
-        const command = program.commands.find((each) => args.includes(each.name()))
+        const name = args.find((arg) => !arg.startsWith('-'))
+        const command = program.commands.find((each) => each.name() === name)
         write(withHint(message, args, command?.options.some(({ long }) => long === '--set') ?? false))
       },
     })

@@ -136,8 +136,8 @@ export function addRunCommands(program: Command, output: Output): void {
     .description(
       'Watch a run that another process makes, on this machine and as the same user: progress, metrics, and for each ' +
         'stage the rows per second, its part of the time and the tables in flight. q and Ctrl-C leave the run alone. Of a ' +
-        'run that has ended, print how. Of a folder or a sweep: the run that goes on in it, or a line for each if there are ' +
-        'several.',
+        'run that has ended, print how. Of a folder or a sweep: the run that goes on in it and then the next, or a line for ' +
+        'each if there are several.',
     )
     .argument('[run]', 'run directory, or a folder of runs', 'runs')
     .option('--json', 'print every state as a line of JSON')

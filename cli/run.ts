@@ -123,7 +123,7 @@ export async function follow(
         } else {
           directory = shortPath(event.directory)
           if (tag.length > 0 || note !== undefined) noted = changeNotes(event.directory, { add: tag, note })
-          // It is awaited at the end of the run; until then a failure is nobody's.
+          // It is awaited after the run; until then a failure is nobody's.
           noted?.catch(() => {})
         }
         if (!isSilent) {
@@ -137,7 +137,6 @@ export async function follow(
       else if (event.type === 'note' && !isSilent) progress?.print(`note: ${event.stage}: ${oneLine(event.message)}\n`)
     })
     const result = await run.result
-    await noted
     progress?.end()
     if (flags.json && rank === 0)
       output.write(
@@ -171,6 +170,8 @@ export async function follow(
   } finally {
     stop.release()
   }
+  // Here, so that its error is not told as one of the run, which is done.
+  await noted
 }
 
 function summary({ history, record }: Result, directory: string): string {

@@ -10,8 +10,11 @@ import { type FittedColumn, fittedColumns } from './fitted-columns.js'
 import { duration, number, share } from './screen/draw-state.js'
 import type { ScreenSize } from './screen/live-screen.js'
 
-/** Milliseconds between two looks at all runs. */
+/** Milliseconds between two looks at the runs that go on. */
 const INTERVAL = 1000
+
+/** Milliseconds after which a folder is searched for new runs again; after the end of a run, the next look does so. */
+const SEARCH = 5000
 
 /** A run that has not answered after so many milliseconds is left out of this look. */
 const PATIENCE = 2000
@@ -48,15 +51,25 @@ async function stateOf(directory: string, signal: AbortSignal): Promise<LiveStat
 
 /**
  * Looks at the runs that go on, every second, until none does twice in a row (between two points of a sweep none does) or
- * `signal` is aborted.
+ * `signal` is aborted. New runs are seen within five seconds, or when another has ended.
  *
  * @param list gives the directories of all runs, also those that have begun since
  */
 export async function* looks(list: () => readonly string[], signal: AbortSignal): AsyncGenerator<readonly GoingRun[]> {
+  let asked: readonly string[] = []
+  let searched = Number.NEGATIVE_INFINITY
+  let before = 0
   for (let empty = 0; empty < 2; ) {
-    const going = await goingRuns(list(), signal)
+    if (performance.now() - searched >= SEARCH) {
+      asked = list()
+      searched = performance.now()
+    }
+    const going = await goingRuns(asked, signal)
     if (signal.aborted) return
     yield going
+    asked = going.map(({ directory }) => directory)
+    if (going.length === 0 || going.length < before) searched = Number.NEGATIVE_INFINITY
+    before = going.length
     empty = going.length === 0 ? empty + 1 : 0
     await pause(INTERVAL, undefined, { signal }).catch(() => {})
   }

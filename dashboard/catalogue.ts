@@ -5,8 +5,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { entryInside, hasInside } from '../pipeline/files/inside.js'
+import { type Attempt, sweepAttempts } from '../report/attempts.js'
 import { lastMetricsIn } from '../report/evaluations.js'
-import { readAttempts, readNotes, readRecord, readSettings } from '../report/index.js'
+import { readNotes, readRecord, readSettings } from '../report/index.js'
 import { isSweepDirectory } from '../sweep/directory.js'
 import type { RunSummary, RunsEvent, Value } from './contract.js'
 import { metricsFile } from './growing-metrics.js'
@@ -100,10 +101,12 @@ export class Catalogue {
     for (const root of this.roots)
       for (const found of places(root, DEPTH)) {
         if (seen.size >= MOST_RUNS) break
-        for (const id of this.look(found)) seen.add(id)
-        if (performance.now() - since < SLICE) continue
-        await turn()
-        since = performance.now()
+        for (const id of this.look(found)) {
+          if (id !== undefined) seen.add(id)
+          if (performance.now() - since < SLICE) continue
+          await turn()
+          since = performance.now()
+        }
       }
     for (const id of this.known.keys())
       if (!seen.has(id)) {
@@ -114,22 +117,33 @@ export class Catalogue {
     this.isComplete = true
   }
 
-  /** Looks at a run, or at the points of a sweep. Returns their ids. */
-  private look({ directory, isSweep }: Place): readonly string[] {
+  /** Looks at a run, or at the points of a sweep, in steps. Gives their ids, and undefined where a step has none. */
+  private *look({ directory, isSweep }: Place): Generator<string | undefined> {
     const own = idOf(directory)
     const state = stateOf(directory, isSweep ? ['sweep.json', 'results.jsonl', 'results', 'points'] : undefined)
     if (!isSweep) {
       if (this.known.get(own)?.state !== state) this.keep(directory, state, summaryOf(directory))
-      return [own]
+      yield own
+      return
     }
     const before = this.sweeps.get(directory)
     // Points that run write into their own directories, which the state does not have.
-    if (before?.state === state && !before.isRunning) return before.ids
-    const summaries = pointsOf(directory)
-    for (const { directory: point, summary } of summaries) this.keep(point, JSON.stringify(summary), summary)
-    const ids = summaries.map(({ summary }) => summary.id)
-    this.sweeps.set(directory, { state, ids, isRunning: summaries.some(({ summary }) => summary.status === 'running') })
-    return ids
+    if (before?.state === state && !before.isRunning) {
+      yield* before.ids
+      return
+    }
+    const ids: string[] = []
+    let isRunning = false
+    for (const point of pointsOf(directory)) {
+      if (point) {
+        const { directory: place, summary } = point
+        this.keep(place, JSON.stringify(summary), summary)
+        ids.push(summary.id)
+        isRunning ||= summary.status === 'running'
+      }
+      yield point?.summary.id
+    }
+    this.sweeps.set(directory, { state, ids, isRunning })
   }
 
   private readonly sweeps = new Map<string, { state: string; ids: readonly string[]; isRunning: boolean }>()
@@ -215,29 +229,35 @@ function summaryOf(directory: string): RunSummary {
   }
 }
 
-function pointsOf(directory: string): { readonly directory: string; readonly summary: RunSummary }[] {
+/** The points of a sweep, in steps; undefined where a step has none. A sweep that cannot be read is a point itself. */
+function* pointsOf(
+  directory: string,
+): Generator<{ readonly directory: string; readonly summary: RunSummary } | undefined> {
   const sweep = shortPath(directory)
   try {
-    return readAttempts([directory]).attempts.map((attempt) => ({
-      directory: attempt.directory,
-      summary: {
-        id: idOf(attempt.directory),
-        path: shortPath(attempt.directory),
-        name: attempt.name,
-        status: attempt.status,
-        error: attempt.error,
-        seed: attempt.seed,
-        fold: attempt.fold,
-        sweep,
-        settings: attempt.settings,
-        final: finite(attempt.final ?? runningMetrics(attempt)),
-        tags: [],
-      },
-    }))
+    const { attempts } = yield* sweepAttempts(directory)
+    for (const attempt of attempts) yield { directory: attempt.directory, summary: summaryOfPoint(attempt, sweep) }
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error
     const summary = { path: sweep, name: '', status: 'unreadable', seed: 0, settings: {}, final: {}, tags: [] }
-    return [{ directory, summary: { ...summary, id: idOf(directory), error: messageOf(error) } }]
+    yield { directory, summary: { ...summary, id: idOf(directory), error: messageOf(error) } }
+  }
+}
+
+function summaryOfPoint(attempt: Attempt, sweep: string): RunSummary {
+  const { directory, name, status, error, seed, fold, settings, final } = attempt
+  return {
+    id: idOf(directory),
+    path: shortPath(directory),
+    name,
+    status,
+    error,
+    seed,
+    fold,
+    sweep,
+    settings,
+    final: finite(final ?? runningMetrics(attempt)),
+    tags: [],
   }
 }
 

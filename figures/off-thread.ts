@@ -46,10 +46,12 @@ export function prepareDrawing(what: Parameters<Drawings['load']>[0]): void {
 }
 
 function openThread(): DrawingThread {
-  thread ??= new DrawingThread(() => {
-    thread = undefined
+  if (thread) return thread
+  const made = new DrawingThread(() => {
+    if (thread === made) thread = undefined
   })
-  return thread
+  thread = made
+  return made
 }
 
 /** The system gave no thread. */
@@ -80,9 +82,11 @@ class DrawingThread {
   /** Jobs that keep the process alive. */
   private wanted = 0
   private idle: NodeJS.Timeout | undefined
+  private readonly onEnd: () => void
 
   /** @param onEnd called when the thread takes no more work */
   constructor(onEnd: () => void) {
+    this.onEnd = onEnd
     if (isAddressSpaceLimited()) throw new NoThread('the address space is limited')
     try {
       this.worker = new Worker(entryPoint('figures/worker.js'), {
@@ -124,8 +128,14 @@ class DrawingThread {
     }).finally(() => {
       signal?.removeEventListener('abort', release)
       release()
-      if (this.jobs.size === 0) this.idle = setTimeout(() => this.worker.terminate(), IDLE).unref()
+      if (this.jobs.size === 0) this.idle = setTimeout(() => this.stop(), IDLE).unref()
     })
+  }
+
+  private stop(): void {
+    // At once: the end of the thread takes some milliseconds, and a figure that comes meanwhile needs another one.
+    this.onEnd()
+    void this.worker.terminate()
   }
 
   /** Keeps the process alive until the returned function is called. */

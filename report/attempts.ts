@@ -5,7 +5,8 @@ import { hasInside } from '../pipeline/files/inside.js'
 import type { AnyStage } from '../pipeline/stage/stage.js'
 import { type ColumnInfos, columnInfosOf, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
-import { isSweepDirectory, pointDirectory, readOutcomes, readPlan } from '../sweep/directory.js'
+import { isSweepDirectory, outcomesIn, pointDirectory, readPlan } from '../sweep/directory.js'
+import type { Outcome } from '../sweep/executor.js'
 import { SweepMetrics } from '../sweep/metrics.js'
 import { readSettings } from './definition.js'
 import { lastMetricsIn } from './evaluations.js'
@@ -62,7 +63,7 @@ export function readAttempts(
   const problems: Problem[] = []
   const all = directories.flatMap((directory) => {
     try {
-      return isSweepDirectory(directory) ? sweepAttempts(directory) : runAttempt(directory, stages)
+      return isSweepDirectory(directory) ? whole(sweepAttempts(directory)) : runAttempt(directory, stages)
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error
       problems.push(...error.problems)
@@ -78,23 +79,45 @@ export function readAttempts(
   }
 }
 
-function sweepAttempts(directory: string): Attempts {
+function whole<T>(steps: Generator<unknown, T>): T {
+  let step = steps.next()
+  while (!step.done) step = steps.next()
+  return step.value
+}
+
+/**
+ * Reads a sweep in steps, as `readAttempts` does at once: it may have thousands of points, and between two steps a caller can let
+ * others have the event loop. Throws a PipelineError `DATA` if its plan is damaged.
+ */
+export function* sweepAttempts(directory: string): Generator<undefined, Attempts> {
   const remarks: string[] = []
   const { name, points, monitor } = readPlan(directory)
-  const outcomes = readOutcomes(directory, remarks, new Set(points.map(({ key }) => key)))
-  const attempts = points.map(({ key, settings, seed, fold }): Attempt => {
-    const runDirectory = pointDirectory(directory, { key })
-    const point = { name, settings, seed, fold, directory: runDirectory }
+  yield
+  const keys = new Set(points.map(({ key }) => key))
+  const outcomes = new Map<string, Outcome>()
+  for (const outcome of outcomesIn(directory, remarks)) {
+    if (outcome && keys.has(outcome.key)) outcomes.set(outcome.key, outcome)
+    yield
+  }
+  const attempts: Attempt[] = []
+  for (const { key, settings, seed, fold } of points) {
+    const point = { name, settings, seed, fold, directory: pointDirectory(directory, { key }) }
     const outcome = outcomes.get(key)
-    if (!outcome) return { ...point, status: unfinishedStatus(directory, key, remarks) }
-    const { status, error, final, epochs } = outcome
-    return { ...point, status: status === 'done' && epochs !== undefined ? 'ended early' : status, error, final }
-  })
+    if (outcome) {
+      const { status, error, final, epochs } = outcome
+      const isEarly = status === 'done' && epochs !== undefined
+      attempts.push({ ...point, status: isEarly ? 'ended early' : status, error, final })
+    } else attempts.push({ ...point, status: unfinishedStatus(directory, key, remarks) })
+    yield
+  }
   const metrics = new SweepMetrics(directory)
-  const infos = points.flatMap(({ key }) => {
+  const infos: ColumnInfos[] = []
+  for (const { key } of points) {
     const outcome = outcomes.get(key)
-    return outcome ? (remarked(remarks, () => metrics.of(outcome)) ?? []) : []
-  })
+    const found = outcome && remarked(remarks, () => metrics.of(outcome))
+    if (found) infos.push(found)
+    yield
+  }
   return { attempts, monitor, metricInfos: mergeMetricInfos(infos), remarks: bounded(remarks, directory) }
 }
 

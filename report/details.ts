@@ -71,7 +71,7 @@ export function environmentSection({ experiments, checks }: Report): Html {
         .map(([name, version]) => `${name} ${version}`)
         .join(', ') || '–',
       kernel ? `${kernel.name} (${kernel.detail}), ${counted(kernel.threads, 'thread')}` : '–',
-      machine ? `${machine.cpu}, ${machine.cores} cores, ${machine.platform}` : '–',
+      machine ? `${machine.cpu}, ${counted(machine.cores, 'core')}, ${machine.platform}` : '–',
     ]
     machines.set(JSON.stringify(row), row)
   }

@@ -3,19 +3,20 @@ import type { RunFiles } from './read.js'
 import type { Parameters } from './summary.js'
 
 /** Finds the options that tell experiments apart by their names, whatever stage has them. */
-export function parametersOf({ stages }: Pick<RunFiles, 'stages'>): Parameters {
+export function parametersOf({ stages, metricInfos }: Pick<RunFiles, 'stages' | 'metricInfos'>): Parameters {
   const batching = stages.find((stage) => 'epochs' in stage.with)?.with ?? {}
   const { use, with: step } = trainingStage(stages) ?? { use: '', with: undefined }
   const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
   // An option that was changed on the way is a text.
   const shownOf = (value: unknown): number | string | undefined => (typeof value === 'string' ? value : number(value))
   const eta = step?.eta
+  const title = [...metricInfos.values()].find(({ name }) => name === 'loss')?.title
   return {
     batchSize: number(batching.size),
     epochs: number(batching.epochs),
     lambda: step && (shownOf(step.lambda) ?? 0),
     eta: isMapping(eta) ? scheduleText(eta) : shownOf(eta),
-    ...(step && { layers: layersOf(step), loss: lossOf(use, step), update: updateOf(step) }),
+    ...(step && { layers: layersOf(step), loss: lossOf(use, title, step), update: updateOf(step) }),
   }
 }
 
@@ -58,10 +59,19 @@ function layersOf({ hidden, batchNorm, dropout, freeze }: Readonly<Record<string
   return parts.join(', ')
 }
 
-/** `hinge, class weights balanced`; undefined for plain cross-entropy, or a stage that is not one of Millrace's. */
-function lossOf(use: string, { loss, smoothing, classWeights, l1 }: Readonly<Record<string, unknown>>) {
+/**
+ * `hinge, class weights balanced`; undefined for plain cross-entropy.
+ *
+ * @param title of the metric, as the learner names it: `loss` by those that come with Millrace
+ */
+function lossOf(
+  use: string,
+  title: string | undefined,
+  { loss, smoothing, classWeights, l1 }: Readonly<Record<string, unknown>>,
+) {
   const parts = []
   if (loss === 'hinge' || use === 'gradient-step/hinge') parts.push('hinge')
+  else if (title !== undefined && title !== 'loss') parts.push(cut(title))
   if (smoothing) parts.push(`smoothing ${optionText(smoothing)}`)
   if (classWeights) parts.push(`class weights ${optionText(classWeights)}`)
   if (l1) parts.push(`l1 ${optionText(l1)}`)

@@ -13,7 +13,7 @@ import { storedMetricInfos } from '../pipeline/wires/stored-metric-infos.js'
 import { readText } from './sheets.js'
 
 /** The part of `run.json` that a report needs, for every version of Millrace. */
-export const record = z.object({
+const record = z.object({
   /** How far the run is. */
   status: z.enum(['running', 'done', 'failed', 'interrupted']),
   /** Why the run failed. */
@@ -85,7 +85,11 @@ export function readRecord(directory: string): StoredRecord {
 }
 
 function isFolderOfRuns(directory: string): boolean {
-  return namesInside(directory).some((name) => hasInside(directory, `${name}/run.json`))
+  try {
+    return namesInside(directory).some((name) => hasInside(directory, `${name}/run.json`))
+  } catch {
+    return false
+  }
 }
 
 /** Reads a `run.json` inside a directory. Throws a PipelineError `DATA` if it cannot be read, or is damaged. */

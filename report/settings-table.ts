@@ -77,13 +77,28 @@ export function settingsFrom(
   const best = new Set(better ? bestOf(rows, monitor!, better, metricInfos) : [])
   const settingRows = rows.map((row) => ({ ...row, isBest: best.has(row) }))
   const { sort = better && `${better === 'higher' ? '-' : ''}${monitor}` } = options
+  const differing = all.filter((name) => new Set(rows.map(({ settings }) => JSON.stringify(settings[name]))).size > 1)
   return {
     rows: sort === undefined ? settingRows : sortRows(settingRows, sort),
-    varying: all.filter((name) => new Set(rows.map(({ settings }) => JSON.stringify(settings[name]))).size > 1),
+    varying: nameVaries ? differing.filter((name) => !isPartOfPipeline(name, rows)) : differing,
     metrics,
     metricInfos,
     monitor,
   }
+}
+
+/**
+ * Whether a column says no more than which pipelines have a stage: no two name different ones there, and the name of the
+ * pipeline, which has a column of its own, tells it.
+ */
+function isPartOfPipeline(name: string, rows: readonly SettingResults[]): boolean {
+  const valuesOf = (given: readonly unknown[]): number => new Set(given.map((value) => JSON.stringify(value))).size
+  return (
+    name.endsWith('.use') &&
+    valuesOf(rows.flatMap(({ settings }) => settings[name] ?? [])) === 1 &&
+    valuesOf(rows.map(({ settings }) => [settings.name, settings[name]])) ===
+      valuesOf(rows.map(({ settings }) => settings.name))
+  )
 }
 
 /**

@@ -8,7 +8,7 @@ import { checkDepth, nonFiniteAsText } from '../pipeline/base/json.js'
 import { shortPath } from '../pipeline/base/words.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
-import { hasInside, linesOf, namesInside, readInside, withFileInside } from '../pipeline/files/inside.js'
+import { hasInside, linesInside, namesInside, readInside, withFileInside } from '../pipeline/files/inside.js'
 import { checkTargetInside } from '../pipeline/files/output-path.js'
 import type { Outcome } from './executor.js'
 import type { Plan } from './point.js'
@@ -245,50 +245,44 @@ export function readOutcomes(
   keys?: ReadonlySet<string>,
 ): Map<string, Outcome> {
   const outcomes = new Map<string, Outcome>()
-  eachOutcome(directory, remarks, (outcome) => {
-    if (keys?.has(outcome.key) ?? true) outcomes.set(outcome.key, outcome)
-  })
+  for (const outcome of outcomesIn(directory, remarks))
+    if (outcome && (keys?.has(outcome.key) ?? true)) outcomes.set(outcome.key, outcome)
   return outcomes
 }
 
-/** Reads every outcome, in the order of `eachOutcome`. */
+/** Reads every outcome, in the order of `outcomesIn`. */
 export function readAllOutcomes(directory: string): Outcome[] {
-  const outcomes: Outcome[] = []
-  eachOutcome(directory, [], (outcome) => outcomes.push(outcome))
-  return outcomes
+  return [...outcomesIn(directory, [])].filter((outcome) => outcome !== undefined)
 }
 
 /**
- * Passes every outcome to `take`; of two outcomes of a point the later one counts. Those in files of their own come
- * first if the point failed and last if it is done: a point that is done stays done. Damaged lines, such as the last
- * line of a killed sweep, are left out.
+ * The outcomes; of two outcomes of a point the later one counts. Those in files of their own come first if the point failed
+ * and last if it is done: a point that is done stays done. Damaged lines, such as the last line of a killed sweep, are left
+ * out. There may be thousands: between two, also where it gives undefined, a caller can let others have the event loop.
+ *
+ * @param remarks gets what could not be read, in words
  */
-function eachOutcome(directory: string, remarks: string[], take: (outcome: Outcome) => void): void {
-  const single = singleOutcomes(directory, remarks)
-  for (const outcome of single) if (outcome.status !== 'done') take(outcome)
+export function* outcomesIn(directory: string, remarks: string[]): Generator<Outcome | undefined> {
+  const single: Outcome[] = []
+  for (const name of readOr([], RESULT_FOLDER, remarks, () => namesInside(directory, RESULT_FOLDER))) {
+    if (name.endsWith('.json')) single.push(...outcomesOfFile(directory, `${RESULT_FOLDER}/${name}`, remarks))
+    yield undefined
+  }
+  yield* single.filter(({ status }) => status !== 'done')
   if (hasInside(directory, RESULTS))
-    readOr(undefined, RESULTS, remarks, () =>
-      withFileInside(directory, RESULTS, (file) => {
-        for (const { text } of linesOf(file)) {
-          const outcome = parseOutcome(text)
-          if (outcome) take(outcome)
-        }
-      }),
-    )
-  for (const outcome of single) if (outcome.status === 'done') take(outcome)
+    try {
+      for (const { text } of linesInside(directory, RESULTS)) yield parseOutcome(text)
+    } catch (error) {
+      remarks.push(unread(RESULTS, error))
+    }
+  yield* single.filter(({ status }) => status === 'done')
 }
 
-function singleOutcomes(directory: string, remarks: string[]): Outcome[] {
-  const names = readOr([], RESULT_FOLDER, remarks, () => namesInside(directory, RESULT_FOLDER))
-  return names
-    .filter((name) => name.endsWith('.json'))
-    .flatMap((name) => {
-      const file = `${RESULT_FOLDER}/${name}`
-      return readOr([], file, remarks, () => {
-        const lines = String(readInside(directory, file, MAX.outcome)).split('\n')
-        return lines.flatMap((line) => parseOutcome(line) ?? [])
-      })
-    })
+function outcomesOfFile(directory: string, file: string, remarks: string[]): Outcome[] {
+  return readOr([], file, remarks, () => {
+    const lines = String(readInside(directory, file, MAX.outcome)).split('\n')
+    return lines.flatMap((line) => parseOutcome(line) ?? [])
+  })
 }
 
 /** Reads something. If that fails, adds a remark and returns `otherwise`. */
@@ -296,9 +290,13 @@ function readOr<T>(otherwise: T, name: string, remarks: string[], read: () => T)
   try {
     return read()
   } catch (error) {
-    remarks.push(`${name} cannot be read: ${fileReason(error)}`)
+    remarks.push(unread(name, error))
     return otherwise
   }
+}
+
+function unread(name: string, error: unknown): string {
+  return `${name} cannot be read: ${fileReason(error)}`
 }
 
 /** Reads an outcome from its line. Returns undefined if the line is damaged. */

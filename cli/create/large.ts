@@ -9,50 +9,56 @@ const LARGE = 1e9
 /** The share of the memory that the buffer of a shuffle gets, and the bounds of its rows. */
 const BUFFER = { share: 1 / 8, least: 1000, most: 100_000 }
 
-/** What a pipeline for data that does not fit into memory needs. */
-export interface Large {
-  /** As `memory:` says it. */
-  readonly memory: string
-  /** Why, for the top of the pipeline. */
-  readonly remark: string
-}
-
 /**
- * Decides whether a pipeline should read its rows in windows. Throws a PipelineError `ARGUMENTS` if the given size is none.
+ * The memory for rows, as `memory:` says it, if a pipeline should read them in windows. Throws a PipelineError `ARGUMENTS` if the
+ * given size is none.
  *
  * @param memory what the user allows
  * @param from the data
  */
-export function largeData(memory: string | undefined, from: string | undefined): Large | undefined {
+export function memoryForRows(memory: string | undefined, from: string | undefined): string | undefined {
   if (memory !== undefined && !((parseByteSize(memory) ?? 0) >= 1e6))
     throw new PipelineError(
       'ARGUMENTS',
       `--memory: expected ${byteSizeForm}, 1MB or more, got ${JSON.stringify(memory)}`,
     )
-  const isLarge = from !== undefined && sizeOf(from) >= LARGE
-  if (memory === undefined && !isLarge) return undefined
-  return {
-    memory: memory ?? '1GB',
-    remark:
-      'Rows are kept in a file beside the data (cache/arrow) and read in windows. A buffer mixes them as they come; if the data is ' +
-      'sorted by its label, take shuffle/rows instead.',
+  return memory ?? (from !== undefined && sizeOf(from) >= LARGE ? '1GB' : undefined)
+}
+
+/**
+ * Bytes of a file, or of a folder with the folders of splits and of classes in it. What cannot be read has none: the look at the
+ * data tells.
+ */
+function sizeOf(path: string, depth = 3): number {
+  try {
+    const status = statSync(path)
+    if (!status.isDirectory()) return status.size
+    return depth === 0 ? 0 : readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name), depth - 1), 0)
+  } catch {
+    return 0
   }
 }
 
-function sizeOf(path: string): number {
-  const status = statSync(path, { throwIfNoEntry: false })
-  if (!status?.isDirectory()) return status?.size ?? 0
-  return readdirSync(path).reduce(
-    (sum, name) => sum + (statSync(join(path, name), { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  )
+/** What a pipeline of these stages does with its rows, for its top. */
+export function largeRemarks(uses: readonly string[]): string[] {
+  const parts = [
+    ...(uses.includes('cache/arrow')
+      ? ['Rows are kept in a file beside the data (cache/arrow) and read in windows.']
+      : []),
+    ...(uses.includes('shuffle/buffer')
+      ? ['A buffer mixes rows as they come; if the data is sorted by its label, take shuffle/rows instead.']
+      : []),
+  ]
+  return parts.length > 0 ? [parts.join(' ')] : []
 }
 
 /** The rows in the buffer of a shuffle. */
-export function bufferSize({ memory }: Large, features: number): number {
+export function bufferSize(memory: string, features: number): number {
   const rows = Math.floor((parseByteSize(memory)! * BUFFER.share) / (4 * features + 8))
   const digits = 10 ** Math.max(0, Math.floor(Math.log10(rows)) - 1)
-  return Math.min(BUFFER.most, Math.max(BUFFER.least, Math.floor(rows / digits) * digits))
+  // Few wide rows may take more than their share, but no more than half of the memory.
+  const least = Math.max(2, Math.min(BUFFER.least, 4 * rows))
+  return Math.min(BUFFER.most, Math.max(least, Math.floor(rows / digits) * digits))
 }
 
 /** The stages, with a cache behind those that load and divide the rows. */

@@ -26,7 +26,7 @@ export interface Found {
   readonly summary: string
   /** The number of rows, as far as they were counted. */
   readonly rows: number
-  /** True if nearly all rows are of one class. */
+  /** True if most rows are of one class. */
   readonly isUnbalanced?: boolean
   /** Numbers of a row, as far as they are known. */
   readonly features: number

@@ -12,7 +12,7 @@ export interface TableOptions {
   readonly remarks: readonly string[]
   /** How many classes were seen. */
   readonly classes: number
-  /** True if nearly all rows are of one class, so that the accuracy alone says little. */
+  /** True if most rows are of one class, so that the accuracy alone says little. */
   readonly isUnbalanced: boolean
 }
 
@@ -108,13 +108,13 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
         : []),
       ...(label.distinct < 2 ? ['The label has one value only: there is nothing to learn.'] : []),
       ...(label.missing > 0
-        ? [`${counted(label.missing, 'row')} without a label; they must be taken out of the file before training.`]
+        ? [`${counted(label.missing, 'row')} without a label: to be taken out of the file before training.`]
         : []),
       ...(kept.length === 0 ? ['No column is left that can be a feature.'] : []),
       ...(dropped.length > 0 ? [`Left out: ${told(dropped)}.`] : []),
       ...(isUnbalanced
         ? [
-            `${((100 * label.most) / rows).toFixed(0)} % of the rows are "${label.commonest}", so look at balanced_accuracy; classWeights: balanced trains for it.`,
+            `${Math.floor((100 * label.most) / rows)} % of the rows are "${label.commonest}", so look at balanced_accuracy; classWeights: balanced trains for it.`,
           ]
         : []),
       ...unknown.map((option) => `The file needs the option "${option}", which the load stage does not have.`),

@@ -1,7 +1,7 @@
-import { constants, fstatSync, lstatSync, opendirSync, readSync, type Stats } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, opendirSync, readSync, type Stats } from 'node:fs'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
-import { readWhole, withRegularFile } from './regular-file.js'
+import { openRegular, readWhole, withRegularFile } from './regular-file.js'
 
 /*
  * Reading in a directory that may come from a stranger: run directories and directories of sweeps. The directory itself
@@ -119,6 +119,17 @@ export function* linesOf(file: number, from = 0): Generator<Line> {
     checked(rest)
   }
   if (rest !== '') yield { text: rest, isEnded: false }
+}
+
+/** The lines of a regular file of a directory, which is open until the last one. Throws an Error as `withFileInside` does. */
+export function* linesInside(root: string, name: string): Generator<Line> {
+  checkNoLink(entryInside(root, name))
+  const file = openRegular(join(root, name), constants.O_NOFOLLOW ?? 0)
+  try {
+    yield* linesOf(file)
+  } finally {
+    closeSync(file)
+  }
 }
 
 function checked(line: string): string {

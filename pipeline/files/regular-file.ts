@@ -26,12 +26,23 @@ export function readRegularFile(path: string, limit: number): Buffer {
  * @param flags that are added to those for reading, such as O_NOFOLLOW
  */
 export function withRegularFile<T>(path: string, use: (descriptor: number) => T, flags = 0): T {
-  const file = openSync(path, FLAGS | flags)
+  const file = openRegular(path, flags)
   try {
-    checkRegular(path, fstatSync(file), Number.POSITIVE_INFINITY)
     return use(file)
   } finally {
     closeSync(file)
+  }
+}
+
+/** Opens a regular file for reading, as `withRegularFile` does, and returns its descriptor. */
+export function openRegular(path: string, flags = 0): number {
+  const file = openSync(path, FLAGS | flags)
+  try {
+    checkRegular(path, fstatSync(file), Number.POSITIVE_INFINITY)
+    return file
+  } catch (error) {
+    closeSync(file)
+    throw error
   }
 }
 

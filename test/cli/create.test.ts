@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { type Test, test } from 'tap'
 import { parse } from 'yaml'
+import { bufferSize, memoryForRows } from '../../dist/cli/create/large.js'
 import { lookAtTable } from '../../dist/cli/create/table-file.js'
 import { tableOptions } from '../../dist/cli/create/table-options.js'
 import { type CreateFlags, createCommand } from '../../dist/cli/create.js'
@@ -83,6 +84,11 @@ test('data that does not fit into memory is cached, and mixed in a buffer', asyn
     (await created('load/csv,split/rows,shuffle/rows', { memory: '5MB' })).stages.map(({ use }) => use).join(' '),
     /^load\/csv split\/rows cache\/arrow .*shuffle\/rows/,
   )
+  mkdirSync(join(folder, 'cat'))
+  renameSync(from, join(folder, 'cat/1.png'))
+  t.equal(memoryForRows(undefined, folder), '1GB', 'images of classes')
+  t.notOk(memoryForRows(undefined, join(folder, 'nowhere')))
+  t.equal(bufferSize('1MB', 784), 156, 'no more than half of the memory')
   t.match(await errorOf(created(undefined, { from, memory: 'much' })), [
     'ARGUMENTS',
     '--memory: expected a size such as 500MB, 1.5GB or 2GiB, 1MB or more, got "much"',

@@ -21,6 +21,7 @@ t.test('wrong arguments exit 2', async (t) => {
     [['rum', 'digits'], /unknown command 'rum'\n\(Did you mean millrace run digits\?\)/],
     [['run'], /missing required argument 'pipeline'\nexpected a YAML file.* or a built-in name such as digits/],
     [['run', 'digits', '--epochs', '3'], /unknown option '--epochs'\n.*--set epochs=3\)/],
+    [['ls', 'run', '--epochs', '3'], /unknown option '--epochs'\n$/],
     [['report'], /missing required argument 'runs'\nexpected a run directory/],
     [['run', 'digit'], /no file and no built-in pipeline named "digit"; did you mean "digits"\?/],
     [['run', 'digits', '--set', 'epochs'], /--set epochs {2}expected name=value or stage.option=value/],

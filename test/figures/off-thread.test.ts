@@ -27,6 +27,23 @@ t.test('an error is that of the function, and the next figure is drawn', async (
   t.match(await drawOffThread('barsFigure', [[{ group: 'a', name: 'b', value: 1 }]]), '<svg')
 })
 
+t.test('a figure that comes while the thread ends, because it had no work, is drawn in another', async (t) => {
+  const { setTimeout } = globalThis
+  let end = (): void => {}
+  const later = (run: () => void, delay?: number) => {
+    if (delay === 10_000) end = run
+    return setTimeout(run, delay)
+  }
+  globalThis.setTimeout = later as typeof setTimeout
+  t.teardown(() => {
+    globalThis.setTimeout = setTimeout
+  })
+  const draw = () => drawOffThread('barsFigure', [[{ group: 'a', name: 'b', value: 1 }]])
+  const first = await draw()
+  end()
+  t.equal(await draw(), first)
+})
+
 t.test('a drawing does not keep a process alive that was stopped', async (t) => {
   const source = `
     import { drawOffThread } from ${JSON.stringify(new URL('../../dist/figures/index.js', import.meta.url).href)}

@@ -250,6 +250,17 @@ t.test('of settings with the same monitor, the other metrics decide; else all of
   t.end()
 })
 
+t.test('which stages a pipeline has is told by its name, if it tells that', (t) => {
+  const varying = (...given: readonly (readonly [name: string, training: string])[]) =>
+    settingsFrom(readAttempts(given.map(([name, use]) => runDirectory(t, { name, training: `use: ${use}` })))).varying
+  const [softmax, hinge] = ['gradient-step/softmax', 'gradient-step/hinge']
+  t.strictSame(varying(['a', softmax], ['b', hinge]), ['name'])
+  t.strictSame(varying(['a', softmax], ['a', hinge]), ['softmax.use', 'hinge.use'])
+  t.strictSame(varying(['a', `${softmax}, id: model`], ['b', `${hinge}, id: model`]), ['name', 'model.use'])
+  t.strictSame(varying(['a', softmax], ['a', hinge], ['b', hinge]), ['name', 'softmax.use', 'hinge.use'])
+  t.end()
+})
+
 t.test('options that have their default in all runs are left out', async (t) => {
   const stages = await builtInStages()
   const training = (more: string): string => `use: gradient-step/softmax, with: { eta: 0.1${more} }`

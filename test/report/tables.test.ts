@@ -40,6 +40,10 @@ t.test('parameters of networks: layers, loss, update rule and schedule', (t) => 
       'hidden: [50, 30], batchNorm: true, dropout: [0.1, 0.5], freeze: [1], smoothing: 0.1, eta: 1, update: adam',
     ),
     network('hidden: [9], loss: hinge, eta: { cyclical: { min: 0, max: 0.1 } }, update: { momentum: 0.9 }, clip: 1'),
+    {
+      training: 'use: ./margin.js, with: { eta: 1 }',
+      metricInfos: { train_loss: { name: 'loss', split: 'train', title: 'squared hinge loss' } },
+    },
   )
   const [head, ...rows] = texts(all.get('parameters'))
   t.same(head!.slice(5), ['eta', 'layers', 'loss', 'update'])
@@ -50,6 +54,7 @@ t.test('parameters of networks: layers, loss, update rule and schedule', (t) => 
       ['1', '–', 'hinge, class weights balanced, l1 0.1', '–'],
       ['1', '50-30, batch norm, dropout 0.1 0.5, frozen 1', 'smoothing 0.1', 'adam'],
       ['cyclical (min 0, max 0.1)', '9', 'hinge', 'momentum 0.9, clip 1'],
+      ['1', '–', 'squared hinge loss', '–'],
     ],
   )
   t.end()
