@@ -3,14 +3,14 @@ import type { RunFiles } from './read.js'
 import type { Parameters } from './summary.js'
 
 /** Finds the options that tell experiments apart by their names, whatever stage has them. */
-export function parametersOf({ stages, metricInfos }: Pick<RunFiles, 'stages' | 'metricInfos'>): Parameters {
+export function parametersOf({ stages, record }: Pick<RunFiles, 'stages' | 'record'>): Parameters {
   const batching = stages.find((stage) => 'epochs' in stage.with)?.with ?? {}
   const { use, with: step } = trainingStage(stages) ?? { use: '', with: undefined }
   const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
   // An option that was changed on the way is a text.
   const shownOf = (value: unknown): number | string | undefined => (typeof value === 'string' ? value : number(value))
   const eta = step?.eta
-  const title = [...metricInfos.values()].find(({ name }) => name === 'loss')?.title
+  const title = Object.values(record.metrics ?? {}).find(({ name }) => name === 'loss')?.title
   return {
     batchSize: number(batching.size),
     epochs: number(batching.epochs),

@@ -1,12 +1,11 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { messageOf, PipelineError } from '../pipeline/base/errors.js'
-import { show } from '../pipeline/base/words.js'
+import { fileReason, PipelineError } from '../pipeline/base/errors.js'
+import { shortPath, show } from '../pipeline/base/words.js'
 import { replaceFile } from '../pipeline/files/files.js'
-import { hasInside } from '../pipeline/files/inside.js'
+import { hasInside, readInside } from '../pipeline/files/inside.js'
 import { lockNotes } from '../pipeline/files/lock.js'
 import { RUN_NOTES } from '../pipeline/files/output-path.js'
-import { readText } from './sheets.js'
 
 /*
  * Tags and a note of a run lie in a file of their own, because `run.json` is a record: what people think of a run may
@@ -53,9 +52,9 @@ const stored = z.object({
 export function readNotes(directory: string, remarks: string[] = []): RunNotes {
   if (!hasInside(directory, RUN_NOTES)) return { tags: [] }
   try {
-    return stored.parse(JSON.parse(readText(directory, RUN_NOTES, MAX_BYTES)))
+    return stored.parse(JSON.parse(String(readInside(directory, RUN_NOTES, MAX_BYTES))))
   } catch (error) {
-    remarks.push(`${RUN_NOTES} cannot be read: ${error instanceof z.ZodError ? 'it is damaged' : messageOf(error)}`)
+    remarks.push(`${RUN_NOTES} cannot be read: ${error instanceof z.ZodError ? 'it is damaged' : fileReason(error)}`)
     return { tags: [] }
   }
 }
@@ -91,11 +90,14 @@ function changed(directory: string, change: NotesChange): RunNotes {
   const remarks: string[] = []
   const { tags, note: before } = readNotes(directory, remarks)
   if (remarks.length > 0)
-    throw new PipelineError('WRITE', `${directory}: ${remarks[0]}; it is not changed; mend or remove it`)
+    throw new PipelineError('WRITE', `${shortPath(directory)}: ${remarks[0]}; it is not changed; mend or remove it`)
   const { add = [], remove = [], note = before } = change
   const all = [...new Set([...tags, ...add])].filter((tag) => !remove.includes(tag)).sort()
   if (all.length > MAX_TAGS)
-    throw new PipelineError('ARGUMENTS', `${directory} would have ${all.length} tags, expected at most ${MAX_TAGS}`)
+    throw new PipelineError(
+      'ARGUMENTS',
+      `${shortPath(directory)} would have ${all.length} tags, expected at most ${MAX_TAGS}`,
+    )
   const notes: RunNotes = { tags: all, ...(note && { note }) }
   replaceFile(join(directory, RUN_NOTES), `${JSON.stringify(notes, null, 2)}\n`)
   return notes
