@@ -34,7 +34,11 @@ t.test('wrong arguments exit 2', async (t) => {
 })
 
 t.test('a variable that is empty counts as not set', async (t) => {
-  for (const name of ['MILLRACE_KERNEL', 'MILLRACE_THREADS']) process.env[name] = ''
+  const names = ['MILLRACE_KERNEL', 'MILLRACE_THREADS']
+  for (const name of names) process.env[name] = ''
+  t.teardown(() => {
+    for (const name of names) delete process.env[name]
+  })
   const { code, stderr } = await millrace(['resume', 'nowhere'], t.testdir())
   t.equal(code, 2)
   t.match(stderr, /^nowhere is not the directory of a run/)
