@@ -3,7 +3,7 @@ import { randomStream } from '../../dist/pipeline/base/random.js'
 import { StageFlow } from '../../dist/pipeline/flow/flow.js'
 import { FlowControl } from '../../dist/pipeline/flow/flow-control.js'
 import { localParallel } from '../../dist/pipeline/parallel/local.js'
-import { sharedMemory } from '../../dist/pipeline/stage/memory.js'
+import { runMemory } from '../../dist/pipeline/stage/memory.js'
 
 /** What a load stage gets from a run, without a run. */
 export function loadContext() {
@@ -12,7 +12,7 @@ export function loadContext() {
     id: 'load',
     inputs: {},
     asked: [],
-    memory: sharedMemory(),
+    memory: runMemory(),
     kernels: referenceKernels(),
     parallel: localParallel,
     flow: new StageFlow(new FlowControl(signal)),
