@@ -3,35 +3,14 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { chromium } from 'playwright-core'
 import { browserPath } from './browser.js'
 import { median, printTable } from './measure.js'
-
-const program = fileURLToPath(new URL('../lib/cli/main.js', import.meta.url))
+import { program, serveRuns, watchedRun } from './watched-run.js'
 
 /** A network that trains for some ten seconds on two cores. */
-const pipeline = `vars: { epochs: 40 }
-stages:
-  - id: data
-    use: load/synthetic
-    with: { kind: blobs, features: 784, classes: 10, rows: 22000, noise: 3, fractions: { train: 0.9, validation: 0.1 } }
-  - id: ready
-    use: normalize/standardize
-  - use: batch/rows
-    with: { size: 100, epochs: "\${epochs}" }
-  - use: shuffle/batches
-  - id: model
-    use: gradient-step/network
-    with: { hidden: [256], eta: 0.01, lambda: 0.001 }
-  - id: metrics
-    use: evaluate/classification
-    from: { parameters: model, examples: ready }
-  - use: sink/csv
-    from: metrics
-    with: { path: metrics.csv }
-`
+const pipeline = watchedRun({ rows: 22_000, hidden: 256, epochs: 40 })
 
 /** An hour with an evaluation every 100 ms. */
 const EVALUATIONS = 36_000
@@ -105,8 +84,7 @@ async function slowDown(browser, folder, repeats, threads) {
 
 /** Opens a page with the curves of the runs of a folder, served by a process of its own as for users. */
 async function openPage(browser, folder) {
-  const server = execFile(process.execPath, [program, 'dashboard', join(folder, 'runs'), '--no-open'])
-  const url = await new Promise((resolve) => server.stdout.once('data', (text) => resolve(text.split('\n')[0])))
+  const { server, url } = await serveRuns(folder)
   const page = await browser.newPage()
   await page.goto(url)
   await page.getByRole('button', { name: /^Choose \d/ }).click()

@@ -3,34 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { browserPath } from './browser.js'
 import { median, printTable } from './measure.js'
-
-const program = fileURLToPath(new URL('../lib/cli/main.js', import.meta.url))
+import { program, serveRuns, watchedRun } from './watched-run.js'
 
 /** A run of 40 epochs that take a second and more each, with one thread. */
 const EPOCHS = 40
-const pipeline = `stages:
-  - id: data
-    use: load/synthetic
-    with: { kind: blobs, features: 784, classes: 10, rows: 44000, noise: 3, fractions: { train: 0.9, validation: 0.1 } }
-  - id: ready
-    use: normalize/standardize
-  - use: batch/rows
-    with: { size: 100, epochs: ${EPOCHS} }
-  - use: shuffle/batches
-  - id: model
-    use: gradient-step/network
-    with: { hidden: [512], eta: 0.01, lambda: 0.001 }
-  - id: metrics
-    use: evaluate/classification
-    from: { parameters: model, examples: ready }
-  - use: sink/csv
-    from: metrics
-    with: { path: metrics.csv }
-`
+const pipeline = watchedRun({ rows: 44_000, hidden: 512, epochs: EPOCHS })
 
 /** Watches the first chart, in the page: when each of its points could be seen. */
 const watchPoints = `(() => {
@@ -62,9 +42,8 @@ export async function dashboardLive() {
   try {
     writeFileSync(join(folder, 'pipeline.yaml'), pipeline)
     mkdirSync(join(folder, 'runs'))
-    const server = execFile(process.execPath, [program, 'dashboard', join(folder, 'runs'), '--no-open'])
+    const { server, url } = await serveRuns(folder)
     started.push(server)
-    const url = await new Promise((resolve) => server.stdout.once('data', (text) => resolve(text.split('\n')[0])))
     const page = await browser.newPage()
     const errors = []
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()))

@@ -80,7 +80,10 @@ export function makeCopies(gpu: Gpu, stream: Stream, pack: Pack): Copies {
     return copy
   }
 
-  /** Copies those of `count` rows from `first` on that are missing, `most` at most. `values` begins with them. */
+  /**
+   * Copies those of `count` rows from `first` on that are missing, `most` at most. `values` begins with them. Returns whether all are
+   * there then.
+   */
   function fill(
     copy: Copy,
     first: number,
@@ -88,12 +91,13 @@ export function makeCopies(gpu: Gpu, stream: Stream, pack: Pack): Copies {
     values: Rows['values'],
     features: number,
     most: number,
-  ): void {
+  ): boolean {
     const { memory, isThere } = copy
     const { rowBytes, pitch } = sizesOf(values, features)
     const end = first + count
     let left = most
-    for (let from = isThere.indexOf(0, first); from >= 0 && from < end && left > 0; ) {
+    let from = isThere.indexOf(0, first)
+    while (from >= 0 && from < end && left > 0) {
       let to = from + 1
       while (to < end && !isThere[to] && to - from < left) to++
       const source = new Uint8Array(
@@ -106,6 +110,7 @@ export function makeCopies(gpu: Gpu, stream: Stream, pack: Pack): Copies {
       left -= to - from
       from = isThere.indexOf(0, to)
     }
+    return from < 0 || from >= end
   }
 
   function kept({ values, labels, isFixed }: Rows, features: number): Placed | undefined {
@@ -134,9 +139,7 @@ export function makeCopies(gpu: Gpu, stream: Stream, pack: Pack): Copies {
     const [copy, first] = found
     const [from, count] = [first + low, high + 1 - low]
     const most = Math.ceil(PIECE_BYTES / sizesOf(values, features).pitch)
-    fill(copy, from, count, values.subarray(low * features), features, most)
-    const missing = copy.isThere.indexOf(0, from)
-    if (missing >= 0 && missing < from + count) return undefined
+    if (!fill(copy, from, count, values.subarray(low * features), features, most)) return undefined
     return { memory: copy.memory, x: (first * sizesOf(values, features).pitch) / 4 }
   }
 

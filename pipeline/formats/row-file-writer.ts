@@ -35,6 +35,7 @@ export class RowFileWriter {
   private bytes = 0
   /** The checksum of the bytes since the last batch. */
   private crc = 0
+  private readonly isNamed: boolean
   private isOpen = true
   /** Where the memory of the batch that is being written begins in the file. */
   private readonly places = new Map<ArrayBufferLike, number>()
@@ -44,8 +45,9 @@ export class RowFileWriter {
    *
    * @param like the first table of the split
    * @param perBlock rows of a record batch; default: those of 4 MiB
+   * @param nameless the open file, if its name is gone; it stays open
    */
-  constructor(path: string, like: Table, perBlock?: number) {
+  constructor(path: string, like: Table, perBlock?: number, nameless?: number) {
     const rows = kernelRows(like)
     this.name = splitOf(like)
     this.file = basename(path)
@@ -56,7 +58,8 @@ export class RowFileWriter {
     const bytes = this.width * (this.type === 'uint8' ? 1 : 4) + 4 + 4 * this.perRow.length
     this.perBlock = perBlock ?? Math.max(1, Math.floor(BLOCK / bytes))
     this.counts = layoutOf(like).classes.map(() => 0)
-    this.descriptor = openSync(path, 'wx')
+    this.isNamed = nameless === undefined
+    this.descriptor = nameless ?? openSync(path, 'wx')
     this.arrow = new ArrowFileBytes((bytes) => this.append(bytes))
     ;[this.values, this.labels, this.rest] = this.room()
   }
@@ -85,15 +88,17 @@ export class RowFileWriter {
   finish(): RowFile {
     if (this.filled > 0 || this.rows === 0) this.flush()
     this.arrow.finish()
-    fsyncSync(this.descriptor)
-    this.close()
+    if (this.isNamed) {
+      fsyncSync(this.descriptor)
+      this.close()
+    }
     const { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks, crc } = this
     return { name, file, bytes, rows, width, type, perRow, counts, perBlock, blocks, crc }
   }
 
-  /** Closes the file, if it is open. */
+  /** Closes the file, if it is open and has a name. */
   close(): void {
-    if (!this.isOpen) return
+    if (!this.isNamed || !this.isOpen) return
     this.isOpen = false
     closeSync(this.descriptor)
   }

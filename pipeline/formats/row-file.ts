@@ -187,10 +187,15 @@ export function openRowFile(
   }
 }
 
+/** Whether rows are in the order of their file. */
+export function isGrowing(rows: Uint32Array): boolean {
+  return rows.every((row, i) => i === 0 || row > rows[i - 1]!)
+}
+
 /** The places of the rows, in the order of their numbers. */
 function inOrder(picked: Uint32Array): Uint32Array {
   const order = Uint32Array.from(picked.keys())
-  if (picked.every((row, i) => i === 0 || row > picked[i - 1]!)) return order
+  if (isGrowing(picked)) return order
   // A row and its place are one number, so that they are sorted without a call for each comparison.
   const base = 2 ** Math.ceil(Math.log2(Math.max(2, picked.length)))
   const both = Float64Array.from(picked, (row, i) => row * base + i).sort()

@@ -1,6 +1,6 @@
-import { closeSync, openSync, read, rmSync, writeSync } from 'node:fs'
+import { closeSync, read, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { attempt, fileProblem, PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
+import { attempt, fileProblem, openNameless, PipelineError, type StageContext } from '../../pipeline/stage-kit.js'
 
 const readAsync = promisify(read)
 
@@ -16,14 +16,8 @@ export class SpillFile {
 
   /** Throws a PipelineError `WRITE` if the file cannot be made. */
   constructor({ unlistedFile }: Pick<StageContext, 'unlistedFile'>) {
-    const path = unlistedFile('.rows.tmp')
-    this.path = path
-    this.descriptor = attempt('write', path, () => {
-      rmSync(path, { force: true })
-      const descriptor = openSync(path, 'wx+', 0o600)
-      rmSync(path)
-      return descriptor
-    })
+    this.path = unlistedFile('.rows.tmp')
+    this.descriptor = attempt('write', this.path, () => openNameless(this.path))
   }
 
   /** Writes bytes behind the others. Returns where they begin. Throws a PipelineError `WRITE` if the disk is full. */

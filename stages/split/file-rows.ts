@@ -3,6 +3,7 @@ import {
   countsOf,
   examplesTable,
   fieldsOf,
+  isGrowing,
   layoutOf,
   listed,
   perRowOf,
@@ -120,9 +121,4 @@ export class FileRows implements RowsToDeal {
 
 function rowsIn(bytes: number, { rowBytes }: RowSource): number {
   return Math.max(1, Math.floor(bytes / rowBytes))
-}
-
-/** Whether rows are in the order of their file. */
-function isGrowing(rows: Uint32Array): boolean {
-  return rows.every((row, i) => i === 0 || row > rows[i - 1]!)
 }

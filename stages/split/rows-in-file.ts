@@ -1,7 +1,8 @@
-import { closeSync, openSync, rmSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import type { Table } from 'apache-arrow'
 import {
   fileProblem,
+  openNameless,
   openRowFile,
   PipelineError,
   RowFileWriter,
@@ -23,12 +24,8 @@ export class RowsInFile {
     this.context = context
     this.path = context.unlistedFile('.split.tmp')
     try {
-      // One of a process that was killed just then.
-      rmSync(this.path, { force: true })
-      this.writer = new RowFileWriter(this.path, first)
-      this.descriptor = openSync(this.path, 'r')
-      // Without a name, nothing of it stays, however the process ends.
-      rmSync(this.path)
+      this.descriptor = openNameless(this.path)
+      this.writer = new RowFileWriter(this.path, first, undefined, this.descriptor)
     } catch (error) {
       throw this.failed(error)
     }
@@ -59,7 +56,6 @@ export class RowsInFile {
     this.closing.abort()
     if (this.isWritten) return
     this.isWritten = true
-    this.writer.close()
     closeSync(this.descriptor)
   }
 
