@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -7,7 +6,8 @@ import { openKernels, rowsPerCall, slices } from '../lib/kernels/index.js'
 import { fixed, printTable } from './table.js'
 
 const run = promisify(execFile)
-const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'
+/** Python is looked for where Debian has it, and where the shell finds it: one of them may have PyTorch. */
+const pythons = ['/usr/bin/python3', 'python3']
 const torchJob = fileURLToPath(new URL('jobs/gpu_torch.py', import.meta.url))
 
 const FEATURES = 3072
@@ -130,6 +130,10 @@ export async function measured(kernels, { hidden, batch }, { values, labels, aff
   let ahead = 1
   const losses = []
   let made = 0
+  const known = async () => {
+    await network.settle?.()
+    await Promise.all(losses.splice(0))
+  }
   const step = async () => {
     const pieces = batches[made++ % batches.length]
     for (const piece of pieces.slice(0, -1)) {
@@ -138,7 +142,7 @@ export async function measured(kernels, { hidden, batch }, { values, labels, aff
     }
     losses.push(network.step(pieces.at(-1), update))
     if (losses.length < ahead) return
-    await Promise.all(losses.splice(0))
+    await known()
     await nextTurn()
   }
   try {
@@ -151,7 +155,7 @@ export async function measured(kernels, { hidden, batch }, { values, labels, aff
     const began = performance.now()
     const count = made
     while (performance.now() - began < 1000 * seconds) await step()
-    await Promise.all(losses.splice(0))
+    await known()
     const time = (performance.now() - began) / 1000 / (made - count)
     if (!hasGoal) return { step: time }
     network.load(firstParameters(units))
@@ -161,7 +165,7 @@ export async function measured(kernels, { hidden, batch }, { values, labels, aff
     const isOver = () => performance.now() > Math.min(start + 3000 * seconds, ends)
     while (goal === undefined && !isOver()) {
       for (let i = 0; i < 20 && !isOver(); i++) await step()
-      await Promise.all(losses.splice(0))
+      await known()
       let correct = 0
       for (const piece of heldOut) correct += (await network.evaluate(piece)).correct
       if (correct / HELD_OUT >= GOAL) goal = (performance.now() - start) / 1000
@@ -209,19 +213,22 @@ function mulberry(seed) {
 
 /** The seconds of a step of PyTorch for each size; empty where it has no GPU. */
 async function torchTimes(sizes, seconds, limit) {
-  try {
-    const { stdout } = await run(python, [torchJob, '--seconds', String(seconds), '--sizes', JSON.stringify(sizes)], {
-      timeout: Math.round(1000 * limit),
-    })
-    const { device, times } = JSON.parse(stdout.trim().split('\n').at(-1))
-    console.log(`  ${device}`)
-    return times
-  } catch (error) {
-    const last = String(error.stderr ?? error.message)
-      .trim()
-      .split('\n')
-      .at(-1)
-    console.log(`  PyTorch left out: ${error.killed ? `it took longer than ${limit.toFixed(0)} s` : last}`)
-    return []
-  }
+  const reasons = new Set()
+  for (const python of pythons)
+    try {
+      const { stdout } = await run(python, [torchJob, '--seconds', String(seconds), '--sizes', JSON.stringify(sizes)], {
+        timeout: Math.round(1000 * limit),
+      })
+      const { device, times } = JSON.parse(stdout.trim().split('\n').at(-1))
+      console.log(`  ${device}`)
+      return times
+    } catch (error) {
+      const last = String(error.stderr || error.message)
+        .trim()
+        .split('\n')
+        .at(-1)
+      reasons.add(error.killed ? `it took longer than ${limit.toFixed(0)} s` : last)
+    }
+  console.log(`  PyTorch left out: ${[...reasons].join('; ')}`)
+  return []
 }

@@ -5,6 +5,7 @@ import { moments } from '../reference.js'
 import { describedAdapter, deviceMissing, type Gpu, openDevice } from './device.js'
 import { STEPS_AHEAD } from './losses.js'
 import { deviceNetwork } from './network.js'
+import { packer } from './packing.js'
 import { makeRowStore } from './rows.js'
 import { compiler } from './shader.js'
 import type { Shared } from './shared.js'
@@ -39,12 +40,13 @@ export async function webgpuKernels(): Promise<Kernels> {
 
 /** The kernels on a device. `division`: other than by default, to measure what is fastest (`bench/gpu-tiles.js`). */
 export function kernelsOn(gpu: Gpu, division: Partial<Shared['division']> = {}): Kernels {
-  const stream = makeStream(gpu)
+  const pack = packer(gpu)
+  const stream = makeStream(gpu, pack)
   const kind = gpu.isSoftware ? 'software' : 'hardware'
   const shared: Shared = {
     gpu,
     stream,
-    store: makeRowStore(gpu, stream),
+    store: makeRowStore(gpu, stream, pack),
     compile: compiler(gpu),
     division: { busy: BUSY[kind], tiles: {}, ...division },
   }

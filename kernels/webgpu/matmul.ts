@@ -42,8 +42,9 @@ const forms = {
 
 /**
  * The WGSL of a tiled product: tiles of both operands go through the memory of the workgroup, and each thread sums
- * `perThread` times four numbers in registers. The code around it has the functions of the form, which take a row and a
- * group of four columns, and `finish(row, column4, sum)`. A part of a divided sum goes to `parts`.
+ * `perThread` times four numbers in registers. The next tiles are read from memory while these are summed. The code
+ * around it has the functions of the form, which take a row and a group of four columns, and `finish(row, column4, sum)`. A
+ * part of a divided sum goes to `parts`.
  *
  * Vectors lie along the summed dimension where the operand does so in memory: such tiles have a fifth, empty, vector in each
  * row, so that neighbouring threads read from different banks.
@@ -52,11 +53,18 @@ export function matmulSource(form: Form, tile: Tile): string {
   const { rows, columns, perThread } = tile
   const across = columns / 4
   const threads = (rows / perThread) * across
-  const { rows: m, columns4, depth } = forms[form]
-  const { aSize, bSize, load, sum } = form === 'weights' ? outer(tile, threads) : inner(form, tile, threads)
+  const { rows: m, columns4 } = forms[form]
+  const { a, b, depth, sum } = form === 'weights' ? outer(tile) : inner(form, tile)
+  const [aEach, bEach] = [a.count / threads, b.count / threads]
+  const step = form === 'weights' ? 4 * DEPTH4 : DEPTH4
+  const fetched = `
+    ${repeated(aEach, (i) => `next_a[${i}] = fetch_a(first_row, k, end, t + ${i} * ${threads}u);`)}
+    ${repeated(bEach, (i) => `next_b[${i}] = fetch_b(first_column4, k, end, t + ${i} * ${threads}u);`)}`
   return `
-var<workgroup> tile_a: array<vec4f, ${aSize}>;
-var<workgroup> tile_b: array<vec4f, ${bSize}>;
+var<workgroup> tile_a: array<vec4f, ${a.size}>;
+var<workgroup> tile_b: array<vec4f, ${b.size}>;
+fn fetch_a(first_row: u32, k: u32, end: u32, i: u32) -> vec4f { ${a.fetch} }
+fn fetch_b(first_column4: u32, k: u32, end: u32, i: u32) -> vec4f { ${b.fetch} }
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u32) {
   let group = group_of(id);
@@ -70,9 +78,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) t: u3
   let ty = t / ${across}u;
   let end = min(${depth}, (part + 1u) * p.slice);
   var sums_of: array<vec4f, ${perThread}>;
-  for (var k = part * p.slice; k < end; k += ${form === 'weights' ? 4 * DEPTH4 : DEPTH4}u) {
-    ${load}
+  var next_a: array<vec4f, ${aEach}>;
+  var next_b: array<vec4f, ${bEach}>;
+  var k = part * p.slice;
+  ${fetched}
+  while (k < end) {
+    ${repeated(aEach, (i) => `{ let i = t + ${i} * ${threads}u; tile_a[${a.place}] = next_a[${i}]; }`)}
+    ${repeated(bEach, (i) => `{ let i = t + ${i} * ${threads}u; tile_b[${b.place}] = next_b[${i}]; }`)}
     workgroupBarrier();
+    k += ${step}u;
+    ${fetched}
     ${sum}
     workgroupBarrier();
   }
@@ -94,37 +109,43 @@ function repeated(count: number, line: (i: string) => string): string {
   return Array.from({ length: count }, (_, i) => line(`${i}u`)).join('\n')
 }
 
+/** The tile of one operand: its vectors, and the memory that they take. */
+interface Operand {
+  readonly count: number
+  readonly size: number
+  /** The body of the function that reads vector `i` of the tile at `k` from memory; zeros lie behind the operand. */
+  readonly fetch: string
+  /** Where vector `i` lies in the memory of the workgroup. */
+  readonly place: string
+}
+
+/** The code of a form: its operands, the length of its sum, and the sums of a thread over a pair of tiles. */
+interface Product {
+  readonly a: Operand
+  readonly b: Operand
+  readonly depth: string
+  readonly sum: string
+}
+
 /** `a` has vectors along the summed dimension; `b` too (`forward`), or along the columns (`back`). */
-function inner(form: 'forward' | 'back', { rows, columns, perThread }: Tile, threads: number) {
+function inner(form: 'forward' | 'back', { rows, columns, perThread }: Tile): Product {
   const across = columns / 4
   const pitch = DEPTH4 + 1
-  const { a, b } = forms[form]
+  const { a, b, depth } = forms[form]
   const isForward = form === 'forward'
-  const load = `
-    for (var i = t; i < ${rows * DEPTH4}u; i += ${threads}u) {
-      let row = i / ${DEPTH4}u;
-      let j = i % ${DEPTH4}u;
-      var v = vec4f();
-      if (first_row + row < p.rows && k + j < end) { v = ${a}(first_row + row, k + j); }
-      tile_a[row * ${pitch}u + j] = v;
-    }
-    for (var i = t; i < ${columns * DEPTH4}u; i += ${threads}u) {
-      ${
-        isForward
-          ? `let column = i / ${DEPTH4}u;
-      let j = i % ${DEPTH4}u;
-      var v = vec4f();
-      if (first_column4 * 4u + column < p.units && k + j < end) { v = ${b}(first_column4 * 4u + column, k + j); }
-      tile_b[((column % 4u) * ${across}u + column / 4u) * ${pitch}u + j] = v;`
-          : `let j = i / ${across}u;
-      let column4 = i % ${across}u;
-      var v = vec4f();
-      if (k * 4u + j < min(p.units, end * 4u) && first_column4 + column4 < p.inputs4) {
-        v = ${b}(k * 4u + j, first_column4 + column4);
-      }
-      tile_b[j * ${across}u + column4] = v;`
-      }
-    }`
+  const inA = `let row = first_row + i / ${DEPTH4}u;
+    let j = k + i % ${DEPTH4}u;
+    if (row < p.rows && j < end) { return ${a}(row, j); }
+    return vec4f();`
+  const inB = isForward
+    ? `let column = first_column4 * 4u + i / ${DEPTH4}u;
+    let j = k + i % ${DEPTH4}u;
+    if (column < p.units && j < end) { return ${b}(column, j); }
+    return vec4f();`
+    : `let row = k * 4u + i / ${across}u;
+    let column4 = first_column4 + i % ${across}u;
+    if (row < min(p.units, end * 4u) && column4 < p.inputs4) { return ${b}(row, column4); }
+    return vec4f();`
   const fromB = [0, 1, 2, 3]
     .map((c) =>
       isForward
@@ -139,30 +160,34 @@ function inner(form: 'forward' | 'back', { rows, columns, perThread }: Tile, thr
       sums_of[${i}] += ${isForward ? 'vec4f(dot(a, b0), dot(a, b1), dot(a, b2), dot(a, b3))' : 'a.x * b0 + a.y * b1 + a.z * b2 + a.w * b3'};
     }`,
   )
-  const sum = `for (var j = 0u; j < ${DEPTH4}u; j++) { ${fromB}\n${add} }`
-  return { aSize: rows * pitch, bSize: isForward ? columns * pitch : 4 * DEPTH4 * across, load, sum }
+  return {
+    a: { count: rows * DEPTH4, size: rows * pitch, fetch: inA, place: `(i / ${DEPTH4}u) * ${pitch}u + i % ${DEPTH4}u` },
+    b: isForward
+      ? {
+          count: columns * DEPTH4,
+          size: columns * pitch,
+          fetch: inB,
+          place: `((i / ${DEPTH4}u % 4u) * ${across}u + i / ${4 * DEPTH4}u) * ${pitch}u + i % ${DEPTH4}u`,
+        }
+      : { count: columns * DEPTH4, size: columns * DEPTH4, fetch: inB, place: 'i' },
+    depth,
+    sum: `for (var j = 0u; j < ${DEPTH4}u; j++) { ${fromB}\n${add} }`,
+  }
 }
 
 /** `a` and `b` have vectors along rows and columns of the product. The sum is over rows of both. */
-function outer({ rows, columns, perThread }: Tile, threads: number) {
+function outer({ rows, columns, perThread }: Tile): Product {
   const [down, across] = [rows / 4, columns / 4]
-  const depth = 4 * DEPTH4
-  const { a, b } = forms.weights
-  const load = `
-    for (var i = t; i < ${depth * down}u; i += ${threads}u) {
-      let j = i / ${down}u;
-      let row4 = first_row / 4u + i % ${down}u;
-      var v = vec4f();
-      if (k + j < end && row4 < p.units4) { v = ${a}(k + j, row4); }
-      tile_a[i] = v;
-    }
-    for (var i = t; i < ${depth * across}u; i += ${threads}u) {
-      let j = i / ${across}u;
-      let column4 = first_column4 + i % ${across}u;
-      var v = vec4f();
-      if (k + j < end && column4 < p.inputs4) { v = ${b}(k + j, column4); }
-      tile_b[i] = v;
-    }`
+  const long = 4 * DEPTH4
+  const { a, b, depth } = forms.weights
+  const inA = `let j = k + i / ${down}u;
+    let row4 = first_row / 4u + i % ${down}u;
+    if (j < end && row4 < p.units4) { return ${a}(j, row4); }
+    return vec4f();`
+  const inB = `let j = k + i / ${across}u;
+    let column4 = first_column4 + i % ${across}u;
+    if (j < end && column4 < p.inputs4) { return ${b}(j, column4); }
+    return vec4f();`
   const add = repeated(
     perThread / 4,
     (q) => `{
@@ -170,8 +195,12 @@ function outer({ rows, columns, perThread }: Tile, threads: number) {
       ${repeated(4, (c) => `sums_of[4u * ${q} + ${c}] += a[${c}] * b;`)}
     }`,
   )
-  const sum = `for (var j = 0u; j < ${depth}u; j++) { let b = tile_b[j * ${across}u + tx];\n${add} }`
-  return { aSize: depth * down, bSize: depth * across, load, sum }
+  return {
+    a: { count: long * down, size: long * down, fetch: inA, place: 'i' },
+    b: { count: long * across, size: long * across, fetch: inB, place: 'i' },
+    depth,
+    sum: `for (var j = 0u; j < ${long}u; j++) { let b = tile_b[j * ${across}u + tx];\n${add} }`,
+  }
 }
 
 /** The WGSL that adds the parts of a divided sum, always in the same order, and calls `finish`. */

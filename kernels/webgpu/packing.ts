@@ -24,29 +24,28 @@ export function sizesOf({ BYTES_PER_ELEMENT: width }: Rows['values'], features: 
   return { rowBytes: features * width, pitch: 4 * Math.ceil(features / 4) * width, element: width === 1 ? 4 : 16 }
 }
 
+/** Copies rows to `into`, from byte `at` on, each padded with zeros to `pitch` bytes. */
+export function pad(source: Uint8Array, rowBytes: number, pitch: number, into: Uint8Array, at: number): void {
+  if (pitch === rowBytes) {
+    into.set(source, at)
+    return
+  }
+  const rows = source.length / rowBytes
+  into.fill(0, at, at + rows * pitch)
+  for (let i = 0; i < rows; i++) into.set(source.subarray(i * rowBytes, (i + 1) * rowBytes), at + i * pitch)
+}
+
 /** Makes the `Pack` of a device. Rows go through memory of its own: the package cannot read memory that is shared. */
 export function packer(gpu: Gpu): Pack {
   const piece = new Uint8Array(PIECE_BYTES)
   return (target, offset, source, rowBytes, pitch) => {
     const rows = source.length / rowBytes
     const most = Math.max(1, Math.floor(PIECE_BYTES / pitch))
-    if (pitch > PIECE_BYTES) {
-      const row = new Uint8Array(pitch)
-      for (let i = 0; i < rows; i++) {
-        row.set(source.subarray(i * rowBytes, (i + 1) * rowBytes))
-        gpu.device.queue.writeBuffer(target.buffer, offset + i * pitch, row)
-      }
-      return
-    }
+    const memory = pitch > PIECE_BYTES ? new Uint8Array(pitch) : piece
     for (let first = 0; first < rows; first += most) {
       const count = Math.min(most, rows - first)
-      if (pitch === rowBytes) piece.set(source.subarray(first * rowBytes, (first + count) * rowBytes))
-      else {
-        piece.fill(0, 0, count * pitch)
-        for (let i = 0; i < count; i++)
-          piece.set(source.subarray((first + i) * rowBytes, (first + i + 1) * rowBytes), i * pitch)
-      }
-      gpu.device.queue.writeBuffer(target.buffer, offset + first * pitch, piece, 0, count * pitch)
+      pad(source.subarray(first * rowBytes, (first + count) * rowBytes), rowBytes, pitch, memory, 0)
+      gpu.device.queue.writeBuffer(target.buffer, offset + first * pitch, memory, 0, count * pitch)
     }
   }
 }

@@ -2,7 +2,7 @@ import { affineOf } from '../check.js'
 import type { Affine, Rows } from '../contract.js'
 import { type Copies, makeCopies } from './copies.js'
 import type { Gpu, Memory } from './device.js'
-import { type Placed, packer, sizesOf } from './packing.js'
+import { type Pack, type Placed, sizesOf } from './packing.js'
 import type { Values } from './products.js'
 import type { Stream } from './stream.js'
 
@@ -24,19 +24,16 @@ export function valuesOf({ values }: Rows): Values {
 }
 
 /** Makes the store of a device. */
-export function makeRowStore(gpu: Gpu, stream: Stream): RowStore {
+export function makeRowStore(gpu: Gpu, stream: Stream, pack: Pack): RowStore {
   const maps = new WeakMap<Affine, Memory>()
   const identities = new Map<number, Memory>()
-  const pack = packer(gpu)
   const { kept, origin, freeWith } = makeCopies(gpu, stream, pack)
 
   function upload(rows: Rows, features: number): Placed {
     const { rowBytes, pitch, element } = sizesOf(rows.values, features)
-    const count = rows.labels.length
-    const at = stream.upload(count * pitch)
     const { buffer, byteOffset } = rows.values
-    pack(stream.uploads, at, new Uint8Array(buffer, byteOffset, count * rowBytes), rowBytes, pitch)
-    return { memory: stream.uploads, x: at / element }
+    const source = new Uint8Array(buffer, byteOffset, rows.labels.length * rowBytes)
+    return { memory: stream.uploads, x: stream.upload(source, rowBytes, pitch) / element }
   }
 
   function affine(rows: Rows, features: number): Memory {
@@ -64,11 +61,11 @@ export function makeRowStore(gpu: Gpu, stream: Stream): RowStore {
     origin,
     uploadBytes: (rows, features) => rows.labels.length * sizesOf(rows.values, features).pitch,
     upload,
-    uploadBytesOf: (source) => {
-      const at = stream.upload(source.byteLength)
-      const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
-      pack(stream.uploads, at, bytes, bytes.length, 4 * Math.ceil(bytes.length / 4))
-      return at / 4
+    uploadBytesOf: ({ buffer, byteOffset, byteLength }) => {
+      if (byteLength === 0) return 0
+      return (
+        stream.upload(new Uint8Array(buffer, byteOffset, byteLength), byteLength, 4 * Math.ceil(byteLength / 4)) / 4
+      )
     },
     affine,
   }

@@ -1,4 +1,5 @@
 import { type Gpu, type Memory, usage } from './device.js'
+import { type Pack, pad } from './packing.js'
 import { PARAMS_BYTES, type Params, writeParams } from './params.js'
 import { dimensions, type Pipeline } from './shader.js'
 
@@ -31,8 +32,11 @@ export interface Stream {
    * them.
    */
   reserve(dispatches: number, bytes: number): void
-  /** Takes bytes of the buffer of uploads; returns where they begin, a multiple of 16. */
-  upload(bytes: number): number
+  /**
+   * Puts rows into the buffer of uploads, into room that was reserved, each padded with zeros to `pitch` bytes. Returns where they begin, a
+   * multiple of 16.
+   */
+  upload(source: Uint8Array, rowBytes: number, pitch: number): number
   /** Adds a dispatch. */
   dispatch(pipeline: Pipeline, buffers: Buffers, groups: Groups, workgroups: number, params: Params): void
   /** Tells how many multiply-adds the dispatches since the last call have. Submits them if it is much. */
@@ -56,13 +60,16 @@ export interface Part {
 }
 
 /** Makes the stream of a device. */
-export function makeStream(gpu: Gpu): Stream {
+export function makeStream(gpu: Gpu, pack: Pack): Stream {
   const { device } = gpu
   const params = gpu.memory('params', SLOTS * PARAMS_BYTES, usage.uniform | usage.copyTarget)
   const words = new Uint32Array((SLOTS * PARAMS_BYTES) / 4)
   const floats = new Float32Array(words.buffer)
   const window = { buffer: params.buffer, size: PARAMS_BYTES }
   let uploads = gpu.memory('uploads', UPLOAD_BYTES)
+  /** The first bytes of the buffer of uploads as they will be: a write for each part of them would cost more than the parts. */
+  const staged = new Uint8Array(UPLOAD_BYTES)
+  let stagedBytes = 0
   let encoder: GPUCommandEncoder | undefined
   let pass: GPUComputePassEncoder | undefined
   let slots = 0
@@ -71,9 +78,11 @@ export function makeStream(gpu: Gpu): Stream {
   const free: Memory[] = []
 
   function flush(): void {
-    work = used = 0
+    const bytes = stagedBytes
+    work = used = stagedBytes = 0
     if (!encoder) return
     pass?.end()
+    if (bytes > 0) device.queue.writeBuffer(uploads.buffer, 0, staged, 0, bytes)
     if (slots > 0) device.queue.writeBuffer(params.buffer, 0, words, 0, (slots * PARAMS_BYTES) / 4)
     device.queue.submit([encoder.finish()])
     encoder = pass = undefined
@@ -87,6 +96,18 @@ export function makeStream(gpu: Gpu): Stream {
     const larger = gpu.memory('uploads', Math.max(bytes, Math.min(2 ** Math.ceil(Math.log2(bytes)), gpu.most)))
     uploads.buffer.destroy()
     uploads = larger
+  }
+
+  function upload(source: Uint8Array, rowBytes: number, pitch: number): number {
+    const at = used
+    const end = at + (source.length / rowBytes) * pitch
+    used = Math.ceil(end / 16) * 16
+    if (end > staged.length) pack(uploads, at, source, rowBytes, pitch)
+    else {
+      pad(source, rowBytes, pitch, staged, at)
+      stagedBytes = end
+    }
+    return at
   }
 
   function dispatch(pipeline: Pipeline, buffers: Buffers, groups: Groups, workgroups: number, values: Params): void {
@@ -150,11 +171,7 @@ export function makeStream(gpu: Gpu): Stream {
       return uploads
     },
     reserve,
-    upload: (bytes) => {
-      const at = used
-      used += Math.ceil(bytes / 16) * 16
-      return at
-    },
+    upload,
     dispatch,
     worked: (more) => {
       work += more

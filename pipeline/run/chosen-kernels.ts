@@ -146,6 +146,8 @@ async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement)
       if (loss instanceof Promise) loss.catch(() => {})
       losses.push(loss)
       if (losses.length < ahead) return
+      // Else a device waits for more losses before it reads these back.
+      await network.settle?.()
       await Promise.all(losses.splice(0))
       await nextTurn()
       signal?.throwIfAborted()
@@ -159,6 +161,7 @@ async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement)
     ahead = Math.min(kernels.stepsAhead ?? 1, Math.ceil(MEASURED / (began - first)))
     let steps = 0
     for (; now() - began < MEASURED; steps++) await step()
+    await network.settle?.()
     await Promise.all(losses)
     return (now() - began) / steps
   } finally {
