@@ -78,7 +78,12 @@ function settingOf({ settings }: Point): string {
 
 function groupBySetting(points: readonly Point[]): Map<string, Point[]> {
   const groups = new Map<string, Point[]>()
-  for (const point of points) groups.set(settingOf(point), [...(groups.get(settingOf(point)) ?? []), point])
+  for (const point of points) {
+    const setting = settingOf(point)
+    const group = groups.get(setting)
+    if (group) group.push(point)
+    else groups.set(setting, [point])
+  }
   return groups
 }
 
