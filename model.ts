@@ -235,6 +235,7 @@ function isOfStageFile(name: string, directory: string): boolean {
   try {
     const { stages } = parse(String(readInside(resolve(directory), 'pipeline.yaml', MAX_DEFINITION)), {
       maxAliasCount: 0,
+      uniqueKeys: false,
       logLevel: 'error',
     }) as { stages: readonly { use: unknown }[] }
     uses = stages.map(({ use }) => String(use))

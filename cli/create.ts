@@ -162,7 +162,8 @@ function schemaFor(out: string | undefined): string | undefined {
 /** What is wrong with a new pipeline: the stages may not fit together. */
 async function problemsOf(text: string): Promise<string[]> {
   try {
-    await Pipeline.define(parse(text))
+    // The parser's check for duplicate keys takes quadratic time.
+    await Pipeline.define(parse(text, { uniqueKeys: false }))
     return []
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error

@@ -1,4 +1,5 @@
 import { PipelineError } from '../pipeline/base/errors.js'
+import { grouped } from '../pipeline/base/grouped.js'
 import { suggestion } from '../pipeline/base/nearest.js'
 import { oneLine } from '../pipeline/base/plain-text.js'
 import { counted, shortPath } from '../pipeline/base/words.js'
@@ -98,13 +99,12 @@ function columnsOf(
  * of another definition have is left out.
  */
 function varyingSettings(runs: readonly ListedRun[]): string[] {
-  const byName = new Map<string, ListedRun[]>()
-  for (const run of runs) byName.set(run.record.name, [...(byName.get(run.record.name) ?? []), run])
+  const byName = [...grouped(runs, ({ record }) => record.name).values()]
   const differs = (group: readonly ListedRun[], name: string): boolean =>
     new Set(group.map(({ settings }) => JSON.stringify(ownValue(settings, name)))).size > 1
   return [...new Set(runs.flatMap(({ settings }) => Object.keys(settings)))].filter(
     (name) =>
-      [...byName.values()].some((group) => differs(group, name)) ||
+      byName.some((group) => differs(group, name)) ||
       (!name.includes('.') &&
         differs(
           runs.filter(({ settings }) => ownValue(settings, name) !== undefined),

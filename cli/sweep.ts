@@ -14,7 +14,7 @@ import {
   threadPool,
 } from '../sweep/index.js'
 import { SweepMetrics } from '../sweep/metrics.js'
-import { formatMonitored } from '../sweep/monitor.js'
+import { formatMonitored, monitorProblem } from '../sweep/monitor.js'
 import type { ReadingFlags } from './options.js'
 import type { RunningFlags } from './run.js'
 import { interruption, type Output } from './terminal.js'
@@ -88,6 +88,7 @@ class Progress {
   private began = performance.now()
   private missing = 0
   private ended = 0
+  private isMonitorTold = false
 
   constructor(plan: Plan, output: Output, metrics: SweepMetrics) {
     this.plan = plan
@@ -125,7 +126,12 @@ class Progress {
   }
 
   private formatResult(outcome: Outcome): string {
-    return formatMonitored(this.plan.monitor, outcome, this.metrics.of(outcome)) ?? 'done'
+    const { monitor } = this.plan
+    const infos = this.metrics.of(outcome)
+    const problem = this.isMonitorTold ? undefined : monitorProblem(monitor, infos)
+    if (problem !== undefined) this.output.warn(`note: ${problem}\n`)
+    this.isMonitorTold ||= infos.size > 0
+    return formatMonitored(monitor, outcome, infos) ?? 'done'
   }
 }
 

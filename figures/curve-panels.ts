@@ -1,3 +1,4 @@
+import { grouped } from '../pipeline/base/grouped.js'
 import type { ColumnInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricInfo, MetricsRow } from '../pipeline/wires/metrics.js'
 
@@ -135,9 +136,7 @@ export function panelsOf(
  * one of them has a value that is not finite, there is a gap.
  */
 function meanCurve(curves: readonly (readonly CurvePoint[])[]): CurvePoint[] {
-  const groups = new Map<number, CurvePoint[]>()
-  for (const point of curves.flat()) groups.set(point.x, [...(groups.get(point.x) ?? []), point])
-  return [...groups]
+  return [...grouped(curves.flat(), ({ x }) => x)]
     .sort(([a], [b]) => a - b)
     .map(([, points]) => {
       const values = points.flatMap(({ y }) => y ?? [])

@@ -8,6 +8,7 @@ import type { MetricsRow } from '../pipeline/wires/metrics.js'
 import { isSweepDirectory, outcomesIn, pointDirectory, readPlan } from '../sweep/directory.js'
 import type { Outcome } from '../sweep/executor.js'
 import { SweepMetrics } from '../sweep/metrics.js'
+import { monitorProblem } from '../sweep/monitor.js'
 import { readSettings } from './definition.js'
 import { lastMetricsIn } from './evaluations.js'
 import { readRecord, recordInside } from './record.js'
@@ -118,7 +119,9 @@ export function* sweepAttempts(directory: string): Generator<undefined, Attempts
     if (found) infos.push(found)
     yield
   }
-  return { attempts, monitor, metricInfos: mergeMetricInfos(infos), remarks: bounded(remarks, directory) }
+  const metricInfos = mergeMetricInfos(infos)
+  remarks.push(...[monitorProblem(monitor, metricInfos)].filter((problem) => problem !== undefined))
+  return { attempts, monitor, metricInfos, remarks: bounded(remarks, directory) }
 }
 
 /** The status of a point that has no result yet. */

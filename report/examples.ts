@@ -1,5 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { imageLayout } from '../figures/index.js'
+import { grouped } from '../pipeline/base/grouped.js'
 import { type Column, featuresOfColumn } from '../pipeline/wires/columns.js'
 import { countsOf, kernelRows, layoutOf, splitOf } from '../pipeline/wires/examples.js'
 import type { ExampleRows } from '../pipeline/wires/per-row.js'
@@ -89,9 +90,8 @@ export async function lookAtExamples(
 }
 
 function splitsOf(tables: readonly Table[], classes: number): SplitLook[] {
-  const bySplit = new Map<string, ExampleRows[]>()
-  for (const table of tables) bySplit.set(splitOf(table), [...(bySplit.get(splitOf(table)) ?? []), kernelRows(table)])
-  return [...bySplit].map(([name, parts]) => {
+  return [...grouped(tables, splitOf)].map(([name, own]) => {
+    const parts = own.map(kernelRows)
     const perClass = countsOf(
       parts.map(({ labels }) => labels),
       classes,

@@ -1,3 +1,4 @@
+import { grouped } from '../pipeline/base/grouped.js'
 import type { Published } from '../pipeline/definition/published.js'
 import { type ColumnInfos, mergeMetricInfos } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
@@ -40,12 +41,8 @@ export interface Report {
 
 /** Makes the model of a report: the runs of one definition become one experiment, in the order given. */
 export function reportOf(runs: readonly RunFiles[]): Report {
-  const groups = new Map<string, RunFiles[]>()
-  for (const run of runs) {
-    if (run.gradientCheck && run.metrics.length === 0) continue
-    const key = JSON.stringify([run.record.name, run.stages, run.published])
-    groups.set(key, [...(groups.get(key) ?? []), run])
-  }
+  const trained = runs.filter(({ gradientCheck, metrics }) => !gradientCheck || metrics.length > 0)
+  const groups = grouped(trained, ({ record, stages, published }) => JSON.stringify([record.name, stages, published]))
   const runGroups = [...groups.values()]
   const labels = labelsOf(runGroups.map(([first]) => ({ name: first!.record.name, parameters: parametersOf(first!) })))
   const experiments = runGroups.map((group, i) => experimentOf(labels[i]!, group))

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { grouped } from '../pipeline/base/grouped.js'
 import { counted } from '../pipeline/base/words.js'
 import { type ColumnInfos, isBetter, metricColumns, metricInfoByName } from '../pipeline/wires/metric-info.js'
 import type { MetricsRow } from '../pipeline/wires/metrics.js'
@@ -51,15 +52,8 @@ export function settingsFrom(
   options: SettingsOptions = {},
 ): Settings {
   const attempts = withDefaults(given)
-  const groups = new Map<string, Attempt[]>()
-  const names = new Set<string>()
-  for (const attempt of attempts) {
-    const key = JSON.stringify([attempt.name, attempt.settings])
-    const group = groups.get(key) ?? []
-    if (group.length === 0) groups.set(key, group)
-    group.push(attempt)
-    for (const name of Object.keys(attempt.settings)) names.add(name)
-  }
+  const groups = grouped(attempts, ({ name, settings }) => JSON.stringify([name, settings]))
+  const names = new Set([...groups.values()].flatMap(([first]) => Object.keys(first!.settings)))
   const columns = new Set(attempts.flatMap(({ final }) => Object.keys(final ?? {})))
   const metrics = metricColumns(columns)
   const monitor = options.monitor ?? sweepMonitor ?? defaultMonitor(metricInfos)
@@ -245,13 +239,7 @@ function runsCell({ attempts }: SettingRow): Cell {
 
 /** The status of the attempts in words: how many of each status, and the first reason of those that failed. */
 function statusOf({ attempts }: SettingRow): string {
-  const kinds = new Map<string, Attempt[]>()
-  for (const attempt of attempts) {
-    const kind = kinds.get(attempt.status)
-    if (kind) kind.push(attempt)
-    else kinds.set(attempt.status, [attempt])
-  }
-  return [...kinds]
+  return [...grouped(attempts, ({ status }) => status)]
     .map(([status, list]) => {
       const reason = status === 'failed' ? list[0]!.error?.split('\n', 1)[0] : undefined
       return `${attempts.length > 1 ? `${list.length} ` : ''}${status}${reason ? `: ${reason}` : ''}`

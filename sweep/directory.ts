@@ -5,13 +5,13 @@ import { z } from 'zod'
 import { dataSource } from '../pipeline/base/data-source.js'
 import { fileProblem, fileReason, messageOf, PipelineError } from '../pipeline/base/errors.js'
 import { checkDepth, nonFiniteAsText } from '../pipeline/base/json.js'
-import { shortPath } from '../pipeline/base/words.js'
+import { counted, shortPath } from '../pipeline/base/words.js'
 import { firstIssue } from '../pipeline/definition/issues.js'
 import { attempt, makeFolder, replaceFile } from '../pipeline/files/files.js'
 import { hasInside, linesInside, namesInside, readInside, withFileInside } from '../pipeline/files/inside.js'
 import { checkTargetInside } from '../pipeline/files/output-path.js'
 import type { Outcome } from './executor.js'
-import type { Plan } from './point.js'
+import type { Plan, Point } from './point.js'
 
 /**
  * The files in the directory of a sweep. `sweep.json` is the plan, `points/KEY` is the run directory of a point, and
@@ -84,15 +84,24 @@ export function pointDirectory(directory: string, { key }: { readonly key: strin
 
 /** The record of a plan, for `sweep.json`. */
 export function recordOf({ points, ...rest }: Plan, version: string): SweepRecord {
-  return {
-    millrace: version,
-    ...rest,
-    points: points.map(({ key, settings, seed, fold }) => ({
-      key,
-      settings,
-      seed,
-      ...(fold !== undefined && { fold }),
-    })),
+  return { millrace: version, ...rest, points: points.map(pointOf) }
+}
+
+function pointOf({ key, settings, seed, fold }: Point): SweepRecord['points'][number] {
+  return { key, settings, seed, ...(fold !== undefined && { fold }) }
+}
+
+/** Throws a PipelineError `DEFINITION` if the `sweep.json` of so many points would be too large to be read again. */
+export function checkPlanSize(points: readonly Point[]): void {
+  let bytes = 0
+  for (const point of points) {
+    bytes += Buffer.byteLength(jsonText({ points: [pointOf(point)] }))
+    if (bytes > MAX.plan)
+      throw new PipelineError(
+        'DEFINITION',
+        `sweep: expected a plan (sweep.json) of at most ${MAX.plan >> 20} MiB, got more for ${counted(points.length, 'point')}; ` +
+          'vary fewer settings, or name files in place of long values',
+      )
   }
 }
 
@@ -125,13 +134,13 @@ export function checkSweepPlace(directory: string): void {
  */
 export function writePlan(directory: string, record: SweepRecord): void {
   makePoints(directory, record)
-  replaceFile(join(directory, PLAN), planText(record))
+  replaceFile(join(directory, PLAN), jsonText(record))
   endLastLine(directory)
 }
 
 /** Does the same as `writePlan` while other processes may do it at the same moment. Throws a PipelineError `WRITE`. */
 export function sharePlan(directory: string, record: SweepRecord): void {
-  const [file, text] = [join(directory, PLAN), planText(record)]
+  const [file, text] = [join(directory, PLAN), jsonText(record)]
   makePoints(directory, record)
   if (hasPlan(directory, text)) return
   replaceFile(file, text, `${file}.${hostname()}-${process.pid}`)
@@ -154,8 +163,8 @@ function hasPlan(directory: string, text: string): boolean {
   }
 }
 
-function planText(record: SweepRecord): string {
-  return `${JSON.stringify(record, null, 1)}\n`
+function jsonText(data: unknown): string {
+  return `${JSON.stringify(data, null, 1)}\n`
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Pipeline } from '../index.js'
 import { PipelineError } from '../pipeline/base/errors.js'
+import { grouped } from '../pipeline/base/grouped.js'
 import type { Halving } from '../pipeline/definition/sweep.js'
 import { plain } from '../pipeline/definition/value.js'
 import type { ColumnInfos } from '../pipeline/wires/metric-info.js'
@@ -60,7 +61,7 @@ export function selectBest(
       `sweep.halving: no metric says whether higher or lower is better; ${directionFix}`,
     )
   const better = directionOf(monitor, infos)
-  const groups = groupBySetting(points)
+  const groups = grouped(points, settingOf)
   const means = [...groups].map(([setting, group]) => {
     const values = group.map((point) => outcomeOf(point)?.final?.[monitor] ?? Number.NaN)
     return { setting, mean: values.reduce((sum, value) => sum + value, 0) / values.length }
@@ -74,12 +75,6 @@ export function selectBest(
 
 function settingOf({ settings }: Point): string {
   return JSON.stringify(settings)
-}
-
-function groupBySetting(points: readonly Point[]): Map<string, Point[]> {
-  const groups = new Map<string, Point[]>()
-  for (const point of points) groups.set(settingOf(point), [...(groups.get(settingOf(point)) ?? []), point])
-  return groups
 }
 
 /** The share as a number: `1/3` is text in the definition. */

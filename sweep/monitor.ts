@@ -41,6 +41,12 @@ export function directionOf(monitor: string, infos: ColumnInfos): 'higher' | 'lo
   throw new PipelineError('ARGUMENTS', `${problem}; ${choice}${directionFix}`)
 }
 
+/** What is wrong with the monitor of a sweep: it is none of the metrics that its points have. Undefined if nothing is. */
+export function monitorProblem(monitor: string | undefined, infos: ColumnInfos): string | undefined {
+  if (monitor === undefined || infos.size === 0 || infos.has(monitor)) return undefined
+  return `settings are to be compared by "${monitor}", and no point has this metric${suggestion(monitor, [...infos.keys()], 'metrics')}`
+}
+
 /** Compares two values by direction, for `sort`: negative if `a` is better than `b`. */
 export function compareValues(better: 'higher' | 'lower', a: number, b: number): number {
   if (a === b) return 0

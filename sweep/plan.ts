@@ -18,6 +18,7 @@ import { asWritten, formatOrigin, locate, plain } from '../pipeline/definition/v
 import { checkInputFiles } from '../pipeline/graph/missing-files.js'
 import { prepare } from '../pipeline/run/prepared.js'
 import { now } from '../pipeline/run/timed-kernels.js'
+import { checkPlanSize } from './directory.js'
 import { foldsOf } from './folds.js'
 import { lengthOf } from './halving.js'
 import { Checksums, definitionDigest, keyOf, preparationDigest } from './identity.js'
@@ -103,6 +104,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
     }
   }
   problems.check()
+  checkPlanSize([...points.values()])
   return {
     name: definition.name,
     pipeline,

@@ -24,7 +24,7 @@ export interface Found {
   readonly remarks: readonly string[]
   /** The data in a few words. */
   readonly summary: string
-  /** The number of rows, as far as they were counted. */
+  /** The number of rows; of a large file, about as many as it seems to have. */
   readonly rows: number
   /** True if most rows are of one class. */
   readonly isUnbalanced?: boolean
@@ -69,6 +69,7 @@ async function lookAtColumns(
         columns: foundColumns(rows.names, rows.records[0]!.length, rows.records, missing, '.'),
         rows: rows.records.length,
         isWhole: rows.isAll,
+        share: 1,
       }
     : await lookAtTable(from, missing)
   const found = tableOptions(from, table, (option) => Object.hasOwn(properties, option))
@@ -82,7 +83,7 @@ async function lookAtColumns(
     notes,
     remarks: isSmall ? [...remarks, 'With so few rows, all of them train and nothing is left for a test.'] : remarks,
     summary: `${basename(from)}: ${count} of ${counted(table.columns.length, 'column')}, label ${JSON.stringify(found.options.label)} (${counted(classes, 'value')})`,
-    rows: table.rows,
+    rows: Math.round(table.rows / table.share),
     isUnbalanced,
     features: table.columns.length,
     found: table,

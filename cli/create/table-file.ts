@@ -61,6 +61,8 @@ export interface FoundTable {
   readonly rows: number
   /** True if these are all rows. */
   readonly isWhole: boolean
+  /** About which share of the file they are, as far as that is known. */
+  readonly share: number
 }
 
 /**
@@ -70,7 +72,7 @@ export interface FoundTable {
  * @param missing the texts that mean that a cell has no value
  */
 export async function lookAtTable(path: string, missing: ReadonlySet<string>): Promise<FoundTable> {
-  const { bytes, isWhole } = await beginningOf(path)
+  const { bytes, isWhole, share } = await beginningOf(path)
   const { text, encoding } = decoded(bytes)
   const lines = isWhole ? text : text.slice(0, text.lastIndexOf('\n') + 1)
   const fail = (problem: string): PipelineError => new PipelineError('DATA', `${shortPath(path)} ${problem}`)
@@ -90,7 +92,7 @@ export async function lookAtTable(path: string, missing: ReadonlySet<string>): P
   if (rows.length === 0) throw fail('has no rows below its header')
   const columns = foundColumns(header ? even[0] : undefined, width, rows, missing, decimal)
   const skipped = skip === 0 ? undefined : lines.split('\n')[skip - 1]!.trim()
-  return { delimiter, skip, skipped, header, decimal, encoding, columns, rows: rows.length, isWhole }
+  return { delimiter, skip, skipped, header, decimal, encoding, columns, rows: rows.length, isWhole, share }
 }
 
 /** What is in the columns of a table. */
@@ -123,15 +125,17 @@ function valuesOf(values: readonly string[]): Pick<FoundColumn, 'distinct' | 'ra
   return { distinct: counts.size, rarest: all.at(-1)?.[1] ?? 0, commonest, most }
 }
 
-/** The beginning of a file, unpacked. */
-async function beginningOf(path: string): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+/** The beginning of a file, unpacked, and about which share of the file it is. */
+async function beginningOf(path: string): Promise<Pick<FoundTable, 'isWhole' | 'share'> & { readonly bytes: Buffer }> {
   const { raw, size } = attempt('open', shortPath(path), () => withRegularFile(path, beginning), 'DATA')
-  if (!GZIP.every((byte, i) => raw[i] === byte)) return { bytes: raw, isWhole: size <= SAMPLE }
+  if (!GZIP.every((byte, i) => raw[i] === byte))
+    return { bytes: raw, isWhole: size <= SAMPLE, share: raw.length / Math.max(1, size) }
   const parts: Buffer[] = []
   let unpacked = 0
+  // The beginning of a packed file ends anywhere.
+  const gunzip = createGunzip({ finishFlush: constants.Z_SYNC_FLUSH })
   try {
-    // The beginning of a packed file ends anywhere.
-    for await (const part of Readable.from([raw]).pipe(createGunzip({ finishFlush: constants.Z_SYNC_FLUSH }))) {
+    for await (const part of Readable.from([raw]).pipe(gunzip)) {
       parts.push(part as Buffer)
       unpacked += (part as Buffer).length
       if (unpacked > SAMPLE) break
@@ -139,7 +143,8 @@ async function beginningOf(path: string): Promise<{ readonly bytes: Buffer; read
   } catch (error) {
     throw new PipelineError('DATA', `cannot unpack ${shortPath(path)}: ${messageOf(error)}`, { cause: error })
   }
-  return { bytes: Buffer.concat(parts).subarray(0, SAMPLE), isWhole: size <= SAMPLE && unpacked <= SAMPLE }
+  const isWhole = size <= SAMPLE && unpacked <= SAMPLE
+  return { bytes: Buffer.concat(parts).subarray(0, SAMPLE), isWhole, share: isWhole ? 1 : gunzip.bytesWritten / size }
 }
 
 function beginning(file: number): { readonly raw: Buffer; readonly size: number } {

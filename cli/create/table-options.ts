@@ -38,9 +38,10 @@ const MOST_TEXTS = 50
 /** Chooses the options of `load/csv` for a table; those that the stage does not `know` are left out, and texts then dropped. */
 export function tableOptions(path: string, table: FoundTable, knows: (option: string) => boolean): TableOptions {
   const { columns, header, skip, skipped, delimiter, decimal, encoding, rows } = table
+  const indexOf = new Map(columns.map(({ name, index }) => [name, index]))
+  const ambiguous = new Set(columns.filter(({ name, index }) => indexOf.get(name) !== index).map(({ name }) => name))
   const nameOf = ({ name, index }: FoundColumn): string | number =>
-    name === undefined || isAmbiguous(name) ? index : name
-  const isAmbiguous = (name: string): boolean => columns.filter((column) => column.name === name).length > 1
+    name === undefined || ambiguous.has(name) ? index : name
   const label = labelOf(table)
   const others = columns.filter((column) => column !== label)
   const isId = (column: FoundColumn): boolean =>

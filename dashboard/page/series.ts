@@ -1,3 +1,4 @@
+import { grouped } from '../../pipeline/base/grouped.js'
 import type { RunSummary } from '../contract.js'
 import type { Rows } from './curve-store.js'
 import { labelOf, short, textOf, varying } from './state.js'
@@ -99,15 +100,10 @@ function nameOfGroup(group: readonly RunSummary[], differing: readonly string[])
 
 /** Runs that differ by seed or fold alone. */
 export function groupsOf(list: readonly RunSummary[]): RunSummary[][] {
-  const groups = new Map<string, RunSummary[]>()
-  for (const run of list) {
-    const settings = Object.entries(run.settings).filter(([name]) => name !== 'seed')
-    const key = JSON.stringify([
-      run.name,
-      settings.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, v]) => [name, textOf(v)]),
-    ])
-    groups.set(key, [...(groups.get(key) ?? []), run])
-  }
+  const groups = grouped(list, ({ name, settings }) => {
+    const others = Object.entries(settings).filter(([option]) => option !== 'seed')
+    return JSON.stringify([name, others.sort(([a], [b]) => (a < b ? -1 : 1)).map(([option, v]) => [option, textOf(v)])])
+  })
   return [...groups.values()]
 }
 

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals'
+import { grouped } from '../../pipeline/base/grouped.js'
 import type { RunSummary } from '../contract.js'
 import { runs, short, textOf, varying } from './state.js'
 import { Headings, ShadedCell } from './table-parts.js'
@@ -69,16 +70,16 @@ function HeatMap({
   readonly x: string
   readonly y: string
 }) {
-  const cells = new Map<string, number[]>()
   const [xs, ys] = [x, y].map((name) => sortedValues(points, name)) as [string[], string[]]
-  for (const point of points) {
-    const value = metricOf(point, metric)
-    if (value === undefined) continue
-    const key = JSON.stringify([textOf(point.settings[x]), textOf(point.settings[y])])
-    cells.set(key, [...(cells.get(key) ?? []), value])
-  }
+  const cells = grouped(
+    points.filter((point) => metricOf(point, metric) !== undefined),
+    ({ settings }) => JSON.stringify([textOf(settings[x]), textOf(settings[y])]),
+  )
   const means = new Map(
-    [...cells].map(([key, list]) => [key, list.reduce((sum, value) => sum + value, 0) / list.length]),
+    [...cells].map(([key, list]) => [
+      key,
+      list.reduce((sum, point) => sum + metricOf(point, metric)!, 0) / list.length,
+    ]),
   )
   const [low, high] = [Math.min(...means.values()), Math.max(...means.values())]
   return (

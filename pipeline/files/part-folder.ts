@@ -22,9 +22,12 @@ export function partFolder(folder: string): string {
   return part
 }
 
-/** Removes the name of the process that writes there, because the cache is whole. */
-export function disown(part: string): void {
-  rmSync(join(part, OWNER))
+/**
+ * Removes the name of the process that wrote a cache, because the cache is whole and has its own name: a folder beside it that
+ * names nobody would stay for ever.
+ */
+export function disown(folder: string): void {
+  rmSync(join(folder, OWNER), { force: true })
 }
 
 /** Removes unfinished caches of processes that have ended: a process that is killed removes nothing. */

@@ -23,10 +23,10 @@ import { gitStateOf } from './git-state.js'
 import { withPrepared } from './prepared.js'
 import { formatMaker, LEFT_OUT, Recorder } from './record.js'
 import { ResultCollector, rowsKey } from './result.js'
-import { runGraph } from './run-graph.js'
+import { type GraphHooks, runGraph } from './run-graph.js'
 import { contextMaker, noteOf } from './stage-context.js'
 import type { ResumeState, RunStart, RunTools } from './start.js'
-import { storedDefinition } from './stored-definition.js'
+import { lengthRemark, storedDefinition } from './stored-definition.js'
 import { type KernelClock, timedKernels } from './timed-kernels.js'
 
 /**
@@ -37,37 +37,15 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
   const { pipeline, directory, resumed } = start
   const { settings, events, taps, division } = tools
   const rank = division?.rank ?? 0
-  const isChanged = (resumed?.changes ?? []).some(({ from }) => from > 1)
-  const { text: definition, settings: own } = storedDefinition(pipeline, directory.path, isChanged)
   const clock: KernelClock = { busy: 0, steps: 0, firstStep: undefined, lastCall: 0 }
   const kernels = timedKernels(tools.kernels, clock)
-  const recorder = new Recorder({
-    pipeline,
-    kernels,
-    clock,
-    directory,
-    definition: createHash('sha256').update(definition).digest('hex'),
-    settings: own,
-    notes: resumed?.notes ?? [],
-    resumedAt: resumed?.checkpoint?.step,
-    metrics: resumed?.metrics ?? {},
-    changes: resumed?.changes ?? [],
-    git: resumed?.git,
-    library: division?.library,
-  })
+  const { recorder, definition } = recordedRun(start, tools, kernels, clock)
   // The points of a sweep share their definition: git is not asked for each of them.
   const git = resumed || settings.prepared || directory.path === '' ? undefined : gitStateOf(pipeline)
   const gitIsKnown = git?.then((state) => {
     recorder.git = state
   })
-  const rule = overrideCheckpointRule(pipeline.definition.checkpoint, settings.checkpoint)
-  const ownRule = directory.path === '' ? { ...rule, keep: 0 } : rule
-  const checkpointer = new Checkpointer(ownRule, {
-    directory,
-    recorder,
-    configuration: configurationOf(pipeline),
-    saved: resumed?.checkpoint,
-  })
+  const checkpointer = checkpointerOf(start, settings, recorder)
   const results = new ResultCollector(events, recorder)
   const metrics = new Map<string, Observable<Table>>()
   const graph = graphOnRank(pipeline.graph, settings, rank)
@@ -101,32 +79,35 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     note: (node, remark) => noteOf(node, recorder, events)(remark),
   })
   const firstStep = resumed && new FirstStep(graph, { checkpoint, lastStep, begin })
+  const watch: GraphHooks['watch'] = (node, port, wire) => {
+    firstStep?.watch(node, port, wire)
+    const { type } = node.stage.outputs[port]
+    if (type === 'metrics') {
+      metrics.set(`${node.id}.${port}`, wire)
+      checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
+    }
+    if (isLookedAt(node, port, graph) && !settings.prepared?.stages[node.id]) look.watch(node, port, wire)
+    if (type === 'parameters') {
+      results.collectParameters(wire, isTraining(node))
+      checkpointer.watchSteps(wire)
+    }
+  }
   const hasEnded = whileRunning((error) => {
     if (!firstStep || firstStep.isMade) recorder.save('failed', error)
   })
   const socket = openLiveSocket(directory.path, observer, taps)
   try {
     noteOtherMaker(resumed, kernels, recorder)
-    if (tools.choice) recorder.note(tools.choice)
+    const tooLong = directory.path === '' ? undefined : lengthRemark(definition)
+    for (const remark of [tools.choice, tooLong]) if (remark) recorder.note(remark)
     if (!resumed) writeDefinition()
     const { name: kernel, detail, threads } = kernels
     events.next({ type: 'start', directory: directory.path, kernel, detail, threads, rank })
     if (tools.choice) events.next({ type: 'note', stage: 'kernel', message: tools.choice })
+    if (tooLong) events.next({ type: 'note', stage: 'definition', message: tooLong })
     await runGraph(graph, {
       contextOf: contextMaker(start, { ...tools, kernels }, recorder, checkpointer, metrics),
-      watch: (node, port, wire) => {
-        firstStep?.watch(node, port, wire)
-        const { type } = node.stage.outputs[port]
-        if (type === 'metrics') {
-          metrics.set(`${node.id}.${port}`, wire)
-          checkpointer.keep(rowsKey(node.id), keptRows, results.collectMetrics(node.id, wire))
-        }
-        if (isLookedAt(node, port, graph) && !settings.prepared?.stages[node.id]) look.watch(node, port, wire)
-        if (type === 'parameters') {
-          results.collectParameters(wire, isTraining(node))
-          checkpointer.watchSteps(wire)
-        }
-      },
+      watch,
       onWired: (running) => {
         checkpointer.begin(running, graph)
         if (firstStep) return firstStep.start(running)
@@ -165,6 +146,46 @@ export async function runInProcess(start: RunStart, tools: RunTools): Promise<Re
     socket.close()
     hasEnded()
   }
+}
+
+/** The record of a run in this process, and the text of its `pipeline.yaml`. */
+function recordedRun(
+  { pipeline, directory, resumed }: RunStart,
+  { division }: RunTools,
+  kernels: Kernels,
+  clock: KernelClock,
+): { readonly recorder: Recorder; readonly definition: string } {
+  const isChanged = (resumed?.changes ?? []).some(({ from }) => from > 1)
+  const { text: definition, settings } = storedDefinition(pipeline, directory.path, isChanged)
+  const recorder = new Recorder({
+    pipeline,
+    kernels,
+    clock,
+    directory,
+    definition: createHash('sha256').update(definition).digest('hex'),
+    settings,
+    notes: resumed?.notes ?? [],
+    resumedAt: resumed?.checkpoint?.step,
+    metrics: resumed?.metrics ?? {},
+    changes: resumed?.changes ?? [],
+    git: resumed?.git,
+    library: division?.library,
+  })
+  return { recorder, definition }
+}
+
+function checkpointerOf(
+  { pipeline, directory, resumed }: RunStart,
+  settings: RunSettings,
+  recorder: Recorder,
+): Checkpointer {
+  const rule = overrideCheckpointRule(pipeline.definition.checkpoint, settings.checkpoint)
+  return new Checkpointer(directory.path === '' ? { ...rule, keep: 0 } : rule, {
+    directory,
+    recorder,
+    configuration: configurationOf(pipeline),
+    saved: resumed?.checkpoint,
+  })
 }
 
 /**

@@ -141,13 +141,13 @@ function nothingToDo({ checkpoint, lastStep }: FirstStepOptions, position: Posit
       `no step is left: the run has made ${counted(checkpoint?.step ?? 0, 'step')} before it was stopped, and the definition asks for no more; give it more epochs`,
     )
   if (position && position.epochs * position.steps < lastStep) return tooShort({ checkpoint, lastStep })
-  return new NothingToDo(`nothing to do: the run has made all of its ${lastStep} steps; nothing was changed`)
+  return new NothingToDo(`nothing to do: the run has made its ${counted(lastStep, 'step')}; nothing was changed`)
 }
 
 function tooShort({ checkpoint, lastStep = checkpoint?.step ?? 0 }: Omit<FirstStepOptions, 'begin'>): PipelineError {
   const epochs = checkpoint ? `is in epoch ${checkpoint.epoch} and ` : ''
   return new Refusal(
     'ARGUMENTS',
-    `the run ${epochs}has made ${lastStep} steps, and the definition now ends before that; give it more epochs, or begin a new run`,
+    `the run ${epochs}has made ${counted(lastStep, 'step')}, and the definition now ends before that; give it more epochs, or begin a new run`,
   )
 }

@@ -1,4 +1,5 @@
 import { type SettingValues, settingsOf } from '../definition/settings.js'
+import { MAX_DEFINITION } from '../files/limits.js'
 import type { Pipeline } from '../graph/pipeline.js'
 
 /**
@@ -28,4 +29,14 @@ export function storedDefinition(
       : ' As it ran: millrace run pipeline.yaml runs it again, --set with other values') +
     (isElsewhere ? ',\n with the folder of its stage files behind --plugins.' : '.')
   return { text: String(document), settings: settingsOf(data) }
+}
+
+/** What a definition that is longer than those that are read means for its run; undefined if it is not. */
+export function lengthRemark(text: string): string | undefined {
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= MAX_DEFINITION) return undefined
+  return (
+    `pipeline.yaml has ${bytes} bytes, and definitions of at most ${MAX_DEFINITION} are read: ` +
+    'resume, rerun and report cannot read it; make it shorter, for example with files in place of long lists'
+  )
 }

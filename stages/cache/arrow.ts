@@ -157,7 +157,6 @@ class Build {
     }
     attempt('write the cache', this.folder, () => {
       writeManifest(this.part, given)
-      disown(this.part)
       try {
         renameSync(this.part, this.folder)
       } catch {
@@ -165,6 +164,7 @@ class Build {
         rmSync(this.folder, { recursive: true, force: true })
         renameSync(this.part, this.folder)
       }
+      disown(this.folder)
     })
     this.isDone = true
     return given

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { entryPoint } from '../../pipeline/stage-kit.js'
 import type { Rgb } from './png.js'
 
 /** An image to decode. */
@@ -39,7 +40,10 @@ export function isLargePng(bytes: Buffer): boolean {
   return bytes.length >= 24 && bytes.readUInt32BE(16) * bytes.readUInt32BE(20) > MOST_HERE
 }
 
-/** A thread that decodes PNG images, one after the other. It starts with the first image; call `close` at the end. */
+/**
+ * A thread that decodes PNG images, one after the other. It starts with the first image, and again after it has died; call
+ * `close` at the end.
+ */
 export class PngThread {
   private worker: Worker | undefined
   private readonly jobs = new Map<number, Job>()
@@ -66,14 +70,20 @@ export class PngThread {
   }
 
   private start(): Worker {
-    const worker = new Worker(new URL('./png-worker.js', import.meta.url), { execArgv: [] })
+    const worker = new Worker(entryPoint('stages/load/png-worker.js'), { execArgv: [] })
     worker.on('message', (answer: PngAnswer) => {
       const job = this.jobs.get(answer.id)
       this.jobs.delete(answer.id)
       if ('problem' in answer) job?.fail(new Error(answer.problem))
       else job?.done(answer)
     })
-    worker.on('error', (error) => this.failAll(error as Error))
+    const fail = (error: Error): void => {
+      if (this.worker !== worker) return
+      this.worker = undefined
+      this.failAll(error)
+    }
+    worker.on('error', (error) => fail(error as Error))
+    worker.on('exit', () => fail(ended()))
     return worker
   }
 

@@ -83,7 +83,7 @@ function allRows(context: StageContext): OperatorFunction<Table, History> {
       context.state(state, {
         snapshot: () => ({ ...rowsState(rows), ...(history.infos && { infos: history.infos }) }),
         restore: ({ infos, ...saved }) => {
-          rows.push(...rowsFrom(saved))
+          for (const row of rowsFrom(saved)) rows.push(row)
           history.infos = infos
         },
       })

@@ -61,7 +61,7 @@ export const dvclive = defineStage({
         context.state(state, {
           snapshot: () => ({ ...rowsState(rows), infos: plots.infos, ...seen.now }),
           restore: ({ columns, values, infos, ...counts }) => {
-            rows.push(...rowsFrom({ columns, values }))
+            for (const row of rowsFrom({ columns, values })) rows.push(row)
             plots.infos = infos
             seen.restore(counts)
           },

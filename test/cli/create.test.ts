@@ -8,6 +8,7 @@ import { lookAtTable } from '../../dist/cli/create/table-file.js'
 import { tableOptions } from '../../dist/cli/create/table-options.js'
 import { type CreateFlags, createCommand } from '../../dist/cli/create.js'
 import { Pipeline, run } from '../../dist/index.js'
+import { randomStream } from '../../dist/pipeline/base/random.js'
 import { npyOfNumbers } from '../../dist/pipeline/formats/npy.js'
 import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import { errorOf, temporary } from '../stages/harness.js'
@@ -197,6 +198,24 @@ test('a look at a file finds what is in it', async (t) => {
     writeFileSync(file, content)
     const table = await lookAtTable(file, new Set(['', '?']))
     t.strictSame(tableOptions('data.csv', table, () => true).options, { path: 'data.csv', ...options }, name)
+  }
+})
+
+test('a file that is looked at in part is trained on as often as one with so many rows', async (t) => {
+  const folder = temporary(t)
+  const random = randomStream(1, 'table')
+  const row = (_: unknown, i: number) => `${Array.from({ length: 100 }, () => random.uniform().toFixed(4))},${i % 2}`
+  const text = `${Array.from({ length: 100 }, (_, i) => `c${i}`)},label\n${Array.from({ length: 20_000 }, row).join('\n')}\n`
+  for (const [name, content] of [
+    ['plain.csv', text],
+    ['packed.csv.gz', gzipSync(text, { level: 1 })],
+  ] as const) {
+    const from = join(folder, name)
+    writeFileSync(from, content)
+    const { with: options } = parse((await created(undefined, { from })).pipeline).stages[2]
+    // 3000 steps of 100 rows through the 14,000 that train: 21 epochs. Its beginning alone has some 6000 rows.
+    t.equal(options.size, 100, name)
+    t.ok(options.epochs >= 19 && options.epochs <= 24, `${name}: ${options.epochs} epochs`)
   }
 })
 

@@ -12,7 +12,7 @@ t.test('a resume that is refused, or has nothing to do, says that nothing was wr
     millrace(['resume', 'a', '--plugins', '.', '--kernel', 'reference', ...args], cwd)
   const again = await resumed('--set', 'eta=7')
   t.match(again, { code: 0, stderr: '' })
-  t.match(again.stdout, /\na: nothing to do: the run has made all of its 16 steps; nothing was changed\n$/)
+  t.match(again.stdout, /\na: nothing to do: the run has made its 16 steps; nothing was changed\n$/)
   const more = await resumed('--memory', '2MB')
   t.match(more, { code: 0, stdout: 'a is done; --set epochs=… makes it longer\n' }, 'its result is the same')
   t.match(await resumed('--memory', '1KB', '--set', 'epochs=6'), { code: 2, stderr: /memory: expected .* got "1KB"/ })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { sources } from '../sources.js'
@@ -41,4 +41,20 @@ t.test('what a source file exports is used in another file', async (t) => {
   const name = ['nobody', 'needs', 'this'].join('')
   files.set('kernels/alone.ts', `export const ${name} = 1\n`)
   t.strictSame(unusedExports(files, users), [`kernels/alone.ts: ${name}`])
+})
+
+t.test('a thread or program that a source starts lies in the bundle, too', (t) => {
+  const all = [...sources()]
+  const started = all.flatMap(([, text]) => [...text.matchAll(/entryPoint\('([^']+)'\)/g)].map(([, path]) => path!))
+  t.ok(started.includes('sweep/worker.js'), started.join(', '))
+  t.strictSame(
+    started.filter((path) => !['dist', 'lib'].every((build) => existsSync(join(build, path)))),
+    [],
+  )
+  // The bundle has no file at another place than this.
+  t.strictSame(
+    all.filter(([, text]) => /\bnew Worker\((?!\s*entryPoint\()/.test(text)).map(([file]) => file),
+    [],
+  )
+  t.end()
 })

@@ -187,6 +187,15 @@ t.test('direction and unit of a metric are those of run.json, whatever its name'
   t.match(page, 'alt="F1 of each split by eta')
 })
 
+t.test('a monitor that no point has is told, with the name that was meant', async (t) => {
+  const directory = sweepDirectory(t, withF1, { metrics: { f1 } })
+  const file = join(directory, 'sweep.json')
+  writeFileSync(file, readFileSync(file, 'utf8').replace('{', '{"monitor":"f2",'))
+  t.match(readAttempts([directory]).remarks, [
+    /: settings are to be compared by "f2", and no point has this metric; did you mean "f1"\?$/,
+  ])
+})
+
 t.test('a monitor without a direction is an error, in sweeps of version 0.1.0 as well', async (t) => {
   const message = /^the metric "f1" does not say whether higher or lower is better; choose validation_loss, /
   for (const record of [

@@ -97,3 +97,13 @@ t.test('mistakes of the block are told when the pipeline is read, too', async (t
   const file = join(temporary(t, { 'a.yaml': `${pipeline}sweep: { gird: 1 }\n` }), 'a.yaml')
   t.match((await errorOf(Pipeline.load(file)))[1], /a\.yaml:20:10 {2}sweep: unknown key "gird"; did you mean "grid"\?$/)
 })
+
+t.test('a plan that would be too large to be read again is refused', async (t) => {
+  const file = join(temporary(t, { 'a.yaml': pipeline.replace('vars: {', 'vars: { title: a,') }), 'a.yaml')
+  const grid = [`title=${'x'.repeat(800_000)}`]
+  t.equal((await planSweep(file, { kernel, grid, seeds: '2' })).points.length, 2)
+  t.match(await errorOf(planSweep(file, { kernel, grid, seeds: '90' })), [
+    'DEFINITION',
+    /^sweep: expected a plan \(sweep\.json\) of at most 64 MiB, got more for 90 points; vary fewer settings/,
+  ])
+})

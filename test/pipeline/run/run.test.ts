@@ -586,3 +586,21 @@ t.test('where the failure cannot be recorded either, both are told, the first on
 function lines(text: string): number {
   return text.split('\n').length - 1
 }
+
+t.test('a definition that is too long to be read again is told at the start, and runs', async (t) => {
+  inFolder(t)
+  const stages: StageSpec[] = [
+    { use: 'load/digits', with: { fractions: { train: 0.05, test: 0.05 } } },
+    { use: 'sink/arrow', with: { path: 'rows.arrow' } },
+  ]
+  const notesOf = async (length: number): Promise<readonly string[]> => {
+    const pipeline = await Pipeline.define({ name: 'long', description: 'x'.repeat(length), stages })
+    return (await run(pipeline, { out: `${length}` })).record.notes
+  }
+  t.strictSame(await notesOf(1 << 18), [])
+  const [note] = await notesOf(1 << 20)
+  t.match(
+    note,
+    /^pipeline\.yaml has 10\d{5} bytes, and definitions of at most 1048576 are read: resume, rerun and report/,
+  )
+})

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
+import fs, {
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -191,6 +192,24 @@ t.test('two runs may write one cache at once', async (t) => {
     ['cache.json'],
   )
 })
+
+t.test('an unfinished cache names its process until it is no longer one', async (t) => {
+  const file = written(t)
+  const { renameSync } = fs
+  const named: boolean[] = []
+  t.teardown(() => replaceRename(renameSync))
+  replaceRename((from, to) => {
+    if (String(from).includes('.part-')) named.push(existsSync(join(String(from), 'owner.json')))
+    renameSync(from, to)
+  })
+  await ran(file, 'watched')
+  t.strictSame(named, [true], 'a process that is killed here leaves a folder that the next one removes')
+})
+
+function replaceRename(rename: typeof fs.renameSync): void {
+  fs.renameSync = rename
+  syncBuiltinESMExports()
+}
 
 t.test('rows that do not fit are refused without a cache, and where a stage takes all of them', async (t) => {
   const file = written(t)

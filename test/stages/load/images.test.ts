@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import sharp from 'sharp'
 import t, { type Test } from 'tap'
 import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
@@ -209,4 +210,15 @@ t.test('a thread that was ended starts no other one', async (t) => {
   const thread = new PngThread()
   await thread.close()
   await t.rejects(thread.decode(new Uint8Array(8), undefined), { message: 'the thread that decodes images was ended' })
+})
+
+t.test('a thread that dies fails the images that it has not decoded, and another one takes the next', async (t) => {
+  const thread = new PngThread()
+  t.teardown(() => thread.close())
+  const lost = thread.decode(two(1, 2, 3, 4, 5, 6), undefined)
+  await Promise.all([
+    t.rejects(lost, { message: 'the thread that decodes images was ended' }),
+    (thread as unknown as { worker: Worker }).worker.terminate(),
+  ])
+  t.match(await thread.decode(two(1, 2, 3, 4, 5, 6), undefined), { height: 1, width: 2 })
 })

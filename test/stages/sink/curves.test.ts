@@ -78,6 +78,14 @@ t.test('a resumed run to which no further table comes has the same figure', asyn
   t.equal(second, first)
 })
 
+t.test('a run of very many evaluations can be resumed', async (t) => {
+  const count = 200_000
+  const values = Float64Array.from({ length: 3 * count }, (_, i) => (i % 3 === 2 ? 1 : Math.floor(i / 3) + 1))
+  const state = { columns: ['epoch', 'step', 'train_loss'], values }
+  const { directory } = await runStage(t, entry(), { metrics: [] }, { state })
+  t.match(readFileSync(join(directory, 'figures/curves.svg'), 'utf8'), /^<svg /)
+})
+
 t.test('a split that is not evaluated is a mistake in the definition', async (t) => {
   const before = `- use: load/digits\n- id: examples\n  use: normalize/scale\n- use: batch/rows\n  with: { size: 9, epochs: 1 }
 - id: model\n  use: gradient-step/softmax\n  with: { eta: 1 }\n- id: metrics\n  use: evaluate/classification\n  from: { parameters: model, examples: examples }\n`
