@@ -12,7 +12,14 @@ const { exports, peerDependencies } = JSON.parse(readFileSync(new URL('package.j
 const require = createRequire(import.meta.url)
 
 /** What is loaded by file name: the program, and the threads. */
-const files = ['cli/main.ts', 'dashboard/attached.ts', 'figures/worker.ts', 'kernels/wasm/worker.ts', 'sweep/worker.ts']
+const files = [
+  'cli/main.ts',
+  'dashboard/attached.ts',
+  'figures/worker.ts',
+  'kernels/wasm/worker.ts',
+  'stages/load/image-worker.ts',
+  'sweep/worker.ts',
+]
 const entries = Object.values(exports).map((entry) => entry.default?.replace('./lib/', '').replace(/js$/, 'ts'))
 
 /** Packages that bring binary files along, or that users install themselves. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import t, { type Test } from 'tap'
 import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
-import { PngThread } from '../../../dist/stages/load/png-thread.js'
+import { type ImageAnswer, ImageThread } from '../../../dist/stages/load/image-thread.js'
 import { failureOf, problemsOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 import { pngFile, pngOfPlanes } from './array-files.js'
@@ -119,7 +119,7 @@ t.test('JPEG images are decoded, turned as the camera says, and resized', async 
   ])
 })
 
-t.test('a large PNG image is decoded in another thread, with the same result', async (t) => {
+t.test('a large PNG image is decoded and resized', async (t) => {
   const large = pngFile(
     { width: 800, height: 400, color: 0 },
     Uint8Array.from({ length: 320_000 }, (_, i) => (i % 800) >> 2),
@@ -205,8 +205,38 @@ t.test('planes of a PNG come back', async (t) => {
   t.strictSame(featuresIn(tables[0]!), [[...planes]])
 })
 
-t.test('a thread that was ended starts no other one', async (t) => {
-  const thread = new PngThread()
+t.test('a thread answers in order, in pieces, and is used again', async (t) => {
+  const count = 300
+  const names = Array.from({ length: count }, (_, i) => `a/${i}.png`)
+  const directory = folder(t, Object.fromEntries(names.map((name, i) => [name, two(i % 256, 0, 0, 0, 0, 0)])))
+  const paths = names.map((name) => join(directory, name))
+  const thread = new ImageThread(new AbortController().signal)
+  for (const length of [count, 1]) {
+    const answers: ImageAnswer[] = []
+    for await (const answer of thread.read(paths.slice(0, length), undefined)) answers.push(answer)
+    t.equal(answers.length > 2, length === count, `${answers.length} answers`)
+    t.strictSame(
+      answers.flatMap(({ data }) => [...data].filter((_, i) => i % 6 === 0)),
+      paths.slice(0, length).map((_, i) => i % 256),
+    )
+    t.strictSame(
+      answers.flatMap(({ images }) => images.map((image) => ('source' in image ? image.source.path : image.problem))),
+      paths.slice(0, length),
+    )
+  }
+  for await (const _ of thread.read(paths, undefined)) break
+  for await (const { images } of thread.read(paths.slice(-1), undefined))
+    t.match(images, [{ source: { path: paths.at(-1) } }], 'nothing of the reading that was left early')
   await thread.close()
-  await t.rejects(thread.decode(new Uint8Array(8), undefined), { message: 'the thread that decodes images was ended' })
+})
+
+t.test('a run that is stopped does not wait for an image', async (t) => {
+  const size = 1500
+  const large = pngFile({ width: size, height: size, color: 0 }, new Uint8Array(size * size))
+  const controller = new AbortController()
+  const thread = new ImageThread(controller.signal)
+  const reading = thread.read([join(folder(t, { 'a.png': large }), 'a.png')], undefined).next()
+  controller.abort(new Error('stopped'))
+  await t.rejects(reading, { message: 'stopped' })
+  await t.rejects(thread.read(['a.png'], undefined).next(), { message: 'stopped' }, 'no other thread starts')
 })
