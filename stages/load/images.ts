@@ -86,8 +86,11 @@ export const images = defineStage({
   // The content is checked.
   onResume: { path: 'whole' },
   example: '- use: load/images\n  with: { path: photos, shape: [3, 32, 32], fractions: { train: 0.8, test: 0.2 } }',
-  holds: 'every split, as uint8, and a few images while they are decoded; in a divided run the shards of this rank',
+  holds:
+    'every split, as uint8, and a few images while they are decoded; in a divided run the shards of this rank; ' +
+    'before cache/arrow what fits into three quarters of `memory:`',
   parallel: 'every',
+  answers: ['pieces'],
   sources: (options) => [
     ...foldersOf(options).flatMap(([, paths]) => paths.flatMap(filesIn)),
     ...(options.model === undefined ? [] : [storedFile(options.model)]),
