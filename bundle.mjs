@@ -17,7 +17,7 @@ const files = [
   'dashboard/attached.ts',
   'figures/worker.ts',
   'kernels/wasm/worker.ts',
-  'stages/load/png-worker.ts',
+  'stages/load/image-worker.ts',
   'sweep/worker.ts',
 ]
 const entries = Object.values(exports).map((entry) => entry.default?.replace('./lib/', '').replace(/js$/, 'ts'))

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { userEnvironment } from './cli/millrace.js'
+import { sources } from './sources.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tsc = join(root, 'node_modules/typescript/bin/tsc')
@@ -55,6 +56,20 @@ t.test('the packed package works when it is installed into an empty folder', asy
     kernels.close()`
   writeFileSync(join(cwd, 'program.js'), program)
   t.equal((await run(process.execPath, ['program.js'], { cwd, env })).stdout, 'batch/rows reference 1\n')
+})
+
+t.test('the package has every file that is started by its name', (t) => {
+  const named = [...sources().values()].flatMap((text) =>
+    [...text.matchAll(/entryPoint\('([^']+)'\)/g)].map(([, path]) => `lib/${path}`),
+  )
+  t.ok(named.length > 4, named.join(', '))
+  const packedFiles = new Set(files.map(({ path }) => path))
+  t.strictSame(
+    named.filter((path) => !packedFiles.has(path)),
+    [],
+  )
+  for (const text of sources().values()) t.notMatch(text, /new Worker\(new URL\(/)
+  t.end()
 })
 
 t.test('a strict TypeScript project compiles against every entry of the package', async (t) => {

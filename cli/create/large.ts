@@ -61,9 +61,17 @@ export function bufferSize(memory: string, features: number): number {
   return Math.min(BUFFER.most, Math.max(least, Math.floor(rows / digits) * digits))
 }
 
-/** The stages, with a cache behind those that load and divide the rows. */
+/**
+ * The stages, with a cache behind those that load and divide the rows. Throws a PipelineError `ARGUMENTS` if the user names neither
+ * these nor the cache.
+ */
 export function withCache(uses: readonly string[]): string[] {
   if (uses.includes('cache/arrow')) return [...uses]
   const behind = uses.findLastIndex((use) => /^(load|split)\//.test(use)) + 1
-  return behind === 0 ? [...uses] : uses.toSpliced(behind, 0, 'cache/arrow')
+  if (behind === 0)
+    throw new PipelineError(
+      'ARGUMENTS',
+      '--memory keeps rows in a cache behind the stage that loads them; name that stage (load/csv,…), or cache/arrow behind one of your own',
+    )
+  return uses.toSpliced(behind, 0, 'cache/arrow')
 }

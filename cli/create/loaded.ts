@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
 import type { Table } from 'apache-arrow'
+import { ignoreElements, Subject, tap } from 'rxjs'
 import { Pipeline, start } from '../../index.js'
-import type { DataSummary } from '../../pipeline/run/data-summary.js'
+import { type DataSummary, watchData } from '../../pipeline/run/data-summary.js'
+import type { AnyStage } from '../../pipeline/stage/stage.js'
 import { defineStage, inputPath, type StageContext, wire, z } from '../../pipeline/stage-kit.js'
 import { readArff } from '../../stages/load/arff.js'
 import { readArrow } from '../../stages/load/arrow/rows.js'
@@ -50,22 +52,43 @@ export async function firstRows(use: string, path: string, signal: AbortSignal):
   return rows!
 }
 
-/** Loads data with a load stage, and says what came. Rejects with the error of the stage. */
-export async function summaryOf(use: string, options: Options, signal: AbortSignal): Promise<DataSummary> {
+/**
+ * Loads data with a load stage, and says what came. Only a few rows are in memory at a time if the stage can do that. Rejects with the
+ * error of the stage.
+ */
+export async function summaryOf(use: string | AnyStage, options: Options, signal: AbortSignal): Promise<DataSummary> {
   const found = await ended(use, options, signal)
   return found!
 }
 
-async function ended(use: unknown, options: Options, signal: AbortSignal): Promise<DataSummary | undefined> {
+async function ended(use: string | AnyStage, options: Options, signal: AbortSignal): Promise<DataSummary | undefined> {
   let summary: DataSummary | undefined
+  const counting = defineStage({
+    name: 'count',
+    summary: 'Counts the rows, of which a few are in memory at a time if the stage that loads them can do so.',
+    options: z.strictObject({}),
+    inputs: { examples: wire.examples },
+    outputs: {},
+    asks: () => ({ examples: { pieces: true } }),
+    example: '',
+    run: () => (examples) => {
+      const seen = new Subject<Table>()
+      watchData(seen, (found) => {
+        summary = found
+      })
+      return examples.pipe(
+        tap({ next: (table) => seen.next(table), complete: () => seen.complete() }),
+        ignoreElements(),
+      )
+    },
+  })
   try {
-    const stages = [{ id: 'data', use, with: options }]
+    const stages = [
+      { id: 'data', use, with: options },
+      { id: 'count', use: counting },
+    ]
     const pipeline = await Pipeline.define({ name: 'create', stages } as Parameters<typeof Pipeline.define>[0])
-    const running = start(pipeline, { directory: false, signal, kernel: 'reference' })
-    running.events.subscribe((event) => {
-      if (event.type === 'data') summary = event
-    })
-    await running.result
+    await start(pipeline, { directory: false, signal, kernel: 'reference' }).result
   } catch (error) {
     throw inPlainWords(error)
   }

@@ -17,6 +17,9 @@ const GZIP = [0x1f, 0x8b]
 /** The most lines before a table. */
 const MOST_SKIPPED = 20
 
+/** A date, such as 2024-05-31, 31.5.2024 or 5/31/2024, with or without a time. */
+const DATE = /^(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([T ]\d{1,2}:\d\d\S*( ?[AP]M)?)?$/i
+
 const DELIMITERS = [',', ';', '\t', '|']
 
 /** A column of a table, as far as it was looked at. */
@@ -29,6 +32,8 @@ export interface FoundColumn {
   readonly isNumeric: boolean
   /** True if all of these are whole numbers. */
   readonly isWhole: boolean
+  /** True if all are dates, with or without a time. */
+  readonly isDate: boolean
   /** How many cells have no value. */
   readonly missing: number
   /** How many different values there are. */
@@ -111,6 +116,7 @@ export function foundColumns(
       name: names?.[index],
       isNumeric: values.length > 0 && values.every((cell) => numberOf(cell, decimal) !== undefined),
       isWhole: values.every((cell) => Number.isInteger(numberOf(cell, decimal))),
+      isDate: values.length > 0 && values.every((cell) => DATE.test(cell)),
       missing: cells.length - values.length,
       ...valuesOf(values),
     }

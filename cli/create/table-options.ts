@@ -50,6 +50,7 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
     column.distinct === 0 ||
     (column.distinct === 1 && column.missing === 0 && rows > 1) ||
     isId(column) ||
+    column.isDate ||
     (!column.isNumeric && (!knows('text') || column.distinct > MOST_TEXTS))
   const dropped = others.filter(isDropped)
   const kept = others.filter((column) => !isDropped(column))
@@ -80,6 +81,7 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
   const reasonOf = (column: FoundColumn): string => {
     if (column.distinct === 0) return 'empty'
     if (column.distinct === 1) return 'one value'
+    if (column.isDate) return 'dates'
     return column.isNumeric ? 'numbers the rows' : counted(column.distinct, 'different text')
   }
   const told = (found: readonly FoundColumn[]): string =>
@@ -113,6 +115,11 @@ export function tableOptions(path: string, table: FoundTable, knows: (option: st
         : []),
       ...(kept.length === 0 ? ['No column is left that can be a feature.'] : []),
       ...(dropped.length > 0 ? [`Left out: ${told(dropped)}.`] : []),
+      ...(dropped.some(({ isDate }) => isDate)
+        ? [
+            'Dates are texts; to learn from them, write what matters as numbers: the month, the hour, or days since a day.',
+          ]
+        : []),
       ...(isUnbalanced
         ? [
             `${Math.floor((100 * label.most) / rows)} % of the rows are "${label.commonest}", so look at balanced_accuracy; classWeights: balanced trains for it.`,

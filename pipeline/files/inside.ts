@@ -124,7 +124,7 @@ export function* linesOf(file: number, from = 0): Generator<Line> {
 /** The lines of a regular file of a directory, which is open until the last one. Throws an Error as `withFileInside` does. */
 export function* linesInside(root: string, name: string): Generator<Line> {
   checkNoLink(entryInside(root, name))
-  const file = openRegular(join(root, name), constants.O_NOFOLLOW ?? 0)
+  const [file] = openRegular(join(root, name), constants.O_NOFOLLOW ?? 0)
   try {
     yield* linesOf(file)
   } finally {

@@ -16,30 +16,31 @@ const CHUNK = 1 << 16
  * and a device such as `/dev/zero` never does.
  */
 export function readRegularFile(path: string, limit: number): Buffer {
-  return withRegularFile(path, (file) => readWhole(file, limit, path))
+  return withRegularFile(path, (file, status) => readWhole(file, limit, path, status))
 }
 
 /**
- * Opens a regular file for reading, calls `use` with its descriptor, and closes it. Throws an UnfitFile if it is not
+ * Opens a regular file for reading, calls `use` with its descriptor and its status, and closes it. Throws an UnfitFile if it is not
  * a regular file.
  *
  * @param flags that are added to those for reading, such as O_NOFOLLOW
  */
-export function withRegularFile<T>(path: string, use: (descriptor: number) => T, flags = 0): T {
-  const file = openRegular(path, flags)
+export function withRegularFile<T>(path: string, use: (descriptor: number, status: Stats) => T, flags = 0): T {
+  const [file, status] = openRegular(path, flags)
   try {
-    return use(file)
+    return use(file, status)
   } finally {
     closeSync(file)
   }
 }
 
-/** Opens a regular file for reading, as `withRegularFile` does, and returns its descriptor. */
-export function openRegular(path: string, flags = 0): number {
+/** Opens a regular file for reading, as `withRegularFile` does, and returns its descriptor and its status. */
+export function openRegular(path: string, flags = 0): [descriptor: number, status: Stats] {
   const file = openSync(path, FLAGS | flags)
   try {
-    checkRegular(path, fstatSync(file), Number.POSITIVE_INFINITY)
-    return file
+    const status = fstatSync(file)
+    checkRegular(path, status, Number.POSITIVE_INFINITY)
+    return [file, status]
   } catch (error) {
     closeSync(file)
     throw error
@@ -47,19 +48,20 @@ export function openRegular(path: string, flags = 0): number {
 }
 
 /** Reads an open file to its end. Throws an UnfitFile that names `path` if it has more than `limit` bytes. */
-export function readWhole(file: number, limit: number, path = 'the file'): Buffer {
-  const { size } = fstatSync(file)
+export function readWhole(file: number, limit: number, path = 'the file', { size } = fstatSync(file)): Buffer {
   if (size > limit) throw tooLarge(path, limit)
   const chunks: Buffer[] = []
   // The size is only a hint. Files in /proc report the size 0.
   for (let length = 0; ; ) {
-    const wanted = length < size ? Math.min(size - length, MOST_AT_ONCE) : CHUNK
+    // One byte more than the file should have: without it, the file ends there, and no further call has to find that out.
+    const wanted = length <= size && size > 0 ? Math.min(size - length + 1, MOST_AT_ONCE) : CHUNK
     const chunk = Buffer.allocUnsafe(wanted)
     const count = readSync(file, chunk, 0, wanted, null)
-    if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     chunks.push(chunk.subarray(0, count))
     length += count
     if (length > limit) throw tooLarge(path, limit)
+    if (count === 0 || (length === size && count < wanted))
+      return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
   }
 }
 

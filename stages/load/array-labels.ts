@@ -9,6 +9,7 @@ import {
   turn,
 } from '../../pipeline/stage-kit.js'
 import type { NpyFile } from './npy-file.js'
+import type { ColumnRemarks } from './tabular/column-remarks.js'
 import { areFloats } from './tabular/number-tile.js'
 
 /** The labels of an array: a code per row, and what each code stands for. */
@@ -117,17 +118,9 @@ export function hasNumberedClasses({ classes }: Pick<ModelInputs, 'classes'>): b
   return classes.every((name) => /^-?\d+$/.test(name))
 }
 
-/** What converting numbers to float32 has lost. */
-export interface LostDigits {
-  /** How many whole numbers float32 does not hold exactly. */
-  count: number
-  /** The first of them and its place. */
-  first?: string
-}
-
 /**
- * Returns numbers as features: bytes and truth values as bytes, others as float32. Counts the whole numbers that float32 does
- * not hold in `lost`. Throws a PipelineError `DATA` if a number is not finite, or too large for float32.
+ * Returns numbers as features: bytes and truth values as bytes, others as float32. Shows numbers that float32 may not hold to
+ * `remarks`. Throws a PipelineError `DATA` if a number is not finite, or too large for float32.
  *
  * @param row number of the first row
  * @param width features of a row
@@ -137,26 +130,23 @@ export function featuresOf(
   place: string,
   row: number,
   width: number,
-  lost: LostDigits,
+  remarks: ColumnRemarks,
 ): Uint8Array | Float32Array {
   if (values instanceof Uint8Array || (values instanceof Float32Array && areFloats(values))) return values
   if (values instanceof Int8Array || values instanceof Int16Array || values instanceof Uint16Array)
     return new Float32Array(values)
-  const features = values instanceof Float32Array ? values : new Float32Array(values.length)
-  const where = (i: number) => `${place}: row ${row + Math.floor(i / width)}, feature ${i % width}`
+  const numbers = values instanceof Float64Array ? values : new Float64Array(values.length)
+  const features = new Float32Array(values.length)
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
-    const feature = Math.fround(Number(value))
-    features[i] = feature
-    if (!Number.isFinite(feature))
+    numbers[i] = Number(values[i])
+    features[i] = numbers[i]!
+    if (!Number.isFinite(features[i]))
       throw new PipelineError(
         'DATA',
-        `${where(i)}: expected a finite number${Number.isFinite(value) ? ' that float32 can hold' : ''}, found ${value}`,
+        `${place}: row ${row + Math.floor(i / width)}, feature ${i % width}: expected a finite number` +
+          `${Number.isFinite(numbers[i]) ? ' that float32 can hold' : ''}, found ${values[i]}`,
       )
-    const isLost = typeof value === 'bigint' ? BigInt(feature) !== value : feature !== value && Number.isInteger(value)
-    if (!isLost) continue
-    lost.count++
-    lost.first ??= `${where(i)}: ${value} becomes ${feature}`
   }
+  remarks.seeRows(numbers, width)
   return features
 }

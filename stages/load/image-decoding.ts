@@ -1,23 +1,10 @@
-import { createHash } from 'node:crypto'
-import {
-  type DataSource,
-  fileProblem,
-  messageOf,
-  openRegularFile,
-  PipelineError,
-  type StageContext,
-  turn,
-} from '../../pipeline/stage-kit.js'
+import { type DataSource, messageOf, PipelineError, type StageContext, turn } from '../../pipeline/stage-kit.js'
 import type { ImageFile } from './image-folders.js'
+import { ImageThread, type ReadImage } from './image-thread.js'
 import { isJpeg, type JpegDecoder, openJpegDecoder } from './jpeg.js'
-import { isPng, openPngDecoder, type PngDecoder, type Rgb } from './png.js'
-import { isLargePng, PngThread, type SizedImage } from './png-thread.js'
-import { resized } from './resize.js'
+import type { Rgb } from './png.js'
 
-/** The most bytes of a file. */
-const MOST_BYTES = 1 << 28
-
-/** Images that are read at a time. JPEG images are decoded in as many threads. */
+/** JPEG images that are decoded at a time, each in a thread of the decoder. */
 const IN_FLIGHT = 4
 
 /** Damaged images that an error names. After so many the others are not looked at. */
@@ -28,84 +15,74 @@ export type Decoded =
   | { readonly source: DataSource; readonly image: Rgb; readonly wasResized: boolean }
   | { readonly problem: string }
 
-/** Decodes images in order, a few at a time. */
+/** Decodes images in order: PNG in a thread, which reads all files, and JPEG in those of its decoder. Call `close` at the end. */
 export class ImageDecoder {
   private readonly context: StageContext
+  private readonly thread: ImageThread
   private jpeg: Promise<JpegDecoder> | undefined
-  private png: Promise<PngDecoder> | undefined
 
   constructor(context: StageContext) {
     this.context = context
+    this.thread = new ImageThread(context.signal)
   }
 
   /**
    * Decodes files in order, to one size if it is given. Throws a PipelineError `DATA` if there are JPEG images and no package
-   * to decode them.
+   * to decode them, and what `ImageThread.read` throws.
    */
   async *decode(files: readonly ImageFile[], size?: readonly [height: number, width: number]): AsyncGenerator<Decoded> {
-    const pending: Promise<Decoded>[] = []
-    const thread = new PngThread()
-    try {
-      for (let next = 0; next < files.length || pending.length > 0; ) {
-        while (next < files.length && pending.length < IN_FLIGHT)
-          pending.push(this.one(files[next++]!.path, size, thread))
-        yield await pending.shift()!
-        await turn(this.context)
+    const pending: (Decoded | Promise<Decoded>)[] = []
+    const paths = files.map(({ path }) => path)
+    for await (const { images, data } of this.thread.read(paths, size)) {
+      let at = 0
+      for (const image of images) {
+        pending.push(this.decoded(image, data.subarray(at, at + image.length), size))
+        at += image.length
+        if (pending.length === IN_FLIGHT) yield pending.shift()!
       }
-    } finally {
-      await thread.close()
-      // Those that nobody waits for any more.
-      await Promise.allSettled(pending)
+      await turn(this.context)
     }
+    for (const decoded of pending) yield decoded
   }
 
-  private async one(
-    path: string,
+  /** Ends the thread. */
+  close(): Promise<void> {
+    return this.thread.close()
+  }
+
+  private decoded(
+    image: ReadImage,
+    bytes: Uint8Array,
     size: readonly [height: number, width: number] | undefined,
-    thread: PngThread,
+  ): Decoded | Promise<Decoded> {
+    if ('problem' in image) return image
+    const { source, png } = image
+    if (png) return { source, image: { width: png.width, height: png.height, data: bytes }, wasResized: png.wasResized }
+    const { path } = source
+    if (!isJpeg(bytes))
+      return { problem: `${path}: ${bytes.length === 0 ? 'it is empty' : 'it is neither PNG nor JPEG'}` }
+    const decoded = this.decodeJpeg(source, bytes, size)
+    // Each is waited for, but an earlier one may have failed.
+    decoded.catch(() => {})
+    return decoded
+  }
+
+  private async decodeJpeg(
+    source: DataSource,
+    bytes: Uint8Array,
+    size: readonly [height: number, width: number] | undefined,
   ): Promise<Decoded> {
-    let bytes: Buffer
+    this.jpeg ??= openJpegDecoder(source.path).then(({ decode, version }) => {
+      this.context.note(`JPEG images are decoded by ${version}; other versions may give slightly different pixels`)
+      return decode
+    })
+    const decode = await this.jpeg
     try {
-      const handle = await openRegularFile(path, MOST_BYTES)
-      try {
-        bytes = await handle.readFile()
-      } finally {
-        await handle.close()
-      }
-    } catch (cause) {
-      return { problem: fileProblem('read', path, cause) }
-    }
-    const source = { path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
-    try {
-      if (isPng(bytes)) {
-        this.png ??= openPngDecoder()
-        const { image, height, width } = isLargePng(bytes)
-          ? await thread.decode(bytes, size)
-          : decodeHere(await this.png, bytes, size)
-        return { source, image, wasResized: size !== undefined && (height !== size[0] || width !== size[1]) }
-      }
-      if (!isJpeg(bytes))
-        return { problem: `${path}: ${bytes.length === 0 ? 'it is empty' : 'it is neither PNG nor JPEG'}` }
-      this.jpeg ??= openJpegDecoder(path).then(({ decode, version }) => {
-        this.context.note(`JPEG images are decoded by ${version}; other versions may give slightly different pixels`)
-        return decode
-      })
-      const decode = await this.jpeg
       return { source, image: await decode(bytes, size), wasResized: false }
     } catch (cause) {
-      if (cause instanceof PipelineError) throw cause
-      return { problem: `${path}: ${messageOf(cause).split('\n')[0]}` }
+      return { problem: `${source.path}: ${messageOf(cause).split('\n')[0]}` }
     }
   }
-}
-
-function decodeHere(
-  decode: PngDecoder,
-  bytes: Buffer,
-  size: readonly [height: number, width: number] | undefined,
-): SizedImage {
-  const image = decode(bytes)
-  return { height: image.height, width: image.width, image: size ? resized(image, ...size) : image }
 }
 
 /** The error for damaged images: it names each of them, up to some. */

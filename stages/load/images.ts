@@ -67,6 +67,9 @@ const options = z
 
 type Options = z.output<typeof options>
 
+/** Bytes of a block of rows, unless one row has more. */
+const BLOCK = 1 << 18
+
 /**
  * Loads images, PNG or JPEG, from a folder per class. The classes are the names of the folders, in order. Images in folders
  * inside the folder of a class belong to it, too. Palettes, gray, 16 bits and transparency (laid on black) become three bytes
@@ -83,8 +86,11 @@ export const images = defineStage({
   // The content is checked.
   onResume: { path: 'whole' },
   example: '- use: load/images\n  with: { path: photos, shape: [3, 32, 32], fractions: { train: 0.8, test: 0.2 } }',
-  holds: 'every split, as uint8, and four images while they are decoded; in a divided run the shards of this rank',
+  holds:
+    'every split, as uint8, and a few images while they are decoded; in a divided run the shards of this rank; ' +
+    'before cache/arrow what fits into three quarters of `memory:`',
   parallel: 'every',
+  answers: ['pieces'],
   sources: (options) => [
     ...foldersOf(options).flatMap(([, paths]) => paths.flatMap(filesIn)),
     ...(options.model === undefined ? [] : [storedFile(options.model)]),
@@ -144,19 +150,23 @@ async function* tablesOf(options: Options, context: StageContext): AsyncGenerato
   const classes = [...new Set(all.flatMap(({ classes }) => classes))].sort()
   const indices = new Map(classes.map((name, i) => [name, i]))
   const decoder = new ImageDecoder(context)
-  const shape = options.shape ?? (await firstShape(all[0]!.images, decoder))
-  const splits: SplitRows[] = []
-  for (const [split] of foldersOf(options)) {
-    const rows: ArrayRows[] = []
-    for (const { folder, images } of all.filter((each) => each.split === split)) {
-      const good = options.corrupt === 'skip' ? await withoutCorrupt(images, decoder, context) : images
-      rows.push(
-        rowsOf(folder, good, (name) => indices.get(name)!, shape, options.shape !== undefined, decoder, context),
-      )
+  try {
+    const shape = options.shape ?? (await firstShape(all[0]!.images, decoder))
+    const splits: SplitRows[] = []
+    for (const [split] of foldersOf(options)) {
+      const rows: ArrayRows[] = []
+      for (const { folder, images } of all.filter((each) => each.split === split)) {
+        const good = options.corrupt === 'skip' ? await withoutCorrupt(images, decoder, context) : images
+        rows.push(
+          rowsOf(folder, good, (name) => indices.get(name)!, shape, options.shape !== undefined, decoder, context),
+        )
+      }
+      splits.push([split, rows])
     }
-    splits.push([split, rows])
+    yield* splitTables(splits, classes, options, context)
+  } finally {
+    await decoder.close()
   }
-  yield* splitTables(splits, classes, options, context)
 }
 
 async function* tablesForModel(options: Options, model: ModelInputs, context: StageContext): AsyncGenerator<Table> {
@@ -167,18 +177,22 @@ async function* tablesForModel(options: Options, model: ModelInputs, context: St
       `the model takes examples of ${shape.join(' × ')}; images have 1 or 3 channels, a height and a width`,
     )
   const decoder = new ImageDecoder(context)
-  const rows: ArrayRows[] = []
-  for (const { folder, images } of listAll(options, context)) {
-    if (images.length === 0) throw new PipelineError('DATA', `${folder} has no images (.png, .jpg, .jpeg)`)
-    const good = options.corrupt === 'skip' ? await withoutCorrupt(images, decoder, context) : images
-    const indexOf = (name: string): number => {
-      const index = classes.indexOf(name)
-      if (index < 0) throw noClassOfModel(folder, `a folder ${name}`, model)
-      return index
+  try {
+    const rows: ArrayRows[] = []
+    for (const { folder, images } of listAll(options, context)) {
+      if (images.length === 0) throw new PipelineError('DATA', `${folder} has no images (.png, .jpg, .jpeg)`)
+      const good = options.corrupt === 'skip' ? await withoutCorrupt(images, decoder, context) : images
+      const indexOf = (name: string): number => {
+        const index = classes.indexOf(name)
+        if (index < 0) throw noClassOfModel(folder, `a folder ${name}`, model)
+        return index
+      }
+      rows.push(rowsOf(folder, good, indexOf, shape, true, decoder, context))
     }
-    rows.push(rowsOf(folder, good, indexOf, shape, true, decoder, context))
+    yield* modelRowTables(rows, classes, context)
+  } finally {
+    await decoder.close()
   }
-  yield* modelRowTables(rows, classes, context)
 }
 
 /** Lists the folders. Adds notes about files that are no images, and about classes without images. */
@@ -207,9 +221,11 @@ function listAll(options: Options, context: StageContext): Listed[] {
 /** The shape of the first image that can be decoded. */
 async function firstShape(images: readonly ImageFile[], decoder: ImageDecoder): Promise<number[]> {
   const problems: string[] = []
-  for await (const decoded of decoder.decode(images)) {
-    if ('image' in decoded) return [3, decoded.image.height, decoded.image.width]
-    problems.push(decoded.problem)
+  for (const image of images) {
+    for await (const decoded of decoder.decode([image])) {
+      if ('image' in decoded) return [3, decoded.image.height, decoded.image.width]
+      problems.push(decoded.problem)
+    }
     if (areEnough(problems)) break
   }
   throw corruptImages(problems, images.length)
@@ -245,8 +261,8 @@ function rowsOf(
   decoder: ImageDecoder,
   context: StageContext,
 ): ArrayRows {
-  const [channels, height, width] = shape as [number, number, number]
-  const size = mayResize ? ([height, width] as const) : undefined
+  const [channels, height, across] = shape as [number, number, number]
+  const size = mayResize ? ([height, across] as const) : undefined
   return {
     path: folder,
     shape,
@@ -254,7 +270,9 @@ function rowsOf(
     labels: Int32Array.from(images, ({ className }) => (className === undefined ? -1 : indexOf(className))),
     blocks: async function* () {
       const problems: string[] = []
-      const features = new Uint8Array(widthOf(shape))
+      const width = widthOf(shape)
+      const block = new Uint8Array(width * Math.max(1, Math.floor(BLOCK / width)))
+      let filled = 0
       let at = 0
       let resizedCount = 0
       for await (const decoded of decoder.decode(images, size)) {
@@ -265,21 +283,26 @@ function rowsOf(
           continue
         }
         const { image, source, wasResized } = decoded
-        if (image.height !== height || image.width !== width)
+        if (image.height !== height || image.width !== across)
           throw new PipelineError(
             'DATA',
-            `${path}: expected an image of ${width} × ${height} pixels, as the first one, found ${image.width} × ${image.height}; ` +
-              `give a shape, to which all are resized: \`shape: [3, ${height}, ${width}]\``,
+            `${path}: expected an image of ${across} × ${height} pixels, as the first one, found ${image.width} × ${image.height}; ` +
+              `give a shape, to which all are resized: \`shape: [3, ${height}, ${across}]\``,
           )
         context.source(source)
         if (wasResized) resizedCount++
         if (problems.length > 0) continue
-        writePlanes(image, channels, features)
-        yield features
+        writePlanes(image, channels, block.subarray(filled, filled + width))
+        filled += width
+        if (filled === block.length) {
+          yield block
+          filled = 0
+        }
       }
+      if (filled > 0) yield block.subarray(0, filled)
       if (problems.length > 0) throw corruptImages(problems, images.length)
       if (resizedCount > 0)
-        context.note(`${folder}: ${resizedCount} of ${images.length} images were resized to ${width} × ${height}`)
+        context.note(`${folder}: ${resizedCount} of ${images.length} images were resized to ${across} × ${height}`)
     },
   }
 }

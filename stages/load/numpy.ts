@@ -22,7 +22,6 @@ import {
   classIndices,
   featuresOf,
   hasNumberedClasses,
-  type LostDigits,
   readArrayLabels,
 } from './array-labels.js'
 import { type ArrayRows, modelRowTables, type SplitRows, splitTables } from './array-rows.js'
@@ -30,6 +29,8 @@ import { checkModelShape, checkWithoutModel } from './model-rows.js'
 import type { NpyFile } from './npy-file.js'
 import { isArchive, NumpyReader, type NumpySource } from './numpy-arrays.js'
 import { classNames, pathOrFiles } from './shared-options.js'
+import { ColumnRemarks } from './tabular/column-remarks.js'
+import { LostDigits } from './tabular/lost-digits.js'
 
 const help = 'give a .npz file, or a .npy file of the features and one of the labels'
 
@@ -192,7 +193,7 @@ async function* tablesOf(options: Options, context: StageContext): AsyncGenerato
     read.push([split, opened])
   }
   const classes = options.classes ?? classesIn(read.flatMap(([, opened]) => opened.map(({ labels }) => labels!)))
-  const lost: LostDigits = { count: 0 }
+  const lost = new LostDigits()
   const splits: SplitRows[] = []
   for (const [split, opened] of read) {
     const rows: ArrayRows[] = []
@@ -215,7 +216,7 @@ async function* tablesOf(options: Options, context: StageContext): AsyncGenerato
 async function* tablesForModel(options: Options, path: string, context: StageContext): AsyncGenerator<Table> {
   const model = readModelInputs(path)
   const reader = new NumpyReader(context)
-  const lost: LostDigits = { count: 0 }
+  const lost = new LostDigits()
   const rows: ArrayRows[] = []
   for (const [split, sources] of sourcesOf(options))
     for (const source of sources) {
@@ -268,11 +269,13 @@ async function rowsOf(
     type: header.kind === 'b' || (header.kind === 'u' && header.size === 1) ? 'uint8' : 'float32',
     labels: labels ?? new Int32Array(count).fill(-1),
     blocks: async function* () {
+      const remarks = new ColumnRemarks()
       let row = 0
       for await (const block of (await features()).blocks()) {
-        yield featuresOf(block as NpyNumbers, place, row, width, lost)
+        yield featuresOf(block as NpyNumbers, place, row, width, remarks)
         row += block.length / width
       }
+      lost.add(place, remarks.ranges())
     },
   }
 }
@@ -283,10 +286,7 @@ function shapeOf(axes: readonly number[]): readonly number[] {
   return axes.length === 2 ? [1, ...axes] : axes
 }
 
-function noteLost({ count, first }: LostDigits, context: StageContext): void {
-  if (count === 0) return
-  context.note(
-    `${first}, because features are float32; ${count} whole numbers lost digits. Subtract an offset, or divide, before they ` +
-      'are saved',
-  )
+function noteLost(lost: LostDigits, context: StageContext): void {
+  const note = lost.noteOnArrays()
+  if (note !== undefined) context.note(note)
 }

@@ -1,9 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import type { Table } from 'apache-arrow'
+import { type Observable, tap } from 'rxjs'
 import { type Test, test } from 'tap'
 import { parse } from 'yaml'
 import { bufferSize, memoryForRows } from '../../dist/cli/create/large.js'
+import { summaryOf } from '../../dist/cli/create/loaded.js'
 import { lookAtTable } from '../../dist/cli/create/table-file.js'
 import { tableOptions } from '../../dist/cli/create/table-options.js'
 import { type CreateFlags, createCommand } from '../../dist/cli/create.js'
@@ -12,7 +15,7 @@ import { randomStream } from '../../dist/pipeline/base/random.js'
 import { npyOfNumbers } from '../../dist/pipeline/formats/npy.js'
 import { builtInStages } from '../../dist/pipeline/graph/registry.js'
 import { errorOf, temporary } from '../stages/harness.js'
-import { bytesNpy, npzFile, pngFile } from '../stages/load/array-files.js'
+import { bytesNpy, npzFile, pngFile, pngOfPlanes } from '../stages/load/array-files.js'
 import { idxBytes } from '../stages/load/idx-files.js'
 import { tableFiles, rows as tableRows, wholeFiles } from '../stages/load/table-files.js'
 import { printed } from './printed.js'
@@ -85,6 +88,11 @@ test('data that does not fit into memory is cached, and mixed in a buffer', asyn
     (await created('load/csv,split/rows,shuffle/rows', { memory: '5MB' })).stages.map(({ use }) => use).join(' '),
     /^load\/csv split\/rows cache\/arrow .*shuffle\/rows/,
   )
+  t.match(
+    await errorOf(created('gradient-step/softmax', { memory: '5MB' })),
+    ['ARGUMENTS', /^--memory keeps rows in a cache behind the stage that loads them; name that stage/],
+    'without a stage that loads',
+  )
   mkdirSync(join(folder, 'cat'))
   renameSync(from, join(folder, 'cat/1.png'))
   t.equal(memoryForRows(undefined, folder), '1GB', 'images of classes')
@@ -94,6 +102,28 @@ test('data that does not fit into memory is cached, and mixed in a buffer', asyn
     'ARGUMENTS',
     '--memory: expected a size such as 500MB, 1.5GB or 2GiB, 1MB or more, got "much"',
   ])
+})
+
+test('a look at arrays and images has a few rows in memory at a time', async (t) => {
+  const folder = temporary(t, { 'x.npy': bytesNpy([4000, 1000], new Uint8Array(4_000_000)), 'y.npy': labels(4000) })
+  mkdirSync(join(folder, 'cat'))
+  writeFileSync(join(folder, 'cat/1.png'), pngOfPlanes(new Uint8Array(3), 1, 1))
+  const built = await builtInStages()
+  for (const [use, options, rows] of [
+    ['load/numpy', { path: join(folder, 'x.npy'), labels: join(folder, 'y.npy') }, 4000],
+    ['load/images', { path: folder }, 1],
+  ] as const) {
+    const stage = built.get(use)!
+    const sizes: number[] = []
+    const watched = {
+      ...stage,
+      run: (...given: Parameters<typeof stage.run>) =>
+        (stage.run(...given) as Observable<Table>).pipe(tap(({ numRows }) => sizes.push(numRows))),
+    }
+    const { splits } = await summaryOf(watched, options, new AbortController().signal)
+    t.match(splits, [{ name: 'train', rows }], use)
+    t.equal(Math.max(...sizes) < 1000 && sizes.length > 4, rows > 1, `${sizes.length} tables`)
+  }
 })
 
 test('a made pipeline runs, also from a file, with the schema of an editor', async (t) => {
@@ -158,6 +188,10 @@ const tables: Record<string, [content: string | Buffer, options: Record<string, 
       missing: { x: 'median', color: 'mode' },
     },
   ],
+  dates: [
+    `x,day,at,version,kind\n${rows((i) => [i / 2, `${(i % 12) + 1}/1/2024`, `2024-01-${10 + (i % 20)}T12:30:00Z`, `1.${i % 3}.20`, kind(i)], ',')}`,
+    { label: 'kind', drop: ['day', 'at'], text: { version: 'one-hot' }, unseen: 'ignore' },
+  ],
   'a label with holes': [`x,kind\n${rows((i) => [i, i % 10 ? kind(i) : ''], ',')}`, { label: 'kind' }],
   'quotes with delimiters': [
     `x,"a, b",kind\n${rows((i) => [i, `"${i % 5}"`, `"${kind(i)}, x"`], ',')}`,
@@ -197,7 +231,13 @@ test('a look at a file finds what is in it', async (t) => {
     const file = join(folder, 'data.csv')
     writeFileSync(file, content)
     const table = await lookAtTable(file, new Set(['', '?']))
-    t.strictSame(tableOptions('data.csv', table, () => true).options, { path: 'data.csv', ...options }, name)
+    const found = tableOptions('data.csv', table, () => true)
+    t.strictSame(found.options, { path: 'data.csv', ...options }, name)
+    if (name === 'dates')
+      t.match(found.remarks, [
+        'Left out: "day" (dates) and "at" (dates).',
+        /^Dates are texts; to learn from them, write/,
+      ])
   }
 })
 

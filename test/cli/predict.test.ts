@@ -38,6 +38,21 @@ async function predict(run: string, data: readonly string[], flags: Partial<Pred
   return { ...seen, data: seen.data.toString() }
 }
 
+t.test('predict and evaluate tell how many texts the training did not have', async (t) => {
+  const columns = Object.entries({ town: ['a', 'b'], job: ['a'] }).map(([name, categories]): Column => {
+    return { kind: 'category', name, encode: 'one-hot', categories, unseen: 'ignore' }
+  })
+  const run = dirname(storedModel(t, { columns, names: ['town=a', 'town=b', 'job=a'], label: 'ill' }))
+  writeFileSync(join(run, 'pipeline.yaml'), definition)
+  writeFileSync(join(run, 'new.csv'), 'ill;town;job\nyes;x;a\nno;y;a\nno;x;z\nno;a;a\n')
+  const note =
+    /note: data: 4 cells have texts that the training did not have \(town: 3, job: 1\): no category, because the model was trained with unseen: ignore\n$/
+  t.match((await predict(run, [join(run, 'new.csv')])).err, note)
+  const { seen, output } = collectedOutput()
+  await evaluateCommand(run, [join(run, 'new.csv')], { which: 'last', set: [], kernel: 'reference' }, output)
+  t.match(seen.err, note)
+})
+
 t.test('predict reads files as the run did, with the columns of the model', async (t) => {
   const run = patients(t)
   const model = await loadModel(run, { kernel: 'reference' })

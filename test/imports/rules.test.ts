@@ -23,7 +23,7 @@ t.test('a violation is reported with both files and the rule', async (t) => {
     [
       'kernels/rows.ts imports pipeline/stage/flow-contract.ts: kernels/ lies below pipeline/stage/',
       'pipeline/base/nearest.ts → pipeline/base/words.ts → pipeline/base/nearest.ts: the imports form a circle',
-      'stages/batch/rows.ts imports pipeline/graph/pipeline.ts: stages and learners import pipeline/stage-kit.ts alone',
+      'stages/batch/rows.ts imports pipeline/graph/pipeline.ts: stages and learners import pipeline/stage-kit.ts alone, their threads pipeline/thread-kit.ts',
       'stages/stop/gap.ts imports stages/stop/patience.ts: a stage imports no stage',
     ].sort(),
   )

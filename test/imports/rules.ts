@@ -21,6 +21,7 @@ const rooms = [
   'learners/',
   'figures/',
   'pipeline/stage-kit.ts',
+  'pipeline/thread-kit.ts',
   'pipeline/run/',
   'pipeline/live/',
   'pipeline/graph/',
@@ -43,6 +44,9 @@ const rooms = [
 
 /** The only thing of the engine that stages and learners may import. */
 const kit = 'pipeline/stage-kit.ts'
+
+/** What their threads (`*-worker.ts`) import instead. */
+const threadKit = 'pipeline/thread-kit.ts'
 
 /** Finds the imports between source files that break a rule. Each problem names both files and the rule. */
 export function importProblems(files: ReadonlyMap<string, string>): string[] {
@@ -94,7 +98,9 @@ function brokenRule(from: string, to: string, stages: ReadonlySet<string>): stri
   if (upper < 0) return `${from} is in no known room`
   if (lower < upper) return `${rooms[upper]} lies below ${rooms[lower]}`
   const isStageOrLearner = /^(stages|learners)\//.test(from)
-  if (isStageOrLearner && to.startsWith('pipeline/') && to !== kit) return `stages and learners import ${kit} alone`
+  const ownKit = from.endsWith('-worker.ts') ? threadKit : kit
+  if (isStageOrLearner && to.startsWith('pipeline/') && to !== ownKit)
+    return `stages and learners import ${kit} alone, their threads ${threadKit}`
   if (from !== 'stages/index.ts' && from.startsWith('stages/') && stages.has(to)) return 'a stage imports no stage'
   return undefined
 }

@@ -48,6 +48,8 @@ export class ColumnCells {
   kind: 'number' | 'open' | 'category' | 'dropped'
   /** Number of missing cells. */
   missing = 0
+  /** Number of cells with a text that the trained model does not know. */
+  unseen = 0
   /** Whether a row is left out if its cell is missing. */
   readonly dropsRows: boolean
   /** The code of each text. */
@@ -151,7 +153,10 @@ export class ColumnCells {
     const isNumber = Number.isFinite(Math.fround(value - this.offset))
     if (this.kind === 'dropped') return Number.NaN
     if (rules.model?.kind === 'category') {
-      if (rules.model.unseen === 'ignore') return -1
+      if (rules.model.unseen === 'ignore') {
+        this.unseen++
+        return -1
+      }
       throw this.problem(`one of ${someOf(rules.model.categories)}`, text, place, '')
     }
     if (rules.declared && this.kind === 'category')

@@ -46,14 +46,29 @@ export class ColumnRemarks {
    * Takes `rows` numbers of one feature from `from` on, as `see` would one by one. `saw` counts these rows.
    *
    * @param isExact whether float32 holds all numbers of this column
+   * @param step from one number of the feature to the next
    */
-  seeColumn(feature: number, values: Float32Array | Float64Array, from: number, rows: number, isExact: boolean): void {
+  seeColumn(
+    feature: number,
+    values: Float32Array | Float64Array,
+    from: number,
+    rows: number,
+    isExact: boolean,
+    step = 1,
+  ): void {
     if (rows === 0) return
     this.columns[feature] ??= firstSeen(values[from]!)
     const seen = this.columns[feature]
-    const end = from + rows
+    const end = from + rows * step
     // Of numbers that float32 holds and that are not whole, no remark is made.
-    for (let i = from; i < end && (seen.isWhole || !isExact); i++) add(seen, values[i]!)
+    for (let i = from; i < end && (seen.isWhole || !isExact); i += step) add(seen, values[i]!)
+  }
+
+  /** Takes rows of `width` numbers that lie one after the other, as `see` would one by one. */
+  seeRows(values: Float64Array, width: number): void {
+    const rows = values.length / width
+    for (let j = 0; j < width; j++) this.seeColumn(j, values, j, rows, false, width)
+    this.saw(rows)
   }
 
   /** The numbers of each feature. */

@@ -1,5 +1,13 @@
 import type { Table } from 'apache-arrow'
-import { MODEL_SPLIT, type ModelInputs, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
+import {
+  counted,
+  MODEL_SPLIT,
+  type ModelInputs,
+  PipelineError,
+  type StageContext,
+  someOf,
+  turn,
+} from '../../../pipeline/stage-kit.js'
 import { type RowSpan, rowsOfPiece } from '../row-span.js'
 import type { FittedColumn } from './fit.js'
 import { Handover } from './handover.js'
@@ -38,6 +46,17 @@ export async function* tablesForModel(
     }
   }
   rows.labels.classes(context)
+  noteUnseen(rows, context)
+}
+
+function noteUnseen({ cells }: TableRows, context: StageContext): void {
+  const found = cells.filter(({ unseen }) => unseen > 0)
+  if (found.length === 0) return
+  const count = found.reduce((sum, { unseen }) => sum + unseen, 0)
+  context.note(
+    `${counted(count, 'cell')} ${count === 1 ? 'has a text' : 'have texts'} that the training did not have ` +
+      `(${someOf(found.map(({ rules, unseen }) => `${rules.title}: ${unseen}`))}): no category, because the model was trained with unseen: ignore`,
+  )
 }
 
 /**

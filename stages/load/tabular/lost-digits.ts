@@ -1,4 +1,4 @@
-import { listed, someOf } from '../../../pipeline/stage-kit.js'
+import { counted, listed, someOf } from '../../../pipeline/stage-kit.js'
 import { asKey } from './column-cells.js'
 import type { FeatureRange } from './column-remarks.js'
 import { MOST_OFFSET } from './options.js'
@@ -65,6 +65,19 @@ export class LostDigits {
     return (
       `${path}: features are ${list}${others}, in float64, because float32 would lose digits: ` +
       `${changed} would become ${Math.fround(changed)}; the model does the same to new rows`
+    )
+  }
+
+  /** A note on features that lose digits and get no offset, because they have no columns of their own; undefined if there are none. */
+  noteOnArrays(): string | undefined {
+    const [first] = this.lossy
+    if (!first) return undefined
+    const [feature, { path, changed }] = first
+    const loses = this.lossy.size === 1 ? 'loses' : 'lose'
+    return (
+      `${path}: ${this.lossy.size} of ${counted(this.ranges.length, 'feature')} ${loses} digits, because features are float32: ` +
+      `in feature ${feature}, ${changed} becomes ${Math.fround(changed)}; subtract a number near them, such as ` +
+      `${this.ranges[feature]!.min}, in float64 before they are saved`
     )
   }
 

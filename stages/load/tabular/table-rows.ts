@@ -221,6 +221,7 @@ export class TableRows {
     const { model, options } = this
     this.path = path
     this.columns = columns
+    this.remarks = new ColumnRemarks()
     const wanted = model ? model.type : options.type
     if (wanted !== undefined && wanted !== type)
       throw new PipelineError(
@@ -255,6 +256,7 @@ export class TableRows {
     const code = this.labelOf(label, place)
     const number = this.seen++
     if (code === undefined) return
+    if (!(features instanceof Float32Array || features instanceof Uint8Array)) this.remarks.see(features)
     if (split !== undefined) {
       const list = this.recordedSplits.get(split) ?? []
       if (list.push(rows.count) === 1) this.recordedSplits.set(split, list)
@@ -301,6 +303,7 @@ export class TableRows {
       numbers[i] = this.seen++
       if (found) found[i] = weightOf(weightAt(), place)
     }
+    if (features instanceof Float64Array) this.remarks.seeRows(features, width)
     this.rows!.addRun(features, count, codes, numbers, found)
   }
 
@@ -340,8 +343,7 @@ export class TableRows {
     }
     this.rowsBefore = this.count
     this.columns = undefined
-    if (this.isWhole) return
-    const found = this.model ? undefined : this.remarks.rowNumbers(this.titleOf, this.offsetOf)
+    const found = this.model || this.isWhole ? undefined : this.remarks.rowNumbers(this.titleOf, this.offsetOf)
     for (const note of [...notes, found && `${path}: ${found}`]) if (note !== undefined) context.note(note)
     this.lost.add(path, this.remarks.ranges())
   }
@@ -352,7 +354,12 @@ export class TableRows {
    */
   offsetsFor(context: StageContext): Offset[] {
     const { first, options, lost, titleOf } = this
-    if (!first || this.isWhole) return []
+    if (!first) return []
+    if (this.isWhole) {
+      const note = lost.noteOnArrays()
+      if (note !== undefined) context.note(note)
+      return []
+    }
     const { columns } = first
     const isGiven = (j: number): boolean =>
       ruleFor(options.offsets, keysOf(columns, columns.features[j]!)) !== undefined

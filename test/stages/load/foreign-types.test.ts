@@ -144,3 +144,18 @@ t.test('a column of a type that is not read may be left out', async (t) => {
     }
   }
 })
+
+t.test('lists whose numbers lose digits as float32 are told', async (t) => {
+  const rows = [0, 1, 2, 3].map((i) => [i, 1_700_000_000 + 3 * i])
+  const double = new Field('item', new Float64())
+  const stream = tableToIPC(new Table({ value: of(rows, new FixedSizeList(2, double)), label }), 'stream')
+  const lists = tableToIPC(new Table({ value: of(rows, new List(double)), label }), 'stream')
+  const folder = temporary(t, { arrow: stream, parquet: parquetOf(lists) })
+  for (const format of ['arrow', 'parquet'])
+    for (const given of ['', ', fractions: { train: 1 }, missing: drop']) {
+      const { notes } = await runStage(t, `- use: load/${format}\n  with: { path: ${join(folder, format)}${given} }`)
+      t.match(notes, [
+        /1 of 2 features loses digits, .* in feature 1, 17\d+ becomes 1700000000; .* such as 1700000000,/,
+      ])
+    }
+})

@@ -4,7 +4,7 @@ import type { Worker } from 'node:worker_threads'
 import sharp from 'sharp'
 import t, { type Test } from 'tap'
 import { kernelRows, layoutOf, splitOf } from '../../../dist/pipeline/stage-kit.js'
-import { PngThread } from '../../../dist/stages/load/png-thread.js'
+import { type ImageAnswer, ImageThread } from '../../../dist/stages/load/image-thread.js'
 import { failureOf, problemsOf, runStage, temporary } from '../harness.js'
 import { featuresIn, labelsIn } from '../tables.js'
 import { pngFile, pngOfPlanes } from './array-files.js'
@@ -120,7 +120,7 @@ t.test('JPEG images are decoded, turned as the camera says, and resized', async 
   ])
 })
 
-t.test('a large PNG image is decoded in another thread, with the same result', async (t) => {
+t.test('a large PNG image is decoded and resized', async (t) => {
   const large = pngFile(
     { width: 800, height: 400, color: 0 },
     Uint8Array.from({ length: 320_000 }, (_, i) => (i % 800) >> 2),
@@ -206,19 +206,50 @@ t.test('planes of a PNG come back', async (t) => {
   t.strictSame(featuresIn(tables[0]!), [[...planes]])
 })
 
-t.test('a thread that was ended starts no other one', async (t) => {
-  const thread = new PngThread()
+t.test('a thread answers in order, in pieces, and is used again', async (t) => {
+  const count = 300
+  const names = Array.from({ length: count }, (_, i) => `a/${i}.png`)
+  const directory = folder(t, Object.fromEntries(names.map((name, i) => [name, two(i % 256, 0, 0, 0, 0, 0)])))
+  const paths = names.map((name) => join(directory, name))
+  const thread = new ImageThread(new AbortController().signal)
+  for (const length of [count, 1]) {
+    const answers: ImageAnswer[] = []
+    for await (const answer of thread.read(paths.slice(0, length), undefined)) answers.push(answer)
+    t.equal(answers.length > 2, length === count, `${answers.length} answers`)
+    t.strictSame(
+      answers.flatMap(({ data }) => [...data].filter((_, i) => i % 6 === 0)),
+      paths.slice(0, length).map((_, i) => i % 256),
+    )
+    t.strictSame(
+      answers.flatMap(({ images }) => images.map((image) => ('source' in image ? image.source.path : image.problem))),
+      paths.slice(0, length),
+    )
+  }
+  for await (const _ of thread.read(paths, undefined)) break
+  for await (const { images } of thread.read(paths.slice(-1), undefined))
+    t.match(images, [{ source: { path: paths.at(-1) } }], 'nothing of the reading that was left early')
   await thread.close()
-  await t.rejects(thread.decode(new Uint8Array(8), undefined), { message: 'the thread that decodes images was ended' })
 })
 
-t.test('a thread that dies fails the images that it has not decoded, and another one takes the next', async (t) => {
-  const thread = new PngThread()
+t.test('a run that is stopped does not wait for an image', async (t) => {
+  const size = 1500
+  const large = pngFile({ width: size, height: size, color: 0 }, new Uint8Array(size * size))
+  const controller = new AbortController()
+  const thread = new ImageThread(controller.signal)
+  const reading = thread.read([join(folder(t, { 'a.png': large }), 'a.png')], undefined).next()
+  controller.abort(new Error('stopped'))
+  await t.rejects(reading, { message: 'stopped' })
+  await t.rejects(thread.read(['a.png'], undefined).next(), { message: 'stopped' }, 'no other thread starts')
+})
+
+t.test('a thread that dies fails the images that it has not read, and another one takes the next', async (t) => {
+  const thread = new ImageThread(new AbortController().signal)
   t.teardown(() => thread.close())
-  const lost = thread.decode(two(1, 2, 3, 4, 5, 6), undefined)
+  const paths = [join(folder(t, { 'a.png': two(1, 2, 3, 4, 5, 6) }), 'a.png')]
+  const lost = thread.read(paths, undefined).next()
   await Promise.all([
-    t.rejects(lost, { message: 'the thread that decodes images was ended' }),
+    t.rejects(lost, { message: 'the thread that reads images was ended' }),
     (thread as unknown as { worker: Worker }).worker.terminate(),
   ])
-  t.match(await thread.decode(two(1, 2, 3, 4, 5, 6), undefined), { height: 1, width: 2 })
+  t.match(await thread.read(paths, undefined).next(), { value: { images: [{ png: { height: 1, width: 2 } }] } })
 })

@@ -131,8 +131,14 @@ t.test('numbers become float32, in the order of the axes; what is lost is noted'
   const large = await load(npyOfNumbers(BigInt64Array.of(2n ** 24n, 2n ** 24n + 1n), [2, 1]))
   t.match(
     large.notes[0],
-    /a\.npz: array data: row 1, feature 0: 16777217 becomes 16777216, because features are float32; 1 whole numbers lost digits/,
+    /a\.npz: array data: 1 of 1 feature loses digits, because features are float32: in feature 0, 16777217 becomes 16777216; subtract a number near them, such as 16777216, in float64 before they are saved/,
   )
+  const times = Float64Array.of(0.5, 1_700_000_000.25, 0.75, 1_700_000_001.5)
+  t.match((await load(npyOfNumbers(times, [2, 2]))).notes, [
+    /array data: 1 of 2 features loses digits, .* in feature 1, 1700000001\.5 becomes 1700000000; subtract a number near them, such as 1700000000\.25, in/,
+  ])
+  const near = times.map((time, i) => (i % 2 === 0 ? time : time - 1_700_000_000))
+  t.strictSame((await load(npyOfNumbers(near, [2, 2]))).notes, [])
   t.strictSame((await load(npyFile('|b1', [2], [1, 0]))).layout.shape, [1])
 })
 

@@ -302,7 +302,12 @@ stages:
     ],
   )
   t.match(notes.join(), /new\.csv: left out, because the model does not take it: note/)
-  t.strictSame(labelsIn((await runStage(t, read('labelled.csv', 'run/parameters.arrow'))).tables[0]!), [1, -1])
+  t.equal(
+    notes.at(-1),
+    '1 cell has a text that the training did not have (colour: 1): no category, because the model was trained with unseen: ignore',
+  )
+  const labelled = await runStage(t, read('labelled.csv', 'run/parameters.arrow'))
+  t.strictSame([labelsIn(labelled.tables[0]!), labelled.notes], [[1, -1], []])
   t.strictSame(await failureOf(t, read('narrow.csv')), [
     'DATA',
     `${folder}/narrow.csv: the model takes the column colour, which the file does not have; its columns: size`,
