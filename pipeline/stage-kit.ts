@@ -96,6 +96,7 @@ export {
   fractions,
   type Part,
   partsMeaning,
+  splitSizes,
 } from './stage/dealing.js'
 export type { Checking, Facts, Feed } from './stage/facts.js'
 export { checkLearner, checkSplit } from './stage/facts.js'

@@ -1,4 +1,5 @@
 import { defineStage } from '../../pipeline/stage-kit.js'
+import { countParquet } from './parquet/file.js'
 import { readParquet } from './parquet/rows.js'
 import { tabularExamples } from './tabular/examples.js'
 import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
@@ -18,5 +19,6 @@ export const parquet = defineStage({
     'a row group, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made; before ' +
     'cache/arrow what fits into three quarters of `memory:`, for a model a piece',
   facts: tabularFacts,
-  run: (options, context) => context.flow.pull(tabularExamples(options, context, readParquet)),
+  run: (options, context) =>
+    context.flow.pull(tabularExamples(options, context, readParquet, (path) => countParquet(path, context))),
 })

@@ -64,6 +64,7 @@ export async function readParquet(
       const step = whole && all[whole.features[0]!]!.kind === 'list' ? reader.count : atOnce
       for (let from = 0; from < reader.count; from += step)
         await readRows(reader, from, Math.min(from + step, reader.count), start)
+      reader.close()
       start += reader.count
     }
     const sha256 = await file.bytes.digest().catch((error: unknown) => {

@@ -6,6 +6,7 @@ import {
   ShardBuffer,
   type StageContext,
   someOf,
+  splitSizes,
   turn,
 } from '../../../pipeline/stage-kit.js'
 import { givenFiles } from '../input-files.js'
@@ -14,11 +15,13 @@ import { SpillFile } from '../spill-file.js'
 import { divided, labelsOf, type Split } from './division.js'
 import { type FittedColumn, fitColumns } from './fit.js'
 import { tablesForModel } from './for-model.js'
+import { orderOf, tablesInPlace } from './in-place.js'
 import { type ExamplesOfRows, layoutOfRows } from './layout.js'
-import type { TabularOptions } from './options.js'
+import { fractionsOf, type TabularOptions } from './options.js'
 import { piecesOf } from './pieces.js'
 import { readings } from './readings.js'
 import type { RowBlocks } from './row-blocks.js'
+import { RowHome } from './row-home.js'
 import { TableRows } from './table-rows.js'
 
 /** Reads a file into the rows: calls `begin`, `add` for every row, and `endFile`. */
@@ -42,11 +45,14 @@ const PER_ROW = 12
  * Reads all files of a load stage with columns, divides the rows into splits, finds categories and fill values in the
  * training split (`train` if there is one, else all rows), and makes a table of examples for each split; or tables of a few
  * megabytes if the stage below asks for them. Rows that do not fit into memory then lie in a file of the run directory.
+ *
+ * @param countRows tells how many rows a file has, if that is known before it is read
  */
 export async function* tabularExamples<O extends TabularOptions>(
   options: O,
   context: StageContext,
   readFile: FileReader<O>,
+  countRows?: (path: string) => Promise<number>,
 ): AsyncGenerator<Table> {
   async function readAll(rows: TableRows, context: StageContext): Promise<ReadonlyMap<string, number>> {
     const ends = new Map<string, number>()
@@ -62,13 +68,14 @@ export async function* tabularExamples<O extends TabularOptions>(
   const isInPieces = context.asked.some(({ pieces }) => pieces) && !context.parallel.isDivided
   const spill = isInPieces && context.directory !== '' ? () => new SpillFile(context) : undefined
   const { first, second } = readings(context)
-  let rows = new TableRows(options, first, undefined, { spill })
+  const home = countRows && !isInPieces ? await homeFor(options, context, countRows) : undefined
+  let rows = new TableRows(options, first, undefined, { spill, home })
   try {
     let ends = await readAll(rows, first)
     const offsets = rows.offsetsFor(context)
     if (offsets.length > 0) {
       rows.rows!.clear()
-      rows = new TableRows(options, second, undefined, { spill }, offsets)
+      rows = new TableRows(options, second, undefined, { spill, home }, offsets)
       ends = await readAll(rows, second)
     }
     const { classes, classOf } = rows.labels.classes(context)
@@ -82,7 +89,10 @@ export async function* tabularExamples<O extends TabularOptions>(
       const fitted = rows.isWhole ? [] : await fit(rows, splits, options, context)
       if (!rows.isWhole) tell(rows, fitted, splits, context)
       const layout = layoutOfRows(rows, fitted, classes, options)
-      if (stored.isInMemory) yield* tablesInMemory(stored, labels, splits, layout, isInPieces, context)
+      const values = layout.encoder.isCopy ? stored.atHome : undefined
+      const order = values && orderOf(splits, stored.count)
+      if (order) yield* tablesInPlace(values, order, stored, labels, splits, layout, context)
+      else if (stored.isInMemory) yield* tablesInMemory(stored, labels, splits, layout, isInPieces, context)
       else {
         const sizes = splits.map(([name, own]): SplitSize => [name, own.length])
         const places = placesOf(splits.splice(0), stored.count)
@@ -94,6 +104,23 @@ export async function* tabularExamples<O extends TabularOptions>(
   } finally {
     rows.rows?.clear()
   }
+}
+
+/** Memory for all rows of the files, if it can become that of the splits: if each row comes into one of them, in this process. */
+async function homeFor(
+  options: TabularOptions,
+  context: StageContext,
+  countRows: (path: string) => Promise<number>,
+): Promise<RowHome | undefined> {
+  if (context.parallel.isDivided) return undefined
+  let count = 0
+  for (const given of options.files ? Object.values(options.files) : [options.path])
+    for (const path of givenFiles(given)) count += await countRows(path)
+  if (!options.files) {
+    const sizes = splitSizes(fractionsOf(options), count).values()
+    if ([...sizes].reduce((sum, size) => sum + size, 0) < count) return undefined
+  }
+  return count > 0 ? new RowHome(count, context.kernels) : undefined
 }
 
 /** Makes a table of each split, or several, of rows in memory. */
