@@ -50,7 +50,7 @@ export { openRegularFile, readRegularFile, withRegularFile } from './files/regul
 export { csvOf } from './formats/csv-text.js'
 export { halfToSingle } from './formats/half.js'
 export { foreignTable } from './formats/ipc.js'
-export { type BatchRead, batchesOf, schemaOf } from './formats/ipc-batches.js'
+export { type BatchRead, batchesOf, countRows as countArrowRows, schemaOf } from './formats/ipc-batches.js'
 export {
   MODEL_SPLIT,
   type ModelInputs,

@@ -1,4 +1,5 @@
 import { defineStage } from '../../pipeline/stage-kit.js'
+import { countArrow } from './arrow/batches.js'
 import { readArrow } from './arrow/rows.js'
 import { tabularExamples } from './tabular/examples.js'
 import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
@@ -26,5 +27,5 @@ export const arrow = defineStage({
     const { splits: _, ...others } = examples
     return { examples: path !== undefined && fractions === undefined && model === undefined ? others : examples }
   },
-  run: (options, context) => context.flow.pull(tabularExamples(options, context, readArrow)),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readArrow, countArrow)),
 })

@@ -19,6 +19,5 @@ export const parquet = defineStage({
     'a row group, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made; before ' +
     'cache/arrow what fits into three quarters of `memory:`, for a model a piece',
   facts: tabularFacts,
-  run: (options, context) =>
-    context.flow.pull(tabularExamples(options, context, readParquet, (path) => countParquet(path, context))),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readParquet, countParquet)),
 })

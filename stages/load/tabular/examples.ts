@@ -32,6 +32,9 @@ export type FileReader<O extends TabularOptions> = (
   context: StageContext,
 ) => Promise<void>
 
+/** Tells how many rows a file has; undefined if that is known only when it has been read. */
+export type RowCounter = (path: string, context: StageContext) => Promise<number | undefined>
+
 /** What becomes of a row: it is in a split, or in that from which columns are fitted. */
 const [USED, FOR_FIT] = [1, 2]
 
@@ -45,14 +48,12 @@ const PER_ROW = 12
  * Reads all files of a load stage with columns, divides the rows into splits, finds categories and fill values in the
  * training split (`train` if there is one, else all rows), and makes a table of examples for each split; or tables of a few
  * megabytes if the stage below asks for them. Rows that do not fit into memory then lie in a file of the run directory.
- *
- * @param countRows tells how many rows a file has, if that is known before it is read
  */
 export async function* tabularExamples<O extends TabularOptions>(
   options: O,
   context: StageContext,
   readFile: FileReader<O>,
-  countRows?: (path: string) => Promise<number>,
+  countRows?: RowCounter,
 ): AsyncGenerator<Table> {
   async function readAll(rows: TableRows, context: StageContext): Promise<ReadonlyMap<string, number>> {
     const ends = new Map<string, number>()
@@ -110,12 +111,16 @@ export async function* tabularExamples<O extends TabularOptions>(
 async function homeFor(
   options: TabularOptions,
   context: StageContext,
-  countRows: (path: string) => Promise<number>,
+  countRows: RowCounter,
 ): Promise<RowHome | undefined> {
   if (context.parallel.isDivided) return undefined
   let count = 0
   for (const given of options.files ? Object.values(options.files) : [options.path])
-    for (const path of givenFiles(given)) count += await countRows(path)
+    for (const path of givenFiles(given)) {
+      const rows = await countRows(path, context)
+      if (rows === undefined) return undefined
+      count += rows
+    }
   if (!options.files) {
     const sizes = splitSizes(fractionsOf(options), count).values()
     if ([...sizes].reduce((sum, size) => sum + size, 0) < count) return undefined
