@@ -1,7 +1,7 @@
 import type { ColumnChunk, CompressionCodec, DecodedArray, RowGroup } from 'hyparquet'
 import { formatBytes, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { damaged, type ParquetFile } from './file.js'
-import type { ParquetColumn } from './schema.js'
+import { type ParquetColumn, schemaFor } from './schema.js'
 
 /** The values that are decoded between two turns of the event loop, unless a page has more. */
 const AT_ONCE = 1 << 16
@@ -38,6 +38,7 @@ export class GroupReader {
   /** Memory in which parts lie. */
   private lent: ArrayBuffer[] = []
 
+  private readonly columns: readonly ParquetColumn[]
   /** Columns of which a value is a whole row. */
   private readonly whole: ReadonlyMap<string, ParquetColumn>
 
@@ -51,6 +52,7 @@ export class GroupReader {
     most: number,
   ) {
     this.most = most
+    this.columns = columns
     this.whole = new Map(
       columns.filter(({ kind }) => kind === 'list' || kind === 'bytes').map((each) => [each.name, each]),
     )
@@ -131,7 +133,16 @@ export class GroupReader {
     try {
       await parquetRead({
         file: { byteLength: bytes.byteLength, slice },
-        metadata: { ...this.file.metadata, num_rows: this.group.num_rows, row_groups: [{ ...this.group, columns }] },
+        metadata: {
+          ...this.file.metadata,
+          // The decoder makes a tree of the schema several times.
+          schema: schemaFor(
+            this.file.metadata,
+            this.columns.filter(({ name }) => names.includes(name)),
+          ),
+          num_rows: this.group.num_rows,
+          row_groups: [{ ...this.group, columns }],
+        },
         columns: names,
         // A page that ends just before the first row would be decoded again.
         rowStart: start > 0 && start + 1 < end ? start + 1 : start,
