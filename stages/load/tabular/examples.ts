@@ -6,7 +6,6 @@ import {
   ShardBuffer,
   type StageContext,
   someOf,
-  splitSizes,
   turn,
 } from '../../../pipeline/stage-kit.js'
 import { givenFiles } from '../input-files.js'
@@ -17,11 +16,11 @@ import { type FittedColumn, fitColumns } from './fit.js'
 import { tablesForModel } from './for-model.js'
 import { orderOf, tablesInPlace } from './in-place.js'
 import { type ExamplesOfRows, layoutOfRows } from './layout.js'
-import { fractionsOf, type TabularOptions } from './options.js'
+import type { TabularOptions } from './options.js'
 import { piecesOf } from './pieces.js'
 import { readings } from './readings.js'
 import type { RowBlocks } from './row-blocks.js'
-import { RowHome } from './row-home.js'
+import { homeFor, type RowCounter, rowMemory } from './row-home.js'
 import { TableRows } from './table-rows.js'
 
 /** Reads a file into the rows: calls `begin`, `add` for every row, and `endFile`. */
@@ -31,9 +30,6 @@ export type FileReader<O extends TabularOptions> = (
   rows: TableRows,
   context: StageContext,
 ) => Promise<void>
-
-/** Tells how many rows a file has; undefined if that is known only when it has been read. */
-export type RowCounter = (path: string, context: StageContext) => Promise<number | undefined>
 
 /** What becomes of a row: it is in a split, or in that from which columns are fitted. */
 const [USED, FOR_FIT] = [1, 2]
@@ -107,27 +103,6 @@ export async function* tabularExamples<O extends TabularOptions>(
   }
 }
 
-/** Memory for all rows of the files, if it can become that of the splits: if each row comes into one of them, in this process. */
-async function homeFor(
-  options: TabularOptions,
-  context: StageContext,
-  countRows: RowCounter,
-): Promise<RowHome | undefined> {
-  if (context.parallel.isDivided) return undefined
-  let count = 0
-  for (const given of options.files ? Object.values(options.files) : [options.path])
-    for (const path of givenFiles(given)) {
-      const rows = await countRows(path, context)
-      if (rows === undefined) return undefined
-      count += rows
-    }
-  if (!options.files) {
-    const sizes = splitSizes(fractionsOf(options), count).values()
-    if ([...sizes].reduce((sum, size) => sum + size, 0) < count) return undefined
-  }
-  return count > 0 ? new RowHome(count, context.kernels) : undefined
-}
-
 /** Makes a table of each split, or several, of rows in memory. */
 async function* tablesInMemory(
   stored: RowBlocks,
@@ -140,7 +115,7 @@ async function* tablesInMemory(
   const allocate = (length: number): Uint8Array | Float32Array => {
     // Pieces are dropped soon, and the memory of the kernels is kept.
     if (isInPieces) return type === 'uint8' ? new Uint8Array(length) : new Float32Array(length)
-    return type === 'uint8' ? context.kernels.allocate(length) : floats(length, context)
+    return rowMemory(length, type, context.kernels)
   }
   for (const [split, whole] of splits) {
     const step = isInPieces ? rowsOfPiece(encoder.width, type) : Math.max(1, whole.length)
@@ -234,9 +209,4 @@ function tell(
       'DATA',
       `${firstPath}: all feature columns have texts and are left out; text: one-hot makes features of them`,
     )
-}
-
-function floats(length: number, { kernels }: StageContext): Float32Array {
-  const bytes = kernels.allocate(length * Float32Array.BYTES_PER_ELEMENT)
-  return new Float32Array(bytes.buffer, bytes.byteOffset, length)
 }
