@@ -50,7 +50,7 @@ export { openRegularFile, readRegularFile, withRegularFile } from './files/regul
 export { csvOf } from './formats/csv-text.js'
 export { halfToSingle } from './formats/half.js'
 export { foreignTable } from './formats/ipc.js'
-export { type BatchRead, batchesOf, schemaOf } from './formats/ipc-batches.js'
+export { type BatchRead, batchesOf, countRows as countArrowRows, schemaOf } from './formats/ipc-batches.js'
 export {
   MODEL_SPLIT,
   type ModelInputs,
@@ -96,6 +96,7 @@ export {
   fractions,
   type Part,
   partsMeaning,
+  splitSizes,
 } from './stage/dealing.js'
 export type { Checking, Facts, Feed } from './stage/facts.js'
 export { checkLearner, checkSplit } from './stage/facts.js'

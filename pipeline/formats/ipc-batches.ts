@@ -101,6 +101,29 @@ async function startOfFooter(file: FileHandle, size: number): Promise<number | u
   return start
 }
 
+/**
+ * The number of rows of an Arrow IPC file or stream of any program, from the headers of its messages. Throws an Error if it is damaged
+ * or cut off.
+ */
+export async function countRows(file: FileHandle, size: number): Promise<number> {
+  const read = async (at: number, length: number): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(length)
+    if ((await file.read(bytes, 0, length, at)).bytesRead < length) throw new Error('the file is cut off')
+    return bytes
+  }
+  let [at, end, count] = [0, size, 0]
+  if (isMagic(await read(0, PREFIX))) [at, end] = [PREFIX, (await startOfFooter(file, size)) ?? 0]
+  while (at < end) {
+    const length = headerSize(await read(at, PREFIX))
+    if (length === undefined) break
+    const { isDictionary, body, rows } = readHeader(await read(at + PREFIX, length), true)
+    if (!isDictionary) count += rows
+    at += PREFIX + length + body
+  }
+  if (at > end) throw new Error('the file is cut off')
+  return count
+}
+
 /** The schema of an Arrow IPC stream, or of a file with the schema at its beginning. Throws an Error if it has none. */
 export function schemaOf(path: string): Schema {
   return withRegularFile(path, (descriptor) => {

@@ -69,7 +69,7 @@ function walk(view: DataView, start: number, limit: number, takesDictionaries: b
     // A file may leave its schema to the footer.
     if (type !== RECORD_BATCH && !isDictionary && !(type === SCHEMA && count === 0))
       throw new Error(`the message at byte ${at} is neither the schema nor a record batch`)
-    const bodySize = checkMessage(view, message, type)
+    const bodySize = checkMessage(view, message, type).body
     if (body + bodySize > limit) break
     if (type === RECORD_BATCH) batches.add(at)
     if (isDictionary) dictionaries.add(at)
@@ -94,15 +94,15 @@ export function headerSize(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * Checks the header of a message. Returns what it is, and the size of its body in bytes. Throws an Error that says what is
- * wrong.
+ * Checks the header of a message. Returns what it is, the size of its body in bytes, and its number of rows. Throws an Error that says
+ * what is wrong.
  *
  * @param takesDictionaries whether it may be a dictionary
  */
 export function readHeader(
   bytes: Uint8Array,
   takesDictionaries = false,
-): { readonly isSchema: boolean; readonly isDictionary: boolean; readonly body: number } {
+): { readonly isSchema: boolean; readonly isDictionary: boolean; readonly body: number; readonly rows: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const message = new Flatbuffer(view, 0, bytes.length)
   const type = typeOf(view, message)
@@ -110,7 +110,7 @@ export function readHeader(
   if (isDictionary && !takesDictionaries) throw new Error('it has dictionaries, which cannot be read')
   if (!isDictionary && type !== SCHEMA && type !== RECORD_BATCH)
     throw new Error('a message is neither the schema nor a record batch')
-  return { isSchema: type === SCHEMA, isDictionary, body: checkMessage(view, message, type) }
+  return { isSchema: type === SCHEMA, isDictionary, ...checkMessage(view, message, type) }
 }
 
 /** The type of a message: `SCHEMA`, `DICTIONARY_BATCH`, `RECORD_BATCH` or another number. */
@@ -119,11 +119,12 @@ function typeOf(view: DataView, message: Flatbuffer): number {
   return at === undefined ? 0 : view.getUint8(at)
 }
 
-/** Checks the header of a message. Returns the size of the body in bytes. */
-function checkMessage(view: DataView, message: Flatbuffer, type: number): number {
+/** Checks the header of a message. Returns the size of the body in bytes, and the number of rows or of texts of a dictionary. */
+function checkMessage(view: DataView, message: Flatbuffer, type: number): { body: number; rows: number } {
   const root = message.root()
   const sizeAt = message.field(root, 3, 8)
   const size = sizeAt === undefined ? 0 : longAt(view, sizeAt)
+  let rows = 0
   const batch: Fields = () => ({
     1: { kind: 'records', size: 16, check: (at, count) => checkLengths(view, at, count, 16, size) },
     2: { kind: 'records', size: 16, check: (at, count) => checkLengths(view, at, 2 * count, 8, size) },
@@ -140,11 +141,14 @@ function checkMessage(view: DataView, message: Flatbuffer, type: number): number
       if (data === undefined) throw new Error('a dictionary has no values')
       table = data + view.getUint32(data, true)
     }
-    const rows = message.field(table, 0, 8)
-    if (rows !== undefined) checkLengths(view, rows, 1, 8, size)
+    const rowsAt = message.field(table, 0, 8)
+    if (rowsAt !== undefined) {
+      checkLengths(view, rowsAt, 1, 8, size)
+      rows = longAt(view, rowsAt)
+    }
     if (message.field(table, 3) !== undefined) throw new Error('it is compressed, which cannot be read')
   }
-  return size
+  return { body: size, rows }
 }
 
 /**

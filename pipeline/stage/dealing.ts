@@ -97,7 +97,7 @@ export async function dealRows(
 ): Promise<Map<string, Uint32Array>> {
   const rows = labels.length
   if (assign === 'hash') return dealByHash(await hashesOf(keys, rows, seed, context), parts)
-  const sizes = sizesOf(parts, rows)
+  const sizes = splitSizes(parts, rows)
   if (assign === 'order') {
     const order = new Uint32Array(rows)
     for (let i = 0; i < rows; i++) order[i] = i
@@ -110,7 +110,7 @@ export async function dealRows(
 
 /** Deals rows into splits of these shares: the first split gets the first part of the order, and so on. */
 export function deal(order: Uint32Array, parts: Readonly<Record<string, Part>>): Map<string, Uint32Array> {
-  return cut(order, sizesOf(parts, order.length))
+  return cut(order, splitSizes(parts, order.length))
 }
 
 /** The rows in the order of the seeded permutation. */
@@ -123,8 +123,8 @@ export async function permuted(rows: number, seed: number | undefined, context: 
   }
 }
 
-/** The number of rows of each split. Shares are rounded so that they add up. */
-function sizesOf(parts: Readonly<Record<string, Part>>, rows: number): Map<string, number> {
+/** The number of rows of each split, of `rows` rows. Shares are rounded so that they add up. Throws a PipelineError `DATA` if there are too few. */
+export function splitSizes(parts: Readonly<Record<string, Part>>, rows: number): Map<string, number> {
   const sizes = new Map<string, number>()
   let [sum, from, counted] = [0, 0, 0]
   for (const [split, part] of Object.entries(parts)) {

@@ -1,4 +1,5 @@
 import { defineStage } from '../../pipeline/stage-kit.js'
+import { countArrow } from './arrow/batches.js'
 import { readArrow } from './arrow/rows.js'
 import { tabularExamples } from './tabular/examples.js'
 import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
@@ -17,8 +18,8 @@ export const arrow = defineStage({
   ...tabularStage,
   example: '- use: load/arrow\n  with: { path: "${here}/part-*.arrow", label: species }',
   holds:
-    'one file at a time, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made; before ' +
-    'cache/arrow what fits into three quarters of `memory:`, for a model a piece',
+    'one file at a time, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made unless all ' +
+    'cells are numbers and all rows come into splits; before cache/arrow what fits into three quarters of `memory:`, for a model a piece',
   facts: (checking) => {
     const { examples } = tabularFacts(checking)
     const { path, fractions, model } = checking.options
@@ -26,5 +27,5 @@ export const arrow = defineStage({
     const { splits: _, ...others } = examples
     return { examples: path !== undefined && fractions === undefined && model === undefined ? others : examples }
   },
-  run: (options, context) => context.flow.pull(tabularExamples(options, context, readArrow)),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readArrow, countArrow)),
 })

@@ -1,4 +1,5 @@
 import { defineStage } from '../../pipeline/stage-kit.js'
+import { countParquet } from './parquet/file.js'
 import { readParquet } from './parquet/rows.js'
 import { tabularExamples } from './tabular/examples.js'
 import { tabularFacts, tabularOptions, tabularStage } from './tabular/options.js'
@@ -15,8 +16,8 @@ export const parquet = defineStage({
   ...tabularStage,
   example: '- use: load/parquet\n  with: { path: flights.parquet, label: origin, missing: drop }',
   holds:
-    'a row group, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made; before ' +
-    'cache/arrow what fits into three quarters of `memory:`, for a model a piece',
+    'a row group, every split, 4 bytes per cell (1 per byte of whole rows), and as much again until the splits are made unless all cells ' +
+    'are numbers and all rows come into splits; before cache/arrow what fits into three quarters of `memory:`, for a model a piece',
   facts: tabularFacts,
-  run: (options, context) => context.flow.pull(tabularExamples(options, context, readParquet)),
+  run: (options, context) => context.flow.pull(tabularExamples(options, context, readParquet, countParquet)),
 })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { type RecordBatch, Table } from 'apache-arrow'
 import {
   batchesOf,
+  countArrowRows,
   foreignTable,
   messageOf,
   openRegularFile,
@@ -41,6 +42,20 @@ export async function openArrow(path: string, context: StageContext): Promise<Ar
     yield* batches
   })()
   return { head: new Table(first.value.schema), batches: all }
+}
+
+/** The number of rows of an Arrow file; undefined if it is known only when all of it is read: it is packed, or damaged. */
+export async function countArrow(path: string): Promise<number | undefined> {
+  const size = await plainSize(path)
+  if (size === undefined) return undefined
+  const file = await openRegularFile(path)
+  try {
+    return await countArrowRows(file, size)
+  } catch {
+    return undefined
+  } finally {
+    await file.close()
+  }
 }
 
 async function* batchesIn(path: string, size: number, context: StageContext): AsyncGenerator<RecordBatch> {

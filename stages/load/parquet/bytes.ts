@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import type { AsyncBuffer } from 'hyparquet'
 import { type StageContext, turn } from '../../../pipeline/stage-kit.js'
 
 /** Bytes that are hashed between two turns of the event loop, and read at a time where nobody else needs them. */
@@ -11,7 +10,7 @@ const PIECE = 1 << 22
  * hashed when it is read, so that a file whose columns are read in their order is read once. What no range has is read for the
  * checksum alone.
  */
-export class HashedBytes implements AsyncBuffer {
+export class HashedBytes {
   /** Bytes of the file. */
   readonly byteLength: number
   private readonly handle: FileHandle
@@ -35,13 +34,13 @@ export class HashedBytes implements AsyncBuffer {
     return bytes.buffer
   }
 
-  /** Reads a range. Throws an Error if the file became shorter, and an AbortError if the run is stopped. */
-  slice(start: number, end = this.byteLength): Promise<ArrayBuffer> {
+  /** Fills `range` with the bytes from `start` on. Throws an Error if the file became shorter, and an AbortError if the run is stopped. */
+  read(start: number, range: ArrayBuffer): Promise<void> {
     const read = this.last.then(async () => {
       await this.hashTo(start)
-      const range = await this.peek(start, end)
-      await this.add(new Uint8Array(range), start)
-      return range
+      const bytes = Buffer.from(range)
+      await this.fill(bytes, start)
+      await this.add(bytes, start)
     })
     this.last = read.catch(() => {})
     return read

@@ -3,6 +3,7 @@ import type { FileMetaData } from 'hyparquet'
 import { messageOf, openRegularFile, PipelineError, type StageContext } from '../../../pipeline/stage-kit.js'
 import { plainSize } from '../source-file.js'
 import { HashedBytes } from './bytes.js'
+import { ReusedMemory } from './reused-memory.js'
 
 /** The text that a Parquet file begins and ends with. */
 const MAGIC = 'PAR1'
@@ -19,6 +20,8 @@ export interface ParquetFile {
   readonly bytes: HashedBytes
   /** Its schema and its row groups. */
   readonly metadata: FileMetaData
+  /** Memory for what is read and decoded. */
+  readonly memory: ReusedMemory
   /** The open file, to be closed. */
   readonly handle: FileHandle
 }
@@ -43,11 +46,18 @@ export async function openParquet(path: string, context: StageContext): Promise<
       throw damaged(path, error)
     })
     check(path, metadata, size)
-    return { bytes, metadata, handle }
+    return { bytes, metadata, memory: new ReusedMemory(), handle }
   } catch (error) {
     await handle.close()
     throw error
   }
+}
+
+/** The number of rows of a Parquet file. Throws a PipelineError `DATA` as `openParquet` does. */
+export async function countParquet(path: string, context: StageContext): Promise<number> {
+  const { handle, metadata } = await openParquet(path, context)
+  await handle.close()
+  return Number(metadata.num_rows)
 }
 
 /** The error of a file that cannot be decoded. */

@@ -1,10 +1,16 @@
-import type { DecodedArray, RowGroup } from 'hyparquet'
+import type { ColumnChunk, CompressionCodec, DecodedArray, RowGroup } from 'hyparquet'
 import { formatBytes, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { damaged, type ParquetFile } from './file.js'
-import type { ParquetColumn } from './schema.js'
+import { type ParquetColumn, schemaFor } from './schema.js'
 
 /** The values that are decoded between two turns of the event loop, unless a page has more. */
 const AT_ONCE = 1 << 16
+
+/** A codec that leaves bytes as they are, and moves them to where a number may begin. */
+const ALIGNED = 'ALIGNED' as CompressionCodec
+
+/** The types whose values the decoder takes as they lie in memory, if they are aligned. */
+const NUMBERS: ReadonlySet<string | undefined> = new Set(['FLOAT', 'DOUBLE', 'INT32', 'INT64'])
 
 /** Decoded values of one column, and the row that they begin with. */
 interface Part {
@@ -29,7 +35,10 @@ export class GroupReader {
   private held = 0
   /** Rows before this one are forgotten. */
   private first = 0
+  /** Memory in which parts lie. */
+  private lent: ArrayBuffer[] = []
 
+  private readonly columns: readonly ParquetColumn[]
   /** Columns of which a value is a whole row. */
   private readonly whole: ReadonlyMap<string, ParquetColumn>
 
@@ -43,6 +52,7 @@ export class GroupReader {
     most: number,
   ) {
     this.most = most
+    this.columns = columns
     this.whole = new Map(
       columns.filter(({ kind }) => kind === 'list' || kind === 'bytes').map((each) => [each.name, each]),
     )
@@ -54,7 +64,7 @@ export class GroupReader {
   }
 
   /**
-   * Reads some columns of the rows `from` to `to`. Rows before `from` are forgotten. A column is shorter if the group has
+   * Reads some columns of the rows `from` to `to`. They are valid until the next call; rows before `from` are forgotten. A column is shorter if the group has
    * fewer values than rows. Throws a PipelineError `DATA` if they cannot be decoded, or if the pages in which they lie take more
    * memory than they may.
    */
@@ -77,6 +87,11 @@ export class GroupReader {
     return new Map(names.map((name) => [name, this.take(name, from, to)]))
   }
 
+  /** Forgets all rows. What `read` returned is no longer valid. */
+  close(): void {
+    this.forget(this.count)
+  }
+
   private tooLarge(): PipelineError {
     const limit = formatBytes(this.context.memory.limit)
     return new PipelineError(
@@ -94,25 +109,65 @@ export class GroupReader {
 
   private async decode(names: string[], start: number, end: number): Promise<void> {
     const { parquetRead } = await import('hyparquet')
-    const columns = this.group.columns.filter(({ meta_data }) => names.includes(meta_data?.path_in_schema[0] ?? ''))
-    const isPlain = columns.every(
-      ({ meta_data }) => meta_data?.codec === 'SNAPPY' || meta_data?.codec === 'UNCOMPRESSED',
-    )
+    const columns = this.group.columns
+      .filter(({ meta_data }) => names.includes(meta_data?.path_in_schema[0] ?? ''))
+      .map(withAlignment)
+    const isPlain = columns.every(({ meta_data }) => ['SNAPPY', 'UNCOMPRESSED', ALIGNED].includes(meta_data!.codec))
+    const { bytes, memory } = this.file
+    const taken: ArrayBuffer[] = []
+    const take = (length: number): ArrayBuffer => {
+      taken.push(memory.take(length))
+      return taken.at(-1)!
+    }
+    const slice = async (start: number, end = bytes.byteLength): Promise<ArrayBuffer> => {
+      const range = take(Math.max(0, Math.min(end, bytes.byteLength) - start))
+      await bytes.read(start, range)
+      return range
+    }
+    const aligned = (page: Uint8Array): Uint8Array => {
+      if (page.byteOffset % Float64Array.BYTES_PER_ELEMENT === 0) return page
+      const copy = new Uint8Array(take(page.length))
+      copy.set(page)
+      return copy
+    }
     try {
       await parquetRead({
-        file: this.file.bytes,
-        metadata: { ...this.file.metadata, num_rows: this.group.num_rows, row_groups: [{ ...this.group, columns }] },
+        file: { byteLength: bytes.byteLength, slice },
+        metadata: {
+          ...this.file.metadata,
+          // The decoder makes a tree of the schema several times.
+          schema: schemaFor(
+            this.file.metadata,
+            this.columns.filter(({ name }) => names.includes(name)),
+          ),
+          num_rows: this.group.num_rows,
+          row_groups: [{ ...this.group, columns }],
+        },
         columns: names,
         // A page that ends just before the first row would be decoded again.
         rowStart: start > 0 && start + 1 < end ? start + 1 : start,
         rowEnd: end,
-        ...(isPlain ? {} : { compressors: (await import('hyparquet-compressors')).compressors }),
+        compressors: { ...(isPlain ? {} : (await import('hyparquet-compressors')).compressors), [ALIGNED]: aligned },
         onChunk: ({ columnName, columnData, rowStart }) => this.add(columnName, { at: rowStart, data: columnData }),
       })
     } catch (error) {
       this.context.signal.throwIfAborted()
       throw damaged(this.path, error)
     }
+    this.lent.push(...this.needed(taken, names))
+  }
+
+  /** The pieces in which parts of these columns lie. The others are given back. */
+  private needed(pieces: readonly ArrayBuffer[], names: Iterable<string>): ArrayBuffer[] {
+    const used = new Set<ArrayBufferLike>()
+    for (const name of names)
+      for (const { data } of this.parts.get(name) ?? []) {
+        if (!Array.isArray(data)) used.add(data.buffer)
+        // Values of whole rows may lie anywhere in the bytes of the file.
+        else if (this.whole.has(name)) return [...pieces]
+      }
+    for (const piece of pieces) if (!used.has(piece)) this.file.memory.give(piece)
+    return pieces.filter((piece) => used.has(piece))
   }
 
   private add(name: string, { at, data }: Part): void {
@@ -133,6 +188,7 @@ export class GroupReader {
       for (const { data } of parts.slice(0, parts.length - left.length)) this.held -= this.bytesOf(name, data)
       this.parts.set(name, left)
     }
+    this.lent = this.needed(this.lent, this.parts.keys())
   }
 
   /**
@@ -154,6 +210,13 @@ export class GroupReader {
       .map(({ at, data }) => cut(data, Math.max(0, from - at), Math.min(data.length, to - at)))
     return found.length === 1 ? found[0]! : joined(found)
   }
+}
+
+/** A column of numbers that are not packed. They may begin anywhere in the file, and the decoder would copy them to new memory. */
+function withAlignment(column: ColumnChunk): ColumnChunk {
+  const { meta_data: data } = column
+  if (data?.codec !== 'UNCOMPRESSED' || !NUMBERS.has(data.type)) return column
+  return { ...column, meta_data: { ...data, codec: ALIGNED } }
 }
 
 /** The row behind the last one of a part. */

@@ -38,7 +38,7 @@ export async function readParquet(
     )
     if (whole) {
       const { kind, length } = all[whole.features[0]!]!
-      const first = kind === 'bytes' ? length! : await widthOfList(path, file, names[whole.features[0]!]!, context)
+      const first = kind === 'bytes' ? length! : await widthOfList(path, file, all[whole.features[0]!]!, context)
       rows.beginWhole(path, whole, first, kind === 'bytes' ? 'uint8' : 'float32')
     } else rows.begin(path, { names, count: names.length, label, declared: declaredOf(all), unusable: unusableIn(all) })
     const { features, label: labels, weight, group } = rows.columns!
@@ -64,6 +64,7 @@ export async function readParquet(
       const step = whole && all[whole.features[0]!]!.kind === 'list' ? reader.count : atOnce
       for (let from = 0; from < reader.count; from += step)
         await readRows(reader, from, Math.min(from + step, reader.count), start)
+      reader.close()
       start += reader.count
     }
     const sha256 = await file.bytes.digest().catch((error: unknown) => {
@@ -163,11 +164,17 @@ function wholeRow(value: ArrayLike<number> | null | undefined, place: () => stri
 }
 
 /** The number of features of the first row of a column of lists. */
-async function widthOfList(path: string, file: ParquetFile, name: string, context: StageContext): Promise<number> {
+async function widthOfList(
+  path: string,
+  file: ParquetFile,
+  column: ParquetColumn,
+  context: StageContext,
+): Promise<number> {
   const group = file.metadata.row_groups.find(({ num_rows: count }) => count > 0)
   if (!group) throw new PipelineError('DATA', `${path} has no rows`)
-  const cells = await new GroupReader(path, file, group, [], context, Number.POSITIVE_INFINITY).read([name], 0, 1)
-  const first = cells.get(name)?.[0] as ArrayLike<number> | null | undefined
+  const reader = new GroupReader(path, file, group, [column], context, Number.POSITIVE_INFINITY)
+  const cells = await reader.read([column.name], 0, 1)
+  const first = cells.get(column.name)?.[0] as ArrayLike<number> | null | undefined
   if (!first?.length) throw new PipelineError('DATA', `${path}: row 0: expected features, got nothing`)
   return first.length
 }

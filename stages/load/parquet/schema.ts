@@ -8,6 +8,8 @@ export interface ParquetColumn {
   readonly kind: 'number' | 'boolean' | 'text' | 'time' | 'bytes' | 'list' | 'nested'
   /** Bytes of a value of the kind `bytes`. */
   readonly length?: number | undefined
+  /** Its part of the schema. */
+  readonly elements: readonly SchemaElement[]
 }
 
 const TIMES = ['DATE', 'TIME_MILLIS', 'TIME_MICROS', 'TIMESTAMP_MILLIS', 'TIMESTAMP_MICROS']
@@ -26,10 +28,16 @@ export function columnsOf({ schema }: FileMetaData): ParquetColumn[] {
       name: String(element.name),
       kind: kindOf(element, schema.slice(at + 1, end)),
       length: element.type_length,
+      elements: schema.slice(at, end),
     })
     at = end
   }
   return columns
+}
+
+/** The schema of some columns of a file. */
+export function schemaFor({ schema }: FileMetaData, columns: readonly ParquetColumn[]): SchemaElement[] {
+  return [{ ...schema[0]!, num_children: columns.length }, ...columns.flatMap(({ elements }) => elements)]
 }
 
 /** The index behind an element and all that lies in it. */

@@ -14,11 +14,13 @@ import { SpillFile } from '../spill-file.js'
 import { divided, labelsOf, type Split } from './division.js'
 import { type FittedColumn, fitColumns } from './fit.js'
 import { tablesForModel } from './for-model.js'
+import { orderOf, tablesInPlace } from './in-place.js'
 import { type ExamplesOfRows, layoutOfRows } from './layout.js'
 import type { TabularOptions } from './options.js'
 import { piecesOf } from './pieces.js'
 import { readings } from './readings.js'
 import type { RowBlocks } from './row-blocks.js'
+import { homeFor, type RowCounter, rowMemory } from './row-home.js'
 import { TableRows } from './table-rows.js'
 
 /** Reads a file into the rows: calls `begin`, `add` for every row, and `endFile`. */
@@ -47,6 +49,7 @@ export async function* tabularExamples<O extends TabularOptions>(
   options: O,
   context: StageContext,
   readFile: FileReader<O>,
+  countRows?: RowCounter,
 ): AsyncGenerator<Table> {
   async function readAll(rows: TableRows, context: StageContext): Promise<ReadonlyMap<string, number>> {
     const ends = new Map<string, number>()
@@ -62,13 +65,14 @@ export async function* tabularExamples<O extends TabularOptions>(
   const isInPieces = context.asked.some(({ pieces }) => pieces) && !context.parallel.isDivided
   const spill = isInPieces && context.directory !== '' ? () => new SpillFile(context) : undefined
   const { first, second } = readings(context)
-  let rows = new TableRows(options, first, undefined, { spill })
+  const home = countRows && !isInPieces ? await homeFor(options, context, countRows) : undefined
+  let rows = new TableRows(options, first, undefined, { spill, home })
   try {
     let ends = await readAll(rows, first)
     const offsets = rows.offsetsFor(context)
     if (offsets.length > 0) {
       rows.rows!.clear()
-      rows = new TableRows(options, second, undefined, { spill }, offsets)
+      rows = new TableRows(options, second, undefined, { spill, home }, offsets)
       ends = await readAll(rows, second)
     }
     const { classes, classOf } = rows.labels.classes(context)
@@ -82,7 +86,10 @@ export async function* tabularExamples<O extends TabularOptions>(
       const fitted = rows.isWhole ? [] : await fit(rows, splits, options, context)
       if (!rows.isWhole) tell(rows, fitted, splits, context)
       const layout = layoutOfRows(rows, fitted, classes, options)
-      if (stored.isInMemory) yield* tablesInMemory(stored, labels, splits, layout, isInPieces, context)
+      const values = layout.encoder.isCopy ? stored.atHome : undefined
+      const order = values && orderOf(splits, stored.count)
+      if (order) yield* tablesInPlace(values, order, stored, labels, splits, layout, context)
+      else if (stored.isInMemory) yield* tablesInMemory(stored, labels, splits, layout, isInPieces, context)
       else {
         const sizes = splits.map(([name, own]): SplitSize => [name, own.length])
         const places = placesOf(splits.splice(0), stored.count)
@@ -108,7 +115,7 @@ async function* tablesInMemory(
   const allocate = (length: number): Uint8Array | Float32Array => {
     // Pieces are dropped soon, and the memory of the kernels is kept.
     if (isInPieces) return type === 'uint8' ? new Uint8Array(length) : new Float32Array(length)
-    return type === 'uint8' ? context.kernels.allocate(length) : floats(length, context)
+    return rowMemory(length, type, context.kernels)
   }
   for (const [split, whole] of splits) {
     const step = isInPieces ? rowsOfPiece(encoder.width, type) : Math.max(1, whole.length)
@@ -202,9 +209,4 @@ function tell(
       'DATA',
       `${firstPath}: all feature columns have texts and are left out; text: one-hot makes features of them`,
     )
-}
-
-function floats(length: number, { kernels }: StageContext): Float32Array {
-  const bytes = kernels.allocate(length * Float32Array.BYTES_PER_ELEMENT)
-  return new Float32Array(bytes.buffer, bytes.byteOffset, length)
 }

@@ -7,9 +7,7 @@ export type RowValues = Float32Array | Uint8Array
 /** Some rows. */
 export interface Block {
   /** Row-major values. */
-  values: RowValues
-  /** Whether the values lie in the memory of a file that was read: nothing else may be written there. */
-  isBorrowed: boolean
+  readonly values: RowValues
   /** A number for the label of each row. */
   readonly labels: Int32Array
   /** The number of each row in its source; undefined: its index. */
@@ -26,11 +24,14 @@ export interface RowExtras {
   readonly weights?: boolean
 }
 
-/** Makes a block of `rows` rows of `width` values, all zero. */
-export function newBlock(rows: number, width: number, type: RowType, extras: RowExtras): Block {
+/**
+ * Makes a block of `rows` rows.
+ *
+ * @param values the memory of its `rows * width` values
+ */
+export function newBlock(rows: number, values: RowValues, extras: RowExtras): Block {
   return {
-    isBorrowed: false,
-    values: type === 'uint8' ? new Uint8Array(rows * width) : new Float32Array(rows * width),
+    values,
     labels: new Int32Array(rows),
     numbers: extras.numbers ? new Int32Array(rows) : undefined,
     weights: extras.weights ? new Float32Array(rows) : undefined,

@@ -12,6 +12,7 @@ import {
   type RowType,
   type RowValues,
 } from './row-block.js'
+import type { RowHome } from './row-home.js'
 
 /** Bytes of a block, at most. Growing by blocks copies nothing. */
 const BLOCK = 1 << 20
@@ -22,8 +23,10 @@ const SMALL_BLOCK = 1 << 18
 /** Bytes that stay free for everything else. */
 const RESERVE = 64 << 20
 
-/** Where rows go that need not stay in memory. */
+/** Where rows go. */
 export interface RowOutlet {
+  /** Memory for as many rows as are expected, where they stay. */
+  readonly home?: RowHome | undefined
   /** Opens the file to which blocks go that do not fit into memory. */
   readonly spill?: (() => SpillFile) | undefined
   /** Takes each block as soon as it is full; its rows are then no longer here. Blocks are small. */
@@ -62,7 +65,12 @@ export class RowBlocks {
   private given = 0
   private readonly replacements: Replacement[] = []
   private readonly free = new FreeMemory()
+  /** The values of all rows that are expected, and room for more to the end of the last block. */
+  private readonly home: RowValues | undefined
+  /** Bytes that were taken from the memory of the run. */
+  private taken = 0
 
+  /** Throws a PipelineError `DATA` if there is no memory for the rows that are expected. */
   constructor(
     width: number,
     memory: Memory,
@@ -76,7 +84,14 @@ export class RowBlocks {
     this.type = type
     this.extras = extras
     const most = outlet.onFull ? SMALL_BLOCK : Math.min(BLOCK, memory.window)
-    this.perBlock = Math.max(1, Math.floor(most / Math.max(1, width * this.size)))
+    const { home } = outlet
+    this.perBlock = Math.max(1, Math.min(home?.rows ?? most, Math.floor(most / Math.max(1, width * this.size))))
+    if (home) this.home = this.moveIn(home)
+  }
+
+  /** The values of all rows, one row after the other, if they lie in their home and are as many as were expected. */
+  get atHome(): RowValues | undefined {
+    return this.count === this.outlet.home?.rows ? this.home?.subarray(0, this.count * this.width) : undefined
   }
 
   /** Whether all rows are in memory. */
@@ -129,7 +144,7 @@ export class RowBlocks {
     })
   }
 
-  /** Adds rows that lie one after the other. Their memory is kept, so it must not change. Throws like `add`. */
+  /** Adds rows that lie one after the other. Throws like `add`. */
   addRun(
     values: RowValues | Float64Array,
     count: number,
@@ -139,13 +154,7 @@ export class RowBlocks {
   ): void {
     const { width } = this
     this.addInBlocks(count, labels, numbers, weights, (block, at, from, rows) => {
-      const part = values.subarray(from * width, (from + rows) * width)
-      // A whole block need not be copied.
-      if (rows < this.perBlock || part.constructor !== block.values.constructor) block.values.set(part, at * width)
-      else {
-        block.values = part as RowValues
-        block.isBorrowed = true
-      }
+      block.values.set(values.subarray(from * width, (from + rows) * width), at * width)
     })
   }
 
@@ -246,14 +255,14 @@ export class RowBlocks {
   async settle(context: Pick<StageContext, 'flow' | 'signal'>): Promise<void> {
     while (this.file && this.blocks.length > 1) {
       this.writeFirst()
-      this.memory.give(this.blockBytes)
+      this.give(this.blockBytes)
       await turn(context)
     }
   }
 
   /** Drops all rows, and gives their memory back. */
   clear(): void {
-    this.memory.give(Math.max(0, this.blocks.length - 1) * this.blockBytes)
+    this.give(this.taken)
     this.blocks.length = 0
     this.count = 0
     this.gone = 0
@@ -279,18 +288,53 @@ export class RowBlocks {
     for (const { column, by, blocks } of this.replacements) if (index < blocks) this.replaceIn(to.values, column, by)
   }
 
+  /** Bytes of a row. */
+  private get rowBytes(): number {
+    const { numbers, weights } = this.extras
+    return this.width * this.size + 4 + (numbers ? 4 : 0) + (weights ? 4 : 0)
+  }
+
   /** Bytes of a block. */
   private get blockBytes(): number {
-    const { numbers, weights } = this.extras
-    return this.perBlock * (this.width * this.size + 4 + (numbers ? 4 : 0) + (weights ? 4 : 0))
+    return this.perBlock * this.rowBytes
   }
 
   private blockOf(i: number): Block {
     return this.blocks[Math.floor(i / this.perBlock) - this.gone]!
   }
 
+  /** Takes the memory for all rows that are expected. */
+  private moveIn(home: RowHome): RowValues {
+    const { width, perBlock } = this
+    const bytes = home.rows * this.rowBytes
+    this.take(bytes, `${home.rows} rows of ${width} features`)
+    const what = `${home.rows} rows of ${width} features take ${bytes >> 20} MiB`
+    if (this.free.before(bytes) < bytes + RESERVE) throw notEnough(what)
+    try {
+      return home.valuesFor(Math.ceil(home.rows / perBlock) * perBlock * width, this.type)
+    } catch (cause) {
+      throw notEnough(what, cause)
+    }
+  }
+
+  private take(bytes: number, what: string): void {
+    this.memory.take(bytes, what)
+    this.taken += bytes
+  }
+
+  private give(bytes: number): void {
+    this.memory.give(bytes)
+    this.taken -= bytes
+  }
+
   private grow(): void {
     const { spill, onFull } = this.outlet
+    const length = this.perBlock * this.width
+    const from = this.blocks.length * length
+    if (this.home && from < this.home.length) {
+      this.blocks.push(newBlock(this.perBlock, this.home.subarray(from, from + length), this.extras))
+      return
+    }
     if (onFull) {
       this.flush()
       this.blocks.length = 0
@@ -305,7 +349,7 @@ export class RowBlocks {
     const copy = (this.blocks.length + 1) * size
     // The last block counts once it is full, so that little data needs little.
     if (this.blocks.length > 0)
-      this.memory.take(this.blockBytes, `${this.count} rows of ${this.width} features have been read, and more of them`)
+      this.take(this.blockBytes, `${this.count} rows of ${this.width} features have been read, and more of them`)
     if (free < size + copy + RESERVE) throw this.tooLarge(copy)
     try {
       this.blocks.push(this.newBlock())
@@ -315,7 +359,9 @@ export class RowBlocks {
   }
 
   private newBlock(): Block {
-    return newBlock(this.perBlock, this.width, this.type, this.extras)
+    const length = this.perBlock * this.width
+    const values = this.type === 'uint8' ? new Uint8Array(length) : new Float32Array(length)
+    return newBlock(this.perBlock, values, this.extras)
   }
 
   /** Makes room for a block: writes the first two to the file, so that all go there little by little. */
@@ -324,9 +370,9 @@ export class RowBlocks {
     const room = this.writeFirst()
     if (this.blocks.length > 0) {
       this.writeFirst()
-      this.memory.give(this.blockBytes)
+      this.give(this.blockBytes)
     }
-    this.blocks.push(room.isBorrowed ? this.newBlock() : room)
+    this.blocks.push(room)
   }
 
   /** Writes the first block in memory to the file, and returns its memory. */
@@ -338,8 +384,12 @@ export class RowBlocks {
   }
 
   private tooLarge(bytes: number, cause?: unknown): PipelineError {
-    const size = `${this.count} rows of ${this.width} features take ${bytes >> 20} MiB, and as much again as splits`
-    const fix = 'leave out columns or rows, or take a machine with more memory'
-    return new PipelineError('DATA', `not enough memory: ${size}; ${fix}`, { cause })
+    const { count, width } = this
+    return notEnough(`${count} rows of ${width} features take ${bytes >> 20} MiB, and as much again as splits`, cause)
   }
+}
+
+function notEnough(what: string, cause?: unknown): PipelineError {
+  const fix = 'leave out columns or rows, or take a machine with more memory'
+  return new PipelineError('DATA', `not enough memory: ${what}; ${fix}`, { cause })
 }

@@ -76,7 +76,7 @@ export class TableRows {
   private readonly offsets: ReadonlyMap<number, number>
 
   /**
-   * @param outlet where rows go that need not stay in memory
+   * @param outlet where rows go; they have no home if they may be left out, or if features are made of the stored numbers
    * @param offsets what an earlier reading found that has to be subtracted from features
    */
   constructor(
@@ -241,7 +241,7 @@ export class TableRows {
       this.context.memory,
       type,
       { numbers: this.dropsLabels, weights: columns.weight >= 0 },
-      this.outlet,
+      this.outletFor(!this.dropsLabels),
     )
   }
 
@@ -383,13 +383,14 @@ export class TableRows {
       (each, j) => new ColumnCells(each, (values) => this.rows?.replace(j, (code) => values[code] ?? Number.NaN)),
     )
     const canDrop = this.cells.some(({ dropsRows }) => dropsRows) || this.dropsLabels
-    const bytes = (model ? model.type : options.type) === 'uint8' && this.cells.every(isPlain)
+    const arePlain = this.cells.every(isPlain)
+    const bytes = (model ? model.type : options.type) === 'uint8' && arePlain
     this.rows = new RowBlocks(
       width,
       this.context.memory,
       bytes ? 'uint8' : 'float32',
       { numbers: canDrop, weights: columns.weight >= 0 },
-      this.outlet,
+      this.outletFor(arePlain && !canDrop),
     )
     this.values = new Float64Array(width)
     this.numbers = new Float64Array(width)
@@ -415,6 +416,11 @@ export class TableRows {
       declared: type === 'category' ? declared?.categories : undefined,
       model: model?.columns?.[feature] ?? (model && { kind: 'number', name: columnTitle(columns, column) }),
     }
+  }
+
+  /** @param canStay whether the stored numbers are the features, and no row is left out */
+  private outletFor(canStay: boolean): RowOutlet {
+    return canStay ? this.outlet : { ...this.outlet, home: undefined }
   }
 
   private get dropsLabels(): boolean {

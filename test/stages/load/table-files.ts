@@ -57,10 +57,11 @@ export function parquetOf(
   rowGroupSize: number,
   columns: readonly (readonly [SchemaElement, ArrayLike<unknown>])[],
   pageSize?: number,
+  codec: 'SNAPPY' | 'UNCOMPRESSED' = 'SNAPPY',
 ): Uint8Array {
   const writer = new ByteWriter()
   const schema = [{ name: 'root', num_children: columns.length }, ...columns.map(([element]) => element)]
-  const parquet = new ParquetWriter({ writer, schema })
+  const parquet = new ParquetWriter({ writer, schema, codec })
   const columnData = columns.map(([{ name }, data]) => ({ name, data: data as unknown[] }))
   parquet.write({ columnData, rowGroupSize, ...(pageSize && { pageSize }) })
   parquet.finish()
