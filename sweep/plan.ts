@@ -78,7 +78,7 @@ export async function planSweep(pipeline: string, options: PlanOptions = {}): Pr
         Pipeline.load(source, { set: [...set, ...all], seed: pointSeed, environment, ...trust }),
       )
       if (!loaded) continue
-      await checkInputFiles(loaded)
+      await checkInputFiles(loaded, options.signal)
       const sources = await checksums.of(loaded).catch(async (error) => {
         await tryToLoad(loaded, kernel)
         throw error

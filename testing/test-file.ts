@@ -66,6 +66,8 @@ export function findTests(names: readonly string[]): string[] {
 /** The files with tests of a pipeline: its own, if it has any, and the one beside it. */
 function testsOf(file: string): string[] {
   const beside = testFileOf(file)
+  // Reading it then says that there is none.
+  if (!existsSync(file) && !existsSync(beside)) return [file]
   return [...(hasTests(file) ? [file] : []), ...(existsSync(beside) ? [beside] : [])]
 }
 

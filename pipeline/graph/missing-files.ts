@@ -8,31 +8,52 @@ import { folderOf, foldersOf, type InputFolders, inputsOf } from './input-files.
 import type { Node } from './node.js'
 import type { Pipeline } from './pipeline.js'
 
+/** Files that are opened at a time: there may be thousands. */
+const AT_ONCE = 8
+
 /**
  * Rejects with a PipelineError `DATA` if a file that the load stages will read is missing or cannot be opened. To be
  * called before anything is written: a run that cannot start leaves nothing behind.
+ *
+ * @param signal ends the check if it aborts: the run then stops before it reads anything
  */
-export async function checkInputFiles({ graph, definition }: Pick<Pipeline, 'graph' | 'definition'>): Promise<void> {
+export async function checkInputFiles(
+  { graph, definition }: Pick<Pipeline, 'graph' | 'definition'>,
+  signal?: AbortSignal,
+): Promise<void> {
   const folders = foldersOf(definition)
   const problems: Problem[] = []
   for (const node of graph.nodes) {
     const unread = new Map<string | number, Unread>()
-    for (const path of new Set((node.stage?.sources?.(node.located()) ?? []) as readonly string[])) {
-      const error = await openRegularFile(path).then(
-        (file) => file.close(),
-        (error: unknown) => error ?? true,
-      )
-      if (!error) continue
-      const at = inputOf(node, path)
-      const isAlike = at >= 0 && (error as NodeJS.ErrnoException).code === 'ENOENT'
-      const key = isAlike ? at : path
-      const known = unread.get(key)
-      if (known) known.others.push(basename(path))
-      else unread.set(key, { path, error, at, others: [] })
+    const paths = [...new Set((node.stage?.sources?.(node.located()) ?? []) as readonly string[])]
+    for (let first = 0; first < paths.length; first += AT_ONCE) {
+      if (signal?.aborted) return
+      const some = paths.slice(first, first + AT_ONCE)
+      const errors = await Promise.all(some.map(errorOfOpening))
+      for (const [i, path] of some.entries()) {
+        const error = errors[i]
+        if (!error) continue
+        const at = inputOf(node, path)
+        const isAlike = at >= 0 && (error as NodeJS.ErrnoException).code === 'ENOENT'
+        const key = isAlike ? at : path
+        const known = unread.get(key)
+        if (known) known.others.push(basename(path))
+        else unread.set(key, { path, error, at, others: [] })
+      }
     }
     for (const each of unread.values()) problems.push(problemOf(node, each, folders))
   }
   if (problems.length > 0) throw new PipelineError('DATA', problems)
+}
+
+async function errorOfOpening(path: string): Promise<unknown> {
+  try {
+    const file = await openRegularFile(path)
+    await file.close()
+    return undefined
+  } catch (error) {
+    return error ?? true
+  }
 }
 
 /** A file that cannot be opened, and those that are missing from the same folder, which are told with it. */

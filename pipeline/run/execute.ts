@@ -37,7 +37,7 @@ export async function execute(opener: RunOpener, settings: RunSettings, { events
   const { parallel } = pipeline.definition
   if (!parallel) {
     // Prepared data was read already.
-    if (!settings.prepared) await checkInputFiles(pipeline)
+    if (!settings.prepared) await checkInputFiles(pipeline, settings.signal)
     return runWithKernels(pipeline, opener.open, settings, { events, taps })
   }
   return runDivided(parallel, settings, async (division, divided) => {

@@ -84,6 +84,10 @@ test('exit codes, files for results, and refusals', async (t) => {
     code: 'ARGUMENTS',
     message: /helper\.mjs has no tests: expected "tests:" in it, or a file/,
   })
+  await t.rejects(run(['nowhere.yaml'], {}), {
+    code: 'DEFINITION',
+    message: /cannot read the definition .*nowhere\.yaml/,
+  })
 })
 
 test('a pipeline is watched with all files that make it', async (t) => {

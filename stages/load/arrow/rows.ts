@@ -27,7 +27,7 @@ import { openArrow } from './batches.js'
 const RECORDED = ['split', 'epoch', 'step']
 
 /** The most rows that are taken between two turns of the event loop, and the most numbers of whole rows. */
-const AT_ONCE = { numbers: 1 << 21, rows: 1 << 16 }
+const AT_ONCE = { numbers: 1 << 19, rows: 1 << 16 }
 
 /** Reads the rows of an Arrow file or stream. Throws a PipelineError `DATA` that names the row of the first wrong cell. */
 export async function readArrow(

@@ -36,10 +36,16 @@ export interface FirstFile {
   readonly columns: Columns
 }
 
-/** The name and the index of a column, by which options name it. */
-export function keysOf(columns: Columns, column: number): string[] {
-  const name = columns.names?.[column]
-  return name === undefined ? [`${column}`] : [name, ...(columns.names!.includes(`${column}`) ? [] : [`${column}`])]
+/** The names of the columns of a file, to look one up. */
+const nameSets = new WeakMap<readonly string[], ReadonlySet<string>>()
+
+/** The name and the index of a column, by which options name it. An index that is the name of a column is no other one's. */
+export function keysOf({ names }: Columns, column: number): string[] {
+  const name = names?.[column]
+  if (!names || name === undefined) return [`${column}`]
+  const all = nameSets.get(names) ?? new Set(names)
+  nameSets.set(names, all)
+  return all.has(`${column}`) ? [name] : [name, `${column}`]
 }
 
 /** Throws a PipelineError `DATA` if an option has a rule for a column that does not exist. */

@@ -411,6 +411,13 @@ t.test('a signal before the start stops a run before it reads anything', async (
   const error = await failure(run(await toy(), { signal: AbortSignal.abort() }))
   t.equal(error.code, 'ABORTED')
   t.match(record('runs/toy-001'), { status: 'interrupted', data: [] })
+  // Files are not looked at either.
+  const missing = await Pipeline.define({
+    name: 'files',
+    stages: [{ use: 'load/csv', with: { path: 'missing.csv', label: 'a' } }],
+  })
+  t.match(await failure(run(missing, {})), { code: 'DATA' })
+  t.match(await failure(run(missing, { signal: AbortSignal.abort() })), { code: 'ABORTED' })
 })
 
 t.test('a stage that does not heed the signal is cut off', async (t) => {
