@@ -31,6 +31,7 @@ export {
   trainingInterval,
 } from './base/every.js'
 export { hashOfNumbers, hashOfText } from './base/hash.js'
+export { filled } from './base/joined.js'
 export { nonFiniteAsText } from './base/json.js'
 export { didYouMean } from './base/nearest.js'
 export { entryPoint, packagePath } from './base/package.js'
@@ -206,6 +207,7 @@ export type { Share } from './wires/share.js'
 export { type SharedMemory, sharedMemory } from './wires/shared-memory.js'
 export {
   batchOfShards,
+  copyNumbers,
   extentOf,
   rowsBefore,
   rowsByShard,

@@ -3,4 +3,5 @@
  * first, which takes longer than many a thread works.
  */
 export { fileProblem, messageOf } from './base/errors.js'
+export { joinedBytes } from './base/joined.js'
 export { readRegularFile } from './files/regular-file.js'

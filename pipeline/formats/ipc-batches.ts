@@ -1,6 +1,7 @@
 import { readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow'
+import { joinedBytes } from '../base/joined.js'
 import { withRegularFile } from '../files/regular-file.js'
 import { foreignTable, tableFromFile } from './ipc.js'
 import { headerSize, readHeader } from './ipc-check.js'
@@ -62,7 +63,7 @@ export async function* batchesOf(
     const header = await read(length)
     const { isSchema, isDictionary, body } = readHeader(header, isForeign)
     if (body > end - at) return 'cut off'
-    return { isSchema, isDictionary, bytes: joined([prefix, header, await read(body)]) }
+    return { isSchema, isDictionary, bytes: joinedBytes([prefix, header, await read(body)]) }
   }
   const rest = async (): Promise<void> => {
     while (at < size) await read(Math.min(PIECE, size - at))
@@ -86,7 +87,7 @@ export async function* batchesOf(
     if (next === 'cut off' || next === undefined) break
     if (next.isSchema) throw new Error('it has a second schema')
     if (next.isDictionary) dictionaries.push(next.bytes)
-    else for (const batch of tableOf(joined([schema.bytes, ...dictionaries, next.bytes])).batches) yield { batch }
+    else for (const batch of tableOf(joinedBytes([schema.bytes, ...dictionaries, next.bytes])).batches) yield { batch }
   }
   await rest()
 }
@@ -138,20 +139,10 @@ export function schemaOf(path: string): Schema {
     if (length === undefined) throw new Error('it has no schema')
     const header = read(start + PREFIX, length)
     if (!readHeader(header).isSchema) throw new Error('it has no schema')
-    return RecordBatchReader.from(joined([prefix, header])).open().schema
+    return RecordBatchReader.from(joinedBytes([prefix, header])).open().schema
   })
 }
 
 function isMagic(start: Uint8Array): boolean {
   return Buffer.from(start).toString('latin1', 0, MAGIC.length) === MAGIC
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
 }

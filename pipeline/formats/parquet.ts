@@ -1,6 +1,7 @@
 import { type RecordBatch, type Schema, tableFromIPC } from 'apache-arrow'
 import type { ParquetWriter, Writer } from 'hyparquet-writer'
 import { PipelineError } from '../base/errors.js'
+import { joinedBytes } from '../base/joined.js'
 import { ArrowStreamWriter } from '../wires/arrow-internals.js'
 import { type ParquetColumn, parquetColumns } from './parquet-columns.js'
 
@@ -131,7 +132,7 @@ export async function openParquet(
       if (writer.row_groups.length === 0) writer.row_groups = [emptyGroup(columns)]
       writer.finish()
     },
-    progress: () => ({ bytes: bytes.offset, groups: stored(writer), pending: joined(pending, size) }),
+    progress: () => ({ bytes: bytes.offset, groups: stored(writer), pending: joinedBytes(pending) }),
   }
 }
 
@@ -151,17 +152,6 @@ function emptyGroup(columns: readonly ParquetColumn[]): ParquetWriter['row_group
     },
   }))
   return { columns: chunks, total_byte_size: 0n, num_rows: 0n }
-}
-
-/** Not a Buffer: a checkpoint holds plain typed arrays. */
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const all = new Uint8Array(size)
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
 }
 
 /** Refuses two columns of one name: a reader could not tell them apart. */

@@ -135,6 +135,11 @@ async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement)
     const update = { rule: 'sgd', eta: 1e-6, lambda: 0 } as const
     const losses: (Promise<number> | number)[] = []
     let ahead = 1
+    const known = async (): Promise<void> => {
+      // Else a device waits for more losses before it reads these back.
+      await network.settle?.()
+      await Promise.all(losses.splice(0))
+    }
     const step = async (): Promise<void> => {
       for (const piece of pieces) {
         network.accumulate(piece)
@@ -146,9 +151,7 @@ async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement)
       if (loss instanceof Promise) loss.catch(() => {})
       losses.push(loss)
       if (losses.length < ahead) return
-      // Else a device waits for more losses before it reads these back.
-      await network.settle?.()
-      await Promise.all(losses.splice(0))
+      await known()
       await nextTurn()
       signal?.throwIfAborted()
     }
@@ -161,8 +164,7 @@ async function stepTime(kernels: Kernels, { shape, batch, signal }: Measurement)
     ahead = Math.min(kernels.stepsAhead ?? 1, Math.ceil(MEASURED / (began - first)))
     let steps = 0
     for (; now() - began < MEASURED; steps++) await step()
-    await network.settle?.()
-    await Promise.all(losses)
+    await known()
     return (now() - began) / steps
   } finally {
     network.free()

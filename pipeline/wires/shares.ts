@@ -127,8 +127,8 @@ export class ShardBuffer<V extends Uint8Array | Float32Array> {
   }
 }
 
-/** A view of few numbers takes longer than they do. */
-function copyNumbers(
+/** Copies `count` numbers, one by one if they are few: a view takes longer than they do. */
+export function copyNumbers(
   from: Uint8Array | Float32Array,
   start: number,
   count: number,

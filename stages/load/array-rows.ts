@@ -4,6 +4,7 @@ import {
   dealRows,
   exampleFields,
   examplesTable,
+  filled,
   MODEL_SPLIT,
   type Part,
   PipelineError,
@@ -12,6 +13,7 @@ import {
   turn,
   widthOf,
 } from '../../pipeline/stage-kit.js'
+import { rowMemory } from './row-memory.js'
 import { RowScatter } from './row-scatter.js'
 import { piecesIn, placesOf, type RowSpan, roomFor, rowsOfPiece, type SplitSize } from './row-span.js'
 
@@ -97,7 +99,13 @@ export async function* splitTables(
     }
     const columns = orders || isNumbered ? (['row'] as const) : []
     const buffer = (count: number) =>
-      new ShardBuffer<Features>(context.parallel, count, width, memory(type, context), columns)
+      new ShardBuffer<Features>(
+        context.parallel,
+        count,
+        width,
+        (length) => rowMemory(length, type, context.kernels),
+        columns,
+      )
     const buffers = new Map<string, ShardBuffer<Features>>()
     if (!orders) buffers.set(split, buffer(labels.length))
     /** The buffer of each row, undefined if the fractions leave it over, and its place there. */
@@ -207,21 +215,7 @@ async function* pieces(
   }
 }
 
-function memory(type: ArrayRows['type'], { kernels }: StageContext): (length: number) => Features {
-  if (type === 'uint8') return (length) => kernels.allocate(length)
-  return (length) => {
-    const { buffer, byteOffset } = kernels.allocate(length * Float32Array.BYTES_PER_ELEMENT)
-    return new Float32Array(buffer, byteOffset, length)
-  }
-}
-
 function joined(parts: readonly Int32Array[]): Int32Array {
   if (parts.length === 1) return parts[0]!
-  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
+  return filled(new Int32Array(parts.reduce((sum, { length }) => sum + length, 0)), parts)
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
-import { fileProblem, messageOf, readRegularFile } from '../../pipeline/thread-kit.js'
+import { fileProblem, joinedBytes, messageOf, readRegularFile } from '../../pipeline/thread-kit.js'
 import type { ImageAnswer, ImageRequest, ReadImage } from './image-thread.js'
 import { isPng, openPngDecoder } from './png.js'
 import { resized } from './resize.js'
@@ -26,7 +26,7 @@ parentPort!.on('message', ({ paths, size }: ImageRequest) => {
     parts.push(data)
     bytes += work
   }
-  const data = joined(parts)
+  const data = joinedBytes(parts)
   parentPort!.postMessage({ images, data } satisfies ImageAnswer, [data.buffer])
 })
 
@@ -57,15 +57,4 @@ function readImage(
 
 function failed(problem: string, work = 0): ReturnType<typeof readImage> {
   return { read: { problem, length: 0 }, data: new Uint8Array(0), work }
-}
-
-/** Joins arrays in memory of its own, which can go to another thread; that of a small Buffer cannot. */
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

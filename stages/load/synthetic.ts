@@ -14,6 +14,7 @@ import {
   turn,
   wire,
 } from '../../pipeline/stage-kit.js'
+import { rowMemory } from './row-memory.js'
 import { type Kind, kinds } from './synthetic-kinds.js'
 
 const options = z.strictObject({
@@ -106,7 +107,13 @@ async function* splitTables(options: Options, context: StageContext): AsyncGener
       first += length
       continue
     }
-    const buffer = new ShardBuffer(context.parallel, length, features, (count) => floats(count, context), ['row'])
+    const buffer = new ShardBuffer(
+      context.parallel,
+      length,
+      features,
+      (count) => rowMemory(count, 'float32', context.kernels),
+      ['row'],
+    )
     for (let i = 0; i < length; i++) {
       const row = first + i
       if (isOwn.has(i % shards)) buffer.put(i, values, draw(row % classes, stream(ROWS, row), values), row)
@@ -142,9 +149,4 @@ const PIECE = 4 << 20
 
 function counting(count: number): Uint32Array {
   return new Uint32Array(count)
-}
-
-function floats(length: number, { kernels }: StageContext): Float32Array {
-  const { buffer, byteOffset } = kernels.allocate(length * Float32Array.BYTES_PER_ELEMENT)
-  return new Float32Array(buffer, byteOffset, length)
 }

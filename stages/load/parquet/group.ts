@@ -1,5 +1,5 @@
 import type { ColumnChunk, CompressionCodec, DecodedArray, RowGroup } from 'hyparquet'
-import { formatBytes, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
+import { filled, formatBytes, PipelineError, type StageContext, turn } from '../../../pipeline/stage-kit.js'
 import { damaged, type ParquetFile } from './file.js'
 import { type ParquetColumn, schemaFor } from './schema.js'
 
@@ -239,13 +239,4 @@ function joined(parts: readonly DecodedArray[]): DecodedArray {
   const values: unknown[] = []
   for (const part of parts) for (let i = 0; i < part.length; i++) values.push(part[i])
   return values as DecodedArray
-}
-
-function filled<A extends Float32Array | Float64Array | Int32Array>(all: A, parts: readonly A[]): A {
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

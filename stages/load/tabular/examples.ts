@@ -9,6 +9,7 @@ import {
   turn,
 } from '../../../pipeline/stage-kit.js'
 import { givenFiles } from '../input-files.js'
+import { rowMemory } from '../row-memory.js'
 import { placesOf, rowsOfPiece, type SplitSize } from '../row-span.js'
 import { SpillFile } from '../spill-file.js'
 import { divided, labelsOf, type Split } from './division.js'
@@ -20,7 +21,7 @@ import type { TabularOptions } from './options.js'
 import { piecesOf } from './pieces.js'
 import { readings } from './readings.js'
 import type { RowBlocks } from './row-blocks.js'
-import { homeFor, type RowCounter, rowMemory } from './row-home.js'
+import { homeFor, type RowCounter } from './row-home.js'
 import { TableRows } from './table-rows.js'
 
 /** Reads a file into the rows: calls `begin`, `add` for every row, and `endFile`. */

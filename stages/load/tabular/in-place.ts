@@ -1,5 +1,12 @@
 import type { Table } from 'apache-arrow'
-import { examplesTable, newPerRow, perRowOf, type StageContext, turn } from '../../../pipeline/stage-kit.js'
+import {
+  copyNumbers,
+  examplesTable,
+  newPerRow,
+  perRowOf,
+  type StageContext,
+  turn,
+} from '../../../pipeline/stage-kit.js'
 import type { Split } from './division.js'
 import type { ExamplesOfRows } from './layout.js'
 import type { RowValues } from './row-block.js'
@@ -7,9 +14,6 @@ import type { RowBlocks } from './row-blocks.js'
 
 /** Numbers that are moved between two turns of the event loop. */
 const AT_ONCE = 1 << 19
-
-/** The most numbers of a row that are moved one by one: a call takes longer than they do. */
-const FEW = 64
 
 /**
  * Makes the table of each split from rows that lie in their home: puts the rows in the order of the splits, without memory for
@@ -85,16 +89,11 @@ async function permute(values: RowValues, width: number, order: Uint32Array, con
         values.set(kept, place * width)
         place = ++start
       } else {
-        moveRow(values, from * width, place * width, width)
+        copyNumbers(values, from * width, width, values, place * width)
         place = from
       }
     }
     return true
   }
   while (move()) await turn(context)
-}
-
-function moveRow(values: RowValues, from: number, to: number, width: number): void {
-  if (width > FEW) values.copyWithin(to, from, from + width)
-  else for (let j = 0; j < width; j++) values[to + j] = values[from + j]!
 }

@@ -1,5 +1,6 @@
 import { type Kernels, type StageContext, splitSizes } from '../../../pipeline/stage-kit.js'
 import { givenFiles } from '../input-files.js'
+import { rowMemory } from '../row-memory.js'
 import { fractionsOf, type TabularOptions } from './options.js'
 import type { RowType, RowValues } from './row-block.js'
 
@@ -47,11 +48,4 @@ export async function homeFor(
     if ([...sizes].reduce((sum, size) => sum + size, 0) < count) return undefined
   }
   return count > 0 ? new RowHome(count, context.kernels) : undefined
-}
-
-/** Allocates memory of the kernels for `length` numbers of rows. Throws a RangeError if there is not enough. */
-export function rowMemory(length: number, type: RowType, kernels: Pick<Kernels, 'allocate'>): RowValues {
-  if (type === 'uint8') return kernels.allocate(length)
-  const { buffer, byteOffset } = kernels.allocate(length * Float32Array.BYTES_PER_ELEMENT)
-  return new Float32Array(buffer, byteOffset, length)
 }
